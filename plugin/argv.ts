@@ -1,0 +1,193 @@
+import { RestoreHooksError } from '../shared/core/errors.ts';
+import { parseDurationMs } from '../shared/core/model/duration.ts';
+import { closest } from './closest.ts';
+import type { Flag, Flags } from './command.ts';
+
+export type ParsedValue = string | number | boolean | readonly string[] | undefined;
+
+export interface ParsedArgv {
+  /** By the flag's name in camelCase: all flags, with their defaults. */
+  readonly values: Readonly<Record<string, ParsedValue>>;
+  readonly positionals: readonly string[];
+}
+
+/**
+ * Read a command line by the rules of pflag, kubectl's flag parser.
+ *
+ * No npm parser has them, and yargs changes values (it unquotes `--only='"a"'`, and drops `--filename=-`). The rules:
+ * a flag that needs a value takes the next word, whatever it looks like; `--flag=value`, `-f=value` and `-fvalue` are
+ * the same; short booleans can be clustered (`-Ao json`, `-Aojson`); a boolean takes a value only behind `=`; `--` ends
+ * the flags; the last of a repeated flag wins; flags and other words may be mixed; `_` in a flag's name is `-`.
+ * The first mistake is thrown.
+ */
+export function parseArgv(argv: readonly string[], flags: Flags): ParsedArgv {
+  const given = new Map<string, string[]>();
+  const positionals: string[] = [];
+  for (const word of scan(argv, flags)) {
+    if (word.kind === 'positional') positionals.push(word.text);
+    else given.set(word.name, [...(given.get(word.name) ?? []), word.value]);
+  }
+  const values: Record<string, ParsedValue> = {};
+  for (const [name, flag] of Object.entries(flags)) values[camelCase(name)] = flagValue(name, flag, given.get(name));
+  return { values, positionals };
+}
+
+/** Where the first word stands that is neither a flag nor a flag's value: the command. -1 = there is none. */
+export function indexOfCommand(argv: readonly string[], flags: Flags): number {
+  for (const word of scan(argv, flags)) if (word.kind === 'positional') return word.index;
+  return -1;
+}
+
+type Word =
+  | { readonly kind: 'positional'; readonly text: string; readonly index: number }
+  | { readonly kind: 'flag'; readonly name: string; readonly value: string };
+
+function* scan(argv: readonly string[], flags: Flags): Generator<Word> {
+  const shorts = new Map(Object.entries(flags).flatMap(([name, { short }]) => (short ? [[short, name] as const] : [])));
+  for (let index = 0; index < argv.length; index++) {
+    const word = argv[index] ?? '';
+    if (word === '--') {
+      for (let rest = index + 1; rest < argv.length; rest++) {
+        yield { kind: 'positional', text: argv[rest] ?? '', index: rest };
+      }
+      return;
+    }
+    const next = argv[index + 1];
+    if (word.startsWith('--')) {
+      const flag = longFlag(word, next, flags);
+      if (flag.tookNext) index++;
+      yield { kind: 'flag', name: flag.name, value: flag.value };
+    } else if (word.startsWith('-') && word !== '-') {
+      for (const flag of shortFlags(word, next, flags, shorts)) {
+        if (flag.tookNext) index++;
+        yield { kind: 'flag', name: flag.name, value: flag.value };
+      }
+    } else {
+      yield { kind: 'positional', text: word, index };
+    }
+  }
+}
+
+interface FoundFlag {
+  readonly name: string;
+  readonly value: string;
+  readonly tookNext?: true;
+}
+
+function longFlag(word: string, next: string | undefined, flags: Flags): FoundFlag {
+  const equals = word.indexOf('=');
+  const written = equals < 0 ? word.slice(2) : word.slice(2, equals);
+  if (written === '' || written.startsWith('-')) throw invalid(`bad flag syntax: ${word}`);
+  const name = written.replaceAll('_', '-');
+  const flag = flagNamed(flags, name);
+  if (flag === undefined) throw unknownFlag(written, flags);
+  if (equals >= 0) return { name, value: word.slice(equals + 1) };
+  const bare = bareValue(flag);
+  if (bare !== undefined) return { name, value: bare };
+  if (next === undefined) throw invalid(`flag needs an argument: --${name}`);
+  return { name, value: next, tookNext: true };
+}
+
+function* shortFlags(
+  word: string,
+  next: string | undefined,
+  flags: Flags,
+  shorts: ReadonlyMap<string, string>,
+): Generator<FoundFlag> {
+  for (let rest = word.slice(1); rest !== ''; ) {
+    const short = String.fromCodePoint(rest.codePointAt(0) ?? 0);
+    const name = shorts.get(short);
+    const flag = name === undefined ? undefined : flagNamed(flags, name);
+    if (name === undefined || flag === undefined) {
+      const long = closest(
+        word.slice(1),
+        Object.keys(flags).filter((candidate) => candidate.length > 1),
+      );
+      throw invalid(
+        `unknown shorthand flag: '${short}' in ${word}`,
+        long === undefined ? undefined : `did you mean --${long}?`,
+      );
+    }
+    const bare = bareValue(flag);
+    rest = rest.slice(short.length);
+    if (rest.length > 1 && rest.startsWith('=')) return yield { name, value: rest.slice(1) };
+    if (bare !== undefined) {
+      yield { name, value: bare };
+      continue;
+    }
+    if (rest !== '') return yield { name, value: rest };
+    if (next === undefined) throw invalid(`flag needs an argument: '${short}' in ${word}`);
+    yield { name, value: next, tookNext: true };
+  }
+}
+
+const flagNamed = (flags: Flags, name: string): Flag | undefined =>
+  Object.hasOwn(flags, name) ? flags[name] : undefined;
+
+const bareValue = (flag: Flag): string | undefined =>
+  flag.type === 'boolean' ? 'true' : flag.type === 'string' ? flag.bare : undefined;
+
+function flagValue(name: string, flag: Flag, given: readonly string[] | undefined): ParsedValue {
+  if (flag.type === 'strings') return given ?? [];
+  if (flag.type === 'list') return (given ?? []).flatMap((text) => text.split(','));
+  if (given === undefined) return flag.type === 'boolean' ? (flag.default ?? false) : flag.default;
+  // Each one is read, as pflag does: an earlier mistake is a mistake, also where a later value wins.
+  return given.map((text) => scalarOf(name, flag, text)).at(-1);
+}
+
+function scalarOf(name: string, flag: Exclude<Flag, { type: 'strings' | 'list' }>, text: string): ParsedValue {
+  switch (flag.type) {
+    case 'boolean':
+      if (/^(1|t|T|TRUE|true|True)$/.test(text)) return true;
+      if (/^(0|f|F|FALSE|false|False)$/.test(text)) return false;
+      throw invalidValue(name, flag, text, 'true or false');
+    case 'integer': {
+      const value = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN;
+      if (Number.isSafeInteger(value) && value >= (flag.min ?? Number.MIN_SAFE_INTEGER)) return value;
+      throw invalidValue(
+        name,
+        flag,
+        text,
+        flag.min === undefined ? 'a whole number' : `a whole number from ${flag.min}`,
+      );
+    }
+    case 'duration': {
+      const value = flag.seconds && /^\d+$/.test(text) ? Number(text) * 1000 : parseDurationMs(text);
+      if (value !== undefined && value >= 0) return value;
+      throw invalidValue(name, flag, text, `a duration such as 30s or 1m30s${flag.seconds ? ', or seconds' : ''}`);
+    }
+    case 'string': {
+      if (flag.choices === undefined || flag.choices.includes(text)) return text;
+      const near = closest(text, flag.choices);
+      throw invalidValue(
+        name,
+        flag,
+        text,
+        oneOf(flag.choices),
+        near === undefined ? undefined : `did you mean ${near}?`,
+      );
+    }
+  }
+}
+
+const oneOf = (choices: readonly string[]): string =>
+  choices.length < 2 ? choices.join() : `${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}`;
+
+function invalidValue(name: string, flag: Flag, text: string, expected: string, hint?: string): RestoreHooksError {
+  const spelled = flag.short === undefined ? `--${name}` : name.length === 1 ? `-${name}` : `-${flag.short}, --${name}`;
+  return invalid(`invalid argument ${JSON.stringify(text)} for ${spelled}: expected ${expected}`, hint);
+}
+
+function unknownFlag(name: string, flags: Flags): RestoreHooksError {
+  const near = closest(
+    name,
+    Object.keys(flags).filter((candidate) => !flags[candidate]?.hidden),
+  );
+  return invalid(`unknown flag: --${name}`, near === undefined ? undefined : `did you mean --${near}?`);
+}
+
+function invalid(message: string, hint?: string): RestoreHooksError {
+  return new RestoreHooksError('INVALID_ARGUMENT', message, hint === undefined ? {} : { hint });
+}
+
+export const camelCase = (name: string): string => name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());

@@ -1,0 +1,120 @@
+import { ExitCode, RestoreHooksError } from '../shared/core/errors.ts';
+import { sanitizeText } from '../shared/core/sanitize.ts';
+import { commonArgs, sharedFlags } from './args.ts';
+import type { ParsedValue } from './argv.ts';
+import { camelCase, indexOfCommand, parseArgv } from './argv.ts';
+import { closest } from './closest.ts';
+import type { Command, CommandEntry, CommandList } from './command.ts';
+import type { Context } from './context.ts';
+import { commandHelp, overallHelp, PROGRAM, usageOf } from './help.ts';
+import type { OutputFormat } from './output/view.ts';
+
+/** Every command, in the order of the help. */
+export const allCommands: CommandList = {
+  version: {
+    summary: 'Show the versions of this plugin, its image and the cluster',
+    load: async () => (await import('./commands/version.ts')).version,
+  },
+};
+
+/**
+ * Run one command line: find its command, run it, print its view, report what it throws.
+ * Returns the exit code, and never throws.
+ */
+export async function main(
+  argv: readonly string[],
+  context: Context,
+  commands: CommandList = allCommands,
+): Promise<ExitCode> {
+  try {
+    return await dispatch(argv, context, commands);
+  } catch (error) {
+    return report(error, context);
+  }
+}
+
+async function dispatch(argv: readonly string[], context: Context, commands: CommandList): Promise<ExitCode> {
+  const index = indexOfCommand(argv, sharedFlags);
+  let name = argv[index];
+  let rest = argv.filter((_, position) => position !== index);
+  if (name === 'help') {
+    const topic = indexOfCommand(rest, sharedFlags);
+    name = rest[topic];
+    rest = ['--help'];
+  }
+  if (name === undefined) {
+    context.stdout.write(overallHelp(commands, widthOf(context)));
+    return ExitCode.Ok;
+  }
+  const entry = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (entry === undefined) throw unknownCommand(name, commands);
+  return runCommand(name, entry, rest, context);
+}
+
+async function runCommand(
+  name: string,
+  entry: CommandEntry,
+  argv: readonly string[],
+  context: Context,
+): Promise<ExitCode> {
+  const command = await entry.load();
+  const flags = { ...command.args, ...commonArgs };
+  const { values, positionals } = parseArgv(argv, flags);
+  if (values['help'] === true) {
+    context.stdout.write(commandHelp(name, entry.summary, command, flags, widthOf(context)));
+    return ExitCode.Ok;
+  }
+  const { view, exit, error } = await command.run({ ...values, ...named(name, command, positionals) }, context);
+  if (view !== undefined) {
+    const { printView } = await import('./output/render.ts');
+    await printView(view, (values['output'] as OutputFormat | undefined) ?? 'table', context);
+  }
+  if (error !== undefined) return report(error, context);
+  return exit ?? ExitCode.Ok;
+}
+
+/** The words that are no flags, by the names of the command's positionals. */
+function named(name: string, command: Command, words: readonly string[]): Readonly<Record<string, ParsedValue>> {
+  const values: Record<string, ParsedValue> = {};
+  let taken = 0;
+  for (const [key, { optional, many }] of Object.entries(command.positionals)) {
+    const value = words[taken];
+    if (value === undefined && !optional) throw misused(name, command, `${key.toUpperCase()} is missing`);
+    values[camelCase(key)] = many ? words.slice(taken) : value;
+    taken = many ? words.length : taken + 1;
+  }
+  const surplus = words[taken];
+  if (surplus !== undefined) throw misused(name, command, `unexpected argument ${JSON.stringify(surplus)}`);
+  return values;
+}
+
+function misused(name: string, command: Command, message: string): RestoreHooksError {
+  return new RestoreHooksError('INVALID_ARGUMENT', message, { hint: `usage: ${usageOf(name, command)}` });
+}
+
+function unknownCommand(name: string, commands: CommandList): RestoreHooksError {
+  const near = closest(name, Object.keys(commands));
+  return new RestoreHooksError('INVALID_ARGUMENT', `unknown command ${JSON.stringify(name)} for "${PROGRAM}"`, {
+    hint: near === undefined ? `list the commands: ${PROGRAM} --help` : `did you mean "${near}"?`,
+  });
+}
+
+function report(error: unknown, { stderr, signal }: Context): ExitCode {
+  if (error instanceof RestoreHooksError) {
+    stderr.write(`error: ${sanitizeText(error.message)}\n`);
+    if (error.hint !== undefined) stderr.write(`hint: ${sanitizeText(error.hint)}\n`);
+    return error.exitCode;
+  }
+  if (signal.aborted && error instanceof Error && error.name === 'AbortError') {
+    stderr.write('error: interrupted\n');
+    return ExitCode.Interrupted;
+  }
+  const stack = error instanceof Error ? (error.stack ?? error.message) : `thrown: ${String(error)}`;
+  stderr.write(
+    `error: ${sanitizeText(stack)}\nhint: this is a bug in ${PROGRAM}; please report it with the lines above\n`,
+  );
+  return ExitCode.Bug;
+}
+
+/** Help for a terminal is as wide as it is, up to a width that still reads well. */
+const widthOf = ({ stdout }: Context): number => Math.max(40, Math.min(stdout.columns ?? 100, 120));

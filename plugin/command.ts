@@ -1,0 +1,102 @@
+import type { ExitCode, RestoreHooksError } from '../shared/core/errors.ts';
+import type { Context } from './context.ts';
+import type { View } from './output/view.ts';
+
+interface FlagBase {
+  readonly description: string;
+  /** One letter: `n` makes `-n`. */
+  readonly short?: string;
+  /** How help names the value: `NAMESPACE`. */
+  readonly value?: string;
+  readonly hidden?: true;
+}
+
+/** One flag, with pflag's kinds of value. `strings` and `list` may be repeated; `list` also splits at commas. */
+export type Flag =
+  | (FlagBase & { readonly type: 'boolean'; readonly default?: boolean })
+  | (FlagBase & {
+      readonly type: 'string';
+      readonly default?: string;
+      readonly choices?: readonly string[];
+      /** The value of the flag when it is written without one (`--dry-run`); then only `--flag=value` takes one. */
+      readonly bare?: string;
+    })
+  | (FlagBase & { readonly type: 'integer'; readonly default?: number; readonly min?: number })
+  /** A Go duration, in milliseconds. `seconds`: a bare number is seconds, as kubectl's `--request-timeout` has it. */
+  | (FlagBase & { readonly type: 'duration'; readonly default?: number; readonly seconds?: true })
+  | (FlagBase & { readonly type: 'strings' })
+  | (FlagBase & { readonly type: 'list' });
+
+export type Flags = Readonly<Record<string, Flag>>;
+
+/** `required` by default; `many` takes all that are left. */
+export interface Positional {
+  readonly description: string;
+  readonly optional?: true;
+  readonly many?: true;
+}
+export type Positionals = Readonly<Record<string, Positional>>;
+
+type CamelCase<Name extends string> = Name extends `${infer Head}-${infer Tail}`
+  ? `${Head}${Capitalize<CamelCase<Tail>>}`
+  : Name;
+
+type OrAbsent<F extends Flag, Value> = F extends { readonly default: NonNullable<unknown> } ? Value : Value | undefined;
+
+type FlagValue<F extends Flag> = F extends { readonly type: 'boolean' }
+  ? boolean
+  : F extends { readonly type: 'strings' | 'list' }
+    ? readonly string[]
+    : F extends { readonly type: 'integer' | 'duration' }
+      ? OrAbsent<F, number>
+      : F extends { readonly choices: readonly (infer Choice extends string)[] }
+        ? OrAbsent<F, Choice>
+        : OrAbsent<F, string>;
+
+type PositionalValue<P extends Positional> = P extends { readonly many: true }
+  ? readonly string[]
+  : P extends { readonly optional: true }
+    ? string | undefined
+    : string;
+
+/** What `run` gets: `--request-timeout` as `requestTimeout`, positionals by their names. */
+export type Arguments<F extends Flags, P extends Positionals> = {
+  readonly [Name in keyof F & string as CamelCase<Name>]: FlagValue<F[Name]>;
+} & { readonly [Name in keyof P & string as CamelCase<Name>]: PositionalValue<P[Name]> };
+
+/** What a command comes to. No view: it has said all there was on stderr. */
+export interface CommandResult {
+  readonly exit?: ExitCode;
+  readonly view?: View;
+  /** Reported after the view, where there is something to show all the same; its exit code is the command's. */
+  readonly error?: RestoreHooksError;
+}
+
+export interface Command {
+  readonly args: Flags;
+  readonly positionals: Positionals;
+  /** Command line without the program's name, and what it does. */
+  readonly examples: readonly (readonly [line: string, what: string])[];
+  /** Further paragraphs of the command's help. */
+  readonly details?: string;
+  // biome-ignore lint/suspicious/noExplicitAny: each command's `run` takes its own arguments; `defineCommand` has checked them
+  run(args: any, context: Context): Promise<CommandResult>;
+}
+
+/** A command as data. It prints nothing, except progress; it returns its view, and throws what it can't do. */
+export function defineCommand<const F extends Flags, const P extends Positionals>(command: {
+  readonly args: F;
+  readonly positionals: P;
+  readonly examples: Command['examples'];
+  readonly details?: string;
+  run(args: Arguments<F, P>, context: Context): Promise<CommandResult>;
+}): Command {
+  return command;
+}
+
+/** How a command stands in the list: loaded only when it is asked for, as most of them pull in a lot. */
+export interface CommandEntry {
+  readonly summary: string;
+  load(): Promise<Command>;
+}
+export type CommandList = Readonly<Record<string, CommandEntry>>;

@@ -1,0 +1,67 @@
+import process from 'node:process';
+import { RestoreHooksError } from '../../shared/core/errors.ts';
+import { DEFAULT_IMAGE, VERSION } from '../../shared/core/version.ts';
+import { kubeArgs, outputArg } from '../args.ts';
+import type { Arguments } from '../command.ts';
+import { defineCommand } from '../command.ts';
+
+export const version = defineCommand({
+  args: {
+    client: { type: 'boolean', description: 'Only the versions of this side; asks no cluster' },
+    ...outputArg(['json', 'yaml']),
+    ...kubeArgs,
+  },
+  positionals: {},
+  examples: [
+    ['version', 'versions of the plugin and of the cluster'],
+    ['version --client -o json', 'only this side, for scripts'],
+  ],
+
+  async run(args, { env }) {
+    const server = args.client ? undefined : await serverVersion(args, env);
+    const document = {
+      version: VERSION,
+      image: DEFAULT_IMAGE,
+      nodeVersion: process.version,
+      platform: `${process.platform}/${process.arch}`,
+      ...(typeof server === 'string' && { serverVersion: server }),
+    };
+    const human = [
+      `Plugin version: ${VERSION}`,
+      `Runner image: ${DEFAULT_IMAGE}`,
+      `Node.js version: ${process.version}`,
+    ];
+    if (typeof server === 'string') human.push(`Server version: ${server}`);
+    return {
+      view: { kind: 'document', document, human },
+      ...(server instanceof RestoreHooksError && { error: server }),
+    };
+  },
+});
+
+/** A cluster that can't be asked is no reason to hide the rest. */
+async function serverVersion(
+  args: Arguments<typeof kubeArgs, Record<never, never>>,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<string | RestoreHooksError> {
+  // Loaded only here: the plugin's own version has to come at once.
+  const [{ loadKubeConfig }, { kubeClient }] = await Promise.all([
+    import('../../shared/kubernetes/kubeconfig.ts'),
+    import('../../shared/kubernetes/client.ts'),
+  ]);
+  try {
+    const client = kubeClient(loadKubeConfig({ ...args, env }), {
+      requestTimeoutMs: args.requestTimeout,
+      maxRetries: 0,
+    });
+    try {
+      const { gitVersion } = await client.get('/version');
+      return String(gitVersion);
+    } finally {
+      client.close();
+    }
+  } catch (error) {
+    if (error instanceof RestoreHooksError) return error;
+    throw error;
+  }
+}

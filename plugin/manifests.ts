@@ -1,0 +1,205 @@
+import type { Event } from 'js-yaml';
+import {
+  CORE_SCHEMA,
+  constructFromEvents,
+  defineScalarTag,
+  EVENT_ID,
+  mergeTag,
+  NOT_RESOLVED,
+  parseEvents,
+  YAMLException,
+} from 'js-yaml';
+import { RestoreHooksError } from '../shared/core/errors.ts';
+
+export type ManifestObject = Readonly<Record<string, unknown>>;
+
+/** One object, and where its document begins. */
+export interface InputObject {
+  readonly object: ManifestObject;
+  readonly source: { readonly file: string; readonly line: number };
+}
+
+/** Beyond this, aliases are an attack: 8 MiB of YAML have fewer values written out. */
+const MAX_VALUES = 2_000_000;
+const MAX_DEPTH = 500;
+const MAX_MERGED_KEYS = 100_000;
+
+/**
+ * Parse the documents of a file, YAML or JSON, as kubectl reads them: YAML 1.1 scalars (`yes` is true, `010` is 8), merge
+ * keys, several JSON objects one behind the other. Other than kubectl's own parser, and as a strict API server, a key
+ * that stands twice in a mapping is an error: one of the two would be lost. Empty documents are passed over, and a
+ * `List`, or `PodList`, is its items.
+ */
+export function parseManifests(text: string, file: string): InputObject[] {
+  const objects: InputObject[] = [];
+  for (const { value, line } of documentsOf(text, file)) {
+    if (value === null) continue;
+    if (!isObject(value)) throw invalid(file, line, 1, `expected an object, found ${nameOf(value)}`);
+    for (const object of itemsOf(value, file, line)) objects.push({ object, source: { file, line } });
+  }
+  return objects;
+}
+
+interface Document {
+  readonly value: unknown;
+  readonly line: number;
+}
+
+function documentsOf(text: string, file: string): Document[] {
+  let line = 1;
+  return (jsonTexts(text) ?? [text]).flatMap((part) => {
+    const documents = yamlDocuments(part, file, line);
+    line += newlines(part);
+    return documents;
+  });
+}
+
+const newlines = (text: string): number => text.split('\n').length - 1;
+
+/** JSON objects one behind the other, as several `kubectl get -o json` print them; undefined for anything else. */
+function jsonTexts(text: string): string[] | undefined {
+  const texts: string[] = [];
+  let start = 0;
+  let depth = 0;
+  let inString = false;
+  for (let index = 0; index < text.length; index++) {
+    const character = text[index];
+    if (inString) {
+      if (character === '\\') index++;
+      else if (character === '"') inString = false;
+    } else if (character === '"') inString = true;
+    else if (character === '{') depth++;
+    else if (character === '}' && --depth === 0) {
+      texts.push(text.slice(start, index + 1));
+      start = index + 1;
+    } else if (depth === 0 && character?.trim() !== '') return undefined;
+  }
+  return text.slice(start).trim() === '' ? texts : undefined;
+}
+
+function yamlDocuments(text: string, file: string, firstLine: number): Document[] {
+  try {
+    const events = parseEvents(text, { maxDepth: MAX_DEPTH });
+    const lines = documentLines(events, text, firstLine);
+    const values = constructFromEvents(events, { source: text, schema, maxTotalMergeKeys: MAX_MERGED_KEYS });
+    const hasAliases = events.some(({ type }) => type === EVENT_ID.ALIAS);
+    return values.map((value, index) => {
+      const line = lines[index] ?? firstLine;
+      return { value: checked(value, hasAliases, file, line), line };
+    });
+  } catch (error) {
+    if (!(error instanceof YAMLException)) throw error;
+    const { line = 0, column = 0 } = error.mark ?? {};
+    throw invalid(file, firstLine + line, column + 1, error.reason);
+  }
+}
+
+/** The line on which each document's content begins. */
+function documentLines(events: readonly Event[], text: string, firstLine: number): number[] {
+  let line = firstLine;
+  let counted = 0;
+  return events.flatMap((event, index) => {
+    if (event.type !== EVENT_ID.DOCUMENT) return [];
+    const content = events[index + 1] ?? event;
+    const start = 'start' in content ? content.start : 'valueStart' in content ? content.valueStart : counted;
+    line += newlines(text.slice(counted, start));
+    counted = Math.max(counted, start);
+    return [line];
+  });
+}
+
+/** What JSON can't hold is refused, and aliases are written out, if they don't grow without measure. */
+function checked(document: unknown, hasAliases: boolean, file: string, line: number): unknown {
+  const sizes = new Map<object, number>();
+  const open = new Set<object>();
+  const sizeOf = (value: unknown, depth: number): number => {
+    if (typeof value === 'number' && !Number.isFinite(value)) {
+      throw invalid(file, line, 1, `the number ${value} can't be written in JSON`);
+    }
+    if (typeof value !== 'object' || value === null) return 1;
+    const known = sizes.get(value);
+    if (known !== undefined) return known;
+    if (depth > MAX_DEPTH) throw invalid(file, line, 1, `nested more than ${MAX_DEPTH} deep`);
+    if (open.has(value)) throw invalid(file, line, 1, 'an alias stands within its own anchor');
+    open.add(value);
+    let size = 1;
+    for (const child of Object.values(value)) size += sizeOf(child, depth + 1);
+    open.delete(value);
+    sizes.set(value, size);
+    return size;
+  };
+  if (sizeOf(document, 0) > MAX_VALUES)
+    throw invalid(file, line, 1, `more than ${MAX_VALUES} values, aliases written out`);
+  return hasAliases ? JSON.parse(JSON.stringify(document)) : document;
+}
+
+function itemsOf(value: ManifestObject, file: string, line: number): ManifestObject[] {
+  const { kind, apiVersion, items } = value;
+  if (typeof kind !== 'string' || !kind.endsWith('List') || !Array.isArray(items)) return [value];
+  // The items of a typed list leave out what the list's own kind says.
+  const inherited = kind === 'List' ? {} : { apiVersion, kind: kind.slice(0, -'List'.length) };
+  return items.flatMap((item: unknown, index) => {
+    if (!isObject(item)) throw invalid(file, line, 1, `items[${index}]: expected an object, found ${nameOf(item)}`);
+    return itemsOf({ ...inherited, ...item }, file, line);
+  });
+}
+
+const isObject = (value: unknown): value is ManifestObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const nameOf = (value: unknown): string =>
+  value === null ? 'null' : Array.isArray(value) ? 'a list' : `a ${typeof value}`;
+
+function invalid(file: string, line: number, column: number, reason: string): RestoreHooksError {
+  return new RestoreHooksError('INVALID_INPUT', `${file}:${line}:${column}: ${reason}`);
+}
+
+/*
+ * The scalars of go-yaml v2, through which kubectl reads: YAML 1.1's, less its sexagesimals and timestamps, which stay
+ * strings.
+ */
+
+const bool = defineScalarTag<boolean>('tag:yaml.org,2002:bool', {
+  implicit: true,
+  resolve(source) {
+    if (/^(y|Y|yes|Yes|YES|true|True|TRUE|on|On|ON)$/.test(source)) return true;
+    if (/^(n|N|no|No|NO|false|False|FALSE|off|Off|OFF)$/.test(source)) return false;
+    return NOT_RESOLVED;
+  },
+  identify: () => false,
+});
+
+const int = defineScalarTag<number>('tag:yaml.org,2002:int', {
+  implicit: true,
+  resolve(source) {
+    const match = /^([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9][0-9]*))$/.exec(
+      withoutUnderscores(source),
+    );
+    if (match === null) return NOT_RESOLVED;
+    const [, sign, hex, binary, octal, decimal = ''] = match;
+    const size = Number(hex ? `0x${hex}` : binary ? `0b${binary}` : octal ? `0o${octal}` : decimal);
+    return sign === '-' && size !== 0 ? -size : size;
+  },
+  identify: () => false,
+});
+
+const float = defineScalarTag<number>('tag:yaml.org,2002:float', {
+  implicit: true,
+  resolve(source) {
+    if (/^[-+]?\.(inf|Inf|INF)$/.test(source)) return source.startsWith('-') ? -Infinity : Infinity;
+    if (/^\.(nan|NaN|NAN)$/.test(source)) return Number.NaN;
+    const plain = withoutUnderscores(source);
+    return /^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$/.test(plain) ? Number(plain) : NOT_RESOLVED;
+  },
+  identify: () => false,
+});
+
+/** go-yaml takes underscores out of what begins as a number. */
+const withoutUnderscores = (source: string): string => (/^[-+0-9]/.test(source) ? source.replaceAll('_', '') : source);
+
+const binary = defineScalarTag<string>('tag:yaml.org,2002:binary', {
+  resolve: (source) => Buffer.from(source.replace(/\s/g, ''), 'base64').toString(),
+  identify: () => false,
+});
+
+const schema = CORE_SCHEMA.withTags(bool, int, float, binary, mergeTag);

@@ -1,0 +1,11 @@
+import type { Context, TextSink } from '../context.ts';
+import type { Color } from './view.ts';
+
+const codes: Readonly<Record<Color, number>> = { red: 31, yellow: 33, green: 32, dim: 2 };
+
+/** Colours are for terminals, and not where the user declines them (https://no-color.org). */
+export function usesColor(stream: TextSink, env: Context['env']): boolean {
+  return stream.isTTY && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
+}
+
+export const colored = (text: string, color: Color): string => `\x1b[${codes[color]}m${text}\x1b[0m`;

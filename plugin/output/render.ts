@@ -1,0 +1,47 @@
+import { RestoreHooksError } from '../../shared/core/errors.ts';
+import { sanitizeLine, sanitizeText } from '../../shared/core/sanitize.ts';
+import type { Context } from '../context.ts';
+import { usesColor } from './color.ts';
+import { formatJson } from './json.ts';
+import { formatTable } from './table.ts';
+import type { OutputFormat, View } from './view.ts';
+
+/** Print the view to stdout in the format that was asked for. */
+export async function printView(view: View, format: OutputFormat, { stdout, env }: Context): Promise<void> {
+  stdout.write(await renderView(view, format, usesColor(stdout, env)));
+}
+
+export async function renderView(view: View, format: OutputFormat, color: boolean): Promise<string> {
+  switch (view.kind) {
+    case 'text':
+      return endLine(sanitizeText(view.text));
+    case 'manifests':
+      if (format === 'json') return formatJson({ apiVersion: 'v1', kind: 'List', items: view.manifests });
+      return (await Promise.all(view.manifests.map(yaml))).join('---\n');
+    case 'document':
+      return renderDocument(view, format, color);
+  }
+}
+
+async function renderDocument(
+  view: Extract<View, { kind: 'document' }>,
+  format: OutputFormat,
+  color: boolean,
+): Promise<string> {
+  if (format === 'json') return formatJson(view.document);
+  if (format === 'yaml') return yaml(view.document);
+  if (format === 'name') {
+    if (view.names === undefined) throw new RestoreHooksError('INVALID_ARGUMENT', '-o name has no meaning here');
+    return view.names.map((name) => `${sanitizeLine(name)}\n`).join('');
+  }
+  return view.human
+    .map((part) =>
+      typeof part === 'string' ? endLine(sanitizeText(part)) : formatTable(part, { wide: format === 'wide', color }),
+    )
+    .join('');
+}
+
+// js-yaml is loaded only where it is needed: it costs more than the rest of the start.
+const yaml = async (document: unknown): Promise<string> => (await import('./yaml.ts')).formatYaml(document);
+
+const endLine = (text: string): string => (text === '' || text.endsWith('\n') ? text : `${text}\n`);

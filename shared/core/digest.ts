@@ -1,0 +1,23 @@
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
+
+export const sha256Hex = (text: string): string => bytesToHex(sha256(utf8ToBytes(text)));
+
+/** JSON with sorted keys and no white space; members that are undefined are left out. */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const members = Object.entries(value)
+    .filter(([, member]) => member !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`);
+  return `{${members.join(',')}}`;
+}
+
+/**
+ * Shorten a name to a label value of at most `limit` characters, as Velero does: over the limit it becomes its first
+ * `limit - 6` characters and the first 6 hex digits of its SHA-256.
+ */
+export function shortenName(name: string, limit = 63): string {
+  return name.length <= limit ? name : name.slice(0, limit - 6) + sha256Hex(name).slice(0, 6);
+}

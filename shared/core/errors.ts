@@ -1,0 +1,60 @@
+/** Exit codes of the plugin and of the runner's image (contract §7). Stable: never renumbered or reused. */
+export const ExitCode = {
+  Ok: 0,
+  Bug: 1,
+  Usage: 2,
+  HookFailed: 3,
+  NotFound: 4,
+  Forbidden: 5,
+  Unreachable: 6,
+  Timeout: 7,
+  NoMatch: 8,
+  Conflict: 9,
+  RunFailed: 10,
+  Canceled: 11,
+  Interrupted: 130,
+} as const;
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
+
+/** Every failure this tool can explain. A code is never renamed or reused. */
+const kinds = {
+  INVALID_ARGUMENT: ExitCode.Usage,
+  INVALID_INPUT: ExitCode.Usage,
+  RESTORE_NOT_FOUND: ExitCode.NotFound,
+  NOT_FOUND: ExitCode.NotFound,
+  FORBIDDEN: ExitCode.Forbidden,
+  CLUSTER_UNREACHABLE: ExitCode.Unreachable,
+  TIMEOUT: ExitCode.Timeout,
+  NO_POD_MATCHED: ExitCode.NoMatch,
+  RUN_BY_ANOTHER: ExitCode.Conflict,
+  /** The API server refused a write because the object has changed: read it again and decide again. */
+  WRITE_CONFLICT: ExitCode.Conflict,
+  RUN_FAILED: ExitCode.RunFailed,
+  INTERRUPTED: ExitCode.Interrupted,
+} as const satisfies Record<string, ExitCode>;
+export type ErrorCode = keyof typeof kinds;
+
+/**
+ * A failure that the user can act on: what happened, with the object's name, and what to do.
+ * Anything else that is thrown is a bug here, and exits 1.
+ */
+export class RestoreHooksError extends Error {
+  override readonly name = 'RestoreHooksError';
+  readonly code: ErrorCode;
+  /** What to do next, as one imperative sentence. */
+  readonly hint: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: { hint?: string; cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.code = code;
+    this.hint = options.hint;
+  }
+
+  get exitCode(): ExitCode {
+    return kinds[this.code];
+  }
+}
+
+export function assertNever(value: never): never {
+  throw new Error(`unexpected ${JSON.stringify(value)}`);
+}

@@ -1,0 +1,34 @@
+import type { ExecOutcome, HookOutcome } from '../hook.ts';
+import type { HookState } from './state.ts';
+
+/**
+ * What the answer to an exec request makes of its hook (contract §4); undefined where it provably was not started and
+ * is tried again. `replaced`: another pod has been seen under the pod's name meanwhile.
+ */
+export function hookOutcome(
+  outcome: ExecOutcome,
+  state: HookState & { phase: 'Starting' | 'Running' },
+  replaced: boolean,
+): HookOutcome | undefined {
+  switch (outcome.kind) {
+    case 'exited':
+      if (replaced) {
+        return { state: 'Unknown', reason: 'pod-replaced', message: 'the pod was replaced while the command ran' };
+      }
+      if (outcome.exitCode !== 0) return { state: 'Failed', reason: 'exit', exitCode: outcome.exitCode };
+      return { state: 'Succeeded', exitCode: 0, ...(outcome.unproven && { unproven: true }) };
+    case 'error':
+      return { state: 'Failed', reason: 'error', message: outcome.message };
+    case 'podDeleted':
+      return { state: 'NotExecuted', reason: 'pod-deleted' };
+    case 'noSuchContainer':
+      return { state: 'NotExecuted', reason: 'no-such-container' };
+    case 'forbidden':
+      return { state: 'NotExecuted', reason: 'aborted', message: outcome.message };
+    case 'connectionLost':
+      return { state: 'Unknown', reason: 'connection-lost', message: outcome.message };
+    case 'notStarted':
+      if (state.phase === 'Running') return { state: 'Unknown', reason: 'connection-lost', message: outcome.why };
+      return state.waitExpired ? { state: 'TimedOut', reason: 'waiting', message: outcome.why } : undefined;
+  }
+}

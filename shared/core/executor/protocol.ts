@@ -1,0 +1,31 @@
+import type { ExecOutcome, HookId, HookOutcome, PodKey, PodObservation } from '../hook.ts';
+
+/** Something that has happened. Facts that arrive together are folded together, then acted on once. */
+export type Fact =
+  | { readonly type: 'podObserved'; readonly pod: PodObservation }
+  | { readonly type: 'podDeleted'; readonly key: PodKey; readonly uid: string }
+  /** The first listing is complete: a planned pod that hasn't been observed isn't there. */
+  | { readonly type: 'podsListed' }
+  /** The intent to start this hook is durable. */
+  | { readonly type: 'intentRecorded'; readonly hook: HookId }
+  | { readonly type: 'execStarted'; readonly hook: HookId }
+  | { readonly type: 'execEnded'; readonly hook: HookId; readonly outcome: ExecOutcome }
+  | { readonly type: 'timerFired'; readonly hook: HookId; readonly timer: Timer }
+  /** Somebody gave up: start nothing more. */
+  | { readonly type: 'cancelRequested' }
+  /** Don't wait for running hooks any longer either. */
+  | { readonly type: 'dropRequested' }
+  /** The run itself can't go on. */
+  | { readonly type: 'runFailed'; readonly message: string };
+
+/** `wait`: a hook's wait deadline; `retry`: the next try of an exec that was not started; `exec`: its exec deadline. */
+export type Timer = 'wait' | 'retry' | 'exec';
+
+/** Something to be done, derived from hooks that changed their phase. */
+export type Effect =
+  | { readonly type: 'recordIntent'; readonly hook: HookId }
+  | { readonly type: 'recordResult'; readonly hook: HookId; readonly outcome: HookOutcome }
+  | { readonly type: 'startExec'; readonly hook: HookId }
+  | { readonly type: 'dropExec'; readonly hook: HookId }
+  | { readonly type: 'setTimer'; readonly hook: HookId; readonly timer: Timer; readonly at: number }
+  | { readonly type: 'clearTimer'; readonly hook: HookId; readonly timer: Timer };

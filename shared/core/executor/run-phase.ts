@@ -1,0 +1,29 @@
+import type { RunState } from './state.ts';
+
+export type RunPhase =
+  | 'Pending'
+  | 'InProgress'
+  | 'Failed'
+  | 'PartiallyFailed'
+  | 'Canceled'
+  | 'CompletedWithFailures'
+  | 'Completed';
+
+/** The phase of a run (contract §5): the first that applies, once every hook has ended. */
+export function phaseOf(run: RunState): RunPhase {
+  if (run.finishedAt === undefined) return 'InProgress';
+  if (run.failure !== undefined) return 'Failed';
+  if (run.failHookFailed) return 'PartiallyFailed';
+  if (run.canceled) return 'Canceled';
+  return run.counts.succeeded === run.counts.planned ? 'Completed' : 'CompletedWithFailures';
+}
+
+const FINAL: ReadonlySet<string> = new Set<RunPhase>([
+  'Failed',
+  'PartiallyFailed',
+  'Canceled',
+  'CompletedWithFailures',
+  'Completed',
+]);
+
+export const isFinalPhase = (phase: string): boolean => FINAL.has(phase);

@@ -1,0 +1,214 @@
+import type { HookId, HookOutcome, PlannedHook, PodKey, PodObservation } from '../hook.ts';
+import { podKey } from '../hook.ts';
+
+/** Times are milliseconds since the epoch. `waitExpired`: its wait deadline has passed. */
+export type HookState =
+  /** `retryAt`, `why`: the last try was not started, and is made again from then on. */
+  | {
+      readonly phase: 'Waiting';
+      readonly tries: number;
+      readonly retryAt?: number;
+      readonly why?: string;
+      readonly waitExpired?: true;
+    }
+  /** The intent to start it is being made durable. */
+  | { readonly phase: 'Recording'; readonly tries: number; readonly waitExpired?: true }
+  /** Asked for; nobody knows yet whether it has started. */
+  | { readonly phase: 'Starting'; readonly tries: number; readonly waitExpired?: true }
+  | { readonly phase: 'Running'; readonly startedAt: number }
+  | { readonly phase: 'Ended'; readonly outcome: HookOutcome; readonly startedAt?: number; readonly endedAt: number };
+
+/** One pod's part of the run: never changed, only replaced. */
+export interface PodRun {
+  readonly index: number;
+  readonly key: PodKey;
+  /** In plan order, with `states` beside it. */
+  readonly hooks: readonly PlannedHook[];
+  readonly states: readonly HookState[];
+  /** From the plan, else that of the first pod observed. */
+  readonly uid: string | undefined;
+  readonly observed: PodObservation | undefined;
+  /** When the wait timeouts began. */
+  readonly waitingSince: number | undefined;
+  readonly gone: 'pod-deleted' | 'pod-replaced' | undefined;
+  /** Another pod has been observed under this name. */
+  readonly replaced: boolean;
+  readonly upSince: Readonly<Record<string, UpSince>>;
+}
+
+/** Since when a container has been running, and ready, without a break. */
+export interface UpSince {
+  readonly running: number | undefined;
+  readonly ready: number | undefined;
+}
+
+/** Why no hook is started any more. */
+export interface Stop {
+  readonly reason: 'aborted' | 'canceled';
+  readonly message: string;
+}
+
+export interface Counts {
+  planned: number;
+  succeeded: number;
+  failed: number;
+  timedOut: number;
+  notExecuted: number;
+  unknown: number;
+  waiting: number;
+  running: number;
+}
+
+/** The whole run. `step` is the only writer. */
+export interface RunState {
+  readonly startedAt: number;
+  readonly maxConcurrent: number;
+  readonly pods: PodRun[];
+  readonly podIndex: ReadonlyMap<PodKey, number>;
+  readonly places: ReadonlyMap<HookId, { readonly pod: number; readonly at: number }>;
+  /** Pods with a hook that may start as soon as a slot is free; may hold pods that no longer have one. */
+  readonly ready: ReadyPods;
+  readonly counts: Counts;
+  active: number;
+  stop: Stop | undefined;
+  /** Every pod has been told of the stop. */
+  stopSettled: boolean;
+  /** A `Fail` hook did not succeed by itself. */
+  failHookFailed: boolean;
+  failure: string | undefined;
+  canceled: boolean;
+  listed: boolean;
+  finishedAt: number | undefined;
+}
+
+export interface RunOptions {
+  readonly startedAt: number;
+  readonly maxConcurrent: number;
+  /** Hooks that ended in an earlier run of the Restore, and keep their result. */
+  readonly ended?: ReadonlyMap<HookId, HookState & { phase: 'Ended' }> | undefined;
+}
+
+export function createRun(hooks: readonly PlannedHook[], options: RunOptions): RunState {
+  const pods = [...Map.groupBy(hooks, (hook) => podKey(hook.namespace, hook.pod))].map(
+    ([key, own], index): PodRun => ({
+      index,
+      key,
+      hooks: own,
+      states: own.map((hook) => options.ended?.get(hook.id) ?? { phase: 'Waiting', tries: 0 }),
+      uid: own[0]?.podUID,
+      observed: undefined,
+      waitingSince: undefined,
+      gone: undefined,
+      replaced: false,
+      upSince: {},
+    }),
+  );
+  const run: RunState = {
+    startedAt: options.startedAt,
+    maxConcurrent: options.maxConcurrent,
+    pods,
+    podIndex: new Map(pods.map(({ key, index }) => [key, index])),
+    places: new Map(pods.flatMap((pod) => pod.hooks.map((hook, at) => [hook.id, { pod: pod.index, at }]))),
+    ready: new ReadyPods(),
+    counts: {
+      planned: hooks.length,
+      succeeded: 0,
+      failed: 0,
+      timedOut: 0,
+      notExecuted: 0,
+      unknown: 0,
+      waiting: 0,
+      running: 0,
+    },
+    active: 0,
+    stop: undefined,
+    stopSettled: false,
+    failHookFailed: false,
+    failure: undefined,
+    canceled: false,
+    listed: false,
+    finishedAt: undefined,
+  };
+  for (const pod of pods) {
+    for (const [at, hook] of pod.hooks.entries()) {
+      const state = stateOf(pod, at);
+      run.counts[countOf(state)] += 1;
+      if (state.phase === 'Ended' && failsTheRun(hook, state.outcome)) run.failHookFailed = true;
+    }
+  }
+  if (run.counts.waiting === 0) run.finishedAt = options.startedAt;
+  return run;
+}
+
+export function stateOf(pod: PodRun, at: number): HookState {
+  const state = pod.states[at];
+  if (state === undefined) throw new RangeError(`pod ${pod.key} has no hook ${at}`);
+  return state;
+}
+
+export const isActive = ({ phase }: HookState): boolean =>
+  phase === 'Recording' || phase === 'Starting' || phase === 'Running';
+
+/** A `Fail` hook that did not succeed by itself; one that others kept from running doesn't count (contract §5). */
+export const failsTheRun = (hook: PlannedHook, outcome: HookOutcome): boolean =>
+  hook.onError === 'Fail' &&
+  outcome.state !== 'Succeeded' &&
+  outcome.reason !== 'aborted' &&
+  outcome.reason !== 'canceled';
+
+const OUTCOME_COUNTS = {
+  Succeeded: 'succeeded',
+  Failed: 'failed',
+  TimedOut: 'timedOut',
+  NotExecuted: 'notExecuted',
+  Unknown: 'unknown',
+} as const;
+
+export function countOf(state: HookState): keyof Counts {
+  if (state.phase === 'Ended') return OUTCOME_COUNTS[state.outcome.state];
+  return state.phase === 'Starting' || state.phase === 'Running' ? 'running' : 'waiting';
+}
+
+/** Pod indexes, the lowest first; each at most once. */
+export class ReadyPods {
+  readonly #heap: number[] = [];
+  readonly #members = new Set<number>();
+
+  get size(): number {
+    return this.#heap.length;
+  }
+
+  add(index: number): void {
+    if (this.#members.has(index)) return;
+    this.#members.add(index);
+    const heap = this.#heap;
+    let at = heap.push(index) - 1;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if ((heap[parent] ?? 0) <= index) break;
+      heap[at] = heap[parent] ?? 0;
+      at = parent;
+    }
+    heap[at] = index;
+  }
+
+  takeFirst(): number | undefined {
+    const heap = this.#heap;
+    const first = heap[0];
+    const last = heap.pop();
+    if (first === undefined || last === undefined) return undefined;
+    this.#members.delete(first);
+    if (heap.length === 0) return first;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= heap.length) break;
+      if ((heap[child + 1] ?? Number.POSITIVE_INFINITY) < (heap[child] ?? 0)) child += 1;
+      if ((heap[child] ?? 0) >= last) break;
+      heap[at] = heap[child] ?? 0;
+      at = child;
+    }
+    heap[at] = last;
+    return first;
+  }
+}

@@ -1,0 +1,313 @@
+import { assertNever } from '../errors.ts';
+import type { ExecOutcome, HookId, HookOutcome, PlannedHook, PodObservation } from '../hook.ts';
+import { difference } from './difference.ts';
+import { hookOutcome } from './hook-outcome.ts';
+import type { Effect, Fact, Timer } from './protocol.ts';
+import type { HookState, PodRun, RunState, UpSince } from './state.ts';
+import { countOf, failsTheRun, isActive, stateOf } from './state.ts';
+
+/**
+ * Advance the run by what has happened (contract §3 and §4).
+ *
+ * 1. fold: note the facts;
+ * 2. settle: end the hooks that can never run any more;
+ * 3. admit: start what may start, in plan order;
+ * 4. difference: derive every effect from the phases that changed.
+ *
+ * Only pods that a fact touched are looked at (all of them once, when the run stops), so the work does not grow with
+ * the plan. Repeated and reordered pod events are harmless: nothing is decided from an event, only from what stands.
+ */
+export function step(run: RunState, facts: readonly Fact[], at: number): Effect[] {
+  const change = new Change(run, at);
+  for (const fact of facts) fold(change, fact);
+  settle(change);
+  admit(change);
+  if (run.finishedAt === undefined && run.counts.waiting + run.counts.running === 0) run.finishedAt = at;
+  return difference(change.before, run.pods, at);
+}
+
+/** One step's writes: the only writer of pods and counts. */
+class Change {
+  readonly run: RunState;
+  readonly at: number;
+  /** The pods that this step has touched, as they stood before it. */
+  readonly before = new Map<number, PodRun>();
+
+  constructor(run: RunState, at: number) {
+    this.run = run;
+    this.at = at;
+  }
+
+  pod(index: number): PodRun {
+    const pod = this.run.pods[index];
+    if (pod === undefined) throw new RangeError(`no pod ${index}`);
+    return pod;
+  }
+
+  touch(index: number): PodRun {
+    const pod = this.pod(index);
+    if (!this.before.has(index)) this.before.set(index, pod);
+    return pod;
+  }
+
+  set(index: number, part: Partial<PodRun>): void {
+    this.run.pods[index] = { ...this.touch(index), ...part };
+  }
+
+  setHook(index: number, at: number, next: HookState): void {
+    const pod = this.touch(index);
+    const previous = stateOf(pod, at);
+    if (previous.phase === 'Ended') throw new Error(`hook ${pod.hooks[at]?.id} has ended already`);
+    const { run } = this;
+    run.counts[countOf(previous)] -= 1;
+    run.counts[countOf(next)] += 1;
+    run.active += Number(isActive(next)) - Number(isActive(previous));
+    this.set(index, { states: pod.states.with(at, next) });
+    const hook = pod.hooks[at];
+    if (next.phase === 'Ended' && hook !== undefined && failsTheRun(hook, next.outcome)) {
+      run.failHookFailed = true;
+      run.stop ??= { reason: 'aborted', message: `hook ${hook.id} did not succeed and has onError: Fail` };
+    }
+  }
+
+  end(index: number, at: number, outcome: HookOutcome): void {
+    const state = stateOf(this.pod(index), at);
+    const startedAt = state.phase === 'Running' ? { startedAt: state.startedAt } : {};
+    this.setHook(index, at, { phase: 'Ended', outcome, ...startedAt, endedAt: this.at });
+  }
+}
+
+/* ---- fold: note what happened ---- */
+
+function fold(change: Change, fact: Fact): void {
+  const { run } = change;
+  switch (fact.type) {
+    case 'podObserved': {
+      const index = run.podIndex.get(fact.pod.key);
+      if (index !== undefined) observe(change, index, fact.pod);
+      return;
+    }
+    case 'podDeleted': {
+      const index = run.podIndex.get(fact.key);
+      if (index === undefined) return;
+      const { uid, gone } = change.pod(index);
+      if (gone === undefined && (uid === undefined || uid === fact.uid)) change.set(index, { gone: 'pod-deleted' });
+      return;
+    }
+    case 'podsListed':
+      listed(change);
+      return;
+    case 'intentRecorded':
+      onHook(change, fact.hook, (index, at, state) => {
+        if (state.phase === 'Recording') change.setHook(index, at, { ...state, phase: 'Starting' });
+      });
+      return;
+    case 'execStarted':
+      onHook(change, fact.hook, (index, at, state) => {
+        if (state.phase === 'Starting') change.setHook(index, at, { phase: 'Running', startedAt: change.at });
+      });
+      return;
+    case 'execEnded':
+      onHook(change, fact.hook, (index, at, state) => {
+        if (state.phase === 'Starting' || state.phase === 'Running') execEnded(change, index, at, state, fact.outcome);
+      });
+      return;
+    case 'timerFired':
+      onHook(change, fact.hook, (index, at, state) => timerFired(change, index, at, state, fact.timer));
+      return;
+    case 'cancelRequested':
+      run.canceled = true;
+      run.stop ??= { reason: 'canceled', message: 'canceled before it was started' };
+      return;
+    case 'dropRequested':
+      dropAll(change);
+      return;
+    case 'runFailed':
+      failRun(run, fact.message);
+      return;
+    default:
+      assertNever(fact);
+  }
+}
+
+type OnHook = (index: number, at: number, state: HookState) => void;
+
+function onHook(change: Change, id: HookId, act: OnHook): void {
+  const place = change.run.places.get(id);
+  if (place === undefined) throw new Error(`no hook ${id} in this run`);
+  act(place.pod, place.at, stateOf(change.touch(place.pod), place.at));
+}
+
+function observe(change: Change, index: number, observed: PodObservation): void {
+  const pod = change.pod(index);
+  const isAnother = pod.uid !== undefined && pod.uid !== observed.uid;
+  if (pod.gone !== undefined || isAnother) {
+    // A plan's pod is that one pod: what has its name now is never run in.
+    change.set(index, { gone: pod.gone ?? 'pod-replaced', replaced: pod.replaced || isAnother });
+    return;
+  }
+  const upSince: Record<string, UpSince> = {};
+  for (const { container } of pod.hooks) {
+    const now = observed.containers[container];
+    const before = pod.upSince[container];
+    upSince[container] = {
+      running: now?.running ? (before?.running ?? change.at) : undefined,
+      ready: now?.ready ? (before?.ready ?? change.at) : undefined,
+    };
+  }
+  const waitingSince = pod.waitingSince ?? change.at;
+  change.set(index, { observed, uid: observed.uid, waitingSince, upSince });
+}
+
+/** A planned pod that isn't there: gone if the plan knows its UID, else waited for from the run's start. */
+function listed(change: Change): void {
+  const { run } = change;
+  if (run.listed) return;
+  run.listed = true;
+  for (const { index, observed, uid, gone } of run.pods) {
+    if (observed !== undefined || gone !== undefined) continue;
+    change.set(index, uid === undefined ? { waitingSince: run.startedAt } : { gone: 'pod-deleted' });
+  }
+}
+
+function execEnded(
+  change: Change,
+  index: number,
+  at: number,
+  state: HookState & { phase: 'Starting' | 'Running' },
+  outcome: ExecOutcome,
+): void {
+  if (outcome.kind === 'forbidden') failRun(change.run, outcome.message);
+  const ended = hookOutcome(outcome, state, change.pod(index).replaced);
+  if (ended !== undefined) {
+    change.end(index, at, ended);
+  } else if (outcome.kind === 'notStarted' && state.phase === 'Starting') {
+    const retryAt = change.at + retryDelayMs(state.tries, outcome.retryAfterMs);
+    change.setHook(index, at, { phase: 'Waiting', tries: state.tries, retryAt, why: outcome.why });
+  }
+}
+
+function failRun(run: RunState, message: string): void {
+  run.failure ??= message;
+  run.stop ??= { reason: 'aborted', message: `the run could not go on: ${message}` };
+}
+
+const FIRST_RETRY_MS = 100;
+const LONGEST_RETRY_MS = 10_000;
+
+const retryDelayMs = (tries: number, retryAfterMs = 0): number =>
+  Math.max(retryAfterMs, Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (tries - 1)));
+
+function timerFired(change: Change, index: number, at: number, state: HookState, timer: Timer): void {
+  if (timer === 'exec' && state.phase === 'Running') {
+    const message = 'the command may still be running in the container';
+    change.end(index, at, { state: 'TimedOut', reason: 'executing', message });
+  }
+  // An exec that was asked for may be starting right now: its answer decides.
+  if (timer === 'wait' && state.phase !== 'Running' && state.phase !== 'Ended') {
+    change.setHook(index, at, { ...state, waitExpired: true });
+  }
+  // 'retry' says nothing but that the pod is to be looked at again.
+}
+
+function dropAll(change: Change): void {
+  const message = 'no longer waited for; the command may still be running in the container';
+  for (const pod of change.run.pods) {
+    for (const [at, state] of pod.states.entries()) {
+      if (state.phase !== 'Running' && state.phase !== 'Starting') continue;
+      change.end(pod.index, at, { state: 'Unknown', reason: 'canceled', message });
+    }
+  }
+}
+
+/* ---- settle: end what can never run ---- */
+
+function settle(change: Change): void {
+  const { run } = change;
+  for (const index of [...change.before.keys()].sort((a, b) => a - b)) settlePod(change, index);
+  if (run.stop === undefined || run.stopSettled) return;
+  run.stopSettled = true;
+  for (const { index } of run.pods) settlePod(change, index);
+}
+
+/** In plan order: the first `Fail` hook that ends here stops all that come after it. */
+function settlePod(change: Change, index: number): void {
+  const { hooks } = change.pod(index);
+  for (const [at, hook] of hooks.entries()) {
+    const pod = change.pod(index);
+    const state = stateOf(pod, at);
+    if (state.phase !== 'Waiting' && state.phase !== 'Recording') continue;
+    const outcome = reasonNotToRun(change.run, pod, hook, state);
+    if (outcome !== undefined) change.end(index, at, outcome);
+  }
+}
+
+function reasonNotToRun(
+  { stop }: RunState,
+  { gone, observed }: PodRun,
+  { never }: PlannedHook,
+  state: HookState & { phase: 'Waiting' | 'Recording' },
+): HookOutcome | undefined {
+  if (stop !== undefined) return { state: 'NotExecuted', reason: stop.reason, message: stop.message };
+  if (gone !== undefined) return { state: 'NotExecuted', reason: gone };
+  if (observed?.phase === 'Succeeded' || observed?.phase === 'Failed') {
+    return { state: 'NotExecuted', reason: 'pod-finished' };
+  }
+  if (observed !== undefined && never !== undefined) return { state: 'NotExecuted', reason: never };
+  if (!state.waitExpired) return undefined;
+  const message = state.phase === 'Waiting' ? state.why : undefined;
+  return { state: 'TimedOut', reason: 'waiting', ...(message ? { message } : {}) };
+}
+
+/* ---- admit: start what may start ---- */
+
+function admit(change: Change): void {
+  const { run } = change;
+  for (const index of change.before.keys()) {
+    if (nextHook(change.pod(index), change.at) !== undefined) run.ready.add(index);
+  }
+  while (run.active < run.maxConcurrent) {
+    const index = run.ready.takeFirst();
+    if (index === undefined) return;
+    const pod = change.pod(index);
+    const at = nextHook(pod, change.at);
+    if (at === undefined) continue;
+    const state = stateOf(pod, at);
+    const tries = state.phase === 'Waiting' ? state.tries + 1 : 1;
+    change.setHook(index, at, { phase: 'Recording', tries });
+  }
+}
+
+/** The position of the pod's hook whose turn it is and whose container is up; undefined if there is none now. */
+function nextHook(pod: PodRun, now: number): number | undefined {
+  if (pod.states.some(isActive)) return undefined;
+  let best: { at: number; since: number } | undefined;
+  for (const at of turns(pod)) {
+    const since = upSince(pod, at);
+    const state = stateOf(pod, at);
+    if (since === undefined || (state.phase === 'Waiting' && (state.retryAt ?? now) > now)) continue;
+    if (best === undefined || since < best.since) best = { at, since };
+  }
+  return best?.at;
+}
+
+/** The first waiting hook of the container that has begun, or of each container while none has. */
+function turns(pod: PodRun): number[] {
+  const firsts = new Map<string, number>();
+  const begun = new Set<string>();
+  for (const [at, { container }] of pod.hooks.entries()) {
+    const state = stateOf(pod, at);
+    if (state.phase === 'Waiting' && !firsts.has(container)) firsts.set(container, at);
+    if (state.phase === 'Ended' && state.startedAt !== undefined) begun.add(container);
+  }
+  const unfinished = [...firsts].filter(([container]) => begun.has(container));
+  return (unfinished.length > 0 ? unfinished : [...firsts]).map(([, at]) => at);
+}
+
+/** Since when the hook's container has been up in the hook's own sense: running, or ready. */
+function upSince(pod: PodRun, at: number): number | undefined {
+  const hook = pod.hooks[at];
+  if (hook === undefined) return undefined;
+  const since = pod.upSince[hook.container];
+  return hook.waitForReady ? since?.ready : since?.running;
+}

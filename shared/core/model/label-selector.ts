@@ -1,0 +1,70 @@
+import * as z from 'zod';
+
+/** A `metav1.LabelSelector`, as it stands in a Restore. */
+export const LabelSelector = z.object({
+  matchLabels: z.record(z.string(), z.string()).nullish(),
+  matchExpressions: z
+    .array(z.object({ key: z.string(), operator: z.string(), values: z.array(z.string()).nullish() }))
+    .nullish(),
+});
+export type LabelSelector = z.infer<typeof LabelSelector>;
+
+export type Labels = Readonly<Record<string, string>>;
+
+const KEY_NAME = /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
+const KEY_PREFIX = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+const VALUE = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
+
+function isLabelKey(key: string): boolean {
+  const parts = key.split('/');
+  if (parts.length > 2) return false;
+  const [prefix, name] = parts.length === 2 ? parts : [undefined, key];
+  return KEY_NAME.test(name ?? '') && (prefix === undefined || KEY_PREFIX.test(prefix));
+}
+
+/** What Kubernetes would refuse the selector for: the path below it and what was expected. Empty = valid. */
+export function labelSelectorProblems(selector: LabelSelector): { path: string; expected: string }[] {
+  const problems: { path: string; expected: string }[] = [];
+  for (const [key, value] of Object.entries(selector.matchLabels ?? {})) {
+    const path = `matchLabels[${JSON.stringify(key)}]`;
+    if (!isLabelKey(key)) problems.push({ path, expected: 'a label key' });
+    if (!VALUE.test(value)) problems.push({ path, expected: 'a label value (at most 63 of A-Z a-z 0-9 - _ .)' });
+  }
+  for (const [index, { key, operator, values }] of (selector.matchExpressions ?? []).entries()) {
+    const path = `matchExpressions[${index}]`;
+    const count = values?.length ?? 0;
+    if (!isLabelKey(key)) problems.push({ path: `${path}.key`, expected: 'a label key' });
+    if (operator === 'In' || operator === 'NotIn') {
+      if (count === 0) problems.push({ path: `${path}.values`, expected: `at least one value for ${operator}` });
+    } else if (operator === 'Exists' || operator === 'DoesNotExist') {
+      if (count > 0) problems.push({ path: `${path}.values`, expected: `no values for ${operator}` });
+    } else {
+      problems.push({ path: `${path}.operator`, expected: 'one of In, NotIn, Exists, DoesNotExist' });
+    }
+    for (const value of values ?? []) {
+      if (!VALUE.test(value)) problems.push({ path: `${path}.values`, expected: 'label values' });
+    }
+  }
+  return problems;
+}
+
+/** Compile a valid selector. Nothing to match = everything, as in Kubernetes. */
+export function compileLabelSelector(selector: LabelSelector | null | undefined): (labels: Labels) => boolean {
+  const equals = Object.entries(selector?.matchLabels ?? {});
+  const requirements = (selector?.matchExpressions ?? []).map(({ key, operator, values }) => {
+    const set = new Set(values ?? []);
+    switch (operator) {
+      case 'In':
+        return (labels: Labels) => Object.hasOwn(labels, key) && set.has(labels[key] ?? '');
+      case 'NotIn':
+        return (labels: Labels) => !Object.hasOwn(labels, key) || !set.has(labels[key] ?? '');
+      case 'Exists':
+        return (labels: Labels) => Object.hasOwn(labels, key);
+      default:
+        return (labels: Labels) => !Object.hasOwn(labels, key);
+    }
+  });
+  return (labels) =>
+    equals.every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value) &&
+    requirements.every((admits) => admits(labels));
+}

@@ -1,0 +1,72 @@
+import { parseDurationMs } from '../model/duration.ts';
+import type { ExecRestoreHook } from '../model/restore.ts';
+import type { NoticeCode } from './notice.ts';
+
+export const ANNOTATION_DOMAIN = { restorehooks: 'restorehooks.io', velero: 'restore.velero.io' } as const;
+export type AnnotationOrigin = keyof typeof ANNOTATION_DOMAIN;
+
+/** The name that Velero gives a hook that comes from annotations. */
+export const FROM_ANNOTATION = '<from-annotation>';
+
+type Annotations = Readonly<Record<string, string>>;
+type Report = (code: NoticeCode, message: string) => void;
+
+/** The pod's exec hook of one origin, or undefined: without a command the other keys say nothing. */
+export function execHookFromAnnotations(
+  annotations: Annotations,
+  origin: AnnotationOrigin,
+  report: Report,
+): ExecRestoreHook | undefined {
+  const prefix = `post.hook.${ANNOTATION_DOMAIN[origin]}/`;
+  const command = annotations[`${prefix}command`];
+  if (!command) return undefined;
+  const value = (key: string) => annotations[prefix + key] || undefined;
+
+  const timeout = (key: 'exec-timeout' | 'wait-timeout', instead: string) => {
+    const text = value(key);
+    const ms = text === undefined ? undefined : parseDurationMs(text);
+    if (text !== undefined && ms === undefined) {
+      report(`${key}-unparsable`, `${prefix}${key} is not a duration such as "30s" or "1m30s"; using ${instead}`);
+    }
+    return ms;
+  };
+  return {
+    container: value('container'),
+    command: parseCommand(command),
+    onError: value('on-error'),
+    execTimeout: timeout('exec-timeout', 'the default, 30s'),
+    waitTimeout: timeout('wait-timeout', 'no limit'),
+    waitForReady: parseBool(value('wait-for-ready'), () =>
+      report('wait-for-ready-unparsable', `${prefix}wait-for-ready is neither true nor false; using false`),
+    ),
+  };
+}
+
+/** Whether the pod has an init hook of this origin (without an image there is none). */
+export const hasInitHook = (annotations: Annotations, origin: AnnotationOrigin): boolean =>
+  Boolean(annotations[`init.hook.${ANNOTATION_DOMAIN[origin]}/container-image`]);
+
+/** A JSON array of strings, told by its first character; anything else is one argv element, as it stands. */
+function parseCommand(text: string): string[] {
+  if (!text.startsWith('[')) return [text];
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return [text];
+  }
+  // Go reads a null element as an empty string.
+  const isArgv = Array.isArray(value) && value.every((part) => typeof part === 'string' || part === null);
+  return isArgv ? (value as (string | null)[]).map((part) => part?.toWellFormed() ?? '') : [text];
+}
+
+const TRUE = new Set(['1', 't', 'T', 'TRUE', 'true', 'True']);
+const FALSE = new Set(['0', 'f', 'F', 'FALSE', 'false', 'False']);
+
+/** As Go's `strconv.ParseBool`. */
+function parseBool(text: string | undefined, onBad: () => void): boolean {
+  if (text === undefined || FALSE.has(text)) return false;
+  if (TRUE.has(text)) return true;
+  onBad();
+  return false;
+}

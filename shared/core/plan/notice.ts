@@ -1,0 +1,26 @@
+/** Everything a plan can point out. Codes are API: never renamed or reused. */
+export type NoticeCode =
+  | 'annotation-hides-hooks'
+  | 'bad-namespace-pattern'
+  | 'empty-command'
+  | 'exec-container-missing'
+  | 'exec-timeout-unlimited'
+  | 'exec-timeout-unparsable'
+  | 'file-hides-hooks'
+  | 'init-hooks-not-run'
+  | 'on-error-unknown'
+  | 'pod-unreadable'
+  | 'restore-without-phase'
+  | 'velero-has-run'
+  | 'wait-for-ready-unparsable'
+  | 'wait-timeout-negative'
+  | 'wait-timeout-unparsable'
+  | 'wait-timeout-zero';
+
+/** Something about the plan, or about one pod of it, that its reader should know. */
+export interface Notice {
+  readonly code: NoticeCode;
+  readonly namespace?: string;
+  readonly pod?: string;
+  readonly message: string;
+}

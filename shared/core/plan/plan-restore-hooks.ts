@@ -1,0 +1,265 @@
+import type { HookId, HookSource, Never, OnError, PlannedHook } from '../hook.ts';
+import type { Pod } from '../model/pod.ts';
+import { hasExecContainer } from '../model/pod.ts';
+import type { ExecRestoreHook, Restore, RestoreResourceHookSpec } from '../model/restore.ts';
+import type { AnnotationOrigin } from './annotations.ts';
+import { execHookFromAnnotations, FROM_ANNOTATION, hasInitHook } from './annotations.ts';
+import type { HookEntries, HookEntry } from './hook-entries.ts';
+import { compileHookEntries, whyNot } from './hook-entries.ts';
+import type { Notice, NoticeCode } from './notice.ts';
+
+export interface PlanInput {
+  readonly restore: Restore;
+  readonly pods: readonly Pod[];
+  /** The entries of all `--hooks` files; when given, the Restore's own are not read. */
+  readonly hookFiles?: readonly RestoreResourceHookSpec[] | undefined;
+  /** Leave out what is also Velero's to run, because Velero has worked on the Restore (contract §1). */
+  readonly withoutVelerosHooks?: boolean | undefined;
+}
+
+export interface Plan {
+  /** By namespace, pod, container (first mention), then as written. */
+  readonly hooks: readonly PlannedHook[];
+  readonly notices: readonly Notice[];
+}
+
+const DEFAULT_EXEC_TIMEOUT_MS = 30_000;
+
+/** Where a hook of a pod can come from, in order: the first source that says anything is taken. */
+interface Candidate {
+  readonly source: HookSource;
+  readonly origin: AnnotationOrigin;
+  readonly title: string;
+  readonly hooks: readonly { readonly name: string; readonly index: number; readonly hook: ExecRestoreHook }[];
+  readonly initHooks: boolean;
+  /** Notices that hold only if the source is taken. */
+  readonly notices: readonly Notice[];
+}
+
+/**
+ * Decide which post-restore exec hooks run, where, and in what order (contract §1 and §3).
+ *
+ * The same Restore and pods give the same plan, whatever order the pods come in. Never throws: what can't be planned
+ * as it was meant is a notice.
+ */
+export function planRestoreHooks(input: PlanInput): Plan {
+  const hooks: PlannedHook[] = [];
+  const notices: Notice[] = [];
+  const said = new Set<string>();
+  const entries = hookEntriesOf(input);
+  for (const entry of entries.entries) {
+    for (const pattern of entry.badPatterns) {
+      notices.push({
+        code: 'bad-namespace-pattern',
+        message: `hook ${JSON.stringify(entry.name)}: the namespace pattern ${JSON.stringify(pattern)} can't be parsed and matches nothing`,
+      });
+    }
+  }
+  for (const pod of [...input.pods].sort(byNamespaceAndName)) {
+    const chosen = choose(candidatesOf(pod, entries), input.withoutVelerosHooks === true, pod, notices);
+    if (chosen === undefined) continue;
+    for (const notice of chosen.notices) notices.push(notice);
+    const planned = chosen.hooks.flatMap((candidate) => planHook(pod, chosen, candidate, say));
+    for (const hook of withIds(groupByContainer(planned))) hooks.push(hook);
+  }
+  return { hooks, notices };
+
+  /** A notice about a spec's hook stands once, however many pods it applies to. */
+  function say(notice: Notice): void {
+    const key = `${notice.code}\n${notice.namespace ?? ''}\n${notice.pod ?? ''}\n${notice.message}`;
+    if (said.has(key)) return;
+    said.add(key);
+    notices.push(notice);
+  }
+}
+
+export const hookEntriesOf = ({ restore, hookFiles }: PlanInput): HookEntries =>
+  hookFiles === undefined
+    ? compileHookEntries('spec', restore.spec.hooks.resources)
+    : compileHookEntries('file', hookFiles);
+
+function candidatesOf(pod: Pod, entries: HookEntries): Candidate[] {
+  const { annotations } = pod.metadata;
+  const applying = entries.of(pod);
+  const fromEntries: Candidate = {
+    source: entries.source,
+    origin: entries.source === 'file' ? 'restorehooks' : 'velero',
+    title: entries.source === 'file' ? 'the --hooks file' : "the Restore's spec",
+    hooks: applying.flatMap(({ name, execHooks }) => execHooks.map(({ hook, index }) => ({ name, index, hook }))),
+    initHooks: applying.some(({ hasInitHooks }) => hasInitHooks),
+    notices: [],
+  };
+  return [fromAnnotations(pod, annotations, 'restorehooks'), fromAnnotations(pod, annotations, 'velero'), fromEntries];
+}
+
+function fromAnnotations(pod: Pod, annotations: Readonly<Record<string, string>>, origin: AnnotationOrigin): Candidate {
+  const notices: Notice[] = [];
+  const hook = execHookFromAnnotations(annotations, origin, (code, message) =>
+    notices.push(noticeOn(pod, code, message)),
+  );
+  return {
+    source: 'annotation',
+    origin,
+    title: origin === 'velero' ? "the pod's Velero annotations" : "the pod's restorehooks.io annotations",
+    hooks: hook === undefined ? [] : [{ name: FROM_ANNOTATION, index: 0, hook }],
+    initHooks: hasInitHook(annotations, origin),
+    notices,
+  };
+}
+
+/** The first source that says anything; what it hides, and what is left to Velero, is a notice. */
+function choose(
+  candidates: readonly Candidate[],
+  withoutVeleros: boolean,
+  pod: Pod,
+  notices: Notice[],
+): Candidate | undefined {
+  const allowed = candidates.filter(({ origin }) => !(withoutVeleros && origin === 'velero'));
+  if (withoutVeleros) {
+    const left = candidates.find(({ origin, hooks }) => origin === 'velero' && hooks.length > 0);
+    for (const { name, index } of left?.hooks ?? []) {
+      const message = `hook ${name} (${index}) of ${left?.title} is left out: Velero has worked on this Restore and may have run it`;
+      notices.push(noticeOn(pod, 'velero-has-run', message));
+    }
+  }
+  const init = allowed.find(({ initHooks }) => initHooks);
+  if (init !== undefined) {
+    const message = `init hooks of ${init.title} are not run by this version`;
+    notices.push(noticeOn(pod, 'init-hooks-not-run', message));
+  }
+  const [chosen, ...hidden] = allowed.filter(({ hooks }) => hooks.length > 0);
+  for (const { hooks, title } of hidden) {
+    const names = hooks.map(({ name, index }) => `${name} (${index})`).join(', ');
+    const code = chosen?.source === 'annotation' ? 'annotation-hides-hooks' : 'file-hides-hooks';
+    notices.push(noticeOn(pod, code, `${chosen?.title} hide ${names} of ${title}`));
+  }
+  return chosen;
+}
+
+type Unnamed = Omit<PlannedHook, 'id'>;
+
+function planHook(
+  pod: Pod,
+  { source, origin }: Candidate,
+  { name, index, hook }: Candidate['hooks'][number],
+  say: (notice: Notice) => void,
+): Unnamed[] {
+  const container = hook.container || pod.spec.containers[0]?.name;
+  if (container === undefined) return [];
+  const title = `hook ${JSON.stringify(name)} (${index})`;
+  /** About the hook as it is written: of an annotation it belongs to the pod, of a spec to all pods alike. */
+  const sayOfHook = (code: NoticeCode, message: string) =>
+    say(source === 'annotation' ? noticeOn(pod, code, message) : { code, message: `${title}: ${message}` });
+
+  const never = reasonNeverToRun(pod, container, hook);
+  if (!hasExecContainer(pod, container)) {
+    say(noticeOn(pod, 'exec-container-missing', `${title}: the pod has no container ${JSON.stringify(container)}`));
+  }
+  if (hook.command.length === 0) {
+    say(noticeOn(pod, 'empty-command', `${title}: its command is empty`));
+  }
+  return [
+    {
+      kind: 'exec',
+      namespace: pod.metadata.namespace,
+      pod: pod.metadata.name,
+      ...(pod.metadata.uid ? { podUID: pod.metadata.uid } : {}),
+      container,
+      source,
+      origin,
+      name,
+      index,
+      command: hook.command,
+      onError: onErrorOf(hook, sayOfHook),
+      ...timeoutsOf(hook, source, sayOfHook),
+      waitForReady: hook.waitForReady ?? false,
+      ...(never ? { never } : {}),
+    },
+  ];
+}
+
+function reasonNeverToRun(pod: Pod, container: string, hook: ExecRestoreHook): Never | undefined {
+  if (!hasExecContainer(pod, container)) return 'no-such-container';
+  return hook.command.length === 0 ? 'empty-command' : undefined;
+}
+
+type SayOfHook = (code: NoticeCode, message: string) => void;
+
+function onErrorOf({ onError }: ExecRestoreHook, say: SayOfHook): OnError {
+  if (onError === 'Fail') return 'Fail';
+  if (onError && onError !== 'Continue') {
+    say('on-error-unknown', `onError ${JSON.stringify(onError)} is neither Fail nor Continue; using Continue`);
+  }
+  return 'Continue';
+}
+
+function timeoutsOf(
+  { execTimeout, waitTimeout }: ExecRestoreHook,
+  source: HookSource,
+  say: SayOfHook,
+): Pick<PlannedHook, 'execTimeoutMs' | 'execTimeoutFrom' | 'waitTimeoutMs' | 'waitTimeoutFrom'> {
+  if ((execTimeout ?? 0) < 0) say('exec-timeout-unlimited', 'its exec timeout is negative: the command has no limit');
+  if (waitTimeout === 0) say('wait-timeout-zero', 'its wait timeout is 0: it waits without a limit');
+  if ((waitTimeout ?? 0) < 0) say('wait-timeout-negative', 'its wait timeout is negative: it waits without a limit');
+  const exec = execTimeout || DEFAULT_EXEC_TIMEOUT_MS;
+  return {
+    execTimeoutMs: exec < 0 ? null : exec,
+    execTimeoutFrom: execTimeout ? source : 'default',
+    waitTimeoutMs: waitTimeout !== undefined && waitTimeout > 0 ? waitTimeout : null,
+    waitTimeoutFrom: waitTimeout === undefined ? 'default' : source,
+  };
+}
+
+/** All hooks of one container stand together, containers in the order of their first hook. */
+function groupByContainer(hooks: readonly Unnamed[]): Unnamed[] {
+  if (hooks.length < 2) return [...hooks];
+  return [...Map.groupBy(hooks, ({ container }) => container).values()].flat();
+}
+
+function withIds(hooks: readonly Unnamed[]): PlannedHook[] {
+  const taken = new Set<string>();
+  return hooks.map((hook) => {
+    const base = [hook.namespace, hook.pod, hook.container, hook.name, String(hook.index)].map(encodePart).join('/');
+    let id = base;
+    for (let repeat = 2; taken.has(id); repeat += 1) id = `${base}~${repeat}`;
+    taken.add(id);
+    return { id: id as HookId, ...hook };
+  });
+}
+
+const encodePart = (part: string): string => part.replace(/[/\s\p{Cc}]/gu, encodeURIComponent);
+
+const noticeOn = (pod: Pod, code: NoticeCode, message: string): Notice => ({
+  code,
+  namespace: pod.metadata.namespace,
+  pod: pod.metadata.name,
+  message,
+});
+
+function byNamespaceAndName({ metadata: a }: Pod, { metadata: b }: Pod): number {
+  if (a.namespace !== b.namespace) return a.namespace < b.namespace ? -1 : 1;
+  if (a.name === b.name) return 0;
+  return a.name < b.name ? -1 : 1;
+}
+
+/** Say, one line a source or entry, why it does or doesn't give this pod a hook (`plan --explain`). */
+export function explainPod(input: PlanInput, pod: Pod): string[] {
+  const entries = hookEntriesOf(input);
+  const candidates = candidatesOf(pod, entries);
+  const lines = candidates
+    .filter(({ source }) => source === 'annotation')
+    .map(({ title, hooks }) => `${title}: ${hooks.length > 0 ? 'an exec hook' : 'no exec hook'}`);
+  const chosen = choose(candidates, input.withoutVelerosHooks === true, pod, []);
+  for (const entry of entries.entries) lines.push(explainEntry(entry, pod));
+  if (input.withoutVelerosHooks)
+    lines.push("Velero has worked on this Restore: only hooks that aren't Velero's are planned (--rerun plans all)");
+  lines.push(chosen === undefined ? 'planned: nothing' : `planned: ${chosen.hooks.length} of ${chosen.title}`);
+  return lines;
+}
+
+function explainEntry(entry: HookEntry, pod: Pod): string {
+  const why = whyNot(entry, pod);
+  const title = `hook ${JSON.stringify(entry.name)}`;
+  if (why !== undefined) return `${title}: no, ${why}`;
+  return `${title}: matches, ${entry.execHooks.length} exec hooks`;
+}

@@ -1,0 +1,104 @@
+import * as z from 'zod';
+import type { ErrorCode } from '../core/errors.ts';
+import { RestoreHooksError } from '../core/errors.ts';
+
+/** What the API server said, kept as the `cause` of the RestoreHooksError that it became. */
+export interface KubeApiError {
+  readonly status: number;
+  /** Kubernetes' own: `Conflict`, `AlreadyExists`, `Expired`, `Invalid`, …; empty where the answer had no Status. */
+  readonly reason: string;
+  readonly message: string;
+  /** Absent on a 404 whose resource type itself is unknown (no such CRD). */
+  readonly name?: string;
+  readonly retryAfterMs?: number;
+}
+
+const Status = z.object({
+  kind: z.literal('Status'),
+  code: z.number().nullish(),
+  message: z.string().nullish(),
+  reason: z.string().nullish(),
+  details: z.object({ name: z.string().nullish(), retryAfterSeconds: z.number().nullish() }).nullish(),
+});
+
+const answers = new WeakSet<object>();
+
+/** The API server's answer behind an error, if it gave one. */
+export function kubeApiError(error: unknown): KubeApiError | undefined {
+  const cause = error instanceof RestoreHooksError ? error.cause : undefined;
+  return typeof cause === 'object' && cause !== null && answers.has(cause) ? (cause as KubeApiError) : undefined;
+}
+
+export interface Refused {
+  readonly status: number;
+  readonly body: string;
+  readonly retryAfterMs?: number;
+  readonly server: URL;
+  /** `GET /api/v1/pods`, for answers that say nothing themselves. */
+  readonly request: string;
+}
+
+/** Turn an answer that isn't 2xx, or an ERROR event of a watch, into the error that users see. */
+export function refusedByServer({ status, body, retryAfterMs, server, request }: Refused): RestoreHooksError {
+  const said = statusOf(body);
+  const wait = retryAfterMs ?? (said?.details?.retryAfterSeconds ?? 0) * 1000;
+  const answer: KubeApiError = {
+    status,
+    reason: said?.reason ?? '',
+    message: said?.message || `${server.host} answered ${request} with HTTP ${status}`,
+    ...(said?.details?.name && { name: said.details.name }),
+    ...(wait > 0 && { retryAfterMs: wait }),
+  };
+  answers.add(answer);
+  const { code, hint } = meaning(answer, server);
+  const message = status === 401 ? `the API server at ${server.host} did not accept the credentials` : answer.message;
+  return new RestoreHooksError(code, message, { ...(hint && { hint }), cause: answer });
+}
+
+function meaning({ status }: KubeApiError, server: URL): { code: ErrorCode; hint?: string } {
+  if (status === 401) return { code: 'FORBIDDEN', hint: 'Log in again, or choose another --context or --user.' };
+  if (status === 403) return { code: 'FORBIDDEN', hint: 'Ask for this right, or choose another --context or --as.' };
+  if (status === 404) return { code: 'NOT_FOUND' };
+  if (status === 409) return { code: 'WRITE_CONFLICT' };
+  if (status >= 500 || status === 429) return { code: 'CLUSTER_UNREACHABLE', hint: 'Try again in a moment.' };
+  if (status < 400) {
+    return { code: 'CLUSTER_UNREACHABLE', hint: `Check that ${server.origin} is a Kubernetes API server.` };
+  }
+  return { code: 'INVALID_INPUT' };
+}
+
+function statusOf(body: string): z.infer<typeof Status> | undefined {
+  try {
+    return Status.safeParse(JSON.parse(body)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Turn a failure below HTTP into the error that users see. */
+export function unreachable(server: URL, error: unknown): RestoreHooksError {
+  if (error instanceof RestoreHooksError) return error;
+  const { code = '', message = '' } = (error ?? {}) as { code?: string; message?: string };
+  const [why, hint] = explain(code, message, server);
+  return new RestoreHooksError('CLUSTER_UNREACHABLE', `the API server at ${server.host} can't be reached: ${why}`, {
+    hint,
+    cause: error,
+  });
+}
+
+function explain(code: string, message: string, server: URL): [why: string, hint: string] {
+  const isUp = 'Check that the cluster is up and that this is the right --context.';
+  if (code === 'ECONNREFUSED') return ['connection refused', isUp];
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return [`no such host ${server.hostname}`, isUp];
+  if (code === 'ECONNRESET' || code === 'EPIPE') return ['the connection was closed in the middle', isUp];
+  if (/CERT|SIGNATURE|ISSUER/.test(code)) {
+    return [
+      `its certificate is not trusted (${code})`,
+      "Check the kubeconfig's certificate-authority and server name.",
+    ];
+  }
+  if (code.startsWith('ERR_SSL') || code === 'EPROTO') {
+    return [`TLS failed (${code})`, "Check the kubeconfig's server, certificates and proxy-url."];
+  }
+  return [message || code || 'unknown reason', isUp];
+}

@@ -1,0 +1,296 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import * as z from 'zod';
+import { RestoreHooksError } from '../core/errors.ts';
+import { kubeApiError, refusedByServer, unreachable } from './api-error.ts';
+import type { KubeConnection } from './connection.ts';
+import { connections } from './connection.ts';
+import type { HttpRequest } from './http.ts';
+import { bodyOf, retryAfterMs, send } from './http.ts';
+import type { KubeConfig } from './kubeconfig.ts';
+import type { WatchEnd, WatchEvent } from './watch-stream.ts';
+import { watchStream } from './watch-stream.ts';
+
+export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** An object as the API server gave it: nothing of it is checked, parse what is read of it. */
+export type KubeObject = Readonly<Record<string, unknown>>;
+
+export interface Page {
+  readonly items: readonly KubeObject[];
+  /** Where a watch may go on, the same on every page. */
+  readonly resourceVersion: string;
+  /** The list began anew (its continuation had expired): forget the pages before. */
+  readonly restarted: boolean;
+}
+
+const patchTypes = {
+  json: 'application/json-patch+json',
+  merge: 'application/merge-patch+json',
+  strategic: 'application/strategic-merge-patch+json',
+  apply: 'application/apply-patch+yaml',
+} as const;
+export type PatchType = keyof typeof patchTypes;
+
+export interface WriteOptions {
+  readonly dryRun?: boolean;
+  readonly fieldManager?: string;
+  readonly fieldValidation?: 'Ignore' | 'Warn' | 'Strict';
+}
+
+export interface DeleteOptions {
+  /** Delete this very object, not another that has its name by now (else WRITE_CONFLICT). */
+  readonly uid?: string;
+  readonly propagationPolicy?: 'Background' | 'Foreground' | 'Orphan';
+  readonly gracePeriodSeconds?: number;
+  readonly dryRun?: boolean;
+}
+
+/**
+ * The API server, JSON in and out. Every method rejects with a RestoreHooksError; `kubeApiError(error)` is what the
+ * server said. A refused credential is read anew and tried once more. What was provably not done is tried again: reads
+ * on 429, 5xx with Retry-After and dropped connections, writes on 429 only.
+ */
+export interface KubeClient {
+  readonly server: URL;
+  get(path: string, query?: Query): Promise<KubeObject>;
+  /** Plain text, such as a pod's log. */
+  getText(path: string, query?: Query): Promise<string>;
+  /** In pages of 500. */
+  list(path: string, query?: Query): AsyncGenerator<Page, void, undefined>;
+  listAll(path: string, query?: Query): Promise<{ items: KubeObject[]; resourceVersion: string }>;
+  create(path: string, object: object, options?: WriteOptions): Promise<KubeObject>;
+  patch(
+    path: string,
+    body: unknown,
+    type: PatchType,
+    options?: WriteOptions & { force?: boolean },
+  ): Promise<KubeObject>;
+  delete(path: string, options?: DeleteOptions): Promise<KubeObject>;
+  /** One watch request. Ends once, also on an error; nothing is told after `stop`. Handlers that throw are not caught. */
+  watch(
+    path: string,
+    query: Query,
+    onEvent: (event: WatchEvent) => void,
+    onEnd: (end: WatchEnd) => void,
+    options?: { stallMs?: number },
+  ): () => void;
+  /** For the exec transport. */
+  connection(): Promise<KubeConnection>;
+  /** Read tokens and certificates again before the next request. */
+  forgetCredentials(): void;
+  close(): void;
+}
+
+export interface KubeClientOptions {
+  /** 0 or absent = none. Watches are not limited by it. */
+  readonly requestTimeoutMs?: number;
+  readonly userAgent?: string;
+  /** What the API server warns of: deprecations, PodSecurity. */
+  readonly onWarning?: (text: string) => void;
+  readonly maxRetries?: number;
+}
+
+/** The API server gives up on a request after 60 s: longer silence is a dead connection. */
+const silenceMs = 75_000;
+const longestRetryAfterMs = 30_000;
+const pageSize = 500;
+
+export function kubeClient(config: KubeConfig, options: KubeClientOptions = {}): KubeClient {
+  const connected = connections(config);
+  const server = new URL(config.cluster.server);
+  const maxRetries = options.maxRetries ?? 5;
+  const baseHeaders = { accept: 'application/json', 'user-agent': options.userAgent ?? 'kubectl-restorehooks' };
+
+  async function once(request: HttpRequest): Promise<string> {
+    const connection = await connected.open();
+    const response = await send(connection, request, { wholeMs: options.requestTimeoutMs ?? 0, silenceMs }).catch(
+      (error: unknown) => Promise.reject(unreachable(server, error)),
+    );
+    const body = await bodyOf(response).catch((error: unknown) => Promise.reject(unreachable(server, error)));
+    warn(response.headers['warning']);
+    const status = response.statusCode ?? 0;
+    if (status >= 200 && status < 300) return body;
+    const wait = retryAfterMs(response);
+    throw refusedByServer({
+      status,
+      body,
+      server,
+      request: `${request.method} ${request.path.split('?')[0]}`,
+      ...(wait !== undefined && { retryAfterMs: wait }),
+    });
+  }
+
+  async function exchange(request: HttpRequest): Promise<string> {
+    let refreshed = false;
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await once(request);
+      } catch (error) {
+        if (kubeApiError(error)?.status === 401 && !refreshed) {
+          refreshed = true;
+          connected.forget();
+          continue;
+        }
+        const wait = retryDelayMs(request, error, attempt);
+        if (wait === undefined || attempt >= maxRetries) throw error;
+        await delay(wait);
+      }
+    }
+  }
+
+  async function json(request: HttpRequest): Promise<KubeObject> {
+    const body = await exchange(request);
+    try {
+      const value: unknown = JSON.parse(body);
+      if (typeof value === 'object' && value !== null) return value as KubeObject;
+    } catch {
+      // Said below: the parser's message quotes the body.
+    }
+    throw new RestoreHooksError('CLUSTER_UNREACHABLE', `${server.host} answered with something that is not JSON`, {
+      hint: `Check that ${server.origin} is a Kubernetes API server, and the way there (a proxy, a login page).`,
+    });
+  }
+
+  const read = (path: string, query?: Query): HttpRequest => ({
+    method: 'GET',
+    path: withQuery(path, query),
+    headers: { ...baseHeaders, 'accept-encoding': 'gzip' },
+  });
+
+  const write = (
+    method: 'POST' | 'PATCH' | 'DELETE',
+    path: string,
+    body: unknown,
+    query: Query,
+    contentType = 'application/json',
+  ): HttpRequest => ({
+    method,
+    path: withQuery(path, query),
+    headers: { ...baseHeaders, 'content-type': contentType },
+    body: JSON.stringify(body),
+  });
+
+  async function* list(path: string, query: Query = {}): AsyncGenerator<Page, void, undefined> {
+    let next: string | undefined;
+    let whole = false;
+    do {
+      let page: z.infer<typeof List>;
+      try {
+        page = parseList(
+          await json(
+            read(path, {
+              limit: pageSize,
+              ...query,
+              ...(next && { continue: next }),
+              ...(whole && { limit: undefined }),
+            }),
+          ),
+        );
+      } catch (error) {
+        if (next === undefined || kubeApiError(error)?.status !== 410) throw error;
+        // A list that outlives the server's history (5 minutes) would again: ask for all of it at once.
+        next = undefined;
+        whole = true;
+        continue;
+      }
+      next = page.metadata.continue || undefined;
+      yield { items: page.items, resourceVersion: page.metadata.resourceVersion, restarted: whole };
+      if (next === undefined) return;
+    } while (true);
+  }
+
+  function parseList(value: KubeObject): z.infer<typeof List> {
+    const parsed = List.safeParse(value);
+    if (parsed.success) return parsed.data;
+    throw new RestoreHooksError('CLUSTER_UNREACHABLE', `${server.host} answered with something that is not a list`);
+  }
+
+  function warn(header: string | string[] | undefined): void {
+    if (header === undefined || options.onWarning === undefined) return;
+    for (const [, quoted = ''] of String(header).matchAll(/\d{3} \S+ ("(?:[^"\\]|\\.)*")/g)) {
+      options.onWarning(quoted.slice(1, -1).replace(/\\(.)/g, '$1'));
+    }
+  }
+
+  return {
+    server,
+    get: (path, query) => json(read(path, query)),
+    getText: (path, query) => exchange({ ...read(path, query), headers: { ...baseHeaders, accept: '*/*' } }),
+    list,
+    async listAll(path, query) {
+      let items: KubeObject[] = [];
+      let resourceVersion = '';
+      for await (const page of list(path, query)) {
+        items = page.restarted ? [...page.items] : items.concat(page.items);
+        resourceVersion = page.resourceVersion;
+      }
+      return { items, resourceVersion };
+    },
+    create: (path, object, { dryRun, ...query } = {}) =>
+      json(write('POST', path, object, { ...query, ...(dryRun && { dryRun: 'All' }) })),
+    patch: (path, body, type, { dryRun, ...query } = {}) =>
+      json(write('PATCH', path, body, { ...query, ...(dryRun && { dryRun: 'All' }) }, patchTypes[type])),
+    delete: (path, { uid, dryRun, ...rest } = {}) =>
+      json(
+        write(
+          'DELETE',
+          path,
+          {
+            apiVersion: 'v1',
+            kind: 'DeleteOptions',
+            ...rest,
+            ...(uid !== undefined && { preconditions: { uid } }),
+            ...(dryRun && { dryRun: ['All'] }),
+          },
+          {},
+        ),
+      ),
+    watch(path, query, onEvent, onEnd, { stallMs = 0 } = {}) {
+      const request = { ...read(path, { ...query, watch: true }), headers: baseHeaders };
+      return watchStream(connected, request, stallMs, onEvent, onEnd);
+    },
+    connection: () => connected.open(),
+    forgetCredentials: () => connected.forget(),
+    close: () => connected.close(),
+  };
+}
+
+const List = z.object({
+  metadata: z.object({
+    resourceVersion: z
+      .string()
+      .nullish()
+      .transform((v) => v ?? ''),
+    continue: z.string().nullish(),
+  }),
+  // Not a schema of what is in it: that would copy every object.
+  items: z.custom<readonly KubeObject[]>((value) => value === null || Array.isArray(value)).transform((v) => v ?? []),
+});
+
+/** How long to wait before the same request may be sent again; undefined: never. */
+function retryDelayMs(request: HttpRequest, error: unknown, attempt: number): number | undefined {
+  const backoff = 250 * 2 ** attempt * (0.75 + Math.random() / 2);
+  const answer = kubeApiError(error);
+  if (answer === undefined) return request.method === 'GET' && wasDropped(error) && attempt === 0 ? 0 : undefined;
+  const wait = Math.max(answer.retryAfterMs ?? 0, backoff);
+  if (wait > longestRetryAfterMs) return undefined;
+  if (answer.status === 429) return wait;
+  return request.method === 'GET' &&
+    answer.status >= 500 &&
+    (answer.retryAfterMs !== undefined || answer.status === 503)
+    ? wait
+    : undefined;
+}
+
+/** A kept-alive connection that the server had just given up looks like this. */
+function wasDropped(error: unknown): boolean {
+  const cause = error instanceof RestoreHooksError ? error.cause : undefined;
+  return cause instanceof Error && 'code' in cause && (cause.code === 'ECONNRESET' || cause.code === 'EPIPE');
+}
+
+function withQuery(path: string, query: Query = {}): string {
+  const given = Object.entries(query).flatMap(([key, value]) =>
+    value === undefined ? [] : [[key, String(value)] as [string, string]],
+  );
+  return given.length === 0 ? path : `${path}?${new URLSearchParams(given)}`;
+}

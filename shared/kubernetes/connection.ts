@@ -1,0 +1,146 @@
+import { readFile } from 'node:fs/promises';
+import http from 'node:http';
+import https from 'node:https';
+import { RestoreHooksError } from '../core/errors.ts';
+import type { Credential } from './credentials.ts';
+import { credentialSource } from './credentials.ts';
+import type { Impersonation, KubeConfig } from './kubeconfig.ts';
+import { proxyFor } from './proxy.ts';
+
+export interface TlsOptions {
+  readonly ca?: string | Buffer;
+  readonly cert?: string | Buffer;
+  readonly key?: string | Buffer;
+  readonly servername?: string;
+  readonly rejectUnauthorized?: boolean;
+}
+
+/** Everything that a request needs, REST or WebSocket. Good for this request: ask again for the next. */
+export interface KubeConnection {
+  /** The API server's base URL; it may have a path. */
+  readonly server: URL;
+  /** Credentials and impersonation. */
+  readonly headers: Readonly<Record<string, string | string[]>>;
+  /** Keep-alive, TLS session resumption, and the proxy if there is one. The same object until a certificate changes. */
+  readonly agent: http.Agent;
+  readonly tls: TlsOptions;
+}
+
+export interface Connections {
+  open(): Promise<KubeConnection>;
+  /** The API server said 401: read tokens and certificates again at the next `open`. */
+  forget(): void;
+  close(): void;
+}
+
+/** How long certificates are taken from memory. */
+const filesMaxAgeMs = 60_000;
+
+export function connections(config: KubeConfig): Connections {
+  const credentials = credentialSource(config);
+  const server = new URL(config.cluster.server);
+  const impersonation = impersonationHeaders(config.user.impersonate);
+  const agents = new Set<http.Agent>();
+  let files: { readonly tls: TlsOptions; readonly until: number } | undefined;
+  let current: { readonly key: string; readonly agent: http.Agent; readonly tls: TlsOptions } | undefined;
+
+  async function open(): Promise<KubeConnection> {
+    if (files === undefined || files.until < Date.now()) {
+      files = { tls: await tlsOptions(config), until: Date.now() + filesMaxAgeMs };
+    }
+    const { tls } = files;
+    const credential = await credentials.get();
+    return {
+      server,
+      headers: { ...(credential.authorization && { authorization: credential.authorization }), ...impersonation },
+      ...(await agentFor(tls, credential)),
+    };
+  }
+
+  async function agentFor(tls: TlsOptions, { cert, key }: Credential): Promise<Pick<KubeConnection, 'agent' | 'tls'>> {
+    const all = cert === undefined || key === undefined ? tls : { ...tls, cert, key };
+    const identity = [all.ca, all.cert, all.key].map(String).join('\n');
+    if (current?.key !== identity) {
+      const agent = await createAgent(config, all);
+      agents.add(agent);
+      current = { key: identity, agent, tls: all };
+    }
+    return current;
+  }
+
+  return {
+    open,
+    forget() {
+      files = undefined;
+      credentials.forget();
+    },
+    close() {
+      for (const agent of agents) agent.destroy();
+    },
+  };
+}
+
+async function createAgent(config: KubeConfig, tls: TlsOptions): Promise<http.Agent> {
+  const proxy = proxyFor(config.cluster, config.env);
+  const options = { keepAlive: true, keepAliveMsecs: 30_000 };
+  if (proxy === undefined) {
+    return config.cluster.server.startsWith('http:')
+      ? new http.Agent(options)
+      : new https.Agent({ ...options, ...tls });
+  }
+  // The client library knows HTTP and SOCKS proxies; it is loaded only for them.
+  const { KubeConfig: ClientNodeConfig } = await import('@kubernetes/client-node');
+  const proxied = new ClientNodeConfig();
+  const { name, server, skipTLSVerify } = config.cluster;
+  const plain = server.startsWith('http:');
+  proxied.loadFromClusterAndUser(
+    { name, server, proxyUrl: proxy, skipTLSVerify: skipTLSVerify || plain },
+    { name: 'proxied' },
+  );
+  const request: https.RequestOptions = { ...tls };
+  await proxied.applyToHTTPSOptions(request);
+  const agent = request.agent as https.Agent;
+  return Object.assign(agent, { keepAlive: true, options: { ...agent.options, keepAlive: true } });
+}
+
+async function tlsOptions({ cluster, user }: KubeConfig): Promise<TlsOptions> {
+  const [ca, cert, key] = await Promise.all([
+    pem(cluster.caData, cluster.caFile, `cluster "${cluster.name}"`),
+    pem(user.certData, user.certFile, `user "${user.name}"`),
+    pem(user.keyData, user.keyFile, `user "${user.name}"`),
+  ]);
+  return {
+    ...(ca && { ca }),
+    ...(cert && { cert }),
+    ...(key && { key }),
+    ...(cluster.tlsServerName && { servername: cluster.tlsServerName }),
+    ...(cluster.skipTLSVerify && { rejectUnauthorized: false }),
+  };
+}
+
+async function pem(data: string | undefined, file: string | undefined, whose: string): Promise<Buffer | undefined> {
+  if (data !== undefined) return Buffer.from(data, 'base64');
+  if (file === undefined) return undefined;
+  try {
+    return await readFile(file);
+  } catch (error) {
+    throw new RestoreHooksError('INVALID_ARGUMENT', `${whose}: ${file} can't be read`, { cause: error });
+  }
+}
+
+function impersonationHeaders(as: Impersonation | undefined): Record<string, string | string[]> {
+  if (as === undefined) return {};
+  const headers: Record<string, string | string[]> = { 'impersonate-user': headerValue(as.user) };
+  if (as.uid !== undefined) headers['impersonate-uid'] = headerValue(as.uid);
+  if (as.groups.length > 0) headers['impersonate-group'] = as.groups.map(headerValue);
+  for (const [key, values] of Object.entries(as.extra)) {
+    headers[`impersonate-extra-${encodeURIComponent(key)}`] = values.map(headerValue);
+  }
+  return headers;
+}
+
+/** Go sends UTF-8 as it is, Node takes one character for one byte. */
+function headerValue(value: string): string {
+  if (/[\r\n\0]/.test(value)) throw new RestoreHooksError('INVALID_ARGUMENT', 'a name to act as holds a line break');
+  return Buffer.from(value, 'utf8').toString('latin1');
+}

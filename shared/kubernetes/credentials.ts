@@ -1,0 +1,182 @@
+import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import * as z from 'zod';
+import { RestoreHooksError } from '../core/errors.ts';
+import type { ExecPlugin, KubeCluster, KubeConfig, KubeUser } from './kubeconfig.ts';
+
+/** What proves who we are, at this moment. */
+export interface Credential {
+  readonly authorization?: string;
+  readonly cert?: string | Buffer;
+  readonly key?: string | Buffer;
+}
+
+export interface CredentialSource {
+  get(): Promise<Credential>;
+  /** The API server has refused it: get another one. */
+  forget(): void;
+}
+
+/** Tokens in files are exchanged while a run goes on; reading one costs less than a request. */
+const fileMaxAgeMs = 10_000;
+/** A token that would end on the way is as good as none. */
+const expiryMarginMs = 10_000;
+
+export function credentialSource(config: KubeConfig): CredentialSource {
+  const { user } = config;
+  if (user.exec) return kept(() => fromPlugin(user.exec as ExecPlugin, config));
+  if (user.tokenFile) return kept(() => fromTokenFile(user, user.tokenFile as string));
+  if (user.authProvider) return kept(() => fromAuthProvider(config));
+  const authorization = user.token
+    ? `Bearer ${user.token}`
+    : user.username
+      ? `Basic ${Buffer.from(`${user.username}:${user.password ?? ''}`).toString('base64')}`
+      : undefined;
+  return { get: async () => (authorization === undefined ? {} : { authorization }), forget: () => {} };
+}
+
+interface Fresh {
+  readonly credential: Credential;
+  /** Absent: for ever. */
+  readonly until?: number;
+}
+
+/** Get it once for all who ask at the same time, and again when it has expired or was refused. */
+function kept(fetch: () => Promise<Fresh>): CredentialSource {
+  let current: Promise<Fresh> | undefined;
+  return {
+    async get() {
+      let asked = current;
+      if (asked !== undefined) {
+        const { credential, until } = await asked;
+        if (until === undefined || until > Date.now()) return credential;
+        if (current === asked) current = undefined;
+      }
+      asked = current ??= fetch();
+      try {
+        return (await asked).credential;
+      } catch (error) {
+        if (current === asked) current = undefined;
+        throw error;
+      }
+    },
+    forget() {
+      current = undefined;
+    },
+  };
+}
+
+async function fromTokenFile(user: KubeUser, file: string): Promise<Fresh> {
+  const token = await readFile(file, 'utf8').then(
+    (content) => content.trim(),
+    () => '',
+  );
+  const usable = token || user.token;
+  if (!usable) {
+    throw new RestoreHooksError('FORBIDDEN', `user "${user.name}": no token could be read from ${file}`);
+  }
+  return { credential: { authorization: `Bearer ${usable}` }, until: Date.now() + fileMaxAgeMs };
+}
+
+/** OIDC and other providers that kubeconfig names: the client library knows them, and is loaded only for them. */
+async function fromAuthProvider({ cluster, user }: KubeConfig): Promise<Fresh> {
+  const { KubeConfig: ClientNodeConfig } = await import('@kubernetes/client-node');
+  const config = new ClientNodeConfig();
+  config.loadFromClusterAndUser(
+    { name: cluster.name, server: cluster.server, skipTLSVerify: true },
+    { name: user.name, authProvider: user.authProvider },
+  );
+  const options: { headers?: Record<string, string> } = {};
+  try {
+    await config.applyToHTTPSOptions(options);
+  } catch (error) {
+    throw new RestoreHooksError(
+      'FORBIDDEN',
+      `user "${user.name}": auth-provider "${user.authProvider?.name}" gave no credentials`,
+      { hint: 'Log in again, or use an exec credential plugin.', cause: error },
+    );
+  }
+  const authorization = options.headers?.['Authorization'];
+  return { credential: authorization ? { authorization } : {}, until: Date.now() + fileMaxAgeMs };
+}
+
+const ExecCredential = z.object({
+  kind: z.literal('ExecCredential'),
+  status: z.object({
+    token: z.string().nullish(),
+    clientCertificateData: z.string().nullish(),
+    clientKeyData: z.string().nullish(),
+    expirationTimestamp: z.string().nullish(),
+  }),
+});
+
+/** Run a credential plugin as client-go does: told the cluster if it asks for that, its stderr ours. */
+async function fromPlugin(plugin: ExecPlugin, { cluster, user, env }: KubeConfig): Promise<Fresh> {
+  const interactive = plugin.interactiveMode !== 'Never' && process.stdin.isTTY === true;
+  if (plugin.interactiveMode === 'Always' && !interactive) {
+    throw failedPlugin(plugin, user, 'it asks questions, and there is no terminal');
+  }
+  const info = {
+    apiVersion: plugin.apiVersion,
+    kind: 'ExecCredential',
+    spec: { interactive, ...(plugin.provideClusterInfo && { cluster: clusterInfo(cluster) }) },
+  };
+  const output = await new Promise<string>((resolve, reject) => {
+    const child = spawn(plugin.command, plugin.args ?? [], {
+      stdio: [interactive ? 'inherit' : 'ignore', 'pipe', 'inherit'],
+      env: {
+        ...env,
+        ...Object.fromEntries((plugin.env ?? []).map(({ name, value }) => [name, value])),
+        KUBERNETES_EXEC_INFO: JSON.stringify(info),
+      },
+    });
+    let written = '';
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      written += chunk;
+    });
+    child.on('error', (error) => reject(failedPlugin(plugin, user, 'it could not be started', error)));
+    child.on('close', (code, signal) =>
+      code === 0
+        ? resolve(written)
+        : reject(failedPlugin(plugin, user, signal ? `it was ended by ${signal}` : `it exited with ${code}`)),
+    );
+  });
+  const parsed = ExecCredential.safeParse(parseJson(output));
+  // Neither the output nor the parser's words about it: they may hold a token.
+  if (!parsed.success) throw failedPlugin(plugin, user, 'it printed no ExecCredential');
+  const { token, clientCertificateData, clientKeyData, expirationTimestamp } = parsed.data.status;
+  const until = Date.parse(expirationTimestamp ?? '') - expiryMarginMs;
+  return {
+    credential: {
+      ...(token && { authorization: `Bearer ${token}` }),
+      ...(clientCertificateData && clientKeyData && { cert: clientCertificateData, key: clientKeyData }),
+    },
+    ...(Number.isFinite(until) && { until }),
+  };
+}
+
+function clusterInfo(cluster: KubeCluster): Record<string, unknown> {
+  return {
+    server: cluster.server,
+    'tls-server-name': cluster.tlsServerName,
+    'insecure-skip-tls-verify': cluster.skipTLSVerify || undefined,
+    'certificate-authority-data': cluster.caData,
+    'proxy-url': cluster.proxyUrl,
+    config: cluster.execConfig,
+  };
+}
+
+function failedPlugin(plugin: ExecPlugin, user: KubeUser, why: string, cause?: unknown): RestoreHooksError {
+  return new RestoreHooksError('FORBIDDEN', `user "${user.name}": credential plugin ${plugin.command}: ${why}`, {
+    ...(plugin.installHint && { hint: plugin.installHint.trim() }),
+    cause,
+  });
+}
+
+function parseJson(content: string): unknown {
+  try {
+    return JSON.parse(content);
+  } catch {
+    return undefined;
+  }
+}

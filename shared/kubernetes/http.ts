@@ -1,0 +1,92 @@
+import type { IncomingMessage } from 'node:http';
+import http from 'node:http';
+import https from 'node:https';
+import { buffer } from 'node:stream/consumers';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import type { KubeConnection } from './connection.ts';
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  /** With its query. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+export interface Deadlines {
+  /** From the first byte to the last; 0 = none. A stream has none. */
+  readonly wholeMs?: number;
+  /** Without a byte in either direction. */
+  readonly silenceMs?: number;
+}
+
+/** Below it nothing has been sent; kubectl waits as long. */
+const connectTimeoutMs = 30_000;
+
+/** Send a request and resolve with the answer's head. Rejects with the bare Node error. */
+export function send(
+  connection: KubeConnection,
+  request: HttpRequest,
+  deadlines: Deadlines,
+  signal?: AbortSignal,
+): Promise<IncomingMessage> {
+  const { server, agent, headers, tls } = connection;
+  const scheme = server.protocol === 'http:' ? http : https;
+  return new Promise((resolve, reject) => {
+    const outgoing = scheme.request(
+      {
+        ...tls,
+        host: server.hostname.replace(/^\[|\]$/g, ''),
+        port: server.port || (server.protocol === 'http:' ? 80 : 443),
+        path: server.pathname.replace(/\/$/, '') + request.path,
+        method: request.method,
+        agent,
+        headers: {
+          ...request.headers,
+          ...headers,
+          ...(request.body !== undefined && { 'content-length': Buffer.byteLength(request.body) }),
+        },
+        ...(signal && { signal }),
+      },
+      resolve,
+    );
+    const { wholeMs = 0, silenceMs = 0 } = deadlines;
+    const fail = (what: string) => outgoing.destroy(new Error(what));
+    const timers = [
+      ...(wholeMs > 0
+        ? [setTimeout(() => fail(`no answer within ${wholeMs / 1000}s (--request-timeout)`), wholeMs)]
+        : []),
+    ];
+    outgoing.on('socket', (socket) => {
+      // Also on the long silence of a watch the network's death must show.
+      socket.setKeepAlive(true, 30_000);
+      if (!socket.connecting) return;
+      const connecting = setTimeout(() => fail('no connection within 30s'), connectTimeoutMs);
+      timers.push(connecting);
+      socket.once('connect', () => clearTimeout(connecting));
+    });
+    if (silenceMs > 0) outgoing.setTimeout(silenceMs, () => fail(`nothing heard for ${silenceMs / 1000}s`));
+    outgoing.on('error', reject);
+    outgoing.on('close', () => {
+      for (const timer of timers) clearTimeout(timer);
+    });
+    outgoing.end(request.body);
+  });
+}
+
+const unzip = promisify(gunzip);
+
+export async function bodyOf(response: IncomingMessage): Promise<string> {
+  const bytes = await buffer(response);
+  const plain = response.headers['content-encoding'] === 'gzip' ? await unzip(bytes) : bytes;
+  return plain.toString('utf8');
+}
+
+/** Seconds or a date; absent or nonsense: undefined. */
+export function retryAfterMs(response: IncomingMessage): number | undefined {
+  const value = response.headers['retry-after'];
+  if (value === undefined) return undefined;
+  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
+  return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
+}

@@ -1,0 +1,81 @@
+import * as z from 'zod';
+import type { ContainerObservation, PodObservation } from '../core/hook.ts';
+import { podKey } from '../core/hook.ts';
+
+const State = z.object({ reason: z.string().nullish() }).nullish();
+const ContainerStatus = z.object({
+  name: z.string(),
+  ready: z.boolean().nullish(),
+  state: z.object({ running: z.object({}).nullish(), waiting: State, terminated: State }).nullish(),
+});
+type ContainerStatus = z.infer<typeof ContainerStatus>;
+
+/** Only what is read: a listing of 10,000 pods is 41 MB. */
+const ObservedPod = z.object({
+  metadata: z.object({ namespace: z.string().min(1), name: z.string().min(1), uid: z.string().min(1) }),
+  spec: z
+    .object({
+      containers: z.array(z.object({ name: z.string() })).nullish(),
+      initContainers: z.array(z.object({ name: z.string(), restartPolicy: z.string().nullish() })).nullish(),
+    })
+    .nullish(),
+  status: z
+    .object({
+      phase: z.enum(['Pending', 'Running', 'Succeeded', 'Failed', 'Unknown']).catch('Unknown').default('Pending'),
+      containerStatuses: z.array(ContainerStatus).nullish(),
+      initContainerStatuses: z.array(ContainerStatus).nullish(),
+      conditions: z.array(z.object({ type: z.string(), status: z.string(), reason: z.string().nullish() })).nullish(),
+    })
+    .default({ phase: 'Pending' }),
+});
+type ObservedPod = z.infer<typeof ObservedPod>;
+
+/**
+ * Read of a pod what a run needs; undefined for what isn't a pod.
+ *
+ * Its containers are those that hooks can run in: native sidecars too, plain init containers not. One without a status
+ * yet is there, not running, for the reason that holds up the pod.
+ */
+export function podObservation(raw: unknown): PodObservation | undefined {
+  const parsed = ObservedPod.safeParse(raw);
+  if (!parsed.success) return undefined;
+  const { metadata, spec, status } = parsed.data;
+  const sidecars = (spec?.initContainers ?? []).filter((container) => container.restartPolicy === 'Always');
+  const sidecarNames = new Set(sidecars.map(({ name }) => name));
+  const statuses = [
+    ...(status.containerStatuses ?? []),
+    ...(status.initContainerStatuses ?? []).filter(({ name }) => sidecarNames.has(name)),
+  ];
+  const heldUp = reasonHeldUp(parsed.data, sidecarNames);
+  const containers: Record<string, ContainerObservation> = {};
+  for (const { name } of [...(spec?.containers ?? []), ...sidecars]) {
+    containers[name] = { running: false, ready: false, ...(heldUp && { reason: heldUp }) };
+  }
+  for (const container of statuses) containers[container.name] = containerObservation(container, heldUp);
+  return {
+    key: podKey(metadata.namespace, metadata.name),
+    uid: metadata.uid,
+    phase: status.phase,
+    containers,
+  };
+}
+
+function containerObservation({ ready, state }: ContainerStatus, heldUp: string | undefined): ContainerObservation {
+  const own = state?.waiting?.reason || state?.terminated?.reason || undefined;
+  const reason = own === undefined || own === 'PodInitializing' ? (heldUp ?? own) : own;
+  const running = state?.running != null;
+  return { running, ready: ready === true, ...(!running && reason && { reason }) };
+}
+
+/** Why none of the pod's own containers is up yet: no node for it, or an init container (written as kubectl does). */
+function reasonHeldUp({ status }: ObservedPod, sidecars: ReadonlySet<string>): string | undefined {
+  if (status.phase !== 'Pending') return undefined;
+  for (const { name, state } of status.initContainerStatuses ?? []) {
+    if (sidecars.has(name) && state?.running != null) continue;
+    const reason =
+      state?.waiting?.reason || (state?.terminated?.reason === 'Completed' ? '' : state?.terminated?.reason);
+    if (reason && reason !== 'PodInitializing') return `Init:${reason}`;
+  }
+  const scheduled = status.conditions?.find(({ type }) => type === 'PodScheduled');
+  return (scheduled?.status === 'False' && scheduled.reason) || undefined;
+}

@@ -1,0 +1,61 @@
+import type { RestoreHooksError } from '../core/errors.ts';
+import type { ExecOutcome, HookId, HookOutcome, PodKey, PodObservation } from '../core/hook.ts';
+
+/**
+ * What the runtime needs of the world. Ports answer by callback, not by promise: a promise puts a microtask between
+ * an answer and its event, and then the order of two answers depends on the runtime.
+ */
+
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Call `fire` once, `afterMs` from now (any length). Returns how to cancel it. */
+  setTimer(afterMs: number, fire: () => void): () => void;
+  /** Call `run` when what is happening now is done, before anything else happens. */
+  soon(run: () => void): void;
+}
+
+export interface ExecRequest {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly container: string;
+  readonly command: readonly string[];
+}
+
+/** The last bytes of what a command printed, control characters stripped. Absent = nothing was captured. */
+export interface Output {
+  readonly stdout?: string;
+  readonly stderr?: string;
+}
+
+export interface HookExec {
+  /**
+   * Ask for one command in one container. `started` is called at most once, when the command may be running;
+   * then `ended`, exactly once, unless the returned function has dropped the stream before: after that, silence.
+   * Dropping never ends the command in the container.
+   */
+  start(
+    request: ExecRequest,
+    answer: { started(): void; ended(outcome: ExecOutcome, output: Output): void },
+  ): () => void;
+}
+
+export type PodEvent =
+  | { readonly type: 'podObserved'; readonly pod: PodObservation }
+  | { readonly type: 'podDeleted'; readonly key: PodKey; readonly uid: string }
+  /** Every pod of the first listing has been told. */
+  | { readonly type: 'podsListed' }
+  /** The pods can't be watched any more (forbidden, gone for good): the run can't go on. */
+  | { readonly type: 'podsLost'; readonly error: RestoreHooksError };
+
+export interface PodSource {
+  /** List, then watch until the returned function is called. */
+  start(tell: (event: PodEvent) => void): () => void;
+}
+
+/** Where a run's progress is made durable. */
+export interface Journal {
+  /** Record that this hook is about to be started; `recorded` is called once that is durable. */
+  intent(hook: HookId, recorded: () => void): void;
+  result(hook: HookId, outcome: HookOutcome): void;
+}

@@ -1,0 +1,102 @@
+import type { Effect, Fact } from '../core/executor/protocol.ts';
+import type { RunState } from '../core/executor/state.ts';
+import { step } from '../core/executor/step.ts';
+import type { HookId, PlannedHook } from '../core/hook.ts';
+import type { Clock, HookExec, Journal, Output } from '../ports/ports.ts';
+
+export interface EnginePorts {
+  readonly clock: Clock;
+  readonly exec: HookExec;
+  readonly journal: Journal;
+}
+
+/** Told after each step; can't influence the run. */
+export interface Observer {
+  stepped?(run: RunState, facts: readonly Fact[], effects: readonly Effect[]): void;
+  /** What a command printed, told before its end is. */
+  printed?(hook: HookId, output: Output): void;
+}
+
+/**
+ * Carries facts to the core and its effects to the ports: one step at a time, facts that arrive together in one.
+ * Returns how to tell it a fact.
+ */
+export function startEngine(run: RunState, ports: EnginePorts, observer: Observer): (fact: Fact) => void {
+  const { clock, exec, journal } = ports;
+  const timers = new Map<string, () => void>();
+  const streams = new Map<HookId, () => void>();
+  let facts: Fact[] = [];
+
+  const tell = (fact: Fact): void => {
+    if (facts.push(fact) === 1) clock.soon(drain);
+  };
+
+  function drain(): void {
+    const batch = facts;
+    facts = [];
+    const effects = step(run, batch, clock.now());
+    for (const effect of effects) perform(effect);
+    observer.stepped?.(run, batch, effects);
+  }
+
+  function perform(effect: Effect): void {
+    switch (effect.type) {
+      case 'recordIntent':
+        journal.intent(effect.hook, () => tell({ type: 'intentRecorded', hook: effect.hook }));
+        return;
+      case 'recordResult':
+        journal.result(effect.hook, effect.outcome);
+        return;
+      case 'startExec':
+        startExec(hookOf(run, effect.hook));
+        return;
+      case 'dropExec':
+        streams.get(effect.hook)?.();
+        streams.delete(effect.hook);
+        return;
+      case 'setTimer': {
+        const { hook, timer, at } = effect;
+        const key = `${timer} ${hook}`;
+        timers.get(key)?.();
+        const cancel = clock.setTimer(at - clock.now(), () => {
+          timers.delete(key);
+          tell({ type: 'timerFired', hook, timer });
+        });
+        timers.set(key, cancel);
+        return;
+      }
+      case 'clearTimer': {
+        const key = `${effect.timer} ${effect.hook}`;
+        timers.get(key)?.();
+        timers.delete(key);
+        return;
+      }
+    }
+  }
+
+  function startExec({ id, namespace, pod, container, command }: PlannedHook): void {
+    let ended = false;
+    const drop = exec.start(
+      { namespace, pod, container, command },
+      {
+        started: () => tell({ type: 'execStarted', hook: id }),
+        ended: (outcome, output) => {
+          ended = true;
+          streams.delete(id);
+          observer.printed?.(id, output);
+          tell({ type: 'execEnded', hook: id, outcome });
+        },
+      },
+    );
+    if (!ended) streams.set(id, drop);
+  }
+
+  return tell;
+}
+
+export function hookOf(run: RunState, id: HookId): PlannedHook {
+  const place = run.places.get(id);
+  const hook = place && run.pods[place.pod]?.hooks[place.at];
+  if (hook === undefined) throw new Error(`no hook ${id} in this run`);
+  return hook;
+}

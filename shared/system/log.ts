@@ -1,0 +1,21 @@
+import type { DestinationStream } from 'pino';
+import { pino, stdTimeFunctions } from 'pino';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+type Log = (message: string, fields?: Readonly<Record<string, unknown>>) => void;
+
+/** Messages are constant strings; values go in fields, named as Velero names them. No commands, no output. */
+export type Logger = Readonly<Record<LogLevel, Log>>;
+
+/** One JSON object a line: `{"level":"info","time":"…","pod":"…","msg":"…"}`. */
+export function jsonLogger(stream: DestinationStream, level: LogLevel = 'info'): Logger {
+  const log = pino(
+    { level, base: null, timestamp: stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } },
+    stream,
+  );
+  const at =
+    (name: LogLevel): Log =>
+    (message, fields) =>
+      log[name](fields ?? {}, message);
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}

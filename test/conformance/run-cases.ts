@@ -1,0 +1,157 @@
+import { isDeepStrictEqual } from 'node:util';
+import { phaseOf } from '../../shared/core/executor/run-phase.ts';
+import type { HookState, RunState } from '../../shared/core/executor/state.ts';
+import { createRun, stateOf } from '../../shared/core/executor/state.ts';
+import type { PlannedHook, PodKey, PodObservation } from '../../shared/core/hook.ts';
+import { podKey } from '../../shared/core/hook.ts';
+import { Pod } from '../../shared/core/model/pod.ts';
+import { parseRestore } from '../../shared/core/model/restore.ts';
+import { planRestoreHooks } from '../../shared/core/plan/plan-restore-hooks.ts';
+import type { HookExec } from '../../shared/ports/ports.ts';
+import { startEngine } from '../../shared/runtime/engine.ts';
+import { VirtualClock } from '../sim/virtual-clock.ts';
+import type { Failure } from './main.ts';
+
+const DEFAULT_MAX_CONCURRENT = 64;
+/** The run's own journal is another suite's matter. */
+const forgetfulJournal = { intent: (_: unknown, recorded: () => void) => recorded(), result: () => undefined };
+
+/** Plays one scripted cluster to its horizon under a virtual clock, with the real engine. */
+// biome-ignore lint/suspicious/noExplicitAny: the vectors' shape is their README's
+export function checkRunCase({ given, expect }: any): Failure | undefined {
+  const clock = new VirtualClock();
+  const restore = parseRestore(given.restore);
+  if (!restore.ok) throw new Error(`the case's Restore is refused: ${JSON.stringify(restore.problems)}`);
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  const pods = given.pods.map(({ pod }: any) => Pod.parse(pod));
+  const { hooks } = planRestoreHooks({ restore: restore.value, pods });
+  const run = createRun(hooks, { startedAt: 0, maxConcurrent: given.maxConcurrent ?? DEFAULT_MAX_CONCURRENT });
+  const tell = startEngine(run, { clock, exec: scriptedExec(clock, given.exec), journal: forgetfulJournal }, {});
+  for (const { pod, createdAtMs, timeline } of given.pods) {
+    for (const { atMs, ...entry } of observations(createdAtMs, timeline)) {
+      const { namespace, name } = pod.metadata;
+      const key = podKey(namespace, name);
+      const uid = `${key}#${entry.incarnation}`;
+      clock.setTimer(atMs, () =>
+        tell(
+          entry.deleted
+            ? { type: 'podDeleted', key, uid }
+            : { type: 'podObserved', pod: observation(key, uid, entry.status) },
+        ),
+      );
+    }
+  }
+  clock.runUntil(given.horizonMs);
+  const actual = {
+    phase: phaseOf(run),
+    finishedAtMs: run.finishedAt ?? null,
+    hooks: hooks.map((hook) => asVector(run, hook)),
+  };
+  return isDeepStrictEqual(actual, normalized(expect)) ? undefined : { expected: normalized(expect), actual };
+}
+
+interface Entry {
+  readonly atMs: number;
+  readonly deleted: boolean;
+  readonly incarnation: number;
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  readonly status: any;
+}
+
+/** What the run sees of a timeline: its state when the pod is first observed, then each change. */
+// biome-ignore lint/suspicious/noExplicitAny: as above
+function observations(createdAtMs: number, timeline: any[]): Entry[] {
+  const first: Entry = {
+    atMs: createdAtMs,
+    deleted: false,
+    incarnation: 0,
+    status: { phase: 'Pending', containers: {} },
+  };
+  const entries = [first];
+  let incarnation = 0;
+  let wasDeleted = false;
+  for (const { tMs, deleted, ...status } of timeline) {
+    if (wasDeleted) incarnation += 1;
+    wasDeleted = deleted === true;
+    const entry = { atMs: Math.max(tMs, createdAtMs), deleted: wasDeleted, incarnation, status };
+    if (tMs <= createdAtMs) entries[0] = entry;
+    else entries.push(entry);
+  }
+  return entries;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: as above
+function observation(key: PodKey, uid: string, { phase, containers }: any): PodObservation {
+  const states = Object.entries<{ state: string; ready: boolean }>(containers);
+  return {
+    key,
+    uid,
+    phase,
+    containers: Object.fromEntries(
+      states.map(([name, { state, ready }]) => [name, { running: state === 'running', ready }]),
+    ),
+  };
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: as above
+function scriptedExec(clock: VirtualClock, scripts: any[]): HookExec {
+  const left = [...scripts];
+  return {
+    start({ namespace, pod, container, command }, { started, ended }) {
+      const key = podKey(namespace, pod);
+      const at = left.findIndex(
+        (script) => script.pod === key && script.container === container && isDeepStrictEqual(script.command, command),
+      );
+      const [script] = at < 0 ? [{ durationMs: 0, exitCode: 0 }] : left.splice(at, 1);
+      started();
+      return clock.setTimer(script.durationMs, () =>
+        ended(
+          script.error ? { kind: 'error', message: script.error } : { kind: 'exited', exitCode: script.exitCode },
+          {},
+        ),
+      );
+    },
+  };
+}
+
+function asVector(run: RunState, hook: PlannedHook) {
+  const place = run.places.get(hook.id);
+  const pod = run.pods[place?.pod ?? -1];
+  if (place === undefined || pod === undefined) throw new Error(`${hook.id} is not in the run`);
+  return {
+    pod: podKey(hook.namespace, hook.pod),
+    container: hook.container,
+    hookName: hook.name,
+    hookIndex: hook.index,
+    command: hook.command,
+    ...ending(stateOf(pod, place.at)),
+  };
+}
+
+function ending(state: HookState) {
+  if (state.phase === 'Running') return { outcome: 'Running', startMs: state.startedAt, endMs: null };
+  if (state.phase !== 'Ended') return { outcome: 'Waiting', startMs: null, endMs: null };
+  const { outcome, startedAt, endedAt } = state;
+  return {
+    outcome: outcome.state,
+    ...(outcome.state === 'Succeeded' ? {} : { reason: outcome.reason }),
+    ...(outcome.exitCode === undefined ? {} : { exitCode: outcome.exitCode }),
+    startMs: startedAt ?? null,
+    endMs: endedAt,
+  };
+}
+
+/** The vectors leave out what is null. */
+// biome-ignore lint/suspicious/noExplicitAny: as above
+function normalized({ phase, finishedAtMs, hooks }: any) {
+  return {
+    phase,
+    finishedAtMs,
+    // biome-ignore lint/suspicious/noExplicitAny: as above
+    hooks: hooks.map(({ startMs, endMs, ...hook }: any) => ({
+      ...hook,
+      startMs: startMs ?? null,
+      endMs: endMs ?? null,
+    })),
+  };
+}

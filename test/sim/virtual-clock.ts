@@ -1,0 +1,78 @@
+import type { Clock } from '../../shared/ports/ports.ts';
+
+/** A clock that stands still until it is told to go on; what falls on one instant happens together, in order of `at`. */
+export class VirtualClock implements Clock {
+  #now = 0;
+  #serial = 0;
+  readonly #heap: Entry[] = [];
+  readonly #soon: (() => void)[] = [];
+
+  now(): number {
+    return this.#now;
+  }
+
+  soon(run: () => void): void {
+    this.#soon.push(run);
+  }
+
+  setTimer(afterMs: number, fire: () => void): () => void {
+    const entry: Entry = { at: this.#now + Math.max(0, afterMs), serial: this.#serial++, fire };
+    push(this.#heap, entry);
+    return () => {
+      entry.fire = undefined;
+    };
+  }
+
+  /** Run until nothing is left or the next thing is after `until`. */
+  runUntil(until: number): void {
+    for (;;) {
+      this.#settle();
+      const next = this.#heap[0];
+      if (next === undefined || next.at > until) return;
+      this.#now = next.at;
+      while (this.#heap[0]?.at === this.#now) pop(this.#heap)?.fire?.();
+    }
+  }
+
+  #settle(): void {
+    for (let run = this.#soon.shift(); run !== undefined; run = this.#soon.shift()) run();
+  }
+}
+
+interface Entry {
+  readonly at: number;
+  readonly serial: number;
+  fire: (() => void) | undefined;
+}
+
+const isBefore = (a: Entry, b: Entry): boolean => a.at < b.at || (a.at === b.at && a.serial < b.serial);
+
+function push(heap: Entry[], entry: Entry): void {
+  let at = heap.push(entry) - 1;
+  while (at > 0) {
+    const parent = (at - 1) >> 1;
+    const above = heap[parent] as Entry;
+    if (!isBefore(entry, above)) break;
+    heap[at] = above;
+    at = parent;
+  }
+  heap[at] = entry;
+}
+
+function pop(heap: Entry[]): Entry | undefined {
+  const first = heap[0];
+  const last = heap.pop();
+  if (last === undefined || heap.length === 0) return first;
+  let at = 0;
+  for (;;) {
+    let child = 2 * at + 1;
+    const right = heap[child + 1];
+    if (right !== undefined && isBefore(right, heap[child] as Entry)) child += 1;
+    const below = heap[child];
+    if (below === undefined || !isBefore(below, last)) break;
+    heap[at] = below;
+    at = child;
+  }
+  heap[at] = last;
+  return first;
+}

@@ -1,0 +1,253 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import type { TestContext } from 'node:test';
+import { describe, it } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { kubeApiError } from '../../../shared/kubernetes/api-error.ts';
+import type { KubeClientOptions } from '../../../shared/kubernetes/client.ts';
+import { kubeClient } from '../../../shared/kubernetes/client.ts';
+import { paths } from '../../../shared/kubernetes/paths.ts';
+
+type Answer = (request: IncomingMessage, response: ServerResponse, body: string) => void;
+
+async function serve(t: TestContext, answer: Answer, options: KubeClientOptions = {}) {
+  const seen: IncomingMessage[] = [];
+  let sockets = 0;
+  const server = createServer(async (request, response) => {
+    seen.push(request);
+    answer(request, response, await text(request));
+  });
+  server.on('connection', () => {
+    sockets += 1;
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const client = kubeClient(
+    {
+      cluster: { name: 'c', server: `http://127.0.0.1:${port}/prefix`, skipTLSVerify: false },
+      user: { name: 'u', token: 'SECRET', impersonate: { user: 'me', groups: ['a', 'b'], extra: {} } },
+      env: {},
+    },
+    options,
+  );
+  t.after(() => {
+    client.close();
+    server.closeAllConnections();
+    server.close();
+  });
+  return { client, seen, sockets: () => sockets };
+}
+
+const json = (response: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}) =>
+  response.writeHead(status, headers).end(JSON.stringify(body));
+const failure = (code: number, reason: string, message: string) => ({
+  kind: 'Status',
+  code,
+  reason,
+  message,
+  details: { name: 'n' },
+});
+
+describe('kubeClient', () => {
+  it('sends credentials, impersonation with each group by itself, and query, over one kept-alive connection', async (t) => {
+    const { client, seen, sockets } = await serve(t, (_, response) =>
+      response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('{"kind":"Pod"}')),
+    );
+    assert.deepEqual(await client.get(paths.pods('n s', 'p'), { a: 'b c', no: undefined }), { kind: 'Pod' });
+    await client.get('/api');
+    assert.equal(seen[0]?.url, '/prefix/api/v1/namespaces/n%20s/pods/p?a=b+c');
+    assert.equal(seen[0]?.headers.authorization, 'Bearer SECRET');
+    assert.deepEqual(seen[0]?.headersDistinct['impersonate-group'], ['a', 'b']);
+    assert.equal(sockets(), 1);
+  });
+
+  it('turns the answers of the API server into errors, the answer kept, no token in them', async (t) => {
+    let status = failure(0, '', '');
+    const { client } = await serve(t, (_, response) => json(response, status.code, status), { maxRetries: 0 });
+    for (const [code, reason, expected] of [
+      [401, 'Unauthorized', 'FORBIDDEN'],
+      [403, 'Forbidden', 'FORBIDDEN'],
+      [404, 'NotFound', 'NOT_FOUND'],
+      [409, 'AlreadyExists', 'WRITE_CONFLICT'],
+      [422, 'Invalid', 'INVALID_INPUT'],
+      [429, 'TooManyRequests', 'CLUSTER_UNREACHABLE'],
+      [500, 'InternalError', 'CLUSTER_UNREACHABLE'],
+    ] as const) {
+      status = failure(code, reason, `said ${code}`);
+      const error = await client.create('/api/v1/x', {}).then(assert.fail, (e) => e);
+      assert.equal(error.code, expected);
+      assert.deepEqual(kubeApiError(error), { status: code, reason, message: `said ${code}`, name: 'n' });
+      assert.doesNotMatch(`${error.message} ${error.hint}`, /SECRET/);
+    }
+    assert.equal(kubeApiError(new Error('other')), undefined);
+  });
+
+  it('tries again what was not done: reads on 429 and 503, writes on 429 only', async (t) => {
+    let answers: number[] = [];
+    const { client, seen } = await serve(t, (_, response) => {
+      const code = answers.shift() ?? 200;
+      json(response, code, code === 200 ? {} : failure(code, '', 'busy'), code === 200 ? {} : { 'retry-after': '0' });
+    });
+    answers = [429, 503];
+    await client.get('/x');
+    assert.equal(seen.length, 3);
+    answers = [429];
+    await client.create('/x', {});
+    assert.equal(seen.length, 5);
+    answers = [503];
+    await assert.rejects(client.create('/x', {}), { code: 'CLUSTER_UNREACHABLE' });
+    assert.equal(seen.length, 6);
+  });
+
+  it('reads a refused credential again, once', async (t) => {
+    const { client, seen } = await serve(t, (_, response) => json(response, 401, failure(401, 'Unauthorized', 'no')));
+    await assert.rejects(client.get('/x'), { code: 'FORBIDDEN' });
+    assert.equal(seen.length, 2);
+  });
+
+  it('writes with the right content types, dry run and preconditions', async (t) => {
+    const sent: unknown[] = [];
+    const { client } = await serve(t, (request, response, body) => {
+      sent.push([request.method, request.url, request.headers['content-type'], JSON.parse(body)]);
+      json(response, 200, {});
+    });
+    await client.create('/x', { a: 1 }, { dryRun: true, fieldValidation: 'Strict' });
+    await client.patch('/x/n', [{ op: 'test' }], 'json');
+    await client.patch('/x/n', {}, 'apply', { fieldManager: 'me', force: true });
+    await client.delete('/x/n', { uid: 'U', propagationPolicy: 'Background', dryRun: true });
+    assert.deepEqual(sent, [
+      ['POST', '/prefix/x?fieldValidation=Strict&dryRun=All', 'application/json', { a: 1 }],
+      ['PATCH', '/prefix/x/n', 'application/json-patch+json', [{ op: 'test' }]],
+      ['PATCH', '/prefix/x/n?fieldManager=me&force=true', 'application/apply-patch+yaml', {}],
+      [
+        'DELETE',
+        '/prefix/x/n',
+        'application/json',
+        {
+          apiVersion: 'v1',
+          kind: 'DeleteOptions',
+          propagationPolicy: 'Background',
+          preconditions: { uid: 'U' },
+          dryRun: ['All'],
+        },
+      ],
+    ]);
+  });
+
+  it('lists page by page, and anew without pages when a continuation has expired', async (t) => {
+    let expired = false;
+    const { client, seen } = await serve(t, (request, response) => {
+      const query = new URL(request.url ?? '', 'http://x').searchParams;
+      if (query.get('continue') && expired) return json(response, 410, failure(410, 'Expired', 'too old'));
+      const next = query.get('limit') && !query.get('continue') ? 'next' : '';
+      return json(response, 200, {
+        metadata: { resourceVersion: '5', continue: next },
+        items: next ? [{ n: 1 }] : [{ n: 2 }],
+      });
+    });
+    assert.deepEqual(await client.listAll('/x', { labelSelector: 'a=b' }), {
+      items: [{ n: 1 }, { n: 2 }],
+      resourceVersion: '5',
+    });
+    expired = true;
+    assert.deepEqual(await client.listAll('/x'), { items: [{ n: 2 }], resourceVersion: '5' });
+    assert.deepEqual(
+      seen.map(({ url }) => url),
+      [
+        '/prefix/x?limit=500&labelSelector=a%3Db',
+        '/prefix/x?limit=500&labelSelector=a%3Db&continue=next',
+        '/prefix/x?limit=500',
+        '/prefix/x?limit=500&continue=next',
+        '/prefix/x',
+      ],
+    );
+  });
+
+  it('keeps to --request-timeout, also while the body comes, and names it', async (t) => {
+    const { client } = await serve(t, (_, response) => response.writeHead(200).write('{'), { requestTimeoutMs: 50 });
+    await assert.rejects(client.get('/x'), { code: 'CLUSTER_UNREACHABLE' });
+  });
+
+  it('says so when nobody listens, when the answer is a login page, and passes warnings on', async (t) => {
+    const warnings: string[] = [];
+    const { client } = await serve(
+      t,
+      (request, response) =>
+        request.url?.endsWith('/warn')
+          ? json(response, 200, {}, { warning: '299 - "would \\"violate\\" PodSecurity"' })
+          : response.end('<html>'),
+      { onWarning: (text) => warnings.push(text) },
+    );
+    await assert.rejects(client.get('/x'), { code: 'CLUSTER_UNREACHABLE', message: /not JSON/ });
+    await client.get('/warn');
+    assert.deepEqual(warnings, ['would "violate" PodSecurity']);
+    const nobody = kubeClient({
+      cluster: { name: 'c', server: 'http://127.0.0.1:1', skipTLSVerify: false },
+      user: { name: '' },
+      env: {},
+    });
+    await assert.rejects(nobody.get('/x'), {
+      code: 'CLUSTER_UNREACHABLE',
+      message: "the API server at 127.0.0.1:1 can't be reached: connection refused",
+    });
+  });
+});
+
+describe('watch', () => {
+  it('tells events that come in pieces, several in a chunk, and the ordinary end', async (t) => {
+    const { client } = await serve(t, (_, response) => {
+      response.write('{"type":"ADDED","object":{"n":"ü');
+      setTimeout(() => response.end('"}}\n{"type":"BOOKMARK","object":{}}\n'), 20);
+    });
+    const told: unknown[] = [];
+    const end = await new Promise((resolve) => client.watch('/x', {}, (event) => told.push(event), resolve));
+    assert.deepEqual(
+      [told, end],
+      [
+        [
+          { type: 'ADDED', object: { n: 'ü' } },
+          { type: 'BOOKMARK', object: {} },
+        ],
+        {},
+      ],
+    );
+  });
+
+  it('ends with the error of a refusal, of an ERROR event, of silence; and tells nothing after stop', async (t) => {
+    const { client } = await serve(t, (request, response) => {
+      if (request.url?.includes('/gone')) return json(response, 410, failure(410, 'Expired', 'old'));
+      if (request.url?.includes('/event'))
+        return response.write(`{"type":"ERROR","object":${JSON.stringify(failure(410, 'Expired', 'old'))}}\n`);
+      return response.write('{"type":"BOOKMARK","object":{}}\n');
+    });
+    const ended = (path: string, stallMs = 0) =>
+      new Promise<unknown>((resolve) =>
+        client.watch(
+          path,
+          {},
+          () => {},
+          ({ error }) => resolve(error),
+          { stallMs },
+        ),
+      );
+    assert.equal(kubeApiError(await ended('/gone'))?.status, 410);
+    assert.equal(kubeApiError(await ended('/event'))?.status, 410);
+    assert.match(String(await ended('/silent', 50)), /silent/);
+    await new Promise<void>((resolve) => {
+      const stop = client.watch(
+        '/silent',
+        {},
+        () => {
+          stop();
+          setTimeout(resolve, 50);
+        },
+        () => assert.fail('told after stop'),
+      );
+    });
+  });
+});
