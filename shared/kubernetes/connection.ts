@@ -40,16 +40,19 @@ export function connections(config: KubeConfig): Connections {
   const credentials = credentialSource(config);
   const server = new URL(config.cluster.server);
   const impersonation = impersonationHeaders(config.user.impersonate);
-  const agents = new Set<http.Agent>();
-  let files: { readonly tls: TlsOptions; readonly until: number } | undefined;
-  let current: { readonly key: string; readonly agent: http.Agent; readonly tls: TlsOptions } | undefined;
+  const agents = new Set<Promise<http.Agent>>();
+  let files: { readonly tls: Promise<TlsOptions>; readonly until: number } | undefined;
+  let current: { readonly identity: string; readonly agent: Promise<http.Agent> } | undefined;
 
   async function open(): Promise<KubeConnection> {
     if (files === undefined || files.until < Date.now()) {
-      files = { tls: await tlsOptions(config), until: Date.now() + filesMaxAgeMs };
+      files = { tls: tlsOptions(config), until: Date.now() + filesMaxAgeMs };
     }
-    const { tls } = files;
-    const credential = await credentials.get();
+    const asked = files;
+    const [tls, credential] = await Promise.all([asked.tls, credentials.get()]).catch((error: unknown) => {
+      if (files === asked) files = undefined;
+      throw error;
+    });
     return {
       server,
       headers: { ...(credential.authorization && { authorization: credential.authorization }), ...impersonation },
@@ -60,12 +63,12 @@ export function connections(config: KubeConfig): Connections {
   async function agentFor(tls: TlsOptions, { cert, key }: Credential): Promise<Pick<KubeConnection, 'agent' | 'tls'>> {
     const all = cert === undefined || key === undefined ? tls : { ...tls, cert, key };
     const identity = [all.ca, all.cert, all.key].map(String).join('\n');
-    if (current?.key !== identity) {
-      const agent = await createAgent(config, all);
+    if (current?.identity !== identity) {
+      const agent = createAgent(config, all);
       agents.add(agent);
-      current = { key: identity, agent, tls: all };
+      current = { identity, agent };
     }
-    return current;
+    return { agent: await current.agent, tls: all };
   }
 
   return {
@@ -75,7 +78,7 @@ export function connections(config: KubeConfig): Connections {
       credentials.forget();
     },
     close() {
-      for (const agent of agents) agent.destroy();
+      for (const agent of agents) void agent.then((created) => created.destroy());
     },
   };
 }

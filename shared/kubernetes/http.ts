@@ -34,6 +34,7 @@ export function send(
   const { server, agent, headers, tls } = connection;
   const scheme = server.protocol === 'http:' ? http : https;
   return new Promise((resolve, reject) => {
+    let answer: IncomingMessage | undefined;
     const outgoing = scheme.request(
       {
         ...tls,
@@ -49,10 +50,13 @@ export function send(
         },
         ...(signal && { signal }),
       },
-      resolve,
+      (response) => {
+        answer = response;
+        resolve(response);
+      },
     );
     const { wholeMs = 0, silenceMs = 0 } = deadlines;
-    const fail = (what: string) => outgoing.destroy(new Error(what));
+    const fail = (what: string) => (answer ?? outgoing).destroy(new Error(what));
     const timers = [
       ...(wholeMs > 0
         ? [setTimeout(() => fail(`no answer within ${wholeMs / 1000}s (--request-timeout)`), wholeMs)]

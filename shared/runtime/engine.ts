@@ -1,7 +1,7 @@
 import type { Effect, Fact } from '../core/executor/protocol.ts';
 import type { RunState } from '../core/executor/state.ts';
 import { step } from '../core/executor/step.ts';
-import type { HookId, PlannedHook } from '../core/hook.ts';
+import type { HookId, PlannedHook, PodKey } from '../core/hook.ts';
 import type { Clock, HookExec, Journal, Output } from '../ports/ports.ts';
 
 export interface EnginePorts {
@@ -23,7 +23,7 @@ export interface Observer {
  */
 export function startEngine(run: RunState, ports: EnginePorts, observer: Observer): (fact: Fact) => void {
   const { clock, exec, journal } = ports;
-  const timers = new Map<string, () => void>();
+  const timers = new Map<PodKey, () => void>();
   const streams = new Map<HookId, () => void>();
   let facts: Fact[] = [];
 
@@ -55,22 +55,19 @@ export function startEngine(run: RunState, ports: EnginePorts, observer: Observe
         streams.delete(effect.hook);
         return;
       case 'setTimer': {
-        const { hook, timer, at } = effect;
-        const key = `${timer} ${hook}`;
+        const { key, at } = effect;
         timers.get(key)?.();
-        const cancel = clock.setTimer(at - clock.now(), () => {
+        const fire = () => {
           timers.delete(key);
-          tell({ type: 'timerFired', hook, timer });
-        });
-        timers.set(key, cancel);
+          tell({ type: 'timerFired', key });
+        };
+        timers.set(key, clock.setTimer(at - clock.now(), fire));
         return;
       }
-      case 'clearTimer': {
-        const key = `${effect.timer} ${effect.hook}`;
-        timers.get(key)?.();
-        timers.delete(key);
+      case 'clearTimer':
+        timers.get(effect.key)?.();
+        timers.delete(effect.key);
         return;
-      }
     }
   }
 

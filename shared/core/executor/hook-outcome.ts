@@ -1,14 +1,13 @@
 import type { ExecOutcome, HookOutcome } from '../hook.ts';
-import type { HookState } from './state.ts';
 
 /**
  * What the answer to an exec request makes of its hook (contract §4); undefined where it provably was not started and
- * is tried again. `replaced`: another pod has been seen under the pod's name meanwhile.
+ * is tried again. `replaced`: another pod has been seen under the pod's name meanwhile; `running`: it had started;
+ * `late`: its wait deadline has passed.
  */
 export function hookOutcome(
   outcome: ExecOutcome,
-  state: HookState & { phase: 'Starting' | 'Running' },
-  replaced: boolean,
+  { replaced, running, late }: { replaced: boolean; running: boolean; late: boolean },
 ): HookOutcome | undefined {
   switch (outcome.kind) {
     case 'exited':
@@ -28,7 +27,7 @@ export function hookOutcome(
     case 'connectionLost':
       return { state: 'Unknown', reason: 'connection-lost', message: outcome.message };
     case 'notStarted':
-      if (state.phase === 'Running') return { state: 'Unknown', reason: 'connection-lost', message: outcome.why };
-      return state.waitExpired ? { state: 'TimedOut', reason: 'waiting', message: outcome.why } : undefined;
+      if (running) return { state: 'Unknown', reason: 'connection-lost', message: outcome.why };
+      return late ? { state: 'TimedOut', reason: 'waiting', message: outcome.why } : undefined;
   }
 }

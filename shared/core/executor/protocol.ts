@@ -10,7 +10,8 @@ export type Fact =
   | { readonly type: 'intentRecorded'; readonly hook: HookId }
   | { readonly type: 'execStarted'; readonly hook: HookId }
   | { readonly type: 'execEnded'; readonly hook: HookId; readonly outcome: ExecOutcome }
-  | { readonly type: 'timerFired'; readonly hook: HookId; readonly timer: Timer }
+  /** It is time to look at this pod again. */
+  | { readonly type: 'timerFired'; readonly key: PodKey }
   /** Somebody gave up: start nothing more. */
   | { readonly type: 'cancelRequested' }
   /** Don't wait for running hooks any longer either. */
@@ -18,14 +19,12 @@ export type Fact =
   /** The run itself can't go on. */
   | { readonly type: 'runFailed'; readonly message: string };
 
-/** `wait`: a hook's wait deadline; `retry`: the next try of an exec that was not started; `exec`: its exec deadline. */
-export type Timer = 'wait' | 'retry' | 'exec';
-
 /** Something to be done, derived from hooks that changed their phase. */
 export type Effect =
   | { readonly type: 'recordIntent'; readonly hook: HookId }
   | { readonly type: 'recordResult'; readonly hook: HookId; readonly outcome: HookOutcome }
   | { readonly type: 'startExec'; readonly hook: HookId }
   | { readonly type: 'dropExec'; readonly hook: HookId }
-  | { readonly type: 'setTimer'; readonly hook: HookId; readonly timer: Timer; readonly at: number }
-  | { readonly type: 'clearTimer'; readonly hook: HookId; readonly timer: Timer };
+  /** Instead of the pod's last one. */
+  | { readonly type: 'setTimer'; readonly key: PodKey; readonly at: number }
+  | { readonly type: 'clearTimer'; readonly key: PodKey };

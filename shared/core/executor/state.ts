@@ -1,7 +1,7 @@
 import type { HookId, HookOutcome, PlannedHook, PodKey, PodObservation } from '../hook.ts';
 import { podKey } from '../hook.ts';
 
-/** Times are milliseconds since the epoch. `waitExpired`: its wait deadline has passed. */
+/** Times are milliseconds since the epoch. Deadlines are derived, never kept. */
 export type HookState =
   /** `retryAt`, `why`: the last try was not started, and is made again from then on. */
   | {
@@ -9,12 +9,11 @@ export type HookState =
       readonly tries: number;
       readonly retryAt?: number;
       readonly why?: string;
-      readonly waitExpired?: true;
     }
   /** The intent to start it is being made durable. */
-  | { readonly phase: 'Recording'; readonly tries: number; readonly waitExpired?: true }
+  | { readonly phase: 'Recording'; readonly tries: number }
   /** Asked for; nobody knows yet whether it has started. */
-  | { readonly phase: 'Starting'; readonly tries: number; readonly waitExpired?: true }
+  | { readonly phase: 'Starting'; readonly tries: number }
   | { readonly phase: 'Running'; readonly startedAt: number }
   | { readonly phase: 'Ended'; readonly outcome: HookOutcome; readonly startedAt?: number; readonly endedAt: number };
 
@@ -144,6 +143,12 @@ export function stateOf(pod: PodRun, at: number): HookState {
   const state = pod.states[at];
   if (state === undefined) throw new RangeError(`pod ${pod.key} has no hook ${at}`);
   return state;
+}
+
+export function hookAt(pod: PodRun, at: number): PlannedHook {
+  const hook = pod.hooks[at];
+  if (hook === undefined) throw new RangeError(`pod ${pod.key} has no hook ${at}`);
+  return hook;
 }
 
 export const isActive = ({ phase }: HookState): boolean =>

@@ -1,10 +1,11 @@
 import { assertNever } from '../errors.ts';
-import type { ExecOutcome, HookId, HookOutcome, PlannedHook, PodObservation } from '../hook.ts';
+import type { ExecOutcome, HookId, HookOutcome, PodObservation } from '../hook.ts';
+import { execDeadline, waitDeadline } from './deadlines.ts';
 import { difference } from './difference.ts';
 import { hookOutcome } from './hook-outcome.ts';
-import type { Effect, Fact, Timer } from './protocol.ts';
+import type { Effect, Fact } from './protocol.ts';
 import type { HookState, PodRun, RunState, UpSince } from './state.ts';
-import { countOf, failsTheRun, isActive, stateOf } from './state.ts';
+import { countOf, failsTheRun, hookAt, isActive, stateOf } from './state.ts';
 
 /**
  * Advance the run by what has happened (contract §3 and §4).
@@ -23,7 +24,7 @@ export function step(run: RunState, facts: readonly Fact[], at: number): Effect[
   settle(change);
   admit(change);
   if (run.finishedAt === undefined && run.counts.waiting + run.counts.running === 0) run.finishedAt = at;
-  return difference(change.before, run.pods, at);
+  return difference(change.before, run.pods);
 }
 
 /** One step's writes: the only writer of pods and counts. */
@@ -63,8 +64,8 @@ class Change {
     run.counts[countOf(next)] += 1;
     run.active += Number(isActive(next)) - Number(isActive(previous));
     this.set(index, { states: pod.states.with(at, next) });
-    const hook = pod.hooks[at];
-    if (next.phase === 'Ended' && hook !== undefined && failsTheRun(hook, next.outcome)) {
+    const hook = hookAt(pod, at);
+    if (next.phase === 'Ended' && failsTheRun(hook, next.outcome)) {
       run.failHookFailed = true;
       run.stop ??= { reason: 'aborted', message: `hook ${hook.id} did not succeed and has onError: Fail` };
     }
@@ -112,9 +113,12 @@ function fold(change: Change, fact: Fact): void {
         if (state.phase === 'Starting' || state.phase === 'Running') execEnded(change, index, at, state, fact.outcome);
       });
       return;
-    case 'timerFired':
-      onHook(change, fact.hook, (index, at, state) => timerFired(change, index, at, state, fact.timer));
+    case 'timerFired': {
+      // Says nothing but that the pod is to be looked at: what is due is read off the clock.
+      const index = run.podIndex.get(fact.key);
+      if (index !== undefined) change.touch(index);
       return;
+    }
     case 'cancelRequested':
       run.canceled = true;
       run.stop ??= { reason: 'canceled', message: 'canceled before it was started' };
@@ -178,7 +182,12 @@ function execEnded(
   outcome: ExecOutcome,
 ): void {
   if (outcome.kind === 'forbidden') failRun(change.run, outcome.message);
-  const ended = hookOutcome(outcome, state, change.pod(index).replaced);
+  const pod = change.pod(index);
+  const ended = hookOutcome(outcome, {
+    replaced: pod.replaced,
+    running: state.phase === 'Running',
+    late: isLate(pod, at, change.at),
+  });
   if (ended !== undefined) {
     change.end(index, at, ended);
   } else if (outcome.kind === 'notStarted' && state.phase === 'Starting') {
@@ -198,20 +207,8 @@ const LONGEST_RETRY_MS = 10_000;
 const retryDelayMs = (tries: number, retryAfterMs = 0): number =>
   Math.max(retryAfterMs, Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (tries - 1)));
 
-function timerFired(change: Change, index: number, at: number, state: HookState, timer: Timer): void {
-  if (timer === 'exec' && state.phase === 'Running') {
-    const message = 'the command may still be running in the container';
-    change.end(index, at, { state: 'TimedOut', reason: 'executing', message });
-  }
-  // An exec that was asked for may be starting right now: its answer decides.
-  if (timer === 'wait' && state.phase !== 'Running' && state.phase !== 'Ended') {
-    change.setHook(index, at, { ...state, waitExpired: true });
-  }
-  // 'retry' says nothing but that the pod is to be looked at again.
-}
-
 function dropAll(change: Change): void {
-  const message = 'no longer waited for; the command may still be running in the container';
+  const message = `no longer waited for; ${STILL_RUNNING}`;
   for (const pod of change.run.pods) {
     for (const [at, state] of pod.states.entries()) {
       if (state.phase !== 'Running' && state.phase !== 'Starting') continue;
@@ -232,32 +229,36 @@ function settle(change: Change): void {
 
 /** In plan order: the first `Fail` hook that ends here stops all that come after it. */
 function settlePod(change: Change, index: number): void {
-  const { hooks } = change.pod(index);
-  for (const [at, hook] of hooks.entries()) {
-    const pod = change.pod(index);
-    const state = stateOf(pod, at);
-    if (state.phase !== 'Waiting' && state.phase !== 'Recording') continue;
-    const outcome = reasonNotToRun(change.run, pod, hook, state);
+  for (const at of change.pod(index).hooks.keys()) {
+    const outcome = dueOutcome(change.run, change.pod(index), at, change.at);
     if (outcome !== undefined) change.end(index, at, outcome);
   }
 }
 
-function reasonNotToRun(
-  { stop }: RunState,
-  { gone, observed }: PodRun,
-  { never }: PlannedHook,
-  state: HookState & { phase: 'Waiting' | 'Recording' },
-): HookOutcome | undefined {
-  if (stop !== undefined) return { state: 'NotExecuted', reason: stop.reason, message: stop.message };
-  if (gone !== undefined) return { state: 'NotExecuted', reason: gone };
-  if (observed?.phase === 'Succeeded' || observed?.phase === 'Failed') {
-    return { state: 'NotExecuted', reason: 'pod-finished' };
+/** How a hook ends because of what stands now, without an answer of its own; undefined where it goes on. */
+function dueOutcome({ stop }: RunState, pod: PodRun, at: number, now: number): HookOutcome | undefined {
+  const state = stateOf(pod, at);
+  const hook = hookAt(pod, at);
+  if (state.phase === 'Running') {
+    if (now < (execDeadline(state, hook) ?? Number.POSITIVE_INFINITY)) return undefined;
+    return { state: 'TimedOut', reason: 'executing', message: STILL_RUNNING };
   }
-  if (observed !== undefined && never !== undefined) return { state: 'NotExecuted', reason: never };
-  if (!state.waitExpired) return undefined;
-  const message = state.phase === 'Waiting' ? state.why : undefined;
-  return { state: 'TimedOut', reason: 'waiting', ...(message ? { message } : {}) };
+  // Of an exec that was asked for nobody knows whether it has started: its answer decides.
+  if (state.phase === 'Ended' || state.phase === 'Starting') return undefined;
+  if (stop !== undefined) return { state: 'NotExecuted', reason: stop.reason, message: stop.message };
+  if (pod.gone !== undefined) return { state: 'NotExecuted', reason: pod.gone };
+  const phase = pod.observed?.phase;
+  if (phase === 'Succeeded' || phase === 'Failed') return { state: 'NotExecuted', reason: 'pod-finished' };
+  if (pod.observed !== undefined && hook.never !== undefined) return { state: 'NotExecuted', reason: hook.never };
+  if (!isLate(pod, at, now)) return undefined;
+  const why = state.phase === 'Waiting' ? state.why : undefined;
+  return { state: 'TimedOut', reason: 'waiting', ...(why ? { message: why } : {}) };
 }
+
+const STILL_RUNNING = 'the command may still be running in the container';
+
+const isLate = (pod: PodRun, at: number, now: number): boolean =>
+  now >= (waitDeadline(pod, hookAt(pod, at)) ?? Number.POSITIVE_INFINITY);
 
 /* ---- admit: start what may start ---- */
 
@@ -278,7 +279,10 @@ function admit(change: Change): void {
   }
 }
 
-/** The position of the pod's hook whose turn it is and whose container is up; undefined if there is none now. */
+/**
+ * The position of the pod's hook whose turn it is and whose container is up; undefined if there is none now.
+ * A container that has begun goes on; else the one that has been up longest begins, ties in plan order.
+ */
 function nextHook(pod: PodRun, now: number): number | undefined {
   if (pod.states.some(isActive)) return undefined;
   let best: { at: number; since: number } | undefined;
@@ -291,23 +295,29 @@ function nextHook(pod: PodRun, now: number): number | undefined {
   return best?.at;
 }
 
-/** The first waiting hook of the container that has begun, or of each container while none has. */
-function turns(pod: PodRun): number[] {
-  const firsts = new Map<string, number>();
-  const begun = new Set<string>();
-  for (const [at, { container }] of pod.hooks.entries()) {
+/** The first waiting hook of each container, or of the one alone that has begun and not ended. */
+function turns(pod: PodRun): readonly number[] {
+  const firsts: number[] = [];
+  let container: string | undefined;
+  let begun = false;
+  let listed = false;
+  for (let at = 0; at < pod.hooks.length; at += 1) {
+    const hook = hookAt(pod, at);
+    if (hook.container !== container) [container, begun, listed] = [hook.container, false, false];
     const state = stateOf(pod, at);
-    if (state.phase === 'Waiting' && !firsts.has(container)) firsts.set(container, at);
-    if (state.phase === 'Ended' && state.startedAt !== undefined) begun.add(container);
+    if (state.phase === 'Ended') begun ||= state.startedAt !== undefined;
+    else if (begun) return [at];
+    else if (!listed) {
+      firsts.push(at);
+      listed = true;
+    }
   }
-  const unfinished = [...firsts].filter(([container]) => begun.has(container));
-  return (unfinished.length > 0 ? unfinished : [...firsts]).map(([, at]) => at);
+  return firsts;
 }
 
 /** Since when the hook's container has been up in the hook's own sense: running, or ready. */
 function upSince(pod: PodRun, at: number): number | undefined {
-  const hook = pod.hooks[at];
-  if (hook === undefined) return undefined;
+  const hook = hookAt(pod, at);
   const since = pod.upSince[hook.container];
   return hook.waitForReady ? since?.ready : since?.running;
 }

@@ -7,6 +7,7 @@ import { text } from 'node:stream/consumers';
 import type { TestContext } from 'node:test';
 import { describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import type { RestoreHooksError } from '../../../shared/core/errors.ts';
 import { kubeApiError } from '../../../shared/kubernetes/api-error.ts';
 import type { KubeClientOptions } from '../../../shared/kubernetes/client.ts';
 import { kubeClient } from '../../../shared/kubernetes/client.ts';
@@ -53,6 +54,12 @@ const failure = (code: number, reason: string, message: string) => ({
   details: { name: 'n' },
 });
 
+const failureOf = (promise: Promise<unknown>): Promise<RestoreHooksError> =>
+  promise.then(
+    () => assert.fail('it succeeded'),
+    (error) => error,
+  );
+
 describe('kubeClient', () => {
   it('sends credentials, impersonation with each group by itself, and query, over one kept-alive connection', async (t) => {
     const { client, seen, sockets } = await serve(t, (_, response) =>
@@ -79,7 +86,7 @@ describe('kubeClient', () => {
       [500, 'InternalError', 'CLUSTER_UNREACHABLE'],
     ] as const) {
       status = failure(code, reason, `said ${code}`);
-      const error = await client.create('/api/v1/x', {}).then(assert.fail, (e) => e);
+      const error = await failureOf(client.create('/api/v1/x', {}));
       assert.equal(error.code, expected);
       assert.deepEqual(kubeApiError(error), { status: code, reason, message: `said ${code}`, name: 'n' });
       assert.doesNotMatch(`${error.message} ${error.hint}`, /SECRET/);
@@ -170,7 +177,10 @@ describe('kubeClient', () => {
 
   it('keeps to --request-timeout, also while the body comes, and names it', async (t) => {
     const { client } = await serve(t, (_, response) => response.writeHead(200).write('{'), { requestTimeoutMs: 50 });
-    await assert.rejects(client.get('/x'), { code: 'CLUSTER_UNREACHABLE' });
+    await assert.rejects(client.get('/x'), {
+      code: 'CLUSTER_UNREACHABLE',
+      message: /within 0.05s \(--request-timeout\)$/,
+    });
   });
 
   it('says so when nobody listens, when the answer is a login page, and passes warnings on', async (t) => {

@@ -1,0 +1,27 @@
+import type { PlannedHook } from '../hook.ts';
+import type { HookState, PodRun } from './state.ts';
+import { hookAt, stateOf } from './state.ts';
+
+/** When a hook that has not started by then ends `TimedOut (waiting)`; undefined = never. */
+export const waitDeadline = ({ waitingSince }: PodRun, { waitTimeoutMs }: PlannedHook): number | undefined =>
+  waitingSince === undefined || waitTimeoutMs === null ? undefined : waitingSince + waitTimeoutMs;
+
+/** When a running hook ends `TimedOut (executing)`; undefined = never. */
+export const execDeadline = (
+  { startedAt }: HookState & { phase: 'Running' },
+  { execTimeoutMs }: PlannedHook,
+): number | undefined => (execTimeoutMs === null ? undefined : startedAt + execTimeoutMs);
+
+/** The next time at which the pod has to be looked at although nothing has happened to it. */
+export function lookAgainAt(pod: PodRun): number | undefined {
+  let next = Number.POSITIVE_INFINITY;
+  for (let at = 0; at < pod.hooks.length; at += 1) {
+    const state = stateOf(pod, at);
+    const hook = hookAt(pod, at);
+    if (state.phase === 'Running') next = Math.min(next, execDeadline(state, hook) ?? next);
+    if (state.phase === 'Waiting') next = Math.min(next, state.retryAt ?? next);
+    if (state.phase === 'Waiting' || state.phase === 'Recording')
+      next = Math.min(next, waitDeadline(pod, hook) ?? next);
+  }
+  return next === Number.POSITIVE_INFINITY ? undefined : next;
+}

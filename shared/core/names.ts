@@ -1,0 +1,32 @@
+import { shortenName } from './digest.ts';
+
+export const API_VERSION = 'restorehooks.io/v1';
+/** Velero's label on what it has restored. */
+export const RESTORE_NAME_LABEL = 'velero.io/restore-name';
+export const SERVICE_ACCOUNT = 'restorehooks';
+
+/** Our annotations on the Restore (contract §5). */
+export const ANNOTATION = {
+  phase: 'restorehooks.io/phase',
+  progress: 'restorehooks.io/progress',
+  status: 'restorehooks.io/status',
+  formerPhase: 'restorehooks.io/former-phase',
+  cancelRequested: 'restorehooks.io/cancel-requested',
+} as const;
+
+const OBJECT_NAME_LIMIT = 63;
+
+/** The name of a run's Job, and the prefix of its Secrets' names. */
+export function runName(restore: string, runID: string): string {
+  const room = OBJECT_NAME_LIMIT - 'restorehooks--'.length - runID.length;
+  return `restorehooks-${shortenName(restore, room)}-${runID}`;
+}
+
+export const planSecretName = (run: string, part: number): string => `${run}-plan-${part}`;
+export const reportSecretName = (run: string, part: number): string => `${run}-report-${part}`;
+
+export const runLabels = (restore: string, runID: string): Record<string, string> => ({
+  'app.kubernetes.io/name': 'restorehooks',
+  'restorehooks.io/restore': shortenName(restore),
+  'restorehooks.io/run-id': runID,
+});

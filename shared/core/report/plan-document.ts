@@ -1,0 +1,126 @@
+import * as z from 'zod';
+import { canonicalJson, sha256Hex } from '../digest.ts';
+import type { HookId, PlannedHook } from '../hook.ts';
+import { formatDuration, parseDurationMs } from '../model/duration.ts';
+import type { Parsed } from '../model/problem.ts';
+import { problemsOf } from '../model/problem.ts';
+import type { Restore } from '../model/restore.ts';
+import { API_VERSION } from '../names.ts';
+import type { Notice } from '../plan/notice.ts';
+
+const duration = z.string().describe('As Go prints a duration: 1m30s. Absent: no limit.');
+const timeoutFrom = z.enum(['annotation', 'spec', 'file', 'default']);
+
+/** One hook of a plan, as documents hold it. */
+export const HookDocument = z.strictObject({
+  id: z.string().describe('<namespace>/<pod>/<container>/<name>/<index>, the same from plan to plan'),
+  kind: z.enum(['exec']),
+  namespace: z.string(),
+  pod: z.string(),
+  podUID: z.string().optional(),
+  container: z.string(),
+  source: z.enum(['annotation', 'spec', 'file']),
+  origin: z.enum(['velero', 'restorehooks']),
+  name: z.string(),
+  index: z.int().describe("Position in the entry's postHooks, init hooks counted"),
+  command: z.array(z.string()),
+  onError: z.enum(['Continue', 'Fail']),
+  execTimeout: duration.optional(),
+  execTimeoutFrom: timeoutFrom,
+  waitTimeout: duration.optional(),
+  waitTimeoutFrom: timeoutFrom,
+  waitForReady: z.boolean(),
+  never: z.enum(['no-such-container', 'empty-command']).optional().describe('Why it can never run'),
+});
+export type HookDocument = z.infer<typeof HookDocument>;
+
+export const RestoreReference = z.strictObject({
+  namespace: z.string(),
+  name: z.string(),
+  uid: z.string().optional(),
+  backup: z.string().optional(),
+});
+export type RestoreReference = z.infer<typeof RestoreReference>;
+
+/** `kind: RestoreHookPlan` (contract §7). */
+export const PlanDocument = z.strictObject({
+  apiVersion: z.literal(API_VERSION),
+  kind: z.literal('RestoreHookPlan'),
+  restore: RestoreReference,
+  selector: z.strictObject({ labelSelector: z.string(), namespaces: z.array(z.string()).optional() }),
+  digest: z.string().describe('SHA-256 over the canonical JSON of restore{namespace,name,uid} and hooks[]'),
+  hooks: z.array(HookDocument),
+  skipped: z.array(z.strictObject({ namespace: z.string(), pod: z.string(), reason: z.string() })),
+  notices: z.array(
+    z.strictObject({
+      code: z.string(),
+      namespace: z.string().optional(),
+      pod: z.string().optional(),
+      message: z.string(),
+    }),
+  ),
+});
+export type PlanDocument = z.infer<typeof PlanDocument>;
+
+export interface PlanParts {
+  readonly restore: RestoreReference;
+  readonly selector: PlanDocument['selector'];
+  readonly hooks: readonly PlannedHook[];
+  readonly skipped: PlanDocument['skipped'];
+  readonly notices: readonly Notice[];
+}
+
+export function planDocument({ restore, selector, hooks, skipped, notices }: PlanParts): PlanDocument {
+  const documents = hooks.map(hookDocument);
+  return {
+    apiVersion: API_VERSION,
+    kind: 'RestoreHookPlan',
+    restore,
+    selector,
+    digest: planDigest(restore, documents),
+    hooks: documents,
+    skipped,
+    notices: [...notices],
+  };
+}
+
+export function planDigest({ namespace, name, uid }: RestoreReference, hooks: readonly HookDocument[]): string {
+  return `sha256:${sha256Hex(canonicalJson({ restore: { namespace, name, uid }, hooks }))}`;
+}
+
+export const restoreReference = ({ metadata, spec }: Restore, namespace: string): RestoreReference => ({
+  namespace: metadata.namespace || namespace,
+  name: metadata.name,
+  ...(metadata.uid ? { uid: metadata.uid } : {}),
+  ...(spec.backupName ? { backup: spec.backupName } : {}),
+});
+
+export function hookDocument({ execTimeoutMs, waitTimeoutMs, command, ...hook }: PlannedHook): HookDocument {
+  return {
+    ...hook,
+    command: [...command],
+    ...(execTimeoutMs === null ? {} : { execTimeout: formatDuration(execTimeoutMs) }),
+    ...(waitTimeoutMs === null ? {} : { waitTimeout: formatDuration(waitTimeoutMs) }),
+  };
+}
+
+export function plannedHook({ id, execTimeout, waitTimeout, podUID, never, ...hook }: HookDocument): PlannedHook {
+  return {
+    ...hook,
+    id: id as HookId,
+    execTimeoutMs: execTimeout === undefined ? null : (parseDurationMs(execTimeout) ?? null),
+    waitTimeoutMs: waitTimeout === undefined ? null : (parseDurationMs(waitTimeout) ?? null),
+    ...(podUID === undefined ? {} : { podUID }),
+    ...(never === undefined ? {} : { never }),
+  };
+}
+
+/** Read a plan that was saved; its digest must be that of its hooks. */
+export function parsePlanDocument(object: unknown): Parsed<PlanDocument> {
+  const parsed = PlanDocument.safeParse(object);
+  if (!parsed.success) return { ok: false, problems: problemsOf(parsed.error) };
+  const { digest, restore, hooks } = parsed.data;
+  if (digest === planDigest(restore, hooks)) return { ok: true, value: parsed.data };
+  const message = 'expected the digest of its hooks: the plan was changed after it was made';
+  return { ok: false, problems: [{ code: 'validation-error', path: 'digest', message }] };
+}

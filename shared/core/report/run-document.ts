@@ -1,0 +1,98 @@
+import * as z from 'zod';
+import { API_VERSION } from '../names.ts';
+import { HookDocument, RestoreReference } from './plan-document.ts';
+
+const instant = z.string().describe('RFC 3339 with milliseconds');
+
+export const HookResult = z.strictObject({
+  state: z.enum(['Waiting', 'Running', 'Succeeded', 'Failed', 'TimedOut', 'NotExecuted', 'Unknown']),
+  reason: z
+    .enum([
+      'exit',
+      'error',
+      'waiting',
+      'executing',
+      'aborted',
+      'canceled',
+      'no-such-container',
+      'empty-command',
+      'pod-deleted',
+      'pod-replaced',
+      'pod-finished',
+      'not-injected',
+      'connection-lost',
+      'runner-died',
+    ])
+    .optional(),
+  exitCode: z.int().optional(),
+  unproven: z.literal(true).optional().describe('A success over a protocol that calls a dead kubelet a success'),
+  message: z.string().optional(),
+  startedAt: instant.optional(),
+  finishedAt: instant.optional(),
+  attempt: z.int().describe('The run of this Restore that it belongs to, from 1'),
+  stdout: z.string().optional().describe('The last 4 KiB, control characters stripped'),
+  stderr: z.string().optional().describe('The last 4 KiB, control characters stripped'),
+  outputDropped: z.literal(true).optional().describe('Left out: the run printed more than a report holds'),
+});
+export type HookResult = z.infer<typeof HookResult>;
+
+/** One row of a run: the planned hook and what became of it. */
+export const RunHook = HookDocument.extend(HookResult.shape);
+export type RunHook = z.infer<typeof RunHook>;
+
+export const Counts = z.strictObject({
+  planned: z.int(),
+  succeeded: z.int(),
+  failed: z.int(),
+  timedOut: z.int(),
+  notExecuted: z.int(),
+  unknown: z.int(),
+  waiting: z.int(),
+  running: z.int(),
+});
+
+export const Phase = z.enum([
+  'Pending',
+  'InProgress',
+  'Failed',
+  'PartiallyFailed',
+  'Canceled',
+  'CompletedWithFailures',
+  'Completed',
+]);
+
+/** `kind: RestoreHookRun` (contract §7). Without a run there is no run ID and no phase, and `hooks` is empty. */
+export const RunDocument = z.strictObject({
+  apiVersion: z.literal(API_VERSION),
+  kind: z.literal('RestoreHookRun'),
+  restore: RestoreReference,
+  runID: z.string().optional(),
+  attempt: z.int().optional(),
+  planDigest: z.string().optional(),
+  phase: Phase.optional(),
+  message: z.string().optional().describe('Why the run failed'),
+  startedAt: instant.optional(),
+  finishedAt: instant.optional(),
+  runner: z.strictObject({ kind: z.enum(['job', 'local']), name: z.string() }).optional(),
+  counts: Counts.optional(),
+  notices: z.array(z.string()).optional().describe('What the run leaves out'),
+  hooks: z.array(RunHook),
+});
+export type RunDocument = z.infer<typeof RunDocument>;
+
+/** One part of a report as a Secret holds it: the hooks that are new or changed since the part before. */
+export const ReportPart = z.strictObject({
+  version: z.literal(1),
+  runID: z.string(),
+  part: z.int(),
+  hooks: z.array(RunHook),
+});
+export type ReportPart = z.infer<typeof ReportPart>;
+
+/** Join a report's parts, in order: the last word on each hook counts, plan order stays that of the first. */
+export function joinReport(parts: readonly ReportPart[]): RunHook[] {
+  const hooks = new Map<string, RunHook>();
+  for (const part of parts) for (const hook of part.hooks) hooks.set(hook.id, hook);
+  return [...hooks.values()];
+}
+

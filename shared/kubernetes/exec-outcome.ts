@@ -1,0 +1,135 @@
+import * as z from 'zod';
+import type { ExecOutcome } from '../core/hook.ts';
+import { sanitizeLine } from '../core/sanitize.ts';
+import type { ExecRequest } from '../ports/ports.ts';
+
+/**
+ * What the answers of pods/exec mean (contract §4). Two rules:
+ *
+ * - "It was not started" is said only where somebody who would have had to start it says so himself. All else that
+ *   comes after the request, and before the end, is a lost connection.
+ * - The words of a Status are matched, never copied, once the command may run: they quote the whole command line.
+ */
+
+/** `v5` and its failures come from the API server, which calls a kubelet that died a success. */
+export type ExecProtocol = 'v4' | 'v5';
+
+/** An HTTP answer in place of the 101. */
+export interface Refusal {
+  readonly status: number;
+  readonly body: string;
+  readonly retryAfterMs?: number;
+}
+
+const Status = z.object({
+  kind: z.literal('Status').nullish(),
+  status: z.enum(['Success', 'Failure']),
+  reason: z.string().nullish(),
+  message: z.string().nullish(),
+  details: z
+    .object({
+      kind: z.string().nullish(),
+      causes: z.array(z.object({ reason: z.string().nullish(), message: z.string().nullish() })).nullish(),
+      retryAfterSeconds: z.number().nullish(),
+    })
+    .nullish(),
+});
+type Status = z.infer<typeof Status>;
+
+function statusOf(body: string): Status | undefined {
+  try {
+    return Status.safeParse(JSON.parse(body)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Streaming servers refuse a subprotocol that they don't know with a bare 403 (Go's x/net) or a 400. */
+export function isProtocolRefused({ status, body }: Refusal): boolean {
+  return (status === 400 || status === 403) && statusOf(body) === undefined && /^\s*$|protocol/i.test(body);
+}
+
+/** The end of an exec that got an HTTP answer in place of its stream. */
+export function outcomeOfRefusal(refusal: Refusal, request: ExecRequest): ExecOutcome {
+  const { status, body } = refusal;
+  const said = statusOf(body);
+  const message = described(refusal, said, request);
+  if (status === 401 || status === 403) return { kind: 'forbidden', message };
+  if (status === 404) return isGone(said, body) ? { kind: 'podDeleted' } : notStarted(message, refusal, said);
+  if (status === 429) return notStarted(message, refusal, said);
+  if (status === 400 && /\bis not valid for pod\b/.test(said?.message ?? body)) return { kind: 'noSuchContainer' };
+  if (status >= 400 && status < 500) return { kind: 'error', message };
+  if ((status === 500 || status === 503) && isBeforeStart(said, body)) return notStarted(message, refusal, said);
+  return { kind: 'connectionLost', message: `${message}; whether the command was started is not known` };
+}
+
+function notStarted(why: string, { retryAfterMs }: Refusal, said: Status | undefined): ExecOutcome {
+  const wait = retryAfterMs ?? (said?.details?.retryAfterSeconds ?? 0) * 1000;
+  return { kind: 'notStarted', why, ...(wait > 0 && { retryAfterMs: wait }) };
+}
+
+/** A kubelet that has just been started doesn't know its pods yet, and a pod's node may be gone before the pod. */
+function isGone(said: Status | undefined, body: string): boolean {
+  return said === undefined ? !/^pod does not exist\s*$/.test(body) : said.details?.kind !== 'nodes';
+}
+
+/** What the API server says where the kubelet took the request and then gave no answer, as it comes from Go's http. */
+const upstreamBroke =
+  /^(unexpected )?EOF$|^read |^tls: |^(remote|local) error: tls|^malformed |^invalid upgrade response|hijack/;
+/** The kubelet's own words, in plain text: before it hands the request on, or as it can't. */
+const kubeletRefused =
+  /^(unable to upgrade connection: )?container not found \(|^(unable to upgrade connection: )?rpc error: code = |^error (dialing backend|sending request): /;
+
+/** A Status with a reason is the API server's, from before it turned to the kubelet. */
+function isBeforeStart(said: Status | undefined, body: string): boolean {
+  if (said === undefined) return kubeletRefused.test(body);
+  return Boolean(said.reason) || !upstreamBroke.test(said.message ?? '');
+}
+
+/** The server's own words where they don't repeat the command, which may hold a password. */
+function described({ status, body }: Refusal, said: Status | undefined, request: ExecRequest): string {
+  const words = (said?.message ?? (kubeletRefused.test(body) ? body : '')).trim();
+  if (words === '' || quotesCommand(words, request)) return `HTTP ${status} in answer to the exec request`;
+  return sanitizeLine(words.length > 500 ? `${words.slice(0, 500)}…` : words);
+}
+
+function quotesCommand(words: string, { namespace, pod, container, command }: ExecRequest): boolean {
+  if (words.includes('command=')) return true;
+  const others = [namespace, pod, container].reduce((rest, name) => rest.replaceAll(`"${name}"`, ''), words);
+  return command
+    .flatMap((argument) => argument.split(/[\s"'`\\;&|<>()]+/))
+    .some((word) => word.length >= 6 && others.includes(word));
+}
+
+/** The end of an exec that was told on its status channel. */
+export function outcomeOfStatus(frame: Buffer, protocol: ExecProtocol): ExecOutcome {
+  const said = statusOf(frame.toString('utf8'));
+  if (said === undefined) return lost('the status could not be read');
+  const unproven = protocol === 'v5' ? ({ unproven: true } as const) : {};
+  if (said.status === 'Success') return { kind: 'exited', exitCode: 0, ...unproven };
+  const exitCode = Number(said.details?.causes?.find(({ reason }) => reason === 'ExitCode')?.message ?? Number.NaN);
+  if (Number.isInteger(exitCode) && exitCode !== 0) return { kind: 'exited', exitCode, ...unproven };
+  const why = said.reason === 'InternalError' ? whyNotRun(said.message ?? '') : undefined;
+  return why === undefined
+    ? lost('the container runtime reported an internal error, not how the command ended')
+    : { kind: 'error', message: why };
+}
+
+const lost = (message: string): ExecOutcome => ({ kind: 'connectionLost', message });
+
+/** A runtime that loses sight of a running command says InternalError too (a shim that dies does it). */
+const lostSight = /waiting for exec|ttrpc: closed|transport is closing|context (canceled|deadline exceeded)/;
+const notRun: readonly (readonly [RegExp, string])[] = [
+  [/executable file not found|no such file or directory/, 'no such command in the container'],
+  [/permission denied|exec format error/, 'the command is not executable in the container'],
+  [/argument list too long/, 'the command line is too long for the container'],
+  [
+    /failed to (start|create) exec|OCI runtime exec failed|unable to start container process|not running|CONTAINER_EXITED|container .*not found|failed to load task/,
+    'the container runtime could not start the command (no such file, not executable, or the container is gone)',
+  ],
+];
+
+/** Why a command did not run, if that is certain; in words of our own. */
+function whyNotRun(message: string): string | undefined {
+  return lostSight.test(message) ? undefined : notRun.find(([words]) => words.test(message))?.[1];
+}

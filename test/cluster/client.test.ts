@@ -1,0 +1,262 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import type { RestoreHooksError } from '../../shared/core/errors.ts';
+import { kubeApiError } from '../../shared/kubernetes/api-error.ts';
+import type { KubeClient } from '../../shared/kubernetes/client.ts';
+import { kubeClient } from '../../shared/kubernetes/client.ts';
+import type { KubeConfig } from '../../shared/kubernetes/kubeconfig.ts';
+import { loadKubeConfig } from '../../shared/kubernetes/kubeconfig.ts';
+import { paths } from '../../shared/kubernetes/paths.ts';
+
+const skip = process.env['RESTOREHOOKS_TEST_CLUSTER'] === '1' ? false : 'needs a cluster: RESTOREHOOKS_TEST_CLUSTER=1';
+const namespace = `client-test-${process.pid}`;
+const refusal = (promise: Promise<unknown>): Promise<RestoreHooksError> =>
+  promise.then(
+    () => assert.fail('it succeeded'),
+    (error) => error,
+  );
+
+describe('kubeClient against a real API server', { skip }, () => {
+  let config: KubeConfig;
+  let client: KubeClient;
+  const configMap = (name: string, data: object = {}) => ({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name, labels: { made: 'here' } },
+    data,
+  });
+
+  before(async () => {
+    config = loadKubeConfig({ env: process.env });
+    client = kubeClient(config);
+    await client.create(paths.namespaces(), { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
+  });
+  after(async () => {
+    await client.delete(paths.namespaces(namespace));
+    client.close();
+  });
+
+  it('creates, reads, patches in every way, and deletes by UID', async () => {
+    const at = paths.configMaps(namespace, 'one');
+    assert.equal((await refusal(client.get(at))).code, 'NOT_FOUND');
+    await client.create(paths.configMaps(namespace), configMap('one'), { dryRun: true });
+    assert.equal((await refusal(client.get(at))).code, 'NOT_FOUND');
+    const created = await client.create(paths.configMaps(namespace), configMap('one', { a: '1' }));
+    const { uid, resourceVersion } = created['metadata'] as { uid: string; resourceVersion: string };
+
+    const exists = await refusal(client.create(paths.configMaps(namespace), configMap('one')));
+    assert.deepEqual([exists.code, kubeApiError(exists)?.reason], ['WRITE_CONFLICT', 'AlreadyExists']);
+    await client.patch(at, { data: { b: '2' } }, 'merge');
+    await client.patch(
+      at,
+      [
+        { op: 'test', path: '/data/b', value: '2' },
+        { op: 'add', path: '/data/c', value: '3' },
+      ],
+      'json',
+    );
+    await client.patch(at, { data: { d: '4' } }, 'strategic');
+    const applied = await client.patch(at, { apiVersion: 'v1', kind: 'ConfigMap', data: { e: '5' } }, 'apply', {
+      fieldManager: 'test',
+    });
+    assert.deepEqual(applied['data'], { a: '1', b: '2', c: '3', d: '4', e: '5' });
+
+    const test = await refusal(client.patch(at, [{ op: 'test', path: '/data/b', value: 'other' }], 'json'));
+    assert.deepEqual([test.code, kubeApiError(test)?.status], ['INVALID_INPUT', 422]);
+    const stale = await refusal(client.patch(at, { metadata: { resourceVersion } }, 'merge'));
+    assert.deepEqual([stale.code, kubeApiError(stale)?.reason], ['WRITE_CONFLICT', 'Conflict']);
+    assert.equal((await refusal(client.delete(at, { uid: 'another' }))).code, 'WRITE_CONFLICT');
+    await client.delete(at, { uid });
+    assert.equal((await refusal(client.get(at))).code, 'NOT_FOUND');
+    const typed = { ...configMap('typo'), dta: {} };
+    assert.equal(
+      (await refusal(client.create(paths.configMaps(namespace), typed, { fieldValidation: 'Strict' }))).code,
+      'INVALID_INPUT',
+    );
+  });
+
+  it('tells an object that is missing from a resource that is not installed', async () => {
+    assert.equal(kubeApiError(await refusal(client.get(paths.pods(namespace, 'no'))))?.name, 'no');
+    const unknown = kubeApiError(await refusal(client.get('/apis/no.such.io/v1/namespaces/x/things/no')));
+    assert.deepEqual([unknown?.status, unknown?.name], [404, undefined]);
+  });
+
+  it('lists more than one page, whole and in order of the server', async () => {
+    const names = Array.from({ length: 620 }, (_, i) => `many-${String(i).padStart(3, '0')}`);
+    for (let from = 0; from < names.length; from += 50) {
+      await Promise.all(
+        names.slice(from, from + 50).map((name) => client.create(paths.configMaps(namespace), configMap(name))),
+      );
+    }
+    const sizes: number[] = [];
+    for await (const page of client.list(paths.configMaps(namespace), { labelSelector: 'made=here' }))
+      sizes.push(page.items.length);
+    assert.deepEqual(sizes, [500, 120]);
+    const { items, resourceVersion } = await client.listAll(paths.configMaps(namespace), {
+      labelSelector: 'made=here',
+    });
+    assert.deepEqual(
+      items.map((item) => (item['metadata'] as { name: string }).name),
+      names,
+    );
+    assert.match(resourceVersion, /^\d+$/);
+  });
+
+  it("is refused what a ServiceAccount's token may not do, and what no token may", async () => {
+    await client.create(paths.serviceAccounts(namespace), {
+      apiVersion: 'v1',
+      kind: 'ServiceAccount',
+      metadata: { name: 'limited' },
+    });
+    const request = await client.create(`${paths.serviceAccounts(namespace, 'limited')}/token`, {
+      apiVersion: 'authentication.k8s.io/v1',
+      kind: 'TokenRequest',
+      spec: {},
+    });
+    const { token } = request['status'] as { token: string };
+    const limited = kubeClient({ ...config, user: { name: 'limited', token } });
+    const denied = await refusal(limited.get(paths.pods(namespace, 'x')));
+    assert.equal(denied.code, 'FORBIDDEN');
+    assert.match(denied.message, /system:serviceaccount:.*:limited" cannot get resource "pods"/);
+    const wrong = await refusal(kubeClient({ ...config, user: { name: 'wrong', token: 'wrong' } }).get('/api/v1/pods'));
+    assert.deepEqual([wrong.code, kubeApiError(wrong)?.status], ['FORBIDDEN', 401]);
+  });
+
+  it('acts as the user and the groups it is told to', async () => {
+    const me = async (as: string, asGroup: string[]) => {
+      const review = await kubeClient(loadKubeConfig({ env: process.env, as, asGroup })).create(
+        '/apis/authentication.k8s.io/v1/selfsubjectreviews',
+        { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' },
+      );
+      const { username, groups } = (review['status'] as { userInfo: { username: string; groups: string[] } }).userInfo;
+      return [username, groups];
+    };
+    assert.deepEqual(await me('jane', ['dev', 'ops']), ['jane', ['dev', 'ops', 'system:authenticated']]);
+  });
+
+  it('tells a certificate that is not trusted and a server that is not there', async () => {
+    const { caFile: _, caData: __, ...cluster } = config.cluster;
+    const untrusted = await refusal(kubeClient({ ...config, cluster }).get('/version'));
+    assert.equal(untrusted.code, 'CLUSTER_UNREACHABLE');
+    assert.match(untrusted.message, /certificate is not trusted/);
+    const absent = await refusal(
+      kubeClient({ ...config, cluster: { ...config.cluster, server: 'https://127.0.0.1:9' } }).get('/version'),
+    );
+    assert.match(absent.message, /127\.0\.0\.1:9 can't be reached: connection refused/);
+  });
+});
+
+describe('loadKubeConfig beside kubectl', { skip }, () => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'kubectl-agrees-'));
+  after(() => rmSync(directory, { recursive: true }));
+  const file = (name: string, content: object): string => {
+    const full = path.join(directory, name);
+    mkdirSync(path.dirname(full), { recursive: true });
+    writeFileSync(full, JSON.stringify({ apiVersion: 'v1', kind: 'Config', ...content }));
+    return full;
+  };
+  const cluster = (name: string, server: string, more: object = {}) => ({ name, cluster: { server, ...more } });
+  const context = (name: string, clusterName: string, user: string) => ({
+    name,
+    context: { cluster: clusterName, user, namespace: `of-${name}` },
+  });
+  const missing = path.join(directory, 'missing');
+  const first = file('one/config', {
+    clusters: [cluster('c1', 'https://one', { 'certificate-authority': 'rel/ca.crt' })],
+    users: [{ name: 'u1', user: { 'client-certificate': 'crt', 'client-key': '../key' } }],
+    contexts: [context('x1', 'c1', 'u1')],
+  });
+  const second = file('two/config', {
+    clusters: [
+      cluster('c1', 'https://two', { 'insecure-skip-tls-verify': true }),
+      cluster('c2', 'https://two-b', { 'certificate-authority': 'ca2' }),
+    ],
+    users: [
+      { name: 'u1', user: { token: 't' } },
+      { name: 'u2', user: { tokenFile: 'tok' } },
+    ],
+    contexts: [context('x1', 'c2', 'u2'), context('x2', 'c2', 'u1')],
+    'current-context': 'x2',
+  });
+  const third = file('three/config', { clusters: [cluster('c3', 'https://three')], 'current-context': 'x1' });
+
+  for (const [title, files, flags] of [
+    ['a missing file first', [missing, first, second], []],
+    ['current-context only in the second', [first, second], []],
+    ['current-context in both, the first counts', [third, second, first], []],
+    ['a context of two files, the first counts', [second, first], ['--context', 'x1']],
+    ['a cluster of two files, the first counts', [first, second], ['--context', 'x1']],
+    ['a file listed twice', [first, first, second], ['--context', 'x2']],
+    [
+      '--cluster and --user over the context',
+      [first, second, third],
+      ['--context', 'x1', '--cluster', 'c3', '--user', 'u2'],
+    ],
+  ] as const) {
+    it(`agrees on ${title}`, () => {
+      const env = { ...process.env, KUBECONFIG: files.join(path.delimiter) };
+      const said = JSON.parse(
+        execFileSync('kubectl', ['config', 'view', '--minify', '--raw', '-o', 'json', ...flags], {
+          env,
+          encoding: 'utf8',
+        }),
+      );
+      const flag = (name: string) =>
+        flags.includes(name as never) ? flags[flags.indexOf(name as never) + 1] : undefined;
+      const ours = loadKubeConfig({
+        env,
+        context: flag('--context'),
+        cluster: flag('--cluster'),
+        user: flag('--user'),
+      });
+      const [theirs] = said.clusters;
+      const [theirUser] = said.users;
+      const of = (name: string | undefined) => name && path.basename(name);
+      assert.deepEqual(
+        [
+          ours.context,
+          ours.namespace,
+          ours.cluster.name,
+          ours.cluster.server,
+          ours.cluster.skipTLSVerify,
+          of(ours.cluster.caFile),
+        ],
+        [
+          said['current-context'],
+          said.contexts[0].context.namespace,
+          theirs.name,
+          theirs.cluster.server,
+          theirs.cluster['insecure-skip-tls-verify'] ?? false,
+          of(theirs.cluster['certificate-authority']),
+        ],
+      );
+      assert.deepEqual(
+        [ours.user.name, ours.user.token, of(ours.user.tokenFile), of(ours.user.certFile)],
+        [theirUser.name, theirUser.user.token, of(theirUser.user.tokenFile), of(theirUser.user['client-certificate'])],
+      );
+    });
+  }
+
+  it('finds relative files where kubectl does', () => {
+    // kubectl's own view prints relative paths as written; that it opens the right ones shows in its complaint.
+    const ours = loadKubeConfig({
+      env: { KUBECONFIG: `${second}${path.delimiter}${first}` },
+      cluster: 'c2',
+      user: 'u1',
+    });
+    assert.equal(ours.cluster.caFile, path.join(directory, 'two/ca2'));
+    assert.throws(
+      () =>
+        execFileSync('kubectl', ['--cluster', 'c2', 'version'], {
+          env: { ...process.env, KUBECONFIG: second },
+          encoding: 'utf8',
+          stdio: 'pipe',
+        }),
+      (error: { stderr: string }) => error.stderr.includes(String(ours.cluster.caFile)),
+    );
+  });
+});

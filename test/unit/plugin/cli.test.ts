@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { outputArg } from '../../../plugin/args.ts';
+import type { Command, CommandList, CommandResult } from '../../../plugin/command.ts';
+import { defineCommand } from '../../../plugin/command.ts';
+import { ExitCode, RestoreHooksError } from '../../../shared/core/errors.ts';
+import { run } from './harness.ts';
+
+const greet = defineCommand({
+  args: { ...outputArg(['json', 'yaml', 'wide', 'name']), loud: { type: 'boolean', description: 'Say it loudly' } },
+  positionals: { name: { description: 'Whom to greet' }, title: { description: 'What they are', optional: true } },
+  examples: [['greet Ada', 'say hello']],
+  details: 'It says hello.',
+  async run({ name, title, loud }) {
+    const hello = `hello ${name}${title === undefined ? '' : `, ${title}`}${loud ? '!' : ''}`;
+    return {
+      view: {
+        kind: 'document',
+        document: { kind: 'Greeting', hello },
+        human: [
+          'Greetings:',
+          { columns: [{ title: 'TEXT' }, { title: 'LENGTH', wide: true }], rows: [[hello, hello.length]] },
+        ],
+        names: [`greeting/${name}`],
+      },
+    };
+  },
+});
+
+const failing = (problem: unknown): CommandList => one(async () => Promise.reject(problem));
+const one = (act: () => Promise<CommandResult>): CommandList => ({
+  act: { summary: 'Act', load: async () => defineCommand({ args: {}, positionals: {}, examples: [], run: act }) },
+});
+const commands: CommandList = {
+  greet: { summary: 'Say hello', load: async () => greet },
+  broken: { summary: 'Never loaded here', load: (): Promise<Command> => assert.fail('loaded') },
+};
+
+describe('main', () => {
+  it('prints a view in the format that was asked for, to stdout alone', async () => {
+    const outputs = {
+      '': 'Greetings:\nTEXT\nhello Ada\n',
+      '-owide': 'Greetings:\nTEXT        LENGTH\nhello Ada   9\n',
+      '-ojson': '{\n  "kind": "Greeting",\n  "hello": "hello Ada"\n}\n',
+      '-oyaml': 'kind: Greeting\nhello: hello Ada\n',
+      '-oname': 'greeting/Ada\n',
+    };
+    for (const [format, stdout] of Object.entries(outputs)) {
+      const argv = ['greet', 'Ada', format].filter((word) => word !== '');
+      assert.deepEqual(await run(argv, { commands }), { code: 0, stdout, stderr: '' });
+    }
+  });
+
+  it('finds the command behind flags', async () => {
+    const { code, stdout } = await run(['-o', 'name', 'greet', '--loud', 'Ada', 'countess'], { commands });
+    assert.deepEqual([code, stdout], [0, 'greeting/Ada\n']);
+  });
+
+  it('shows all commands without a word, with help and with --help, and loads none', async () => {
+    for (const argv of [[], ['--help'], ['-h'], ['help']]) {
+      const { code, stdout, stderr } = await run(argv, { commands });
+      assert.deepEqual([code, stderr], [0, ''], argv.join(' '));
+      assert.match(stdout, /Usage:\n {2}kubectl restorehooks COMMAND \[flags\]\n\nCommands:\n {2}greet {3}Say hello\n/);
+    }
+  });
+
+  it("shows a command's help on stdout, no wider than the terminal", async () => {
+    for (const argv of [
+      ['greet', '-h'],
+      ['help', 'greet'],
+      ['greet', '--help', '--loud'],
+    ]) {
+      const { code, stdout, stderr } = await run(argv, { commands, terminal: { isTTY: true, columns: 60 } });
+      assert.deepEqual([code, stderr], [0, '']);
+      assert.match(
+        stdout,
+        /^Say hello\.\n\nIt says hello\.\n\nUsage:\n {2}kubectl restorehooks greet NAME \[TITLE\] \[flags\]\n/,
+      );
+      assert.match(stdout, /Examples:\n {2}# say hello\n {2}kubectl restorehooks greet Ada\n/);
+      assert.match(stdout, /\n {2}-o, --output FORMAT {2}Output format: json/);
+      for (const line of stdout.split('\n')) assert.ok(line.length <= 60, line);
+    }
+  });
+
+  it('answers a mistake on the command line with one line, a hint and exit code 2', async () => {
+    const cases: Record<string, string> = {
+      gret: 'error: unknown command "gret" for "kubectl restorehooks"\nhint: did you mean "greet"?\n',
+      xyzzy:
+        'error: unknown command "xyzzy" for "kubectl restorehooks"\nhint: list the commands: kubectl restorehooks --help\n',
+      constructor:
+        'error: unknown command "constructor" for "kubectl restorehooks"\nhint: list the commands: kubectl restorehooks --help\n',
+      greet: 'error: NAME is missing\nhint: usage: kubectl restorehooks greet NAME [TITLE] [flags]\n',
+      'greet a b c': 'error: unexpected argument "c"\nhint: usage: kubectl restorehooks greet NAME [TITLE] [flags]\n',
+      'greet a --lod': 'error: unknown flag: --lod\nhint: did you mean --loud?\n',
+      'greet a -o': "error: flag needs an argument: 'o' in -o\n",
+    };
+    for (const [line, stderr] of Object.entries(cases)) {
+      assert.deepEqual(await run(line.split(' '), { commands }), { code: 2, stdout: '', stderr });
+    }
+  });
+
+  it('reports what a user can act on with its message, its hint and its exit code', async () => {
+    const problem = new RestoreHooksError('RESTORE_NOT_FOUND', 'no Restore \x1b[31m"x"', { hint: 'list them' });
+    assert.deepEqual(await run(['act'], { commands: failing(problem) }), {
+      code: ExitCode.NotFound,
+      stdout: '',
+      stderr: 'error: no Restore "x"\nhint: list them\n',
+    });
+  });
+
+  it('shows what there is to show before it reports an error', async () => {
+    const error = new RestoreHooksError('CLUSTER_UNREACHABLE', 'nobody answers');
+    const act = one(async () => ({ view: { kind: 'text', text: 'half of it' }, error }));
+    assert.deepEqual(await run(['act'], { commands: act }), {
+      code: ExitCode.Unreachable,
+      stdout: 'half of it\n',
+      stderr: 'error: nobody answers\n',
+    });
+  });
+
+  it('calls anything else a bug, with its stack, and exits 1', async () => {
+    const { code, stdout, stderr } = await run(['act'], { commands: failing(new TypeError('oops')) });
+    assert.deepEqual([code, stdout], [ExitCode.Bug, '']);
+    assert.match(stderr, /^error: TypeError: oops\n {4}at /);
+    assert.match(stderr, /\nhint: this is a bug in kubectl restorehooks; please report it/);
+  });
+
+  it('exits 130 when Ctrl-C ended the command, and only then', async () => {
+    const aborted = AbortSignal.abort();
+    const abort = failing(aborted.reason);
+    assert.deepEqual(await run(['act'], { commands: abort, signal: aborted }), {
+      code: ExitCode.Interrupted,
+      stdout: '',
+      stderr: 'error: interrupted\n',
+    });
+    assert.equal((await run(['act'], { commands: abort })).code, ExitCode.Bug);
+  });
+});
+
+describe('kubectl restorehooks version', () => {
+  it('tells the versions of this side', async () => {
+    const { code, stdout, stderr } = await run(['version', '--client', '-ojson']);
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.deepEqual(Object.keys(JSON.parse(stdout)), ['version', 'image', 'nodeVersion', 'platform']);
+  });
+
+  it('tells them also where no cluster can be asked, and says so', async () => {
+    const { code, stdout, stderr } = await run(['version', '--kubeconfig=/nowhere/config']);
+    assert.equal(code, ExitCode.Usage);
+    assert.match(stdout, /^Plugin version: /);
+    assert.match(stderr, /^error: .*\/nowhere\/config/);
+  });
+});

@@ -1,0 +1,51 @@
+import { main } from '../../../plugin/cli.ts';
+import type { CommandList } from '../../../plugin/command.ts';
+import type { Context } from '../../../plugin/context.ts';
+import { systemClock } from '../../../shared/system/clock.ts';
+
+export interface Ran {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Terminal {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+}
+
+/** A sink that keeps what was written. */
+export function keeper({ isTTY = false, columns }: Terminal = {}) {
+  const written: string[] = [];
+  return { written, isTTY, columns, write: (text: string) => void written.push(text), text: () => written.join('') };
+}
+
+/** Run one command line as the plugin does, with everything of the process replaced. */
+export async function run(
+  argv: readonly string[],
+  { commands, terminal, ...context }: Partial<Context> & { commands?: CommandList; terminal?: Terminal } = {},
+): Promise<Ran> {
+  const [stdout, stderr] = [keeper(terminal), keeper(terminal)];
+  const never = new AbortController().signal;
+  const code = await main(
+    argv,
+    {
+      env: {},
+      cwd: '/',
+      stdin: stdinOf(),
+      clock: systemClock,
+      signal: never,
+      secondSignal: never,
+      outputClosed: never,
+      ...context,
+      stdout,
+      stderr,
+    },
+    commands,
+  );
+  return { code, stdout: stdout.text(), stderr: stderr.text() };
+}
+
+export async function* stdinOf(...chunks: (string | Uint8Array)[]): AsyncGenerator<string | Uint8Array> {
+  yield* chunks;
+}
