@@ -1,4 +1,5 @@
 import process from 'node:process';
+import { ExitCode } from '../shared/core/errors.ts';
 import { systemClock } from '../shared/system/clock.ts';
 import { main } from './cli.ts';
 import type { Context, TextSink } from './context.ts';
@@ -18,9 +19,13 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 
 function sink(stream: NodeJS.WriteStream): TextSink {
-  // Nobody reads any more (`| head`, a terminal that is gone): that is no failure of what was asked for.
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
+    // Nobody reads any more (`| head`, a terminal that is gone): that is no failure of what was asked for.
+    const isClosed = error.code === 'EPIPE' || error.code === 'EIO';
+    if (!isClosed) {
+      process.exitCode = ExitCode.Bug;
+      if (stream !== process.stderr) process.stderr.write(`error: can't write the output: ${error.message}\n`);
+    }
     if (stream === process.stdout) outputClosed.abort();
   });
   return {
@@ -49,5 +54,5 @@ const context: Context = {
 
 // Only the code is set: what was written to a pipe is still on its way.
 void main(process.argv.slice(2), context).then((code) => {
-  process.exitCode = code;
+  process.exitCode ??= code;
 });

@@ -23,6 +23,7 @@ export interface KubeConnection {
   readonly headers: Readonly<Record<string, string | string[]>>;
   /** Keep-alive, TLS session resumption, and the proxy if there is one. The same object until a certificate changes. */
   readonly agent: http.Agent;
+  /** The same object as long as its content is the same: it can be the key of a cache. */
   readonly tls: TlsOptions;
 }
 
@@ -42,7 +43,7 @@ export function connections(config: KubeConfig): Connections {
   const impersonation = impersonationHeaders(config.user.impersonate);
   const agents = new Set<Promise<http.Agent>>();
   let files: { readonly tls: Promise<TlsOptions>; readonly until: number } | undefined;
-  let current: { readonly identity: string; readonly agent: Promise<http.Agent> } | undefined;
+  let current: { readonly identity: string; readonly agent: Promise<http.Agent>; readonly tls: TlsOptions } | undefined;
 
   async function open(): Promise<KubeConnection> {
     if (files === undefined || files.until < Date.now()) {
@@ -66,9 +67,10 @@ export function connections(config: KubeConfig): Connections {
     if (current?.identity !== identity) {
       const agent = createAgent(config, all);
       agents.add(agent);
-      current = { identity, agent };
+      current = { identity, agent, tls: all };
     }
-    return { agent: await current.agent, tls: all };
+    const { agent, tls: same } = current;
+    return { agent: await agent, tls: same };
   }
 
   return {
@@ -78,7 +80,12 @@ export function connections(config: KubeConfig): Connections {
       credentials.forget();
     },
     close() {
-      for (const agent of agents) void agent.then((created) => created.destroy());
+      for (const agent of agents) {
+        void agent.then(
+          (created) => created.destroy(),
+          () => {},
+        );
+      }
     },
   };
 }
@@ -101,7 +108,15 @@ async function createAgent(config: KubeConfig, tls: TlsOptions): Promise<http.Ag
     { name: 'proxied' },
   );
   const request: https.RequestOptions = { ...tls };
-  await proxied.applyToHTTPSOptions(request);
+  try {
+    await proxied.applyToHTTPSOptions(request);
+  } catch {
+    // Its message quotes the URL, which may hold a password.
+    throw new RestoreHooksError(
+      'INVALID_ARGUMENT',
+      `the proxy of cluster "${name}" is not an http, https or socks5 URL`,
+    );
+  }
   const agent = request.agent as https.Agent;
   return Object.assign(agent, { keepAlive: true, options: { ...agent.options, keepAlive: true } });
 }

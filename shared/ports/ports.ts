@@ -1,5 +1,6 @@
 import type { RestoreHooksError } from '../core/errors.ts';
 import type { ExecOutcome, HookId, HookOutcome, PodKey, PodObservation } from '../core/hook.ts';
+import type { RunHook } from '../core/report/run-document.ts';
 
 /**
  * What the runtime needs of the world. Ports answer by callback, not by promise: a promise puts a microtask between
@@ -58,4 +59,16 @@ export interface Journal {
   /** Record that this hook is about to be started; `recorded` is called once that is durable. */
   intent(hook: HookId, recorded: () => void): void;
   result(hook: HookId, outcome: HookOutcome): void;
+}
+
+/** Where a run is reported: beside its Restore. All reject with a RestoreHooksError; `NOT_FOUND`: no Restore any more. */
+export interface RunStore {
+  /** Set (or, with null, remove) annotations of the Restore. */
+  annotate(annotations: Readonly<Record<string, string | null>>): Promise<void>;
+  /** Add to the report the rows that are new or changed. Returns how many parts stand. */
+  addToReport(rows: readonly RunHook[]): Promise<number>;
+  /** Set the Restore's own phase, and annotations with it, where the phase still is `from`. */
+  setRestorePhase(from: string, to: string, annotations: Readonly<Record<string, string | null>>): Promise<void>;
+  /** Rejects where the Restore is gone or being deleted. */
+  checkRestore(): Promise<void>;
 }

@@ -12,7 +12,8 @@ export interface EnginePorts {
 
 /** Told after each step; can't influence the run. */
 export interface Observer {
-  stepped?(run: RunState, facts: readonly Fact[], effects: readonly Effect[]): void;
+  /** `touched`: indexes of the pods that may have changed. */
+  stepped?(touched: readonly number[]): void;
   /** What a command printed, told before its end is. */
   printed?(hook: HookId, output: Output): void;
 }
@@ -34,9 +35,9 @@ export function startEngine(run: RunState, ports: EnginePorts, observer: Observe
   function drain(): void {
     const batch = facts;
     facts = [];
-    const effects = step(run, batch, clock.now());
+    const { effects, touched } = step(run, batch, clock.now());
     for (const effect of effects) perform(effect);
-    observer.stepped?.(run, batch, effects);
+    observer.stepped?.(touched);
   }
 
   function perform(effect: Effect): void {

@@ -182,37 +182,29 @@ describe('loadKubeConfig beside kubectl', { skip }, () => {
     contexts: [context('x1', 'c2', 'u2'), context('x2', 'c2', 'u1')],
     'current-context': 'x2',
   });
-  const third = file('three/config', { clusters: [cluster('c3', 'https://three')], 'current-context': 'x1' });
+  const third = file('three/config', { clusters: [cluster('c3', 'https://127.0.0.1:9')], 'current-context': 'x1' });
 
-  for (const [title, files, flags] of [
-    ['a missing file first', [missing, first, second], []],
-    ['current-context only in the second', [first, second], []],
-    ['current-context in both, the first counts', [third, second, first], []],
-    ['a context of two files, the first counts', [second, first], ['--context', 'x1']],
-    ['a cluster of two files, the first counts', [first, second], ['--context', 'x1']],
-    ['a file listed twice', [first, first, second], ['--context', 'x2']],
-    [
-      '--cluster and --user over the context',
-      [first, second, third],
-      ['--context', 'x1', '--cluster', 'c3', '--user', 'u2'],
-    ],
+  for (const [title, files, contextName] of [
+    ['a missing file first', [missing, first, second], undefined],
+    ['current-context only in the second', [first, second], undefined],
+    ['current-context in both, the first counts', [third, second, first], undefined],
+    ['a context of two files, the first counts', [second, first], 'x1'],
+    ['a cluster of two files, the first counts', [first, second], 'x1'],
+    ['a file listed twice', [first, first, second], 'x2'],
   ] as const) {
     it(`agrees on ${title}`, () => {
       const env = { ...process.env, KUBECONFIG: files.join(path.delimiter) };
       const said = JSON.parse(
-        execFileSync('kubectl', ['config', 'view', '--minify', '--raw', '-o', 'json', ...flags], {
-          env,
-          encoding: 'utf8',
-        }),
+        execFileSync(
+          'kubectl',
+          ['config', 'view', '--minify', '--raw', '-o', 'json', ...(contextName ? ['--context', contextName] : [])],
+          {
+            env,
+            encoding: 'utf8',
+          },
+        ),
       );
-      const flag = (name: string) =>
-        flags.includes(name as never) ? flags[flags.indexOf(name as never) + 1] : undefined;
-      const ours = loadKubeConfig({
-        env,
-        context: flag('--context'),
-        cluster: flag('--cluster'),
-        user: flag('--user'),
-      });
+      const ours = loadKubeConfig({ env, context: contextName });
       const [theirs] = said.clusters;
       const [theirUser] = said.users;
       const of = (name: string | undefined) => name && path.basename(name);
@@ -240,6 +232,16 @@ describe('loadKubeConfig beside kubectl', { skip }, () => {
       );
     });
   }
+
+  it('lets --cluster and --user go before the context, as kubectl does', () => {
+    const env = { ...process.env, KUBECONFIG: [second, third].join(path.delimiter) };
+    const ours = loadKubeConfig({ env, context: 'x1', cluster: 'c3', user: 'u1' });
+    assert.deepEqual([ours.context, ours.cluster.server, ours.user.token], ['x1', 'https://127.0.0.1:9', 't']);
+    assert.throws(
+      () => execFileSync('kubectl', ['--context=x1', '--cluster=c3', '--user=u1', 'version'], { env, stdio: 'pipe' }),
+      (error: { stderr: Buffer }) => error.stderr.includes('127.0.0.1:9 was refused'),
+    );
+  });
 
   it('finds relative files where kubectl does', () => {
     // kubectl's own view prints relative paths as written; that it opens the right ones shows in its complaint.

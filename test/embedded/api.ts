@@ -81,14 +81,20 @@ export function createApi(store: Store): Api {
       const wanted = decode(of, apiVersionOf(of), change(structuredClone(current)));
       const { resourceVersion } = wanted.metadata;
       if ((wanted.metadata.name || name) !== name) {
-        throw badRequest(`the name of the object (${wanted.metadata.name}) does not match the name on the URL (${name})`);
+        throw badRequest(
+          `the name of the object (${wanted.metadata.name}) does not match the name on the URL (${name})`,
+        );
       }
       if (resourceVersion && resourceVersion !== current.metadata.resourceVersion) throw conflict(of, name);
       const next = merged(of, current, wanted, options.status ?? false);
       validateUpdate(of, current, next);
       assertSize(next);
       if (isDeepStrictEqual(current, next) || options.dryRun) return next;
-      if (next.metadata.deletionTimestamp !== undefined && of !== pods && (next.metadata.finalizers ?? []).length === 0) {
+      if (
+        next.metadata.deletionTimestamp !== undefined &&
+        of !== pods &&
+        (next.metadata.finalizers ?? []).length === 0
+      ) {
         return store.remove(of, next);
       }
       return store.put(of, next);
@@ -170,8 +176,15 @@ export function createApi(store: Store): Api {
 /** What a write leaves of the current object: its identity, and on either side of `/status` the other side. */
 function merged(of: Resource, current: KubeObject, wanted: KubeObject, statusOnly: boolean): KubeObject {
   if (statusOnly) return { ...current, status: wanted['status'] };
-  const { uid, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, generation, resourceVersion, namespace } =
-    current.metadata;
+  const {
+    uid,
+    creationTimestamp,
+    deletionTimestamp,
+    deletionGracePeriodSeconds,
+    generation,
+    resourceVersion,
+    namespace,
+  } = current.metadata;
   if (wanted.metadata.uid && wanted.metadata.uid !== uid) {
     throw conflict(
       of,
@@ -179,7 +192,15 @@ function merged(of: Resource, current: KubeObject, wanted: KubeObject, statusOnl
       `Precondition failed: UID in precondition: ${wanted.metadata.uid}, UID in object meta: ${uid}`,
     );
   }
-  const kept = { uid, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, generation, resourceVersion, namespace };
+  const kept = {
+    uid,
+    creationTimestamp,
+    deletionTimestamp,
+    deletionGracePeriodSeconds,
+    generation,
+    resourceVersion,
+    namespace,
+  };
   const known = Object.fromEntries(Object.entries(kept).filter(([, value]) => value !== undefined));
   const unknown = new Set(Object.keys(kept));
   const free = Object.fromEntries(Object.entries(wanted.metadata).filter(([key]) => !unknown.has(key)));
@@ -188,7 +209,8 @@ function merged(of: Resource, current: KubeObject, wanted: KubeObject, statusOnl
     if (current['status'] === undefined) delete next['status'];
     else next['status'] = current['status'];
   }
-  const content = ({ metadata: _, status, ...rest }: KubeObject): unknown => (of.statusApart ? rest : { ...rest, status });
+  const content = ({ metadata: _, status, ...rest }: KubeObject): unknown =>
+    of.statusApart ? rest : { ...rest, status };
   if (of.generation && !isDeepStrictEqual(content(current), content(next))) {
     next.metadata.generation = (generation ?? 1) + 1;
   }

@@ -5,7 +5,8 @@ import { events, jobs, namespaces, pods, secrets } from './resources.ts';
 
 /** Fill in what the API server fills in when an object is created. */
 export function withDefaults(of: Resource, object: KubeObject, uid: string): KubeObject {
-  if (of === pods) return { ...object, spec: podSpec(asPod(object).spec, true), status: { phase: 'Pending', qosClass: 'BestEffort' } };
+  if (of === pods)
+    return { ...object, spec: podSpec(asPod(object).spec, true), status: { phase: 'Pending', qosClass: 'BestEffort' } };
   if (of === jobs) return job(object, uid);
   if (of === secrets) return secret(object);
   if (of === namespaces) {
@@ -18,7 +19,15 @@ export function withDefaults(of: Resource, object: KubeObject, uid: string): Kub
     };
   }
   if (of === events) {
-    return { source: {}, firstTimestamp: null, lastTimestamp: null, eventTime: null, reportingComponent: '', reportingInstance: '', ...object };
+    return {
+      source: {},
+      firstTimestamp: null,
+      lastTimestamp: null,
+      eventTime: null,
+      reportingComponent: '',
+      reportingInstance: '',
+      ...object,
+    };
   }
   return object;
 }
@@ -36,7 +45,8 @@ const container = (each: Container): Container => ({
   terminationMessagePath: '/dev/termination-log',
   terminationMessagePolicy: 'File',
   ...each,
-  imagePullPolicy: each.imagePullPolicy ?? (/(:latest|^[^:@]+)$/.test(each.image.replace(/^.*\//, '')) ? 'Always' : 'IfNotPresent'),
+  imagePullPolicy:
+    each.imagePullPolicy ?? (/(:latest|^[^:@]+)$/.test(each.image.replace(/^.*\//, '')) ? 'Always' : 'IfNotPresent'),
 });
 
 const tokenPath = '/var/run/secrets/kubernetes.io/serviceaccount';

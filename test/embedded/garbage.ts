@@ -18,19 +18,21 @@ export function collectGarbage(store: Store, api: Api): () => void {
     ownersOf(object).length > 0 &&
     ownersOf(object).every((owner) => {
       const found = store.findByUid(owner.uid)?.object;
-      return found === undefined || (found.metadata.namespace ?? object.metadata.namespace) !== object.metadata.namespace;
+      return (
+        found === undefined || (found.metadata.namespace ?? object.metadata.namespace) !== object.metadata.namespace
+      );
     });
 
   return store.subscribe((change) => {
     const { of, type, object } = change;
+    if (of === namespaces && type === 'ADDED') {
+      api.create(serviceAccounts, object.metadata.name, { metadata: { name: 'default' } });
+      return;
+    }
     setImmediate(() => {
-      if (of === namespaces && type === 'ADDED') {
-        const { name } = object.metadata;
-        if (store.get(serviceAccounts, name, 'default') === undefined) {
-          api.create(serviceAccounts, name, { metadata: { name: 'default' } });
-        }
-      } else if (of === namespaces && type === 'DELETED') {
-        for (const each of store.all()) if (each.object.metadata.namespace === object.metadata.name) deleteQuietly(each);
+      if (of === namespaces && type === 'DELETED') {
+        for (const each of store.all())
+          if (each.object.metadata.namespace === object.metadata.name) deleteQuietly(each);
       } else if (type === 'DELETED') {
         const { uid } = object.metadata;
         const dependents = store.all().filter((each) => ownersOf(each.object).some((owner) => owner.uid === uid));

@@ -1,5 +1,5 @@
 import type { Api } from './api.ts';
-import type { KubeObject, Pod } from './objects.ts';
+import type { KubeObject, ObjectMeta, Pod } from './objects.ts';
 import { asPod, timestamp } from './objects.ts';
 import { jobs, pods } from './resources.ts';
 import { ApiError } from './status.ts';
@@ -7,7 +7,11 @@ import type { Store } from './store.ts';
 
 interface FailureRule {
   readonly action: 'FailJob' | 'Ignore' | 'Count' | 'FailIndex';
-  readonly onExitCodes?: { readonly containerName?: string; readonly operator: 'In' | 'NotIn'; readonly values: number[] };
+  readonly onExitCodes?: {
+    readonly containerName?: string;
+    readonly operator: 'In' | 'NotIn';
+    readonly values: number[];
+  };
   readonly onPodConditions?: readonly { readonly type: string; readonly status?: string }[];
 }
 
@@ -68,7 +72,14 @@ export function createJobController(store: Store, api: Api, options: { podBackof
       const uid = object.metadata.uid ?? '';
       if (type === 'DELETED') tallies.delete(uid);
       else if (type === 'ADDED') {
-        tallies.set(uid, { seen: new Map(), succeeded: new Map(), failed: new Set(), ignored: new Set(), failedBy: undefined, creationFailures: 0 });
+        tallies.set(uid, {
+          seen: new Map(),
+          succeeded: new Map(),
+          failed: new Set(),
+          ignored: new Set(),
+          failedBy: undefined,
+          creationFailures: 0,
+        });
         reconcileLater(uid);
       }
     } else if (of === pods) {
@@ -94,7 +105,9 @@ export function createJobController(store: Store, api: Api, options: { podBackof
       ...(active.length === 0 || failure !== undefined ? {} : { active: active.length }),
       ...(tally.succeeded.size === 0 ? {} : { succeeded: tally.succeeded.size }),
       ...(tally.failed.size === 0 ? {} : { failed: tally.failed.size }),
-      ready: active.filter((pod) => pod.status.conditions?.some((each) => each.type === 'Ready' && each.status === 'True')).length,
+      ready: active.filter((pod) =>
+        pod.status.conditions?.some((each) => each.type === 'Ready' && each.status === 'True'),
+      ).length,
       terminating: active.filter((pod) => pod.metadata.deletionTimestamp !== undefined).length,
       startTime,
       uncountedTerminatedPods: {},
@@ -132,21 +145,20 @@ export function createJobController(store: Store, api: Api, options: { podBackof
 
   const createIfStillWanted = (job: Job, index: string, tally: Tally): void => {
     const now = store.get(jobs, job.metadata.namespace, job.metadata.name) as Job | undefined;
-    if (now?.metadata.uid !== job.metadata.uid || podsOf(job).some((pod) => !hasEnded(pod) && indexOf(pod) === index)) return;
+    if (now === undefined || now.metadata.uid !== job.metadata.uid) return;
+    if (podsOf(job).some((pod) => !hasEnded(pod) && indexOf(pod) === index)) return;
     if (!now.status.conditions?.length) createPod(now, index, tally);
   };
 
   const createPod = (job: Job, index: string, tally: Tally): void => {
     const { name, namespace = '', uid = '' } = job.metadata;
     const indexed = job.spec.completionMode === 'Indexed';
-    const template = structuredClone(job.spec.template) as KubeObject;
-    const spec = template['spec'] as Pod['spec'];
-    const metadata = {
+    const template = structuredClone(job.spec.template) as { metadata?: Partial<ObjectMeta>; spec: Pod['spec'] };
+    const { spec } = template;
+    const metadata: Partial<ObjectMeta> = {
       ...template.metadata,
       generateName: indexed ? `${name}-${index}-` : `${name}-`,
-      ownerReferences: [
-        { apiVersion: 'batch/v1', kind: 'Job', name, uid, controller: true, blockOwnerDeletion: true },
-      ],
+      ownerReferences: [{ apiVersion: 'batch/v1', kind: 'Job', name, uid, controller: true, blockOwnerDeletion: true }],
     };
     if (indexed) {
       metadata.annotations = { ...metadata.annotations, [indexKey]: index };
@@ -203,7 +215,9 @@ function count(job: Job, owned: readonly Pod[], tally: Tally): void {
 
 const terminatedOf = (pod: Pod) =>
   [...(pod.status.containerStatuses ?? []), ...(pod.status.initContainerStatuses ?? [])].flatMap(({ name, state }) =>
-    state.terminated === undefined || state.terminated.exitCode === 0 ? [] : [{ name, code: state.terminated.exitCode }],
+    state.terminated === undefined || state.terminated.exitCode === 0
+      ? []
+      : [{ name, code: state.terminated.exitCode }],
   );
 
 function applies(rule: FailureRule, pod: Pod): boolean {

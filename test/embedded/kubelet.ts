@@ -168,7 +168,13 @@ export function createKubelet(store: Store, api: Api, processes: Processes, opti
       life.statuses.set(each.name, newStatus(each, { waiting: { reason: waiting } }));
     }
     store.put(pods, { ...pod, spec: { ...pod.spec, nodeName: host.node } });
-    api.event(pod, 'Normal', 'Scheduled', `Successfully assigned ${life.namespace}/${life.podName} to ${host.node}`, 'default-scheduler');
+    api.event(
+      pod,
+      'Normal',
+      'Scheduled',
+      `Successfully assigned ${life.namespace}/${life.podName} to ${host.node}`,
+      'default-scheduler',
+    );
     publish(life);
     if (life.released) return;
     const delay = Number(pod.metadata.annotations?.[annotations.startDelay] ?? options.startDelay);
@@ -262,7 +268,13 @@ export function createKubelet(store: Store, api: Api, processes: Processes, opti
     }
   }
 
-  async function run(life: Life, pod: Pod, container: Container, isInit: boolean, onStarted: () => void): Promise<number> {
+  async function run(
+    life: Life,
+    pod: Pod,
+    container: Container,
+    isInit: boolean,
+    onStarted: () => void,
+  ): Promise<number> {
     const { name } = container;
     const env = await environment(life, pod, container);
     const folder = join(life.folder, 'containers', name, container.workingDir ?? '');
@@ -328,7 +340,10 @@ export function createKubelet(store: Store, api: Api, processes: Processes, opti
     const volumes = join(life.folder, 'volumes');
     const entrypoint = container.command ?? (asRunner ? options.runnerEntrypoint : []);
     const args = (container.args ?? []).map((each) => expand(each, at.env));
-    const argv = entrypoint.length === 0 ? [] : [...entrypoint, ...args.map((each) => (asRunner ? rewritePaths(each, container, volumes) : each))];
+    const argv =
+      entrypoint.length === 0
+        ? []
+        : [...entrypoint, ...args.map((each) => (asRunner ? rewritePaths(each, container, volumes) : each))];
     if (argv.length === 0 || (argv[0] === 'sleep' && argv.length === 2)) {
       const ends = argv.length === 0 ? (at.isInit ? 0 : Number.POSITIVE_INFINITY) : Number(argv[1]) * 1000;
       const timer = ends < 2 ** 31 ? setTimeout(end, ends, 0).unref() : undefined;
@@ -339,7 +354,8 @@ export function createKubelet(store: Store, api: Api, processes: Processes, opti
     }
     const append = (chunk: Buffer): void => {
       at.log.chunks.push(chunk);
-      while (at.log.chunks.length > 1 && at.log.chunks.reduce((sum, each) => sum + each.length, 0) > maxLogBytes) at.log.chunks.shift();
+      while (at.log.chunks.length > 1 && at.log.chunks.reduce((sum, each) => sum + each.length, 0) > maxLogBytes)
+        at.log.chunks.shift();
       for (const listener of at.log.listeners) listener(chunk);
     };
     const process = processes.start({ argv, cwd: at.folder, env: at.env, onOutput: (_, chunk) => append(chunk) });
@@ -366,7 +382,10 @@ export function createKubelet(store: Store, api: Api, processes: Processes, opti
           HOSTNAME: life.podName,
           ...(asRunner ? { KUBECONFIG: await options.kubeconfigFor(life.namespace, account) } : {}),
           ...Object.fromEntries(
-            Object.entries(own).map(([key, value]) => [key, asRunner ? rewritePaths(value, container, volumes) : value]),
+            Object.entries(own).map(([key, value]) => [
+              key,
+              asRunner ? rewritePaths(value, container, volumes) : value,
+            ]),
           ),
         };
       } catch (error) {
@@ -396,7 +415,12 @@ export function createKubelet(store: Store, api: Api, processes: Processes, opti
         return;
       }
       for (;;) {
-        const { ended } = processes.start({ argv: probe.exec.command, cwd: at.folder, env: at.env, onOutput: () => {} });
+        const { ended } = processes.start({
+          argv: probe.exec.command,
+          cwd: at.folder,
+          env: at.env,
+          onOutput: () => {},
+        });
         const ending = await ended;
         signal.throwIfAborted();
         set(ending.kind === 'exit' && ending.code === 0);
@@ -457,7 +481,10 @@ function statusOf(life: Life, pod: Pod): PodStatus {
   const containerStatuses = list(pod.spec.containers);
   const unready = containerStatuses.filter((each) => !each.ready).map((each) => each.name);
   const isReady = life.finished === undefined && unready.length === 0;
-  const why = life.finished === 'Succeeded' ? { reason: 'PodCompleted' } : { reason: 'ContainersNotReady', message: `containers with unready status: [${unready.join(' ')}]` };
+  const why =
+    life.finished === 'Succeeded'
+      ? { reason: 'PodCompleted' }
+      : { reason: 'ContainersNotReady', message: `containers with unready status: [${unready.join(' ')}]` };
   const condition = (type: string, met: boolean, otherwise: { reason?: string; message?: string } = {}) => {
     const status = met ? 'True' : 'False';
     const before = pod.status.conditions?.find((each) => each.type === type);

@@ -63,7 +63,10 @@ export function authorize(store: Store, user: User, wanted: Attributes): Decisio
     }
     const rules = (role['rules'] ?? []) as readonly PolicyRule[];
     if (rules.some((rule) => allows(rule, wanted))) {
-      return { allowed: true, reason: `RBAC: allowed by ${nameOf(binding)} of ${kind} "${name}" to ${toText(subject)}` };
+      return {
+        allowed: true,
+        reason: `RBAC: allowed by ${nameOf(binding)} of ${kind} "${name}" to ${toText(subject)}`,
+      };
     }
   }
   return { allowed: false, reason: unknown.length === 0 ? '' : `RBAC: ${unknown.join(', ')}` };
@@ -165,4 +168,3 @@ export function defaultRoles(): { clusterRoles: KubeObject[]; clusterRoleBinding
     ],
   };
 }
-

@@ -46,7 +46,8 @@ export interface ResourceName {
   readonly resource: string;
   readonly kind: string;
 }
-export const qualified = (group: string, resource: string): string => (group === '' ? resource : `${resource}.${group}`);
+export const qualified = (group: string, resource: string): string =>
+  group === '' ? resource : `${resource}.${group}`;
 
 const detailsOf = (of: ResourceName, name: string | undefined, extra: StatusDetails = {}): StatusDetails => ({
   name,

@@ -45,7 +45,7 @@ export function decode(of: Resource, apiVersion: string, body: unknown): KubeObj
       );
     }
   }
-  return { ...body, apiVersion, kind: of.kind, metadata: { ...metadata } } as KubeObject;
+  return { ...body, apiVersion, kind: of.kind, metadata: { ...metadata } as unknown as KubeObject['metadata'] };
 }
 
 export function validateCreate(of: Resource, object: KubeObject): void {
@@ -90,7 +90,11 @@ function metadataFaults(of: Resource, object: KubeObject): Fault[] {
     size += key.length + Buffer.byteLength(value);
   }
   if (size > limits.annotations) {
-    faults.push({ type: 'TooLong', field: 'metadata.annotations', detail: `may not be more than ${limits.annotations} bytes` });
+    faults.push({
+      type: 'TooLong',
+      field: 'metadata.annotations',
+      detail: `may not be more than ${limits.annotations} bytes`,
+    });
   }
   return faults;
 }
@@ -134,7 +138,9 @@ function dataFaults(of: Resource, object: KubeObject): Fault[] {
     const encoded = of === secrets || Object.hasOwn(binary, key);
     const text = String(value);
     if (encoded && !/^[A-Za-z0-9+/\r\n]*={0,2}[\r\n]*$/.test(text)) {
-      throw badRequest(`${of.kind} in version "v1" cannot be handled as a ${of.kind}: illegal base64 data at input byte 0`);
+      throw badRequest(
+        `${of.kind} in version "v1" cannot be handled as a ${of.kind}: illegal base64 data at input byte 0`,
+      );
     }
     size += encoded ? Buffer.byteLength(text, 'base64') : Buffer.byteLength(text);
   }
@@ -170,7 +176,12 @@ function podSpecFaults(spec: unknown, at: string): Fault[] {
       if (!container.image) faults.push({ type: 'Required', field: `${field}.image` });
       for (const [at, mount] of (container.volumeMounts ?? []).entries()) {
         if (!volumes.has(mount.name)) {
-          faults.push({ type: 'Invalid', field: `${field}.volumeMounts[${at}].name`, value: mount.name, detail: 'not found' });
+          faults.push({
+            type: 'Invalid',
+            field: `${field}.volumeMounts[${at}].name`,
+            value: mount.name,
+            detail: 'not found',
+          });
         }
       }
       return faults;
@@ -196,7 +207,8 @@ function jobFaults(job: KubeObject): Fault[] {
 function changeFaults(of: Resource, previous: KubeObject, object: KubeObject): Fault[] {
   const faults: Fault[] = [];
   const frozen = (field: string, before: unknown, after: unknown): void => {
-    if (!isDeepStrictEqual(before, after)) faults.push({ type: 'Invalid', field, value: after, detail: 'field is immutable' });
+    if (!isDeepStrictEqual(before, after))
+      faults.push({ type: 'Invalid', field, value: after, detail: 'field is immutable' });
   };
   frozen('metadata.uid', previous.metadata.uid, object.metadata.uid);
   if (of === secrets) frozen('type', previous['type'], object['type']);

@@ -75,13 +75,13 @@ function fieldOf(pod: Pod, path: string): string {
 export function environmentOf(store: Store, pod: Pod, container: Container): Record<string, string> {
   const result: Record<string, string> = {};
   for (const variable of container.env ?? []) {
-    const value = valueOf(store, pod, variable);
+    const value = variableValue(store, pod, variable);
     if (value !== undefined) result[variable.name] = expand(value, result);
   }
   return result;
 }
 
-function valueOf(store: Store, pod: Pod, { value, valueFrom }: EnvVar): string | undefined {
+function variableValue(store: Store, pod: Pod, { value, valueFrom }: EnvVar): string | undefined {
   if (valueFrom === undefined) return value ?? '';
   if (valueFrom.fieldRef !== undefined) return fieldOf(pod, valueFrom.fieldRef.fieldPath);
   const reference = valueFrom.secretKeyRef ?? valueFrom.configMapKeyRef;

@@ -17,7 +17,13 @@ export type Fact =
   /** Don't wait for running hooks any longer either. */
   | { readonly type: 'dropRequested' }
   /** The run itself can't go on. */
-  | { readonly type: 'runFailed'; readonly message: string };
+  | { readonly type: 'runFailed'; readonly failure: RunFailure };
+
+/** Why a run can't go on. */
+export interface RunFailure {
+  readonly code: 'forbidden' | 'restore-deleted' | 'error';
+  readonly message: string;
+}
 
 /** Something to be done, derived from hooks that changed their phase. */
 export type Effect =

@@ -1,5 +1,6 @@
-import type { HookId, HookOutcome, PlannedHook, PodKey, PodObservation } from '../hook.ts';
+import type { HookId, HookOutcome, PlannedHook, PodKey, PodObservation, Reason } from '../hook.ts';
 import { podKey } from '../hook.ts';
+import type { RunFailure } from './protocol.ts';
 
 /** Times are milliseconds since the epoch. Deadlines are derived, never kept. */
 export type HookState =
@@ -74,7 +75,9 @@ export interface RunState {
   stopSettled: boolean;
   /** A `Fail` hook did not succeed by itself. */
   failHookFailed: boolean;
-  failure: string | undefined;
+  /** The first few hooks that did not succeed by themselves. */
+  readonly firstFailures: { readonly id: HookId; readonly outcome: HookOutcome & { reason: Reason } }[];
+  failure: RunFailure | undefined;
   canceled: boolean;
   listed: boolean;
   finishedAt: number | undefined;
@@ -123,6 +126,7 @@ export function createRun(hooks: readonly PlannedHook[], options: RunOptions): R
     stop: undefined,
     stopSettled: false,
     failHookFailed: false,
+    firstFailures: [],
     failure: undefined,
     canceled: false,
     listed: false,
@@ -132,7 +136,7 @@ export function createRun(hooks: readonly PlannedHook[], options: RunOptions): R
     for (const [at, hook] of pod.hooks.entries()) {
       const state = stateOf(pod, at);
       run.counts[countOf(state)] += 1;
-      if (state.phase === 'Ended' && failsTheRun(hook, state.outcome)) run.failHookFailed = true;
+      if (state.phase === 'Ended') noteFailure(run, hook, state.outcome);
     }
   }
   if (run.counts.waiting === 0) run.finishedAt = options.startedAt;
@@ -154,12 +158,14 @@ export function hookAt(pod: PodRun, at: number): PlannedHook {
 export const isActive = ({ phase }: HookState): boolean =>
   phase === 'Recording' || phase === 'Starting' || phase === 'Running';
 
-/** A `Fail` hook that did not succeed by itself; one that others kept from running doesn't count (contract §5). */
-export const failsTheRun = (hook: PlannedHook, outcome: HookOutcome): boolean =>
-  hook.onError === 'Fail' &&
-  outcome.state !== 'Succeeded' &&
-  outcome.reason !== 'aborted' &&
-  outcome.reason !== 'canceled';
+const FIRST_FAILURES = 5;
+
+/** Note a hook that did not succeed by itself; one that others kept from running doesn't count (contract §5). */
+export function noteFailure(run: RunState, hook: PlannedHook, outcome: HookOutcome): void {
+  if (outcome.state === 'Succeeded' || outcome.reason === 'aborted' || outcome.reason === 'canceled') return;
+  if (run.firstFailures.length < FIRST_FAILURES) run.firstFailures.push({ id: hook.id, outcome });
+  if (hook.onError === 'Fail') run.failHookFailed = true;
+}
 
 const OUTCOME_COUNTS = {
   Succeeded: 'succeeded',

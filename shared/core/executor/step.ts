@@ -3,9 +3,9 @@ import type { ExecOutcome, HookId, HookOutcome, PodObservation } from '../hook.t
 import { execDeadline, waitDeadline } from './deadlines.ts';
 import { difference } from './difference.ts';
 import { hookOutcome } from './hook-outcome.ts';
-import type { Effect, Fact } from './protocol.ts';
+import type { Effect, Fact, RunFailure } from './protocol.ts';
 import type { HookState, PodRun, RunState, UpSince } from './state.ts';
-import { countOf, failsTheRun, hookAt, isActive, stateOf } from './state.ts';
+import { countOf, hookAt, isActive, noteFailure, stateOf } from './state.ts';
 
 /**
  * Advance the run by what has happened (contract §3 and §4).
@@ -18,13 +18,19 @@ import { countOf, failsTheRun, hookAt, isActive, stateOf } from './state.ts';
  * Only pods that a fact touched are looked at (all of them once, when the run stops), so the work does not grow with
  * the plan. Repeated and reordered pod events are harmless: nothing is decided from an event, only from what stands.
  */
-export function step(run: RunState, facts: readonly Fact[], at: number): Effect[] {
+export function step(run: RunState, facts: readonly Fact[], at: number): Step {
   const change = new Change(run, at);
   for (const fact of facts) fold(change, fact);
   settle(change);
   admit(change);
   if (run.finishedAt === undefined && run.counts.waiting + run.counts.running === 0) run.finishedAt = at;
-  return difference(change.before, run.pods);
+  return { effects: difference(change.before, run.pods), touched: [...change.before.keys()] };
+}
+
+export interface Step {
+  readonly effects: readonly Effect[];
+  /** Indexes of the pods that may have changed. */
+  readonly touched: readonly number[];
 }
 
 /** One step's writes: the only writer of pods and counts. */
@@ -64,9 +70,10 @@ class Change {
     run.counts[countOf(next)] += 1;
     run.active += Number(isActive(next)) - Number(isActive(previous));
     this.set(index, { states: pod.states.with(at, next) });
+    if (next.phase !== 'Ended') return;
     const hook = hookAt(pod, at);
-    if (next.phase === 'Ended' && failsTheRun(hook, next.outcome)) {
-      run.failHookFailed = true;
+    noteFailure(run, hook, next.outcome);
+    if (run.failHookFailed) {
       run.stop ??= { reason: 'aborted', message: `hook ${hook.id} did not succeed and has onError: Fail` };
     }
   }
@@ -127,7 +134,7 @@ function fold(change: Change, fact: Fact): void {
       dropAll(change);
       return;
     case 'runFailed':
-      failRun(run, fact.message);
+      failRun(run, fact.failure);
       return;
     default:
       assertNever(fact);
@@ -181,7 +188,7 @@ function execEnded(
   state: HookState & { phase: 'Starting' | 'Running' },
   outcome: ExecOutcome,
 ): void {
-  if (outcome.kind === 'forbidden') failRun(change.run, outcome.message);
+  if (outcome.kind === 'forbidden') failRun(change.run, { code: 'forbidden', message: outcome.message });
   const pod = change.pod(index);
   const ended = hookOutcome(outcome, {
     replaced: pod.replaced,
@@ -196,9 +203,9 @@ function execEnded(
   }
 }
 
-function failRun(run: RunState, message: string): void {
-  run.failure ??= message;
-  run.stop ??= { reason: 'aborted', message: `the run could not go on: ${message}` };
+function failRun(run: RunState, failure: RunFailure): void {
+  run.failure ??= failure;
+  run.stop ??= { reason: 'aborted', message: `the run could not go on: ${failure.message}` };
 }
 
 const FIRST_RETRY_MS = 100;

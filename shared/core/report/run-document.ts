@@ -95,4 +95,3 @@ export function joinReport(parts: readonly ReportPart[]): RunHook[] {
   for (const part of parts) for (const hook of part.hooks) hooks.set(hook.id, hook);
   return [...hooks.values()];
 }
-

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import type { TestContext } from 'node:test';
 import { describe, it } from 'node:test';
@@ -15,7 +16,7 @@ import { paths } from '../../../shared/kubernetes/paths.ts';
 
 type Answer = (request: IncomingMessage, response: ServerResponse, body: string) => void;
 
-async function serve(t: TestContext, answer: Answer, options: KubeClientOptions = {}) {
+async function serve(t: TestContext, answer: Answer, options: KubeClientOptions = {}, proxyUrl?: string) {
   const seen: IncomingMessage[] = [];
   let sockets = 0;
   const server = createServer(async (request, response) => {
@@ -30,7 +31,12 @@ async function serve(t: TestContext, answer: Answer, options: KubeClientOptions 
   const { port } = server.address() as AddressInfo;
   const client = kubeClient(
     {
-      cluster: { name: 'c', server: `http://127.0.0.1:${port}/prefix`, skipTLSVerify: false },
+      cluster: {
+        name: 'c',
+        server: `http://127.0.0.1:${port}/prefix`,
+        skipTLSVerify: false,
+        ...(proxyUrl !== undefined && { proxyUrl }),
+      },
       user: { name: 'u', token: 'SECRET', impersonate: { user: 'me', groups: ['a', 'b'], extra: {} } },
       env: {},
     },
@@ -205,6 +211,37 @@ describe('kubeClient', () => {
       code: 'CLUSTER_UNREACHABLE',
       message: "the API server at 127.0.0.1:1 can't be reached: connection refused",
     });
+  });
+});
+
+describe('a proxy', () => {
+  it('is gone through, tunnelled and with connections kept alive', async (t) => {
+    const tunnels: (string | undefined)[] = [];
+    const proxy = createServer();
+    proxy.on('connect', (request, socket) => {
+      tunnels.push(request.url);
+      const [host, port] = (request.url ?? '').split(':');
+      const through = connect(Number(port), host, () => socket.write('HTTP/1.1 200 OK\r\n\r\n'));
+      through.pipe(socket).pipe(through);
+      through.on('error', () => socket.destroy());
+      socket.on('error', () => through.destroy());
+      t.after(() => through.destroy());
+    });
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    t.after(() => proxy.close());
+    const proxyUrl = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    const { client, seen } = await serve(t, (_, response) => json(response, 200, { kind: 'Pod' }), {}, proxyUrl);
+    assert.deepEqual(await client.get('/x'), { kind: 'Pod' });
+    await client.get('/x');
+    assert.deepEqual(tunnels, [client.server.host]);
+    assert.equal(seen[0]?.url, '/prefix/x');
+  });
+
+  it('that is no URL of a proxy is said so, without its password', async (t) => {
+    const { client } = await serve(t, (_, response) => json(response, 200, {}), {}, 'nonsense SECRET');
+    await assert.rejects(client.get('/x'), { code: 'INVALID_ARGUMENT', message: /^the proxy of cluster "c" is not/ });
+    client.close();
   });
 });
 

@@ -1,4 +1,10 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { describe, it } from 'node:test';
 import { outputArg } from '../../../plugin/args.ts';
 import type { Command, CommandList, CommandResult } from '../../../plugin/command.ts';
@@ -142,6 +148,22 @@ describe('kubectl restorehooks version', () => {
     const { code, stdout, stderr } = await run(['version', '--client', '-ojson']);
     assert.deepEqual([code, stderr], [0, '']);
     assert.deepEqual(Object.keys(JSON.parse(stdout)), ['version', 'image', 'nodeVersion', 'platform']);
+  });
+
+  it("tells the server's version too", async (t) => {
+    const server = createServer((_, response) => response.end('{"gitVersion": "v1.35.4"}')).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const directory = await mkdtemp(path.join(tmpdir(), 'restorehooks-version-'));
+    t.after(async () => {
+      server.close();
+      await rm(directory, { recursive: true });
+    });
+    const kubeconfig = path.join(directory, 'config');
+    const clusters = [{ name: 'c', cluster: { server: `http://127.0.0.1:${(server.address() as AddressInfo).port}` } }];
+    await writeFile(kubeconfig, JSON.stringify({ apiVersion: 'v1', kind: 'Config', clusters }));
+    const { code, stdout, stderr } = await run(['version', '--kubeconfig', kubeconfig, '--cluster=c']);
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.match(stdout, /\nServer version: v1\.35\.4\n$/);
   });
 
   it('tells them also where no cluster can be asked, and says so', async () => {

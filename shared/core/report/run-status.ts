@@ -1,0 +1,113 @@
+import * as z from 'zod';
+import { ExitCode } from '../errors.ts';
+import { isFinalPhase } from '../executor/run-phase.ts';
+import type { Counts as RunCounts } from '../executor/state.ts';
+import type { Parsed } from '../model/problem.ts';
+import { problemsOf } from '../model/problem.ts';
+import { Counts, HookResult, Phase } from './run-document.ts';
+
+/** Where a run stands: the Restore's annotation `restorehooks.io/status`, JSON of at most 4 KiB (contract §5). */
+export const RunStatus = z.strictObject({
+  version: z.literal(1),
+  runID: z.string(),
+  /** Which run of this Restore it is, from 1. */
+  attempt: z.int(),
+  planDigest: z.string(),
+  phase: Phase,
+  runner: z.strictObject({
+    kind: z.enum(['job', 'local']),
+    name: z.string(),
+    /** UID of the pod that has claimed the run. */
+    claimedBy: z.string().optional(),
+  }),
+  /** When the run was written down; its runner starts it. */
+  createdAt: z.string(),
+  startedAt: z.string().optional(),
+  finishedAt: z.string().optional(),
+  failOn: z.enum(['fail', 'any']),
+  counts: Counts,
+  /** Why the phase is `Failed`. */
+  failure: z
+    .strictObject({ code: z.enum(['forbidden', 'job', 'restore-deleted', 'error']), message: z.string() })
+    .optional(),
+  /** The first hooks that did not succeed by themselves. */
+  failures: z.array(
+    z.strictObject({
+      id: z.string(),
+      state: HookResult.shape.state,
+      reason: HookResult.shape.reason,
+      exitCode: z.int().optional(),
+    }),
+  ),
+  /** How many report Secrets stand: `<runner's run name>-report-<0…>`. */
+  reportParts: z.int(),
+  /** What the run leaves out, for people. */
+  notices: z.array(z.string()).optional(),
+});
+export type RunStatus = z.infer<typeof RunStatus>;
+
+export function parseRunStatus(text: string): Parsed<RunStatus> {
+  let object: unknown;
+  try {
+    object = JSON.parse(text);
+  } catch {
+    return { ok: false, problems: [{ code: 'decode-error', path: '', message: 'expected JSON' }] };
+  }
+  const parsed = RunStatus.safeParse(object);
+  return parsed.success ? { ok: true, value: parsed.data } : { ok: false, problems: problemsOf(parsed.error) };
+}
+
+const STATUS_LIMIT = 4096;
+
+/** The annotation's text; failures, then notices, give way where it would be over 4 KiB. */
+export function statusText(status: RunStatus): string {
+  for (let failures = Math.min(5, status.failures.length); failures >= 0; failures -= 1) {
+    const text = JSON.stringify({ ...status, failures: status.failures.slice(0, failures) });
+    if (byteLength(text) <= STATUS_LIMIT) return text;
+  }
+  const failure = status.failure && { ...status.failure, message: status.failure.message.slice(0, 500) };
+  return JSON.stringify({ ...status, ...(failure ? { failure } : {}), failures: [], notices: undefined });
+}
+
+/** UTF-8 bytes of a string; a surrogate pair counts 4. */
+function byteLength(text: string): number {
+  let bytes = 0;
+  for (const character of text) {
+    const point = character.codePointAt(0) ?? 0;
+    bytes += point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+  }
+  return bytes;
+}
+
+/** One line for people: `7/10 done, 1 failed, 2 waiting`. */
+export function progressLine(counts: RunCounts): string {
+  const { planned, waiting, running, failed, timedOut, notExecuted, unknown } = counts;
+  const parts = [
+    [failed, 'failed'],
+    [timedOut, 'timed out'],
+    [notExecuted, 'not executed'],
+    [unknown, 'unknown'],
+    [running, 'running'],
+    [waiting, 'waiting'],
+  ] as const;
+  const said = parts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
+  return [`${planned - waiting - running}/${planned} done`, ...said].join(', ');
+}
+
+/** The exit code of a run that has ended (contract §5). */
+export function exitCodeOf({ phase, failOn, failure }: Pick<RunStatus, 'phase' | 'failOn' | 'failure'>): ExitCode {
+  switch (phase) {
+    case 'Failed':
+      return failure?.code === 'forbidden' ? ExitCode.Forbidden : ExitCode.RunFailed;
+    case 'PartiallyFailed':
+      return ExitCode.HookFailed;
+    case 'Canceled':
+      return ExitCode.Canceled;
+    case 'CompletedWithFailures':
+      return failOn === 'any' ? ExitCode.HookFailed : ExitCode.Ok;
+    default:
+      return ExitCode.Ok;
+  }
+}
+
+export const hasEnded = ({ phase }: Pick<RunStatus, 'phase'>): boolean => isFinalPhase(phase);

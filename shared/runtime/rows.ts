@@ -1,0 +1,97 @@
+import type { HookState, PodRun, RunState } from '../core/executor/state.ts';
+import { stateOf } from '../core/executor/state.ts';
+import type { HookId } from '../core/hook.ts';
+import type { RunHook } from '../core/report/run-document.ts';
+import { runHook } from '../core/report/run-hook.ts';
+import type { Output } from '../ports/ports.ts';
+
+const RUN_LIMIT_BYTES = 16 * 1024 * 1024;
+/** What successes may take, so that failures come first. */
+const SUCCESS_LIMIT_BYTES = RUN_LIMIT_BYTES / 2;
+
+/** The rows of a run's report: which have changed since they were last written, and the output that goes with them. */
+export class Rows {
+  readonly #run: RunState;
+  readonly #attempt: number;
+  readonly #kept: ReadonlyMap<HookId, RunHook>;
+  readonly #outputs = new Map<HookId, Output>();
+  /** What each row last said. */
+  readonly #said = new Map<HookId, { readonly state: HookState; readonly message: string | undefined }>();
+  #unwritten = new Map<HookId, RunHook>();
+  #outputBytes = 0;
+
+  constructor(run: RunState, attempt: number, kept: ReadonlyMap<HookId, RunHook>) {
+    this.#run = run;
+    this.#attempt = attempt;
+    this.#kept = kept;
+    this.update(run.pods.keys());
+  }
+
+  get hasUnwritten(): boolean {
+    return this.#unwritten.size > 0;
+  }
+
+  holdOutput(hook: HookId, output: Output): void {
+    if (output.stdout !== undefined || output.stderr !== undefined) this.#outputs.set(hook, output);
+  }
+
+  /** Note the pods that may have changed; returns the rows that did. */
+  update(indexes: Iterable<number>): RunHook[] {
+    const changed: RunHook[] = [];
+    for (const index of indexes) {
+      const pod = this.#run.pods[index];
+      for (const at of pod?.hooks.keys() ?? []) {
+        const row = pod && this.#changedRow(pod, at);
+        if (row === undefined) continue;
+        this.#unwritten.set(row.id as HookId, row);
+        changed.push(row);
+      }
+    }
+    return changed;
+  }
+
+  /** Write what has changed; it stays unwritten if `write` rejects. */
+  async write(write: (rows: readonly RunHook[]) => Promise<void>): Promise<void> {
+    const rows = this.#unwritten;
+    if (rows.size === 0) return;
+    this.#unwritten = new Map();
+    try {
+      await write([...rows.values()]);
+    } catch (error) {
+      this.#unwritten = new Map([...rows, ...this.#unwritten]);
+      throw error;
+    }
+  }
+
+  /** All rows in plan order, without output. */
+  all(): RunHook[] {
+    return this.#run.pods.flatMap((pod) => pod.hooks.map((_, at) => this.#row(pod, at)));
+  }
+
+  #row(pod: PodRun, at: number): RunHook {
+    const kept = this.#kept.get(pod.hooks[at]?.id as HookId);
+    return kept ?? runHook(this.#run, pod, at, this.#attempt);
+  }
+
+  #changedRow(pod: PodRun, at: number): RunHook | undefined {
+    const state = stateOf(pod, at);
+    const id = pod.hooks[at]?.id as HookId;
+    const said = this.#said.get(id);
+    if (said?.state === state && state.phase !== 'Waiting') return undefined;
+    const row = this.#row(pod, at);
+    if (said?.state.phase === state.phase && said.message === row.message) return undefined;
+    this.#said.set(id, { state, message: row.message });
+    return state.phase === 'Ended' ? this.#withOutput(id, row) : row;
+  }
+
+  #withOutput(id: HookId, row: RunHook): RunHook {
+    const output = this.#outputs.get(id);
+    if (output === undefined) return row;
+    this.#outputs.delete(id);
+    const size = Buffer.byteLength(output.stdout ?? '') + Buffer.byteLength(output.stderr ?? '');
+    const limit = row.state === 'Succeeded' ? SUCCESS_LIMIT_BYTES : RUN_LIMIT_BYTES;
+    if (this.#outputBytes + size > limit) return { ...row, outputDropped: true };
+    this.#outputBytes += size;
+    return { ...row, ...output };
+  }
+}
