@@ -1,7 +1,8 @@
 // Bundles the plugin into dist/kubectl-restorehooks and the runner into dist/runner.cjs, one file each.
-import { chmodSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { brotliCompressSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { DEFAULT_IMAGE, VERSION } from './shared/core/version.ts';
 
@@ -12,68 +13,121 @@ if (manifest.version !== VERSION) {
 }
 const [major, minor] = /^>=(\d+)\.(\d+)$/.exec(manifest.engines.node).slice(1).map(Number);
 
-// Comes before everything else and in words that the oldest Node understands.
+const CLIENT = '@kubernetes/client-node';
+
+/** Of the client library only its KubeConfig is used; with its generated models the runner would be 6.5 MiB. */
+const onlyKubeConfig = {
+  name: 'only-kube-config',
+  setup({ onResolve, resolve }) {
+    onResolve({ filter: /./ }, async ({ path, pluginData, ...from }) => {
+      const entry = path === CLIENT;
+      if (pluginData === 'resolved' || !(entry || from.importer.includes(`/${CLIENT}/dist/`))) return undefined;
+      const found = await resolve(path, { ...from, pluginData: 'resolved' });
+      if (found.errors.length > 0 || found.external) return found;
+      return { path: entry ? found.path.replace(/index\.js$/, 'config.js') : found.path, sideEffects: false };
+    });
+  },
+};
+
+/** The plugin loads the client library as a part of its own, and only with `import()`. */
+const clientIsAPart = {
+  name: 'client-is-a-part',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: new RegExp(`^${CLIENT}$`) }, ({ kind, importer }) =>
+      kind === 'dynamic-import'
+        ? { path: CLIENT, namespace: 'part' }
+        : { errors: [{ text: `${importer}: ${CLIENT} may only be loaded with import()` }] },
+    );
+    onLoad({ filter: /./, namespace: 'part' }, () => ({ contents: `module.exports = require('part:client')` }));
+    onResolve({ filter: /^part:/ }, ({ path }) => ({ path, external: true }));
+  },
+};
+
+async function bundle(entry, plugins, options) {
+  const { outputFiles } = await build({
+    entryPoints: [entry],
+    bundle: true,
+    write: false,
+    platform: 'node',
+    target: `node${major}`,
+    format: 'cjs',
+    // Names are kept: a stack trace in an issue must say something.
+    minifySyntax: true,
+    minifyWhitespace: true,
+    legalComments: 'none',
+    logLevel: 'warning',
+    logOverride: { 'empty-import-meta': 'error' },
+    plugins,
+    ...options,
+  });
+  return outputFiles[0].text;
+}
+
+// Comes before everything else, in words that the oldest Node understands.
 const nodeCheck = (name) => `(function () {
   var version = process.versions.node.split('.');
   if (+version[0] > ${major} || (+version[0] === ${major} && +version[1] >= ${minor})) return;
   process.stderr.write('error: ${name} needs Node.js ${major}.${minor} or newer, this is ' + process.version + '\\n');
   process.exit(1);
-})();`;
+})();
+`;
 
-// The plugin's file has no ending, so Node takes it for a CommonJS or an ES module after the package.json above it,
-// which differs between a checkout, an npm package and /usr/local/bin. It must run as both: an IIFE that gets its
-// \`require\` from \`process\`.
-const requireForBoth = `var require = process.getBuiltinModule('node:module').createRequire(process.execPath);`;
+// The parts of the plugin are comments at its end: an older Node doesn't stumble over them, a command doesn't pay for
+// parts that it doesn't use, and what is compiled here comes from V8's cache the next time, which the main file itself
+// never does. The cache is not Node's default, a folder in /tmp: others can write there.
+// The file has no ending, so the package.json above it says whether it is CommonJS or an ES module; this runs as both.
+const loader = `(function () {
+  var builtin = process.getBuiltinModule;
+  var Module = builtin('node:module');
+  var path = builtin('node:path');
+  var file = process.argv[1];
+  var cache = process.env.XDG_CACHE_HOME || path.join(builtin('node:os').homedir(), '.cache');
+  Module.enableCompileCache(process.env.NODE_COMPILE_CACHE || path.join(cache, 'kubectl-restorehooks', 'compiled'));
+  var text = builtin('node:fs').readFileSync(file, 'latin1');
+  var loaded = {};
+  function load(name) {
+    if (loaded[name]) return loaded[name].exports;
+    var start = text.indexOf('/*' + name + '\\n') + name.length + 3;
+    var code = text.slice(start, text.indexOf('*/', start));
+    code =
+      name === 'main'
+        ? code.replaceAll('*\\u0001/', '*/')
+        : builtin('node:zlib').brotliDecompressSync(Buffer.from(code, 'base64')).toString();
+    var part = (loaded[name] = new Module(file + '#' + name));
+    part.filename = part.id;
+    part.require = function (id) {
+      if (id.startsWith('part:')) return load(id.slice(5));
+      var found = builtin(id);
+      if (!found) throw new Error('no module ' + id); // an optional one, as ws has
+      return found;
+    };
+    part._compile(code, part.filename, 'commonjs');
+    return part.exports;
+  }
+  load('main');
+})();
+`;
 
-// Of the client library only its configuration is used; its generated models would be 5 of 6 MiB. Whoever needs more of
-// it names that here.
-const onlyKubeConfig = {
-  name: 'only-kube-config',
-  setup({ onResolve, resolve }) {
-    onResolve({ filter: /^@kubernetes\/client-node$/ }, async ({ path, pluginData, ...from }) => {
-      if (pluginData === 'resolved') return undefined;
-      const found = await resolve(path, { ...from, pluginData: 'resolved' });
-      return { path: found.path.replace(/index\.js$/, 'config.js'), sideEffects: false };
-    });
-    onResolve({ filter: /gen\/.*\.js$|^\.\.?\/.*\.js$/ }, async ({ path, pluginData, ...from }) => {
-      if (pluginData === 'resolved' || !/client-node\/dist/.test(from.importer)) return undefined;
-      return { ...(await resolve(path, { ...from, pluginData: 'resolved' })), sideEffects: false };
-    });
-  },
-};
+function mainAsComment(code) {
+  // esbuild writes ASCII, so latin1 above reads it right.
+  if (/[\x01\x80-\uffff]/.test(code)) throw new Error("the plugin's code can't be kept in a comment");
+  return `/*main\n${code.replaceAll('*/', '*\x01/')}*/\n`;
+}
+// Compressed, since every command reads it and few unpack it.
+const clientAsComment = (code) => `/*client\n${brotliCompressSync(code).toString('base64')}*/\n`;
 
-const common = {
-  bundle: true,
-  platform: 'node',
-  target: 'node22',
-  minifySyntax: true,
-  minifyWhitespace: true,
-  // Names are kept: a stack trace in an issue must say something.
-  legalComments: 'none',
-  plugins: [onlyKubeConfig],
-  logLevel: 'warning',
-};
+const [main, client, runner] = await Promise.all([
+  bundle('plugin/main.ts', [clientIsAPart]),
+  bundle(CLIENT, [onlyKubeConfig]),
+  bundle('runner/job.ts', [onlyKubeConfig], { banner: { js: nodeCheck('the runner of kubectl restorehooks') } }),
+]);
+const plugin = `#!/usr/bin/env node\n${nodeCheck('kubectl restorehooks')}${loader}${mainAsComment(main)}${clientAsComment(client)}`;
 
 mkdirSync('dist', { recursive: true });
-await Promise.all([
-  build({
-    ...common,
-    entryPoints: ['plugin/main.ts'],
-    outfile: 'dist/kubectl-restorehooks',
-    format: 'iife',
-    banner: { js: `#!/usr/bin/env node\n${nodeCheck('kubectl restorehooks')}\n${requireForBoth}` },
-  }),
-  build({
-    ...common,
-    entryPoints: ['runner/job.ts'],
-    outfile: 'dist/runner.cjs',
-    format: 'cjs',
-    banner: { js: nodeCheck('the runner of kubectl restorehooks') },
-  }),
-]);
-chmodSync('dist/kubectl-restorehooks', 0o755);
+writeFileSync('dist/kubectl-restorehooks', plugin, { mode: 0o755 });
+writeFileSync('dist/runner.cjs', runner);
 
-for (const file of ['dist/kubectl-restorehooks', 'dist/runner.cjs']) {
-  process.stdout.write(`${file}  ${Math.round(statSync(file).size / 1024)} KiB\n`);
-}
-process.stdout.write(`image    ${DEFAULT_IMAGE}\n`);
+const size = (text) => `${Math.round(Buffer.byteLength(text) / 1024)} KiB`;
+process.stdout.write(`dist/kubectl-restorehooks  ${size(plugin)} (main ${size(main)}, client ${size(client)})\n`);
+process.stdout.write(`dist/runner.cjs            ${size(runner)}\n`);
+process.stdout.write(`image                      ${DEFAULT_IMAGE}\n`);

@@ -3,10 +3,10 @@ import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { fileURLToPath } from 'node:url';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import tls from 'node:tls';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { ExecOutcome } from '../../shared/core/hook.ts';
 import type { Connections } from '../../shared/kubernetes/connection.ts';
@@ -31,7 +31,13 @@ interface Ran {
   readonly output: Output;
 }
 
-async function run(exec: HookExec, pod: string, command: string[], onStarted = (): void => {}, container = 'c'): Promise<Ran> {
+async function run(
+  exec: HookExec,
+  pod: string,
+  command: string[],
+  onStarted = (): void => {},
+  container = 'c',
+): Promise<Ran> {
   const request: ExecRequest = { namespace, pod, container, command };
   return await new Promise((resolve) => {
     exec.start(request, { started: onStarted, ended: (outcome, output) => resolve({ outcome, output }) });
@@ -77,7 +83,7 @@ suite('pods/exec on a real kubelet', { skip }, () => {
   let exec: HookExec;
 
   before(async () => {
-    connected = connections(loadKubeConfig());
+    connected = connections(loadKubeConfig({ env: process.env }));
     exec = kubernetesHookExec(connected);
     const items = [
       { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
@@ -110,13 +116,21 @@ suite('pods/exec on a real kubelet', { skip }, () => {
   });
 
   test('1 MiB of output, the end of it kept', async () => {
-    const { outcome, output } = await run(exec, 'target', ['sh', '-c', 'yes 0123456789abcde | head -c 1048576; printf end']);
+    const { outcome, output } = await run(exec, 'target', [
+      'sh',
+      '-c',
+      'yes 0123456789abcde | head -c 1048576; printf end',
+    ]);
     assert.deepEqual(outcome, { kind: 'exited', exitCode: 0 });
     assert.equal(output.stdout, `${'0123456789abcde\n'.repeat(257)}end`.slice(-4096));
   });
 
   test('binary output, and output without a newline', async () => {
-    const { outcome, output } = await run(exec, 'target', ['sh', '-c', 'head -c 100000 /dev/urandom; printf "\\033[31mred" >&2']);
+    const { outcome, output } = await run(exec, 'target', [
+      'sh',
+      '-c',
+      'head -c 100000 /dev/urandom; printf "\\033[31mred" >&2',
+    ]);
     assert.deepEqual(outcome, { kind: 'exited', exitCode: 0 });
     assert.equal(output.stderr, 'red');
     assert.ok(Buffer.byteLength(output.stdout ?? '') <= 4096);
@@ -134,7 +148,12 @@ suite('pods/exec on a real kubelet', { skip }, () => {
   test('a command that never ends, dropped: silence, and the command goes on', async () => {
     let ended = 0;
     await new Promise<void>((resolve) => {
-      const request = { namespace, pod: 'target', container: 'c', command: ['sh', '-c', 'sleep 3; touch /tmp/went-on; sleep 600'] };
+      const request = {
+        namespace,
+        pod: 'target',
+        container: 'c',
+        command: ['sh', '-c', 'sleep 3; touch /tmp/went-on; sleep 600'],
+      };
       const drop = exec.start(request, {
         started: () => {
           setTimeout(() => {
@@ -149,7 +168,10 @@ suite('pods/exec on a real kubelet', { skip }, () => {
     });
     await delay(4000);
     assert.equal(ended, 0);
-    assert.deepEqual((await run(exec, 'target', ['test', '-e', '/tmp/went-on'])).outcome, { kind: 'exited', exitCode: 0 });
+    assert.deepEqual((await run(exec, 'target', ['test', '-e', '/tmp/went-on'])).outcome, {
+      kind: 'exited',
+      exitCode: 0,
+    });
   });
 
   for (const [what, command, message] of [
@@ -180,14 +202,17 @@ suite('pods/exec on a real kubelet', { skip }, () => {
   });
 
   test('no rights: forbidden, with the words of the API server', async () => {
-    const config = loadKubeConfig({ as: 'nobody', asGroup: ['system:authenticated'] });
+    const config = loadKubeConfig({ env: process.env, as: 'nobody', asGroup: ['system:authenticated'] });
     const { outcome } = await run(kubernetesHookExec(connections(config)), 'target', ['true']);
     assert.match(JSON.stringify(outcome), /"forbidden".*User \\"nobody\\" cannot/);
   });
 
   test('impersonated groups reach the API server', async () => {
-    const config = loadKubeConfig({ as: 'nobody', asGroup: ['system:masters'] });
-    assert.deepEqual((await run(kubernetesHookExec(connections(config)), 'target', ['true'])).outcome, { kind: 'exited', exitCode: 0 });
+    const config = loadKubeConfig({ env: process.env, as: 'nobody', asGroup: ['system:masters'] });
+    assert.deepEqual((await run(kubernetesHookExec(connections(config)), 'target', ['true'])).outcome, {
+      kind: 'exited',
+      exitCode: 0,
+    });
   });
 
   test('a certificate that is not trusted is not started', async () => {
@@ -204,7 +229,9 @@ suite('pods/exec on a real kubelet', { skip }, () => {
   });
 
   test('a pod that is deleted while its command runs', async () => {
-    const { outcome } = await runWhile(exec, 'deleted', () => kubectl('delete', 'pod', '-n', namespace, 'deleted', '--wait=false'));
+    const { outcome } = await runWhile(exec, 'deleted', () =>
+      kubectl('delete', 'pod', '-n', namespace, 'deleted', '--wait=false'),
+    );
     assert.deepEqual(outcome, { kind: 'exited', exitCode: 137 });
   });
 
@@ -212,7 +239,11 @@ suite('pods/exec on a real kubelet', { skip }, () => {
   test('v5: the kubelet is killed while a command runs, and it is a success', async () => {
     const v5 = await onlyV5(connected);
     try {
-      assert.deepEqual((await run(v5.exec, 'target', ['sh', '-c', 'exit 3'])).outcome, { kind: 'exited', exitCode: 3, unproven: true });
+      assert.deepEqual((await run(v5.exec, 'target', ['sh', '-c', 'exit 3'])).outcome, {
+        kind: 'exited',
+        exitCode: 3,
+        unproven: true,
+      });
       const { outcome } = await runWhile(v5.exec, 'target', () => testbed('kill', 'kubelet'));
       assert.deepEqual(outcome, { kind: 'exited', exitCode: 0, unproven: true });
     } finally {

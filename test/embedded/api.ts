@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { withDefaults } from './defaults.ts';
 import type { KubeObject, OwnerReference } from './objects.ts';
-import { asPod, isRecord, randomSuffix, timestamp } from './objects.ts';
+import { asPod, randomSuffix, timestamp } from './objects.ts';
 import type { Resource } from './resources.ts';
 import { apiVersionOf, events, jobs, namespaces, pods, serviceAccounts } from './resources.ts';
 import { ApiError, alreadyExists, badRequest, conflict, forbidden, notFound } from './status.ts';
@@ -43,6 +43,8 @@ export interface Api {
 const maxObjectBytes = 1_572_864;
 
 export function createApi(store: Store): Api {
+  /** The same thing about the same object is one event that counts. */
+  const eventNames = new Map<string, string>();
   const existing = (of: Resource, namespace: string | undefined, name: string): KubeObject => {
     const object = store.get(of, namespace, name);
     if (object === undefined) throw notFound(of, name);
@@ -127,21 +129,14 @@ export function createApi(store: Store): Api {
 
     event(about, type, reason, message, component) {
       const { name, namespace = 'default', uid, resourceVersion } = about.metadata;
-      const same = store
-        .list(events, namespace)
-        .find(
-          (each) =>
-            each['reason'] === reason &&
-            each['message'] === message &&
-            isRecord(each['involvedObject']) &&
-            each['involvedObject']['uid'] === uid,
-        );
+      const key = `${uid} ${reason} ${message}`;
+      const same = store.get(events, namespace, eventNames.get(key) ?? '');
       if (same !== undefined) {
         store.put(events, { ...same, count: Number(same['count']) + 1, lastTimestamp: timestamp() });
         return;
       }
       if (store.get(namespaces, undefined, namespace) === undefined) return;
-      api.create(events, namespace, {
+      const { metadata } = api.create(events, namespace, {
         metadata: { name: `${name}.${randomUUID().replaceAll('-', '').slice(0, 16)}` },
         involvedObject: { apiVersion: about.apiVersion, kind: about.kind, name, namespace, resourceVersion, uid },
         type,
@@ -153,6 +148,7 @@ export function createApi(store: Store): Api {
         source: { component },
         reportingComponent: component,
       });
+      eventNames.set(key, metadata.name);
     },
   };
 

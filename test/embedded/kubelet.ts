@@ -72,7 +72,9 @@ interface Life {
   readonly mains: Map<string, { kill(signal: NodeJS.Signals): void; ended: Promise<number> }>;
   readonly startedAt: string;
   readonly ip: string;
+  /** The status is somebody else's. */
   released: boolean;
+  published: boolean;
   terminating: boolean;
   initialized: boolean;
   finished: 'Succeeded' | 'Failed' | undefined;
@@ -116,6 +118,7 @@ export function createKubelet(store: Store, api: Api, processes: Processes, opti
       startedAt: timestamp(),
       ip: `10.88.${Math.floor(started / 250) % 250}.${(started % 250) + 2}`,
       released: pod.metadata.annotations?.[annotations.hold] === 'true',
+      published: false,
       terminating: false,
       initialized: false,
       finished: undefined,
@@ -443,7 +446,8 @@ export function createKubelet(store: Store, api: Api, processes: Processes, opti
 
   function publish(life: Life): void {
     const pod = current(life);
-    if (pod === undefined || (life.released && pod.status['startTime'] !== undefined)) return;
+    if (pod === undefined || (life.released && life.published)) return;
+    life.published = true;
     api.setStatus(pods, pod, statusOf(life, pod));
   }
 
@@ -455,7 +459,9 @@ export function createKubelet(store: Store, api: Api, processes: Processes, opti
     },
     release: (pod) => {
       const life = lives.get(pod.metadata.uid ?? '');
-      if (life !== undefined) life.released = true;
+      if (life === undefined) return;
+      life.released = true;
+      life.published = true;
     },
     close: () => {
       unsubscribe();

@@ -379,7 +379,7 @@ function exec(
     ['container', container],
     ['stdout', 'true'],
     ['stderr', 'true'],
-    ...command.map((each) => ['command', each]),
+    ...command.map((each): [string, string] => ['command', each]),
   ]);
   const url = `${cluster.url.replace('http', 'ws')}${podsPath}/${pod}/exec?${query}`;
   const socket = new WebSocket(url, protocol, { headers: { authorization: 'Bearer admin' } });
@@ -544,7 +544,8 @@ describe('embedded API server: pods', () => {
       (pod) => pod.status.containerStatuses?.[0]?.restartCount === 1 && isReady(pod),
     );
     cluster.pods.setStatus('default', 'mine', { phase: 'Unknown' });
-    assert.equal((cluster.get('pods', 'default', 'mine')?.['status'] as { phase: string }).phase, 'Unknown');
+    const { body } = await ask('GET', `${podsPath}/mine`);
+    assert.equal((body['status'] as { phase: string }).phase, 'Unknown');
   });
 
   it('go in two steps: marked, then gone', async () => {
@@ -554,6 +555,24 @@ describe('embedded API server: pods', () => {
     assert.equal(body.metadata['deletionGracePeriodSeconds'], 30);
     await sleep(200);
     assert.equal((await ask('GET', `${podsPath}/going`)).status, 404);
+  });
+});
+
+describe('embedded API server: TLS', () => {
+  it('is trusted by its own kubeconfig, and by nothing else', async () => {
+    cluster = await startEmbeddedCluster({ tls: true });
+    try {
+      const config = new KubeConfig();
+      config.loadFromFile(cluster.kubeconfigPath);
+      const namespaces = await config.makeApiClient(CoreV1Api).listNamespace();
+      assert.deepEqual(
+        namespaces.items.map((item) => item.metadata?.name),
+        ['default', 'kube-system', 'velero'],
+      );
+      await assert.rejects(fetch(`${cluster.url}/version`));
+    } finally {
+      await cluster.close();
+    }
   });
 });
 

@@ -27,7 +27,7 @@ export interface Store {
   subscribe(listener: (change: Change) => void): () => void;
 }
 
-const keptChanges = 50_000;
+const keptChanges = 20_000;
 
 export function createStore(): Store {
   const tables = new Map<Resource, Map<string, KubeObject>>();

@@ -1,0 +1,64 @@
+#!/bin/bash
+# The runner's image without a container engine: node, its libraries, CA certificates and dist/runner.cjs on nothing else,
+# as dist/runner.docker.tar and dist/runner.oci.tar. Same input, same digest.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+die() {
+  echo "image: $*" >&2
+  exit 1
+}
+[ -f dist/runner.cjs ] || die "dist/runner.cjs is missing: npm run build"
+[ "$(id -u)" = 0 ] || die "must run as root"
+NODE=$(node -p 'process.execPath')
+[ "$(node -p 'process.versions.node.split(".")[0]')" = 24 ] || die "needs Node 24 (npm run image has it on its PATH), this is $(node -v)"
+IMAGE=$(node -p 'import("./shared/core/version.ts").then((v) => console.log(v.DEFAULT_IMAGE)), ""' | grep .)
+
+missing=()
+for package in buildah binutils ca-certificates; do
+  dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+done
+if ((${#missing[@]})); then
+  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"; } \
+    </dev/null >/dev/null 2>&1 || die "apt-get can't install ${missing[*]}"
+fi
+
+work=$(mktemp -d)
+container=
+# Storage of its own, so that nothing but the two archives is left.
+buildah() { command buildah --root "$work/storage" --runroot "$work/run" --storage-driver vfs "$@"; }
+cleanup() {
+  [ -z "$container" ] || buildah rm "$container" >/dev/null
+  rm -rf "$work"
+}
+trap cleanup EXIT
+
+root=$work/root
+umask 022
+mkdir -p "$root"/{app,tmp,usr/local/bin,etc/ssl/certs}
+chmod 1777 "$root/tmp"
+strip -o "$root/usr/local/bin/node" "$NODE" # with its symbols the image would be over 120 MB
+ldd "$NODE" | grep -o '/[^ ]*' | while read -r library; do
+  install -D "$library" "$root$library"
+done
+install -m 644 "$(readlink -f /etc/ssl/certs/ca-certificates.crt)" "$root/etc/ssl/certs/ca-certificates.crt"
+install -m 644 dist/runner.cjs "$root/app/runner.cjs"
+echo 'runner:x:65532:65532::/:/sbin/nologin' >"$root/etc/passwd"
+echo 'runner:x:65532:' >"$root/etc/group"
+
+container=$(buildah from scratch)
+buildah copy --quiet "$container" "$root" / >/dev/null
+buildah config --user 65532:65532 --env PATH=/usr/local/bin --env NODE_ENV=production --workingdir /app \
+  --entrypoint '["/usr/local/bin/node", "/app/runner.cjs"]' --created-by 'npm run image' "$container"
+buildah commit --quiet --timestamp 0 --omit-history --identity-label=false "$container" runner >/dev/null
+
+rm -f dist/runner.docker.tar dist/runner.oci.tar
+buildah push --quiet --format v2s2 runner "docker-archive:dist/runner.docker.tar:$IMAGE"
+buildah push --quiet --format oci --digestfile "$work/digest" runner "oci-archive:dist/runner.oci.tar:$IMAGE"
+
+bytes=$(du -sb "$root" | cut -f 1)
+((bytes <= 120000000)) || die "$((bytes / 1000000)) MB unpacked: more than 120"
+echo "$IMAGE  $((bytes / 1000000)) MB unpacked  $(cat "$work/digest")"
+for archive in dist/runner.docker.tar dist/runner.oci.tar; do
+  echo "$archive  $(($(stat -c %s "$archive") / 1000000)) MB  sha256:$(sha256sum "$archive" | cut -d ' ' -f 1)"
+done

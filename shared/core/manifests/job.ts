@@ -1,0 +1,125 @@
+import { planSecretName, runLabels, runName } from '../names.ts';
+import type { RestoreReference } from '../report/plan-document.ts';
+
+/** How a run is carried out: `apply`'s options, and the arguments of the runner. */
+export interface RunOptions {
+  readonly maxConcurrent: number;
+  readonly capture: 'none' | 'tail';
+  readonly failOn: 'fail' | 'any';
+  readonly keepRestorePhase: boolean;
+}
+
+export interface RunnerJob {
+  readonly restore: RestoreReference;
+  readonly runID: string;
+  readonly image: string;
+  readonly imagePullSecrets: readonly string[];
+  readonly serviceAccount: string;
+  readonly options: RunOptions;
+  /** How many plan Secrets there are. */
+  readonly planParts: number;
+}
+
+/** Where the runner finds its plan; part files in the order of their names. */
+export const PLAN_DIRECTORY = '/var/run/restorehooks/plan';
+export const planPartKey = (part: number): string => `plan-${String(part).padStart(3, '0')}`;
+
+const ONE_DAY_SECONDS = 86_400;
+/** The image's user. */
+const NONROOT = 65_532;
+
+/** The run's Job (contract §8): nothing secret in it, and admitted under PodSecurity `restricted`. */
+export function runnerJob({ restore, runID, image, imagePullSecrets, serviceAccount, options, planParts }: RunnerJob) {
+  const name = runName(restore.name, runID);
+  const labels = runLabels(restore.name, runID);
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: { name, namespace: restore.namespace, labels, ownerReferences: [restoreOwner(restore)] },
+    spec: {
+      backoffLimit: 0,
+      ttlSecondsAfterFinished: ONE_DAY_SECONDS,
+      template: {
+        metadata: { labels },
+        spec: {
+          restartPolicy: 'Never',
+          serviceAccountName: serviceAccount,
+          enableServiceLinks: false,
+          ...(imagePullSecrets.length > 0
+            ? { imagePullSecrets: imagePullSecrets.map((secret) => ({ name: secret })) }
+            : {}),
+          securityContext: {
+            runAsNonRoot: true,
+            runAsUser: NONROOT,
+            runAsGroup: NONROOT,
+            fsGroup: NONROOT,
+            seccompProfile: { type: 'RuntimeDefault' },
+          },
+          containers: [
+            {
+              name: 'runner',
+              image,
+              imagePullPolicy: 'IfNotPresent',
+              args: runnerArgs(restore, runID, options),
+              env: [
+                fromField('POD_NAME', 'metadata.name'),
+                fromField('POD_UID', 'metadata.uid'),
+                { name: 'JOB_NAME', value: name },
+              ],
+              securityContext: {
+                allowPrivilegeEscalation: false,
+                readOnlyRootFilesystem: true,
+                capabilities: { drop: ['ALL'] },
+              },
+              resources: { requests: { cpu: '50m', memory: '128Mi' } },
+              volumeMounts: [{ name: 'plan', mountPath: PLAN_DIRECTORY, readOnly: true }],
+            },
+          ],
+          volumes: [{ name: 'plan', projected: { defaultMode: 0o440, sources: planSources(name, planParts) } }],
+        },
+      },
+    },
+  };
+}
+
+function runnerArgs({ name, namespace }: RestoreReference, runID: string, options: RunOptions): string[] {
+  return [
+    name,
+    `--namespace=${namespace}`,
+    `--run-id=${runID}`,
+    `--plan=${PLAN_DIRECTORY}`,
+    `--max-concurrent=${options.maxConcurrent}`,
+    `--capture=${options.capture}`,
+    `--fail-on=${options.failOn}`,
+    ...(options.keepRestorePhase ? ['--keep-restore-phase'] : []),
+  ];
+}
+
+const fromField = (name: string, fieldPath: string) => ({ name, valueFrom: { fieldRef: { fieldPath } } });
+
+const planSources = (run: string, parts: number) =>
+  Array.from({ length: parts }, (_, part) => ({ secret: { name: planSecretName(run, part) } }));
+
+/** One piece of the plan; owned by the Restore until there is a Job to own it. */
+export function planSecret(restore: RestoreReference, runID: string, part: number, base64: string) {
+  return {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: {
+      name: planSecretName(runName(restore.name, runID), part),
+      namespace: restore.namespace,
+      labels: runLabels(restore.name, runID),
+      ownerReferences: [restoreOwner(restore)],
+    },
+    type: 'restorehooks.io/plan',
+    data: { [planPartKey(part)]: base64 },
+  };
+}
+
+/** What makes the garbage collector take a run away with its Restore. */
+export const restoreOwner = ({ name, uid }: RestoreReference) => ({
+  apiVersion: 'velero.io/v1',
+  kind: 'Restore',
+  name,
+  uid: uid ?? '',
+});

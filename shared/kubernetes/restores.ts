@@ -1,0 +1,74 @@
+import { RestoreHooksError } from '../core/errors.ts';
+import type { Pod } from '../core/model/pod.ts';
+import { Pod as PodModel } from '../core/model/pod.ts';
+import { problemLine } from '../core/model/problem.ts';
+import type { Restore } from '../core/model/restore.ts';
+import { parseRestore } from '../core/model/restore.ts';
+import type { Notice } from '../core/plan/notice.ts';
+import { kubeApiError } from './api-error.ts';
+import type { KubeClient, KubeObject } from './client.ts';
+import { paths } from './paths.ts';
+
+/** Read one Restore. `RESTORE_NOT_FOUND`, or `INVALID_INPUT` naming every path that is wrong. */
+export async function getRestore(client: Pick<KubeClient, 'get'>, namespace: string, name: string): Promise<Restore> {
+  let object: KubeObject;
+  try {
+    object = await client.get(paths.restores(namespace, name));
+  } catch (error) {
+    if (!(error instanceof RestoreHooksError) || error.code !== 'NOT_FOUND') throw error;
+    throw kubeApiError(error)?.name === undefined ? noVelero(error) : noSuchRestore(namespace, name, error);
+  }
+  return readRestore(object, name);
+}
+
+export function readRestore(object: unknown, name: string): Restore {
+  const parsed = parseRestore(object);
+  if (parsed.ok) return parsed.value;
+  throw new RestoreHooksError('INVALID_INPUT', `Restore ${name}: ${parsed.problems.map(problemLine).join('; ')}`, {
+    hint: 'mend these fields of the Restore, or bring hooks of your own with --hooks FILE',
+  });
+}
+
+const noVelero = (cause: unknown): RestoreHooksError =>
+  new RestoreHooksError('RESTORE_NOT_FOUND', "this cluster doesn't know restores.velero.io", {
+    hint: "Velero isn't installed here; check --context",
+    cause,
+  });
+
+const noSuchRestore = (namespace: string, name: string, cause: unknown): RestoreHooksError =>
+  new RestoreHooksError('RESTORE_NOT_FOUND', `there is no Restore ${name} in namespace ${namespace}`, {
+    hint: `list them: kubectl get restores.velero.io -n ${namespace}`,
+    cause,
+  });
+
+/** List the pods that a label selector finds, in all namespaces or in some. A pod that can't be read is a notice. */
+export async function listPods(
+  client: Pick<KubeClient, 'listAll'>,
+  labelSelector: string,
+  namespaces: readonly string[] | undefined,
+): Promise<{ pods: Pod[]; notices: Notice[] }> {
+  const at = namespaces === undefined ? [paths.pods()] : namespaces.map((namespace) => paths.pods(namespace));
+  const lists = await Promise.all(at.map((path) => client.listAll(path, { labelSelector })));
+  return readPods(lists.flatMap(({ items }) => items));
+}
+
+export function readPods(objects: readonly unknown[]): { pods: Pod[]; notices: Notice[] } {
+  const pods: Pod[] = [];
+  const notices: Notice[] = [];
+  for (const object of objects) {
+    const parsed = PodModel.safeParse(object);
+    if (parsed.success) pods.push(parsed.data);
+    else notices.push(unreadable(object));
+  }
+  return { pods, notices };
+}
+
+function unreadable(object: unknown): Notice {
+  const { name, namespace } = (object as { metadata?: Record<string, unknown> } | null)?.metadata ?? {};
+  return {
+    code: 'pod-unreadable',
+    ...(typeof namespace === 'string' ? { namespace } : {}),
+    ...(typeof name === 'string' ? { pod: name } : {}),
+    message: 'this pod is not as Kubernetes writes pods; it is left out',
+  };
+}
