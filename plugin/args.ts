@@ -68,7 +68,7 @@ export function outputArg<const Formats extends readonly Exclude<OutputFormat, '
       short: 'o',
       value: 'FORMAT',
       choices: formats,
-      description: `Output format: ${formats.join(', ')}`,
+      description: 'Output format',
     },
   } as const satisfies Flags;
 }

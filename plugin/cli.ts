@@ -6,11 +6,19 @@ import { camelCase, indexOfCommand, parseArgv } from './argv.ts';
 import { closest } from './closest.ts';
 import type { Command, CommandEntry, CommandList } from './command.ts';
 import type { Context } from './context.ts';
-import { commandHelp, overallHelp, PROGRAM, usageOf } from './help.ts';
 import type { OutputFormat } from './output/view.ts';
+import { PROGRAM, usageOf } from './usage.ts';
 
 /** Every command, in the order of the help. */
 export const allCommands: CommandList = {
+  plan: {
+    summary: 'Show which hooks would run, where, in what order and with which timeouts',
+    load: async () => (await import('./commands/plan.ts')).plan,
+  },
+  setup: {
+    summary: "Print or apply the runner's ServiceAccount and the least rights that it needs",
+    load: async () => (await import('./commands/setup.ts')).setup,
+  },
   version: {
     summary: 'Show the versions of this plugin, its image and the cluster',
     load: async () => (await import('./commands/version.ts')).version,
@@ -43,7 +51,8 @@ async function dispatch(argv: readonly string[], context: Context, commands: Com
     rest = ['--help'];
   }
   if (name === undefined) {
-    context.stdout.write(overallHelp(commands, widthOf(context)));
+    const { overallHelp } = await import('./help.ts');
+    context.stdout.write(await overallHelp(commands, widthOf(context)));
     return ExitCode.Ok;
   }
   const entry = Object.hasOwn(commands, name) ? commands[name] : undefined;
@@ -61,7 +70,8 @@ async function runCommand(
   const flags = { ...command.args, ...commonArgs };
   const { values, positionals } = parseArgv(argv, flags);
   if (values['help'] === true) {
-    context.stdout.write(commandHelp(name, entry.summary, command, flags, widthOf(context)));
+    const { commandHelp } = await import('./help.ts');
+    context.stdout.write(await commandHelp(name, entry.summary, command, flags, widthOf(context)));
     return ExitCode.Ok;
   }
   const { view, exit, error } = await command.run({ ...values, ...named(name, command, positionals) }, context);

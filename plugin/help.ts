@@ -1,97 +1,72 @@
-import type { Command, CommandList, Flag, Flags, Positionals } from './command.ts';
+import type { Argv, Options } from 'yargs';
+import yargs from 'yargs';
+import type { Command, CommandList, Flag, Flags } from './command.ts';
+import { PROGRAM, usageOf } from './usage.ts';
 
-/** What it is called on the command line. */
-export const PROGRAM = 'kubectl restorehooks';
+/*
+ * Our commands as yargs' definitions, for yargs to draw. It reads no command line: docs/adr/0001-argv-by-pflags-rules.md.
+ * Loaded only where help is asked for, as yargs takes longer to start than the rest of the plugin.
+ */
 
-/** `plan RESTORE [flags]` */
-export function usageOf(name: string, { positionals }: Pick<Command, 'positionals'>): string {
-  return [PROGRAM, name, ...positionalUsage(positionals), '[flags]'].join(' ');
+export async function overallHelp(commands: CommandList, width: number): Promise<string> {
+  const page = blankPage(width)
+    .usage(
+      `Run the hooks of Velero restores with a plan, a report and a second chance.\n\nUsage: ${PROGRAM} COMMAND [flags]`,
+    )
+    .epilogue(`Use "${PROGRAM} COMMAND --help" for more about a command.`);
+  for (const [name, { summary }] of Object.entries(commands)) page.command(name, summary);
+  return draw(page);
 }
 
-function positionalUsage(positionals: Positionals): string[] {
-  return Object.entries(positionals).map(([key, { optional, many }]) => {
-    const name = `${key.toUpperCase()}${many ? '...' : ''}`;
-    return optional ? `[${name}]` : name;
-  });
-}
-
-export function overallHelp(commands: CommandList, width: number): string {
-  const rows = Object.entries(commands).map(([name, { summary }]) => [name, summary] as const);
-  return [
-    'Run the hooks of Velero restores with a plan, a report and a second chance.',
-    '',
-    'Usage:',
-    `  ${PROGRAM} COMMAND [flags]`,
-    '',
-    'Commands:',
-    ...columns(rows, width),
-    '',
-    `Use "${PROGRAM} COMMAND --help" for more about a command.`,
-    '',
-  ].join('\n');
-}
-
-export function commandHelp(name: string, summary: string, command: Command, flags: Flags, width: number): string {
-  const lines = [...wrap(`${summary}.`, width)];
-  for (const paragraph of command.details?.split('\n\n') ?? []) lines.push('', ...wrap(paragraph, width));
-  lines.push('', 'Usage:', `  ${usageOf(name, command)}`);
-  const positionals = Object.entries(command.positionals).map(
-    ([key, { description }]) => [key.toUpperCase(), description] as const,
-  );
-  if (positionals.length > 0) lines.push('', 'Arguments:', ...columns(positionals, width));
-  if (command.examples.length > 0) {
-    lines.push('', 'Examples:');
-    for (const [line, what] of command.examples) {
-      lines.push(...wrap(what, width - 4).map((part) => `  # ${part}`), `  ${PROGRAM} ${line}`);
-    }
+export async function commandHelp(
+  name: string,
+  summary: string,
+  command: Command,
+  flags: Flags,
+  width: number,
+): Promise<string> {
+  const paragraphs = [`${summary}.`, command.details ?? [], `Usage: ${usageOf(name, command)}`].flat();
+  const page = blankPage(width).usage(paragraphs.join('\n\n'));
+  for (const [key, { description }] of Object.entries(command.positionals)) {
+    page.positional(key.toUpperCase(), { describe: description });
   }
-  const shown = Object.entries(flags).filter(([, { hidden }]) => !hidden);
-  lines.push('', 'Flags:', ...columns(shown.map(flagRow), width), '');
-  return lines.join('\n');
+  for (const [key, flag] of Object.entries(flags)) page.option(`${key}${valuePart(flag)}`, optionOf(flag));
+  // A command stands in a line of its own, where it can be copied whole.
+  for (const [line, what] of command.examples) page.example(`# ${what}`, '').example(`${PROGRAM} ${line}`, '');
+  return draw(page);
 }
 
-function flagRow([name, flag]: readonly [string, Flag]): readonly [string, string] {
-  const short = flag.short === undefined ? '   ' : `-${flag.short}${flag.short === name ? '' : ','}`;
-  const long = flag.short === name ? '' : ` --${name}`;
-  return [`${short}${long}${valuePart(flag)}`, `${flag.description}${defaultPart(flag)}`];
-}
+/** Nothing that yargs would add by itself, and kubectl's headings. */
+const blankPage = (width: number): Argv =>
+  yargs([])
+    .scriptName('')
+    .detectLocale(false)
+    .help(false)
+    .version(false)
+    .parserConfiguration({ 'camel-case-expansion': false })
+    .updateStrings({ 'Options:': 'Flags:', 'Positionals:': 'Arguments:' })
+    .wrap(width);
 
+const draw = async (page: Argv): Promise<string> => `${await page.getHelp()}\n`;
+
+/** How the value stands behind the flag's name, as kubectl shows it; a name without a value is all that yargs draws. */
 function valuePart(flag: Flag): string {
   if (flag.type === 'boolean') return '';
   const value = flag.value ?? flag.type.toUpperCase();
   return flag.type === 'string' && flag.bare !== undefined ? `[=${value}]` : ` ${value}`;
 }
 
-function defaultPart(flag: Flag): string {
-  if (flag.type === 'strings' || flag.type === 'list' || flag.type === 'duration') return '';
-  return flag.default === undefined || flag.default === false || flag.default === 0
-    ? ''
-    : ` (default: ${flag.default})`;
+function optionOf(flag: Flag): Options {
+  return {
+    describe: flag.description,
+    ...(flag.short !== undefined && { alias: flag.short }),
+    ...(flag.hidden && { hidden: true }),
+    ...(flag.type === 'string' && flag.choices !== undefined && { choices: flag.choices }),
+    ...defaultPart(flag),
+  };
 }
 
-/** Two columns; the second is wrapped, and stands below the first where there is no room beside it. */
-function columns(rows: readonly (readonly [string, string])[], width: number): string[] {
-  const first = Math.min(Math.max(0, ...rows.map(([left]) => left.length)), 34);
-  const room = width - first - 4;
-  return rows.flatMap(([left, right]) => {
-    if (room < 24) return [`  ${left}`, ...wrap(right, width - 6).map((line) => `      ${line}`)];
-    const [head = '', ...rest] = wrap(right, room);
-    const indent = ' '.repeat(first + 4);
-    const below = rest.map((line) => indent + line);
-    return left.length > first
-      ? [`  ${left}`, indent + head, ...below]
-      : [`  ${left.padEnd(first)}  ${head}`.trimEnd(), ...below];
-  });
-}
-
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(/\s+/)) {
-    if (line !== '' && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return [...lines, line];
+function defaultPart(flag: Flag): Options {
+  if (flag.type === 'strings' || flag.type === 'list' || flag.type === 'duration') return {};
+  return flag.default === undefined || flag.default === false || flag.default === 0 ? {} : { default: flag.default };
 }

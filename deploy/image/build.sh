@@ -50,11 +50,14 @@ container=$(buildah from scratch)
 buildah copy --quiet "$container" "$root" / >/dev/null
 buildah config --user 65532:65532 --env PATH=/usr/local/bin --env NODE_ENV=production --workingdir /app \
   --entrypoint '["/usr/local/bin/node", "/app/runner.cjs"]' --created-by 'npm run image' "$container"
-buildah commit --quiet --timestamp 0 --omit-history --identity-label=false "$container" runner >/dev/null
+# Without a name: the archives would carry it beside the one they are for.
+id=$(buildah commit --quiet --timestamp 0 --omit-history --identity-label=false "$container")
 
 rm -f dist/runner.docker.tar dist/runner.oci.tar
-buildah push --quiet --format v2s2 runner "docker-archive:dist/runner.docker.tar:$IMAGE"
-buildah push --quiet --format oci --digestfile "$work/digest" runner "oci-archive:dist/runner.oci.tar:$IMAGE"
+buildah push --quiet --format v2s2 "$id" "docker-archive:dist/runner.docker.tar:$IMAGE"
+buildah push --quiet --format oci --digestfile "$work/digest" "$id" "oci:$work/oci:$IMAGE"
+# Not oci-archive: that one holds the time of the build.
+tar -C "$work/oci" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf dist/runner.oci.tar oci-layout index.json blobs
 
 bytes=$(du -sb "$root" | cut -f 1)
 ((bytes <= 120000000)) || die "$((bytes / 1000000)) MB unpacked: more than 120"

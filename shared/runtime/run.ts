@@ -45,6 +45,8 @@ export interface StartedRun {
   readonly done: Promise<{ readonly status: RunStatus; readonly rows: readonly RunHook[] }>;
   /** Start nothing more. */
   cancel(): void;
+  /** Start nothing more, because the runner itself has to end. */
+  fail(message: string): void;
   /** Don't wait for running hooks any longer either. */
   drop(): void;
 }
@@ -90,6 +92,7 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
   return {
     done: reportToTheEnd(),
     cancel: () => tell({ type: 'cancelRequested' }),
+    fail: (message) => tell({ type: 'runFailed', failure: { code: 'error', message } }),
     drop: () => tell({ type: 'dropRequested' }),
   };
 

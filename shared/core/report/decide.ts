@@ -1,3 +1,4 @@
+import type { Counts } from '../executor/state.ts';
 import type { PlannedHook } from '../hook.ts';
 import { hookDocument } from './plan-document.ts';
 import type { RunHook } from './run-document.ts';
@@ -9,6 +10,8 @@ export type Decision =
   | { readonly action: 'start'; readonly kept: readonly RunHook[]; readonly difference: readonly string[] }
   | { readonly action: 'follow' }
   | { readonly action: 'show' }
+  /** Nothing is left to run, but nobody has written down yet that its runner died. */
+  | { readonly action: 'settle' }
   | { readonly action: 'refuse'; readonly why: string };
 
 export interface Earlier {
@@ -32,10 +35,11 @@ export function decide(
     return { action: 'refuse', why: `run ${status.runID} of this Restore is still going (${kind} ${name})` };
   }
   if (again || !hasExecuted(rows)) return { action: 'start', kept: [], difference: [] };
-  const kept = keptRows(rows, plan.hooks);
   if (same && !died) return { action: 'show' };
-  if (kept.length === plan.hooks.length && rows.length === kept.length) return { action: 'show' };
-  return { action: 'start', kept, difference: differenceOf(rows, plan.hooks) };
+  const kept = keptRows(rows, plan.hooks);
+  const difference = differenceOf(rows, plan.hooks);
+  if (kept.length === plan.hooks.length && difference.length === 0) return { action: died ? 'settle' : 'show' };
+  return { action: 'start', kept, difference };
 }
 
 /** Whether any command of the run was started, or may have been. */
@@ -47,11 +51,59 @@ function keptRows(rows: readonly RunHook[], hooks: readonly PlannedHook[]): RunH
   const earlier = new Map(rows.map((row) => [row.id, row]));
   return hooks.flatMap((hook) => {
     const row = earlier.get(hook.id);
-    return row !== undefined && row.finishedAt !== undefined && isSame(row, hook)
-      ? [{ ...hookDocument(hook), ...resultOf(row) }]
-      : [];
+    if (row === undefined || !isSame(row, hook) || isPending(row)) return [];
+    return [{ ...hookDocument(hook), ...resultOf(row) }];
   });
 }
+
+/** Provably never started, and not because of anything that was decided about the hook. */
+const isPending = ({ state, reason }: RunHook): boolean =>
+  state === 'Waiting' || state === 'Running' || (state === 'NotExecuted' && reason === 'runner-died');
+
+/**
+ * The rows of a run whose runner died, as they can be known from outside (contract §5): without a journal, what a
+ * claimed run had not ended it may have started.
+ */
+export function rowsOfDeadRun(rows: readonly RunHook[], wasClaimed: boolean): RunHook[] {
+  return rows.map((row) => {
+    if (row.state !== 'Waiting' && row.state !== 'Running') return row;
+    const { message: _, ...rest } = row;
+    return wasClaimed
+      ? {
+          ...rest,
+          state: 'Unknown',
+          reason: 'runner-died',
+          message: 'the runner died; the command may have been started',
+        }
+      : { ...rest, state: 'NotExecuted', reason: 'runner-died', message: 'the runner died before it began' };
+  });
+}
+
+/** Counts of rows as a report joins them. */
+export function countRows(rows: readonly RunHook[]): Counts {
+  const counts: Counts = {
+    planned: rows.length,
+    succeeded: 0,
+    failed: 0,
+    timedOut: 0,
+    notExecuted: 0,
+    unknown: 0,
+    waiting: 0,
+    running: 0,
+  };
+  for (const { state } of rows) counts[COUNT_OF[state]] += 1;
+  return counts;
+}
+
+const COUNT_OF = {
+  Waiting: 'waiting',
+  Running: 'running',
+  Succeeded: 'succeeded',
+  Failed: 'failed',
+  TimedOut: 'timedOut',
+  NotExecuted: 'notExecuted',
+  Unknown: 'unknown',
+} as const;
 
 const isSame = (row: RunHook, hook: PlannedHook): boolean =>
   row.podUID === hook.podUID && JSON.stringify(row.command) === JSON.stringify(hook.command);

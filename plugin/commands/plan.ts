@@ -1,0 +1,81 @@
+import { RestoreHooksError } from '../../shared/core/errors.ts';
+import { explainPod } from '../../shared/core/plan/plan-restore-hooks.ts';
+import type { PlanRequest } from '../../shared/core/plan/plan-run.ts';
+import { planRun, refuseWhileBusy } from '../../shared/core/plan/plan-run.ts';
+import { hasWorkedOn } from '../../shared/core/plan/velero.ts';
+import { filenameArg, kubeArgs, outputArg } from '../args.ts';
+import type { CommandResult } from '../command.ts';
+import { defineCommand } from '../command.ts';
+import { planView } from '../output/plan-view.ts';
+import { fileInput, liveInput, planArgs, readHookFiles } from '../plan-input.ts';
+import { namespaceOf, usage, withCluster } from '../session.ts';
+
+export const plan = defineCommand({
+  args: {
+    ...planArgs,
+    explain: { type: 'string', value: 'POD', description: "Say for each hook why it does or doesn't match this pod" },
+    ...filenameArg,
+    ...outputArg(['json', 'yaml', 'wide', 'name']),
+    ...kubeArgs,
+  },
+  positionals: { restore: { description: 'The Restore', optional: true } },
+  examples: [
+    ['plan nightly', 'the hooks that apply would run for the Restore nightly'],
+    ['plan nightly --explain shop/web-0', "why a pod's hooks match, or don't"],
+    ['plan nightly -o json > plan.json', 'a plan to review, and to run with apply -f plan.json'],
+    ['plan -f restore.yaml -f pods/', 'no cluster: a Restore and the pods of its backup'],
+  ],
+  details: 'Changes nothing. Each timeout is the one that will count; (default) marks those that nobody has set.',
+
+  async run(args, context): Promise<CommandResult> {
+    if (args.filename.length > 0) {
+      if (args.restore !== undefined) throw usage('give either a RESTORE or -f, not both');
+      const input = await fileInput(args.filename, args, namespaceOf(args, context), context);
+      if (input.kind === 'plan') return { view: planView(input.plan) };
+      return show(input.request, args);
+    }
+    const { restore } = args;
+    if (restore === undefined)
+      throw usage('RESTORE is missing', 'usage: kubectl restorehooks plan RESTORE, or plan -f FILE');
+    const hookFiles = await readHookFiles(args.hooks, context);
+    const request = await withCluster(args, context, (session) => liveInput(session, restore, args, hookFiles));
+    return show(request, args);
+  },
+});
+
+function show(
+  request: PlanRequest,
+  { explain, force }: { explain: string | undefined; force: boolean },
+): CommandResult {
+  if (explain !== undefined) return { view: { kind: 'text', text: explanation(request, explain) } };
+  const { document } = planRun(request);
+  const view = planView(document);
+  try {
+    refuseWhileBusy(request.restore, force);
+  } catch (error) {
+    // A plan changes nothing, so it can always be shown; that apply would refuse it belongs to it.
+    if (!(error instanceof RestoreHooksError) || view.kind !== 'document') throw error;
+    return { view: { ...view, human: [...view.human, `apply would refuse: ${error.message} (${error.hint})`] } };
+  }
+  return { view };
+}
+
+function explanation(request: PlanRequest, wanted: string): string {
+  const pods = request.pods.filter(
+    ({ metadata: { namespace, name } }) => wanted === name || wanted === `${namespace}/${name}`,
+  );
+  const skipped = request.skipped?.find(({ namespace, pod }) => wanted === pod || wanted === `${namespace}/${pod}`);
+  if (pods.length === 0) {
+    const why =
+      skipped === undefined
+        ? `is not among the pods that ${request.selector.labelSelector} finds`
+        : `is skipped: ${skipped.reason}`;
+    throw usage(`pod ${wanted} ${why}`, 'give it as NAMESPACE/POD; is it labelled, and in the Restore at all?');
+  }
+  const withoutVelerosHooks = hasWorkedOn(request.restore) && !request.rerun;
+  const lines = pods.flatMap((pod) => [
+    `${pod.metadata.namespace}/${pod.metadata.name}`,
+    ...explainPod({ ...request, withoutVelerosHooks }, pod).map((line) => `  ${line}`),
+  ]);
+  return `${lines.join('\n')}\n`;
+}

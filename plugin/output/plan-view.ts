@@ -1,0 +1,73 @@
+import type { HookDocument, PlanDocument } from '../../shared/core/report/plan-document.ts';
+import type { HumanPart, View } from './view.ts';
+
+/** A plan: a row per hook, then what its reader should know. */
+export function planView(plan: PlanDocument): View {
+  const human: HumanPart[] = [];
+  if (plan.hooks.length > 0) {
+    human.push({
+      columns: [
+        { title: 'POD' },
+        { title: 'CONTAINER' },
+        { title: 'HOOK' },
+        { title: 'COMMAND' },
+        { title: 'ON ERROR' },
+        { title: 'EXEC TIMEOUT' },
+        { title: 'WAIT' },
+        { title: 'SOURCE' },
+        { title: 'READY', wide: true },
+        { title: 'ID', wide: true },
+      ],
+      rows: plan.hooks.map((hook) => [
+        `${hook.namespace}/${hook.pod}`,
+        hook.container,
+        `${hook.name} (${hook.index})`,
+        hook.never === undefined ? shortened(hook.command) : `never: ${hook.never}`,
+        hook.onError,
+        timeout(hook.execTimeout, hook.execTimeoutFrom),
+        timeout(hook.waitTimeout, hook.waitTimeoutFrom),
+        sourceOf(hook),
+        hook.waitForReady ? 'waits' : 'no',
+        hook.id,
+      ]),
+    });
+  }
+  human.push(...skippedLines(plan), ...noticeLines(plan), summary(plan), `digest: ${plan.digest}`);
+  return { kind: 'document', document: plan, human, names: plan.hooks.map(({ id }) => id) };
+}
+
+const COMMAND_WIDTH = 40;
+
+function shortened(command: readonly string[]): string {
+  const text = command.join(' ');
+  return text.length <= COMMAND_WIDTH ? text : `${text.slice(0, COMMAND_WIDTH - 1)}…`;
+}
+
+const timeout = (value: string | undefined, from: string): string =>
+  from === 'default' ? `${value ?? 'none'} (default)` : (value ?? 'none');
+
+export const sourceOf = ({ source, origin }: Pick<HookDocument, 'source' | 'origin'>): string =>
+  source === 'annotation' ? `annotation (${origin})` : source;
+
+const skippedLines = ({ skipped }: PlanDocument): string[] =>
+  skipped.map(({ namespace, pod, reason }) => `skipped ${namespace}/${pod}: ${reason}`);
+
+const MOST_NOTICES = 20;
+
+export function noticeLines({ notices }: Pick<PlanDocument, 'notices'>): string[] {
+  const lines = notices.slice(0, MOST_NOTICES).map(({ code, namespace, pod, message }) => {
+    const at = pod === undefined ? '' : `${namespace === undefined ? '' : `${namespace}/`}${pod}: `;
+    return `notice: ${at}${message} (${code})`;
+  });
+  if (notices.length > MOST_NOTICES) lines.push(`notice: ${notices.length - MOST_NOTICES} more; see them with -o json`);
+  return lines;
+}
+
+export function summary({ hooks }: Pick<PlanDocument, 'hooks'>): string {
+  const pods = new Set(hooks.map(({ namespace, pod }) => `${namespace}/${pod}`));
+  const namespaces = new Set(hooks.map(({ namespace }) => namespace));
+  if (hooks.length === 0) return 'no hooks to run';
+  return `${count(hooks.length, 'hook')} in ${count(pods.size, 'pod')} of ${count(namespaces.size, 'namespace')}`;
+}
+
+export const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;

@@ -1,0 +1,216 @@
+import { shortenName } from '../shared/core/digest.ts';
+import { RestoreHooksError } from '../shared/core/errors.ts';
+import { admitsPods, compileIncludesExcludes } from '../shared/core/model/includes-excludes.ts';
+import { compileLabelSelector } from '../shared/core/model/label-selector.ts';
+import type { Pod } from '../shared/core/model/pod.ts';
+import { neverRestored, Pod as PodModel } from '../shared/core/model/pod.ts';
+import { problemLine } from '../shared/core/model/problem.ts';
+import type { Restore, RestoreResourceHookSpec } from '../shared/core/model/restore.ts';
+import { parseRestore, parseRestoreHooks } from '../shared/core/model/restore.ts';
+import { RESTORE_NAME_LABEL } from '../shared/core/names.ts';
+import type { Notice } from '../shared/core/plan/notice.ts';
+import type { PlanRequest } from '../shared/core/plan/plan-run.ts';
+import type { PlanDocument } from '../shared/core/report/plan-document.ts';
+import { parsePlanDocument } from '../shared/core/report/plan-document.ts';
+import type { Flags } from './command.ts';
+import type { Context } from './context.ts';
+import type { InputObject } from './input.ts';
+import { readInput } from './input.ts';
+import type { Session } from './session.ts';
+import { usage } from './session.ts';
+
+/** The flags that say what is planned: `plan` and `apply` take the same. */
+export const planArgs = {
+  hooks: {
+    type: 'list',
+    value: 'FILE',
+    description: "Hooks of your own (kind RestoreHooks), instead of the Restore's; can be repeated",
+  },
+  only: { type: 'strings', value: 'HOOK|POD', description: 'Only this hook, or this pod; can be repeated' },
+  rerun: { type: 'boolean', description: 'Plan also the hooks that Velero has run, perhaps in part' },
+  force: { type: 'boolean', description: "Go on although Velero isn't done with the Restore" },
+  selector: {
+    type: 'string',
+    short: 'l',
+    value: 'SELECTOR',
+    description: "Select the pods by hand, not by Velero's label",
+  },
+  'all-namespaces': { type: 'boolean', short: 'A', description: 'With --selector: pods of all namespaces' },
+  'pod-namespace': { type: 'list', value: 'NAMESPACE', description: 'With --selector: pods of these namespaces' },
+} as const satisfies Flags;
+
+export interface PlanFlags {
+  readonly hooks: readonly string[];
+  readonly only: readonly string[];
+  readonly rerun: boolean;
+  readonly selector: string | undefined;
+  readonly allNamespaces: boolean;
+  readonly podNamespace: readonly string[];
+}
+
+/** What a live plan is made of. `namespaces`: where the runner's rights end, if they do. */
+export async function liveInput(
+  { client, namespace }: Session,
+  name: string,
+  flags: PlanFlags,
+  hookFiles: readonly RestoreResourceHookSpec[] | undefined,
+  namespaces?: readonly string[],
+): Promise<PlanRequest> {
+  const { getRestore, listPods } = await import('../shared/kubernetes/restores.ts');
+  const selector = podSelector(name, flags, namespaces);
+  const [restore, { pods, notices }] = await Promise.all([
+    getRestore(client, namespace, name),
+    listPods(client, selector.labelSelector, selector.namespaces),
+  ]);
+  return { restore, namespace, pods, notices, selector, hookFiles, rerun: flags.rerun, only: flags.only };
+}
+
+function podSelector(
+  name: string,
+  { selector, allNamespaces, podNamespace }: PlanFlags,
+  namespaces: readonly string[] | undefined,
+): PlanDocument['selector'] {
+  const asked = podNamespace.length > 0 ? [...podNamespace] : namespaces && [...namespaces];
+  if (selector === undefined) {
+    if (allNamespaces || podNamespace.length > 0) {
+      throw usage(
+        '--all-namespaces and --pod-namespace go with --selector',
+        "without it, Velero's label finds the pods",
+      );
+    }
+    return { labelSelector: `${RESTORE_NAME_LABEL}=${shortenName(name)}`, ...(asked ? { namespaces: asked } : {}) };
+  }
+  if (allNamespaces === podNamespace.length > 0) {
+    throw usage(
+      '--selector needs either --all-namespaces or --pod-namespace',
+      'say where the pods are: -A, or --pod-namespace NAMESPACE',
+    );
+  }
+  return { labelSelector: selector, ...(asked ? { namespaces: asked } : {}) };
+}
+
+export async function readHookFiles(
+  files: readonly string[],
+  context: Context,
+): Promise<readonly RestoreResourceHookSpec[] | undefined> {
+  if (files.length === 0) return undefined;
+  return (await readInput(files, context)).flatMap(({ object, source }) => {
+    const parsed = parseRestoreHooks(object);
+    if (parsed.ok) return parsed.value.spec.resources;
+    throw invalid(
+      source,
+      parsed.problems.map(problemLine).join('; '),
+      'expected kind RestoreHooks of restorehooks.io/v1',
+    );
+  });
+}
+
+const invalid = ({ file, line }: InputObject['source'], message: string, hint: string): RestoreHooksError =>
+  new RestoreHooksError('INVALID_INPUT', `${file}:${line}: ${message}`, { hint });
+
+/** What `-f` may hold: a saved plan alone, or a Restore and the pods of its backup. */
+export type FileInput =
+  | { readonly kind: 'plan'; readonly plan: PlanDocument }
+  | { readonly kind: 'manifests'; readonly request: PlanRequest };
+
+export async function fileInput(
+  files: readonly string[],
+  flags: PlanFlags,
+  namespace: string,
+  context: Context,
+): Promise<FileInput> {
+  const objects = await readInput(files, context);
+  const saved = objects.find(({ object }) => kindOf(object) === 'RestoreHookPlan');
+  if (saved !== undefined) {
+    if (objects.length > 1) throw usage('a saved plan stands alone: -f names more than one object');
+    const parsed = parsePlanDocument(saved.object);
+    if (parsed.ok) return { kind: 'plan', plan: parsed.value };
+    throw invalid(
+      saved.source,
+      parsed.problems.slice(0, 5).map(problemLine).join('; '),
+      'make it anew: kubectl restorehooks plan RESTORE -o json',
+    );
+  }
+  const hookFiles = await readHookFiles(flags.hooks, context);
+  return { kind: 'manifests', request: manifestsRequest(objects, flags, namespace, hookFiles) };
+}
+
+function manifestsRequest(
+  objects: readonly InputObject[],
+  flags: PlanFlags,
+  namespace: string,
+  hookFiles: readonly RestoreResourceHookSpec[] | undefined,
+): PlanRequest {
+  const restores = objects.filter(({ object }) => kindOf(object) === 'Restore');
+  const [first, second] = restores;
+  if (first === undefined) throw usage('-f names no Restore', 'give it a velero.io/v1 Restore beside the pods');
+  if (second !== undefined)
+    throw invalid(second.source, 'a second Restore; a plan is made for one', 'give one Restore');
+  const parsed = parseRestore(first.object);
+  if (!parsed.ok) throw invalid(first.source, parsed.problems.map(problemLine).join('; '), 'mend these fields');
+  const restore = parsed.value;
+  const notices: Notice[] = [];
+  const skipped: { namespace: string; pod: string; reason: string }[] = [];
+  const pods: Pod[] = [];
+  for (const { object, source } of objects) {
+    if (kindOf(object) !== 'Pod') continue;
+    const pod = PodModel.safeParse(object);
+    if (!pod.success) {
+      notices.push({
+        code: 'pod-unreadable',
+        message: `${source.file}:${source.line}: not as Kubernetes writes pods; left out`,
+      });
+      continue;
+    }
+    const reason = whyNotRestored(restore, pod.data);
+    const { namespace: from, name } = pod.data.metadata;
+    if (reason === undefined) pods.push(asRestored(restore, pod.data));
+    else skipped.push({ namespace: from, pod: name, reason });
+  }
+  return {
+    restore,
+    namespace,
+    pods,
+    notices,
+    skipped,
+    hookFiles,
+    selector: { labelSelector: `${RESTORE_NAME_LABEL}=${shortenName(restore.metadata.name)}` },
+    rerun: flags.rerun,
+    only: flags.only,
+  };
+}
+
+const kindOf = (object: unknown): unknown => (object as { kind?: unknown } | null)?.kind;
+
+/** Why the Restore leaves a pod of its backup out, by its own filters and Velero's rules (contract §1). */
+function whyNotRestored({ spec }: Restore, pod: Pod): string | undefined {
+  const never = neverRestored(pod);
+  if (never !== undefined) return never;
+  const { namespace, labels } = pod.metadata;
+  if (!compileIncludesExcludes(spec.includedNamespaces, spec.excludedNamespaces).admits(namespace)) {
+    return 'namespace-not-included';
+  }
+  if (!admitsPods(spec.includedResources, spec.excludedResources)) return 'pods-not-included';
+  const selectors =
+    spec.orLabelSelectors.length > 0 ? spec.orLabelSelectors : spec.labelSelector ? [spec.labelSelector] : [];
+  const selected = selectors.length === 0 || selectors.some((selector) => compileLabelSelector(selector)(labels));
+  return selected ? undefined : 'labels-not-selected';
+}
+
+/** The pod as Velero will create it: in its target namespace, with Velero's labels, another UID. */
+function asRestored({ metadata: restore, spec }: Restore, pod: Pod): Pod {
+  const { namespace, labels } = pod.metadata;
+  return {
+    ...pod,
+    metadata: {
+      ...pod.metadata,
+      uid: undefined,
+      namespace: spec.namespaceMapping[namespace] ?? namespace,
+      labels: {
+        ...labels,
+        [RESTORE_NAME_LABEL]: shortenName(restore.name),
+        ...(spec.backupName ? { 'velero.io/backup-name': shortenName(spec.backupName) } : {}),
+      },
+    },
+  };
+}

@@ -1,0 +1,52 @@
+import { RestoreHooksError } from '../shared/core/errors.ts';
+import { VERSION } from '../shared/core/version.ts';
+import type { KubeClient } from '../shared/kubernetes/client.ts';
+import type { kubeArgs } from './args.ts';
+import type { Arguments } from './command.ts';
+import type { Context } from './context.ts';
+
+export type KubeArguments = Arguments<typeof kubeArgs, Record<never, never>>;
+
+/** A connection to the cluster that kubectl's flags name. */
+export interface Session {
+  readonly client: KubeClient;
+  /** The Restore's: `-n`, else `VELERO_NAMESPACE`, else `velero`, as Velero's own client has it. */
+  readonly namespace: string;
+  /** `context (server)`, for people. */
+  readonly cluster: string;
+}
+
+export const namespaceOf = ({ namespace }: Pick<KubeArguments, 'namespace'>, { env }: Context): string =>
+  namespace || env['VELERO_NAMESPACE'] || 'velero';
+
+/** Work on the cluster. The Kubernetes side is loaded only here: most of the start-up time is its. */
+export async function withCluster<T>(
+  args: KubeArguments,
+  context: Context,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const [{ loadKubeConfig }, { kubeClient }] = await Promise.all([
+    import('../shared/kubernetes/kubeconfig.ts'),
+    import('../shared/kubernetes/client.ts'),
+  ]);
+  const config = loadKubeConfig({ ...args, env: context.env });
+  const client = kubeClient(config, {
+    requestTimeoutMs: args.requestTimeout,
+    userAgent: `kubectl-restorehooks/${VERSION}`,
+    onWarning: (text) => context.stderr.write(`warning: ${text}\n`),
+  });
+  try {
+    const cluster = `${config.context ?? 'in-cluster'} (${client.server.origin})`;
+    return await work({ client, namespace: namespaceOf(args, context), cluster });
+  } finally {
+    client.close();
+  }
+}
+
+/** Stop waiting when the user has had enough. */
+export function throwIfInterrupted({ signal }: Context): void {
+  if (signal.aborted) throw signal.reason;
+}
+
+export const usage = (message: string, hint?: string): RestoreHooksError =>
+  new RestoreHooksError('INVALID_ARGUMENT', message, hint === undefined ? {} : { hint });

@@ -1,0 +1,172 @@
+import { readFileSync } from 'node:fs';
+import process from 'node:process';
+import { load } from 'js-yaml';
+import { shortenName } from '../shared/core/digest.ts';
+import { ExitCode, RestoreHooksError } from '../shared/core/errors.ts';
+import type { RunOptions } from '../shared/core/manifests/job.ts';
+import { problemLine } from '../shared/core/model/problem.ts';
+import type { RestoreResourceHookSpec } from '../shared/core/model/restore.ts';
+import { parseRestoreHooks } from '../shared/core/model/restore.ts';
+import { RESTORE_NAME_LABEL } from '../shared/core/names.ts';
+import { nothingToRun, planRun, refuseWhileBusy } from '../shared/core/plan/plan-run.ts';
+import type { Payload } from '../shared/core/report/payload.ts';
+import type { RunHook } from '../shared/core/report/run-document.ts';
+import { exitCodeOf, hasEnded } from '../shared/core/report/run-status.ts';
+import { VERSION } from '../shared/core/version.ts';
+import { claimRun, newRunID, newStatus } from '../shared/kubernetes/claim.ts';
+import type { KubeClient } from '../shared/kubernetes/client.ts';
+import { kubeClient } from '../shared/kubernetes/client.ts';
+import { loadKubeConfig } from '../shared/kubernetes/kubeconfig.ts';
+import { getRestore, listPods } from '../shared/kubernetes/restores.ts';
+import { runStatusOf } from '../shared/kubernetes/run-store.ts';
+import { systemClock } from '../shared/system/clock.ts';
+import type { Logger } from '../shared/system/log.ts';
+import { carryOut } from '../shared/wiring/carry-out.ts';
+import type { RunnerConfig } from './config.ts';
+import { runnerConfig } from './config.ts';
+import { readPlanDirectory } from './plan-directory.ts';
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** One run in a pod: with the plan that `apply` mounted, or with one of its own. Resolves to the exit code. */
+export async function main(argv: readonly string[], env: Env, log: Logger): Promise<ExitCode> {
+  const config = runnerConfig(argv, env);
+  const client = kubeClient(loadKubeConfig({ env }), { userAgent: `restorehooks-runner/${VERSION}` });
+  try {
+    return await run(client, config, env, log);
+  } finally {
+    client.close();
+  }
+}
+
+async function run(client: KubeClient, config: RunnerConfig, env: Env, log: Logger): Promise<ExitCode> {
+  const { restore: name, namespace } = config;
+  const payload = config.plan === undefined ? await ownPlan(client, config, log) : readPlanDirectory(config.plan);
+  if (typeof payload === 'number') return payload;
+  const runID = config['run-id'] ?? newRunID();
+  const options: RunOptions = {
+    maxConcurrent: config['max-concurrent'],
+    capture: config.capture,
+    failOn: config['fail-on'],
+    keepRestorePhase: config['keep-restore-phase'],
+  };
+  const document = payload.plan;
+  const claimant = env['POD_UID'] || env['POD_NAME'] || `process-${process.pid}`;
+  const { restore, status } = await claimRun(client, { namespace, name, runID }, claimant, (current) => {
+    refuseWhatMayHaveRun(current.metadata.name, runStatusOf(current), document.digest, config.again);
+    const unnamed = newStatus(current, {
+      runID,
+      planned: { document },
+      runner: { kind: 'job' },
+      options,
+      now: systemClock.now(),
+    });
+    const jobName = env['JOB_NAME'] || env['POD_NAME'];
+    return jobName ? { ...unnamed, runner: { kind: 'job', name: jobName } } : unnamed;
+  });
+  log.info('run claimed', {
+    restore: name,
+    namespace,
+    runID,
+    hooks: payload.plan.hooks.length,
+    digest: document.digest,
+  });
+
+  const started = carryOut(
+    client,
+    systemClock,
+    { restore, status, plan: payload.plan, kept: payload.kept, options },
+    {
+      changed: (rows) => {
+        for (const row of rows) logRow(log, row);
+      },
+      warn: (what, error) => log.warn(what, { code: error.code, reason: error.message }),
+    },
+  );
+  const onTerminate = () => {
+    log.warn('asked to end: nothing more is started');
+    started.fail('the runner was asked to end');
+  };
+  process.once('SIGTERM', onTerminate);
+  process.once('SIGINT', onTerminate);
+  const { status: ended } = await started.done;
+  log.info('run ended', { runID, phase: ended.phase, counts: ended.counts, failure: ended.failure });
+  return exitCodeOf(ended);
+}
+
+/** Ids, states and times: no commands, and nothing that a command printed. */
+function logRow(log: Logger, row: RunHook): void {
+  const { id, namespace, pod, container, state, reason, exitCode, message } = row;
+  const fields = { hook: id, namespace, pod, hookContainer: container, hookPhase: state, reason, exitCode, message };
+  if (state === 'Waiting') log.debug('hook waits', fields);
+  else if (state === 'Running') log.info('hook started', fields);
+  else log.info('hook ended', fields);
+}
+
+/** The plan of a Job that was made by hand (contract §8); or an exit code where there is nothing to run. */
+async function ownPlan(client: KubeClient, config: RunnerConfig, log: Logger): Promise<Payload | ExitCode> {
+  const { restore: name, namespace } = config;
+  const restore = await getRestore(client, namespace, name);
+  refuseWhileBusy(restore, config.force);
+  const hookFiles = config.hooks.length === 0 ? undefined : config.hooks.flatMap(readHooksFile);
+  const labelSelector = `${RESTORE_NAME_LABEL}=${shortenName(name)}`;
+  const { pods, notices } = await listPods(client, labelSelector, undefined);
+  const planned = planRun({
+    restore,
+    namespace,
+    pods,
+    notices,
+    hookFiles,
+    selector: { labelSelector },
+    rerun: config.rerun,
+    only: config.only,
+  });
+  for (const notice of planned.document.notices) log.warn('notice', { ...notice });
+  const error = nothingToRun(planned, { restore, hookFiles }, config['allow-no-match']);
+  if (error !== undefined) throw error;
+  const earlier = runStatusOf(restore);
+  if (earlier !== undefined && hasEnded(earlier) && earlier.planDigest === planned.document.digest && !config.again) {
+    log.info('this plan has been run', { runID: earlier.runID, phase: earlier.phase });
+    return exitCodeOf(earlier);
+  }
+  if (planned.hooks.length === 0) {
+    log.info('there are no hooks to run', { restore: name, namespace });
+    return ExitCode.Ok;
+  }
+  return { version: 1, plan: planned.document, kept: [] };
+}
+
+/**
+ * A runner may not read reports, so it can't know which hooks of an earlier run have been executed: after one that
+ * did anything it starts nothing unless it is told to start over.
+ */
+function refuseWhatMayHaveRun(
+  name: string,
+  earlier: ReturnType<typeof runStatusOf>,
+  digest: string,
+  again: boolean,
+): void {
+  if (earlier === undefined || again) return;
+  const { planned, notExecuted } = earlier.counts;
+  if (planned === notExecuted) return;
+  const same = earlier.planDigest === digest ? 'this plan' : 'another plan';
+  throw new RestoreHooksError(
+    'RUN_BY_ANOTHER',
+    `${same} of Restore ${name} has been run (${earlier.runID}); nothing is started`,
+    {
+      hint: `let the plugin decide what is new: kubectl restorehooks apply ${name}; or start over with --again`,
+    },
+  );
+}
+
+function readHooksFile(file: string): readonly RestoreResourceHookSpec[] {
+  let object: unknown;
+  try {
+    object = load(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new RestoreHooksError('INVALID_INPUT', `${file} can't be read as YAML`, { cause: error });
+  }
+  const parsed = parseRestoreHooks(object);
+  if (parsed.ok) return parsed.value.spec.resources;
+  throw new RestoreHooksError('INVALID_INPUT', `${file}: ${parsed.problems.map(problemLine).join('; ')}`);
+}

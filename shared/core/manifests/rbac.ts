@@ -1,0 +1,160 @@
+import { SERVICE_ACCOUNT } from '../names.ts';
+
+/** Where a right holds: in the Restore's namespace, or where the pods are. */
+type Scope = 'restore' | 'pods';
+
+export interface RunnerRule {
+  readonly scope: Scope;
+  readonly apiGroup: string;
+  /** With its subresource: `pods/exec`. */
+  readonly resource: string;
+  readonly verbs: readonly string[];
+}
+
+/** All that the runner may do (contract §8). Roles, and the questions whether it may, are made of it. */
+export const runnerRules = (): readonly RunnerRule[] => [
+  { scope: 'restore', apiGroup: 'velero.io', resource: 'restores', verbs: ['get', 'patch'] },
+  // Only create: RBAC knows no prefixes, and Velero's cloud credentials are in the same namespace.
+  { scope: 'restore', apiGroup: '', resource: 'secrets', verbs: ['create'] },
+  { scope: 'restore', apiGroup: 'batch', resource: 'jobs', verbs: ['get'] },
+  { scope: 'pods', apiGroup: '', resource: 'pods', verbs: ['get', 'list', 'watch'] },
+  // An exec over WebSocket is a GET; from Kubernetes 1.35 on the API server asks for `create` as well.
+  { scope: 'pods', apiGroup: '', resource: 'pods/exec', verbs: ['get', 'create'] },
+];
+
+/** One thing to do, as an access review asks for it. */
+export interface Right {
+  readonly group: string;
+  readonly resource: string;
+  readonly subresource?: string;
+  readonly verb: string;
+  /** Absent: in all namespaces. */
+  readonly namespace?: string;
+}
+
+export interface RunnerPlace {
+  /** The Restore's. */
+  readonly namespace: string;
+  /** Where the pods are; absent: in all namespaces. */
+  readonly podNamespaces?: readonly string[] | undefined;
+}
+
+/** The rules of the runner one by one. */
+export function runnerRights(
+  { namespace, podNamespaces }: RunnerPlace,
+  rules: readonly RunnerRule[] = runnerRules(),
+): Right[] {
+  return rules.flatMap((rule) => {
+    const [resource = '', subresource] = rule.resource.split('/');
+    const places = rule.scope === 'restore' ? [namespace] : (podNamespaces ?? [undefined]);
+    return places.flatMap((place) =>
+      rule.verbs.map((verb) => ({
+        group: rule.apiGroup,
+        resource,
+        ...(subresource !== undefined && { subresource }),
+        verb,
+        ...(place !== undefined && { namespace: place }),
+      })),
+    );
+  });
+}
+
+export const MANAGED_LABELS = {
+  'app.kubernetes.io/name': 'restorehooks',
+  'app.kubernetes.io/managed-by': 'kubectl-restorehooks',
+} as const;
+
+const NAMESPACES_ANNOTATION = 'restorehooks.io/namespaces';
+
+/** To which namespaces `setup --namespaces` has limited this ServiceAccount; undefined: to none. */
+export function podNamespacesOf(serviceAccount: {
+  readonly metadata?: { readonly annotations?: Readonly<Record<string, string>> | null };
+}): readonly string[] | undefined {
+  const names = serviceAccount.metadata?.annotations?.[NAMESPACES_ANNOTATION]?.split(',').map((name) => name.trim());
+  const found = names?.filter((name) => name !== '') ?? [];
+  return found.length === 0 ? undefined : found;
+}
+
+/** What `setup` makes carries its place in its name: two Veleros in one cluster, or two ServiceAccounts, don't meet. */
+export const restoreRoleName = (serviceAccount: string): string => `restorehooks:${serviceAccount}`;
+export const podRoleName = (namespace: string, serviceAccount: string): string =>
+  `restorehooks:${namespace}:${serviceAccount}`;
+
+interface Metadata {
+  readonly name: string;
+  readonly namespace?: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+export interface SetupManifest {
+  readonly apiVersion: string;
+  readonly kind: 'ServiceAccount' | 'Role' | 'RoleBinding' | 'ClusterRole' | 'ClusterRoleBinding';
+  readonly metadata: Metadata;
+  readonly [field: string]: unknown;
+}
+
+export interface Setup extends RunnerPlace {
+  readonly serviceAccount?: string;
+}
+
+/** The runner's ServiceAccount and the least rights that it needs, in an order in which they can be created. */
+export function setupManifests(
+  { namespace, podNamespaces, serviceAccount = SERVICE_ACCOUNT }: Setup,
+  rules: readonly RunnerRule[] = runnerRules(),
+): SetupManifest[] {
+  const subject = { kind: 'ServiceAccount', name: serviceAccount, namespace };
+  const granted = (scope: Scope, name: string, place?: string) =>
+    roleAndBinding(
+      rules.filter((rule) => rule.scope === scope),
+      subject,
+      name,
+      place,
+    );
+  const podRole = podRoleName(namespace, serviceAccount);
+  return [
+    {
+      apiVersion: 'v1',
+      kind: 'ServiceAccount',
+      metadata: {
+        ...metadata(serviceAccount, namespace),
+        ...(podNamespaces !== undefined && { annotations: { [NAMESPACES_ANNOTATION]: podNamespaces.join(',') } }),
+      },
+    },
+    ...granted('restore', restoreRoleName(serviceAccount), namespace),
+    ...(podNamespaces?.flatMap((place) => granted('pods', podRole, place)) ?? granted('pods', podRole)),
+  ];
+}
+
+/** Cluster-wide without a namespace. */
+function roleAndBinding(
+  rules: readonly RunnerRule[],
+  subject: object,
+  name: string,
+  namespace: string | undefined,
+): SetupManifest[] {
+  const group = 'rbac.authorization.k8s.io';
+  const [role, binding] =
+    namespace === undefined ? (['ClusterRole', 'ClusterRoleBinding'] as const) : (['Role', 'RoleBinding'] as const);
+  return [
+    {
+      apiVersion: `${group}/v1`,
+      kind: role,
+      metadata: metadata(name, namespace),
+      rules: rules.map(({ apiGroup, resource, verbs }) => ({ apiGroups: [apiGroup], resources: [resource], verbs })),
+    },
+    {
+      apiVersion: `${group}/v1`,
+      kind: binding,
+      metadata: metadata(name, namespace),
+      roleRef: { apiGroup: group, kind: role, name },
+      subjects: [subject],
+    },
+  ];
+}
+
+const metadata = (name: string, namespace: string | undefined): Metadata => ({
+  name,
+  ...(namespace !== undefined && { namespace }),
+  labels: MANAGED_LABELS,
+});

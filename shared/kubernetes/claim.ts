@@ -1,0 +1,108 @@
+import { randomInt } from 'node:crypto';
+import { RestoreHooksError } from '../core/errors.ts';
+import type { RunOptions } from '../core/manifests/job.ts';
+import type { Restore } from '../core/model/restore.ts';
+import { runName } from '../core/names.ts';
+import type { PlannedRun } from '../core/plan/plan-run.ts';
+import { formatInstant } from '../core/report/instant.ts';
+import type { RunStatus } from '../core/report/run-status.ts';
+import { hasEnded } from '../core/report/run-status.ts';
+import type { KubeClient } from './client.ts';
+import { getRestore } from './restores.ts';
+import { runStatusOf, writeStatus } from './run-store.ts';
+
+const ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
+
+/** Six characters that spell no word. */
+export const newRunID = (): string => Array.from({ length: 6 }, () => ALPHABET[randomInt(ALPHABET.length)]).join('');
+
+export interface NewRun {
+  readonly runID: string;
+  readonly planned: Pick<PlannedRun, 'document'>;
+  readonly runner: { readonly kind: 'job' } | { readonly kind: 'local'; readonly name: string };
+  readonly options: Pick<RunOptions, 'failOn'>;
+  readonly now: number;
+}
+
+/** The status of a run that is about to be launched. */
+export function newStatus(restore: Restore, { runID, planned: { document }, runner, options, now }: NewRun): RunStatus {
+  const leftOut = document.notices.filter(({ code }) => code === 'init-hooks-not-run').length;
+  const notices = leftOut === 0 ? {} : { notices: [`init hooks of ${leftOut} pods are not run by this version`] };
+  return {
+    version: 1,
+    runID,
+    attempt: (runStatusOf(restore)?.attempt ?? 0) + 1,
+    planDigest: document.digest,
+    phase: 'Pending',
+    runner: runner.kind === 'job' ? { kind: 'job', name: runName(restore.metadata.name, runID) } : runner,
+    createdAt: formatInstant(now),
+    failOn: options.failOn,
+    counts: {
+      planned: document.hooks.length,
+      succeeded: 0,
+      failed: 0,
+      timedOut: 0,
+      notExecuted: 0,
+      unknown: 0,
+      waiting: document.hooks.length,
+      running: 0,
+    },
+    failures: [],
+    reportParts: 0,
+    ...notices,
+  };
+}
+
+export const versionOf = ({ metadata }: Restore, namespace: string) => ({
+  namespace: metadata.namespace || namespace,
+  name: metadata.name,
+  resourceVersion: metadata.resourceVersion ?? '',
+});
+
+const CLAIM_TRIES = 10;
+
+/**
+ * Make a run this runner's own, before it starts anything (contract §8): `claimant` is written into its status where
+ * nobody else has been. Rejects with `RUN_BY_ANOTHER` for a run that isn't there to be claimed.
+ */
+export async function claimRun(
+  client: Pick<KubeClient, 'get' | 'patch'>,
+  { namespace, name, runID }: { readonly namespace: string; readonly name: string; readonly runID: string },
+  claimant: string,
+  /** For a run that nobody wrote down: what to write. */
+  unwritten: (restore: Restore) => RunStatus,
+): Promise<{ readonly restore: Restore; readonly status: RunStatus }> {
+  for (let tries = 1; ; tries += 1) {
+    const restore = await getRestore(client, namespace, name);
+    const status = claimable(restore, runID, claimant) ?? unwritten(restore);
+    const claimed: RunStatus = {
+      ...status,
+      phase: 'InProgress',
+      runner: { ...status.runner, claimedBy: claimant },
+    };
+    try {
+      await writeStatus(client, versionOf(restore, namespace), claimed);
+      return { restore, status: claimed };
+    } catch (error) {
+      const isConflict = error instanceof RestoreHooksError && error.code === 'WRITE_CONFLICT';
+      if (!isConflict || tries >= CLAIM_TRIES) throw error;
+    }
+  }
+}
+
+/** The status of the run if this runner may have it; undefined where it has to be written first. */
+function claimable(restore: Restore, runID: string, claimant: string): RunStatus | undefined {
+  const status = runStatusOf(restore);
+  if (status === undefined) return undefined;
+  const { claimedBy } = status.runner;
+  if (status.runID === runID) {
+    if (!hasEnded(status) && (claimedBy === undefined || claimedBy === claimant)) return status;
+    const why = hasEnded(status) ? `has ended (${status.phase})` : `was claimed by pod ${claimedBy}`;
+    throw new RestoreHooksError('RUN_BY_ANOTHER', `run ${runID} ${why}; nothing is started`);
+  }
+  if (hasEnded(status)) return undefined;
+  throw new RestoreHooksError(
+    'RUN_BY_ANOTHER',
+    `run ${status.runID} of Restore ${restore.metadata.name} is still going; nothing is started`,
+  );
+}

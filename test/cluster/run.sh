@@ -1,0 +1,27 @@
+#!/bin/bash
+# npm run test:cluster: the cluster and end-to-end tests on a real Kubernetes, which is taken down whatever happens.
+# `run.sh FILE...` runs only these test files.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+PATH=$PWD/node_modules/.bin:$PATH
+export TESTBED=${TESTBED:-restorehooks-ci}
+bed=$PWD/test/cluster/testbed
+
+shopt -s globstar nullglob
+files=("$@")
+((${#files[@]})) || files=(test/cluster/**/*.test.ts test/e2e/**/*.test.ts)
+((${#files[@]})) || {
+  echo "test:cluster: no test files" >&2
+  exit 1
+}
+
+node build.mjs
+bash deploy/image/build.sh
+"$bed" down >/dev/null # what a crash has left
+trap '"$bed" down' EXIT
+trap 'exit 143' TERM
+trap 'exit 129' HUP
+trap 'exit 130' INT
+"$bed" up
+"$bed" load dist/runner.docker.tar
+RESTOREHOOKS_TEST_CLUSTER=1 "$bed" in node --test --test-concurrency=1 "${files[@]}" </dev/null
