@@ -29,16 +29,19 @@ const onlyKubeConfig = {
   },
 };
 
-/** The plugin loads the client library as a part of its own, and only with `import()`. */
-const clientIsAPart = {
-  name: 'client-is-a-part',
+/** What few commands need is a part of its own in the plugin, and only loaded with `import()`. */
+const partOf = { [CLIENT]: 'client', yargs: 'help' };
+const heavyOnesAreParts = {
+  name: 'heavy-ones-are-parts',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: new RegExp(`^${CLIENT}$`) }, ({ kind, importer }) =>
+    onResolve({ filter: new RegExp(`^(${Object.keys(partOf).join('|')})$`) }, ({ path, kind, importer }) =>
       kind === 'dynamic-import'
-        ? { path: CLIENT, namespace: 'part' }
-        : { errors: [{ text: `${importer}: ${CLIENT} may only be loaded with import()` }] },
+        ? { path, namespace: 'part' }
+        : { errors: [{ text: `${importer}: ${path} may only be loaded with import()` }] },
     );
-    onLoad({ filter: /./, namespace: 'part' }, () => ({ contents: `module.exports = require('part:client')` }));
+    onLoad({ filter: /./, namespace: 'part' }, ({ path }) => ({
+      contents: `export * from 'part:${partOf[path]}'; export { default } from 'part:${partOf[path]}';`,
+    }));
     onResolve({ filter: /^part:/ }, ({ path }) => ({ path, external: true }));
   },
 };
@@ -114,20 +117,29 @@ function mainAsComment(code) {
   return `/*main\n${code.replaceAll('*/', '*\x01/')}*/\n`;
 }
 // Compressed, since every command reads it and few unpack it.
-const clientAsComment = (code) => `/*client\n${brotliCompressSync(code).toString('base64')}*/\n`;
+const partAsComment = (name, code) => `/*${name}\n${brotliCompressSync(code).toString('base64')}*/\n`;
 
-const [main, client, runner] = await Promise.all([
-  bundle('plugin/main.ts', [clientIsAPart]),
+/** yargs asks where it is, to find translations: they aren't here, and aren't missed. */
+const yargsWithoutItsPlace = {
+  define: { 'import.meta': 'importMeta' },
+  banner: { js: "var importMeta = { url: require('node:url').pathToFileURL(__filename).href };" },
+};
+
+const [main, client, help, runner] = await Promise.all([
+  bundle('plugin/main.ts', [heavyOnesAreParts]),
   bundle(CLIENT, [onlyKubeConfig]),
+  bundle('yargs', [], yargsWithoutItsPlace),
   bundle('runner/job.ts', [onlyKubeConfig], { banner: { js: nodeCheck('the runner of kubectl restorehooks') } }),
 ]);
-const plugin = `#!/usr/bin/env node\n${nodeCheck('kubectl restorehooks')}${loader}${mainAsComment(main)}${clientAsComment(client)}`;
+const plugin = `#!/usr/bin/env node\n${nodeCheck('kubectl restorehooks')}${loader}${mainAsComment(main)}${partAsComment('client', client)}${partAsComment('help', help)}`;
 
 mkdirSync('dist', { recursive: true });
 writeFileSync('dist/kubectl-restorehooks', plugin, { mode: 0o755 });
 writeFileSync('dist/runner.cjs', runner);
 
 const size = (text) => `${Math.round(Buffer.byteLength(text) / 1024)} KiB`;
-process.stdout.write(`dist/kubectl-restorehooks  ${size(plugin)} (main ${size(main)}, client ${size(client)})\n`);
+process.stdout.write(
+  `dist/kubectl-restorehooks  ${size(plugin)} (main ${size(main)}, client ${size(client)}, help ${size(help)})\n`,
+);
 process.stdout.write(`dist/runner.cjs            ${size(runner)}\n`);
 process.stdout.write(`image                      ${DEFAULT_IMAGE}\n`);

@@ -6,14 +6,22 @@ import { camelCase, indexOfCommand, parseArgv } from './argv.ts';
 import { closest } from './closest.ts';
 import type { Command, CommandEntry, CommandList } from './command.ts';
 import type { Context } from './context.ts';
+import { commandHelp, overallHelp, PROGRAM, usageOf } from './help.ts';
 import type { OutputFormat } from './output/view.ts';
-import { PROGRAM, usageOf } from './usage.ts';
 
 /** Every command, in the order of the help. */
 export const allCommands: CommandList = {
   plan: {
     summary: 'Show which hooks would run, where, in what order and with which timeouts',
     load: async () => (await import('./commands/plan.ts')).plan,
+  },
+  apply: {
+    summary: "Run a Restore's hooks, and follow the run to its end",
+    load: async () => (await import('./commands/apply.ts')).apply,
+  },
+  status: {
+    summary: "Show where a Restore's run stands, hook by hook",
+    load: async () => (await import('./commands/status.ts')).status,
   },
   setup: {
     summary: "Print or apply the runner's ServiceAccount and the least rights that it needs",
@@ -51,7 +59,6 @@ async function dispatch(argv: readonly string[], context: Context, commands: Com
     rest = ['--help'];
   }
   if (name === undefined) {
-    const { overallHelp } = await import('./help.ts');
     context.stdout.write(await overallHelp(commands, widthOf(context)));
     return ExitCode.Ok;
   }
@@ -70,7 +77,6 @@ async function runCommand(
   const flags = { ...command.args, ...commonArgs };
   const { values, positionals } = parseArgv(argv, flags);
   if (values['help'] === true) {
-    const { commandHelp } = await import('./help.ts');
     context.stdout.write(await commandHelp(name, entry.summary, command, flags, widthOf(context)));
     return ExitCode.Ok;
   }

@@ -1,15 +1,27 @@
 import type { Argv, Options } from 'yargs';
-import yargs from 'yargs';
-import type { Command, CommandList, Flag, Flags } from './command.ts';
-import { PROGRAM, usageOf } from './usage.ts';
+import type { Command, CommandList, Flag, Flags, Positionals } from './command.ts';
 
 /*
  * Our commands as yargs' definitions, for yargs to draw. It reads no command line: docs/adr/0001-argv-by-pflags-rules.md.
- * Loaded only where help is asked for, as yargs takes longer to start than the rest of the plugin.
  */
 
+/** What it is called on the command line. */
+export const PROGRAM = 'kubectl restorehooks';
+
+/** `kubectl restorehooks plan RESTORE [flags]` */
+export function usageOf(name: string, { positionals }: Pick<Command, 'positionals'>): string {
+  return [PROGRAM, name, ...positionalUsage(positionals), '[flags]'].join(' ');
+}
+
+function positionalUsage(positionals: Positionals): string[] {
+  return Object.entries(positionals).map(([key, { optional, many }]) => {
+    const name = `${key.toUpperCase()}${many ? '...' : ''}`;
+    return optional ? `[${name}]` : name;
+  });
+}
+
 export async function overallHelp(commands: CommandList, width: number): Promise<string> {
-  const page = blankPage(width)
+  const page = (await blankPage(width))
     .usage(
       `Run the hooks of Velero restores with a plan, a report and a second chance.\n\nUsage: ${PROGRAM} COMMAND [flags]`,
     )
@@ -26,7 +38,7 @@ export async function commandHelp(
   width: number,
 ): Promise<string> {
   const paragraphs = [`${summary}.`, command.details ?? [], `Usage: ${usageOf(name, command)}`].flat();
-  const page = blankPage(width).usage(paragraphs.join('\n\n'));
+  const page = (await blankPage(width)).usage(paragraphs.join('\n\n'));
   for (const [key, { description }] of Object.entries(command.positionals)) {
     page.positional(key.toUpperCase(), { describe: description });
   }
@@ -37,8 +49,10 @@ export async function commandHelp(
 }
 
 /** Nothing that yargs would add by itself, and kubectl's headings. */
-const blankPage = (width: number): Argv =>
-  yargs([])
+async function blankPage(width: number): Promise<Argv> {
+  // Loaded only where help is asked for: it takes longer to start than the rest of the plugin.
+  const { default: yargs } = await import('yargs');
+  return yargs([])
     .scriptName('')
     .detectLocale(false)
     .help(false)
@@ -46,6 +60,7 @@ const blankPage = (width: number): Argv =>
     .parserConfiguration({ 'camel-case-expansion': false })
     .updateStrings({ 'Options:': 'Flags:', 'Positionals:': 'Arguments:' })
     .wrap(width);
+}
 
 const draw = async (page: Argv): Promise<string> => `${await page.getHelp()}\n`;
 

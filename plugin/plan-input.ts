@@ -14,8 +14,8 @@ import type { PlanDocument } from '../shared/core/report/plan-document.ts';
 import { parsePlanDocument } from '../shared/core/report/plan-document.ts';
 import type { Flags } from './command.ts';
 import type { Context } from './context.ts';
-import type { InputObject } from './input.ts';
 import { readInput } from './input.ts';
+import type { InputObject } from './manifests.ts';
 import type { Session } from './session.ts';
 import { usage } from './session.ts';
 

@@ -122,7 +122,6 @@ const lostSight = /waiting for exec|ttrpc: closed|transport is closing|context (
 const notRun: readonly (readonly [RegExp, string])[] = [
   [/executable file not found|no such file or directory/, 'no such command in the container'],
   [/permission denied|exec format error/, 'the command is not executable in the container'],
-  [/argument list too long/, 'the command line is too long for the container'],
   [
     /failed to (start|create) exec|OCI runtime exec failed|unable to start container process|not running|CONTAINER_EXITED|container .*not found|failed to load task/,
     'the container runtime could not start the command (no such file, not executable, or the container is gone)',

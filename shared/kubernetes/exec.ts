@@ -32,8 +32,8 @@ const usualTiming: ExecTiming = { connectMs: 30_000, answerMs: 60_000, pingMs: 2
 /** A status frame is as long as its command, and a server takes up to 1 MiB of that. */
 const maxPayload = 16 * 1024 * 1024;
 const maxRefusalBytes = 64 * 1024;
-/** Go's limit on a request's head. Longer ones are answered 431, but often the answer is lost as they are still sent. */
-const maxPathBytes = 1024 * 1024;
+/** All that Go reads of a request's head. What is longer is answered 431, but the answer is often lost as it is still sent. */
+const maxPathBytes = 1024 * 1024 + 4096;
 
 /**
  * Runs hooks through `pods/exec`, by WebSocket and `v4.channel.k8s.io`.

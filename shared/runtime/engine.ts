@@ -24,7 +24,7 @@ export interface Observer {
  */
 export function startEngine(run: RunState, ports: EnginePorts, observer: Observer): (fact: Fact) => void {
   const { clock, exec, journal } = ports;
-  const timers = new Map<PodKey, () => void>();
+  const timers = new Map<PodKey, { readonly at: number; readonly cancel: () => void }>();
   const streams = new Map<HookId, () => void>();
   let facts: Fact[] = [];
 
@@ -57,16 +57,18 @@ export function startEngine(run: RunState, ports: EnginePorts, observer: Observe
         return;
       case 'setTimer': {
         const { key, at } = effect;
-        timers.get(key)?.();
+        const last = timers.get(key);
+        if (last?.at === at) return;
+        last?.cancel();
         const fire = () => {
           timers.delete(key);
           tell({ type: 'timerFired', key });
         };
-        timers.set(key, clock.setTimer(at - clock.now(), fire));
+        timers.set(key, { at, cancel: clock.setTimer(at - clock.now(), fire) });
         return;
       }
       case 'clearTimer':
-        timers.get(effect.key)?.();
+        timers.get(effect.key)?.cancel();
         timers.delete(effect.key);
         return;
     }

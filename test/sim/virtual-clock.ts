@@ -1,11 +1,25 @@
 import type { Clock } from '../../shared/ports/ports.ts';
 
-/** A clock that stands still until it is told to go on; what falls on one instant happens together, in order of `at`. */
+export interface VirtualClockOptions {
+  /** Decides the order of what falls on one instant; absent = the order in which it was set. */
+  readonly tieBreak?: () => number;
+  /** Whether what falls on one instant is one happening (default), or each timer is one of its own. */
+  readonly together?: boolean;
+}
+
+/** A clock that stands still until it is told to go on. */
 export class VirtualClock implements Clock {
   #now = 0;
   #serial = 0;
   readonly #heap: Entry[] = [];
   readonly #soon: (() => void)[] = [];
+  readonly #tieBreak: () => number;
+  readonly #together: boolean;
+
+  constructor({ tieBreak, together }: VirtualClockOptions = {}) {
+    this.#tieBreak = tieBreak ?? (() => this.#serial++);
+    this.#together = together ?? true;
+  }
 
   now(): number {
     return this.#now;
@@ -16,7 +30,7 @@ export class VirtualClock implements Clock {
   }
 
   setTimer(afterMs: number, fire: () => void): () => void {
-    const entry: Entry = { at: this.#now + Math.max(0, afterMs), serial: this.#serial++, fire };
+    const entry: Entry = { at: this.#now + Math.max(0, afterMs), serial: this.#tieBreak(), fire };
     push(this.#heap, entry);
     return () => {
       entry.fire = undefined;
@@ -25,13 +39,33 @@ export class VirtualClock implements Clock {
 
   /** Run until nothing is left or the next thing is after `until`. */
   runUntil(until: number): void {
-    for (;;) {
+    while (this.runNext(until)) {}
+  }
+
+  /**
+   * The same where promises are part of what happens: all that can settle does before time goes on.
+   * `setImmediate` comes after every microtask, also those that microtasks make.
+   */
+  async runUntilWithPromises(until: number): Promise<void> {
+    do {
       this.#settle();
-      const next = this.#heap[0];
-      if (next === undefined || next.at > until) return;
-      this.#now = next.at;
-      while (this.#heap[0]?.at === this.#now) pop(this.#heap)?.fire?.();
+      await new Promise((resolve) => setImmediate(resolve));
+    } while (this.runNext(until));
+  }
+
+  /** Run what falls on the next instant; false where there is none up to `until`. */
+  runNext(until: number): boolean {
+    this.#settle();
+    while (this.#heap.length > 0 && this.#heap[0]?.fire === undefined) pop(this.#heap);
+    const next = this.#heap[0];
+    if (next === undefined || next.at > until) return false;
+    this.#now = next.at;
+    while (this.#heap[0]?.at === this.#now) {
+      pop(this.#heap)?.fire?.();
+      if (!this.#together) this.#settle();
     }
+    this.#settle();
+    return true;
   }
 
   #settle(): void {

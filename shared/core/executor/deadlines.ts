@@ -12,14 +12,16 @@ export const execDeadline = (
   { execTimeoutMs }: PlannedHook,
 ): number | undefined => (execTimeoutMs === null ? undefined : startedAt + execTimeoutMs);
 
-/** The next time at which the pod has to be looked at although nothing has happened to it. */
-export function lookAgainAt(pod: PodRun): number | undefined {
+/** The next time after `now` at which the pod has to be looked at although nothing has happened to it. */
+export function lookAgainAt(pod: PodRun, now: number): number | undefined {
   let next = Number.POSITIVE_INFINITY;
   for (let at = 0; at < pod.hooks.length; at += 1) {
     const state = stateOf(pod, at);
     const hook = hookAt(pod, at);
     if (state.phase === 'Running') next = Math.min(next, execDeadline(state, hook) ?? next);
-    if (state.phase === 'Waiting') next = Math.min(next, state.retryAt ?? next);
+    // A try that is due already waits for something else: a slot, its container.
+    if (state.phase === 'Waiting' && state.retryAt !== undefined && state.retryAt > now)
+      next = Math.min(next, state.retryAt);
     if (state.phase === 'Waiting' || state.phase === 'Recording')
       next = Math.min(next, waitDeadline(pod, hook) ?? next);
   }

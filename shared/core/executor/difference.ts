@@ -2,24 +2,25 @@ import type { HookId } from '../hook.ts';
 import { lookAgainAt } from './deadlines.ts';
 import type { Effect } from './protocol.ts';
 import type { HookState, PodRun } from './state.ts';
-import { stateOf } from './state.ts';
+import { hookAt, stateOf } from './state.ts';
 
 /**
  * Derive all effects of a step from the phases that changed: nothing can end a hook and forget its timer, its stream
- * or its record.
+ * or its record. A pod's timer is told anew each time, since it may have fired, even before its time.
  */
-export function difference(before: ReadonlyMap<number, PodRun>, pods: readonly PodRun[]): Effect[] {
+export function difference(before: ReadonlyMap<number, PodRun>, pods: readonly PodRun[], now: number): Effect[] {
   const effects: Effect[] = [];
   for (const [index, previous] of before) {
     const next = pods[index];
-    if (next === undefined || next === previous) continue;
-    for (const [at, { id }] of next.hooks.entries()) {
-      const was = stateOf(previous, at);
-      const is = stateOf(next, at);
-      if (was !== is) phaseEffects(id, was, is, effects);
+    if (next === undefined) continue;
+    if (next.states !== previous.states) {
+      for (let at = 0; at < next.hooks.length; at += 1) {
+        const was = stateOf(previous, at);
+        const is = stateOf(next, at);
+        if (was !== is) phaseEffects(hookAt(next, at).id, was, is, effects);
+      }
     }
-    const due = lookAgainAt(next);
-    if (due === lookAgainAt(previous)) continue;
+    const due = lookAgainAt(next, now);
     effects.push(
       due === undefined ? { type: 'clearTimer', key: next.key } : { type: 'setTimer', key: next.key, at: due },
     );

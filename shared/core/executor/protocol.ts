@@ -31,6 +31,6 @@ export type Effect =
   | { readonly type: 'recordResult'; readonly hook: HookId; readonly outcome: HookOutcome }
   | { readonly type: 'startExec'; readonly hook: HookId }
   | { readonly type: 'dropExec'; readonly hook: HookId }
-  /** Instead of the pod's last one. */
+  /** Instead of the pod's last one, if that is another. */
   | { readonly type: 'setTimer'; readonly key: PodKey; readonly at: number }
   | { readonly type: 'clearTimer'; readonly key: PodKey };

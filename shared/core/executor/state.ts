@@ -160,11 +160,12 @@ export const isActive = ({ phase }: HookState): boolean =>
 
 const FIRST_FAILURES = 5;
 
-/** Note a hook that did not succeed by itself; one that others kept from running doesn't count (contract §5). */
-export function noteFailure(run: RunState, hook: PlannedHook, outcome: HookOutcome): void {
-  if (outcome.state === 'Succeeded' || outcome.reason === 'aborted' || outcome.reason === 'canceled') return;
+/** Note a hook that did not succeed by itself, if it is one: what others kept from running isn't (contract §5). */
+export function noteFailure(run: RunState, hook: PlannedHook, outcome: HookOutcome): boolean {
+  if (outcome.state === 'Succeeded' || outcome.reason === 'aborted' || outcome.reason === 'canceled') return false;
   if (run.firstFailures.length < FIRST_FAILURES) run.firstFailures.push({ id: hook.id, outcome });
   if (hook.onError === 'Fail') run.failHookFailed = true;
+  return true;
 }
 
 const OUTCOME_COUNTS = {

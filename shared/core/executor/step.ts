@@ -12,19 +12,22 @@ import { countOf, hookAt, isActive, noteFailure, stateOf } from './state.ts';
  *
  * 1. fold: note the facts;
  * 2. settle: end the hooks that can never run any more;
- * 3. admit: start what may start, in plan order;
- * 4. difference: derive every effect from the phases that changed.
+ * 3. launch: start those whose intent is durable by now;
+ * 4. admit: choose what may start next, in plan order;
+ * 5. difference: derive every effect from the phases that changed.
  *
  * Only pods that a fact touched are looked at (all of them once, when the run stops), so the work does not grow with
  * the plan. Repeated and reordered pod events are harmless: nothing is decided from an event, only from what stands.
  */
 export function step(run: RunState, facts: readonly Fact[], at: number): Step {
+  if (run.finishedAt !== undefined) return { effects: [], touched: [] };
   const change = new Change(run, at);
   for (const fact of facts) fold(change, fact);
   settle(change);
+  launch(change);
   admit(change);
   if (run.finishedAt === undefined && run.counts.waiting + run.counts.running === 0) run.finishedAt = at;
-  return { effects: difference(change.before, run.pods), touched: [...change.before.keys()] };
+  return { effects: difference(change.before, run.pods, at), touched: [...change.before.keys()] };
 }
 
 export interface Step {
@@ -39,6 +42,8 @@ class Change {
   readonly at: number;
   /** The pods that this step has touched, as they stood before it. */
   readonly before = new Map<number, PodRun>();
+  /** Hooks whose intent has become durable. */
+  readonly recorded: HookId[] = [];
 
   constructor(run: RunState, at: number) {
     this.run = run;
@@ -72,8 +77,7 @@ class Change {
     this.set(index, { states: pod.states.with(at, next) });
     if (next.phase !== 'Ended') return;
     const hook = hookAt(pod, at);
-    noteFailure(run, hook, next.outcome);
-    if (run.failHookFailed) {
+    if (noteFailure(run, hook, next.outcome) && hook.onError === 'Fail') {
       run.stop ??= { reason: 'aborted', message: `hook ${hook.id} did not succeed and has onError: Fail` };
     }
   }
@@ -106,9 +110,7 @@ function fold(change: Change, fact: Fact): void {
       listed(change);
       return;
     case 'intentRecorded':
-      onHook(change, fact.hook, (index, at, state) => {
-        if (state.phase === 'Recording') change.setHook(index, at, { ...state, phase: 'Starting' });
-      });
+      onHook(change, fact.hook, () => change.recorded.push(fact.hook));
       return;
     case 'execStarted':
       onHook(change, fact.hook, (index, at, state) => {
@@ -267,7 +269,21 @@ const STILL_RUNNING = 'the command may still be running in the container';
 const isLate = (pod: PodRun, at: number, now: number): boolean =>
   now >= (waitDeadline(pod, hookAt(pod, at)) ?? Number.POSITIVE_INFINITY);
 
-/* ---- admit: start what may start ---- */
+/* ---- launch: start what was chosen ---- */
+
+/** What has happened while the intent was recorded counts: settled hooks have ended, a container may be down again. */
+function launch(change: Change): void {
+  for (const hook of change.recorded) {
+    onHook(change, hook, (index, at, state) => {
+      if (state.phase !== 'Recording') return;
+      const isUp = upSince(change.pod(index), at) !== undefined;
+      const { tries } = state;
+      change.setHook(index, at, isUp ? { phase: 'Starting', tries } : { phase: 'Waiting', tries: tries - 1 });
+    });
+  }
+}
+
+/* ---- admit: choose what may start ---- */
 
 function admit(change: Change): void {
   const { run } = change;

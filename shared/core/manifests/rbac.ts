@@ -64,7 +64,7 @@ export const MANAGED_LABELS = {
   'app.kubernetes.io/managed-by': 'kubectl-restorehooks',
 } as const;
 
-const NAMESPACES_ANNOTATION = 'restorehooks.io/namespaces';
+export const NAMESPACES_ANNOTATION = 'restorehooks.io/namespaces';
 
 /** To which namespaces `setup --namespaces` has limited this ServiceAccount; undefined: to none. */
 export function podNamespacesOf(serviceAccount: {
@@ -76,8 +76,8 @@ export function podNamespacesOf(serviceAccount: {
 }
 
 /** What `setup` makes carries its place in its name: two Veleros in one cluster, or two ServiceAccounts, don't meet. */
-export const restoreRoleName = (serviceAccount: string): string => `restorehooks:${serviceAccount}`;
-export const podRoleName = (namespace: string, serviceAccount: string): string =>
+const restoreRoleName = (serviceAccount: string): string => `restorehooks:${serviceAccount}`;
+const podRoleName = (namespace: string, serviceAccount: string): string =>
   `restorehooks:${namespace}:${serviceAccount}`;
 
 interface Metadata {
@@ -158,3 +158,18 @@ const metadata = (name: string, namespace: string | undefined): Metadata => ({
   ...(namespace !== undefined && { namespace }),
   labels: MANAGED_LABELS,
 });
+
+/** Whether an object that bears our labels is of this setup; without a `serviceAccount`: of any in its namespace. */
+export function isMadeBySetup(
+  { namespace, serviceAccount }: Setup,
+  kind: SetupManifest['kind'],
+  metadata: { readonly name: string; readonly namespace?: string | undefined },
+): boolean {
+  const isOurs = (account: string): boolean => serviceAccount === undefined || account === serviceAccount;
+  if (kind === 'ServiceAccount') return metadata.namespace === namespace && isOurs(metadata.name);
+  const [program, first = '', second, ...rest] = metadata.name.split(':');
+  if (program !== 'restorehooks' || rest.length > 0) return false;
+  return second === undefined
+    ? metadata.namespace === namespace && isOurs(first)
+    : first === namespace && isOurs(second);
+}

@@ -400,7 +400,7 @@ test('a dropped stream is closed and silent, whenever it is dropped', async (t) 
 });
 
 test('a command that no server takes is an error, without asking', async () => {
-  const { outcome } = await run(execAt(1), { ...request, command: ['x'.repeat(1024 * 1024)] });
+  const { outcome } = await run(execAt(1), { ...request, command: ['x'.repeat(1024 * 1024 + 4096)] });
   assert.equal(outcome.kind, 'error');
 });
 

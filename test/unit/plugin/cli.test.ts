@@ -66,7 +66,7 @@ describe('main', () => {
     for (const argv of [[], ['--help'], ['-h'], ['help']]) {
       const { code, stdout, stderr } = await run(argv, { commands });
       assert.deepEqual([code, stderr], [0, ''], argv.join(' '));
-      assert.match(stdout, /Usage:\n {2}kubectl restorehooks COMMAND \[flags\]\n\nCommands:\n {2}greet {3}Say hello\n/);
+      assert.match(stdout, /\n\nUsage: kubectl restorehooks COMMAND \[flags\]\n\nCommands:\n {2}greet {3}Say hello\n/);
     }
   });
 
@@ -80,10 +80,15 @@ describe('main', () => {
       assert.deepEqual([code, stderr], [0, '']);
       assert.match(
         stdout,
-        /^Say hello\.\n\nIt says hello\.\n\nUsage:\n {2}kubectl restorehooks greet NAME \[TITLE\] \[flags\]\n/,
+        /^Say hello\.\n\nIt says hello\.\n\nUsage: kubectl restorehooks greet NAME \[TITLE\] \[flags\]\n\nArguments:\n {2}NAME {3}Whom to greet\n/,
       );
       assert.match(stdout, /Examples:\n {2}# say hello\n {2}kubectl restorehooks greet Ada\n/);
-      assert.match(stdout, /\n {2}-o, --output FORMAT {2}Output format: json/);
+      assert.match(
+        stdout,
+        /\n {2}-o, --output FORMAT {2}Output format\n +\[choices: "json", "yaml", "wide", "name"\]\n/,
+      );
+      assert.match(stdout, /\n {6}--loud {11}Say it loudly\n/);
+      assert.match(stdout, /\n {2}-h, --help {11}Show this help\n/);
       for (const line of stdout.split('\n')) assert.ok(line.length <= 60, line);
     }
   });

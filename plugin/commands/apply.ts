@@ -1,0 +1,416 @@
+import { hostname, userInfo } from 'node:os';
+import process from 'node:process';
+import type { ExitCode } from '../../shared/core/errors.ts';
+import { RestoreHooksError } from '../../shared/core/errors.ts';
+import type { RunOptions } from '../../shared/core/manifests/job.ts';
+import type { Restore } from '../../shared/core/model/restore.ts';
+import { SERVICE_ACCOUNT } from '../../shared/core/names.ts';
+import type { PlannedRun, PlanRequest } from '../../shared/core/plan/plan-run.ts';
+import { nothingToRun, planRun, refuseWhileBusy } from '../../shared/core/plan/plan-run.ts';
+import { busyPhase } from '../../shared/core/plan/velero.ts';
+import type { Decision } from '../../shared/core/report/decide.ts';
+import { decide } from '../../shared/core/report/decide.ts';
+import type { PlanDocument } from '../../shared/core/report/plan-document.ts';
+import type { RunHook } from '../../shared/core/report/run-document.ts';
+import type { RunStatus } from '../../shared/core/report/run-status.ts';
+import { exitCodeOf, progressLine } from '../../shared/core/report/run-status.ts';
+import { DEFAULT_IMAGE } from '../../shared/core/version.ts';
+import { claimRun, newRunID, newStatus, versionOf } from '../../shared/kubernetes/claim.ts';
+import { earlierRun } from '../../shared/kubernetes/earlier-run.ts';
+import { createRunObjects, runManifests } from '../../shared/kubernetes/launch.ts';
+import { getRestore } from '../../shared/kubernetes/restores.ts';
+import { writeStatus } from '../../shared/kubernetes/run-store.ts';
+import { carryOut } from '../../shared/wiring/carry-out.ts';
+import { filenameArg, kubeArgs, outputArg } from '../args.ts';
+import type { Arguments, CommandResult } from '../command.ts';
+import { defineCommand } from '../command.ts';
+import type { Context } from '../context.ts';
+import { asDead, follow, runDocument } from '../follow.ts';
+import { jobStart, writeFailed } from '../job-start.ts';
+import { count, noticeLines, summary } from '../output/plan-view.ts';
+import { createProgress } from '../output/progress.ts';
+import { eventLine, runView } from '../output/run-view.ts';
+import { fileInput, liveInput, planArgs, readHookFiles } from '../plan-input.ts';
+import { requireRunner, requireUserRights } from '../preconditions.ts';
+import type { Session } from '../session.ts';
+import { namespaceOf, usage, withCluster } from '../session.ts';
+
+const applyArgs = {
+  ...planArgs,
+  runner: {
+    type: 'string',
+    choices: ['job', 'local'],
+    default: 'job',
+    description: 'Where the hooks are run from: a Job in the cluster, or this process',
+  },
+  again: { type: 'boolean', description: 'Start over with all hooks, also those that succeeded' },
+  'no-wait': { type: 'boolean', description: "Return as soon as the Job is created; see it with 'status'" },
+  timeout: {
+    type: 'duration',
+    value: 'DURATION',
+    description: 'How long to follow the run (1m30s); the run itself goes on',
+  },
+  'dry-run': {
+    type: 'string',
+    choices: ['client', 'server'],
+    bare: 'client',
+    description: 'Create nothing: print the manifests, or have the API server check them',
+  },
+  image: { type: 'string', value: 'IMAGE', default: DEFAULT_IMAGE, description: "The runner's image" },
+  'image-pull-secret': {
+    type: 'strings',
+    value: 'SECRET',
+    description: 'Secret to pull the image with; can be repeated',
+  },
+  'service-account': {
+    type: 'string',
+    value: 'NAME',
+    default: SERVICE_ACCOUNT,
+    description: 'The ServiceAccount that the Job runs as',
+  },
+  'max-concurrent': {
+    type: 'integer',
+    min: 1,
+    default: 64,
+    description: 'How many pods may have a hook running at the same time',
+  },
+  capture: {
+    type: 'string',
+    choices: ['none', 'tail'],
+    default: 'tail',
+    description: "How much of the hooks' output the report keeps",
+  },
+  'fail-on': {
+    type: 'string',
+    choices: ['fail', 'any'],
+    default: 'fail',
+    description: 'Which failures make the exit code 3: those of onError: Fail hooks, or any',
+  },
+  'allow-no-match': { type: 'boolean', description: 'Exit 0 where the Restore has hooks but none matches a pod' },
+  'keep-restore-phase': { type: 'boolean', description: "Leave the Restore's own phase alone" },
+  ...filenameArg,
+  ...outputArg(['json', 'yaml', 'wide', 'name']),
+  ...kubeArgs,
+} as const;
+
+type ApplyArguments = Omit<Arguments<typeof applyArgs, Record<never, never>>, 'output'>;
+
+export const apply = defineCommand({
+  args: applyArgs,
+  positionals: { restore: { description: 'The Restore', optional: true } },
+  examples: [
+    ['apply nightly', "run the Restore's hooks in a Job, and follow it"],
+    ['apply nightly --runner=local', 'run them from here, with your own rights'],
+    ['apply -f plan.json', 'run exactly a plan that was saved and reviewed'],
+    ['apply nightly --rerun --only shop/web-0', 'run again, for one pod, what Velero has run'],
+    ['apply nightly --dry-run=client | kubectl create -f -', 'see every object first'],
+  ],
+  details: 'Running it twice runs nothing twice: a run that is going is followed, one that has ended is shown.',
+
+  async run({ restore: given, ...args }, context): Promise<CommandResult> {
+    const saved = await savedPlan(given, args, context);
+    const name = saved?.restore.name ?? given;
+    if (name === undefined)
+      throw usage('RESTORE is missing', 'usage: kubectl restorehooks apply RESTORE, or apply -f plan.json');
+    if (args.runner === 'local' && args.noWait)
+      throw usage('--no-wait goes with --runner=job', 'a local run ends with this process');
+    const hookFiles = await readHookFiles(args.hooks, context);
+    const namespace = args.namespace ?? saved?.restore.namespace;
+    return withCluster({ ...args, namespace }, context, (session) =>
+      new Application(session, name, args, context, hookFiles, saved).run(),
+    );
+  },
+});
+
+async function savedPlan(
+  given: string | undefined,
+  args: ApplyArguments,
+  context: Context,
+): Promise<PlanDocument | undefined> {
+  if (args.filename.length === 0) return undefined;
+  const input = await fileInput(args.filename, args, namespaceOf(args, context), context);
+  if (input.kind !== 'plan') {
+    throw usage(
+      'apply -f takes a saved plan (kind RestoreHookPlan)',
+      'make one: kubectl restorehooks plan RESTORE -o json > plan.json',
+    );
+  }
+  const { name } = input.plan.restore;
+  if (given === undefined || given === name) return input.plan;
+  throw usage(
+    `the plan is of Restore ${name}, not of ${given}`,
+    'leave RESTORE out, or give the plan that belongs to it',
+  );
+}
+
+/** How often the decision is made anew because somebody else wrote to the Restore in between. */
+const DECIDE_TRIES = 10;
+
+/** One `apply`: decide, check, write down, launch, follow. Nothing changes before all checks are made. */
+class Application {
+  readonly #session: Session;
+  readonly #name: string;
+  readonly #args: ApplyArguments;
+  readonly #context: Context;
+  readonly #hookFiles: PlanRequest['hookFiles'];
+  readonly #saved: PlanDocument | undefined;
+  readonly #options: RunOptions;
+  #announced = '';
+
+  constructor(
+    session: Session,
+    name: string,
+    args: ApplyArguments,
+    context: Context,
+    hookFiles: PlanRequest['hookFiles'],
+    saved: PlanDocument | undefined,
+  ) {
+    this.#session = session;
+    this.#name = name;
+    this.#args = args;
+    this.#context = context;
+    this.#hookFiles = hookFiles;
+    this.#saved = saved;
+    const { maxConcurrent, capture, failOn, keepRestorePhase } = args;
+    this.#options = { maxConcurrent, capture, failOn, keepRestorePhase };
+  }
+
+  async run(): Promise<CommandResult> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.#once();
+      } catch (error) {
+        const isConflict = error instanceof RestoreHooksError && error.code === 'WRITE_CONFLICT';
+        if (!isConflict || tries >= DECIDE_TRIES) throw error;
+      }
+    }
+  }
+
+  async #once(): Promise<CommandResult> {
+    const { client, namespace } = this.#session;
+    const isJob = this.#args.runner === 'job';
+    const restore = await getRestore(client, namespace, this.#name);
+    refuseWhileBusy(restore, this.#args.force);
+    const account = isJob ? await requireRunner(this.#session, this.#args.serviceAccount) : undefined;
+    const podNamespaces = account?.podNamespaces;
+    await requireUserRights(this.#session, this.#args.runner, podNamespaces);
+    const { request, planned } = await this.#plan(podNamespaces);
+    const nothing = nothingToRun(planned, request, this.#args.allowNoMatch);
+    if (nothing !== undefined) return { error: nothing };
+    if (planned.hooks.length === 0) {
+      this.#say(`Restore ${namespace}/${this.#name} has no hooks to run; nothing is created`);
+      return { view: runView(runDocument(request.restore, namespace, undefined, [])) };
+    }
+    const earlier = await earlierRun(client, namespace, request.restore, this.#context.clock.now());
+    const { digest } = planned.document;
+    const decision = decide(earlier, { digest, hooks: planned.hooks }, this.#args.again);
+    if (decision.action === 'start') {
+      const isChecked = account?.checked ?? true;
+      this.#announce(request.restore, planned, decision, isChecked);
+      return isJob
+        ? this.#launch(request.restore, planned, decision)
+        : this.#runHere(request.restore, planned, decision);
+    }
+    if (decision.action === 'refuse') throw this.#refused(decision.why, earlier?.status);
+    if (earlier === undefined) throw new Error('there is nothing to follow or to show without an earlier run');
+    if (decision.action === 'follow') {
+      this.#say(`run ${earlier.status.runID} of this plan is going already; following it`);
+      return this.#args.noWait ? this.#shown(request.restore, earlier.status, earlier.rows) : this.#follow();
+    }
+    if (decision.action === 'settle') return this.#settle(request.restore, earlier.status, earlier.rows);
+    this.#say(`this plan was run by run ${earlier.status.runID}: nothing is run again (--again starts over with all)`);
+    return this.#shown(request.restore, earlier.status, earlier.rows);
+  }
+
+  async #plan(podNamespaces: readonly string[] | undefined): Promise<{ request: PlanRequest; planned: PlannedRun }> {
+    const selector = this.#saved?.selector;
+    const flags = selector === undefined ? this.#args : { ...this.#args, ...selectorFlags(selector) };
+    const request = await liveInput(this.#session, this.#name, flags, this.#hookFiles, podNamespaces);
+    const planned = planRun(request);
+    if (this.#saved !== undefined) requireSame(this.#saved, planned.document);
+    return { request, planned };
+  }
+
+  #announce(restore: Restore, { document }: PlannedRun, { kept, difference }: Starting, checked: boolean): void {
+    if (this.#announced === document.digest) return;
+    this.#announced = document.digest;
+    const { namespace, cluster } = this.#session;
+    const { image, serviceAccount, runner } = this.#args;
+    const backup = restore.spec.backupName ? `, backup ${restore.spec.backupName}` : '';
+    const phase = busyPhase(restore) === undefined ? '' : ` (Velero isn't done: ${busyPhase(restore)})`;
+    this.#say(`context   ${cluster}`);
+    this.#say(`restore   ${namespace}/${this.#name}${backup}${phase}`);
+    this.#say(
+      runner === 'job' ? `runner    Job as ServiceAccount ${serviceAccount}, image ${image}` : 'runner    this process',
+    );
+    this.#say(`plan      ${summary(document)}, ${document.digest}`);
+    if (!checked) this.#say("rights    you may not ask for the runner's; they are unchecked");
+    if (kept.length > 0) this.#say(`kept      ${count(kept.length, 'hook')} of earlier runs: not run again`);
+    for (const line of difference) this.#say(`          ${line}`);
+    for (const line of noticeLines(document)) this.#say(line);
+  }
+
+  async #launch(restore: Restore, planned: PlannedRun, { kept }: Starting): Promise<CommandResult> {
+    const { client, namespace } = this.#session;
+    const { image, imagePullSecret, serviceAccount, dryRun } = this.#args;
+    const runID = newRunID();
+    const reference = planned.document.restore;
+    const manifests = runManifests(
+      { version: 1, plan: planned.document, kept: [...kept] },
+      { restore: reference, runID, image, imagePullSecrets: imagePullSecret, serviceAccount, options: this.#options },
+    );
+    if (dryRun === 'server') await createRunObjects(client, namespace, manifests, true);
+    if (dryRun !== undefined) return { view: { kind: 'manifests', manifests } };
+    const status = newStatus(restore, {
+      runID,
+      planned,
+      runner: { kind: 'job' },
+      options: this.#options,
+      now: this.#context.clock.now(),
+    });
+    await writeStatus(client, versionOf(restore, namespace), status);
+    try {
+      await createRunObjects(client, namespace, manifests);
+    } catch (error) {
+      await this.#launchFailed(status, error);
+      throw asRunFailure(error);
+    }
+    this.#say(`run       ${runID}: Job ${status.runner.name} created`);
+    if (this.#args.noWait) return this.#shown(restore, status, []);
+    return this.#follow();
+  }
+
+  /** The run is known already, but can't come to be: say so where it is known. */
+  async #launchFailed(status: RunStatus, error: unknown): Promise<void> {
+    const { client, namespace } = this.#session;
+    const restore = await getRestore(client, namespace, this.#name);
+    const message = error instanceof Error ? error.message : String(error);
+    await writeFailed({ client, namespace }, restore, status, `the Job could not be created: ${message}`);
+  }
+
+  async #follow(): Promise<CommandResult> {
+    const beside = jobStart(this.#session, this.#name, this.#context);
+    const { restore, status, rows } = await follow(
+      this.#session,
+      this.#name,
+      this.#context,
+      this.#args.timeout,
+      beside,
+    );
+    return this.#ended(restore, status, rows);
+  }
+
+  async #runHere(restore: Restore, planned: PlannedRun, { kept }: Starting): Promise<CommandResult> {
+    const { client, namespace } = this.#session;
+    const { clock, signal, secondSignal, stderr, env } = this.#context;
+    if (this.#args.dryRun !== undefined)
+      throw usage('--dry-run goes with --runner=job', 'see what would be run with: kubectl restorehooks plan');
+    const runner = { kind: 'local', name: `${userInfo().username}@${hostname()} (process ${process.pid})` } as const;
+    const runID = newRunID();
+    const status = newStatus(restore, { runID, planned, runner, options: this.#options, now: clock.now() });
+    await writeStatus(client, versionOf(restore, namespace), status);
+    const target = { namespace, name: this.#name, runID };
+    const claimed = await claimRun(client, target, runner.name, () => status);
+    const progress = createProgress(stderr, clock, env);
+    const run = { ...claimed, plan: planned.document, kept: [...kept], options: this.#options };
+    const started = carryOut(client, clock, run, {
+      changed(rows) {
+        for (const row of rows) if (row.state !== 'Waiting') progress.event(eventLine(row));
+      },
+      warn: (what, error) => progress.event(`warning: ${what}: ${error.message}`),
+    });
+    const stop = () => {
+      progress.event('stopping: nothing more is started; running hooks end (Ctrl-C again drops them)');
+      started.cancel();
+    };
+    const drop = () => started.drop();
+    const stopTimer = this.#args.timeout === undefined ? undefined : clock.setTimer(this.#args.timeout, stop);
+    signal.addEventListener('abort', stop, { once: true });
+    secondSignal.addEventListener('abort', drop, { once: true });
+    if (signal.aborted) stop();
+    try {
+      const { status: ended, rows } = await started.done;
+      return this.#ended(restore, ended, rows);
+    } finally {
+      stopTimer?.();
+      signal.removeEventListener('abort', stop);
+      secondSignal.removeEventListener('abort', drop);
+      progress.end();
+    }
+  }
+
+  /** Write down what the reader has found: the runner died, and nothing is left that may be run. */
+  async #settle(restore: Restore, status: RunStatus, rows: readonly RunHook[]): Promise<CommandResult> {
+    const { client, namespace } = this.#session;
+    const dead = asDead(status, rows);
+    await writeStatus(client, versionOf(restore, namespace), dead.status);
+    return this.#ended(restore, dead.status, dead.rows);
+  }
+
+  #ended(restore: Restore, status: RunStatus, rows: readonly RunHook[]): CommandResult {
+    this.#say(`${status.phase}: ${progressLine(status.counts)}`);
+    return this.#shown(restore, status, rows, exitCodeOf(status));
+  }
+
+  #shown(
+    restore: Restore,
+    status: RunStatus,
+    rows: readonly RunHook[],
+    exit: ExitCode = exitCodeOf(status),
+  ): CommandResult {
+    return { view: runView(runDocument(restore, this.#session.namespace, status, rows)), exit };
+  }
+
+  #refused(why: string, status: RunStatus | undefined): RestoreHooksError {
+    const at = `-n ${this.#session.namespace}`;
+    const isLocal = status?.runner.kind === 'local';
+    const gone = isLocal
+      ? `\nif that process is gone: kubectl annotate restores.velero.io ${this.#name} ${at} restorehooks.io/status-`
+      : '';
+    return new RestoreHooksError('RUN_BY_ANOTHER', why, {
+      hint: `follow it: kubectl restorehooks status ${this.#name} ${at} -w${gone}`,
+    });
+  }
+
+  #say(line: string): void {
+    createProgress(this.#context.stderr, this.#context.clock, this.#context.env).event(line);
+  }
+}
+
+type Starting = Decision & { action: 'start' };
+
+/** A saved plan selects its pods as it did when it was made. */
+function selectorFlags({ labelSelector, namespaces }: PlanDocument['selector']) {
+  return { selector: labelSelector, allNamespaces: namespaces === undefined, podNamespace: namespaces ?? [] };
+}
+
+/** Refuse a saved plan that isn't the plan of now, naming the difference. */
+function requireSame(saved: PlanDocument, now: PlanDocument): void {
+  if (saved.digest === now.digest) return;
+  const text = (hook: PlanDocument['hooks'][number]) => JSON.stringify(hook);
+  const was = new Map(saved.hooks.map((hook) => [hook.id, text(hook)]));
+  const is = new Map(now.hooks.map((hook) => [hook.id, text(hook)]));
+  const lines = [
+    ...[...is].filter(([id]) => !was.has(id)).map(([id]) => `+ ${id}`),
+    ...[...was].filter(([id]) => !is.has(id)).map(([id]) => `- ${id}`),
+    ...[...is].filter(([id, hook]) => was.has(id) && was.get(id) !== hook).map(([id]) => `~ ${id}`),
+  ];
+  const difference =
+    lines.length > 0 ? lines.slice(0, 20).join('\n') : '~ the Restore itself, or the order of its hooks';
+  throw new RestoreHooksError(
+    'INVALID_INPUT',
+    `the saved plan no longer fits; now (+), only in the plan (-), changed (~):\n${difference}`,
+    {
+      hint: 'give apply the same --hooks, --only and --rerun that plan had, or review a fresh plan',
+    },
+  );
+}
+
+/** A Job that can't be created is a run that could not start. */
+function asRunFailure(error: unknown): unknown {
+  if (!(error instanceof RestoreHooksError) || error.code === 'CLUSTER_UNREACHABLE' || error.code === 'FORBIDDEN')
+    return error;
+  return new RestoreHooksError('RUN_FAILED', `the run's objects could not be created: ${error.message}`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,90 @@
+import { RestoreHooksError } from '../../shared/core/errors.ts';
+import type { Setup } from '../../shared/core/manifests/rbac.ts';
+import { setupManifests } from '../../shared/core/manifests/rbac.ts';
+import { SERVICE_ACCOUNT } from '../../shared/core/names.ts';
+import type { SetupChange } from '../../shared/kubernetes/setup.ts';
+import { kubeArgs, outputArg } from '../args.ts';
+import type { CommandResult } from '../command.ts';
+import { defineCommand } from '../command.ts';
+
+export const setup = defineCommand({
+  args: {
+    apply: { type: 'boolean', description: 'Apply the manifests instead of printing them' },
+    delete: { type: 'boolean', description: 'Take away what an earlier setup has made, and nothing else' },
+    namespaces: {
+      type: 'list',
+      value: 'NAMESPACE,...',
+      description: 'Grant the rights on pods only there, and let runs watch only there (default: in all)',
+    },
+    'service-account': {
+      type: 'string',
+      value: 'NAME',
+      description: `The ServiceAccount that runs work as (default: ${SERVICE_ACCOUNT}; with --delete: all)`,
+    },
+    ...outputArg(['json', 'yaml']),
+    ...kubeArgs,
+  },
+  positionals: {},
+  examples: [
+    ['setup', 'see what the runner needs'],
+    ['setup --apply', "create it in Velero's namespace"],
+    ['setup --apply --namespaces shop,blog', 'let runs reach the pods of two namespaces only'],
+    ['setup --delete', 'take it away again'],
+  ],
+  details:
+    "The runner works as a ServiceAccount in the Restore's namespace. It may read and patch Restores, create (not read) Secrets and read Jobs there, and watch pods and run commands in them where the pods are.",
+
+  async run(args, { env, stderr }) {
+    if (args.apply && args.delete) throw misused('--apply and --delete exclude each other');
+    const wanted: Setup = {
+      namespace: nameIn('--namespace', args.namespace ?? (env['VELERO_NAMESPACE'] || 'velero')),
+      ...(args.namespaces.length > 0 && {
+        podNamespaces: [...new Set(args.namespaces.map((name) => nameIn('--namespaces', name)))],
+      }),
+      ...(args.serviceAccount !== undefined && { serviceAccount: nameIn('--service-account', args.serviceAccount) }),
+    };
+    if (!args.apply && !args.delete) return { view: { kind: 'manifests', manifests: setupManifests(wanted) } };
+
+    const [{ loadKubeConfig }, { kubeClient }, { applySetup, deleteSetup, resourceName }] = await Promise.all([
+      import('../../shared/kubernetes/kubeconfig.ts'),
+      import('../../shared/kubernetes/client.ts'),
+      import('../../shared/kubernetes/setup.ts'),
+    ]);
+    const warn = (text: string): void => stderr.write(`warning: ${text}\n`);
+    const client = kubeClient(loadKubeConfig({ ...args, env }), {
+      requestTimeoutMs: args.requestTimeout,
+      onWarning: warn,
+    });
+    try {
+      const changes = args.apply ? await applySetup(client, wanted, warn) : await deleteSetup(client, wanted);
+      return viewOf(changes, resourceName);
+    } finally {
+      client.close();
+    }
+  },
+});
+
+function viewOf(changes: readonly SetupChange[], nameOf: (change: SetupChange) => string): CommandResult {
+  const lines = changes.map((change) => {
+    const place = change.namespace === undefined ? '' : ` (namespace ${change.namespace})`;
+    return `${nameOf(change)} ${change.change}${place}`;
+  });
+  return {
+    view: {
+      kind: 'document',
+      document: { apiVersion: 'v1', kind: 'List', items: changes.map(({ object }) => object) },
+      human: lines.length === 0 ? ['nothing to take away'] : lines,
+    },
+  };
+}
+
+/** A name that Kubernetes takes for a namespace or a ServiceAccount; what else is written would end in a path or a list. */
+function nameIn(flag: string, name: string): string {
+  const isNamespace = flag !== '--service-account';
+  const label = '[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?';
+  const pattern = new RegExp(isNamespace ? `^${label}$` : `^${label}(\\.${label})*$`);
+  if (pattern.test(name) && name.length <= 253) return name;
+  throw misused(`${flag}: ${JSON.stringify(name)} is no name of a ${isNamespace ? 'namespace' : 'ServiceAccount'}`);
+}
+
+const misused = (message: string): RestoreHooksError => new RestoreHooksError('INVALID_ARGUMENT', message);

@@ -1,0 +1,32 @@
+import { exitCodeOf, hasEnded } from '../../shared/core/report/run-status.ts';
+import { kubeArgs, outputArg, watchArg } from '../args.ts';
+import { defineCommand } from '../command.ts';
+import { runView } from '../output/run-view.ts';
+import { withCluster } from '../session.ts';
+
+export const status = defineCommand({
+  args: { ...watchArg, ...outputArg(['json', 'yaml', 'wide', 'name']), ...kubeArgs },
+  positionals: { restore: { description: 'The Restore' } },
+  examples: [
+    ['status nightly', 'where the last run stands, hook by hook'],
+    ['status nightly -w', "follow it to its end, and exit with the run's code"],
+  ],
+
+  run: ({ restore: name, watch, ...args }, context) =>
+    withCluster(args, context, async (session) => {
+      const { asDead, follow, RunReader, runDocument } = await import('../follow.ts');
+      const { hasDied } = await import('../../shared/kubernetes/earlier-run.ts');
+      const reader = new RunReader(session, name);
+      const { restore, status } = await reader.read();
+      if (status === undefined) return { view: runView(runDocument(restore, session.namespace, undefined, [])) };
+      if (watch && !hasEnded(status)) {
+        const followed = await follow(session, name, context, undefined);
+        const document = runDocument(followed.restore, session.namespace, followed.status, followed.rows);
+        return { view: runView(document), exit: exitCodeOf(followed.status) };
+      }
+      const died = await hasDied(session.client, session.namespace, status, context.clock.now());
+      const now = died ? asDead(status, reader.rows) : { status, rows: reader.rows };
+      const view = runView(runDocument(restore, session.namespace, now.status, now.rows));
+      return watch ? { view, exit: exitCodeOf(now.status) } : { view };
+    }),
+});

@@ -1,0 +1,189 @@
+import { RestoreHooksError } from '../shared/core/errors.ts';
+import type { Restore } from '../shared/core/model/restore.ts';
+import { API_VERSION } from '../shared/core/names.ts';
+import { countRows, rowsOfDeadRun } from '../shared/core/report/decide.ts';
+import { restoreReference } from '../shared/core/report/plan-document.ts';
+import type { RunDocument, RunHook } from '../shared/core/report/run-document.ts';
+import { joinReport } from '../shared/core/report/run-document.ts';
+import type { RunStatus } from '../shared/core/report/run-status.ts';
+import { hasEnded, progressLine } from '../shared/core/report/run-status.ts';
+import { hasDied } from '../shared/kubernetes/earlier-run.ts';
+import { getRestore } from '../shared/kubernetes/restores.ts';
+import { readReportParts, runStatusOf } from '../shared/kubernetes/run-store.ts';
+import type { Context } from './context.ts';
+import { createProgress } from './output/progress.ts';
+import { eventLine } from './output/run-view.ts';
+import type { Session } from './session.ts';
+
+const POLL_MS = 1_000;
+/** How often the Job is looked at while the run says nothing new. */
+const LOOK_AT_JOB_EVERY = 5;
+
+/** A run as its annotations and its report tell it, joined part by part. */
+export class RunReader {
+  readonly #session: Session;
+  readonly #name: string;
+  readonly #rows = new Map<string, RunHook>();
+  #runID: string | undefined;
+  #parts = 0;
+
+  constructor(session: Session, name: string) {
+    this.#session = session;
+    this.#name = name;
+  }
+
+  /** Read on; returns the rows that changed since the last time. No status: there has been no run. */
+  async read(): Promise<{ restore: Restore; status: RunStatus | undefined; changed: readonly RunHook[] }> {
+    const { client, namespace } = this.#session;
+    const restore = await getRestore(client, namespace, this.#name);
+    const status = runStatusOf(restore);
+    if (status === undefined) return { restore, status, changed: [] };
+    if (status.runID !== this.#runID) {
+      this.#runID = status.runID;
+      this.#parts = 0;
+      this.#rows.clear();
+    }
+    const parts = await readReportParts(client, { namespace, name: this.#name }, status, this.#parts);
+    this.#parts = status.reportParts;
+    const changed = joinReport(parts);
+    for (const row of changed) this.#rows.set(row.id, row);
+    return { restore, status, changed };
+  }
+
+  get rows(): RunHook[] {
+    return [...this.#rows.values()];
+  }
+}
+
+export function runDocument(
+  restore: Restore,
+  namespace: string,
+  status: RunStatus | undefined,
+  rows: readonly RunHook[],
+): RunDocument {
+  const document = {
+    apiVersion: API_VERSION,
+    kind: 'RestoreHookRun',
+    restore: restoreReference(restore, namespace),
+  } as const;
+  if (status === undefined) return { ...document, hooks: [] };
+  const { runID, attempt, planDigest, phase, startedAt, finishedAt, runner, counts, notices, failure } = status;
+  return {
+    ...document,
+    runID,
+    attempt,
+    planDigest,
+    phase,
+    ...(failure ? { message: failure.message } : {}),
+    ...(startedAt ? { startedAt } : {}),
+    ...(finishedAt ? { finishedAt } : {}),
+    runner: { kind: runner.kind, name: runner.name },
+    counts,
+    ...(notices ? { notices } : {}),
+    hooks: [...rows],
+  };
+}
+
+/** The status and rows that a dead runner left, as they can be known; nothing is written. */
+export function asDead(status: RunStatus, rows: readonly RunHook[]): { status: RunStatus; rows: RunHook[] } {
+  const known = rowsOfDeadRun(rows, status.runner.claimedBy !== undefined);
+  const failure = {
+    code: 'job',
+    message: `the runner died: its Job ${status.runner.name} is over, the run is not`,
+  } as const;
+  const counts = known.length === status.counts.planned ? countRows(known) : status.counts;
+  return { status: { ...status, phase: 'Failed', failure, counts }, rows: known };
+}
+
+export interface Followed {
+  readonly restore: Restore;
+  readonly status: RunStatus;
+  readonly rows: readonly RunHook[];
+}
+
+/** Something else to look at between polls; may end the following by throwing. */
+export type Beside = (status: RunStatus) => Promise<void>;
+
+/**
+ * Follow a run until it ends, one line an event on stderr. Asks once a second: a watch would need rights that a user of
+ * one Restore may not have. Ctrl-C and `timeoutMs` end the following, not the run.
+ */
+export async function follow(
+  session: Session,
+  name: string,
+  context: Context,
+  timeoutMs: number | undefined,
+  beside: Beside = async () => undefined,
+): Promise<Followed> {
+  const reader = new RunReader(session, name);
+  const progress = createProgress(context.stderr, context.clock, context.env);
+  const until = timeoutMs === undefined ? undefined : context.clock.now() + timeoutMs;
+  let unreachable = 0;
+  try {
+    for (let polls = 0; ; polls += 1) {
+      try {
+        const { restore, status, changed } = await reader.read();
+        unreachable = 0;
+        if (status === undefined)
+          throw new RestoreHooksError('RUN_FAILED', `the run's status was taken away from Restore ${name}`);
+        for (const row of changed) if (row.state !== 'Waiting') progress.event(eventLine(row));
+        if (hasEnded(status)) return { restore, status, rows: reader.rows };
+        progress.status(`${status.phase}: ${progressLine(status.counts)}`);
+        await beside(status);
+        if (
+          polls % LOOK_AT_JOB_EVERY === LOOK_AT_JOB_EVERY - 1 &&
+          (await diedForSure(session, name, status, context))
+        ) {
+          return { restore, ...asDead(status, reader.rows) };
+        }
+      } catch (error) {
+        if (!(error instanceof RestoreHooksError) || error.code !== 'CLUSTER_UNREACHABLE') throw error;
+        if (unreachable === 0) progress.event(`warning: ${error.message}; still trying`);
+        unreachable += 1;
+      }
+      if (until !== undefined && context.clock.now() >= until) {
+        throw new RestoreHooksError('TIMEOUT', 'stopped following: --timeout is over; the run goes on', {
+          hint: `see it with: kubectl restorehooks status ${name} -n ${session.namespace} -w`,
+        });
+      }
+      await pause(context, POLL_MS);
+    }
+  } catch (error) {
+    if (context.signal.aborted) {
+      throw new RestoreHooksError('INTERRUPTED', 'stopped following; the run goes on', {
+        hint: `see it with: kubectl restorehooks status ${name} -n ${session.namespace} -w`,
+      });
+    }
+    throw error;
+  } finally {
+    progress.end();
+  }
+}
+
+/** A Job may end between the reading of the Restore and of the Job: the Restore is asked once more. */
+async function diedForSure(
+  { client, namespace }: Session,
+  name: string,
+  status: RunStatus,
+  { clock }: Context,
+): Promise<boolean> {
+  if (!(await hasDied(client, namespace, status, clock.now()))) return false;
+  const now = runStatusOf(await getRestore(client, namespace, name));
+  return now !== undefined && now.runID === status.runID && !hasEnded(now);
+}
+
+function pause({ clock, signal, outputClosed }: Context, ms: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = AbortSignal.any([signal, outputClosed]);
+    const onStop = () => {
+      cancel();
+      reject(stop.reason);
+    };
+    const cancel = clock.setTimer(ms, () => {
+      stop.removeEventListener('abort', onStop);
+      resolve();
+    });
+    if (stop.aborted) onStop();
+    else stop.addEventListener('abort', onStop, { once: true });
+  });
+}

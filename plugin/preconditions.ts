@@ -1,0 +1,108 @@
+import { RestoreHooksError } from '../shared/core/errors.ts';
+import type { Right } from '../shared/core/manifests/rbac.ts';
+import { podNamespacesOf, runnerRights } from '../shared/core/manifests/rbac.ts';
+import { paths } from '../shared/kubernetes/paths.ts';
+import type { Session } from './session.ts';
+
+/** What the user needs to launch a run and to follow it. */
+const launchRights = (namespace: string): Right[] => [
+  { group: 'velero.io', resource: 'restores', verb: 'get', namespace },
+  { group: 'velero.io', resource: 'restores', verb: 'patch', namespace },
+  { group: '', resource: 'secrets', verb: 'create', namespace },
+  { group: '', resource: 'secrets', verb: 'patch', namespace },
+  { group: '', resource: 'secrets', verb: 'get', namespace },
+  { group: 'batch', resource: 'jobs', verb: 'create', namespace },
+  { group: 'batch', resource: 'jobs', verb: 'get', namespace },
+  { group: 'batch', resource: 'jobs', verb: 'delete', namespace },
+  { group: '', resource: 'pods', verb: 'list', namespace },
+];
+
+/** What the user needs where the run is in this process: the runner's rights, and to read reports. */
+const localRights = (namespace: string, podNamespaces: readonly string[] | undefined): Right[] => [
+  // The Job is the one rule that a run without a Job doesn't need.
+  ...runnerRights({ namespace, podNamespaces }).filter(({ resource }) => resource !== 'jobs'),
+  { group: '', resource: 'secrets', verb: 'get', namespace },
+];
+
+/** Refuse, naming every right that is missing, before anything changes. */
+export async function requireUserRights(
+  { client, namespace }: Session,
+  runner: 'job' | 'local',
+  podNamespaces: readonly string[] | undefined,
+): Promise<void> {
+  const rights = runner === 'job' ? launchRights(namespace) : localRights(namespace, podNamespaces);
+  const missing = await deniedOf(rights, async (right) => {
+    const review = {
+      apiVersion: 'authorization.k8s.io/v1',
+      kind: 'SelfSubjectAccessReview',
+      spec: { resourceAttributes: right },
+    };
+    return isAllowed(await client.create(paths.selfSubjectAccessReviews(), review));
+  });
+  if (missing.length === 0) return;
+  throw new RestoreHooksError('FORBIDDEN', `you may not ${missing.map(rightText).join(', ')}`, {
+    hint: 'ask for these rights, or choose another --context or --as; nothing has been changed',
+  });
+}
+
+export interface RunnerAccount {
+  /** The namespaces that `setup --namespaces` has limited it to. */
+  readonly podNamespaces: readonly string[] | undefined;
+  /** False: the user may not ask what it may do. */
+  readonly checked: boolean;
+}
+
+/** Refuse where the Job's ServiceAccount is missing, or lacks a right that the runner needs. */
+export async function requireRunner({ client, namespace }: Session, serviceAccount: string): Promise<RunnerAccount> {
+  const podNamespaces = await accountNamespaces({ client, namespace }, serviceAccount);
+  const user = `system:serviceaccount:${namespace}:${serviceAccount}`;
+  const groups = ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'];
+  try {
+    const missing = await deniedOf(runnerRights({ namespace, podNamespaces }), async (right) => {
+      const spec = { user, groups, resourceAttributes: right };
+      const review = { apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview', spec };
+      return isAllowed(await client.create(paths.subjectAccessReviews(), review));
+    });
+    if (missing.length === 0) return { podNamespaces, checked: true };
+    throw new RestoreHooksError(
+      'FORBIDDEN',
+      `ServiceAccount ${serviceAccount} may not ${missing.map(rightText).join(', ')}`,
+      {
+        hint: `give the runner its rights: kubectl restorehooks setup --apply -n ${namespace}`,
+      },
+    );
+  } catch (error) {
+    const mayNotAsk = error instanceof RestoreHooksError && error.code === 'FORBIDDEN' && error.cause !== undefined;
+    if (!mayNotAsk) throw error;
+    return { podNamespaces, checked: false };
+  }
+}
+
+async function accountNamespaces(
+  { client, namespace }: Pick<Session, 'client' | 'namespace'>,
+  serviceAccount: string,
+): Promise<readonly string[] | undefined> {
+  try {
+    return podNamespacesOf(await client.get(paths.serviceAccounts(namespace, serviceAccount)));
+  } catch (error) {
+    if (!(error instanceof RestoreHooksError)) throw error;
+    if (error.code === 'FORBIDDEN') return undefined;
+    if (error.code !== 'NOT_FOUND') throw error;
+    throw new RestoreHooksError('NOT_FOUND', `there is no ServiceAccount ${serviceAccount} in namespace ${namespace}`, {
+      hint: `make it, with the least rights that the runner needs: kubectl restorehooks setup --apply -n ${namespace}`,
+    });
+  }
+}
+
+async function deniedOf(rights: readonly Right[], allowed: (right: Right) => Promise<boolean>): Promise<Right[]> {
+  const answers = await Promise.all(rights.map(allowed));
+  return rights.filter((_, index) => !answers[index]);
+}
+
+const isAllowed = (review: { readonly [key: string]: unknown }): boolean =>
+  (review['status'] as { allowed?: boolean } | undefined)?.allowed === true;
+
+function rightText({ group, resource, subresource, verb, namespace }: Right): string {
+  const what = `${resource}${group === '' ? '' : `.${group}`}${subresource === undefined ? '' : `/${subresource}`}`;
+  return `${verb} ${what}${namespace === undefined ? ' in all namespaces' : ` in ${namespace}`}`;
+}

@@ -1,0 +1,282 @@
+import type { ExecOutcome, HookId, PlannedHook, PodKey, PodObservation } from '../../shared/core/hook.ts';
+import { podKey } from '../../shared/core/hook.ts';
+import type { Clock, HookExec, Journal, PodEvent, PodSource } from '../../shared/ports/ports.ts';
+import { Random } from './random.ts';
+import { VirtualClock } from './virtual-clock.ts';
+
+/** Hears of everything that the world does and is asked for, as it happens. */
+export interface Witness {
+  told(event: PodEvent): void;
+  intended(hook: HookId): void;
+  recorded(hook: HookId): void;
+  result(hook: HookId): void;
+  asked(hook: HookId): void;
+  started(hook: HookId): void;
+  answered(hook: HookId, outcome: ExecOutcome): void;
+  dropped(hook: HookId): void;
+}
+
+/** From here on nothing is refused any more, so that every run comes to rest. */
+export const CALM_AFTER_MS = 120_000;
+const BUSY_MS = 30_000;
+
+/**
+ * A simulated cluster: one seed, one world. It makes up a plan, and pods that come up, flap, become ready, crash,
+ * finish, vanish, are replaced under the same name or never come; commands that succeed, fail, are refused, lose their
+ * connection or never answer; and a journal that takes its time.
+ */
+export class World {
+  readonly random: Random;
+  readonly clock: VirtualClock;
+  readonly hooks: readonly PlannedHook[];
+  readonly maxConcurrent: number;
+  /** How late a timer of the run may fire; some fire a little early, as where the wall clock was set back. */
+  readonly latestTimerMs: number;
+  readonly log: string[] | undefined;
+  witness: Witness | undefined;
+  readonly #byCommand: ReadonlyMap<string, PlannedHook>;
+  readonly #scripts: readonly PodScript[];
+  readonly #journalDelayMs: number;
+  readonly #forbids: boolean;
+
+  constructor(seed: number, { logged = false } = {}) {
+    const random = new Random(seed);
+    this.random = random;
+    this.log = logged ? [] : undefined;
+    this.clock = new VirtualClock({ tieBreak: () => random.next(), together: random.chance(0.6) });
+    this.latestTimerMs = random.pick([0, 0, 20]);
+    this.maxConcurrent = random.pick([1, 1, 2, 3, 64]);
+    this.#journalDelayMs = random.pick([0, 0, 100, 2_000]);
+    this.#forbids = random.chance(0.05);
+    this.#scripts = Array.from({ length: random.int(1, 5) }, (_, index) => podScript(random, index));
+    this.hooks = this.#scripts.flatMap((script) => hooksOf(random, script));
+    this.#byCommand = new Map(this.hooks.map((hook) => [hook.command.join(' '), hook]));
+  }
+
+  say(what: string): void {
+    this.log?.push(`${String(this.clock.now()).padStart(8)}  ${what}`);
+  }
+
+  /** The clock as the run sees it: its timers are not exact. */
+  get runClock(): Clock {
+    const { clock, random, latestTimerMs } = this;
+    if (latestTimerMs === 0) return clock;
+    return {
+      now: () => clock.now(),
+      setTimer: (afterMs, fire) => clock.setTimer(afterMs + random.int(-1, latestTimerMs), fire),
+      soon: (run) => clock.soon(run),
+    };
+  }
+
+  readonly pods: PodSource = {
+    start: (tell) => {
+      let stopped = false;
+      const say = (event: PodEvent): void => {
+        if (stopped) return;
+        this.say(describe(event));
+        this.witness?.told(event);
+        tell(event);
+      };
+      const listedAt = this.random.time(2_000);
+      for (const { events } of this.#scripts) {
+        // What came before the listing is seen as it stands then.
+        const listed = events.findLast(({ at }) => at <= listedAt);
+        if (listed?.event.type === 'podObserved') this.#at(listedAt, () => say(listed.event));
+        for (const { at, event } of events) if (at > listedAt) this.#at(at, () => say(event));
+      }
+      this.#at(listedAt + 0.5, () => say({ type: 'podsListed' }));
+      return () => {
+        stopped = true;
+      };
+    },
+  };
+
+  #at(time: number, happen: () => void): void {
+    this.clock.setTimer(time - this.clock.now(), happen);
+  }
+
+  readonly journal: Journal = {
+    intent: (hook, recorded) => {
+      this.say(`intent ${hook}`);
+      this.witness?.intended(hook);
+      const land = (): void => {
+        this.witness?.recorded(hook);
+        this.say(`recorded ${hook}`);
+        recorded();
+      };
+      if (this.#journalDelayMs === 0) land();
+      else this.clock.setTimer(this.random.time(this.#journalDelayMs), land);
+    },
+    result: (hook, outcome) => {
+      this.say(`result ${hook} ${JSON.stringify(outcome)}`);
+      this.witness?.result(hook);
+    },
+  };
+
+  readonly exec: HookExec = {
+    start: ({ namespace, pod, container, command }, { started, ended }) => {
+      const hook = this.#byCommand.get(command.join(' '));
+      if (hook === undefined) throw new Error(`no hook has the command ${command.join(' ')}`);
+      if (hook.namespace !== namespace || hook.pod !== pod || hook.container !== container) {
+        throw new Error(`${hook.id} is started in ${namespace}/${pod}/${container}`);
+      }
+      const { id } = hook;
+      this.say(`exec ${id}`);
+      this.witness?.asked(id);
+      let open = true;
+      const later = (afterMs: number, happen: () => void): void => {
+        const answer = (): void => void (open && happen());
+        if (afterMs === 0 && this.random.chance(0.5)) answer();
+        else this.clock.setTimer(afterMs, answer);
+      };
+      const start = (): void => {
+        this.say(`started ${id}`);
+        this.witness?.started(id);
+        started();
+      };
+      const end = (outcome: ExecOutcome): void => {
+        open = false;
+        this.say(`answer ${id} ${JSON.stringify(outcome)}`);
+        this.witness?.answered(id, outcome);
+        ended(outcome, this.random.chance(0.3) ? { stdout: `output of ${id}` } : {});
+      };
+      const { refusal, runsMs, outcome } = this.#fate();
+      later(this.random.pick([0, 0, 10, 300]), () => {
+        if (refusal !== undefined) return end(refusal);
+        start();
+        if (runsMs !== undefined) later(runsMs, () => end(outcome));
+      });
+      return () => {
+        open = false;
+        this.say(`drop ${id}`);
+        this.witness?.dropped(id);
+      };
+    },
+  };
+
+  /** What becomes of one exec request; without `runsMs` the command never ends. */
+  #fate(): { refusal?: ExecOutcome; runsMs?: number; outcome: ExecOutcome } {
+    const { random } = this;
+    const outcome: ExecOutcome = { kind: 'exited', exitCode: 0 };
+    const message = 'of the world';
+    const runsMs = random.pick([0, random.time(500), random.time(5_000), random.time(20_000)]);
+    if (random.chance(0.55)) return { runsMs, outcome };
+    if (random.chance(0.25)) return { runsMs, outcome: { kind: 'exited', exitCode: random.pick([1, 3, 137]) } };
+    if (random.chance(0.15)) return { runsMs, outcome: { kind: 'connectionLost', message } };
+    if (random.chance(0.25)) return { outcome };
+    if (random.chance(0.1)) return { refusal: { kind: 'error', message }, outcome };
+    if (random.chance(0.1)) return { refusal: { kind: 'podDeleted' }, outcome };
+    if (random.chance(0.1)) return { refusal: { kind: 'noSuchContainer' }, outcome };
+    if (random.chance(0.1)) return { refusal: { kind: 'connectionLost', message }, outcome };
+    if (this.#forbids && random.chance(0.2)) return { refusal: { kind: 'forbidden', message }, outcome };
+    if (this.clock.now() > CALM_AFTER_MS) return { runsMs, outcome };
+    const retryAfter = random.chance(0.2) ? { retryAfterMs: random.time(3_000) } : {};
+    const refusal = { kind: 'notStarted', why: message, ...retryAfter } as const;
+    // A stream may also say so after it had said that the command may be running.
+    return random.chance(0.1) ? { runsMs, outcome: refusal } : { refusal, outcome };
+  }
+}
+
+interface PodScript {
+  readonly key: PodKey;
+  readonly plannedUid: string | undefined;
+  readonly containers: readonly string[];
+  readonly events: readonly { readonly at: number; readonly event: PodEvent }[];
+}
+
+function podScript(random: Random, index: number): PodScript {
+  const key = podKey('ns', `p${index}`);
+  const containers = ['a', 'b', 'c'].slice(0, random.int(1, 3));
+  const plannedUid = random.chance(0.5) ? `${key}#${random.chance(0.9) ? 0 : 'old'}` : undefined;
+  const events: { at: number; event: PodEvent }[] = [];
+  let at = random.chance(0.6) ? 0 : random.time(5_000);
+  const lives = random.chance(0.07) ? 0 : random.chance(0.15) ? 2 : 1;
+  for (let life = 0; life < lives; life += 1) at = live(random, { key, uid: `${key}#${life}`, containers, at, events });
+  return { key, plannedUid, containers, events };
+}
+
+interface Life {
+  readonly key: PodKey;
+  readonly uid: string;
+  readonly containers: readonly string[];
+  readonly at: number;
+  readonly events: { at: number; event: PodEvent }[];
+}
+
+/** One pod from its first sight on; returns when the next of its name may come. */
+function live(random: Random, { key, uid, containers, at: bornAt, events }: Life): number {
+  let at = bornAt;
+  const state = new Map(containers.map((name) => [name, { running: false, ready: false }]));
+  const tell = (phase: PodObservation['phase']): void => {
+    events.push({
+      at,
+      event: { type: 'podObserved', pod: { key, uid, phase, containers: Object.fromEntries(state) } },
+    });
+  };
+  tell('Pending');
+  for (let change = random.int(1, 12); change > 0; change -= 1) {
+    at += 1 + random.time(random.pick([100, 1_000, BUSY_MS / 4]));
+    const name = containers[random.int(0, containers.length - 1)] ?? '';
+    const { running, ready } = state.get(name) ?? { running: false, ready: false };
+    // Kubernetes never calls a container ready that doesn't run; most stay up once they are.
+    if (!running) state.set(name, { running: true, ready: random.chance(0.4) });
+    else if (random.chance(0.2)) state.set(name, { running: false, ready: false });
+    else state.set(name, { running: true, ready: !ready || random.chance(0.7) });
+    tell('Running');
+    if (random.chance(0.3)) tell('Running'); // the same once more, as after a listing
+  }
+  if (random.chance(0.75)) return at;
+  at += 1 + random.time(5_000);
+  if (random.chance(0.5)) {
+    for (const name of containers) state.set(name, { running: false, ready: false });
+    tell(random.pick(['Succeeded', 'Failed']));
+    at += 1 + random.time(5_000);
+  }
+  // A deletion that was missed shows only as another pod under the name.
+  if (random.chance(0.8)) events.push({ at, event: { type: 'podDeleted', key, uid } });
+  return at + 1 + random.time(3_000);
+}
+
+function hooksOf(random: Random, { key, plannedUid, containers }: PodScript): PlannedHook[] {
+  const [namespace = '', pod = ''] = key.split('/');
+  const hooks: PlannedHook[] = [];
+  const failing = random.chance(0.3);
+  for (const container of [...containers].sort(() => random.next() - 0.5)) {
+    for (let count = random.int(hooks.length === 0 ? 1 : 0, 3); count > 0; count -= 1) {
+      const index = hooks.length;
+      const never = random.chance(0.04) ? random.pick(['no-such-container', 'empty-command'] as const) : undefined;
+      const name = never === 'no-such-container' ? 'absent' : container;
+      hooks.push({
+        id: `${key}/${name}/h/${index}` as HookId,
+        kind: 'exec',
+        namespace,
+        pod,
+        ...(plannedUid === undefined ? {} : { podUID: plannedUid }),
+        container: name,
+        source: 'spec',
+        origin: 'velero',
+        name: 'h',
+        index,
+        command: [`${key}/${index}`],
+        onError: failing && random.chance(0.4) ? 'Fail' : 'Continue',
+        execTimeoutMs: random.chance(0.15) ? null : 100 * random.int(1, 60),
+        execTimeoutFrom: 'spec',
+        waitTimeoutMs: random.chance(0.4) ? null : 100 * random.int(1, 200),
+        waitTimeoutFrom: 'spec',
+        waitForReady: random.chance(0.3),
+        ...(never === undefined ? {} : { never }),
+      });
+    }
+  }
+  return [...Map.groupBy(hooks, ({ container }) => container).values()].flat();
+}
+
+function describe(event: PodEvent): string {
+  if (event.type === 'podsListed') return 'listed';
+  if (event.type === 'podsLost') return `pods lost: ${event.error.message}`;
+  if (event.type === 'podDeleted') return `deleted ${event.uid}`;
+  const states = Object.entries(event.pod.containers).map(
+    ([name, { running, ready }]) => `${name}=${ready ? 'ready' : running ? 'up' : 'down'}`,
+  );
+  return `pod ${event.pod.uid} ${event.pod.phase} ${states.join(' ')}`;
+}
