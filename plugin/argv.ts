@@ -14,7 +14,7 @@ export interface ParsedArgv {
 /**
  * Read a command line by the rules of pflag, kubectl's flag parser.
  *
- * No npm parser has them, and yargs changes values (it unquotes `--only='"a"'`, and drops `--filename=-`). The rules:
+ * No npm parser has them, and yargs changes values: docs/adr/0001-argv-by-pflags-rules.md. The rules:
  * a flag that needs a value takes the next word, whatever it looks like; `--flag=value`, `-f=value` and `-fvalue` are
  * the same; short booleans can be clustered (`-Ao json`, `-Aojson`); a boolean takes a value only behind `=`; `--` ends
  * the flags; the last of a repeated flag wins; flags and other words may be mixed; `_` in a flag's name is `-`.

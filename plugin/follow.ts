@@ -16,6 +16,9 @@ import { eventLine } from './output/run-view.ts';
 import type { Session } from './session.ts';
 
 const POLL_MS = 1_000;
+/** How often it is said what hooks are waiting for. */
+const REMIND_EVERY_MS = 30_000;
+const MOST_REMINDED = 3;
 /** How often the Job is looked at while the run says nothing new. */
 const LOOK_AT_JOB_EVERY = 5;
 
@@ -119,6 +122,7 @@ export async function follow(
   const progress = createProgress(context.stderr, context.clock, context.env);
   const until = timeoutMs === undefined ? undefined : context.clock.now() + timeoutMs;
   let unreachable = 0;
+  let nextReminder = context.clock.now() + REMIND_EVERY_MS;
   try {
     for (let polls = 0; ; polls += 1) {
       try {
@@ -129,6 +133,10 @@ export async function follow(
         for (const row of changed) if (row.state !== 'Waiting') progress.event(eventLine(row));
         if (hasEnded(status)) return { restore, status, rows: reader.rows };
         progress.status(`${status.phase}: ${progressLine(status.counts)}`);
+        if (context.clock.now() >= nextReminder) {
+          nextReminder = context.clock.now() + REMIND_EVERY_MS;
+          for (const line of waitingLines(reader.rows)) progress.event(line);
+        }
         await beside(status);
         if (
           polls % LOOK_AT_JOB_EVERY === LOOK_AT_JOB_EVERY - 1 &&
@@ -149,7 +157,7 @@ export async function follow(
       await pause(context, POLL_MS);
     }
   } catch (error) {
-    if (context.signal.aborted) {
+    if (context.signal.aborted || context.outputClosed.aborted) {
       throw new RestoreHooksError('INTERRUPTED', 'stopped following; the run goes on', {
         hint: `see it with: kubectl restorehooks status ${name} -n ${session.namespace} -w`,
       });
@@ -158,6 +166,14 @@ export async function follow(
   } finally {
     progress.end();
   }
+}
+
+/** The first few hooks that wait, and for what. */
+function waitingLines(rows: readonly RunHook[]): string[] {
+  const waiting = rows.filter(({ state }) => state === 'Waiting');
+  const lines = waiting.slice(0, MOST_REMINDED).map(eventLine);
+  if (waiting.length > lines.length) lines.push(`Waiting: ${waiting.length - lines.length} more hooks`);
+  return lines;
 }
 
 /** A Job may end between the reading of the Restore and of the Job: the Restore is asked once more. */

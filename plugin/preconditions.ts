@@ -1,6 +1,7 @@
 import { RestoreHooksError } from '../shared/core/errors.ts';
 import type { Right } from '../shared/core/manifests/rbac.ts';
 import { podNamespacesOf, runnerRights } from '../shared/core/manifests/rbac.ts';
+import { missingRights, missingRightsOfServiceAccount, rightText } from '../shared/kubernetes/access.ts';
 import { paths } from '../shared/kubernetes/paths.ts';
 import type { Session } from './session.ts';
 
@@ -31,14 +32,7 @@ export async function requireUserRights(
   podNamespaces: readonly string[] | undefined,
 ): Promise<void> {
   const rights = runner === 'job' ? launchRights(namespace) : localRights(namespace, podNamespaces);
-  const missing = await deniedOf(rights, async (right) => {
-    const review = {
-      apiVersion: 'authorization.k8s.io/v1',
-      kind: 'SelfSubjectAccessReview',
-      spec: { resourceAttributes: right },
-    };
-    return isAllowed(await client.create(paths.selfSubjectAccessReviews(), review));
-  });
+  const missing = await missingRights(client, rights);
   if (missing.length === 0) return;
   throw new RestoreHooksError('FORBIDDEN', `you may not ${missing.map(rightText).join(', ')}`, {
     hint: 'ask for these rights, or choose another --context or --as; nothing has been changed',
@@ -55,14 +49,9 @@ export interface RunnerAccount {
 /** Refuse where the Job's ServiceAccount is missing, or lacks a right that the runner needs. */
 export async function requireRunner({ client, namespace }: Session, serviceAccount: string): Promise<RunnerAccount> {
   const podNamespaces = await accountNamespaces({ client, namespace }, serviceAccount);
-  const user = `system:serviceaccount:${namespace}:${serviceAccount}`;
-  const groups = ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'];
   try {
-    const missing = await deniedOf(runnerRights({ namespace, podNamespaces }), async (right) => {
-      const spec = { user, groups, resourceAttributes: right };
-      const review = { apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview', spec };
-      return isAllowed(await client.create(paths.subjectAccessReviews(), review));
-    });
+    const account = { namespace, name: serviceAccount };
+    const missing = await missingRightsOfServiceAccount(client, account, runnerRights({ namespace, podNamespaces }));
     if (missing.length === 0) return { podNamespaces, checked: true };
     throw new RestoreHooksError(
       'FORBIDDEN',
@@ -92,17 +81,4 @@ async function accountNamespaces(
       hint: `make it, with the least rights that the runner needs: kubectl restorehooks setup --apply -n ${namespace}`,
     });
   }
-}
-
-async function deniedOf(rights: readonly Right[], allowed: (right: Right) => Promise<boolean>): Promise<Right[]> {
-  const answers = await Promise.all(rights.map(allowed));
-  return rights.filter((_, index) => !answers[index]);
-}
-
-const isAllowed = (review: { readonly [key: string]: unknown }): boolean =>
-  (review['status'] as { allowed?: boolean } | undefined)?.allowed === true;
-
-function rightText({ group, resource, subresource, verb, namespace }: Right): string {
-  const what = `${resource}${group === '' ? '' : `.${group}`}${subresource === undefined ? '' : `/${subresource}`}`;
-  return `${verb} ${what}${namespace === undefined ? ' in all namespaces' : ` in ${namespace}`}`;
 }

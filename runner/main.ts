@@ -17,6 +17,7 @@ import { claimRun, newRunID, newStatus } from '../shared/kubernetes/claim.ts';
 import type { KubeClient } from '../shared/kubernetes/client.ts';
 import { kubeClient } from '../shared/kubernetes/client.ts';
 import { loadKubeConfig } from '../shared/kubernetes/kubeconfig.ts';
+import { paths } from '../shared/kubernetes/paths.ts';
 import { getRestore, listPods } from '../shared/kubernetes/restores.ts';
 import { runStatusOf } from '../shared/kubernetes/run-store.ts';
 import { systemClock } from '../shared/system/clock.ts';
@@ -51,6 +52,7 @@ async function run(client: KubeClient, config: RunnerConfig, env: Env, log: Logg
     keepRestorePhase: config['keep-restore-phase'],
   };
   const document = payload.plan;
+  if (env['JOB_NAME']) await refuseGivenUp(client, namespace, env['JOB_NAME']);
   const claimant = env['POD_UID'] || env['POD_NAME'] || `process-${process.pid}`;
   const { restore, status } = await claimRun(client, { namespace, name, runID }, claimant, (current) => {
     refuseWhatMayHaveRun(current.metadata.name, runStatusOf(current), document.digest, config.again);
@@ -94,6 +96,13 @@ async function run(client: KubeClient, config: RunnerConfig, env: Env, log: Logg
   return exitCodeOf(ended);
 }
 
+/** A launcher that gave its Job up may have said so already: a pod that comes late must not begin. */
+async function refuseGivenUp(client: KubeClient, namespace: string, name: string): Promise<void> {
+  const { metadata } = (await client.get(paths.jobs(namespace, name))) as { metadata?: { deletionTimestamp?: string } };
+  if (metadata?.deletionTimestamp === undefined) return;
+  throw new RestoreHooksError('RUN_BY_ANOTHER', `Job ${name} is being deleted; nothing is started`);
+}
+
 /** Ids, states and times: no commands, and nothing that a command printed. */
 function logRow(log: Logger, row: RunHook): void {
   const { id, namespace, pod, container, state, reason, exitCode, message } = row;
@@ -109,15 +118,16 @@ async function ownPlan(client: KubeClient, config: RunnerConfig, log: Logger): P
   const restore = await getRestore(client, namespace, name);
   refuseWhileBusy(restore, config.force);
   const hookFiles = config.hooks.length === 0 ? undefined : config.hooks.flatMap(readHooksFile);
-  const labelSelector = `${RESTORE_NAME_LABEL}=${shortenName(name)}`;
-  const { pods, notices } = await listPods(client, labelSelector, undefined);
+  const labelSelector = config.selector ?? `${RESTORE_NAME_LABEL}=${shortenName(name)}`;
+  const namespaces = config['pod-namespace'];
+  const { pods, notices } = await listPods(client, labelSelector, namespaces);
   const planned = planRun({
     restore,
     namespace,
     pods,
     notices,
     hookFiles,
-    selector: { labelSelector },
+    selector: { labelSelector, ...(namespaces ? { namespaces } : {}) },
     rerun: config.rerun,
     only: config.only,
   });

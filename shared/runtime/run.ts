@@ -193,10 +193,14 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
         ...(exitCode === undefined ? {} : { exitCode }),
       })),
       reportParts,
+      ...(run.unproven ? { notices: [...(request.status.notices ?? []), UNPROVEN] } : {}),
       ...(run.failure === undefined ? {} : { failure: run.failure }),
     };
   }
 }
+
+const UNPROVEN =
+  'the API server speaks only v5.channel.k8s.io, which calls a killed kubelet a success: successes are not proven';
 
 const annotations = (status: RunStatus): Record<string, string> => ({
   [ANNOTATION.phase]: status.phase,

@@ -253,7 +253,7 @@ export class Invariants implements Witness {
     const lastAdmitted = Math.max(-1, ...this.#admitted.map((id) => this.#pod(this.#hook(id)).index));
     this.#admitted = [];
     for (const pod of this.#pods.values()) {
-      const waiting = this.#candidates(pod, this.#world.latestTimerMs)[0];
+      const waiting = this.#candidates(pod, this.#world.latestTimerMs + 0.1)[0];
       if (waiting === undefined) continue;
       check('E12', active >= this.#world.maxConcurrent, () => `${waiting.id} could start, and waits`);
       check('E12', pod.index > lastAdmitted, () => `${waiting.id} waits, and a later pod's hook starts`);

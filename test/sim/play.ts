@@ -56,12 +56,14 @@ export function play(seed: number, options: { logged?: boolean } = {}): Played {
   return { broken, log: world.log ?? [], virtualMs: clock.now() };
 }
 
-/** In some worlds a part of the hooks ended in an earlier run. */
+/** In some worlds the first hooks of a pod ended in an earlier run. */
 function keptOf({ random, hooks }: World): Map<HookId, HookState & { phase: 'Ended' }> {
   const kept = new Map<HookId, HookState & { phase: 'Ended' }>();
   if (!random.chance(0.15)) return kept;
-  for (const { id } of hooks) {
-    if (random.chance(0.6)) continue;
+  for (const [at, { id, pod }] of hooks.entries()) {
+    const before = hooks[at - 1];
+    const goesOn = before?.pod !== pod || kept.has(before.id);
+    if (!goesOn || random.chance(0.5)) continue;
     if (random.chance(0.6)) {
       kept.set(id, { phase: 'Ended', outcome: { state: 'Succeeded', exitCode: 0 }, startedAt: -2, endedAt: -1 });
     } else if (random.chance(0.5)) {

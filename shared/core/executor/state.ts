@@ -79,6 +79,8 @@ export interface RunState {
   readonly firstFailures: { readonly id: HookId; readonly outcome: HookOutcome & { reason: Reason } }[];
   failure: RunFailure | undefined;
   canceled: boolean;
+  /** A success was told over a protocol that calls a dead kubelet a success. */
+  unproven: boolean;
   listed: boolean;
   finishedAt: number | undefined;
 }
@@ -129,6 +131,7 @@ export function createRun(hooks: readonly PlannedHook[], options: RunOptions): R
     firstFailures: [],
     failure: undefined,
     canceled: false,
+    unproven: false,
     listed: false,
     finishedAt: undefined,
   };
@@ -136,7 +139,7 @@ export function createRun(hooks: readonly PlannedHook[], options: RunOptions): R
     for (const [at, hook] of pod.hooks.entries()) {
       const state = stateOf(pod, at);
       run.counts[countOf(state)] += 1;
-      if (state.phase === 'Ended') noteFailure(run, hook, state.outcome);
+      if (state.phase === 'Ended') noteOutcome(run, hook, state.outcome);
     }
   }
   if (run.counts.waiting === 0) run.finishedAt = options.startedAt;
@@ -161,7 +164,7 @@ export const isActive = ({ phase }: HookState): boolean =>
 const FIRST_FAILURES = 5;
 
 /** Note a hook that did not succeed by itself, if it is one: what others kept from running isn't (contract §5). */
-export function noteFailure(run: RunState, hook: PlannedHook, outcome: HookOutcome): boolean {
+export function noteOutcome(run: RunState, hook: PlannedHook, outcome: HookOutcome): boolean {
   if (outcome.state === 'Succeeded' || outcome.reason === 'aborted' || outcome.reason === 'canceled') return false;
   if (run.firstFailures.length < FIRST_FAILURES) run.firstFailures.push({ id: hook.id, outcome });
   if (hook.onError === 'Fail') run.failHookFailed = true;

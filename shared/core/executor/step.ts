@@ -5,7 +5,7 @@ import { difference } from './difference.ts';
 import { hookOutcome } from './hook-outcome.ts';
 import type { Effect, Fact, RunFailure } from './protocol.ts';
 import type { HookState, PodRun, RunState, UpSince } from './state.ts';
-import { countOf, hookAt, isActive, noteFailure, stateOf } from './state.ts';
+import { countOf, hookAt, isActive, noteOutcome, stateOf } from './state.ts';
 
 /**
  * Advance the run by what has happened (contract §3 and §4).
@@ -77,7 +77,7 @@ class Change {
     this.set(index, { states: pod.states.with(at, next) });
     if (next.phase !== 'Ended') return;
     const hook = hookAt(pod, at);
-    if (noteFailure(run, hook, next.outcome) && hook.onError === 'Fail') {
+    if (noteOutcome(run, hook, next.outcome) && hook.onError === 'Fail') {
       run.stop ??= { reason: 'aborted', message: `hook ${hook.id} did not succeed and has onError: Fail` };
     }
   }
@@ -312,7 +312,8 @@ function nextHook(pod: PodRun, now: number): number | undefined {
   for (const at of turns(pod)) {
     const since = upSince(pod, at);
     const state = stateOf(pod, at);
-    if (since === undefined || (state.phase === 'Waiting' && (state.retryAt ?? now) > now)) continue;
+    if (since === undefined || isLate(pod, at, now)) continue;
+    if (state.phase === 'Waiting' && (state.retryAt ?? now) > now) continue;
     if (best === undefined || since < best.since) best = { at, since };
   }
   return best?.at;

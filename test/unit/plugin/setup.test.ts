@@ -183,6 +183,14 @@ describe('kubectl restorehooks setup on a cluster', () => {
     assert.ok(cluster.get('roles', 'velero', 'restorehooks:mine'));
   });
 
+  it('lets an administrator of namespaces take away what is there', async () => {
+    await linesOf('--apply', '--namespaces=a');
+    assert.equal((await setup(['--delete'], 'admin-of-velero-and-a')).code, 5);
+    const { code, stdout, stderr } = await setup(['--delete', '--namespaces=a'], 'admin-of-velero-and-a');
+    assert.deepEqual([code, stderr, stdout.match(/ deleted /g)?.length], [0, '', 5]);
+    assert.deepEqual(await linesOf('--delete'), ['nothing to take away']);
+  });
+
   it('leaves a ServiceAccount that was there before', async () => {
     const metadata = { name: 'mine', namespace: 'velero', annotations: { role: 'arn' } };
     cluster.create({ apiVersion: 'v1', kind: 'ServiceAccount', metadata });

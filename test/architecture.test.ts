@@ -1,0 +1,263 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+
+const ROOT = path.join(import.meta.dirname, '..');
+
+/**
+ * Who may import whom: folders, packages (`npm:`) and Node itself (`node:`). What is not listed is forbidden (`*`:
+ * nothing is). A file belongs to the longest folder that is listed.
+ */
+const allowed: Readonly<Record<string, readonly string[]>> = {
+  'shared/core': ['npm:zod', 'npm:@noble/hashes'],
+  'shared/ports': ['shared/core'],
+  'shared/runtime': ['shared/core', 'shared/ports'],
+  'shared/kubernetes': [
+    'shared/core',
+    'shared/ports',
+    'npm:@kubernetes/client-node',
+    'npm:js-yaml',
+    'npm:ws',
+    'npm:zod',
+    'node:',
+  ],
+  'shared/system': ['shared/core', 'shared/ports', 'npm:pino', 'node:'],
+  // Joins the runtime to its adapters, for the plugin and the runner alike.
+  'shared/wiring': ['shared/core', 'shared/ports', 'shared/runtime', 'shared/kubernetes'],
+  plugin: ['shared', 'npm:js-yaml', 'npm:yargs', 'npm:zod', 'node:'],
+  // js-yaml: the hooks of a file, where the image plans for itself.
+  runner: ['shared', 'npm:js-yaml', 'npm:zod', 'node:'],
+  test: ['*'],
+};
+
+/** The core is a function of its arguments: time, chance and waiting come in from outside. */
+const impure: Readonly<Record<string, RegExp>> = {
+  Date: /\bDate\b/,
+  chance: /\bMath\.random\b|\bcrypto\b/,
+  performance: /\bperformance\b/,
+  timers: /\b(?:setTimeout|setInterval|setImmediate|queueMicrotask)\b/,
+  promises: /\b(?:async|await|Promise)\b/,
+  'the process': /\b(?:process|globalThis|console)\b\s*[.[]/,
+};
+/** Formats a Date that it is given. */
+const mayNameDate = ['shared/core/report/instant.ts'];
+
+const LONGEST_FILE = 450;
+/** Of what the tests are built on; a test itself may be as long as its cases. */
+const LONGEST_TEST_SUPPORT = 600;
+
+const read = (file: string): string => readFileSync(path.join(ROOT, file), 'utf8');
+
+/** What is tracked, or new and not ignored: a file is judged before it is committed. */
+const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { cwd: ROOT })
+  .toString()
+  .split('\n')
+  .filter((file) => file !== '' && existsSync(path.join(ROOT, file)));
+const sources = files.filter((file) => /\.[cm]?tsx?$/.test(file));
+const guarded = sources.filter((file) => layerOf(file) !== undefined);
+
+function layerOf(file: string): string | undefined {
+  return Object.keys(allowed)
+    .filter((layer) => file.startsWith(`${layer}/`))
+    .sort((a, b) => b.length - a.length)[0];
+}
+
+/** The code without its comments and the contents of its text; `keepText` leaves what is in quotes. */
+function codeOf(source: string, keepText = false): string {
+  const blank = (text: string): string => text.replace(/[^\n]/g, ' ');
+  const token =
+    /\/\/[^\n]*|\/\*[\s\S]*?\*\/|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\[\s\S])*`|(?<=[=(,:[!&|?{};]\s*)\/(?:[^/\\\n[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/[a-z]*/g;
+  return source.replace(token, (found) => {
+    if (found.startsWith('//') || found.startsWith('/*')) return blank(found);
+    if (keepText && !found.startsWith('`')) return found;
+    // What stands in a template's ${} is code.
+    return found.startsWith('`') ? [...found.matchAll(/\$\{([^}]*)\}/g)].map(([, code]) => code).join(' ') : '""';
+  });
+}
+
+/** Every module that a source names: import, `import type`, export … from, import(), import('…').Type, require. */
+function importsOf(source: string): string[] {
+  const code = codeOf(source, true);
+  const patterns = [
+    /^\s*(?:import|export)\b[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]/gm,
+    /^\s*import\s*['"]([^'"]+)['"]/gm,
+    /\b(?:import|require|getBuiltinModule)\s*\(\s*['"]([^'"]+)['"]/g,
+    // What is computed could be anything.
+    /\bimport\s*\(\s*([^'"\s][^)]*)/g,
+  ];
+  return patterns.flatMap((pattern) => [...code.matchAll(pattern)].map(([, specifier = '']) => specifier));
+}
+
+/** `shared/core`, `node:`, or `npm:zod`. */
+function targetOf(file: string, specifier: string): string {
+  if (specifier.startsWith('.')) {
+    const at = path.posix.join(path.posix.dirname(file), specifier);
+    return layerOf(at) ?? at;
+  }
+  if (specifier.startsWith('node:')) return 'node:';
+  const [scope = '', name] = specifier.split('/');
+  return `npm:${scope.startsWith('@') ? `${scope}/${name}` : scope}`;
+}
+
+const mayImport = (layer: string, target: string): boolean =>
+  [layer, ...(allowed[layer] ?? [])].some(
+    (entry) => entry === '*' || target === entry || target.startsWith(`${entry}/`),
+  );
+
+const forbiddenIn = (file: string, source: string): string[] =>
+  importsOf(source).filter((specifier) => !mayImport(layerOf(file) ?? '', targetOf(file, specifier)));
+
+const impureIn = (file: string, source: string): string[] => {
+  const code = codeOf(source);
+  return Object.entries(impure)
+    .filter(([what, pattern]) => pattern.test(code) && !(what === 'Date' && mayNameDate.includes(file)))
+    .map(([what]) => what);
+};
+
+describe('the layers', () => {
+  it('are all there, with the sources that they guard', () => {
+    assert.ok(guarded.length >= 40, `saw ${guarded.length} sources`);
+    for (const layer of Object.keys(allowed)) {
+      assert.ok(
+        guarded.some((file) => layerOf(file) === layer),
+        `${layer}: no such layer`,
+      );
+    }
+  });
+
+  it('hold every source but those at the top and in tools of their own', () => {
+    const outside = sources.filter((file) => layerOf(file) === undefined && file.startsWith('shared/'));
+    assert.deepEqual(outside, []);
+  });
+
+  it('import only what they may', () => {
+    const wrong = guarded.flatMap((file) => forbiddenIn(file, read(file)).map((specifier) => `${file}: ${specifier}`));
+    assert.deepEqual(wrong, []);
+  });
+
+  it('keep time, chance and waiting out of the core', () => {
+    const core = guarded.filter((file) => layerOf(file) === 'shared/core');
+    assert.deepEqual(
+      core.flatMap((file) => impureIn(file, read(file)).map((what) => `${file}: ${what}`)),
+      [],
+    );
+    for (const file of mayNameDate) assert.ok(core.includes(file), file);
+  });
+
+  it('would be told of every way to break them', () => {
+    const file = 'shared/core/plan/x.ts';
+    for (const source of [
+      `import fs from 'node:fs';`,
+      `import type { Clock } from '../../ports/ports.ts';`,
+      `import {\n  a,\n  b,\n} from "../../kubernetes/client.ts";`,
+      `export * from '../../runtime/run.ts';`,
+      `export type { Argv } from 'yargs';`,
+      `import '../../system/clock.ts';`,
+      `const load = () => import('../../../plugin/cli.ts');`,
+      `type T = import('../../../runner/job.ts').T;`,
+      'const load = (name: string) => import(`./\u0024{name}.ts`);',
+      `import fs from 'fs';`,
+      `import x from 'zodiac';`,
+    ]) {
+      assert.equal(forbiddenIn(file, source).length, 1, source);
+    }
+    for (const source of [
+      `import * as z from 'zod';`,
+      `import { sha256 } from '@noble/hashes/sha2.js';`,
+      `// import 'ws'`,
+    ]) {
+      assert.deepEqual(forbiddenIn(file, source), [], source);
+    }
+    for (const source of [
+      'Date.now()',
+      '`\u0024{new Date()}`',
+      'Math.random()',
+      'async () => 1',
+      'setTimeout(f)',
+      'process.env',
+    ]) {
+      assert.equal(impureIn(file, source).length, 1, source);
+    }
+    for (const source of ["'Date'", '// await', 'update(x)', '/async/.test(x)']) {
+      assert.deepEqual(impureIn(file, `x = ${source}`), [], source);
+    }
+    assert.equal(forbiddenIn('plugin/x.ts', `import '../runner/job.ts';`).length, 1);
+    assert.equal(forbiddenIn('runner/x.ts', `import '../plugin/cli.ts';`).length, 1);
+    assert.equal(forbiddenIn('shared/kubernetes/x.ts', `import '../runtime/run.ts';`).length, 1);
+  });
+});
+
+describe('the sources', () => {
+  it('have no default exports', () => {
+    const pattern = /^\s*export\s+default\b|\bas\s+default\b(?!\s*\}?\s*from)/m;
+    assert.deepEqual(
+      guarded.filter((file) => pattern.test(codeOf(read(file)))),
+      [],
+    );
+  });
+
+  it('are short enough to be read at once', () => {
+    const limitOf = (file: string): number =>
+      file.endsWith('.test.ts')
+        ? Number.POSITIVE_INFINITY
+        : file.startsWith('test/')
+          ? LONGEST_TEST_SUPPORT
+          : LONGEST_FILE;
+    const lengthOf = (file: string): number => read(file).trimEnd().split('\n').length;
+    assert.deepEqual(
+      guarded.filter((file) => lengthOf(file) > limitOf(file)),
+      [],
+    );
+  });
+});
+
+describe('the dependencies', () => {
+  const manifest = JSON.parse(read('package.json')) as Record<
+    'dependencies' | 'devDependencies',
+    Record<string, string>
+  >;
+  const explained = [...read('docs/dependencies.md').matchAll(/^\| `([^`]+)` \| (.*) \|$/gm)];
+
+  it('are each used', () => {
+    const used = new Set(
+      sources
+        .filter((file) => !file.startsWith('test/'))
+        .flatMap((file) => importsOf(read(file)).map((specifier) => targetOf(file, specifier))),
+    );
+    assert.deepEqual(
+      Object.keys(manifest.dependencies).filter((name) => !used.has(`npm:${name}`)),
+      [],
+    );
+  });
+
+  it('are each explained in docs/dependencies.md, in one sentence', () => {
+    const named = explained.map(([, name]) => name).sort();
+    assert.deepEqual(named, Object.keys({ ...manifest.dependencies, ...manifest.devDependencies }).sort());
+    for (const [, name, why = ''] of explained) assert.match(why, /^[^.]*(?:\.\w[^.]*)*\.$/, name);
+  });
+});
+
+describe('what is tracked', () => {
+  it('names no registry and no path of the machine that it was written on', () => {
+    // Put together, so that this file is not one of those it finds.
+    const machine = new RegExp(
+      [
+        `/${'work'}/`,
+        `/${'root'}/`,
+        `/${'home'}/(?!nonroot\\b)`,
+        `"${'resolved'}":`,
+        `https?://(?!registry\\.k8s\\.io)[\\w.-]*(?:registry|artifactory|nexus|goproxy|proxy)\\.[\\w.-]+/`,
+      ].join('|'),
+    );
+    const wrong = files.flatMap((file) => {
+      const text = read(file);
+      const at = text.search(machine);
+      return at < 0
+        ? []
+        : [`${file}:${text.slice(0, at).split('\n').length}: ${text.slice(at, at + 60).split('\n')[0]}`];
+    });
+    assert.deepEqual(wrong, []);
+  });
+});
