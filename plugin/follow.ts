@@ -3,7 +3,7 @@ import type { Restore } from '../shared/core/model/restore.ts';
 import { API_VERSION } from '../shared/core/names.ts';
 import { countRows, rowsOfDeadRun } from '../shared/core/report/decide.ts';
 import { restoreReference } from '../shared/core/report/plan-document.ts';
-import type { RunDocument, RunHook } from '../shared/core/report/run-document.ts';
+import type { ReportPart, RunDocument, RunHook } from '../shared/core/report/run-document.ts';
 import { joinReport } from '../shared/core/report/run-document.ts';
 import type { RunStatus } from '../shared/core/report/run-status.ts';
 import { hasEnded, progressLine } from '../shared/core/report/run-status.ts';
@@ -29,6 +29,7 @@ export class RunReader {
   readonly #rows = new Map<string, RunHook>();
   #runID: string | undefined;
   #parts = 0;
+  #unreadable: RestoreHooksError | undefined;
 
   constructor(session: Session, name: string) {
     this.#session = session;
@@ -46,11 +47,28 @@ export class RunReader {
       this.#parts = 0;
       this.#rows.clear();
     }
-    const parts = await readReportParts(client, { namespace, name: this.#name }, status, this.#parts);
+    const changed = joinReport(await this.#newParts(status));
     this.#parts = status.reportParts;
-    const changed = joinReport(parts);
     for (const row of changed) this.#rows.set(row.id, row);
     return { restore, status, changed };
+  }
+
+  /** Who may read the Restore but not the report still learns how the run stands. */
+  async #newParts(status: RunStatus): Promise<ReportPart[]> {
+    const { client, namespace } = this.#session;
+    try {
+      return await readReportParts(client, { namespace, name: this.#name }, status, this.#parts);
+    } catch (error) {
+      if (!(error instanceof RestoreHooksError) || (error.code !== 'FORBIDDEN' && error.code !== 'NOT_FOUND'))
+        throw error;
+      this.#unreadable ??= error;
+      return [];
+    }
+  }
+
+  /** Why rows are missing, if they are. */
+  get unreadable(): RestoreHooksError | undefined {
+    return this.#unreadable;
   }
 
   get rows(): RunHook[] {

@@ -62,8 +62,23 @@ export async function liveInput(
     getRestore(client, namespace, name),
     listPods(client, selector.labelSelector, selector.namespaces),
   ]);
-  return { restore, namespace, pods, notices, selector, hookFiles, rerun: flags.rerun, only: flags.only };
+  const limits = namespaces === undefined || flags.podNamespace.length > 0 ? [] : [limited(namespaces)];
+  return {
+    restore,
+    namespace,
+    pods,
+    notices: [...limits, ...notices],
+    selector,
+    hookFiles,
+    rerun: flags.rerun,
+    only: flags.only,
+  };
 }
+
+const limited = (namespaces: readonly string[]): Notice => ({
+  code: 'runner-limited',
+  message: `the runner's rights end with namespaces ${namespaces.join(', ')}: pods elsewhere take no part (setup --namespaces)`,
+});
 
 function podSelector(
   name: string,

@@ -1,6 +1,7 @@
 import { RestoreHooksError } from '../shared/core/errors.ts';
 import type { Right } from '../shared/core/manifests/rbac.ts';
 import { podNamespacesOf, runnerRights } from '../shared/core/manifests/rbac.ts';
+import { SERVICE_ACCOUNT } from '../shared/core/names.ts';
 import { missingRights, missingRightsOfServiceAccount, rightText } from '../shared/kubernetes/access.ts';
 import { paths } from '../shared/kubernetes/paths.ts';
 import type { Session } from './session.ts';
@@ -57,13 +58,23 @@ export async function requireRunner({ client, namespace }: Session, serviceAccou
       'FORBIDDEN',
       `ServiceAccount ${serviceAccount} may not ${missing.map(rightText).join(', ')}`,
       {
-        hint: `give the runner its rights: kubectl restorehooks setup --apply -n ${namespace}`,
+        hint: `give the runner its rights: ${setupCommand(namespace, serviceAccount)}`,
       },
     );
   } catch (error) {
     const mayNotAsk = error instanceof RestoreHooksError && error.code === 'FORBIDDEN' && error.cause !== undefined;
     if (!mayNotAsk) throw error;
     return { podNamespaces, checked: false };
+  }
+}
+
+/** Where the rights of the usual ServiceAccount end, if they do and it is there to be asked. */
+export async function runnerNamespaces(session: Session): Promise<readonly string[] | undefined> {
+  try {
+    return await accountNamespaces(session, SERVICE_ACCOUNT);
+  } catch (error) {
+    if (error instanceof RestoreHooksError && error.code === 'NOT_FOUND') return undefined;
+    throw error;
   }
 }
 
@@ -78,7 +89,12 @@ async function accountNamespaces(
     if (error.code === 'FORBIDDEN') return undefined;
     if (error.code !== 'NOT_FOUND') throw error;
     throw new RestoreHooksError('NOT_FOUND', `there is no ServiceAccount ${serviceAccount} in namespace ${namespace}`, {
-      hint: `make it, with the least rights that the runner needs: kubectl restorehooks setup --apply -n ${namespace}`,
+      hint: `make it, with the least rights that the runner needs: ${setupCommand(namespace, serviceAccount)}`,
     });
   }
+}
+
+function setupCommand(namespace: string, serviceAccount: string): string {
+  const named = serviceAccount === SERVICE_ACCOUNT ? '' : ` --service-account ${serviceAccount}`;
+  return `kubectl restorehooks setup --apply -n ${namespace}${named}`;
 }

@@ -190,6 +190,9 @@ class Application {
     const { client, namespace } = this.#session;
     const isJob = this.#args.runner === 'job';
     const restore = await getRestore(client, namespace, this.#name);
+    if (restore.metadata.deletionTimestamp) {
+      throw new RestoreHooksError('RESTORE_NOT_FOUND', `Restore ${namespace}/${this.#name} is being deleted`);
+    }
     refuseWhileBusy(restore, this.#args.force);
     const account = isJob ? await requireRunner(this.#session, this.#args.serviceAccount) : undefined;
     const podNamespaces = account?.podNamespaces;

@@ -38,7 +38,10 @@ export const plan = defineCommand({
     if (restore === undefined)
       throw usage('RESTORE is missing', 'usage: kubectl restorehooks plan RESTORE, or plan -f FILE');
     const hookFiles = await readHookFiles(args.hooks, context);
-    const request = await withCluster(args, context, (session) => liveInput(session, restore, args, hookFiles));
+    const request = await withCluster(args, context, async (session) => {
+      const { runnerNamespaces } = await import('../preconditions.ts');
+      return liveInput(session, restore, args, hookFiles, await runnerNamespaces(session));
+    });
     return show(request, args);
   },
 });

@@ -1,4 +1,5 @@
 import { exitCodeOf, hasEnded } from '../../shared/core/report/run-status.ts';
+import { sanitizeLine } from '../../shared/core/sanitize.ts';
 import { kubeArgs, outputArg, watchArg } from '../args.ts';
 import { defineCommand } from '../command.ts';
 import { runView } from '../output/run-view.ts';
@@ -23,6 +24,11 @@ export const status = defineCommand({
         const followed = await follow(session, name, context, undefined);
         const document = runDocument(followed.restore, session.namespace, followed.status, followed.rows);
         return { view: runView(document), exit: exitCodeOf(followed.status) };
+      }
+      if (reader.unreadable !== undefined) {
+        context.stderr.write(
+          `warning: the report can't be read, so hooks are missing: ${sanitizeLine(reader.unreadable.message)}\n`,
+        );
       }
       const died = await hasDied(session.client, session.namespace, status, context.clock.now());
       const now = died ? asDead(status, reader.rows) : { status, rows: reader.rows };

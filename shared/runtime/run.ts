@@ -111,7 +111,8 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
       if (stale) {
         stale = false;
         nextCheck = now + CHECK_EVERY_MS;
-        await attempt('the status could not be written', () => store.annotate(annotations(statusNow())));
+        const isTold = await attempt('the status could not be written', () => store.annotate(annotations(statusNow())));
+        if (!isTold) stale = true;
       } else if (now >= nextCheck) {
         nextCheck = now + CHECK_EVERY_MS;
         await attempt('the Restore could not be read', () => store.checkRestore());

@@ -20,7 +20,7 @@ import type { Witness, World } from './world.ts';
  * - E5  At most `maxConcurrent` hooks are active.
  * - E6  No stream outlives its hook, and no answer of an ended hook is asked for.
  * - E7  Once the run is stopped (a `Fail` hook did not succeed by itself, cancel, the run failed) nothing starts, and
- *       nothing waits any more.
+ *       nothing waits any more; once running hooks are dropped nothing runs.
  * - E8  A hook never starts at or after its wait deadline, and none waits beyond it.
  * - E9  A command runs no longer than its exec timeout, and is not given up before.
  * - E10 A hook starts only in the planned pod, there, not finished, its container up as far as was told; none that can
@@ -46,6 +46,7 @@ export class Invariants implements Witness {
   #stopAsked = false;
   #cancelAsked = false;
   #failTold = false;
+  #dropAsked = false;
   #atEnd: unknown;
 
   constructor(world: World, run: RunState, kept: ReadonlyMap<HookId, HookState & { phase: 'Ended' }>) {
@@ -73,6 +74,7 @@ export class Invariants implements Witness {
           retryAt: 0,
           results: 0,
           dropped: false,
+          replaced: false,
         },
       ]),
     );
@@ -83,6 +85,10 @@ export class Invariants implements Witness {
     this.#stopAsked = true;
     if (what === 'cancel') this.#cancelAsked = true;
     else this.#failTold = true;
+  }
+
+  dropRequested(): void {
+    this.#dropAsked = true;
   }
 
   /* ---- what the world tells ---- */
@@ -186,6 +192,7 @@ export class Invariants implements Witness {
     request.open = false;
     request.answer = answer;
     request.answeredAt = this.#now;
+    request.replaced = this.#pod(this.#hook(id)).replaced;
     if (answer.kind !== 'notStarted') return;
     const backoff = Math.min(10_000, 100 * 2 ** (request.asked - 1));
     request.retryAt = this.#now + Math.max(answer.retryAfterMs ?? 0, backoff);
@@ -221,6 +228,7 @@ export class Invariants implements Witness {
           check('E6', !this.#request(id).open, () => `${id} has ended, its stream is open`);
           continue;
         }
+        check('E7', !this.#dropAsked || !this.#request(id).open, () => `${id} goes on though all was dropped`);
         if (state.phase === 'Running') {
           const limit = state.startedAt + (hook.execTimeoutMs ?? Number.POSITIVE_INFINITY) + late;
           check('E9', now <= limit, () => `${id} runs after ${limit}`);
@@ -228,7 +236,11 @@ export class Invariants implements Witness {
         }
         if (state.phase === 'Starting') continue;
         const deadline = this.#waitDeadline(hook);
-        check('E8', now <= Math.max(deadline, this.#pod(hook).listedAt ?? 0) + late, () => `${id} waits after its deadline ${deadline}`);
+        check(
+          'E8',
+          now <= Math.max(deadline, this.#pod(hook).listedAt ?? 0) + late,
+          () => `${id} waits after its deadline ${deadline}`,
+        );
         check('E7', !this.#isStopped(), () => `${id} waits though the run is stopped`);
       }
       check('E2', activeHere <= 1, () => `${activeHere} hooks of ${key} are active`);
@@ -317,7 +329,7 @@ export class Invariants implements Witness {
     if (answer?.kind === 'exited' && !request.dropped && outcome.state !== 'Unknown') {
       check('E16', outcome.exitCode === answer.exitCode && endedAt === request.answeredAt, say);
       check('E16', outcome.state === (answer.exitCode === 0 ? 'Succeeded' : 'Failed'), say);
-      check('E16', !pod.replaced || endedAt <= this.#now, say);
+      check('E16', !request.replaced, say);
     }
     switch (outcome.state) {
       case 'Succeeded':
@@ -475,6 +487,8 @@ interface Requests {
   retryAt: number;
   results: number;
   dropped: boolean;
+  /** Another pod had been told under the name before the answer. */
+  replaced: boolean;
 }
 
 /** A hook that did not succeed by itself: others kept `aborted` and `canceled` ones from it. */

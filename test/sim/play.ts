@@ -36,6 +36,7 @@ export function play(seed: number, options: { logged?: boolean } = {}): Played {
       });
       const drop = (): void => {
         world.say('drop');
+        invariants.dropRequested();
         tell({ type: 'dropRequested' });
       };
       if (random.chance(0.5)) clock.setTimer(cancelAt + 1 + random.time(5_000), drop);

@@ -7,6 +7,9 @@ export interface VirtualClockOptions {
   readonly together?: boolean;
 }
 
+/** More than this at one instant is a timer that sets itself again and again. */
+const MOST_AT_ONCE = 1_000_000;
+
 /** A clock that stands still until it is told to go on. */
 export class VirtualClock implements Clock {
   #now = 0;
@@ -60,7 +63,8 @@ export class VirtualClock implements Clock {
     const next = this.#heap[0];
     if (next === undefined || next.at > until) return false;
     this.#now = next.at;
-    while (this.#heap[0]?.at === this.#now) {
+    for (let happened = 0; this.#heap[0]?.at === this.#now; happened += 1) {
+      if (happened > MOST_AT_ONCE) throw new Error(`time stands still at ${this.#now}`);
       pop(this.#heap)?.fire?.();
       if (!this.#together) this.#settle();
     }

@@ -11,6 +11,7 @@ export type NoticeCode =
   | 'on-error-unknown'
   | 'pod-unreadable'
   | 'restore-without-phase'
+  | 'runner-limited'
   | 'velero-has-run'
   | 'wait-for-ready-unparsable'
   | 'wait-timeout-negative'

@@ -261,5 +261,5 @@ function explainEntry(entry: HookEntry, pod: Pod): string {
   const why = whyNot(entry, pod);
   const title = `hook ${JSON.stringify(entry.name)}`;
   if (why !== undefined) return `${title}: no, ${why}`;
-  return `${title}: matches, ${entry.execHooks.length} exec hooks`;
+  return `${title}: matches, exec hooks ${entry.execHooks.length}`;
 }

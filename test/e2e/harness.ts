@@ -1,0 +1,214 @@
+import { randomUUID } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { loadAll } from 'js-yaml';
+import { RESTORE_NAME_LABEL } from '../../shared/core/names.ts';
+import type { EmbeddedClusterOptions } from '../embedded/server.ts';
+import type { Loose, Rule, TestCluster } from './cluster.ts';
+import { isReal, openCluster, waitFor } from './cluster.ts';
+import type { Plugin, Ran } from './plugin.ts';
+import { pluginWith } from './plugin.ts';
+
+export type { Loose, Rule, TestCluster } from './cluster.ts';
+export { isReal, waitFor } from './cluster.ts';
+export type { Plugin, Ran, Started } from './plugin.ts';
+
+/*
+ * One suite, two servers: a real cluster where RESTOREHOOKS_TEST_CLUSTER=1 (the one that KUBECONFIG names, with the
+ * runner's image loaded), else one in this process. A test file:
+ *
+ *   const e2e = await startSuite();          // a Restore namespace of its own, with `setup --apply` done
+ *   after(() => e2e.close());
+ *
+ *   it('runs a hook', async () => {
+ *     const scene = await e2e.scene('simple');                        // a Restore's name and a namespace for its pods
+ *     await scene.pod('web-0');                                       // one container `main`, restored by that Restore
+ *     await scene.restore({ hooks: [entry(exec(mark('warm')))] });    // spec.hooks.resources
+ *     const ran = await scene.apply();                                // kubectl restorehooks apply NAME -n … -o json
+ *     assert.deepEqual([ran.code, ran.json().phase], [0, 'Completed']);
+ *     assert.deepEqual(await scene.marks('web-0'), ['warm']);         // counted from outside: what was executed
+ *   });
+ *
+ * What only one server can do: `it('…', { skip: !isReal && 'needs a real cluster' }, …)`.
+ * On the embedded server containers are folders and commands are local processes: use relative paths.
+ */
+
+export const IMAGE = 'testbed.local/busybox:1';
+/** An image that can't be pulled. */
+export const NO_IMAGE = 'no-such.invalid/image:1';
+/** The annotation keys of Velero's and of our own exec hooks. */
+export const VELERO = 'post.hook.restore.velero.io';
+export const OWN = 'post.hook.restorehooks.io';
+
+/** A command that leaves a line in the container. */
+export const mark = (line: string): string[] => ['sh', '-c', `echo ${line} >> marks`];
+/** A command of the shell. */
+export const sh = (script: string): string[] => ['sh', '-c', script];
+/** An exec hook as a Restore's spec has it. */
+export const exec = (command: readonly string[], more: object = {}) => ({ exec: { command, ...more } });
+/** One of `spec.hooks.resources`; the last argument may be `{ name, labelSelector, … }`. */
+export const entry = (postHooks: object | readonly object[], more: object = {}) => ({
+  name: 'e2e',
+  postHooks: Array.isArray(postHooks) ? postHooks : [postHooks],
+  ...more,
+});
+/** Annotations of a pod: `hookAnnotations(VELERO, mark('x'), { 'on-error': 'Fail' })`. */
+export const hookAnnotations = (prefix: string, command: readonly string[] | string, more: object = {}) => ({
+  [`${prefix}/command`]: typeof command === 'string' ? command : JSON.stringify(command),
+  ...Object.fromEntries(Object.entries(more).map(([key, value]) => [`${prefix}/${key}`, String(value)])),
+});
+
+export interface PodOptions {
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** Default: one container `main`. Name is required; the rest is filled in. */
+  readonly containers?: readonly object[];
+  /** More of the pod's spec. */
+  readonly spec?: object;
+  /** False: return without waiting until all its containers run. */
+  readonly wait?: boolean;
+}
+
+/** A Restore's name, a namespace for its pods, and what tests do with both. */
+export interface Scene {
+  /** The Restore's. */
+  readonly name: string;
+  /** The pods'. */
+  readonly namespace: string;
+  /** The manifest of a pod that the Restore has restored. */
+  podManifest(name: string, options?: PodOptions): Loose;
+  pod(name: string, options?: PodOptions): Promise<Loose>;
+  /** Waits until the pod is gone. */
+  removePod(name: string): Promise<void>;
+  restore(options?: { hooks?: readonly object[]; spec?: object; status?: object }): Promise<Loose>;
+  /** As it stands. */
+  current(): Promise<Loose>;
+  /** Its annotations under `restorehooks.io/`, without that prefix. */
+  annotations(): Promise<Record<string, string>>;
+  plan(...args: string[]): Promise<Ran>;
+  apply(...args: string[]): Promise<Ran>;
+  status(...args: string[]): Promise<Ran>;
+  /** A document for `--hooks`; answers the file's name. */
+  hooksFile(resources: readonly object[]): Promise<string>;
+  /** The lines of a file in a container (default: `marks`, where `mark` leaves them). */
+  marks(pod: string, container?: string, file?: string): Promise<string[]>;
+  /** The run's Jobs, newest last. */
+  jobs(): Promise<Loose[]>;
+}
+
+export interface Suite {
+  readonly cluster: TestCluster;
+  /** The Restores' namespace, with the runner's ServiceAccount. */
+  readonly velero: string;
+  readonly plugin: Plugin;
+  scene(title: string): Promise<Scene>;
+  userWith(rules: readonly Rule[]): Promise<Plugin>;
+  close(): Promise<void>;
+}
+
+export async function startSuite(options: EmbeddedClusterOptions = {}): Promise<Suite> {
+  const cluster = await openCluster(options);
+  const id = randomUUID().slice(0, 4);
+  try {
+    if (isReal) await ensureVelero(cluster);
+    const velero = await cluster.namespace('velero', { 'pod-security.kubernetes.io/enforce': 'restricted' });
+    const plugin = pluginWith({ kubeconfig: cluster.kubeconfig, cwd: cluster.folder });
+    const setup = await plugin('setup', '--apply', '-n', velero);
+    if (setup.code !== 0) throw new Error(`setup: ${setup.stderr}`);
+    return {
+      cluster,
+      velero,
+      plugin,
+      scene: async (title) =>
+        createScene(cluster, plugin, velero, `${title}-${id}`, await cluster.namespace(`e2e-${title}`)),
+      userWith: async (rules) => plugin.with({ kubeconfig: await cluster.userWith(velero, rules) }),
+      async close() {
+        await plugin('setup', '--delete', '-n', velero);
+        await cluster.close();
+      },
+    };
+  } catch (error) {
+    await cluster.close();
+    throw error;
+  }
+}
+
+async function ensureVelero(cluster: TestCluster): Promise<void> {
+  if (await cluster.exists('customResourceDefinitions', undefined, 'restores.velero.io')) return;
+  const text = await readFile(join(import.meta.dirname, '../cluster/velero-crds.yaml'), 'utf8');
+  const definition = (loadAll(text) as Loose[]).find(({ kind }) => kind === 'CustomResourceDefinition');
+  await cluster.create(definition);
+  await waitFor('Restores', async () => (await cluster.list('restores', 'default')).length >= 0);
+}
+
+function createScene(cluster: TestCluster, plugin: Plugin, velero: string, name: string, namespace: string): Scene {
+  const at = ['-n', velero, '-o', 'json'];
+  const scene: Scene = {
+    name,
+    namespace,
+    podManifest: (pod, { labels = {}, annotations, containers = [{ name: 'main' }], spec = {} } = {}) => ({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: {
+        name: pod,
+        namespace,
+        labels: { app: pod.replace(/-\d+$/, ''), [RESTORE_NAME_LABEL]: name, ...labels },
+        ...(annotations !== undefined && { annotations }),
+      },
+      spec: {
+        terminationGracePeriodSeconds: 0,
+        containers: containers.map((container) => ({ image: IMAGE, command: ['sleep', '100000'], ...container })),
+        ...spec,
+      },
+    }),
+    async pod(pod, podOptions = {}) {
+      const created = await cluster.create(scene.podManifest(pod, podOptions));
+      if (podOptions.wait === false) return created;
+      return waitFor(`pod ${pod} to run`, async () => {
+        const now = await cluster.get('pods', namespace, pod);
+        const statuses: Loose[] = now.status.containerStatuses ?? [];
+        return statuses.length > 0 && statuses.every(({ state }) => state.running !== undefined) && now;
+      });
+    },
+    async removePod(pod) {
+      await cluster.remove('pods', namespace, pod);
+      await waitFor(`pod ${pod} to go`, async () => !(await cluster.exists('pods', namespace, pod)));
+    },
+    restore: ({ hooks, spec = {}, status } = {}) =>
+      cluster.create({
+        apiVersion: 'velero.io/v1',
+        kind: 'Restore',
+        metadata: { name, namespace: velero },
+        spec: { backupName: 'nightly', ...(hooks !== undefined && { hooks: { resources: hooks } }), ...spec },
+        ...(status !== undefined && { status }),
+      }),
+    current: () => cluster.get('restores', velero, name),
+    async annotations() {
+      const { metadata } = await scene.current();
+      const all = Object.entries((metadata.annotations ?? {}) as Record<string, string>);
+      const own = all.filter(([key]) => key.startsWith('restorehooks.io/'));
+      return Object.fromEntries(own.map(([key, value]) => [key.slice('restorehooks.io/'.length), value]));
+    },
+    plan: (...args) => plugin('plan', name, ...at, ...args),
+    apply: (...args) => plugin('apply', name, ...at, ...args),
+    status: (...args) => plugin('status', name, ...at, ...args),
+    async hooksFile(resources) {
+      const file = join(cluster.folder, `hooks-${randomUUID().slice(0, 8)}.yaml`);
+      const document = { apiVersion: 'restorehooks.io/v1', kind: 'RestoreHooks', spec: { resources } };
+      await writeFile(file, JSON.stringify(document));
+      return file;
+    },
+    async marks(pod, container = 'main', file = 'marks') {
+      const command = sh(`cat ${file} 2>/dev/null || true`);
+      const { outcome, stdout } = await cluster.exec(namespace, pod, container, command);
+      if (outcome.kind !== 'exited') throw new Error(`${pod}/${container} can't be looked into: ${outcome.kind}`);
+      return stdout.split('\n').filter((line) => line !== '');
+    },
+    async jobs() {
+      const jobs = await cluster.list('jobs', velero, `restorehooks.io/restore=${name}`);
+      const age = ({ metadata }: Loose): string => `${metadata.creationTimestamp} ${metadata.resourceVersion}`;
+      return jobs.sort((one, other) => (age(one) < age(other) ? -1 : 1));
+    },
+  };
+  return scene;
+}

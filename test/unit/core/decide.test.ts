@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { HookId, PlannedHook } from '../../../shared/core/hook.ts';
+import { decide } from '../../../shared/core/report/decide.ts';
+import { hookDocument } from '../../../shared/core/report/plan-document.ts';
+import type { RunHook } from '../../../shared/core/report/run-document.ts';
+import type { RunStatus } from '../../../shared/core/report/run-status.ts';
+import { parseRunStatus, progressLine, statusText } from '../../../shared/core/report/run-status.ts';
+
+const hookOf = (name: string, part: Partial<PlannedHook> = {}): PlannedHook => ({
+  id: `ns/p/a/${name}/0` as HookId,
+  kind: 'exec',
+  namespace: 'ns',
+  pod: 'p',
+  podUID: 'u',
+  container: 'a',
+  source: 'spec',
+  origin: 'velero',
+  name,
+  index: 0,
+  command: ['c'],
+  onError: 'Continue',
+  execTimeoutMs: 30_000,
+  execTimeoutFrom: 'default',
+  waitTimeoutMs: null,
+  waitTimeoutFrom: 'default',
+  waitForReady: false,
+  ...part,
+});
+const rowOf = (hook: PlannedHook, part: Partial<RunHook> = {}): RunHook => ({
+  ...hookDocument(hook),
+  state: 'Succeeded',
+  exitCode: 0,
+  attempt: 1,
+  finishedAt: '2026-01-01T00:00:00.000Z',
+  ...part,
+});
+const statusOf = (part: Partial<RunStatus> = {}): RunStatus => ({
+  version: 1,
+  runID: 'abcdef',
+  attempt: 1,
+  planDigest: 'sha256:1',
+  phase: 'Completed',
+  runner: { kind: 'job', name: 'restorehooks-r1-abcdef' },
+  createdAt: '2026-01-01T00:00:00.000Z',
+  failOn: 'fail',
+  counts: { planned: 1, succeeded: 1, failed: 0, timedOut: 0, notExecuted: 0, unknown: 0, waiting: 0, running: 0 },
+  failures: [],
+  reportParts: 1,
+  ...part,
+});
+const one = hookOf('one');
+const two = hookOf('two');
+const same = { digest: 'sha256:1', hooks: [one] };
+const other = { digest: 'sha256:2', hooks: [one, two] };
+
+describe('apply', () => {
+  test('starts where nothing has run', () => {
+    assert.deepEqual(decide(undefined, same, false), { action: 'start', kept: [], difference: [] });
+  });
+
+  test('follows a run of the same plan, and refuses beside any other', () => {
+    const going = { status: statusOf({ phase: 'InProgress' }), rows: [], died: false };
+    assert.equal(decide(going, same, false).action, 'follow');
+    assert.equal(decide(going, other, false).action, 'refuse');
+    assert.equal(decide(going, same, true).action, 'refuse');
+  });
+
+  test('shows a run of the same plan that has ended, and starts over only when asked', () => {
+    const ended = { status: statusOf(), rows: [rowOf(one)], died: false };
+    assert.equal(decide(ended, same, false).action, 'show');
+    assert.deepEqual(decide(ended, same, true), { action: 'start', kept: [], difference: [] });
+  });
+
+  test('starts anew where nothing was executed', () => {
+    const rows = [rowOf(one, { state: 'NotExecuted', reason: 'aborted' })];
+    assert.equal(decide({ status: statusOf({ phase: 'Failed' }), rows, died: false }, same, false).action, 'start');
+  });
+
+  test('runs only what is new of another plan, and says the difference', () => {
+    const gone = hookOf('gone');
+    const decision = decide({ status: statusOf(), rows: [rowOf(one), rowOf(gone)], died: false }, other, false);
+    assert.deepEqual(decision, {
+      action: 'start',
+      kept: [rowOf(one)],
+      difference: ['+ ns/p/a/two/0', '- ns/p/a/gone/0'],
+    });
+  });
+
+  test('keeps nothing of another pod or another command', () => {
+    const rows = [rowOf(hookOf('one', { podUID: 'before' })), rowOf(hookOf('two', { command: ['before'] }))];
+    assert.deepEqual(decide({ status: statusOf(), rows, died: false }, other, false), {
+      action: 'start',
+      kept: [],
+      difference: ['~ ns/p/a/one/0 (another pod)', '~ ns/p/a/two/0 (another command)'],
+    });
+  });
+
+  test('goes on where a runner died', () => {
+    const unfinished = rowOf(two, { state: 'Waiting' });
+    delete unfinished.finishedAt;
+    const died = { status: statusOf({ phase: 'InProgress' }), rows: [rowOf(one), unfinished], died: true };
+    assert.deepEqual(decide(died, { digest: 'sha256:1', hooks: [one, two] }, false), {
+      action: 'start',
+      kept: [rowOf(one)],
+      difference: [],
+    });
+  });
+});
+
+describe('the status annotation', () => {
+  const failure = (index: number) => ({
+    id: `${'n'.repeat(250)}/${'p'.repeat(250)}/a/${'h'.repeat(400)}${index}/0`,
+    state: 'Failed' as const,
+    reason: 'exit' as const,
+    exitCode: 1,
+  });
+
+  test('is read back as it was written', () => {
+    const status = statusOf({ failures: [failure(1)], notices: ['é'] });
+    assert.deepEqual(parseRunStatus(statusText(status)), { ok: true, value: status });
+  });
+
+  test('never is over 4 KiB: failures give way, then a long failure message', () => {
+    const long = statusText(statusOf({ failures: [1, 2, 3, 4, 5].map(failure), notices: ['é'.repeat(500)] }));
+    assert.ok(Buffer.byteLength(long) <= 4096);
+    assert.ok(JSON.parse(long).failures.length >= 2);
+    const message = '€'.repeat(9_000);
+    const failed = statusText(statusOf({ phase: 'Failed', failure: { code: 'error', message }, notices: [message] }));
+    assert.ok(Buffer.byteLength(failed) <= 4096, `${Buffer.byteLength(failed)}`);
+    assert.ok(parseRunStatus(failed).ok);
+  });
+
+  test('what is no status is refused, not thrown', () => {
+    for (const text of ['', '{', 'null', '[]', '{"version":2}']) assert.equal(parseRunStatus(text).ok, false);
+  });
+
+  test('the progress is one line for people', () => {
+    const counts = { planned: 10, succeeded: 6, failed: 1, timedOut: 0, notExecuted: 0, unknown: 0 };
+    assert.equal(progressLine({ ...counts, running: 1, waiting: 2 }), '7/10 done, 1 failed, 1 running, 2 waiting');
+  });
+});

@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { canonicalJson, sha256Hex, shortenName } from '../../../shared/core/digest.ts';
+import { runName } from '../../../shared/core/names.ts';
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+test('the SHA-256 of a text is that of its UTF-8', () => {
+  fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => assert.equal(sha256Hex(text), sha256(text))));
+});
+
+test('a name of up to 63 characters is kept, a longer one becomes its first 57 and 6 hex digits', () => {
+  assert.equal(shortenName('a'.repeat(63)), 'a'.repeat(63));
+  assert.equal(shortenName('a'.repeat(64)), 'a'.repeat(57) + sha256('a'.repeat(64)).slice(0, 6));
+});
+
+test("a run's name never is over 63 characters", () => {
+  assert.equal(runName('r1', 'abcdef'), 'restorehooks-r1-abcdef');
+  assert.equal(runName('r'.repeat(253), 'abcdef').length, 63);
+});
+
+test('canonical JSON sorts keys at every depth, leaves out undefined and is JSON', () => {
+  assert.equal(canonicalJson({ b: [{ d: 1, c: undefined }], a: 'x y' }), '{"a":"x y","b":[{"d":1}]}');
+  fc.assert(
+    fc.property(fc.jsonValue(), (value) => {
+      assert.deepEqual(JSON.parse(canonicalJson(value)), JSON.parse(JSON.stringify(value)));
+    }),
+  );
+});

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { load } from 'js-yaml';
+import { runnerConfig } from '../../runner/config.ts';
+import { DEFAULT_IMAGE } from '../../shared/core/version.ts';
+import { run } from './plugin/harness.ts';
+
+const root = join(import.meta.dirname, '../..');
+const text = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+describe('the examples', () => {
+  it('restore.yaml plans as its comments and the README say', async () => {
+    const { code, stdout, stderr } = await run(['plan', '-f', join(root, 'examples/restore.yaml'), '-o', 'json']);
+    assert.equal(stderr, '');
+    assert.equal(code, 0);
+    const { hooks, skipped } = JSON.parse(stdout);
+    assert.deepEqual(
+      hooks.map(({ id, onError, execTimeout, waitTimeout }: Record<string, string>) => [
+        id,
+        onError,
+        execTimeout,
+        waitTimeout,
+      ]),
+      [
+        ['shop-staging/db-0/postgres/<from-annotation>/0', 'Fail', '30m0s', '10m0s'],
+        ['shop-staging/web-0/main/warm-up/0', 'Continue', '2m0s', '5m0s'],
+        ['shop-staging/web-0/main/warm-up/1', 'Fail', '30s', '10m0s'],
+      ],
+    );
+    assert.deepEqual(skipped, [{ namespace: 'shop', pod: 'migrate-x7k2p', reason: 'finished' }]);
+  });
+
+  it('hooks.yaml replaces the hooks of restore.yaml', async () => {
+    const files = ['-f', join(root, 'examples/restore.yaml'), '--hooks', join(root, 'examples/hooks.yaml')];
+    const { stdout } = await run(['plan', ...files, '-o', 'name']);
+    assert.equal(stdout, 'shop-staging/db-0/postgres/<from-annotation>/0\nshop-staging/web-0/main/reindex/0\n');
+  });
+
+  it('job.yaml runs this version with arguments that the runner takes', () => {
+    const job = load(text('examples/job.yaml')) as {
+      spec: { template: { spec: { containers: [{ image: string; args: string[] }] } } };
+    };
+    const [{ image, args }] = job.spec.template.spec.containers;
+    assert.equal(image, DEFAULT_IMAGE);
+    assert.equal(runnerConfig(args, {}).restore, 'nightly');
+  });
+});
+
+describe('the README', () => {
+  const readme = text('README.md');
+  const scripts = Object.keys(JSON.parse(text('package.json')).scripts);
+  const commands = (source: string): string[] =>
+    [...source.matchAll(/npm (?:run ([\w:]+)|(test))\b/g)].map(([, name, test]) => name ?? test ?? '');
+
+  it('names only scripts that there are', () => {
+    const named = commands(readme);
+    assert.ok(named.length > 5);
+    assert.deepEqual(
+      named.filter((name) => !scripts.includes(name)),
+      [],
+    );
+  });
+
+  it('names for testing exactly what .ci/run calls, in that order', () => {
+    const [, block = ''] = /All that CI runs[^`]*```\n([^`]*)```/.exec(readme) ?? [];
+    assert.deepEqual(
+      commands(block),
+      commands(text('.ci/run')).filter((name) => name !== ''),
+    );
+  });
+});
