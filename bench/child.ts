@@ -2,11 +2,15 @@ import { spawnSync } from 'node:child_process';
 import process from 'node:process';
 
 /** Run a script of this folder in a fresh process of this Node; what it prints is JSON. */
-export function measureInChild<T>(script: string): T {
-  const { status, stdout, stderr, error } = spawnSync(process.execPath, [`${import.meta.dirname}/${script}`], {
-    encoding: 'utf8',
-    env: cleanEnvironment(),
-  });
+export function measureInChild<T>(script: string, ...options: readonly string[]): T {
+  const { status, stdout, stderr, error } = spawnSync(
+    process.execPath,
+    [...options, `${import.meta.dirname}/${script}`],
+    {
+      encoding: 'utf8',
+      env: cleanEnvironment(),
+    },
+  );
   if (status !== 0) throw new Error(`${script} failed: ${error?.message ?? stderr}`);
   return JSON.parse(stdout);
 }

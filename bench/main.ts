@@ -51,4 +51,6 @@ function table(all: readonly Row[]): string {
     .join('');
 }
 
-const number = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
+function number(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+}

@@ -42,6 +42,9 @@ export const OWN = 'post.hook.restorehooks.io';
 
 /** A command that leaves a line in the container. */
 export const mark = (line: string): string[] => ['sh', '-c', `echo ${line} >> marks`];
+/** A command that leaves `begun`, waits until the test opens the container's gate (`scene.open`), and leaves `ended`. */
+export const gated = (then = ''): string[] =>
+  sh(`echo begun >> marks; while [ ! -f gate ]; do sleep 0.1; done; echo ended >> marks; ${then}`);
 /** A command of the shell. */
 export const sh = (script: string): string[] => ['sh', '-c', script];
 /** An exec hook as a Restore's spec has it. */
@@ -92,6 +95,10 @@ export interface Scene {
   hooksFile(resources: readonly object[]): Promise<string>;
   /** The lines of a file in a container (default: `marks`, where `mark` leaves them). */
   marks(pod: string, container?: string, file?: string): Promise<string[]>;
+  /** Make a file in a container; what `gated` waits for by default. */
+  open(pod: string, container?: string, file?: string): Promise<void>;
+  /** The run's status as the annotation has it; waits for one that fits. */
+  runStatus(fits?: (status: Loose) => boolean): Promise<Loose>;
   /** The run's Jobs, newest last. */
   jobs(): Promise<Loose[]>;
 }
@@ -204,6 +211,16 @@ function createScene(cluster: TestCluster, plugin: Plugin, velero: string, name:
       if (outcome.kind !== 'exited') throw new Error(`${pod}/${container} can't be looked into: ${outcome.kind}`);
       return stdout.split('\n').filter((line) => line !== '');
     },
+    async open(pod, container = 'main', file = 'gate') {
+      const { outcome } = await cluster.exec(namespace, pod, container, sh(`touch ${file}`));
+      if (outcome.kind !== 'exited' || outcome.exitCode !== 0) throw new Error(`${file} was not made in ${pod}`);
+    },
+    runStatus: (fits = () => true) =>
+      waitFor(`the run of ${name}`, async () => {
+        const { status } = await scene.annotations();
+        const parsed = status === undefined ? undefined : JSON.parse(status);
+        return parsed !== undefined && fits(parsed) && parsed;
+      }),
     async jobs() {
       const jobs = await cluster.list('jobs', velero, `restorehooks.io/restore=${name}`);
       const age = ({ metadata }: Loose): string => `${metadata.creationTimestamp} ${metadata.resourceVersion}`;

@@ -33,7 +33,9 @@ export function planRun(request: PlanRequest): PlannedRun {
   const { restore, pods, hookFiles } = request;
   const withoutVelerosHooks = hasWorkedOn(restore) && !request.rerun;
   const plan = planRestoreHooks({ restore, pods, hookFiles, withoutVelerosHooks });
-  const hooks = narrow(plan.hooks, request.only);
+  const leftToVelero = plan.notices.some(({ code }) => code === 'velero-has-run');
+  // Where all is left out, that is what there is to say, and not that `only` names none of it.
+  const hooks = leftToVelero && plan.hooks.length === 0 ? [] : narrow(plan.hooks, request.only, leftToVelero);
   const document = planDocument({
     restore: restoreReference(restore, request.namespace),
     selector: request.selector,
@@ -50,7 +52,11 @@ function phaseNotices({ status }: Restore): Notice[] {
   return [{ code: 'restore-without-phase', message }];
 }
 
-function narrow(hooks: readonly PlannedHook[], only: readonly string[]): readonly PlannedHook[] {
+function narrow(
+  hooks: readonly PlannedHook[],
+  only: readonly string[],
+  leftToVelero: boolean,
+): readonly PlannedHook[] {
   if (only.length === 0) return hooks;
   const wanted = new Set(only);
   const kept = hooks.filter(
@@ -60,7 +66,7 @@ function narrow(hooks: readonly PlannedHook[], only: readonly string[]): readonl
   const unmatched = only.find((name) => !matched.has(name));
   if (unmatched === undefined) return kept;
   throw new RestoreHooksError('INVALID_ARGUMENT', `--only ${unmatched} is no hook and no pod of the plan`, {
-    hint: 'list the hooks: kubectl restorehooks plan RESTORE -o name',
+    hint: `list the hooks: kubectl restorehooks plan RESTORE -o name${leftToVelero ? '; --rerun adds those that Velero may have run' : ''}`,
   });
 }
 
@@ -90,7 +96,7 @@ export function nothingToRun(
   if (ran.length > 0) {
     return new RestoreHooksError(
       'RUN_BY_ANOTHER',
-      `Velero has worked on Restore ${name} and may have run its ${ran.length} hooks`,
+      `Velero has worked on Restore ${name} and may have run its ${ran.length === 1 ? 'hook' : `${ran.length} hooks`}`,
       {
         hint: `see them: kubectl restorehooks plan ${name} -n ${namespace} --rerun\nrun them again: kubectl restorehooks apply ${name} -n ${namespace} --rerun [--only HOOK|POD]`,
       },

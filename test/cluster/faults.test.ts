@@ -1,0 +1,289 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { RESTORE_NAME_LABEL } from '../../shared/core/names.ts';
+import type { Loose, Scene, Started, Suite } from '../e2e/harness.ts';
+import { entry, exec, isReal, mark, sh, startSuite, waitFor } from '../e2e/harness.ts';
+
+/** Parts of a real cluster die while hooks run, and the whole product tells what is known of each hook. */
+
+const skip = !isReal && 'needs a cluster that may be broken: npm run test:cluster';
+const script = process.env['RESTOREHOOKS_TESTBED'] ?? fileURLToPath(new URL('testbed', import.meta.url));
+const testbed = (...args: string[]) => promisify(execFile)(script, args);
+
+/** Long enough for a part to die under it. */
+const long = sh('echo started >> marks; sleep 15; echo ended >> marks');
+/** A pod that is ready once `go` lies in it. */
+const gated = [
+  {
+    name: 'main',
+    readinessProbe: { exec: { command: ['test', '-f', 'go'] }, periodSeconds: 1, failureThreshold: 1 },
+  },
+];
+const hooksOf = (app: string, ...postHooks: object[]) =>
+  entry(postHooks, { name: app, labelSelector: { matchLabels: { app } } });
+/** What became of each hook, by pod and index. */
+const endings = ({ hooks }: Loose): Record<string, string> =>
+  Object.fromEntries(
+    hooks.map(({ pod, index, state, reason }: Loose) => [
+      `${pod} ${index}`,
+      reason === undefined ? state : `${state} (${reason})`,
+    ]),
+  );
+
+describe('parts of the cluster that die while hooks run', { skip }, () => {
+  let e2e: Suite;
+  const dead = new Set<string>();
+  const kill = async (part: string) => {
+    dead.add(part);
+    await testbed('kill', part);
+  };
+  const start = async (part: string) => {
+    await testbed('start', part);
+    dead.delete(part);
+  };
+  const started = (scene: Scene, pod = 'db-0') =>
+    waitFor(`the hook in ${pod} to run`, async () => (await scene.marks(pod)).includes('started'));
+  const go = (scene: Scene, pod: string) =>
+    waitFor('a command to run again', async () => {
+      const { outcome } = await e2e.cluster.exec(scene.namespace, pod, 'main', ['touch', 'go']);
+      return outcome.kind === 'exited' && outcome.exitCode === 0;
+    });
+  const apply = (scene: Scene, ...args: string[]): Started =>
+    e2e.plugin.start('apply', scene.name, '-n', e2e.velero, '-o', 'json', ...args);
+
+  before(async () => {
+    e2e = await startSuite();
+  });
+  afterEach(async () => {
+    for (const part of [...dead]) await start(part);
+  });
+  after(() => e2e?.close());
+
+  for (const part of ['kubelet', 'containerd', 'apiserver']) {
+    it(`${part}: the hook that ran is Unknown, the others go on, and nothing is green`, async () => {
+      const scene = await e2e.scene(`kill-${part}`);
+      await scene.pod('db-0');
+      await scene.pod('web-0', { containers: gated });
+      await scene.restore({
+        hooks: [
+          hooksOf('db', exec(long, { execTimeout: '20s' })),
+          hooksOf('web', exec(mark('warm'), { waitForReady: true })),
+        ],
+      });
+      const run = apply(scene, '--fail-on=any');
+      await started(scene);
+      await kill(part);
+      await delay(2000);
+      await start(part);
+      await go(scene, 'web-0');
+      const ran = await run.done;
+      assert.equal(ran.code, 3, ran.stderr);
+      assert.equal(ran.json().phase, 'CompletedWithFailures');
+      assert.deepEqual(endings(ran.json()), { 'db-0 0': 'Unknown (connection-lost)', 'web-0 0': 'Succeeded' });
+      assert.deepEqual(await scene.marks('web-0'), ['warm']);
+      const { phase, status } = await scene.annotations();
+      assert.equal(phase, 'CompletedWithFailures');
+      assert.equal(JSON.parse(status ?? '').counts.unknown, 1);
+      assert.equal((await scene.apply()).code, 3);
+      assert.deepEqual((await scene.marks('db-0')).filter((line) => line === 'started').length, 1);
+    });
+  }
+
+  it('a Fail hook whose end nobody saw stops the rest, and the Restore is PartiallyFailed', async () => {
+    const scene = await e2e.scene('kill-fail');
+    await scene.pod('db-0');
+    await scene.pod('web-0', { containers: gated });
+    await scene.restore({
+      hooks: [
+        hooksOf('db', exec(long, { onError: 'Fail' })),
+        hooksOf('web', exec(mark('warm'), { waitForReady: true })),
+      ],
+      status: { phase: 'Completed' },
+    });
+    const run = apply(scene, '--rerun');
+    await started(scene);
+    await kill('kubelet');
+    await delay(1000);
+    await start('kubelet');
+    const ran = await run.done;
+    assert.equal(ran.code, 3, ran.stderr);
+    assert.deepEqual(endings(ran.json()), {
+      'db-0 0': 'Unknown (connection-lost)',
+      'web-0 0': 'NotExecuted (aborted)',
+    });
+    assert.equal((await scene.current()).status.phase, 'PartiallyFailed');
+    assert.deepEqual(await scene.marks('web-0'), []);
+  });
+
+  it('an API server that is away for 5 s while hooks wait holds them up, and no more', async () => {
+    const scene = await e2e.scene('api-away');
+    await scene.pod('web-0', { containers: gated });
+    await scene.pod('web-1', { containers: gated });
+    await scene.restore({
+      hooks: [hooksOf('web', exec(mark('first'), { waitForReady: true }), exec(mark('second')))],
+    });
+    const run = apply(scene);
+    await waitFor('the run to begin', async () => (await scene.annotations())['phase'] === 'InProgress');
+    await kill('apiserver');
+    await delay(5000);
+    await start('apiserver');
+    await go(scene, 'web-0');
+    await go(scene, 'web-1');
+    const ran = await run.done;
+    assert.deepEqual([ran.code, ran.json().phase], [0, 'Completed'], ran.stderr);
+    assert.match(ran.stderr, /^warning: .*; still trying$/m);
+    for (const pod of ['web-0', 'web-1']) assert.deepEqual(await scene.marks(pod), ['first', 'second']);
+  });
+
+  it('a kubelet that is away before a hook starts holds it up, and no more', async () => {
+    const scene = await e2e.scene('kubelet-away');
+    await scene.pod('db-0');
+    await scene.restore({ hooks: [hooksOf('db', exec(mark('once')))] });
+    await kill('kubelet');
+    const run = apply(scene, '--runner=local');
+    await delay(4000);
+    assert.equal((await scene.annotations())['phase'], 'InProgress');
+    await start('kubelet');
+    const ran = await run.done;
+    assert.deepEqual([ran.code, ran.json().phase], [0, 'Completed'], ran.stderr);
+    assert.deepEqual(await scene.marks('db-0'), ['once']);
+  });
+
+  for (const [how, end] of [
+    ['killed', async (_: Suite, runID: string) => killRunner(runID)],
+    ['deleted by force', deleteRunner],
+  ] as const) {
+    it(`a runner that is ${how}: status says what is known and writes nothing, apply goes on`, async () => {
+      const scene = await e2e.scene(`runner-${how.split(' ')[0]}`);
+      await scene.pod('app-0');
+      await scene.pod('db-0');
+      await scene.restore({
+        hooks: [hooksOf('app', exec(mark('done'))), hooksOf('db', exec(long), exec(mark('second')))],
+      });
+      const run = apply(scene);
+      await started(scene);
+      const doneIsReported = async () => {
+        const { hooks } = (await scene.status()).json();
+        return hooks.some(({ pod, state }: Loose) => pod === 'app-0' && state === 'Succeeded');
+      };
+      await waitFor('the report of the first hook', doneIsReported);
+      const { runID } = JSON.parse((await scene.annotations())['status'] ?? '');
+      await end(e2e, runID);
+      const ran = await run.done;
+      const known = {
+        'app-0 0': 'Succeeded',
+        'db-0 0': 'Unknown (runner-died)',
+        // Without a journal it may have been started since the last report.
+        'db-0 1': 'Unknown (runner-died)',
+      };
+      assert.deepEqual([ran.code, ran.json().phase], [10, 'Failed'], ran.stderr);
+      assert.deepEqual(endings(ran.json()), known);
+
+      const before = await scene.current();
+      const shown = await scene.status();
+      assert.deepEqual([shown.code, shown.json().phase], [0, 'Failed'], shown.stderr);
+      assert.deepEqual(endings(shown.json()), known);
+      const { planned, succeeded, unknown } = shown.json().counts;
+      assert.deepEqual([planned, succeeded, unknown], [3, 1, 2]);
+      assert.equal((await scene.current()).metadata.resourceVersion, before.metadata.resourceVersion);
+      assert.equal((await scene.annotations())['phase'], 'InProgress');
+
+      const settled = await scene.apply();
+      assert.deepEqual([settled.code, settled.json().phase], [10, 'Failed'], settled.stderr);
+      assert.deepEqual(endings(settled.json()), known);
+      assert.equal((await scene.annotations())['phase'], 'Failed');
+      assert.equal((await scene.jobs()).length, 1);
+
+      await scene.pod('app-1');
+      const next = await scene.apply();
+      assert.deepEqual(endings(next.json()), { ...known, 'app-1 0': 'Succeeded' }, next.stderr);
+      assert.equal(next.json().attempt, 2);
+      assert.equal(next.json().phase, 'CompletedWithFailures');
+      assert.deepEqual(await scene.marks('app-0'), ['done']);
+      assert.deepEqual(await scene.marks('app-1'), ['done']);
+    });
+  }
+
+  it('a pod that is deleted while its hook runs', async () => {
+    const scene = await e2e.scene('pod-deleted');
+    await scene.pod('db-0');
+    await scene.pod('web-0', { containers: gated });
+    await scene.restore({
+      hooks: [
+        hooksOf('db', exec(long), exec(mark('second'))),
+        hooksOf('web', exec(mark('warm'), { waitForReady: true })),
+      ],
+    });
+    const run = apply(scene, '--fail-on=any');
+    await started(scene);
+    await scene.removePod('db-0');
+    await go(scene, 'web-0');
+    const ran = await run.done;
+    assert.equal(ran.code, 3, ran.stderr);
+    const { 'db-0 0': running, ...others } = endings(ran.json());
+    assert.match(running ?? '', /^(Failed \(exit\)|Unknown \(connection-lost\))$/);
+    assert.deepEqual(others, { 'db-0 1': 'NotExecuted (pod-deleted)', 'web-0 0': 'Succeeded' });
+  });
+
+  it('a container that is restarted while its hook runs', async () => {
+    const scene = await e2e.scene('restarted');
+    const command = sh('trap "exit 0" TERM; while :; do sleep 0.1; done');
+    await scene.pod('db-0', { containers: [{ name: 'main', command }] });
+    await scene.restore({ hooks: [hooksOf('db', exec(long), exec(mark('second')))] });
+    const run = apply(scene, '--fail-on=any');
+    await started(scene);
+    await e2e.cluster.exec(scene.namespace, 'db-0', 'main', ['kill', '1']);
+    const ran = await run.done;
+    assert.equal(ran.code, 3, ran.stderr);
+    const { 'db-0 0': running, ...others } = endings(ran.json());
+    assert.match(running ?? '', /^(Failed \(exit\)|Unknown \(connection-lost\))$/);
+    assert.deepEqual(others, { 'db-0 1': 'Succeeded' });
+    // The container came up anew, without what the first hook had left.
+    assert.deepEqual(await scene.marks('db-0'), ['second']);
+  });
+
+  it('a pod that loses its label lives, and its hooks run', async () => {
+    const scene = await e2e.scene('unlabeled');
+    await scene.pod('db-0', { containers: gated });
+    await scene.restore({
+      hooks: [hooksOf('db', exec(sh('echo started >> marks; sleep 4')), exec(mark('second'), { waitForReady: true }))],
+    });
+    const run = apply(scene);
+    await started(scene);
+    const unlabeled = { metadata: { labels: { [RESTORE_NAME_LABEL]: null } } };
+    await e2e.cluster.patch('pods', scene.namespace, 'db-0', unlabeled);
+    await delay(5000);
+    await go(scene, 'db-0');
+    const ran = await run.done;
+    assert.deepEqual([ran.code, ran.json().phase], [0, 'Completed'], ran.stderr);
+    assert.deepEqual(await scene.marks('db-0'), ['started', 'second']);
+  });
+});
+
+/** SIGKILL for the runner's process, found by its run's ID: a container's processes are seen from outside of it. */
+function killRunner(runID: string): void {
+  const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry));
+  const isRunner = (pid: string): boolean => {
+    try {
+      const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+      return words.includes('/app/runner.cjs') && words.includes(`--run-id=${runID}`);
+    } catch {
+      return false;
+    }
+  };
+  const [pid] = pids.filter(isRunner);
+  assert.ok(pid, `no process of run ${runID}`);
+  process.kill(Number(pid), 'SIGKILL');
+}
+
+async function deleteRunner({ cluster, velero }: Suite, runID: string): Promise<void> {
+  const pods = await cluster.list('pods', velero, `restorehooks.io/run-id=${runID}`);
+  assert.equal(pods.length, 1);
+  const query = { gracePeriodSeconds: 0 };
+  await cluster.client.delete(`/api/v1/namespaces/${velero}/pods/${pods[0].metadata.name}`, query);
+}
