@@ -1,9 +1,10 @@
 // Bundles the plugin into dist/kubectl-restorehooks and the runner into dist/runner.cjs, one file each.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync } from 'node:zlib';
-import { build } from 'esbuild';
+import { build, transform } from 'esbuild';
 import { DEFAULT_IMAGE, VERSION } from './shared/core/version.ts';
 
 process.chdir(fileURLToPath(new URL('.', import.meta.url)));
@@ -29,41 +30,83 @@ const onlyKubeConfig = {
   },
 };
 
-/** What few commands need is a part of its own in the plugin, and only loaded with `import()`. */
-const partOf = { [CLIENT]: 'client', yargs: 'help' };
-const heavyOnesAreParts = {
-  name: 'heavy-ones-are-parts',
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: new RegExp(`^(${Object.keys(partOf).join('|')})$`) }, ({ path, kind, importer }) =>
-      kind === 'dynamic-import'
-        ? { path, namespace: 'part' }
-        : { errors: [{ text: `${importer}: ${path} may only be loaded with import()` }] },
-    );
-    onLoad({ filter: /./, namespace: 'part' }, ({ path }) => ({
-      contents: `export * from 'part:${partOf[path]}'; export { default } from 'part:${partOf[path]}';`,
-    }));
-    onResolve({ filter: /^part:/ }, ({ path }) => ({ path, external: true }));
-  },
+const common = {
+  platform: 'node',
+  target: `node${major}`,
+  // Names are kept: a stack trace in an issue must say something.
+  minifySyntax: true,
+  minifyWhitespace: true,
+  legalComments: 'none',
+  logLevel: 'warning',
+  logOverride: { 'empty-import-meta': 'error' },
+};
+const bundled = { ...common, bundle: true, write: false, plugins: [onlyKubeConfig] };
+
+async function runnerBundle() {
+  const banner = { js: nodeCheck('the runner of kubectl restorehooks') };
+  const { outputFiles } = await build({ ...bundled, entryPoints: ['runner/job.ts'], format: 'cjs', banner });
+  return outputFiles[0].text;
+}
+
+/** What is loaded with `import()`, and which part of the plugin it belongs to; the others make up `cluster`. */
+const PARTS = {
+  'plugin/main.ts': 'main',
+  'plugin/commands/plan.ts': 'main',
+  'plugin/commands/version.ts': 'main',
+  'plugin/output/render.ts': 'main',
+  [`node_modules/${CLIENT}/dist/config.js`]: 'client',
+  'node_modules/yargs/index.mjs': 'help',
 };
 
-async function bundle(entry, plugins, options) {
-  const { outputFiles } = await build({
-    entryPoints: [entry],
-    bundle: true,
-    write: false,
-    platform: 'node',
-    target: `node${major}`,
-    format: 'cjs',
-    // Names are kept: a stack trace in an issue must say something.
-    minifySyntax: true,
-    minifyWhitespace: true,
-    legalComments: 'none',
-    logLevel: 'warning',
-    logOverride: { 'empty-import-meta': 'error' },
-    plugins,
-    ...options,
+/**
+ * The plugin's code, by part. A part's text is an object of CommonJS functions: esbuild splits the code into modules,
+ * so that each is there once, and here they are put together again into few parts.
+ */
+async function pluginParts() {
+  const { outputFiles, metafile } = await build({
+    ...bundled,
+    entryPoints: ['plugin/main.ts'],
+    format: 'esm',
+    splitting: true,
+    chunkNames: '[name]-[hash]',
+    outdir: '.',
+    metafile: true,
   });
-  return outputFiles[0].text;
+  const partOf = {};
+  const assign = (module, part) => {
+    if (partOf[module]) return;
+    partOf[module] = part;
+    const { imports } = metafile.outputs[module];
+    for (const { path, kind, external } of imports) if (kind === 'import-statement' && !external) assign(path, part);
+  };
+  for (const part of ['main', 'cluster', 'client', 'help']) {
+    for (const [module, { entryPoint }] of Object.entries(metafile.outputs)) {
+      if (entryPoint && (PARTS[entryPoint] ?? 'cluster') === part) assign(module, part);
+    }
+  }
+  for (const entry of Object.keys(PARTS)) {
+    if (!Object.values(metafile.outputs).some(({ entryPoint }) => entryPoint === entry)) {
+      throw new Error(`${entry} is not loaded with import() alone`);
+    }
+  }
+  const functions = { main: [], cluster: [], client: [], help: [] };
+  for (const { path, text } of outputFiles) {
+    const name = basename(path);
+    // yargs asks where it is, to find translations: they aren't here, and aren't missed.
+    const define = { 'import.meta': '__meta' };
+    const { code } = await transform(text, {
+      ...common,
+      define,
+      format: 'cjs',
+      supported: { 'dynamic-import': false },
+    });
+    functions[partOf[name]].push(`${JSON.stringify(name)}(exports,require,module){${code}}`);
+  }
+  const texts = Object.entries(functions).map(([part, all]) => [
+    part,
+    `var __meta={url:"file://"+__filename};module.exports={${all.join(',')}}`,
+  ]);
+  return { partOf, texts: Object.fromEntries(texts) };
 }
 
 // Comes before everything else, in words that the oldest Node understands.
@@ -75,71 +118,69 @@ const nodeCheck = (name) => `(function () {
 })();
 `;
 
-// The parts of the plugin are comments at its end: an older Node doesn't stumble over them, a command doesn't pay for
-// parts that it doesn't use, and what is compiled here comes from V8's cache the next time, which the main file itself
-// never does. The cache is not Node's default, a folder in /tmp: others can write there.
-// The file has no ending, so the package.json above it says whether it is CommonJS or an ES module; this runs as both.
-const loader = `(function () {
+// The parts of the plugin are comments at its end (docs/adr/0003-one-file-in-parts.md): an older Node doesn't stumble
+// over them, a command doesn't pay for parts that it doesn't use, and what is compiled here comes from V8's cache the
+// next time, which the main file itself never does. The cache is not Node's default, a folder in /tmp: others can write
+// there. The file has no ending, so the package.json above it says whether it is CommonJS or an ES module; this runs as
+// both.
+const loader = (partOf) => `(function () {
   var builtin = process.getBuiltinModule;
   var Module = builtin('node:module');
   var path = builtin('node:path');
   var file = process.argv[1];
   var cache = process.env.XDG_CACHE_HOME || path.join(builtin('node:os').homedir(), '.cache');
   Module.enableCompileCache(process.env.NODE_COMPILE_CACHE || path.join(cache, 'kubectl-restorehooks', 'compiled'));
-  var text = builtin('node:fs').readFileSync(file, 'latin1');
-  var loaded = {};
+  var bytes = builtin('node:fs').readFileSync(file);
+  var partOf = ${JSON.stringify(partOf)};
+  var parts = {};
+  var modules = {};
   function load(name) {
-    if (loaded[name]) return loaded[name].exports;
-    var start = text.indexOf('/*' + name + '\\n') + name.length + 3;
-    var code = text.slice(start, text.indexOf('*/', start));
+    if (modules[name]) return modules[name].exports;
+    var module = (modules[name] = { exports: {} });
+    part(partOf[name])[name](module.exports, require, module);
+    return module.exports;
+  }
+  function require(id) {
+    if (id.startsWith('./')) return load(id.slice(2));
+    var found = builtin(id);
+    if (!found) throw new Error('no module ' + id); // an optional one, as ws has
+    return found;
+  }
+  function part(name) {
+    if (parts[name]) return parts[name];
+    var start = bytes.indexOf('/*' + name + '\\n') + name.length + 3;
+    var code = bytes.latin1Slice(start, bytes.indexOf('*/', start));
     code =
       name === 'main'
         ? code.replaceAll('*\\u0001/', '*/')
-        : builtin('node:zlib').brotliDecompressSync(Buffer.from(code, 'base64')).toString();
-    var part = (loaded[name] = new Module(file + '#' + name));
-    part.filename = part.id;
-    part.require = function (id) {
-      if (id.startsWith('part:')) return load(id.slice(5));
-      var found = builtin(id);
-      if (!found) throw new Error('no module ' + id); // an optional one, as ws has
-      return found;
-    };
-    part._compile(code, part.filename, 'commonjs');
-    return part.exports;
+        : builtin('node:zlib').brotliDecompressSync(Buffer.from(code, 'base64')).latin1Slice();
+    var compiled = new Module(file + '#' + name);
+    compiled.filename = compiled.id;
+    compiled._compile(code, compiled.filename, 'commonjs');
+    return (parts[name] = compiled.exports);
   }
-  load('main');
+  load('main.js');
 })();
 `;
 
-function mainAsComment(code) {
+function asComment(name, code) {
   // esbuild writes ASCII, so latin1 above reads it right.
-  if (/[\x01\x80-\uffff]/.test(code)) throw new Error("the plugin's code can't be kept in a comment");
-  return `/*main\n${code.replaceAll('*/', '*\x01/')}*/\n`;
+  if (/[\x01\x80-\uffff]/.test(code)) throw new Error(`the part ${name} can't be kept in a comment`);
+  // Every command reads the file and most need main alone: the others are compressed.
+  const text = name === 'main' ? code.replaceAll('*/', '*\x01/') : brotliCompressSync(code).toString('base64');
+  return `/*${name}\n${text}*/\n`;
 }
-// Compressed, since every command reads it and few unpack it.
-const partAsComment = (name, code) => `/*${name}\n${brotliCompressSync(code).toString('base64')}*/\n`;
 
-/** yargs asks where it is, to find translations: they aren't here, and aren't missed. */
-const yargsWithoutItsPlace = {
-  define: { 'import.meta': 'importMeta' },
-  banner: { js: "var importMeta = { url: require('node:url').pathToFileURL(__filename).href };" },
-};
-
-const [main, client, help, runner] = await Promise.all([
-  bundle('plugin/main.ts', [heavyOnesAreParts]),
-  bundle(CLIENT, [onlyKubeConfig]),
-  bundle('yargs', [], yargsWithoutItsPlace),
-  bundle('runner/job.ts', [onlyKubeConfig], { banner: { js: nodeCheck('the runner of kubectl restorehooks') } }),
-]);
-const plugin = `#!/usr/bin/env node\n${nodeCheck('kubectl restorehooks')}${loader}${mainAsComment(main)}${partAsComment('client', client)}${partAsComment('help', help)}`;
+const [{ partOf, texts }, runner] = await Promise.all([pluginParts(), runnerBundle()]);
+const comments = Object.entries(texts).map(([name, code]) => asComment(name, code));
+const plugin = `#!/usr/bin/env node\n${nodeCheck('kubectl restorehooks')}${loader(partOf)}${comments.join('')}`;
 
 mkdirSync('dist', { recursive: true });
 writeFileSync('dist/kubectl-restorehooks', plugin, { mode: 0o755 });
 writeFileSync('dist/runner.cjs', runner);
 
 const size = (text) => `${Math.round(Buffer.byteLength(text) / 1024)} KiB`;
-process.stdout.write(
-  `dist/kubectl-restorehooks  ${size(plugin)} (main ${size(main)}, client ${size(client)}, help ${size(help)})\n`,
-);
+const sizes = Object.entries(texts).map(([name, code]) => `${name} ${size(code)}`);
+process.stdout.write(`dist/kubectl-restorehooks  ${size(plugin)} (${sizes.join(', ')})\n`);
 process.stdout.write(`dist/runner.cjs            ${size(runner)}\n`);
 process.stdout.write(`image                      ${DEFAULT_IMAGE}\n`);

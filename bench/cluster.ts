@@ -1,10 +1,153 @@
 import process from 'node:process';
+import WebSocket from 'ws';
+import { connections } from '../shared/kubernetes/connection.ts';
+import { loadKubeConfig } from '../shared/kubernetes/kubeconfig.ts';
+import { paths } from '../shared/kubernetes/paths.ts';
+import { tally } from '../test/e2e/audit.ts';
+import { auditedApply, crowd, inGroups } from '../test/e2e/crowd.ts';
+import type { Loose, Scene, Suite } from '../test/e2e/harness.ts';
+import { entry, exec, IMAGE, isReal, sh, startSuite, waitFor } from '../test/e2e/harness.ts';
 import type { Row } from './row.ts';
+import { row } from './row.ts';
 
 /** Rows that need a real cluster: measured where `RESTOREHOOKS_TEST_CLUSTER=1` says that there is one. */
 export async function clusterRows(): Promise<Row[]> {
-  if (process.env['RESTOREHOOKS_TEST_CLUSTER'] !== '1') {
+  if (!isReal) {
     process.stderr.write('the cluster is left out: RESTOREHOOKS_TEST_CLUSTER is not 1\n');
+    return [];
   }
-  return [];
+  const e2e = await startSuite();
+  try {
+    return [...(await latencyRows(e2e)), ...(await requestRows(e2e))];
+  } finally {
+    await e2e.close();
+  }
+}
+
+/* ---- how soon a command starts when its container is up ---- */
+
+const PODS = 40;
+/** Until all pods are made, and wait for their turn. */
+const MADE_WITHIN_S = 60;
+/** Says when it was started, by the kernel's clock, which all of one machine share. */
+const NOW = sh(': > now; stat -c %y now');
+
+/**
+ * Pods come up in pairs, one for a run of ours in its Job and one for a client that does nothing but open a WebSocket
+ * when the same watch that both are measured by says that the container runs.
+ */
+async function latencyRows(e2e: Suite): Promise<Row[]> {
+  const scene = await e2e.scene('latency');
+  const connected = connections(loadKubeConfig({ env: process.env }));
+  const connection = await connected.open();
+  const running = new Map<string, number>();
+  const bare: Promise<number>[] = [];
+  const ask = (pod: string, from: number): Promise<number> =>
+    new Promise((resolve, reject) => {
+      const query = new URLSearchParams({ container: 'main', stdout: 'true', stderr: 'true' });
+      for (const argument of NOW) query.append('command', argument);
+      const url = new URL(`${paths.podExec(scene.namespace, pod)}?${query}`, connection.server);
+      const headers = connection.headers as Record<string, string>;
+      const ws = new WebSocket(url, ['v4.channel.k8s.io'], { ...connection.tls, headers, perMessageDeflate: false });
+      let printed = '';
+      ws.on('message', (frame: Buffer) => {
+        if (frame[0] === 1) printed += frame.subarray(1).toString();
+      });
+      ws.on('error', reject);
+      ws.on('close', () => resolve(timeOf(printed) - from));
+    });
+  const stop = e2e.cluster.client.watch(
+    paths.pods(scene.namespace),
+    {},
+    ({ object }) => {
+      const { metadata, status } = object as Loose;
+      if (running.has(metadata.name) || !status.containerStatuses?.[0]?.state?.running) return;
+      const now = Date.now();
+      running.set(metadata.name, now);
+      if (metadata.name.startsWith('bare')) bare.push(ask(metadata.name, now));
+    },
+    () => undefined,
+  );
+  try {
+    const first = Math.ceil(Date.now() / 1000) + MADE_WITHIN_S;
+    const turns = Array.from({ length: PODS }, (_, turn) => turn);
+    await inGroups(turns, 10, async (turn) => {
+      await makePod(e2e, scene, `ours-${turn}`, first + turn, true);
+      await makePod(e2e, scene, `bare-${turn}`, first + turn, false);
+    });
+    await scene.restore({ hooks: [entry(exec(NOW))] });
+    const ran = await scene.apply();
+    if (ran.json().phase !== 'Completed') throw new Error(`the run of the benchmark: ${ran.stderr}`);
+    await waitFor('the other pods', () => bare.length === PODS);
+    const ours = ran.json().hooks.map(({ pod, stdout }: Loose) => timeOf(stdout) - (running.get(pod) ?? Number.NaN));
+    const theirs = await Promise.all(bare);
+    return [50, 99].map((percent) =>
+      row({
+        name: `running to started, p${percent}`,
+        ours: percentile(ours, percent),
+        reference: percentile(theirs, percent),
+        unit: 'ms',
+        limit: 1.3,
+        source: `a bare WebSocket client, ${PODS} pods each in turns`,
+      }),
+    );
+  } finally {
+    stop();
+    connected.close();
+    await inGroups([...running.keys()], 20, (pod) => e2e.cluster.remove('pods', scene.namespace, pod));
+  }
+}
+
+/** A pod whose container comes up at a given second. */
+async function makePod(e2e: Suite, scene: Scene, name: string, second: number, ofRestore: boolean): Promise<void> {
+  const wait = sh(`left=$((${second} - $(date +%s))); [ $left -lt 1 ] || sleep $left`);
+  const manifest = scene.podManifest(name, {
+    spec: { initContainers: [{ name: 'turn', image: IMAGE, command: wait }] },
+  });
+  if (!ofRestore) manifest.metadata.labels = { app: 'bare' };
+  await e2e.cluster.create(manifest);
+}
+
+/** Milliseconds of what `stat -c %y` prints. */
+function timeOf(printed: string): number {
+  const [, day, time, zone] = /^(\S+) (\d+:\d+:\d+\.\d{3})\d* ([+-]\d{4})/.exec(printed) ?? [];
+  return Date.parse(`${day}T${time}${zone}`);
+}
+
+function percentile(values: readonly number[], percent: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.ceil((percent / 100) * sorted.length) - 1] ?? Number.NaN;
+}
+
+/* ---- what is asked of the API server ---- */
+
+const CROWD = 200;
+
+async function requestRows(e2e: Suite): Promise<Row[]> {
+  const { scene } = await crowd(e2e, 'requests', CROWD);
+  const { ran, requests } = await auditedApply(e2e, scene);
+  if (ran.json().phase !== 'Completed') throw new Error(`the run of the benchmark: ${ran.stderr}`);
+  if (requests === undefined) {
+    process.stderr.write('requests are left out: the API server keeps no audit log\n');
+    return [];
+  }
+  process.stderr.write(`requests: ${tally(requests).join(', ')}\n`);
+  return [
+    row({
+      name: 'requests per hook',
+      ours: requests.length / (2 * CROWD),
+      reference: 1,
+      unit: 'requests',
+      limit: 1.2,
+      source: `the exec itself, ${CROWD} pods with 2 hooks each (Velero: 8.4)`,
+    }),
+    row({
+      name: 'watches per run',
+      ours: requests.filter(({ verb }) => verb === 'watch').length,
+      reference: 1,
+      unit: 'watches',
+      limit: 1,
+      source: `one watch for ${CROWD} pods (Velero: one a pod)`,
+    }),
+  ];
 }

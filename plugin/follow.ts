@@ -2,7 +2,7 @@ import { RestoreHooksError } from '../shared/core/errors.ts';
 import type { Restore } from '../shared/core/model/restore.ts';
 import { API_VERSION } from '../shared/core/names.ts';
 import { countRows, rowsOfDeadRun } from '../shared/core/report/decide.ts';
-import { restoreReference } from '../shared/core/report/plan-document.ts';
+import { restoreReference } from '../shared/core/report/make-plan-document.ts';
 import type { ReportPart, RunDocument, RunHook } from '../shared/core/report/run-document.ts';
 import { joinReport } from '../shared/core/report/run-document.ts';
 import type { RunStatus } from '../shared/core/report/run-status.ts';
@@ -30,6 +30,7 @@ export class RunReader {
   #runID: string | undefined;
   #parts = 0;
   #unreadable: RestoreHooksError | undefined;
+  #status: RunStatus | undefined;
 
   constructor(session: Session, name: string) {
     this.#session = session;
@@ -41,6 +42,7 @@ export class RunReader {
     const { client, namespace } = this.#session;
     const restore = await getRestore(client, namespace, this.#name);
     const status = runStatusOf(restore);
+    this.#status = status;
     if (status === undefined) return { restore, status, changed: [] };
     if (status.runID !== this.#runID) {
       this.#runID = status.runID;
@@ -71,8 +73,11 @@ export class RunReader {
     return this.#unreadable;
   }
 
+  /** Of a run that is over, what has no end in the report never got one: its runner died. */
   get rows(): RunHook[] {
-    return [...this.#rows.values()];
+    const rows = [...this.#rows.values()];
+    const isOver = this.#status !== undefined && hasEnded(this.#status);
+    return isOver ? rowsOfDeadRun(rows, this.#status?.runner.claimedBy !== undefined) : rows;
   }
 }
 
@@ -112,8 +117,20 @@ export function asDead(status: RunStatus, rows: readonly RunHook[]): { status: R
     code: 'job',
     message: `the runner died: its Job ${status.runner.name} is over, the run is not`,
   } as const;
-  const counts = known.length === status.counts.planned ? countRows(known) : status.counts;
+  const counts = known.length === status.counts.planned ? countRows(known) : countsOfDead(status);
   return { status: { ...status, phase: 'Failed', failure, counts }, rows: known };
+}
+
+/** Where rows are missing: what hasn't ended may have been started, if the run was claimed. */
+function countsOfDead({ counts, runner: { claimedBy } }: RunStatus): RunStatus['counts'] {
+  const { waiting, running, unknown, notExecuted } = counts;
+  const open = waiting + running;
+  return {
+    ...counts,
+    waiting: 0,
+    running: 0,
+    ...(claimedBy === undefined ? { notExecuted: notExecuted + open } : { unknown: unknown + open }),
+  };
 }
 
 export interface Followed {
@@ -140,6 +157,7 @@ export async function follow(
   const progress = createProgress(context.stderr, context.clock, context.env);
   const until = timeoutMs === undefined ? undefined : context.clock.now() + timeoutMs;
   let unreachable = 0;
+  let seen = false;
   let nextReminder = context.clock.now() + REMIND_EVERY_MS;
   try {
     for (let polls = 0; ; polls += 1) {
@@ -162,7 +180,10 @@ export async function follow(
         ) {
           return { restore, ...asDead(status, reader.rows) };
         }
+        seen = true;
       } catch (error) {
+        if (seen && error instanceof RestoreHooksError && error.code === 'RESTORE_NOT_FOUND')
+          throw deleted(session, name);
         if (!(error instanceof RestoreHooksError) || error.code !== 'CLUSTER_UNREACHABLE') throw error;
         if (unreachable === 0) progress.event(`warning: ${error.message}; still trying`);
         unreachable += 1;
@@ -193,6 +214,15 @@ function waitingLines(rows: readonly RunHook[]): string[] {
   if (waiting.length > lines.length) lines.push(`Waiting: ${waiting.length - lines.length} more hooks`);
   return lines;
 }
+
+const deleted = ({ namespace }: Session, name: string): RestoreHooksError =>
+  new RestoreHooksError(
+    'RUN_FAILED',
+    `Restore ${name} in namespace ${namespace} was deleted while its hooks were run`,
+    {
+      hint: 'the run stops, and its Job and report go with the Restore; a command that runs in a container ends by itself',
+    },
+  );
 
 /** A Job may end between the reading of the Restore and of the Job: the Restore is asked once more. */
 async function diedForSure(

@@ -1,5 +1,4 @@
-import { createReadStream } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { createReadStream, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { RestoreHooksError } from '../shared/core/errors.ts';
 import type { Context } from './context.ts';
@@ -19,7 +18,7 @@ export async function readInput(
   context: Pick<Context, 'cwd' | 'stdin'>,
 ): Promise<InputObject[]> {
   const objects: InputObject[] = [];
-  for (const file of await expand(filenames, context.cwd)) {
+  for (const file of expand(filenames, context.cwd)) {
     for (const object of parseManifests(await readText(file, context), file.shown)) objects.push(object);
   }
   return objects;
@@ -31,7 +30,7 @@ interface InputFile {
   readonly path?: string;
 }
 
-async function expand(filenames: readonly string[], cwd: string): Promise<InputFile[]> {
+function expand(filenames: readonly string[], cwd: string): InputFile[] {
   const files: InputFile[] = [];
   for (const name of filenames) {
     if (name === '-') {
@@ -45,39 +44,56 @@ async function expand(filenames: readonly string[], cwd: string): Promise<InputF
       });
     }
     const full = path.resolve(cwd, name);
-    const found = await stat(full).catch((error: unknown) => Promise.reject(fileError(name, error)));
-    files.push(...(found.isDirectory() ? await manifestsOf(name, full) : [{ shown: name, path: full }]));
+    const found = orFileError(name, () => statSync(full));
+    files.push(...(found.isDirectory() ? manifestsOf(name, full) : [{ shown: name, path: full }]));
   }
   return files;
 }
 
-async function manifestsOf(name: string, full: string): Promise<InputFile[]> {
-  const entries = await readdir(full).catch((error: unknown) => Promise.reject(fileError(name, error)));
+function manifestsOf(name: string, full: string): InputFile[] {
+  const entries = orFileError(name, () => readdirSync(full));
   const manifests = entries.filter((entry) => MANIFEST.test(entry)).sort();
   if (manifests.length === 0) throw unreadable(`${name}: no .json, .yaml or .yml file in this directory`);
   return manifests.map((entry) => ({ shown: path.join(name, entry), path: path.join(full, entry) }));
 }
 
-async function readText(file: InputFile, { stdin }: Pick<Context, 'stdin'>): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
+async function readText({ shown, path }: InputFile, { stdin }: Pick<Context, 'stdin'>): Promise<string> {
+  const whole = path === undefined ? undefined : readWhole(shown, path);
+  const bytes = whole ?? (await readStream(shown, path === undefined ? stdin : createReadStream(path)));
   try {
-    for await (const chunk of file.path === undefined ? stdin : createReadStream(file.path)) {
-      const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
-      size += bytes.length;
-      if (size > MAX_BYTES) throw unreadable(`${file.shown}: longer than 8 MiB`);
-      chunks.push(bytes);
-    }
-  } catch (error) {
-    throw error instanceof RestoreHooksError ? error : fileError(file.shown, error);
-  }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    throw unreadable(`${file.shown}: not UTF-8 text`);
+    throw unreadable(`${shown}: not UTF-8 text`);
   }
 }
 
+/** At once, which is far cheaper than a stream; undefined for what may keep its reader waiting, such as `<(command)`. */
+function readWhole(shown: string, path: string): Uint8Array | undefined {
+  return orFileError(shown, () => {
+    const found = statSync(path);
+    if (!found.isFile()) return undefined;
+    if (found.size > MAX_BYTES) throw tooLong(shown);
+    return readFileSync(path);
+  });
+}
+
+async function readStream(shown: string, stream: AsyncIterable<Uint8Array | string>): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of stream) {
+      const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+      size += bytes.length;
+      if (size > MAX_BYTES) throw tooLong(shown);
+      chunks.push(bytes);
+    }
+  } catch (error) {
+    throw fileError(shown, error);
+  }
+  return Buffer.concat(chunks);
+}
+
+const tooLong = (shown: string): RestoreHooksError => unreadable(`${shown}: longer than 8 MiB`);
 const unreadable = (message: string): RestoreHooksError => new RestoreHooksError('INVALID_INPUT', message);
 
 const reasons: Readonly<Record<string, string>> = {
@@ -87,7 +103,16 @@ const reasons: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of its path is no directory',
 };
 
+function orFileError<T>(name: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw fileError(name, error);
+  }
+}
+
 function fileError(name: string, error: unknown): RestoreHooksError {
+  if (error instanceof RestoreHooksError) return error;
   const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
   return new RestoreHooksError('INVALID_INPUT', `${name}: ${reasons[code] ?? code}`, { cause: error });
 }

@@ -1,3 +1,4 @@
+import { fstatSync, writeSync } from 'node:fs';
 import process from 'node:process';
 import { ExitCode } from '../shared/core/errors.ts';
 import { systemClock } from '../shared/system/clock.ts';
@@ -18,23 +19,52 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, ask);
 }
 
-function sink(stream: NodeJS.WriteStream): TextSink {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    // Nobody reads any more (`| head`, a terminal that is gone): that is no failure of what was asked for.
-    const isClosed = error.code === 'EPIPE' || error.code === 'EIO';
-    if (!isClosed) {
-      process.exitCode = ExitCode.Bug;
-      if (stream !== process.stderr) process.stderr.write(`error: can't write the output: ${error.message}\n`);
-    }
-    if (stream === process.stdout) outputClosed.abort();
-  });
+/** Nobody reads any more (`| head`, a terminal that is gone): that is no failure of what was asked for. */
+function onWriteError(name: 'stdout' | 'stderr', { code, message }: NodeJS.ErrnoException): void {
+  if (code !== 'EPIPE' && code !== 'EIO') {
+    process.exitCode = ExitCode.Bug;
+    if (name !== 'stderr') process.stderr.write(`error: can't write the output: ${message}\n`);
+  }
+  if (name === 'stdout') outputClosed.abort();
+}
+
+/** Opens the stream when it is needed: that takes as long as a small command's own work. */
+function streamSink(name: 'stdout' | 'stderr') {
+  let opened: NodeJS.WriteStream | undefined;
+  const stream = (): NodeJS.WriteStream => {
+    opened ??= process[name].on('error', (error) => onWriteError(name, error));
+    return opened;
+  };
   return {
-    write: (text) => void (stream.destroyed || stream.write(text)),
-    isTTY: stream.isTTY === true,
+    write: (text: string | Uint8Array) => void (stream().destroyed || stream().write(text)),
+    get isTTY() {
+      return stream().isTTY === true;
+    },
     get columns() {
-      return stream.isTTY ? stream.columns : undefined;
+      return stream().isTTY ? stream().columns : undefined;
     },
   };
+}
+
+/** What goes to stdout comes last and at once, so it may wait for its reader: without a terminal no stream is opened. */
+function stdoutSink(): TextSink {
+  const stream = streamSink('stdout');
+  if (fstatSync(1).isCharacterDevice()) return stream;
+  let state: 'direct' | 'stream' | 'closed' = 'direct';
+  const write = (text: string): void => {
+    let rest: Uint8Array = Buffer.from(text);
+    while (state === 'direct' && rest.length > 0) {
+      try {
+        rest = rest.subarray(writeSync(1, rest));
+      } catch (error) {
+        // A pipe that is full, and that someone has set not to wait: the stream can.
+        state = (error as NodeJS.ErrnoException).code === 'EAGAIN' ? 'stream' : 'closed';
+        if (state === 'closed') onWriteError('stdout', error as NodeJS.ErrnoException);
+      }
+    }
+    if (state === 'stream') stream.write(rest);
+  };
+  return { write, isTTY: false, columns: undefined };
 }
 
 const context: Context = {
@@ -44,8 +74,8 @@ const context: Context = {
   get stdin() {
     return process.stdin;
   },
-  stdout: sink(process.stdout),
-  stderr: sink(process.stderr),
+  stdout: stdoutSink(),
+  stderr: streamSink('stderr'),
   clock: systemClock,
   signal: first.signal,
   secondSignal: second.signal,

@@ -11,7 +11,6 @@ import { RESTORE_NAME_LABEL } from '../shared/core/names.ts';
 import type { Notice } from '../shared/core/plan/notice.ts';
 import type { PlanRequest } from '../shared/core/plan/plan-run.ts';
 import type { PlanDocument } from '../shared/core/report/plan-document.ts';
-import { parsePlanDocument } from '../shared/core/report/plan-document.ts';
 import type { Flags } from './command.ts';
 import type { Context } from './context.ts';
 import { readInput } from './input.ts';
@@ -138,6 +137,7 @@ export async function fileInput(
   const saved = objects.find(({ object }) => kindOf(object) === 'RestoreHookPlan');
   if (saved !== undefined) {
     if (objects.length > 1) throw usage('a saved plan stands alone: -f names more than one object');
+    const { parsePlanDocument } = await import('../shared/core/report/plan-document.ts');
     const parsed = parsePlanDocument(saved.object);
     if (parsed.ok) return { kind: 'plan', plan: parsed.value };
     throw invalid(

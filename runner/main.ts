@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import process from 'node:process';
 import { load } from 'js-yaml';
 import { shortenName } from '../shared/core/digest.ts';
@@ -11,6 +12,8 @@ import { RESTORE_NAME_LABEL } from '../shared/core/names.ts';
 import { nothingToRun, planRun, refuseWhileBusy } from '../shared/core/plan/plan-run.ts';
 import type { Payload } from '../shared/core/report/payload.ts';
 import type { RunHook } from '../shared/core/report/run-document.ts';
+import { isAskedFor } from '../shared/core/report/run-hook.ts';
+import type { RunStatus } from '../shared/core/report/run-status.ts';
 import { exitCodeOf, hasEnded } from '../shared/core/report/run-status.ts';
 import { VERSION } from '../shared/core/version.ts';
 import { claimRun, newRunID, newStatus } from '../shared/kubernetes/claim.ts';
@@ -52,8 +55,11 @@ async function run(client: KubeClient, config: RunnerConfig, env: Env, log: Logg
     keepRestorePhase: config['keep-restore-phase'],
   };
   const document = payload.plan;
-  if (env['JOB_NAME']) await refuseGivenUp(client, namespace, env['JOB_NAME']);
-  const claimant = env['POD_UID'] || env['POD_NAME'] || `process-${process.pid}`;
+  const jobName = env['JOB_NAME'];
+  if (jobName) await refuseGivenUp(client, namespace, jobName);
+  const podName = env['POD_NAME'] || env['HOSTNAME'] || hostname();
+  const claimant = env['POD_UID'] || podName;
+  const runner = jobName ? ({ kind: 'job', name: jobName } as const) : await runnerOf(client, namespace, podName);
   const { restore, status } = await claimRun(client, { namespace, name, runID }, claimant, (current) => {
     refuseWhatMayHaveRun(current.metadata.name, runStatusOf(current), document.digest, config.again);
     const unnamed = newStatus(current, {
@@ -63,8 +69,7 @@ async function run(client: KubeClient, config: RunnerConfig, env: Env, log: Logg
       options,
       now: systemClock.now(),
     });
-    const jobName = env['JOB_NAME'] || env['POD_NAME'];
-    return jobName ? { ...unnamed, runner: { kind: 'job', name: jobName } } : unnamed;
+    return { ...unnamed, runner };
   });
   log.info('run claimed', {
     restore: name,
@@ -103,11 +108,28 @@ async function refuseGivenUp(client: KubeClient, namespace: string, name: string
   throw new RestoreHooksError('RUN_BY_ANOTHER', `Job ${name} is being deleted; nothing is started`);
 }
 
+/**
+ * Whom others look at to see whether the run still lives: the Job of this pod. A Job that was made by hand needn't tell
+ * its name; a pod is called after its Job. Where that is no Job beside the Restore, nobody can tell (as of a local run).
+ */
+async function runnerOf(client: KubeClient, namespace: string, podName: string): Promise<RunStatus['runner']> {
+  const name = podName.replace(/-[a-z0-9]{5}$/, '');
+  try {
+    await client.get(paths.jobs(namespace, name));
+    return { kind: 'job', name };
+  } catch (error) {
+    const isHidden = error instanceof RestoreHooksError && ['NOT_FOUND', 'FORBIDDEN'].includes(error.code);
+    if (!isHidden) throw error;
+    return { kind: 'local', name: podName };
+  }
+}
+
 /** Ids, states and times: no commands, and nothing that a command printed. */
 function logRow(log: Logger, row: RunHook): void {
   const { id, namespace, pod, container, state, reason, exitCode, message } = row;
   const fields = { hook: id, namespace, pod, hookContainer: container, hookPhase: state, reason, exitCode, message };
   if (state === 'Waiting') log.debug('hook waits', fields);
+  else if (isAskedFor(row)) log.debug('hook is being started', fields);
   else if (state === 'Running') log.info('hook started', fields);
   else log.info('hook ended', fields);
 }

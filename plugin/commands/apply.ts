@@ -1,5 +1,6 @@
 import { hostname, userInfo } from 'node:os';
 import process from 'node:process';
+import { canonicalJson } from '../../shared/core/digest.ts';
 import type { ExitCode } from '../../shared/core/errors.ts';
 import { RestoreHooksError } from '../../shared/core/errors.ts';
 import type { RunOptions } from '../../shared/core/manifests/job.ts';
@@ -12,6 +13,7 @@ import type { Decision } from '../../shared/core/report/decide.ts';
 import { decide } from '../../shared/core/report/decide.ts';
 import type { PlanDocument } from '../../shared/core/report/plan-document.ts';
 import type { RunHook } from '../../shared/core/report/run-document.ts';
+import { isAskedFor } from '../../shared/core/report/run-hook.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
 import { exitCodeOf, progressLine } from '../../shared/core/report/run-status.ts';
 import { DEFAULT_IMAGE } from '../../shared/core/version.ts';
@@ -19,7 +21,7 @@ import { claimRun, newRunID, newStatus, versionOf } from '../../shared/kubernete
 import { earlierRun } from '../../shared/kubernetes/earlier-run.ts';
 import { createRunObjects, runManifests } from '../../shared/kubernetes/launch.ts';
 import { getRestore } from '../../shared/kubernetes/restores.ts';
-import { writeStatus } from '../../shared/kubernetes/run-store.ts';
+import { readReport, writeStatus } from '../../shared/kubernetes/run-store.ts';
 import { carryOut } from '../../shared/wiring/carry-out.ts';
 import { filenameArg, kubeArgs, outputArg } from '../args.ts';
 import type { Arguments, CommandResult } from '../command.ts';
@@ -114,6 +116,8 @@ export const apply = defineCommand({
       throw usage('RESTORE is missing', 'usage: kubectl restorehooks apply RESTORE, or apply -f plan.json');
     if (args.runner === 'local' && args.noWait)
       throw usage('--no-wait goes with --runner=job', 'a local run ends with this process');
+    if (args.runner === 'local' && args.dryRun !== undefined)
+      throw usage('--dry-run goes with --runner=job', 'see what would be run with: kubectl restorehooks plan');
     const hookFiles = await readHookFiles(args.hooks, context);
     const namespace = args.namespace ?? saved?.restore.namespace;
     return withCluster({ ...args, namespace }, context, (session) =>
@@ -214,13 +218,15 @@ class Application {
         ? this.#launch(request.restore, planned, decision)
         : this.#runHere(request.restore, planned, decision);
     }
+    const isDry = this.#args.dryRun !== undefined;
     if (decision.action === 'refuse') throw this.#refused(decision.why, earlier?.status);
     if (earlier === undefined) throw new Error('there is nothing to follow or to show without an earlier run');
     if (decision.action === 'follow') {
-      this.#say(`run ${earlier.status.runID} of this plan is going already; following it`);
-      return this.#args.noWait ? this.#shown(request.restore, earlier.status, earlier.rows) : this.#follow();
+      const what = isDry ? 'nothing would be created' : 'following it';
+      this.#say(`run ${earlier.status.runID} of this plan is going already; ${what}`);
+      return this.#args.noWait || isDry ? this.#shown(request.restore, earlier.status, earlier.rows) : this.#follow();
     }
-    if (decision.action === 'settle') return this.#settle(request.restore, earlier.status, earlier.rows);
+    if (decision.action === 'settle' && !isDry) return this.#settle(request.restore, earlier.status, earlier.rows);
     this.#say(`this plan was run by run ${earlier.status.runID}: nothing is run again (--again starts over with all)`);
     return this.#shown(request.restore, earlier.status, earlier.rows);
   }
@@ -306,8 +312,6 @@ class Application {
   async #runHere(restore: Restore, planned: PlannedRun, { kept }: Starting): Promise<CommandResult> {
     const { client, namespace } = this.#session;
     const { clock, signal, secondSignal, stderr, env } = this.#context;
-    if (this.#args.dryRun !== undefined)
-      throw usage('--dry-run goes with --runner=job', 'see what would be run with: kubectl restorehooks plan');
     const runner = { kind: 'local', name: `${userInfo().username}@${hostname()} (process ${process.pid})` } as const;
     const runID = newRunID();
     const status = newStatus(restore, { runID, planned, runner, options: this.#options, now: clock.now() });
@@ -318,7 +322,7 @@ class Application {
     const run = { ...claimed, plan: planned.document, kept: [...kept], options: this.#options };
     const started = carryOut(client, clock, run, {
       changed(rows) {
-        for (const row of rows) if (row.state !== 'Waiting') progress.event(eventLine(row));
+        for (const row of rows) if (row.state !== 'Waiting' && !isAskedFor(row)) progress.event(eventLine(row));
       },
       warn: (what, error) => progress.event(`warning: ${what}: ${error.message}`),
     });
@@ -333,12 +337,24 @@ class Application {
     if (signal.aborted) stop();
     try {
       const { status: ended, rows } = await started.done;
-      return this.#ended(restore, ended, rows);
+      return this.#ended(restore, ended, await this.#withOutput(ended, rows));
     } finally {
       stopTimer?.();
       signal.removeEventListener('abort', stop);
       secondSignal.removeEventListener('abort', drop);
       progress.end();
+    }
+  }
+
+  /** The rows as the report has them, with what the hooks printed; without, where it is gone together with the Restore. */
+  async #withOutput(status: RunStatus, rows: readonly RunHook[]): Promise<readonly RunHook[]> {
+    const { client, namespace } = this.#session;
+    try {
+      const reported = await readReport(client, { namespace, name: this.#name }, status);
+      return reported.length === rows.length ? reported : rows;
+    } catch (error) {
+      if (error instanceof RestoreHooksError) return rows;
+      throw error;
     }
   }
 
@@ -390,7 +406,7 @@ function selectorFlags({ labelSelector, namespaces }: PlanDocument['selector']) 
 /** Refuse a saved plan that isn't the plan of now, naming the difference. */
 function requireSame(saved: PlanDocument, now: PlanDocument): void {
   if (saved.digest === now.digest) return;
-  const text = (hook: PlanDocument['hooks'][number]) => JSON.stringify(hook);
+  const text = (hook: PlanDocument['hooks'][number]) => canonicalJson(hook);
   const was = new Map(saved.hooks.map((hook) => [hook.id, text(hook)]));
   const is = new Map(now.hooks.map((hook) => [hook.id, text(hook)]));
   const lines = [

@@ -36,7 +36,7 @@ async function renderDocument(
   }
   return view.human
     .map((part) =>
-      typeof part === 'string' ? endLine(sanitizeText(part)) : formatTable(part, { wide: format === 'wide', color }),
+      typeof part === 'string' ? `${sanitizeLine(part)}\n` : formatTable(part, { wide: format === 'wide', color }),
     )
     .join('');
 }

@@ -4,7 +4,7 @@ export type View =
   | {
       readonly kind: 'document';
       readonly document: object;
-      /** Without any format: these parts one below the other. */
+      /** Without any format: these parts one below the other, a string being one line. */
       readonly human: readonly HumanPart[];
       /** `-o name`: `kind/name` lines. */
       readonly names?: readonly string[];

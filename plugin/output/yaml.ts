@@ -1,6 +1,6 @@
 import type { ScalarStyleRule } from 'js-yaml';
 import { DEFAULT_SCALAR_STYLE_RULES, dump, SCALAR_STYLE } from 'js-yaml';
-import { escapeUnsafe } from './json.ts';
+import { escapeUnsafe } from '../../shared/core/sanitize.ts';
 
 /** Only a double-quoted scalar can hold the escapes that `escapeUnsafe` makes. */
 const quoteUnsafe: ScalarStyleRule = (layout) => {

@@ -18,3 +18,10 @@ export function sanitizeText(text: string): string {
 export function sanitizeLine(text: string): string {
   return sanitizeText(text).replaceAll('\n', '\\n').replaceAll('\t', '\\t');
 }
+
+/** What `JSON.stringify` leaves as it is and a terminal doesn't: DEL, C1, line separators, marks that reorder text. */
+const UNSAFE = /[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/g;
+
+/** JSON or YAML for a terminal: the same value for who reads it as such. */
+export const escapeUnsafe = (text: string): string =>
+  text.replace(UNSAFE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);

@@ -27,11 +27,13 @@ export interface NewRun {
 /** The status of a run that is about to be launched. */
 export function newStatus(restore: Restore, { runID, planned: { document }, runner, options, now }: NewRun): RunStatus {
   const leftOut = document.notices.filter(({ code }) => code === 'init-hooks-not-run').length;
+  const earlier = runStatusOf(restore);
+  const before = earlier && (earlier.reportParts > 0 ? lastReportOf(earlier) : earlier.before);
   const notices = leftOut === 0 ? {} : { notices: [`init hooks of ${leftOut} pods are not run by this version`] };
   return {
     version: 1,
     runID,
-    attempt: (runStatusOf(restore)?.attempt ?? 0) + 1,
+    attempt: (earlier?.attempt ?? 0) + 1,
     planDigest: document.digest,
     phase: 'Pending',
     runner: runner.kind === 'job' ? { kind: 'job', name: runName(restore.metadata.name, runID) } : runner,
@@ -49,9 +51,12 @@ export function newStatus(restore: Restore, { runID, planned: { document }, runn
     },
     failures: [],
     reportParts: 0,
+    ...(before ? { before } : {}),
     ...notices,
   };
 }
+
+const lastReportOf = ({ runID, reportParts }: RunStatus) => ({ runID, reportParts });
 
 export const versionOf = ({ metadata }: Restore, namespace: string) => ({
   namespace: metadata.namespace || namespace,

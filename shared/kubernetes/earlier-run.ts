@@ -24,7 +24,14 @@ export async function earlierRun(
     readReport(client, { namespace, name: restore.metadata.name }, status),
     hasDied(client, namespace, status, now),
   ]);
-  return { status, died, rows: died ? rowsOfDeadRun(rows, status.runner.claimedBy !== undefined) : rows };
+  // What has no end in the report of a run that is over never got one: its runner died.
+  const isOver = died || hasEnded(status);
+  // One that never began (its Job could not start) changes nothing of what is known from before.
+  if (isOver && status.reportParts === 0 && status.before !== undefined) {
+    const known = await readReport(client, { namespace, name: restore.metadata.name }, status.before);
+    return { status, died: false, neverBegan: true, rows: rowsOfDeadRun(known, true) };
+  }
+  return { status, died, rows: isOver ? rowsOfDeadRun(rows, status.runner.claimedBy !== undefined) : rows };
 }
 
 /** Whether a run's Job is over although the run is not (contract §5). Of a local run nobody can tell. */

@@ -55,6 +55,8 @@ const ANNOTATE_EVERY_MS = 1_000;
 const CHECK_EVERY_MS = 10_000;
 const REPORT_EVERY_MS = 5_000;
 const MOST_REPORTS = 200;
+/** Fresh after a restart the API server may deny what it allows a second later. */
+const DENIED_AT_MOST = 5;
 /** How long the end of a run is tried to be written down. */
 const LAST_WRITES_MS = 600_000;
 
@@ -71,6 +73,8 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
   const rows = new Rows(run, request.status.attempt, kept);
   let reportParts = request.status.reportParts;
   let stale = true;
+  /** How often a write that was allowed before has been denied since. */
+  const denied = new Map<() => Promise<void>, number>();
   let wake: () => void = () => undefined;
 
   const tell = startEngine(run, ports, {
@@ -111,11 +115,10 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
       if (stale) {
         stale = false;
         nextCheck = now + CHECK_EVERY_MS;
-        const isTold = await attempt('the status could not be written', () => store.annotate(annotations(statusNow())));
-        if (!isTold) stale = true;
+        if (!(await attempt('the status could not be written', writeStatus))) stale = true;
       } else if (now >= nextCheck) {
         nextCheck = now + CHECK_EVERY_MS;
-        await attempt('the Restore could not be read', () => store.checkRestore());
+        await attempt('the Restore could not be read', checkRestore);
       }
       await endOr(ANNOTATE_EVERY_MS);
     }
@@ -141,18 +144,35 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
   function writeReport(): Promise<void> {
     return rows.write(async (changed) => {
       reportParts = await store.addToReport(changed);
+      // Readers find the new part by the status.
+      stale = true;
     });
+  }
+
+  function writeStatus(): Promise<void> {
+    return store.annotate(annotations(statusNow()));
+  }
+
+  function checkRestore(): Promise<void> {
+    return store.checkRestore();
   }
 
   /** One write; that the Restore is gone, or is no longer ours to write, ends the run. False: worth another try. */
   async function attempt(what: string, write: () => Promise<void>): Promise<boolean> {
     try {
       await write();
+      denied.delete(write);
       return true;
     } catch (error) {
       if (!(error instanceof RestoreHooksError)) throw error;
       observer.warn?.(what, error);
       if (error.code !== 'NOT_FOUND' && error.code !== 'FORBIDDEN') return false;
+      if (error.code === 'FORBIDDEN') {
+        const times = (denied.get(write) ?? 0) + 1;
+        denied.set(write, times);
+        const wasAllowed = write !== writeReport || reportParts > request.status.reportParts;
+        if (wasAllowed && times < DENIED_AT_MOST) return false;
+      }
       const gone = { code: 'restore-deleted', message: 'the Restore was deleted' } as const;
       const failure = error.code === 'NOT_FOUND' ? gone : ({ code: 'forbidden', message: error.message } as const);
       if (run.finishedAt === undefined) tell({ type: 'runFailed', failure });

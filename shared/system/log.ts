@@ -1,5 +1,6 @@
 import type { DestinationStream } from 'pino';
 import { pino, stdTimeFunctions } from 'pino';
+import { escapeUnsafe } from '../core/sanitize.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 type Log = (message: string, fields?: Readonly<Record<string, unknown>>) => void;
@@ -11,7 +12,7 @@ export type Logger = Readonly<Record<LogLevel, Log>>;
 export function jsonLogger(stream: DestinationStream, level: LogLevel = 'info'): Logger {
   const log = pino(
     { level, base: null, timestamp: stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } },
-    stream,
+    { write: (line) => stream.write(escapeUnsafe(line)) },
   );
   const at =
     (name: LogLevel): Log =>

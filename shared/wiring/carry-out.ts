@@ -1,8 +1,8 @@
 import type { RunOptions } from '../core/manifests/job.ts';
 import type { Restore } from '../core/model/restore.ts';
 import { ANNOTATION } from '../core/names.ts';
+import { plannedHook } from '../core/report/make-plan-document.ts';
 import type { Payload } from '../core/report/payload.ts';
-import { plannedHook } from '../core/report/plan-document.ts';
 import type { RunStatus } from '../core/report/run-status.ts';
 import type { KubeClient } from '../kubernetes/client.ts';
 import { kubernetesHookExec } from '../kubernetes/exec.ts';

@@ -16,7 +16,7 @@ const script = process.env['RESTOREHOOKS_TESTBED'] ?? fileURLToPath(new URL('tes
 const testbed = (...args: string[]) => promisify(execFile)(script, args);
 
 /** Long enough for a part to die under it. */
-const long = sh('echo started >> marks; sleep 15; echo ended >> marks');
+const long = sh('echo started >> marks; sleep 20; echo ended >> marks');
 /** A pod that is ready once `go` lies in it. */
 const gated = [
   {
@@ -71,7 +71,7 @@ describe('parts of the cluster that die while hooks run', { skip }, () => {
       await scene.pod('web-0', { containers: gated });
       await scene.restore({
         hooks: [
-          hooksOf('db', exec(long, { execTimeout: '20s' })),
+          hooksOf('db', exec(long, { execTimeout: '60s' })),
           hooksOf('web', exec(mark('warm'), { waitForReady: true })),
         ],
       });
@@ -117,6 +117,7 @@ describe('parts of the cluster that die while hooks run', { skip }, () => {
       'web-0 0': 'NotExecuted (aborted)',
     });
     assert.equal((await scene.current()).status.phase, 'PartiallyFailed');
+    await go(scene, 'web-0');
     assert.deepEqual(await scene.marks('web-0'), []);
   });
 
@@ -197,6 +198,7 @@ describe('parts of the cluster that die while hooks run', { skip }, () => {
       assert.deepEqual([settled.code, settled.json().phase], [10, 'Failed'], settled.stderr);
       assert.deepEqual(endings(settled.json()), known);
       assert.equal((await scene.annotations())['phase'], 'Failed');
+      assert.deepEqual(endings((await scene.status()).json()), known);
       assert.equal((await scene.jobs()).length, 1);
 
       await scene.pod('app-1');
@@ -240,11 +242,13 @@ describe('parts of the cluster that die while hooks run', { skip }, () => {
     await e2e.cluster.exec(scene.namespace, 'db-0', 'main', ['kill', '1']);
     const ran = await run.done;
     assert.equal(ran.code, 3, ran.stderr);
-    const { 'db-0 0': running, ...others } = endings(ran.json());
+    const { 'db-0 0': running, 'db-0 1': next } = endings(ran.json());
     assert.match(running ?? '', /^(Failed \(exit\)|Unknown \(connection-lost\))$/);
-    assert.deepEqual(others, { 'db-0 1': 'Succeeded' });
-    // The container came up anew, without what the first hook had left.
-    assert.deepEqual(await scene.marks('db-0'), ['second']);
+    // That the container is down may not have been told yet, and the runtime refuses: the command has not run.
+    assert.match(next ?? '', /^(Succeeded|Failed \(error\))$/);
+    // A container that comes up anew has nothing of what the first hook had left.
+    const marks = await waitFor('the container to be up again', () => scene.marks('db-0').catch(() => undefined));
+    assert.deepEqual(marks, next === 'Succeeded' ? ['second'] : []);
   });
 
   it('a pod that loses its label lives, and its hooks run', async () => {
@@ -270,8 +274,7 @@ function killRunner(runID: string): void {
   const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry));
   const isRunner = (pid: string): boolean => {
     try {
-      const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-      return words.includes('/app/runner.cjs') && words.includes(`--run-id=${runID}`);
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(`--run-id=${runID}`);
     } catch {
       return false;
     }

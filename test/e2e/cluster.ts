@@ -92,7 +92,7 @@ export async function openCluster(options: EmbeddedClusterOptions = {}): Promise
   const embedded = isReal
     ? undefined
     : await startEmbeddedCluster({
-        crashBackoff: 300,
+        crashBackoff: 60_000,
         runner: { image: DEFAULT_IMAGE, entrypoint: [process.execPath, RUNNER] },
         ...options,
       });

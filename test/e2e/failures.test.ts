@@ -50,7 +50,7 @@ describe('failures', { concurrency: 4 }, () => {
   it('keeps a failure under Continue in its hook', async () => {
     const scene = await e2e.scene('continue');
     for (const pod of ['a-0', 'b-0']) await scene.pod(pod);
-    const failsInA = sh('echo one >> marks; test "$(hostname)" != a-0');
+    const failsInA = sh('echo one >> marks; test "$HOSTNAME" != a-0');
     await scene.restore({ hooks: [entry([exec(failsInA), exec(mark('two'))])], status: { phase: 'Completed' } });
     const ran = await scene.apply('--max-concurrent=1');
     assert.deepEqual([ran.code, ran.json().phase], [0, 'CompletedWithFailures'], ran.stderr);
@@ -79,7 +79,7 @@ describe('failures', { concurrency: 4 }, () => {
     assert.deepEqual([same.code, await scene.marks('b-0')], [3, ['b']]);
     await scene.open('b-0', 'main', 'ok');
     const again = await scene.apply('--again');
-    assert.deepEqual([again.code, again.json().phase], [0, 'Completed'], again.stderr);
+    assert.deepEqual([again.code, again.json().phase], [0, 'Completed'], `${again.stderr}\n${again.stdout}`);
     assert.equal((await scene.current()).status.phase, 'Completed');
     assert.equal((await scene.annotations())['former-phase'], undefined);
     assert.deepEqual(await scene.marks('b-0'), ['b', 'b']);
@@ -201,7 +201,7 @@ describe('what is told', { concurrency: 4 }, () => {
     for (const runner of ['job', 'local']) {
       const scene = await e2e.scene(`by-${runner}`);
       for (const pod of ['a-0', 'b-0', 'c-0']) await scene.pod(pod);
-      const fail = sh('test "$(hostname)" != b-0');
+      const fail = sh('test "$HOSTNAME" != b-0');
       const lacking = exec(mark('x'), { container: 'no-such' });
       await scene.restore({
         hooks: [entry([...noisy, lacking, exec(fail, { onError: 'Fail' }), exec(mark('last'))])],
@@ -212,6 +212,10 @@ describe('what is told', { concurrency: 4 }, () => {
       const run = ran.json();
       assert.equal(run.runner.kind, runner);
       assert.deepEqual(run, (await scene.status()).json());
+      if (runner === 'local') {
+        const begun = run.hooks.filter(({ startedAt }: Loose) => startedAt !== undefined);
+        assert.equal(ran.stderr.match(/^Running /gm)?.length, begun.length, ran.stderr);
+      }
       assert.equal((await scene.jobs()).length, runner === 'job' ? 1 : 0);
       const rows = run.hooks.map(({ pod, container, index, state, reason, exitCode, stdout, stderr }: Loose) => {
         return { pod, container, index, state, reason, exitCode, stdout, stderr };

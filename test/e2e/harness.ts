@@ -7,7 +7,7 @@ import type { EmbeddedClusterOptions } from '../embedded/server.ts';
 import type { Loose, Rule, TestCluster } from './cluster.ts';
 import { isReal, openCluster, waitFor } from './cluster.ts';
 import type { Plugin, Ran } from './plugin.ts';
-import { pluginWith } from './plugin.ts';
+import { killPlugins, pluginWith } from './plugin.ts';
 
 export type { Loose, Rule, TestCluster } from './cluster.ts';
 export { isReal, waitFor } from './cluster.ts';
@@ -130,6 +130,7 @@ export async function startSuite(options: EmbeddedClusterOptions = {}): Promise<
         createScene(cluster, plugin, velero, `${title}-${id}`, await cluster.namespace(`e2e-${title}`)),
       userWith: async (rules) => plugin.with({ kubeconfig: await cluster.userWith(velero, rules) }),
       async close() {
+        killPlugins();
         await plugin('setup', '--delete', '-n', velero);
         await cluster.close();
       },

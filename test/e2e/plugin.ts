@@ -40,6 +40,13 @@ export interface Plugin {
   with(options: PluginOptions): Plugin;
 }
 
+const going = new Set<ChildProcess>();
+
+/** End what a failed test has left, or it would keep this process. */
+export function killPlugins(): void {
+  for (const child of going) child.kill('SIGKILL');
+}
+
 /** The built plugin, run as kubectl runs it: a process of its own. */
 export function pluginWith(options: PluginOptions): Plugin {
   const start = (...args: string[]): Started => startPlugin(args, options);
@@ -65,10 +72,12 @@ function startPlugin(args: readonly string[], { kubeconfig, env = {}, cwd, stdin
     said.stderr += text;
   });
   let ended = false;
+  going.add(child);
   const done = new Promise<Ran>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code) => {
       ended = true;
+      going.delete(child);
       resolve({
         code,
         ...said,

@@ -79,7 +79,7 @@ describe('waiting', { concurrency: 4 }, () => {
     await e2e.cluster.create(crashing);
     await waitFor('CrashLoopBackOff', async () => {
       const { status } = await e2e.cluster.get('pods', scene.namespace, 'bad-0');
-      return (status.containerStatuses?.[0]?.restartCount ?? 0) >= 1;
+      return status.containerStatuses?.[0]?.state.waiting?.reason === 'CrashLoopBackOff';
     });
     await scene.pod('good-0');
     await scene.restore({ hooks: [entry(exec(mark('warm'), { waitTimeout: '3s' }))] });

@@ -133,10 +133,12 @@ export async function startEmbeddedCluster(options: EmbeddedClusterOptions = {})
 
   const certificate = options.tls ? selfSignedCertificate() : undefined;
   const keepAliveTimeout = 60_000;
+  // As Go has it: the command of an exec stands in its URL.
+  const maxHeaderSize = 1 << 20;
   const server =
     certificate === undefined
-      ? createServer({ keepAliveTimeout })
-      : createTlsServer({ keepAliveTimeout, ...certificate });
+      ? createServer({ keepAliveTimeout, maxHeaderSize })
+      : createTlsServer({ keepAliveTimeout, maxHeaderSize, ...certificate });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `${certificate === undefined ? 'http' : 'https'}://127.0.0.1:${(server.address() as AddressInfo).port}`;
 

@@ -1,34 +1,23 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
+import { list, string, stringMap } from './schema.ts';
 
-const stringMap = z
-  .record(z.string(), z.string())
-  .nullish()
-  .transform((map) => map ?? {});
-const name = z.object({ name: z.string() });
+const Container = z.object({ name: z.string() });
+const InitContainer = z.object({ name: z.string(), restartPolicy: string });
 
 /** The fields of a Pod that the planner reads. */
 export const Pod = z.object({
   metadata: z.object({
-    name: z.string().min(1),
-    namespace: z
-      .string()
-      .nullish()
-      .transform((namespace) => namespace || 'default'),
-    uid: z.string().nullish(),
+    name: z.string().check(z.minLength(1)),
+    namespace: z.pipe(
+      string,
+      z.transform((namespace) => namespace || 'default'),
+    ),
+    uid: string,
     labels: stringMap,
     annotations: stringMap,
   }),
-  spec: z.object({
-    containers: z
-      .array(name)
-      .nullish()
-      .transform((list) => list ?? []),
-    initContainers: z
-      .array(name.extend({ restartPolicy: z.string().nullish() }))
-      .nullish()
-      .transform((list) => list ?? []),
-  }),
-  status: z.object({ phase: z.string().nullish() }).nullish(),
+  spec: z.object({ containers: list(Container), initContainers: list(InitContainer) }),
+  status: z.nullish(z.object({ phase: string })),
 });
 export type Pod = z.infer<typeof Pod>;
 

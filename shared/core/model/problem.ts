@@ -1,4 +1,4 @@
-import type * as z from 'zod';
+import type * as z from 'zod/mini';
 
 /** One thing that is wrong with an object from outside: where, and what was expected. */
 export interface Problem {
@@ -21,7 +21,7 @@ export function formatPath(path: readonly PropertyKey[]): string {
 }
 
 /** All issues of a failed parse; a value's own text is never repeated (it can hold a secret). */
-export function problemsOf(error: z.ZodError): Problem[] {
+export function problemsOf(error: z.core.$ZodError): Problem[] {
   return error.issues.map((issue) => ({
     code: 'decode-error',
     path: formatPath(issue.path),

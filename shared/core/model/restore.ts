@@ -1,110 +1,92 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { parseDurationMs } from './duration.ts';
 import { LabelSelector, labelSelectorProblems } from './label-selector.ts';
 import type { Parsed, Problem } from './problem.ts';
 import { problemsOf } from './problem.ts';
+import { boolean, list, string, stringMap, strings } from './schema.ts';
 
-const strings = z
-  .array(z.string())
-  .nullish()
-  .transform((list) => list ?? []);
-const stringMap = z
-  .record(z.string(), z.string())
-  .nullish()
-  .transform((map) => map ?? {});
+const DURATION_EXPECTED = 'expected a duration as Go writes it, such as "30s" or "1m30s"';
 
 /** A `metav1.Duration`, in milliseconds; null and absent are undefined. */
-const Duration = z
-  .string('expected a duration as Go writes it, such as "30s" or "1m30s"')
-  .nullish()
-  .transform((text, context) => {
+const Duration = z.pipe(
+  z.nullish(z.string(DURATION_EXPECTED)),
+  z.transform((text, { issues }) => {
     if (text === null || text === undefined) return undefined;
     const ms = parseDurationMs(text);
     if (ms !== undefined) return ms;
-    context.addIssue({ code: 'custom', message: 'expected a duration as Go writes it, such as "30s" or "1m30s"' });
+    issues.push({ code: 'custom', input: text, message: DURATION_EXPECTED });
     return z.NEVER;
-  });
+  }),
+);
 
 export const ExecRestoreHook = z.object({
-  container: z.string().nullish(),
+  container: string,
   command: strings,
-  onError: z.string().nullish(),
+  onError: string,
   execTimeout: Duration,
   waitTimeout: Duration,
-  waitForReady: z.boolean().nullish(),
+  waitForReady: boolean,
 });
 export type ExecRestoreHook = z.infer<typeof ExecRestoreHook>;
 
 export const InitRestoreHook = z.object({
   /** Whole containers, kept as they were written. */
-  initContainers: z
-    .array(z.unknown())
-    .nullish()
-    .transform((list) => list ?? []),
+  initContainers: list(z.unknown()),
   timeout: Duration,
 });
 
 export const RestoreResourceHookSpec = z.object({
-  name: z
-    .string()
-    .nullish()
-    .transform((name) => name ?? ''),
+  name: z.pipe(
+    string,
+    z.transform((name) => name ?? ''),
+  ),
   includedNamespaces: strings,
   excludedNamespaces: strings,
   includedResources: strings,
   excludedResources: strings,
-  labelSelector: LabelSelector.nullish(),
-  postHooks: z
-    .array(z.object({ exec: ExecRestoreHook.nullish(), init: InitRestoreHook.nullish() }))
-    .nullish()
-    .transform((list) => list ?? []),
+  labelSelector: z.nullish(LabelSelector),
+  postHooks: list(z.object({ exec: z.nullish(ExecRestoreHook), init: z.nullish(InitRestoreHook) })),
 });
 export type RestoreResourceHookSpec = z.infer<typeof RestoreResourceHookSpec>;
 
-const resources = z
-  .array(RestoreResourceHookSpec)
-  .nullish()
-  .transform((list) => list ?? []);
+const resources = list(RestoreResourceHookSpec);
 
 const RestoreSpec = z.object({
-  backupName: z.string().nullish(),
+  backupName: string,
   includedNamespaces: strings,
   excludedNamespaces: strings,
   includedResources: strings,
   excludedResources: strings,
-  labelSelector: LabelSelector.nullish(),
-  orLabelSelectors: z
-    .array(LabelSelector)
-    .nullish()
-    .transform((list) => list ?? []),
+  labelSelector: z.nullish(LabelSelector),
+  orLabelSelectors: list(LabelSelector),
   namespaceMapping: stringMap,
-  hooks: z
-    .object({ resources })
-    .nullish()
-    .transform((hooks) => hooks ?? { resources: [] }),
+  hooks: z.pipe(
+    z.nullish(z.object({ resources })),
+    z.transform((hooks) => hooks ?? { resources: [] }),
+  ),
 });
 
 /** The fields of a Velero Restore that we read. */
 export const Restore = z.object({
   metadata: z.object({
-    name: z.string().min(1, 'expected a name'),
-    namespace: z.string().nullish(),
-    uid: z.string().nullish(),
-    resourceVersion: z.string().nullish(),
-    deletionTimestamp: z.string().nullish(),
+    name: z.string().check(z.minLength(1, 'expected a name')),
+    namespace: string,
+    uid: string,
+    resourceVersion: string,
+    deletionTimestamp: string,
     annotations: stringMap,
   }),
-  spec: z
-    .unknown()
-    .transform((spec) => spec ?? {})
-    .pipe(RestoreSpec),
-  status: z
-    .object({
-      phase: z.string().nullish(),
-      startTimestamp: z.string().nullish(),
-      hookStatus: z.object({ hooksAttempted: z.number().nullish() }).nullish(),
-    })
-    .nullish(),
+  spec: z.pipe(
+    z.transform((spec: unknown) => spec ?? {}),
+    RestoreSpec,
+  ),
+  status: z.nullish(
+    z.object({
+      phase: string,
+      startTimestamp: string,
+      hookStatus: z.nullish(z.object({ hooksAttempted: z.nullish(z.number()) })),
+    }),
+  ),
 });
 export type Restore = z.infer<typeof Restore>;
 
@@ -157,10 +139,11 @@ function hookProblems(entries: readonly RestoreResourceHookSpec[], at: string): 
   return problems;
 }
 
+const nonEmpty = (expected: string) => z.string(expected).check(z.minLength(1, expected));
 const InitContainer = z.looseObject({
-  name: z.string('expected a container name').min(1, 'expected a container name'),
-  image: z.string('expected an image').min(1, 'expected an image'),
-  command: z.array(z.string(), 'expected a command').min(1, 'expected a command that is not empty'),
+  name: nonEmpty('expected a container name'),
+  image: nonEmpty('expected an image'),
+  command: z.array(z.string(), 'expected a command').check(z.minLength(1, 'expected a command that is not empty')),
 });
 
 function selectorProblems(selector: LabelSelector, at: string): Problem[] {

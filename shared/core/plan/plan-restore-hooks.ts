@@ -227,7 +227,9 @@ function withIds(hooks: readonly Unnamed[]): PlannedHook[] {
   });
 }
 
-const encodePart = (part: string): string => part.replace(/[/\s\p{Cc}]/gu, encodeURIComponent);
+/** Separators, and all that is taken away where an ID is shown: what is printed must be what `--only` takes. */
+const NOT_IN_IDS = /[/\s\p{Cc}\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/gu;
+const encodePart = (part: string): string => part.replace(NOT_IN_IDS, encodeURIComponent);
 
 const noticeOn = (pod: Pod, code: NoticeCode, message: string): Notice => ({
   code,

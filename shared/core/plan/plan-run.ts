@@ -2,8 +2,8 @@ import { RestoreHooksError } from '../errors.ts';
 import type { PlannedHook } from '../hook.ts';
 import type { Pod } from '../model/pod.ts';
 import type { Restore, RestoreResourceHookSpec } from '../model/restore.ts';
+import { planDocument, restoreReference } from '../report/make-plan-document.ts';
 import type { PlanDocument } from '../report/plan-document.ts';
-import { planDocument, restoreReference } from '../report/plan-document.ts';
 import type { Notice } from './notice.ts';
 import { planRestoreHooks } from './plan-restore-hooks.ts';
 import { busyPhase, hasWorkedOn } from './velero.ts';
@@ -52,11 +52,7 @@ function phaseNotices({ status }: Restore): Notice[] {
   return [{ code: 'restore-without-phase', message }];
 }
 
-function narrow(
-  hooks: readonly PlannedHook[],
-  only: readonly string[],
-  leftToVelero: boolean,
-): readonly PlannedHook[] {
+function narrow(hooks: readonly PlannedHook[], only: readonly string[], leftToVelero: boolean): readonly PlannedHook[] {
   if (only.length === 0) return hooks;
   const wanted = new Set(only);
   const kept = hooks.filter(

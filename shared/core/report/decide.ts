@@ -1,6 +1,6 @@
 import type { Counts } from '../executor/state.ts';
 import type { PlannedHook } from '../hook.ts';
-import { hookDocument } from './plan-document.ts';
+import { hookDocument } from './make-plan-document.ts';
 import type { RunHook } from './run-document.ts';
 import type { RunStatus } from './run-status.ts';
 import { hasEnded } from './run-status.ts';
@@ -19,6 +19,8 @@ export interface Earlier {
   readonly rows: readonly RunHook[];
   /** Its runner died: the rows say what is known of each hook. */
   readonly died: boolean;
+  /** It is over and did nothing: the rows are those of the run before it. */
+  readonly neverBegan?: boolean;
 }
 
 export function decide(
@@ -27,15 +29,15 @@ export function decide(
   again: boolean,
 ): Decision {
   if (earlier === undefined) return { action: 'start', kept: [], difference: [] };
-  const { status, rows, died } = earlier;
+  const { status, rows, died, neverBegan = false } = earlier;
   const same = status.planDigest === plan.digest;
-  if (!hasEnded(status) && !died) {
+  if (!hasEnded(status) && !died && !neverBegan) {
     if (same && !again) return { action: 'follow' };
     const { kind, name } = status.runner;
     return { action: 'refuse', why: `run ${status.runID} of this Restore is still going (${kind} ${name})` };
   }
   if (again || !hasExecuted(rows)) return { action: 'start', kept: [], difference: [] };
-  if (same && !died) return { action: 'show' };
+  if (same && !died && !neverBegan) return { action: 'show' };
   const kept = keptRows(rows, plan.hooks);
   const difference = differenceOf(rows, plan.hooks);
   if (kept.length === plan.hooks.length && difference.length === 0) return { action: died ? 'settle' : 'show' };

@@ -1,12 +1,8 @@
 import * as z from 'zod';
-import { canonicalJson, sha256Hex } from '../digest.ts';
-import type { HookId, PlannedHook } from '../hook.ts';
-import { formatDuration, parseDurationMs } from '../model/duration.ts';
 import type { Parsed } from '../model/problem.ts';
 import { problemsOf } from '../model/problem.ts';
-import type { Restore } from '../model/restore.ts';
 import { API_VERSION } from '../names.ts';
-import type { Notice } from '../plan/notice.ts';
+import { planDigest } from './make-plan-document.ts';
 
 const duration = z.string().describe('As Go prints a duration: 1m30s. Absent: no limit.');
 const timeoutFrom = z.enum(['annotation', 'spec', 'file', 'default']);
@@ -61,59 +57,6 @@ export const PlanDocument = z.strictObject({
   ),
 });
 export type PlanDocument = z.infer<typeof PlanDocument>;
-
-export interface PlanParts {
-  readonly restore: RestoreReference;
-  readonly selector: PlanDocument['selector'];
-  readonly hooks: readonly PlannedHook[];
-  readonly skipped: PlanDocument['skipped'];
-  readonly notices: readonly Notice[];
-}
-
-export function planDocument({ restore, selector, hooks, skipped, notices }: PlanParts): PlanDocument {
-  const documents = hooks.map(hookDocument);
-  return {
-    apiVersion: API_VERSION,
-    kind: 'RestoreHookPlan',
-    restore,
-    selector,
-    digest: planDigest(restore, documents),
-    hooks: documents,
-    skipped,
-    notices: [...notices],
-  };
-}
-
-export function planDigest({ namespace, name, uid }: RestoreReference, hooks: readonly HookDocument[]): string {
-  return `sha256:${sha256Hex(canonicalJson({ restore: { namespace, name, uid }, hooks }))}`;
-}
-
-export const restoreReference = ({ metadata, spec }: Restore, namespace: string): RestoreReference => ({
-  namespace: metadata.namespace || namespace,
-  name: metadata.name,
-  ...(metadata.uid ? { uid: metadata.uid } : {}),
-  ...(spec.backupName ? { backup: spec.backupName } : {}),
-});
-
-export function hookDocument({ execTimeoutMs, waitTimeoutMs, command, ...hook }: PlannedHook): HookDocument {
-  return {
-    ...hook,
-    command: [...command],
-    ...(execTimeoutMs === null ? {} : { execTimeout: formatDuration(execTimeoutMs) }),
-    ...(waitTimeoutMs === null ? {} : { waitTimeout: formatDuration(waitTimeoutMs) }),
-  };
-}
-
-export function plannedHook({ id, execTimeout, waitTimeout, podUID, never, ...hook }: HookDocument): PlannedHook {
-  return {
-    ...hook,
-    id: id as HookId,
-    execTimeoutMs: execTimeout === undefined ? null : (parseDurationMs(execTimeout) ?? null),
-    waitTimeoutMs: waitTimeout === undefined ? null : (parseDurationMs(waitTimeout) ?? null),
-    ...(podUID === undefined ? {} : { podUID }),
-    ...(never === undefined ? {} : { never }),
-  };
-}
 
 /** Read a plan that was saved; its digest must be that of its hooks. */
 export function parsePlanDocument(object: unknown): Parsed<PlanDocument> {

@@ -4,7 +4,7 @@ import { hookAt, isActive, stateOf } from '../executor/state.ts';
 import type { HookOutcome } from '../hook.ts';
 import { sanitizeLine } from '../sanitize.ts';
 import { formatInstant } from './instant.ts';
-import { hookDocument } from './plan-document.ts';
+import { hookDocument } from './make-plan-document.ts';
 import type { RunHook } from './run-document.ts';
 
 /** One row of the report, as the run stands. Output is added by whoever holds it. */
@@ -25,6 +25,10 @@ function result(
   if (state.phase === 'Starting') return { state: 'Running' };
   return { state: 'Waiting', message: sanitizeLine(waitingFor(run, pod, at)) };
 }
+
+/** `Running` as far as anybody knows: its start was asked for, and no answer has come yet. */
+export const isAskedFor = ({ state, startedAt }: Pick<RunHook, 'state' | 'startedAt'>): boolean =>
+  state === 'Running' && startedAt === undefined;
 
 const started = ({ startedAt }: { readonly startedAt?: number }) =>
   startedAt === undefined ? {} : { startedAt: formatInstant(startedAt) };

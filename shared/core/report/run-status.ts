@@ -41,6 +41,8 @@ export const RunStatus = z.strictObject({
   ),
   /** How many report Secrets stand: `<runner's run name>-report-<0…>`. */
   reportParts: z.int(),
+  /** The last run before it that left a report: until this one has its own, that is what is known of the hooks. */
+  before: z.strictObject({ runID: z.string(), reportParts: z.int() }).optional(),
   /** What the run leaves out, for people. */
   notices: z.array(z.string()).optional(),
 });

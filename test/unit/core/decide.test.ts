@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { HookId, PlannedHook } from '../../../shared/core/hook.ts';
 import { decide } from '../../../shared/core/report/decide.ts';
-import { hookDocument } from '../../../shared/core/report/plan-document.ts';
+import { hookDocument } from '../../../shared/core/report/make-plan-document.ts';
 import type { RunHook } from '../../../shared/core/report/run-document.ts';
 import type { RunStatus } from '../../../shared/core/report/run-status.ts';
 import { parseRunStatus, progressLine, statusText } from '../../../shared/core/report/run-status.ts';

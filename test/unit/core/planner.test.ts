@@ -6,7 +6,8 @@ import { parseRestore, parseRestoreHooks } from '../../../shared/core/model/rest
 import type { PlanInput } from '../../../shared/core/plan/plan-restore-hooks.ts';
 import { planRestoreHooks } from '../../../shared/core/plan/plan-restore-hooks.ts';
 import { nothingToRun, planRun, refuseWhileBusy } from '../../../shared/core/plan/plan-run.ts';
-import { parsePlanDocument, plannedHook } from '../../../shared/core/report/plan-document.ts';
+import { plannedHook } from '../../../shared/core/report/make-plan-document.ts';
+import { parsePlanDocument } from '../../../shared/core/report/plan-document.ts';
 
 const entry = (name: string, command: string, exec: object = {}) => ({
   name,

@@ -1,0 +1,248 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import type { RunnerRule } from '../../shared/core/manifests/rbac.ts';
+import { runnerRights, runnerRules, setupManifests } from '../../shared/core/manifests/rbac.ts';
+import { RESTORE_NAME_LABEL } from '../../shared/core/names.ts';
+import { rightText } from '../../shared/kubernetes/access.ts';
+import type { KubeClient } from '../../shared/kubernetes/client.ts';
+import { kubeClient } from '../../shared/kubernetes/client.ts';
+import { loadKubeConfig } from '../../shared/kubernetes/kubeconfig.ts';
+import { paths } from '../../shared/kubernetes/paths.ts';
+import type { Loose, Plugin, Scene, Suite } from '../e2e/harness.ts';
+import { entry, exec, isReal, mark, sh, startSuite, waitFor } from '../e2e/harness.ts';
+
+/** The runner with exactly `setup`'s rights, before a real authorizer and a real PodSecurity. */
+
+const skip = !isReal && 'needs a cluster: RESTOREHOOKS_TEST_CLUSTER=1';
+const group = 'rbac.authorization.k8s.io';
+
+/** Somebody who launches runs, and may not ask what the runner may do: nothing is refused beforehand. */
+const launcher = (velero: string) =>
+  (
+    [
+      ['velero.io', 'restores', ['get', 'patch'], velero],
+      ['', 'secrets', ['create', 'patch', 'get'], velero],
+      ['batch', 'jobs', ['create', 'get', 'delete'], velero],
+      ['', 'pods', ['list']],
+    ] as const
+  ).map(([apiGroup, resource, verbs, namespace]) => ({
+    apiGroups: [apiGroup],
+    resources: [resource],
+    verbs,
+    ...(namespace !== undefined && { namespace }),
+  }));
+
+/** Every rule, verb by verb, with the rules that are left without it. */
+const withoutOne = runnerRules().flatMap((taken) =>
+  taken.verbs.map((verb) => ({
+    verb,
+    resource: taken.resource,
+    rules: runnerRules()
+      .map(
+        (rule): RunnerRule =>
+          rule.resource === taken.resource ? { ...rule, verbs: rule.verbs.filter((each) => each !== verb) } : rule,
+      )
+      .filter(({ verbs }) => verbs.length > 0),
+  })),
+);
+
+describe("the runner's rights", { skip }, () => {
+  let e2e: Suite;
+  let user: Plugin;
+  const clusterWide: [string, string][] = [];
+
+  before(async () => {
+    e2e = await startSuite();
+    user = await e2e.userWith(launcher(e2e.velero));
+  });
+  after(async () => {
+    for (const [resource, name] of clusterWide) await e2e.cluster.remove(resource, undefined, name);
+    await e2e?.close();
+  });
+
+  /** A ServiceAccount as `setup` makes it, but with these rules. */
+  async function account(name: string, rules: readonly RunnerRule[]): Promise<string> {
+    for (const manifest of setupManifests({ namespace: e2e.velero, serviceAccount: name }, rules)) {
+      await e2e.cluster.create(manifest);
+      const { kind, metadata } = manifest;
+      if (metadata.namespace === undefined) clusterWide.push([`${kind}s`, metadata.name]);
+    }
+    return name;
+  }
+  const applyAs = (scene: Scene, serviceAccount: string) =>
+    user.start('apply', scene.name, '-n', e2e.velero, '-o', 'json', '--service-account', serviceAccount);
+
+  it('are enough for a run in a namespace that enforces PodSecurity restricted', async () => {
+    const { metadata } = await e2e.cluster.get('namespaces', undefined, e2e.velero);
+    assert.equal(metadata.labels['pod-security.kubernetes.io/enforce'], 'restricted');
+    const root = e2e.cluster.create({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'root', namespace: e2e.velero },
+      spec: { containers: [{ name: 'main', image: 'testbed.local/busybox:1' }] },
+    });
+    await assert.rejects(root, /violates PodSecurity "restricted/);
+    const scene = await e2e.scene('enough');
+    await scene.pod('web-0');
+    await scene.restore({ hooks: [entry(exec(mark('warm')))] });
+    const ran = await applyAs(scene, 'restorehooks').done;
+    assert.deepEqual([ran.code, ran.json().phase], [0, 'Completed'], ran.stderr);
+    assert.match(ran.stderr, /^rights .*unchecked$/m);
+  });
+
+  describe('end there', () => {
+    let runner: KubeClient;
+    const secret = { apiVersion: 'v1', kind: 'Secret', stringData: { cloud: 'hunter2' } };
+    const refused = (what: Promise<unknown>) => assert.rejects(what, { code: 'FORBIDDEN' });
+
+    before(async () => {
+      const metadata = { name: 'cloud-credentials', namespace: e2e.velero };
+      await e2e.cluster.create({ ...secret, metadata });
+      const as = `system:serviceaccount:${e2e.velero}:restorehooks`;
+      runner = kubeClient(loadKubeConfig({ env: process.env, as }));
+    });
+    after(() => runner?.close());
+
+    it("no other Secret can be read, Velero's cloud credentials among them", async () => {
+      const at = paths.secrets(e2e.velero, 'cloud-credentials');
+      await refused(runner.get(at));
+      await refused(runner.listAll(paths.secrets(e2e.velero)));
+      await refused(runner.listAll(paths.secrets(e2e.velero), { fieldSelector: 'metadata.name=cloud-credentials' }));
+      await refused(runner.listAll(paths.secrets()));
+      await refused(runner.patch(at, { data: null }, 'merge'));
+      await refused(runner.delete(at));
+      const watch = await new Promise<Loose>((resolve) => {
+        runner.watch(paths.secrets(e2e.velero), {}, () => undefined, resolve);
+      });
+      assert.equal(watch.error?.code, 'FORBIDDEN');
+      const kept = await e2e.cluster.get('secrets', e2e.velero, 'cloud-credentials');
+      assert.equal(Buffer.from(kept.data.cloud, 'base64').toString(), 'hunter2');
+    });
+
+    it('no Restores can be listed, made or deleted, and nothing else be changed', async () => {
+      const scene = await e2e.scene('ends');
+      await scene.restore();
+      await refused(runner.listAll(paths.restores(e2e.velero)));
+      await refused(runner.delete(paths.restores(e2e.velero, scene.name)));
+      await refused(runner.get(paths.restores('default', scene.name)));
+      await refused(runner.create(paths.pods(scene.namespace), scene.podManifest('web-0')));
+      await refused(runner.listAll(paths.jobs(e2e.velero)));
+      await refused(runner.create(paths.jobs(e2e.velero), { metadata: { name: 'x' } }));
+      await refused(runner.get(paths.configMaps(e2e.velero, 'kube-root-ca.crt')));
+      await refused(runner.create(paths.secrets('default'), { ...secret, metadata: { name: 'x' } }));
+      await runner.get(paths.restores(e2e.velero, scene.name));
+    });
+  });
+
+  for (const { verb, resource, rules } of withoutOne) {
+    it(`without ${verb} ${resource} a run breaks, and names it`, async () => {
+      const kind = resource.replace('/', '-');
+      const scene = await e2e.scene(`no-${verb}-${kind}`);
+      // A run that has nothing to wait for is over before it misses a right to watch.
+      const neverReady = { exec: { command: ['false'] } };
+      await scene.pod('web-0', { containers: [{ name: 'main', readinessProbe: neverReady }] });
+      const waitForReady = resource === 'pods' && verb === 'watch';
+      // Long enough for a pod that is asked for by itself to be refused for good.
+      const first = resource === 'pods' && verb === 'get' ? sh('echo started >> marks; sleep 25') : mark('started');
+      const hooks = [exec(first, { execTimeout: '60s', waitForReady }), exec(mark('second'))];
+      await scene.restore({ hooks: [entry(hooks)] });
+      const serviceAccount = await account(`no-${verb}-${kind}`, rules);
+
+      const checked = await scene.apply('--service-account', serviceAccount);
+      assert.deepEqual([checked.code, checked.stdout], [5, '']);
+      const [missing] = runnerRights({ namespace: e2e.velero }).filter(
+        (right) =>
+          right.verb === verb &&
+          (right.subresource === undefined ? right.resource : `${right.resource}/${right.subresource}`) === resource,
+      );
+      assert.ok(missing);
+      assert.match(
+        checked.stderr,
+        new RegExp(`^error: ServiceAccount ${serviceAccount} may not ${rightText(missing)}$`, 'm'),
+      );
+      assert.deepEqual(await scene.annotations(), {});
+
+      const run = applyAs(scene, serviceAccount);
+      if (resource === 'pods' && verb === 'get') {
+        await waitFor('the hook to run', async () => (await scene.marks('web-0')).includes('started'));
+        const unlabeled = { metadata: { labels: { [RESTORE_NAME_LABEL]: null } } };
+        await e2e.cluster.patch('pods', scene.namespace, 'web-0', unlabeled);
+      }
+      const ran = await run.done;
+      assert.equal(ran.json().phase, 'Failed', ran.stderr);
+      const [plural, subresource] = resource.split('/');
+      const named = subresource === undefined ? `"${plural}"` : `"${resource}"`;
+      const told = new RegExp(`cannot ${verb} resource ${named}|${plural}.* is forbidden`);
+      if (resource === 'restores' || resource === 'jobs') {
+        // It can't write of itself, or hasn't begun to: its own log says why.
+        assert.equal(ran.code, 10, ran.stderr);
+        const [job] = await scene.jobs();
+        const [pod] = await e2e.cluster.list('pods', e2e.velero, `batch.kubernetes.io/job-name=${job.metadata.name}`);
+        assert.match(await e2e.cluster.log(e2e.velero, pod.metadata.name), /"code":"FORBIDDEN".*(restores|jobs)/);
+      } else {
+        assert.equal(ran.code, 5, ran.stderr);
+        assert.match(ran.json().message, told);
+        assert.equal((await scene.annotations())['phase'], 'Failed');
+      }
+      // Without a right to write its report it may have run everything by then.
+      if (resource !== 'secrets') assert.ok(!(await scene.marks('web-0')).includes('second'));
+      await e2e.cluster.remove('serviceAccounts', e2e.velero, serviceAccount);
+    });
+  }
+});
+
+describe('setup --namespaces', { skip }, () => {
+  let e2e: Suite;
+  before(async () => {
+    e2e = await startSuite();
+  });
+  after(() => e2e?.close());
+
+  it('lets runs reach two namespaces with Roles alone, watches each, and says that the rest is out of reach', async () => {
+    const scene = await e2e.scene('limited');
+    const [other, beyond] = [await e2e.cluster.namespace('e2e-other'), await e2e.cluster.namespace('e2e-beyond')];
+    const setup = await e2e.plugin('setup', '--apply', '-n', e2e.velero, '--namespaces', `${scene.namespace},${other}`);
+    assert.equal(setup.code, 0, setup.stderr);
+    for (const resource of ['clusterRoles', 'clusterRoleBindings']) {
+      const wide = (await e2e.cluster.list(resource, undefined)).map(({ metadata }) => metadata.name);
+      assert.ok(!wide.includes(`restorehooks:${e2e.velero}:restorehooks`), resource);
+    }
+    const roles = await e2e.cluster.client.listAll(`/apis/${group}/v1/roles`);
+    const places = (roles.items as Loose[])
+      .filter(({ metadata }) => metadata.name === `restorehooks:${e2e.velero}:restorehooks`)
+      .map(({ metadata }) => metadata.namespace);
+    assert.deepEqual(places.sort(), [scene.namespace, other].sort());
+
+    await scene.pod('web-0');
+    for (const namespace of [other, beyond]) {
+      const manifest = scene.podManifest('web-0');
+      await e2e.cluster.create({ ...manifest, metadata: { ...manifest.metadata, namespace } });
+    }
+    await scene.restore({ hooks: [entry(exec(mark('warm')))] });
+    const planned = await scene.plan();
+    assert.deepEqual(planned.json().selector.namespaces, [scene.namespace, other]);
+    const ran = await scene.apply();
+    assert.deepEqual([ran.code, ran.json().phase], [0, 'Completed'], ran.stderr);
+    const reached = ran.json().hooks.map(({ namespace }: Loose) => namespace);
+    assert.deepEqual(reached.sort(), [scene.namespace, other].sort());
+    assert.match(ran.stderr, new RegExp(`namespaces ${scene.namespace}, ${other}: pods elsewhere take no part`));
+    assert.deepEqual(await scene.marks('web-0'), ['warm']);
+    const untouched = await waitFor('the pod beyond to be up', async () => {
+      const { outcome, stdout } = await e2e.cluster.exec(beyond, 'web-0', 'main', sh('cat marks 2>/dev/null; true'));
+      return outcome.kind === 'exited' && { stdout };
+    });
+    assert.equal(untouched.stdout, '');
+
+    const log = join(dirname(process.env['KUBECONFIG'] ?? ''), 'audit.log');
+    if (!existsSync(log)) return;
+    const watched = readFileSync(log, 'utf8')
+      .split('\n')
+      .filter((line) => line.includes(`system:serviceaccount:${e2e.velero}:restorehooks`))
+      .map((line) => JSON.parse(line))
+      .filter(({ verb, stage }) => verb === 'watch' && stage === 'ResponseComplete')
+      .map(({ objectRef }) => objectRef.namespace);
+    assert.deepEqual(watched.sort(), [scene.namespace, other].sort());
+  });
+});
