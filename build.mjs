@@ -1,4 +1,5 @@
 // Bundles the plugin into dist/kubectl-restorehooks and the runner into dist/runner.cjs, one file each.
+import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import process from 'node:process';
@@ -104,7 +105,7 @@ async function pluginParts() {
   }
   const texts = Object.entries(functions).map(([part, all]) => [
     part,
-    `var __meta={url:"file://"+__filename};module.exports={${all.join(',')}}`,
+    `(function(file){var __meta={url:"file://"+file};return{${all.join(',')}}})`,
   ]);
   return { partOf, texts: Object.fromEntries(texts) };
 }
@@ -119,18 +120,17 @@ const nodeCheck = (name) => `(function () {
 `;
 
 // The parts of the plugin are comments at its end (docs/adr/0003-one-file-in-parts.md): an older Node doesn't stumble
-// over them, a command doesn't pay for parts that it doesn't use, and what is compiled here comes from V8's cache the
-// next time, which the main file itself never does. The cache is not Node's default, a folder in /tmp: others can write
-// there. The file has no ending, so the package.json above it says whether it is CommonJS or an ES module; this runs as
-// both.
-const loader = (partOf) => `(function () {
+// over them, and a command doesn't pay for parts that it doesn't use. V8's cache of each is written after a command has
+// run, one per command: then it holds the functions that ran, which Node's own compile cache, made before, doesn't.
+// V8 itself refuses what another V8 has written; that the code is the same one has to be said by the folder's name.
+// The file has no ending, so the package.json above it says whether it is CommonJS or an ES module; this runs as both.
+const loader = (partOf, codeId) => `(function () {
   var builtin = process.getBuiltinModule;
-  var Module = builtin('node:module');
+  var fs = builtin('node:fs');
   var path = builtin('node:path');
+  var vm = builtin('node:vm');
   var file = process.argv[1];
-  var cache = process.env.XDG_CACHE_HOME || path.join(builtin('node:os').homedir(), '.cache');
-  Module.enableCompileCache(process.env.NODE_COMPILE_CACHE || path.join(cache, 'kubectl-restorehooks', 'compiled'));
-  var bytes = builtin('node:fs').readFileSync(file);
+  var bytes = fs.readFileSync(file);
   var partOf = ${JSON.stringify(partOf)};
   var parts = {};
   var modules = {};
@@ -154,10 +154,31 @@ const loader = (partOf) => `(function () {
       name === 'main'
         ? code.replaceAll('*\\u0001/', '*/')
         : builtin('node:zlib').brotliDecompressSync(Buffer.from(code, 'base64')).latin1Slice();
-    var compiled = new Module(file + '#' + name);
-    compiled.filename = compiled.id;
-    compiled._compile(code, compiled.filename, 'commonjs');
-    return (parts[name] = compiled.exports);
+    return (parts[name] = compile(name, code).runInThisContext()(file));
+  }
+  var command = /^[a-z]+$/.test(process.argv[2]) ? process.argv[2] : 'any';
+  function compile(name, code) {
+    var options = { filename: file + '#' + name };
+    if (process.env.NODE_DISABLE_COMPILE_CACHE) return new vm.Script(code, options);
+    try {
+      var cached = path.join(cacheFolder(), name + '-' + command);
+      options.cachedData = fs.readFileSync(cached);
+    } catch {}
+    var script = new vm.Script(code, options);
+    if (script.cachedDataRejected !== false) process.once('exit', () => save(script, cached));
+    return script;
+  }
+  function cacheFolder() {
+    var base = process.env.XDG_CACHE_HOME || path.join(builtin('node:os').homedir(), '.cache');
+    return path.join(base, 'kubectl-restorehooks', '${codeId}-' + process.version + '-' + process.arch);
+  }
+  function save(script, cached) {
+    try {
+      fs.mkdirSync(path.dirname(cached), { recursive: true, mode: 0o700 });
+      var unfinished = cached + '.' + process.pid;
+      fs.writeFileSync(unfinished, script.createCachedData(), { mode: 0o600, flag: 'wx' });
+      fs.renameSync(unfinished, cached);
+    } catch {} // no folder to write to: the next start is as slow as this one
   }
   load('main.js');
 })();
@@ -172,8 +193,9 @@ function asComment(name, code) {
 }
 
 const [{ partOf, texts }, runner] = await Promise.all([pluginParts(), runnerBundle()]);
+const codeId = createHash('sha256').update(JSON.stringify(texts)).digest('hex').slice(0, 16);
 const comments = Object.entries(texts).map(([name, code]) => asComment(name, code));
-const plugin = `#!/usr/bin/env node\n${nodeCheck('kubectl restorehooks')}${loader(partOf)}${comments.join('')}`;
+const plugin = `#!/usr/bin/env node\n${nodeCheck('kubectl restorehooks')}${loader(partOf, codeId)}${comments.join('')}`;
 
 mkdirSync('dist', { recursive: true });
 writeFileSync('dist/kubectl-restorehooks', plugin, { mode: 0o755 });

@@ -7,7 +7,7 @@ import type { ReportPart, RunDocument, RunHook } from '../shared/core/report/run
 import { joinReport } from '../shared/core/report/run-document.ts';
 import type { RunStatus } from '../shared/core/report/run-status.ts';
 import { hasEnded, progressLine } from '../shared/core/report/run-status.ts';
-import { hasDied } from '../shared/kubernetes/earlier-run.ts';
+import { causeOfDeath, hasDied } from '../shared/kubernetes/earlier-run.ts';
 import { getRestore } from '../shared/kubernetes/restores.ts';
 import { readReportParts, runStatusOf } from '../shared/kubernetes/run-store.ts';
 import type { Context } from './context.ts';
@@ -15,7 +15,9 @@ import { createProgress } from './output/progress.ts';
 import { eventLine } from './output/run-view.ts';
 import type { Session } from './session.ts';
 
+/** How often the run is asked for: once a second, and less often the longer it takes. */
 const POLL_MS = 1_000;
+const POLL_AT_LEAST_EVERY_MS = 5_000;
 /** How often it is said what hooks are waiting for. */
 const REMIND_EVERY_MS = 30_000;
 const MOST_REMINDED = 3;
@@ -111,12 +113,15 @@ export function runDocument(
 }
 
 /** The status and rows that a dead runner left, as they can be known; nothing is written. */
-export function asDead(status: RunStatus, rows: readonly RunHook[]): { status: RunStatus; rows: RunHook[] } {
+export async function asDead(
+  { client, namespace }: Session,
+  status: RunStatus,
+  rows: readonly RunHook[],
+): Promise<{ status: RunStatus; rows: RunHook[] }> {
   const known = rowsOfDeadRun(rows, status.runner.claimedBy !== undefined);
-  const failure = {
-    code: 'job',
-    message: `the runner died: its Job ${status.runner.name} is over, the run is not`,
-  } as const;
+  const cause = await causeOfDeath(client, namespace, status);
+  const over = `the runner died${cause === undefined ? '' : ` (${cause})`}: its Job ${status.runner.name} is over, the run is not`;
+  const failure = { code: 'job', message: over } as const;
   const counts = known.length === status.counts.planned ? countRows(known) : countsOfDead(status);
   return { status: { ...status, phase: 'Failed', failure, counts }, rows: known };
 }
@@ -155,7 +160,8 @@ export async function follow(
 ): Promise<Followed> {
   const reader = new RunReader(session, name);
   const progress = createProgress(context.stderr, context.clock, context.env);
-  const until = timeoutMs === undefined ? undefined : context.clock.now() + timeoutMs;
+  const startedAt = context.clock.now();
+  const until = timeoutMs === undefined ? undefined : startedAt + timeoutMs;
   let unreachable = 0;
   let seen = false;
   let nextReminder = context.clock.now() + REMIND_EVERY_MS;
@@ -178,7 +184,7 @@ export async function follow(
           polls % LOOK_AT_JOB_EVERY === LOOK_AT_JOB_EVERY - 1 &&
           (await diedForSure(session, name, status, context))
         ) {
-          return { restore, ...asDead(status, reader.rows) };
+          return { restore, ...(await asDead(session, status, reader.rows)) };
         }
         seen = true;
       } catch (error) {
@@ -193,7 +199,8 @@ export async function follow(
           hint: `see it with: kubectl restorehooks status ${name} -n ${session.namespace} -w`,
         });
       }
-      await pause(context, POLL_MS);
+      const elapsedMs = context.clock.now() - startedAt;
+      await pause(context, Math.max(POLL_MS, Math.min(POLL_AT_LEAST_EVERY_MS, elapsedMs / 10)));
     }
   } catch (error) {
     if (context.signal.aborted || context.outputClosed.aborted) {

@@ -57,9 +57,10 @@ function manifestsOf(name: string, full: string): InputFile[] {
   return manifests.map((entry) => ({ shown: path.join(name, entry), path: path.join(full, entry) }));
 }
 
-async function readText({ shown, path }: InputFile, { stdin }: Pick<Context, 'stdin'>): Promise<string> {
+/** The context's stdin is asked for only where it is read: that opens it. */
+async function readText({ shown, path }: InputFile, context: Pick<Context, 'stdin'>): Promise<string> {
   const whole = path === undefined ? undefined : readWhole(shown, path);
-  const bytes = whole ?? (await readStream(shown, path === undefined ? stdin : createReadStream(path)));
+  const bytes = whole ?? (await readStream(shown, path === undefined ? context.stdin : createReadStream(path)));
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {

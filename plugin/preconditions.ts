@@ -6,8 +6,9 @@ import { missingRights, missingRightsOfServiceAccount, rightText } from '../shar
 import { paths } from '../shared/kubernetes/paths.ts';
 import type { Session } from './session.ts';
 
-/** What the user needs to launch a run and to follow it. */
-const launchRights = (namespace: string): Right[] => [
+/** What the user needs to plan, to launch a run and to follow it. */
+const launchRights = (namespace: string, podNamespaces: readonly string[] | undefined): Right[] => [
+  ...runnerRights({ namespace, podNamespaces }).filter(({ resource, verb }) => resource === 'pods' && verb === 'list'),
   { group: 'velero.io', resource: 'restores', verb: 'get', namespace },
   { group: 'velero.io', resource: 'restores', verb: 'patch', namespace },
   { group: '', resource: 'secrets', verb: 'create', namespace },
@@ -32,7 +33,7 @@ export async function requireUserRights(
   runner: 'job' | 'local',
   podNamespaces: readonly string[] | undefined,
 ): Promise<void> {
-  const rights = runner === 'job' ? launchRights(namespace) : localRights(namespace, podNamespaces);
+  const rights = runner === 'job' ? launchRights(namespace, podNamespaces) : localRights(namespace, podNamespaces);
   const missing = await missingRights(client, rights);
   if (missing.length === 0) return;
   throw new RestoreHooksError('FORBIDDEN', `you may not ${missing.map(rightText).join(', ')}`, {
@@ -73,7 +74,7 @@ export async function runnerNamespaces(session: Session): Promise<readonly strin
   try {
     return await accountNamespaces(session, SERVICE_ACCOUNT);
   } catch (error) {
-    if (error instanceof RestoreHooksError && error.code === 'NOT_FOUND') return undefined;
+    if (error instanceof RestoreHooksError && error.code === 'RUN_FAILED') return undefined;
     throw error;
   }
 }
@@ -88,9 +89,13 @@ async function accountNamespaces(
     if (!(error instanceof RestoreHooksError)) throw error;
     if (error.code === 'FORBIDDEN') return undefined;
     if (error.code !== 'NOT_FOUND') throw error;
-    throw new RestoreHooksError('NOT_FOUND', `there is no ServiceAccount ${serviceAccount} in namespace ${namespace}`, {
-      hint: `make it, with the least rights that the runner needs: ${setupCommand(namespace, serviceAccount)}`,
-    });
+    throw new RestoreHooksError(
+      'RUN_FAILED',
+      `there is no ServiceAccount ${serviceAccount} in namespace ${namespace}`,
+      {
+        hint: `make it, with the least rights that the runner needs: ${setupCommand(namespace, serviceAccount)}`,
+      },
+    );
   }
 }
 

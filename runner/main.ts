@@ -61,7 +61,9 @@ async function run(client: KubeClient, config: RunnerConfig, env: Env, log: Logg
   const claimant = env['POD_UID'] || podName;
   const runner = jobName ? ({ kind: 'job', name: jobName } as const) : await runnerOf(client, namespace, podName);
   const { restore, status } = await claimRun(client, { namespace, name, runID }, claimant, (current) => {
-    refuseWhatMayHaveRun(current.metadata.name, runStatusOf(current), document.digest, config.again);
+    const earlier = runStatusOf(current);
+    const isTakenIntoAccount = config.again || earlier?.runID === config.after;
+    if (!isTakenIntoAccount) refuseWhatMayHaveRun(current.metadata.name, earlier, document.digest);
     const unnamed = newStatus(current, {
       runID,
       planned: { document },
@@ -172,13 +174,8 @@ async function ownPlan(client: KubeClient, config: RunnerConfig, log: Logger): P
  * A runner may not read reports, so it can't know which hooks of an earlier run have been executed: after one that
  * did anything it starts nothing unless it is told to start over.
  */
-function refuseWhatMayHaveRun(
-  name: string,
-  earlier: ReturnType<typeof runStatusOf>,
-  digest: string,
-  again: boolean,
-): void {
-  if (earlier === undefined || again) return;
+function refuseWhatMayHaveRun(name: string, earlier: ReturnType<typeof runStatusOf>, digest: string): void {
+  if (earlier === undefined) return;
   const { planned, notExecuted } = earlier.counts;
   if (planned === notExecuted) return;
   const same = earlier.planDigest === digest ? 'this plan' : 'another plan';

@@ -21,7 +21,7 @@ import { claimRun, newRunID, newStatus, versionOf } from '../../shared/kubernete
 import { earlierRun } from '../../shared/kubernetes/earlier-run.ts';
 import { createRunObjects, runManifests } from '../../shared/kubernetes/launch.ts';
 import { getRestore } from '../../shared/kubernetes/restores.ts';
-import { readReport, writeStatus } from '../../shared/kubernetes/run-store.ts';
+import { readReport, runStatusOf, writeStatus } from '../../shared/kubernetes/run-store.ts';
 import { carryOut } from '../../shared/wiring/carry-out.ts';
 import { filenameArg, kubeArgs, outputArg } from '../args.ts';
 import type { Arguments, CommandResult } from '../command.ts';
@@ -200,7 +200,8 @@ class Application {
     refuseWhileBusy(restore, this.#args.force);
     const account = isJob ? await requireRunner(this.#session, this.#args.serviceAccount) : undefined;
     const podNamespaces = account?.podNamespaces;
-    await requireUserRights(this.#session, this.#args.runner, podNamespaces);
+    const { podNamespace } = this.#args;
+    await requireUserRights(this.#session, this.#args.runner, podNamespace.length > 0 ? podNamespace : podNamespaces);
     const { request, planned } = await this.#plan(podNamespaces);
     const nothing = nothingToRun(planned, request, this.#args.allowNoMatch);
     if (nothing !== undefined) return { error: nothing };
@@ -226,7 +227,7 @@ class Application {
       this.#say(`run ${earlier.status.runID} of this plan is going already; ${what}`);
       return this.#args.noWait || isDry ? this.#shown(request.restore, earlier.status, earlier.rows) : this.#follow();
     }
-    if (decision.action === 'settle' && !isDry) return this.#settle(request.restore, earlier.status, earlier.rows);
+    if (decision.action === 'settle') return this.#settle(request.restore, earlier.status, earlier.rows);
     this.#say(`this plan was run by run ${earlier.status.runID}: nothing is run again (--again starts over with all)`);
     return this.#shown(request.restore, earlier.status, earlier.rows);
   }
@@ -266,7 +267,15 @@ class Application {
     const reference = planned.document.restore;
     const manifests = runManifests(
       { version: 1, plan: planned.document, kept: [...kept] },
-      { restore: reference, runID, image, imagePullSecrets: imagePullSecret, serviceAccount, options: this.#options },
+      {
+        restore: reference,
+        runID,
+        image,
+        imagePullSecrets: imagePullSecret,
+        serviceAccount,
+        options: this.#options,
+        after: runStatusOf(restore)?.runID,
+      },
     );
     if (dryRun === 'server') await createRunObjects(client, namespace, manifests, true);
     if (dryRun !== undefined) return { view: { kind: 'manifests', manifests } };
@@ -361,13 +370,14 @@ class Application {
   /** Write down what the reader has found: the runner died, and nothing is left that may be run. */
   async #settle(restore: Restore, status: RunStatus, rows: readonly RunHook[]): Promise<CommandResult> {
     const { client, namespace } = this.#session;
-    const dead = asDead(status, rows);
-    await writeStatus(client, versionOf(restore, namespace), dead.status);
+    const dead = await asDead(this.#session, status, rows);
+    if (this.#args.dryRun === undefined) await writeStatus(client, versionOf(restore, namespace), dead.status);
     return this.#ended(restore, dead.status, dead.rows);
   }
 
   #ended(restore: Restore, status: RunStatus, rows: readonly RunHook[]): CommandResult {
-    this.#say(`${status.phase}: ${progressLine(status.counts)}`);
+    const why = status.failure === undefined ? '' : `: ${status.failure.message}`;
+    this.#say(`${status.phase}: ${progressLine(status.counts)}${why}`);
     return this.#shown(restore, status, rows, exitCodeOf(status));
   }
 

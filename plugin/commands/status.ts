@@ -31,7 +31,7 @@ export const status = defineCommand({
         );
       }
       const died = await hasDied(session.client, session.namespace, status, context.clock.now());
-      const now = died ? asDead(status, reader.rows) : { status, rows: reader.rows };
+      const now = died ? await asDead(session, status, reader.rows) : { status, rows: reader.rows };
       const view = runView(runDocument(restore, session.namespace, now.status, now.rows));
       return watch ? { view, exit: exitCodeOf(now.status) } : { view };
     }),

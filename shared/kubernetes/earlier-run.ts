@@ -1,9 +1,11 @@
+import * as z from 'zod';
 import { RestoreHooksError } from '../core/errors.ts';
 import type { Restore } from '../core/model/restore.ts';
 import type { Earlier } from '../core/report/decide.ts';
 import { rowsOfDeadRun } from '../core/report/decide.ts';
 import type { RunStatus } from '../core/report/run-status.ts';
 import { hasEnded } from '../core/report/run-status.ts';
+import { sanitizeLine } from '../core/sanitize.ts';
 import type { KubeClient } from './client.ts';
 import { paths } from './paths.ts';
 import { readReport, runStatusOf } from './run-store.ts';
@@ -51,3 +53,56 @@ export async function hasDied(
     return status.runner.claimedBy !== undefined || now - Date.parse(status.createdAt) > LAUNCH_MS;
   }
 }
+
+/** The last words of a dead runner, as far as its pod still stands: `exit code 2: …`, `OOMKilled`; undefined: unknown. */
+export async function causeOfDeath(
+  client: Pick<KubeClient, 'listAll'>,
+  namespace: string,
+  { runner }: RunStatus,
+): Promise<string | undefined> {
+  const labelSelector = `batch.kubernetes.io/job-name=${runner.name}`;
+  try {
+    const { items } = await client.listAll(paths.pods(namespace), { labelSelector });
+    const terminated = items
+      .flatMap((pod) => DeadPod.safeParse(pod).data?.status.containerStatuses ?? [])
+      .map(({ state }) => state.terminated)
+      .find((end) => end !== undefined && end !== null);
+    if (!terminated) return undefined;
+    const { exitCode, reason, message } = terminated;
+    const words = lastReason(message ?? '');
+    const how = reason && reason !== 'Error' ? `${reason}, exit code ${exitCode}` : `exit code ${exitCode}`;
+    return words === undefined ? how : `${how}: ${words}`;
+  } catch (error) {
+    // It is said beside the result: that it can't be learned is no reason to hide that.
+    if (error instanceof RestoreHooksError) return undefined;
+    throw error;
+  }
+}
+
+/** The reason in the last JSON line of the runner's log. */
+function lastReason(log: string): string | undefined {
+  for (const line of log.trimEnd().split('\n').reverse()) {
+    try {
+      const { reason } = LogLine.parse(JSON.parse(line));
+      return sanitizeLine(reason.split('\n')[0] ?? '');
+    } catch {
+      // Cut off at its beginning, or not one of ours: an earlier line may say more.
+    }
+  }
+  return undefined;
+}
+
+const LogLine = z.object({ reason: z.string() });
+const DeadPod = z.object({
+  status: z.object({
+    containerStatuses: z.array(
+      z.object({
+        state: z.object({
+          terminated: z
+            .object({ exitCode: z.number(), reason: z.string().nullish(), message: z.string().nullish() })
+            .nullish(),
+        }),
+      }),
+    ),
+  }),
+});

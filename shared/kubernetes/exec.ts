@@ -17,6 +17,8 @@ export interface ExecTiming {
   readonly connectMs: number;
   /** From the request to the answer. Generous: beyond it the command may have been started, and its end is lost. */
   readonly answerMs: number;
+  /** How long 403 is taken for an API server that has just started, which may deny what it allows a second later. */
+  readonly deniedMs: number;
   /** Between pings; two without an answer are the connection's end. */
   readonly pingMs: number;
 }
@@ -27,7 +29,7 @@ export interface HookExecOptions {
   readonly timing?: Partial<ExecTiming>;
 }
 
-const usualTiming: ExecTiming = { connectMs: 30_000, answerMs: 60_000, pingMs: 20_000 };
+const usualTiming: ExecTiming = { connectMs: 30_000, answerMs: 60_000, deniedMs: 3_000, pingMs: 20_000 };
 
 /** A status frame is as long as its command, and a server takes up to 1 MiB of that. */
 const maxPayload = 16 * 1024 * 1024;
@@ -52,6 +54,14 @@ export function kubernetesHookExec(
   const dial = dialer();
   const times = { ...usualTiming, ...timing };
   let spoken: ExecProtocol = 'v4';
+  let deniedSince: number | undefined;
+
+  const unlessPassing = (outcome: ExecOutcome): ExecOutcome => {
+    if (outcome.kind !== 'forbidden') return outcome;
+    deniedSince ??= performance.now();
+    const isPassing = performance.now() - deniedSince < times.deniedMs;
+    return isPassing ? { kind: 'notStarted', why: outcome.message } : outcome;
+  };
 
   return {
     start(request, answer) {
@@ -81,6 +91,7 @@ export function kubernetesHookExec(
           upgraded(negotiated) {
             // The command may run already: it is not asked for again, the next one is.
             if (negotiated !== subprotocols[protocol]) spoken = 'v5';
+            deniedSince = undefined;
             answer.started();
           },
           printed: (channel, bytes) => tails[channel - 1]?.add(bytes),
@@ -100,7 +111,7 @@ export function kubernetesHookExec(
           spoken = 'v5';
           attempt();
         } else {
-          end(outcomeOfRefusal(refusal, request));
+          end(unlessPassing(outcomeOfRefusal(refusal, request)));
         }
       };
 

@@ -1,4 +1,5 @@
 import { RestoreHooksError } from '../core/errors.ts';
+import type { RunFailure } from '../core/executor/protocol.ts';
 import { phaseOf } from '../core/executor/run-phase.ts';
 import type { HookState } from '../core/executor/state.ts';
 import { createRun } from '../core/executor/state.ts';
@@ -8,7 +9,7 @@ import { formatInstant } from '../core/report/instant.ts';
 import type { RunHook } from '../core/report/run-document.ts';
 import type { RunStatus } from '../core/report/run-status.ts';
 import { progressLine, statusText } from '../core/report/run-status.ts';
-import type { PodSource, RunStore } from '../ports/ports.ts';
+import type { PodEvent, PodSource, RunStore } from '../ports/ports.ts';
 import type { EnginePorts } from './engine.ts';
 import { startEngine } from './engine.ts';
 import { Rows } from './rows.ts';
@@ -51,14 +52,16 @@ export interface StartedRun {
   drop(): void;
 }
 
-const ANNOTATE_EVERY_MS = 1_000;
+/** How often a run's state is told: at most once a second, and less often the longer it takes. */
+const TELL_EVERY_MS = 1_000;
+const TELL_AT_LEAST_EVERY_MS = 5_000;
 const CHECK_EVERY_MS = 10_000;
 const REPORT_EVERY_MS = 5_000;
 const MOST_REPORTS = 200;
 /** Fresh after a restart the API server may deny what it allows a second later. */
 const DENIED_AT_MOST = 5;
-/** How long the end of a run is tried to be written down. */
-const LAST_WRITES_MS = 600_000;
+/** How long the first and the last word on a run are tried to be written. */
+const INSIST_MS = 600_000;
 
 /** Run a plan's hooks to their end, and tell of it beside the Restore as it goes (contract §5). */
 export function startRun(request: RunRequest, ports: RunPorts, observer: RunObserver = {}): StartedRun {
@@ -88,24 +91,28 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
       if (run.finishedAt !== undefined) wake();
     },
   });
-  const stopPods = ports.pods.start((event) => {
-    if (event.type !== 'podsLost') return tell(event);
-    const code = event.error.code === 'FORBIDDEN' ? 'forbidden' : 'error';
-    tell({ type: 'runFailed', failure: { code, message: event.error.message } });
-  });
   return {
     done: reportToTheEnd(),
     cancel: () => tell({ type: 'cancelRequested' }),
-    fail: (message) => tell({ type: 'runFailed', failure: { code: 'error', message } }),
+    fail: (message) => fail({ code: 'error', message }),
     drop: () => tell({ type: 'dropRequested' }),
   };
 
   /** Tells of the run, and decides nothing of what is run. */
   async function reportToTheEnd() {
-    let nextReport = startedAt;
+    // A runner that dies must have said what it was about to do: nothing is started before that is written.
+    const isWritten =
+      (await insist('the first report could not be written', writeReport)) &&
+      (await insist('the first status could not be written', writeStatus));
+    if (!isWritten) fail({ code: 'error', message: 'its report could not be written' });
+    const stopPods = run.finishedAt === undefined ? ports.pods.start(observePods) : () => undefined;
+    let nextReport = clock.now() + REPORT_EVERY_MS;
     let nextCheck = startedAt + CHECK_EVERY_MS;
-    let reports = 0;
-    while (run.finishedAt === undefined) {
+    let reports = 1;
+    stale = false;
+    for (;;) {
+      await endOr(tellEveryMs());
+      if (run.finishedAt !== undefined) break;
       const now = clock.now();
       if (rows.hasUnwritten && now >= nextReport && reports < MOST_REPORTS - 1) {
         reports += 1;
@@ -120,10 +127,24 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
         nextCheck = now + CHECK_EVERY_MS;
         await attempt('the Restore could not be read', checkRestore);
       }
-      await endOr(ANNOTATE_EVERY_MS);
     }
     stopPods();
     return finish();
+  }
+
+  function tellEveryMs(): number {
+    return Math.max(TELL_EVERY_MS, Math.min(TELL_AT_LEAST_EVERY_MS, (clock.now() - startedAt) / 10));
+  }
+
+  function observePods(event: PodEvent): void {
+    if (event.type === 'podsLost') {
+      const code = event.error.code === 'FORBIDDEN' ? 'forbidden' : 'error';
+      fail({ code, message: event.error.message });
+    } else tell(event);
+  }
+
+  function fail(failure: RunFailure): void {
+    if (run.finishedAt === undefined) tell({ type: 'runFailed', failure });
   }
 
   async function finish() {
@@ -175,17 +196,23 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
       }
       const gone = { code: 'restore-deleted', message: 'the Restore was deleted' } as const;
       const failure = error.code === 'NOT_FOUND' ? gone : ({ code: 'forbidden', message: error.message } as const);
-      if (run.finishedAt === undefined) tell({ type: 'runFailed', failure });
+      fail(failure);
       return true;
     }
   }
 
-  async function insist(what: string, write: () => Promise<void>): Promise<void> {
-    const giveUpAt = clock.now() + LAST_WRITES_MS;
-    for (let pauseMs = 500; !(await attempt(what, write)) && clock.now() < giveUpAt; ) {
+  /** Try until it is written, or can't be any more; false: given up. */
+  async function insist(what: string, write: () => Promise<void>): Promise<boolean> {
+    const giveUpAt = clock.now() + INSIST_MS;
+    for (
+      let pauseMs = TELL_EVERY_MS;
+      !(await attempt(what, write));
+      pauseMs = Math.min(pauseMs * 2, TELL_AT_LEAST_EVERY_MS)
+    ) {
+      if (clock.now() >= giveUpAt) return false;
       await new Promise<void>((resolve) => clock.setTimer(pauseMs, resolve));
-      pauseMs = Math.min(pauseMs * 2, 10_000);
     }
+    return true;
   }
 
   /** Resolves after `ms`, or as soon as the run has ended. */

@@ -6,6 +6,7 @@ import { hookOutcome } from './hook-outcome.ts';
 import type { Effect, Fact, RunFailure } from './protocol.ts';
 import type { HookState, PodRun, RunState, UpSince } from './state.ts';
 import { countOf, hookAt, isActive, noteOutcome, stateOf } from './state.ts';
+import { waitingFor } from './waiting-for.ts';
 
 /**
  * Advance the run by what has happened (contract §3 and §4).
@@ -245,7 +246,7 @@ function settlePod(change: Change, index: number): void {
 }
 
 /** How a hook ends because of what stands now, without an answer of its own; undefined where it goes on. */
-function dueOutcome({ stop }: RunState, pod: PodRun, at: number, now: number): HookOutcome | undefined {
+function dueOutcome({ stop, maxConcurrent }: RunState, pod: PodRun, at: number, now: number): HookOutcome | undefined {
   const state = stateOf(pod, at);
   const hook = hookAt(pod, at);
   if (state.phase === 'Running') {
@@ -260,8 +261,7 @@ function dueOutcome({ stop }: RunState, pod: PodRun, at: number, now: number): H
   if (phase === 'Succeeded' || phase === 'Failed') return { state: 'NotExecuted', reason: 'pod-finished' };
   if (pod.observed !== undefined && hook.never !== undefined) return { state: 'NotExecuted', reason: hook.never };
   if (!isLate(pod, at, now)) return undefined;
-  const why = state.phase === 'Waiting' ? state.why : undefined;
-  return { state: 'TimedOut', reason: 'waiting', ...(why ? { message: why } : {}) };
+  return { state: 'TimedOut', reason: 'waiting', message: `waited for ${waitingFor(maxConcurrent, pod, at)}` };
 }
 
 const STILL_RUNNING = 'the command may still be running in the container';

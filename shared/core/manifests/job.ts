@@ -16,6 +16,8 @@ export interface RunnerJob {
   readonly imagePullSecrets: readonly string[];
   readonly serviceAccount: string;
   readonly options: RunOptions;
+  /** The run that the plan takes into account: a Job that begins without `apply` refuses to follow any other. */
+  readonly after?: string | undefined;
   /** How many plan Secrets there are. */
   readonly planParts: number;
 }
@@ -29,7 +31,16 @@ const ONE_DAY_SECONDS = 86_400;
 const NONROOT = 65_532;
 
 /** The run's Job (contract §8): nothing secret in it, and admitted under PodSecurity `restricted`. */
-export function runnerJob({ restore, runID, image, imagePullSecrets, serviceAccount, options, planParts }: RunnerJob) {
+export function runnerJob({
+  restore,
+  runID,
+  image,
+  imagePullSecrets,
+  serviceAccount,
+  options,
+  after,
+  planParts,
+}: RunnerJob) {
   const name = runName(restore.name, runID);
   const labels = runLabels(restore.name, runID);
   return {
@@ -60,7 +71,9 @@ export function runnerJob({ restore, runID, image, imagePullSecrets, serviceAcco
               name: 'runner',
               image,
               imagePullPolicy: 'IfNotPresent',
-              args: runnerArgs(restore, runID, options),
+              // The runner's last words are for whoever finds it dead.
+              terminationMessagePolicy: 'FallbackToLogsOnError',
+              args: runnerArgs(restore, runID, options, after),
               env: [
                 fromField('POD_NAME', 'metadata.name'),
                 fromField('POD_UID', 'metadata.uid'),
@@ -82,12 +95,18 @@ export function runnerJob({ restore, runID, image, imagePullSecrets, serviceAcco
   };
 }
 
-function runnerArgs({ name, namespace }: RestoreReference, runID: string, options: RunOptions): string[] {
+function runnerArgs(
+  { name, namespace }: RestoreReference,
+  runID: string,
+  options: RunOptions,
+  after: string | undefined,
+): string[] {
   return [
     name,
     `--namespace=${namespace}`,
     `--run-id=${runID}`,
     `--plan=${PLAN_DIRECTORY}`,
+    ...(after === undefined ? [] : [`--after=${after}`]),
     `--max-concurrent=${options.maxConcurrent}`,
     `--capture=${options.capture}`,
     `--fail-on=${options.failOn}`,

@@ -1,6 +1,7 @@
 import { waitDeadline } from '../executor/deadlines.ts';
-import type { HookState, PodRun, RunState } from '../executor/state.ts';
-import { hookAt, isActive, stateOf } from '../executor/state.ts';
+import type { PodRun, RunState } from '../executor/state.ts';
+import { hookAt, stateOf } from '../executor/state.ts';
+import { waitingFor } from '../executor/waiting-for.ts';
 import type { HookOutcome } from '../hook.ts';
 import { sanitizeLine } from '../sanitize.ts';
 import { formatInstant } from './instant.ts';
@@ -23,7 +24,7 @@ function result(
   }
   if (state.phase === 'Running') return { state: 'Running', ...started(state) };
   if (state.phase === 'Starting') return { state: 'Running' };
-  return { state: 'Waiting', message: sanitizeLine(waitingFor(run, pod, at)) };
+  return { state: 'Waiting', message: sanitizeLine(waitingText(run, pod, at)) };
 }
 
 /** `Running` as far as anybody knows: its start was asked for, and no answer has come yet. */
@@ -47,28 +48,8 @@ function outcomeFields(outcome: HookOutcome) {
 }
 
 /** What a waiting hook waits for, and until when: for people. */
-export function waitingFor(run: RunState, pod: PodRun, at: number): string {
+function waitingText(run: RunState, pod: PodRun, at: number): string {
   const deadline = waitDeadline(pod, hookAt(pod, at));
   const until = deadline === undefined ? '' : `, until ${formatInstant(deadline)}`;
-  return `waiting for ${whatFor(run, pod, at)}${until}`;
+  return `waiting for ${waitingFor(run.maxConcurrent, pod, at)}${until}`;
 }
-
-function whatFor(run: RunState, pod: PodRun, at: number): string {
-  const hook = hookAt(pod, at);
-  if (pod.observed === undefined) return 'the pod';
-  const ahead = pod.states.findIndex(
-    (state, index) => isActive(state) || (index < at && isBefore(pod, index, at, state)),
-  );
-  if (ahead >= 0 && ahead !== at) return `hook ${hookAt(pod, ahead).id}`;
-  const state = stateOf(pod, at);
-  if (state.phase === 'Waiting' && state.why !== undefined) return `another try: ${state.why}`;
-  const container = pod.observed.containers[hook.container];
-  const reason = container?.reason ? ` (${container.reason})` : '';
-  if (!container?.running) return `container ${hook.container} to run${reason}`;
-  if (hook.waitForReady && !container.ready) return `container ${hook.container} to be ready${reason}`;
-  return `one of ${run.maxConcurrent} slots`;
-}
-
-/** A hook of the same container that comes first. */
-const isBefore = (pod: PodRun, index: number, at: number, state: HookState): boolean =>
-  state.phase !== 'Ended' && hookAt(pod, index).container === hookAt(pod, at).container;

@@ -18,7 +18,7 @@ import { kubernetesHookExec } from '../../../shared/kubernetes/exec.ts';
 import type { Output } from '../../../shared/ports/ports.ts';
 
 const request = { namespace: 'app', pod: 'db-0', container: 'c', command: ['sh', '-c', 'echo a&b +%é'] };
-const quick = { timing: { connectMs: 300, answerMs: 300, pingMs: 40 } };
+const quick = { timing: { connectMs: 300, answerMs: 300, deniedMs: 0, pingMs: 40 } };
 
 type Api = ReturnType<typeof kubernetesHookExec>;
 

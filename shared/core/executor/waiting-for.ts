@@ -1,0 +1,24 @@
+import type { HookState, PodRun } from './state.ts';
+import { hookAt, isActive, stateOf } from './state.ts';
+
+/** What a waiting hook waits for: for people. */
+export function waitingFor(maxConcurrent: number, pod: PodRun, at: number): string {
+  const hook = hookAt(pod, at);
+  if (pod.observed === undefined) return 'the pod';
+  if (stateOf(pod, at).phase === 'Recording') return 'its intent to be recorded';
+  const ahead = pod.states.findIndex(
+    (state, index) => isActive(state) || (index < at && isBefore(pod, index, at, state)),
+  );
+  if (ahead >= 0 && ahead !== at) return `hook ${hookAt(pod, ahead).id}`;
+  const state = stateOf(pod, at);
+  if (state.phase === 'Waiting' && state.why !== undefined) return `another try: ${state.why}`;
+  const container = pod.observed.containers[hook.container];
+  const reason = container?.reason ? ` (${container.reason})` : '';
+  if (!container?.running) return `container ${hook.container} to run${reason}`;
+  if (hook.waitForReady && !container.ready) return `container ${hook.container} to be ready${reason}`;
+  return `one of ${maxConcurrent} slots`;
+}
+
+/** A hook of the same container that comes first. */
+const isBefore = (pod: PodRun, index: number, at: number, state: HookState): boolean =>
+  state.phase !== 'Ended' && hookAt(pod, index).container === hookAt(pod, at).container;
