@@ -172,9 +172,15 @@ const loader = (partOf, codeId) => `(function () {
     var base = process.env.XDG_CACHE_HOME || path.join(builtin('node:os').homedir(), '.cache');
     return path.join(base, 'kubectl-restorehooks', '${codeId}-' + process.version + '-' + process.arch);
   }
+  // Not with mkdirSync's own recursion, which never ends below /proc.
+  function makeFolder(folder, levels) {
+    if (fs.existsSync(folder)) return;
+    if (levels > 1) makeFolder(path.dirname(folder), levels - 1);
+    fs.mkdirSync(folder, { mode: 0o700 });
+  }
   function save(script, cached) {
     try {
-      fs.mkdirSync(path.dirname(cached), { recursive: true, mode: 0o700 });
+      makeFolder(path.dirname(cached), 3);
       var unfinished = cached + '.' + process.pid;
       fs.writeFileSync(unfinished, script.createCachedData(), { mode: 0o600, flag: 'wx' });
       fs.renameSync(unfinished, cached);

@@ -1,21 +1,26 @@
 import type { Flag, Flags } from './command.ts';
 import type { OutputFormat } from './output/view.ts';
 
-/** Flags that every command has. */
-export const commonArgs = {
-  help: { type: 'boolean', short: 'h', description: 'Show this help' },
+const verbosity = {
   v: {
     type: 'integer',
     short: 'v',
     value: 'LEVEL',
     default: 0,
     min: 0,
-    description: 'How much to tell on stderr, 0 to 9',
+    description: 'How much to tell on stderr, 0 to 9: from 6 on each request to the API server',
   },
+} as const satisfies Flags;
+
+/** Flags that every command has. */
+export const commonArgs = {
+  help: { type: 'boolean', short: 'h', description: 'Show this help' },
+  ...verbosity,
 } as const satisfies Flags;
 
 /** Flags of every command that talks to a cluster, with kubectl's names and meaning. */
 export const kubeArgs = {
+  ...verbosity,
   namespace: {
     type: 'string',
     short: 'n',

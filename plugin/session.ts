@@ -19,6 +19,9 @@ export interface Session {
 export const namespaceOf = ({ namespace }: Pick<KubeArguments, 'namespace'>, { env }: Context): string =>
   namespace || env['VELERO_NAMESPACE'] || 'velero';
 
+/** As kubectl: from `-v=6` on each request is told. */
+const SHOW_REQUESTS = 6;
+
 /** Work on the cluster. The Kubernetes side is loaded only here: most of the start-up time is its. */
 export async function withCluster<T>(
   args: KubeArguments,
@@ -33,6 +36,10 @@ export async function withCluster<T>(
   const client = kubeClient(config, {
     requestTimeoutMs: args.requestTimeout,
     userAgent: `kubectl-restorehooks/${VERSION}`,
+    ...(args.v >= SHOW_REQUESTS && {
+      onAnswer: (method, path, status, ms) =>
+        context.stderr.write(`${method} ${path} ${status} in ${Math.round(ms)} ms\n`),
+    }),
     onWarning: (text) => context.stderr.write(`warning: ${text}\n`),
   });
   try {
@@ -41,11 +48,6 @@ export async function withCluster<T>(
   } finally {
     client.close();
   }
-}
-
-/** Stop waiting when the user has had enough. */
-export function throwIfInterrupted({ signal }: Context): void {
-  if (signal.aborted) throw signal.reason;
 }
 
 export const usage = (message: string, hint?: string): RestoreHooksError =>

@@ -46,7 +46,7 @@ function shortened(command: readonly string[]): string {
 const timeout = (value: string | undefined, from: string): string =>
   from === 'default' ? `${value ?? 'none'} (default)` : (value ?? 'none');
 
-export const sourceOf = ({ source, origin }: Pick<HookDocument, 'source' | 'origin'>): string =>
+const sourceOf = ({ source, origin }: Pick<HookDocument, 'source' | 'origin'>): string =>
   source === 'annotation' ? `annotation (${origin})` : source;
 
 const skippedLines = ({ skipped }: PlanDocument): string[] =>

@@ -88,6 +88,8 @@ export interface KubeClientOptions {
   /** What the API server warns of: deprecations, PodSecurity. */
   readonly onWarning?: (text: string) => void;
   readonly maxRetries?: number;
+  /** Told of each answer. The query is left out: an exec's holds its command. */
+  readonly onAnswer?: (method: string, path: string, status: number, ms: number) => void;
 }
 
 /** The API server gives up on a request after 60 s: longer silence is a dead connection. */
@@ -103,12 +105,14 @@ export function kubeClient(config: KubeConfig, options: KubeClientOptions = {}):
 
   async function once(request: HttpRequest): Promise<string> {
     const connection = await connected.open();
+    const startedAt = performance.now();
     const response = await send(connection, request, { wholeMs: options.requestTimeoutMs ?? 0, silenceMs }).catch(
       (error: unknown) => Promise.reject(unreachable(server, error)),
     );
     const body = await bodyOf(response).catch((error: unknown) => Promise.reject(unreachable(server, error)));
     warn(response.headers['warning']);
     const status = response.statusCode ?? 0;
+    options.onAnswer?.(request.method, request.path.split('?')[0] ?? '', status, performance.now() - startedAt);
     if (status >= 200 && status < 300) return body;
     const wait = retryAfterMs(response);
     throw refusedByServer({

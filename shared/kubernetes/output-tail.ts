@@ -1,7 +1,7 @@
 import { sanitizeText } from '../core/sanitize.ts';
 
 /** How much of each stream is kept (contract: the last 4 KiB). */
-export const tailBytes = 4096;
+const tailBytes = 4096;
 
 export interface OutputTail {
   add(bytes: Uint8Array): void;

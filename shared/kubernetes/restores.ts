@@ -21,7 +21,7 @@ export async function getRestore(client: Pick<KubeClient, 'get'>, namespace: str
   return readRestore(object, name);
 }
 
-export function readRestore(object: unknown, name: string): Restore {
+function readRestore(object: unknown, name: string): Restore {
   const parsed = parseRestore(object);
   if (parsed.ok) return parsed.value;
   throw new RestoreHooksError('INVALID_INPUT', `Restore ${name}: ${parsed.problems.map(problemLine).join('; ')}`, {
@@ -52,7 +52,7 @@ export async function listPods(
   return readPods(lists.flatMap(({ items }) => items));
 }
 
-export function readPods(objects: readonly unknown[]): { pods: Pod[]; notices: Notice[] } {
+function readPods(objects: readonly unknown[]): { pods: Pod[]; notices: Notice[] } {
   const pods: Pod[] = [];
   const notices: Notice[] = [];
   for (const object of objects) {

@@ -94,7 +94,7 @@ export function startEngine(run: RunState, ports: EnginePorts, observer: Observe
   return tell;
 }
 
-export function hookOf(run: RunState, id: HookId): PlannedHook {
+function hookOf(run: RunState, id: HookId): PlannedHook {
   const place = run.places.get(id);
   const hook = place && run.pods[place.pod]?.hooks[place.at];
   if (hook === undefined) throw new Error(`no hook ${id} in this run`);

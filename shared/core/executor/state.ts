@@ -185,7 +185,7 @@ export function countOf(state: HookState): keyof Counts {
 }
 
 /** Pod indexes, the lowest first; each at most once. */
-export class ReadyPods {
+class ReadyPods {
   readonly #heap: number[] = [];
   readonly #members = new Set<number>();
 

@@ -23,8 +23,8 @@ export interface RunnerJob {
 }
 
 /** Where the runner finds its plan; part files in the order of their names. */
-export const PLAN_DIRECTORY = '/var/run/restorehooks/plan';
-export const planPartKey = (part: number): string => `plan-${String(part).padStart(3, '0')}`;
+const PLAN_DIRECTORY = '/var/run/restorehooks/plan';
+const planPartKey = (part: number): string => `plan-${String(part).padStart(3, '0')}`;
 
 const ONE_DAY_SECONDS = 86_400;
 /** The image's user. */

@@ -29,7 +29,7 @@ export const ExecRestoreHook = z.object({
 });
 export type ExecRestoreHook = z.infer<typeof ExecRestoreHook>;
 
-export const InitRestoreHook = z.object({
+const InitRestoreHook = z.object({
   /** Whole containers, kept as they were written. */
   initContainers: list(z.unknown()),
   timeout: Duration,

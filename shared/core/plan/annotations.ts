@@ -2,7 +2,7 @@ import { parseDurationMs } from '../model/duration.ts';
 import type { ExecRestoreHook } from '../model/restore.ts';
 import type { NoticeCode } from './notice.ts';
 
-export const ANNOTATION_DOMAIN = { restorehooks: 'restorehooks.io', velero: 'restore.velero.io' } as const;
+const ANNOTATION_DOMAIN = { restorehooks: 'restorehooks.io', velero: 'restore.velero.io' } as const;
 export type AnnotationOrigin = keyof typeof ANNOTATION_DOMAIN;
 
 /** The name that Velero gives a hook that comes from annotations. */

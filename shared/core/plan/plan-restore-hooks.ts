@@ -73,7 +73,7 @@ export function planRestoreHooks(input: PlanInput): Plan {
   }
 }
 
-export const hookEntriesOf = ({ restore, hookFiles }: PlanInput): HookEntries =>
+const hookEntriesOf = ({ restore, hookFiles }: PlanInput): HookEntries =>
   hookFiles === undefined
     ? compileHookEntries('spec', restore.spec.hooks.resources)
     : compileHookEntries('file', hookFiles);
