@@ -30,6 +30,9 @@ export const plan = defineCommand({
   async run(args, context): Promise<CommandResult> {
     if (args.filename.length > 0) {
       if (args.restore !== undefined) throw usage('give either a RESTORE or -f, not both');
+      if (args.selector !== undefined || args.allNamespaces || args.podNamespace.length > 0) {
+        throw usage('--selector, --all-namespaces and --pod-namespace find pods in a cluster; -f gives them');
+      }
       const input = await fileInput(args.filename, args, namespaceOf(args, context), context);
       if (input.kind === 'plan') return { view: planView(input.plan) };
       return show(input.request, args);

@@ -56,13 +56,13 @@ export function refusedByServer({ status, body, retryAfterMs, server, request }:
 }
 
 function meaning({ status }: KubeApiError, server: URL): { code: ErrorCode; hint?: string } {
-  if (status === 401) return { code: 'FORBIDDEN', hint: 'Log in again, or choose another --context or --user.' };
-  if (status === 403) return { code: 'FORBIDDEN', hint: 'Ask for this right, or choose another --context or --as.' };
+  if (status === 401) return { code: 'FORBIDDEN', hint: 'log in again, or choose another --context or --user' };
+  if (status === 403) return { code: 'FORBIDDEN', hint: 'ask for this right, or choose another --context or --as' };
   if (status === 404) return { code: 'NOT_FOUND' };
   if (status === 409) return { code: 'WRITE_CONFLICT' };
-  if (status >= 500 || status === 429) return { code: 'CLUSTER_UNREACHABLE', hint: 'Try again in a moment.' };
+  if (status >= 500 || status === 429) return { code: 'CLUSTER_UNREACHABLE', hint: 'try again in a moment' };
   if (status < 400) {
-    return { code: 'CLUSTER_UNREACHABLE', hint: `Check that ${server.origin} is a Kubernetes API server.` };
+    return { code: 'CLUSTER_UNREACHABLE', hint: `check that ${server.origin} is a Kubernetes API server` };
   }
   return { code: 'INVALID_INPUT' };
 }
@@ -87,18 +87,15 @@ export function unreachable(server: URL, error: unknown): RestoreHooksError {
 }
 
 function explain(code: string, message: string, server: URL): [why: string, hint: string] {
-  const isUp = 'Check that the cluster is up and that this is the right --context.';
+  const isUp = 'check that the cluster is up and that this is the right --context';
   if (code === 'ECONNREFUSED') return ['connection refused', isUp];
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return [`no such host ${server.hostname}`, isUp];
   if (code === 'ECONNRESET' || code === 'EPIPE') return ['the connection was closed in the middle', isUp];
   if (/CERT|SIGNATURE|ISSUER/.test(code)) {
-    return [
-      `its certificate is not trusted (${code})`,
-      "Check the kubeconfig's certificate-authority and server name.",
-    ];
+    return [`its certificate is not trusted (${code})`, "check the kubeconfig's certificate-authority and server name"];
   }
   if (code.startsWith('ERR_SSL') || code === 'EPROTO') {
-    return [`TLS failed (${code})`, "Check the kubeconfig's server, certificates and proxy-url."];
+    return [`TLS failed (${code})`, "check the kubeconfig's server, certificates and proxy-url"];
   }
   return [message || code || 'unknown reason', isUp];
 }

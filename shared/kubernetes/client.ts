@@ -151,7 +151,7 @@ export function kubeClient(config: KubeConfig, options: KubeClientOptions = {}):
       // Said below: the parser's message quotes the body.
     }
     throw new RestoreHooksError('CLUSTER_UNREACHABLE', `${server.host} answered with something that is not JSON`, {
-      hint: `Check that ${server.origin} is a Kubernetes API server, and the way there (a proxy, a login page).`,
+      hint: `check that ${server.origin} is a Kubernetes API server, and the way there (a proxy, a login page)`,
     });
   }
 

@@ -93,7 +93,7 @@ async function fromAuthProvider({ cluster, user }: KubeConfig): Promise<Fresh> {
     throw new RestoreHooksError(
       'FORBIDDEN',
       `user "${user.name}": auth-provider "${user.authProvider?.name}" gave no credentials`,
-      { hint: 'Log in again, or use an exec credential plugin.', cause: error },
+      { hint: 'log in again, or use an exec credential plugin', cause: error },
     );
   }
   const authorization = options.headers?.['Authorization'];

@@ -220,12 +220,12 @@ function select(merged: Merged, options: KubeConfigOptions, files: readonly stri
   if (clusterName === undefined) {
     if (merged.contexts.size + merged.clusters.size === 0) {
       throw new RestoreHooksError('INVALID_ARGUMENT', `no Kubernetes configuration was found (looked at ${where})`, {
-        hint: 'Give --kubeconfig FILE, or set KUBECONFIG.',
+        hint: 'give --kubeconfig FILE, or set KUBECONFIG',
       });
     }
     throw contextName === undefined
       ? new RestoreHooksError('INVALID_ARGUMENT', `no current context is set in ${where}`, {
-          hint: `Give --context (${namesOf(merged.contexts)}), or set one with kubectl config use-context.`,
+          hint: `give --context (${namesOf(merged.contexts)}), or set one with kubectl config use-context`,
         })
       : new RestoreHooksError('INVALID_ARGUMENT', `context "${contextName}" names no cluster`);
   }
@@ -254,7 +254,7 @@ function unknown(
       ? ''
       : ` (of context "${options.context}")`;
   return new RestoreHooksError('INVALID_ARGUMENT', `${kind} "${name}"${from} does not exist in the kubeconfig`, {
-    hint: known.size === 0 ? `There are no ${kind}s in it.` : `Choose one of: ${namesOf(known)}.`,
+    hint: known.size === 0 ? `there are no ${kind}s in it` : `choose one of: ${namesOf(known)}`,
   });
 }
 
@@ -313,7 +313,7 @@ function impersonation(
   if (user !== undefined) return { user, groups, extra, ...optional('uid', uid) };
   if (uid === undefined && groups.length + Object.keys(extra).length === 0) return undefined;
   throw new RestoreHooksError('INVALID_ARGUMENT', 'a group or uid can be impersonated only together with a user', {
-    hint: 'Give --as USER as well.',
+    hint: 'give --as USER as well',
   });
 }
 
