@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { RestoreHooksError } from '../core/errors.ts';
+import { noCounts } from '../core/executor/state.ts';
 import type { RunOptions } from '../core/manifests/job.ts';
 import type { Restore } from '../core/model/restore.ts';
 import { runName } from '../core/names.ts';
@@ -39,16 +40,7 @@ export function newStatus(restore: Restore, { runID, planned: { document }, runn
     runner: runner.kind === 'job' ? { kind: 'job', name: runName(restore.metadata.name, runID) } : runner,
     createdAt: formatInstant(now),
     failOn: options.failOn,
-    counts: {
-      planned: document.hooks.length,
-      succeeded: 0,
-      failed: 0,
-      timedOut: 0,
-      notExecuted: 0,
-      unknown: 0,
-      waiting: document.hooks.length,
-      running: 0,
-    },
+    counts: { ...noCounts(document.hooks.length), waiting: document.hooks.length },
     failures: [],
     reportParts: 0,
     ...(before ? { before } : {}),

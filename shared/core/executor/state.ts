@@ -59,6 +59,17 @@ export interface Counts {
   running: number;
 }
 
+export const noCounts = (planned: number): Counts => ({
+  planned,
+  succeeded: 0,
+  failed: 0,
+  timedOut: 0,
+  notExecuted: 0,
+  unknown: 0,
+  waiting: 0,
+  running: 0,
+});
+
 /** The whole run. `step` is the only writer. */
 export interface RunState {
   readonly startedAt: number;
@@ -114,16 +125,7 @@ export function createRun(hooks: readonly PlannedHook[], options: RunOptions): R
     podIndex: new Map(pods.map(({ key, index }) => [key, index])),
     places: new Map(pods.flatMap((pod) => pod.hooks.map((hook, at) => [hook.id, { pod: pod.index, at }]))),
     ready: new ReadyPods(),
-    counts: {
-      planned: hooks.length,
-      succeeded: 0,
-      failed: 0,
-      timedOut: 0,
-      notExecuted: 0,
-      unknown: 0,
-      waiting: 0,
-      running: 0,
-    },
+    counts: noCounts(hooks.length),
     active: 0,
     stop: undefined,
     stopSettled: false,

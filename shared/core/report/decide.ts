@@ -1,4 +1,5 @@
 import type { Counts } from '../executor/state.ts';
+import { noCounts } from '../executor/state.ts';
 import type { PlannedHook } from '../hook.ts';
 import { hookDocument } from './make-plan-document.ts';
 import type { RunHook } from './run-document.ts';
@@ -83,16 +84,7 @@ export function rowsOfDeadRun(rows: readonly RunHook[], wasClaimed: boolean): Ru
 
 /** Counts of rows as a report joins them. */
 export function countRows(rows: readonly RunHook[]): Counts {
-  const counts: Counts = {
-    planned: rows.length,
-    succeeded: 0,
-    failed: 0,
-    timedOut: 0,
-    notExecuted: 0,
-    unknown: 0,
-    waiting: 0,
-    running: 0,
-  };
+  const counts = noCounts(rows.length);
   for (const { state } of rows) counts[COUNT_OF[state]] += 1;
   return counts;
 }

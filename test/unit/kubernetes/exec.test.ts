@@ -279,6 +279,15 @@ test('401 is asked once more with fresh credentials', async (t) => {
   assert.equal(forgotten, 1);
 });
 
+test('a denial is taken for a passing one at first, and believed when it lasts', async (t) => {
+  const denied = { kind: 'Status', code: 403, reason: 'Forbidden', message: 'pods "db-0" is forbidden' };
+  const port = await refusing(t, httpAnswer('403 Forbidden', JSON.stringify(denied)));
+  const patient = execAt(port, { timing: { ...quick.timing, deniedMs: 60_000 } });
+  assert.equal((await run(patient)).outcome.kind, 'notStarted');
+  assert.equal((await run(patient)).outcome.kind, 'notStarted');
+  assert.equal((await run(execAt(port))).outcome.kind, 'forbidden');
+});
+
 test('no connection is not started: refused, no such host, no credentials, a stranger where TLS was', async (t) => {
   const closed = net.createServer();
   const port = await listening(t, closed);

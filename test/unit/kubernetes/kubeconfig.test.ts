@@ -93,7 +93,7 @@ describe('loadKubeConfig', () => {
       ],
     });
     assert.equal(refused({ kubeconfig, context: 'q' }).message, 'context "q" does not exist in the kubeconfig');
-    assert.equal(refused({ kubeconfig, context: 'q' }).hint, 'Choose one of: x, broken.');
+    assert.equal(refused({ kubeconfig, context: 'q' }).hint, 'choose one of: x, broken');
     assert.match(refused({ kubeconfig, cluster: 'q' }).message, /^cluster "q" does not exist/);
     assert.match(refused({ kubeconfig, user: 'q' }).message, /^user "q" does not exist/);
     assert.match(refused({ kubeconfig, context: 'broken' }).message, /^cluster "gone" \(of context "broken"\)/);
