@@ -194,7 +194,7 @@ describe('a Restore that is deleted in mid-run', () => {
     assert.equal(code, 10, stderr);
     assert.match(stderr, new RegExp(`^error: Restore ${scene.name} in namespace ${velero} was deleted`, 'm'));
     await waitFor('the runner to hear of it', async () =>
-      /asked to end|deleted/.test(await cluster.log(velero, pod.metadata.name)),
+      /asked to end|the Restore was deleted|is being deleted/.test(await cluster.log(velero, pod.metadata.name)),
     );
     await letGo(scene);
     await waitFor('the garbage collector', async () => {

@@ -6,8 +6,8 @@ import { RESTORE_NAME_LABEL } from '../../shared/core/names.ts';
 import type { EmbeddedClusterOptions } from '../embedded/server.ts';
 import type { Loose, Rule, TestCluster } from './cluster.ts';
 import { isReal, openCluster, waitFor } from './cluster.ts';
-import type { Plugin, Ran } from './plugin.ts';
-import { killPlugins, pluginWith } from './plugin.ts';
+import type { Going, Plugin, Ran } from './plugin.ts';
+import { pluginWith } from './plugin.ts';
 
 export type { Loose, Rule, TestCluster } from './cluster.ts';
 export { isReal, waitFor } from './cluster.ts';
@@ -119,7 +119,8 @@ export async function startSuite(options: EmbeddedClusterOptions = {}): Promise<
   try {
     if (isReal) await ensureVelero(cluster);
     const velero = await cluster.namespace('velero', { 'pod-security.kubernetes.io/enforce': 'restricted' });
-    const plugin = pluginWith({ kubeconfig: cluster.kubeconfig, cwd: cluster.folder });
+    const going: Going = new Set();
+    const plugin = pluginWith({ kubeconfig: cluster.kubeconfig, cwd: cluster.folder }, going);
     const setup = await plugin('setup', '--apply', '-n', velero);
     if (setup.code !== 0) throw new Error(`setup: ${setup.stderr}`);
     return {
@@ -130,7 +131,8 @@ export async function startSuite(options: EmbeddedClusterOptions = {}): Promise<
         createScene(cluster, plugin, velero, `${title}-${id}`, await cluster.namespace(`e2e-${title}`)),
       userWith: async (rules) => plugin.with({ kubeconfig: await cluster.userWith(velero, rules) }),
       async close() {
-        killPlugins();
+        // What a failed test has left would keep this process.
+        for (const child of going) child.kill('SIGKILL');
         await plugin('setup', '--delete', '-n', velero);
         await cluster.close();
       },

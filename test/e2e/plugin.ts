@@ -40,21 +40,21 @@ export interface Plugin {
   with(options: PluginOptions): Plugin;
 }
 
-const going = new Set<ChildProcess>();
-
-/** End what a failed test has left, or it would keep this process. */
-export function killPlugins(): void {
-  for (const child of going) child.kill('SIGKILL');
-}
+/** The plugins of one suite that are running. */
+export type Going = Set<ChildProcess>;
 
 /** The built plugin, run as kubectl runs it: a process of its own. */
-export function pluginWith(options: PluginOptions): Plugin {
-  const start = (...args: string[]): Started => startPlugin(args, options);
+export function pluginWith(options: PluginOptions, going: Going): Plugin {
+  const start = (...args: string[]): Started => startPlugin(args, options, going);
   const run = (...args: string[]): Promise<Ran> => start(...args).done;
-  return Object.assign(run, { start, with: (more: PluginOptions) => pluginWith({ ...options, ...more }) });
+  return Object.assign(run, { start, with: (more: PluginOptions) => pluginWith({ ...options, ...more }, going) });
 }
 
-function startPlugin(args: readonly string[], { kubeconfig, env = {}, cwd, stdin }: PluginOptions): Started {
+function startPlugin(
+  args: readonly string[],
+  { kubeconfig, env = {}, cwd, stdin }: PluginOptions,
+  going: Going,
+): Started {
   if (!existsSync(PLUGIN)) throw new Error('there is no dist/kubectl-restorehooks: npm run build');
   const { VELERO_NAMESPACE: _, RESTOREHOOKS_TEST_CLUSTER: __, NODE_TEST_CONTEXT: ___, ...inherited } = process.env;
   const child = spawn(process.execPath, [PLUGIN, ...args], {
