@@ -57,6 +57,8 @@ const PARTS = {
   'plugin/output/render.ts': 'main',
   [`node_modules/${CLIENT}/dist/config.js`]: 'client',
   'node_modules/yargs/index.mjs': 'help',
+  'plugin/commands/inject.ts': 'inject',
+  'plugin/commands/lint.ts': 'lint',
 };
 
 /**
@@ -80,7 +82,7 @@ async function pluginParts() {
     const { imports } = metafile.outputs[module];
     for (const { path, kind, external } of imports) if (kind === 'import-statement' && !external) assign(path, part);
   };
-  for (const part of ['main', 'cluster', 'client', 'help']) {
+  for (const part of ['main', 'cluster', 'client', 'help', 'inject', 'lint']) {
     for (const [module, { entryPoint }] of Object.entries(metafile.outputs)) {
       if (entryPoint && (PARTS[entryPoint] ?? 'cluster') === part) assign(module, part);
     }
@@ -90,7 +92,7 @@ async function pluginParts() {
       throw new Error(`${entry} is not loaded with import() alone`);
     }
   }
-  const functions = { main: [], cluster: [], client: [], help: [] };
+  const functions = { main: [], cluster: [], client: [], help: [], inject: [], lint: [] };
   for (const { path, text } of outputFiles) {
     const name = basename(path);
     // yargs asks where it is, to find translations: they aren't here, and aren't missed.

@@ -1,6 +1,6 @@
+import { closest } from '../shared/core/closest.ts';
 import { RestoreHooksError } from '../shared/core/errors.ts';
 import { parseDurationMs } from '../shared/core/model/duration.ts';
-import { closest } from './closest.ts';
 import type { Flag, Flags } from './command.ts';
 
 export type ParsedValue = string | number | boolean | readonly string[] | undefined;

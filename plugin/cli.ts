@@ -1,9 +1,9 @@
+import { closest } from '../shared/core/closest.ts';
 import { ExitCode, RestoreHooksError } from '../shared/core/errors.ts';
 import { sanitizeText } from '../shared/core/sanitize.ts';
 import { commonArgs, sharedFlags } from './args.ts';
 import type { ParsedValue } from './argv.ts';
 import { camelCase, indexOfCommand, parseArgv } from './argv.ts';
-import { closest } from './closest.ts';
 import type { Command, CommandEntry, CommandList } from './command.ts';
 import type { Context } from './context.ts';
 import { commandHelp, overallHelp, PROGRAM, usageOf } from './help.ts';
@@ -22,6 +22,14 @@ export const allCommands: CommandList = {
   status: {
     summary: "Show where a Restore's run stands, hook by hook",
     load: async () => (await import('./commands/status.ts')).status,
+  },
+  inject: {
+    summary: 'Add the init containers of restore hooks to manifests: a filter',
+    load: async () => (await import('./commands/inject.ts')).inject,
+  },
+  lint: {
+    summary: 'Find mistakes in hooks before they cost a restore',
+    load: async () => (await import('./commands/lint.ts')).lint,
   },
   setup: {
     summary: "Print or apply the runner's ServiceAccount and the least rights that it needs",

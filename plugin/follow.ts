@@ -17,7 +17,7 @@ import type { Session } from './session.ts';
 
 /** How often the run is asked for: once a second, and less often the longer it takes. */
 const POLL_MS = 1_000;
-const POLL_AT_LEAST_EVERY_MS = 5_000;
+const POLL_AT_LEAST_EVERY_MS = 2_000;
 /** How often it is said what hooks are waiting for. */
 const REMIND_EVERY_MS = 30_000;
 const MOST_REMINDED = 3;
@@ -200,7 +200,7 @@ export async function follow(
         });
       }
       const elapsedMs = context.clock.now() - startedAt;
-      await pause(context, Math.max(POLL_MS, Math.min(POLL_AT_LEAST_EVERY_MS, elapsedMs / 10)));
+      await pause(context, Math.max(POLL_MS, Math.min(POLL_AT_LEAST_EVERY_MS, elapsedMs / 4)));
     }
   } catch (error) {
     if (context.signal.aborted || context.outputClosed.aborted) {

@@ -18,10 +18,23 @@ export async function readInput(
   context: Pick<Context, 'cwd' | 'stdin'>,
 ): Promise<InputObject[]> {
   const objects: InputObject[] = [];
-  for (const file of expand(filenames, context.cwd)) {
-    for (const object of parseManifests(await readText(file, context), file.shown)) objects.push(object);
+  for (const { text, file } of await readTexts(filenames, context)) {
+    for (const object of parseManifests(text, file)) objects.push(object);
   }
   return objects;
+}
+
+/** What {@link readInput} reads, as it stands there; `recursive`: with the folders below. */
+export async function readTexts(
+  filenames: readonly string[],
+  context: Pick<Context, 'cwd' | 'stdin'>,
+  recursive = false,
+): Promise<{ readonly text: string; readonly file: string }[]> {
+  const texts: { text: string; file: string }[] = [];
+  for (const file of expand(filenames, context.cwd, recursive)) {
+    texts.push({ text: await readText(file, context), file: file.shown });
+  }
+  return texts;
 }
 
 /** What the user calls it, and where it is; no path: stdin. */
@@ -30,7 +43,7 @@ interface InputFile {
   readonly path?: string;
 }
 
-function expand(filenames: readonly string[], cwd: string): InputFile[] {
+function expand(filenames: readonly string[], cwd: string, recursive: boolean): InputFile[] {
   const files: InputFile[] = [];
   for (const name of filenames) {
     if (name === '-') {
@@ -45,13 +58,13 @@ function expand(filenames: readonly string[], cwd: string): InputFile[] {
     }
     const full = path.resolve(cwd, name);
     const found = orFileError(name, () => statSync(full));
-    files.push(...(found.isDirectory() ? manifestsOf(name, full) : [{ shown: name, path: full }]));
+    files.push(...(found.isDirectory() ? manifestsOf(name, full, recursive) : [{ shown: name, path: full }]));
   }
   return files;
 }
 
-function manifestsOf(name: string, full: string): InputFile[] {
-  const entries = orFileError(name, () => readdirSync(full));
+function manifestsOf(name: string, full: string, recursive: boolean): InputFile[] {
+  const entries = orFileError(name, () => readdirSync(full, { recursive, encoding: 'utf8' }));
   const manifests = entries.filter((entry) => MANIFEST.test(entry)).sort();
   if (manifests.length === 0) throw unreadable(`${name}: no .json, .yaml or .yml file in this directory`);
   return manifests.map((entry) => ({ shown: path.join(name, entry), path: path.join(full, entry) }));

@@ -32,25 +32,33 @@ const MAX_MERGED_KEYS = 100_000;
  */
 export function parseManifests(text: string, file: string): InputObject[] {
   const objects: InputObject[] = [];
-  for (const { value, line } of documentsOf(text, file)) {
+  for (const { value, line } of parseTexts(text, file).flatMap(({ documents }) => documents)) {
     if (value === null) continue;
-    if (!isObject(value)) throw invalid(file, line, 1, `expected an object, found ${nameOf(value)}`);
-    for (const object of itemsOf(value, file, line)) objects.push({ object, source: { file, line } });
+    for (const { object } of objectsIn(value, { file, line })) objects.push({ object, source: { file, line } });
   }
   return objects;
 }
 
-interface Document {
+export interface Document {
   readonly value: unknown;
   readonly line: number;
 }
 
-function documentsOf(text: string, file: string): Document[] {
+/** A file is one text, or the JSON objects that stand in it one behind the other: together, they are the file. */
+export interface ManifestText {
+  readonly text: string;
+  readonly isJson: boolean;
+  readonly documents: readonly Document[];
+}
+
+/** The documents of a file, and the texts that they are read from. */
+export function parseTexts(text: string, file: string): ManifestText[] {
   let line = 1;
-  return (jsonTexts(text) ?? [text]).flatMap((part) => {
+  const json = jsonTexts(text);
+  return (json ?? [text]).map((part) => {
     const documents = yamlDocuments(part, file, line);
     line += newlines(part);
-    return documents;
+    return { text: part, isJson: json !== undefined, documents };
   });
 }
 
@@ -74,7 +82,8 @@ function jsonTexts(text: string): string[] | undefined {
       start = index + 1;
     } else if (depth === 0 && character?.trim() !== '') return undefined;
   }
-  return text.slice(start).trim() === '' ? texts : undefined;
+  if (text.slice(start).trim() !== '' || texts.length === 0) return undefined;
+  return [...texts.slice(0, -1), `${texts.at(-1)}${text.slice(start)}`];
 }
 
 function yamlDocuments(text: string, file: string, firstLine: number): Document[] {
@@ -133,15 +142,29 @@ function checked(document: unknown, hasAliases: boolean, file: string, line: num
   return hasAliases ? JSON.parse(JSON.stringify(document)) : document;
 }
 
-function itemsOf(value: ManifestObject, file: string, line: number): ManifestObject[] {
+/** An object, and where it stands in its document. */
+export interface PlacedObject {
+  readonly object: ManifestObject;
+  readonly path: readonly (string | number)[];
+}
+
+/** The object of a document, or those of a list. */
+export function objectsIn(
+  value: unknown,
+  source: InputObject['source'],
+  path: PlacedObject['path'] = [],
+): PlacedObject[] {
+  if (!isObject(value)) {
+    const at = path.length === 0 ? '' : `items[${path.filter((part) => part !== 'items').join('].items[')}]: `;
+    throw invalid(source.file, source.line, 1, `${at}expected an object, found ${nameOf(value)}`);
+  }
   const { kind, apiVersion, items } = value;
-  if (typeof kind !== 'string' || !kind.endsWith('List') || !Array.isArray(items)) return [value];
+  if (typeof kind !== 'string' || !kind.endsWith('List') || !Array.isArray(items)) return [{ object: value, path }];
   // The items of a typed list leave out what the list's own kind says.
   const inherited = kind === 'List' ? {} : { apiVersion, kind: kind.slice(0, -'List'.length) };
-  return items.flatMap((item: unknown, index) => {
-    if (!isObject(item)) throw invalid(file, line, 1, `items[${index}]: expected an object, found ${nameOf(item)}`);
-    return itemsOf({ ...inherited, ...item }, file, line);
-  });
+  return items.flatMap((item: unknown, index) =>
+    objectsIn(isObject(item) ? { ...inherited, ...item } : item, source, [...path, 'items', index]),
+  );
 }
 
 const isObject = (value: unknown): value is ManifestObject =>

@@ -1,15 +1,14 @@
 import { shortenName } from '../shared/core/digest.ts';
 import { RestoreHooksError } from '../shared/core/errors.ts';
-import { admitsPods, compileIncludesExcludes } from '../shared/core/model/includes-excludes.ts';
-import { compileLabelSelector } from '../shared/core/model/label-selector.ts';
 import type { Pod } from '../shared/core/model/pod.ts';
-import { neverRestored, Pod as PodModel } from '../shared/core/model/pod.ts';
+import { Pod as PodModel } from '../shared/core/model/pod.ts';
 import { problemLine } from '../shared/core/model/problem.ts';
 import type { Restore, RestoreResourceHookSpec } from '../shared/core/model/restore.ts';
 import { parseRestore, parseRestoreHooks } from '../shared/core/model/restore.ts';
 import { RESTORE_NAME_LABEL } from '../shared/core/names.ts';
 import type { Notice } from '../shared/core/plan/notice.ts';
 import type { PlanRequest } from '../shared/core/plan/plan-run.ts';
+import { asRestored, whyNotRestored } from '../shared/core/plan/restored-pod.ts';
 import type { PlanDocument } from '../shared/core/report/plan-document.ts';
 import type { Flags } from './command.ts';
 import type { Context } from './context.ts';
@@ -156,14 +155,7 @@ function manifestsRequest(
   namespace: string,
   hookFiles: readonly RestoreResourceHookSpec[] | undefined,
 ): PlanRequest {
-  const restores = objects.filter(({ object }) => kindOf(object) === 'Restore');
-  const [first, second] = restores;
-  if (first === undefined) throw usage('-f names no Restore', 'give it a velero.io/v1 Restore beside the pods');
-  if (second !== undefined)
-    throw invalid(second.source, 'a second Restore; a plan is made for one', 'give one Restore');
-  const parsed = parseRestore(first.object);
-  if (!parsed.ok) throw invalid(first.source, parsed.problems.map(problemLine).join('; '), 'mend these fields');
-  const restore = parsed.value;
+  const restore = theRestore(objects, '-f');
   const notices: Notice[] = [];
   const skipped: { namespace: string; pod: string; reason: string }[] = [];
   const pods: Pod[] = [];
@@ -195,37 +187,17 @@ function manifestsRequest(
   };
 }
 
-const kindOf = (object: unknown): unknown => (object as { kind?: unknown } | null)?.kind;
-
-/** Why the Restore leaves a pod of its backup out, by its own filters and Velero's rules (contract §1). */
-function whyNotRestored({ spec }: Restore, pod: Pod): string | undefined {
-  const never = neverRestored(pod);
-  if (never !== undefined) return never;
-  const { namespace, labels } = pod.metadata;
-  if (!compileIncludesExcludes(spec.includedNamespaces, spec.excludedNamespaces).admits(namespace)) {
-    return 'namespace-not-included';
+/** The one Restore among what a flag names. */
+export function theRestore(objects: readonly InputObject[], flag: string): Restore {
+  const [first, second] = objects.filter(({ object }) => kindOf(object) === 'Restore');
+  if (first === undefined) {
+    throw usage(`${flag} names no Restore`, `give it a velero.io/v1 Restore${flag === '-f' ? ' beside the pods' : ''}`);
   }
-  if (!admitsPods(spec.includedResources, spec.excludedResources)) return 'pods-not-included';
-  const selectors =
-    spec.orLabelSelectors.length > 0 ? spec.orLabelSelectors : spec.labelSelector ? [spec.labelSelector] : [];
-  const selected = selectors.length === 0 || selectors.some((selector) => compileLabelSelector(selector)(labels));
-  return selected ? undefined : 'labels-not-selected';
+  if (second !== undefined)
+    throw invalid(second.source, 'a second Restore; a plan is made for one', 'give one Restore');
+  const parsed = parseRestore(first.object);
+  if (!parsed.ok) throw invalid(first.source, parsed.problems.map(problemLine).join('; '), 'mend these fields');
+  return parsed.value;
 }
 
-/** The pod as Velero will create it: in its target namespace, with Velero's labels, another UID. */
-function asRestored({ metadata: restore, spec }: Restore, pod: Pod): Pod {
-  const { namespace, labels } = pod.metadata;
-  return {
-    ...pod,
-    metadata: {
-      ...pod.metadata,
-      uid: undefined,
-      namespace: spec.namespaceMapping[namespace] ?? namespace,
-      labels: {
-        ...labels,
-        [RESTORE_NAME_LABEL]: shortenName(restore.name),
-        ...(spec.backupName ? { 'velero.io/backup-name': shortenName(spec.backupName) } : {}),
-      },
-    },
-  };
-}
+const kindOf = (object: unknown): unknown => (object as { kind?: unknown } | null)?.kind;

@@ -6,10 +6,11 @@ import { missingRights, missingRightsOfServiceAccount, rightText } from '../shar
 import { paths } from '../shared/kubernetes/paths.ts';
 import type { Session } from './session.ts';
 
-/** What the user needs to plan, to launch a run and to follow it. */
+/** What the user needs to plan, to launch a run and to follow it, beyond the Restore that has been read by then. */
 const launchRights = (namespace: string, podNamespaces: readonly string[] | undefined): Right[] => [
-  ...runnerRights({ namespace, podNamespaces }).filter(({ resource, verb }) => resource === 'pods' && verb === 'list'),
-  { group: 'velero.io', resource: 'restores', verb: 'get', namespace },
+  ...(podNamespaces?.map((place) => listPods(place)) ?? [listPods()]),
+  // The runner's own pod; a right for the whole cluster holds there too.
+  ...(podNamespaces === undefined ? [] : [listPods(namespace)]),
   { group: 'velero.io', resource: 'restores', verb: 'patch', namespace },
   { group: '', resource: 'secrets', verb: 'create', namespace },
   { group: '', resource: 'secrets', verb: 'patch', namespace },
@@ -17,8 +18,14 @@ const launchRights = (namespace: string, podNamespaces: readonly string[] | unde
   { group: 'batch', resource: 'jobs', verb: 'create', namespace },
   { group: 'batch', resource: 'jobs', verb: 'get', namespace },
   { group: 'batch', resource: 'jobs', verb: 'delete', namespace },
-  { group: '', resource: 'pods', verb: 'list', namespace },
 ];
+
+const listPods = (namespace?: string): Right => ({
+  group: '',
+  resource: 'pods',
+  verb: 'list',
+  ...(namespace === undefined ? {} : { namespace }),
+});
 
 /** What the user needs where the run is in this process: the runner's rights, and to read reports. */
 const localRights = (namespace: string, podNamespaces: readonly string[] | undefined): Right[] => [

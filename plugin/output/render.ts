@@ -8,12 +8,14 @@ import type { OutputFormat, View } from './view.ts';
 
 /** Print the view to stdout in the format that was asked for. */
 export async function printView(view: View, format: OutputFormat, { stdout, env }: Context): Promise<void> {
-  stdout.write(await renderView(view, format, usesColor(stdout, env)));
+  if (view.kind === 'filtered' && !stdout.isTTY) stdout.write(view.text);
+  else stdout.write(await renderView(view, format, usesColor(stdout, env)));
 }
 
 export async function renderView(view: View, format: OutputFormat, color: boolean): Promise<string> {
   switch (view.kind) {
     case 'text':
+    case 'filtered':
       return endLine(sanitizeText(view.text));
     case 'manifests':
       if (format === 'json') return formatJson({ apiVersion: 'v1', kind: 'List', items: view.manifests });

@@ -12,7 +12,9 @@ export type View =
   /** Manifests, for `kubectl create -f -`: YAML documents, or a `List` in JSON. */
   | { readonly kind: 'manifests'; readonly manifests: readonly object[] }
   /** Text as it is. */
-  | { readonly kind: 'text'; readonly text: string };
+  | { readonly kind: 'text'; readonly text: string }
+  /** What a filter passes on, byte for byte; only a terminal gets it sanitised. */
+  | { readonly kind: 'filtered'; readonly text: string };
 
 export type HumanPart = string | Table;
 

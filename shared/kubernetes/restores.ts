@@ -11,14 +11,21 @@ import { paths } from './paths.ts';
 
 /** Read one Restore. `RESTORE_NOT_FOUND`, or `INVALID_INPUT` naming every path that is wrong. */
 export async function getRestore(client: Pick<KubeClient, 'get'>, namespace: string, name: string): Promise<Restore> {
-  let object: KubeObject;
+  return readRestore(await getRestoreObject(client, namespace, name), name);
+}
+
+/** A Restore as it stands in the cluster, whatever is in it. `RESTORE_NOT_FOUND`. */
+export async function getRestoreObject(
+  client: Pick<KubeClient, 'get'>,
+  namespace: string,
+  name: string,
+): Promise<KubeObject> {
   try {
-    object = await client.get(paths.restores(namespace, name));
+    return await client.get(paths.restores(namespace, name));
   } catch (error) {
     if (!(error instanceof RestoreHooksError) || error.code !== 'NOT_FOUND') throw error;
     throw kubeApiError(error)?.name === undefined ? noVelero(error) : noSuchRestore(namespace, name, error);
   }
-  return readRestore(object, name);
 }
 
 function readRestore(object: unknown, name: string): Restore {
@@ -51,6 +58,12 @@ export async function listPods(
   const lists = await Promise.all(at.map((path) => client.listAll(path, { labelSelector })));
   return readPods(lists.flatMap(({ items }) => items));
 }
+
+/** The same pods as they stand in the cluster. */
+export const listPodObjects = async (
+  client: Pick<KubeClient, 'listAll'>,
+  labelSelector: string,
+): Promise<readonly KubeObject[]> => (await client.listAll(paths.pods(), { labelSelector })).items;
 
 function readPods(objects: readonly unknown[]): { pods: Pod[]; notices: Notice[] } {
   const pods: Pod[] = [];

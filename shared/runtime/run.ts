@@ -133,7 +133,7 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
   }
 
   function tellEveryMs(): number {
-    return Math.max(TELL_EVERY_MS, Math.min(TELL_AT_LEAST_EVERY_MS, (clock.now() - startedAt) / 10));
+    return Math.max(TELL_EVERY_MS, Math.min(TELL_AT_LEAST_EVERY_MS, (clock.now() - startedAt) / 4));
   }
 
   function observePods(event: PodEvent): void {

@@ -145,6 +145,13 @@ const InitContainer = z.looseObject({
   image: nonEmpty('expected an image'),
   command: z.array(z.string(), 'expected a command').check(z.minLength(1, 'expected a command that is not empty')),
 });
+/** One that is injected: what makes it valid, and whatever else it has. From annotations it may have no command. */
+export interface InitContainer {
+  readonly name: string;
+  readonly image: string;
+  readonly command?: readonly string[];
+  readonly [field: string]: unknown;
+}
 
 function selectorProblems(selector: LabelSelector, at: string): Problem[] {
   return labelSelectorProblems(selector).map(({ path, expected }) => ({

@@ -1,5 +1,5 @@
 import { parseDurationMs } from '../model/duration.ts';
-import type { ExecRestoreHook } from '../model/restore.ts';
+import type { ExecRestoreHook, InitContainer } from '../model/restore.ts';
 import type { NoticeCode } from './notice.ts';
 
 const ANNOTATION_DOMAIN = { restorehooks: 'restorehooks.io', velero: 'restore.velero.io' } as const;
@@ -8,8 +8,8 @@ export type AnnotationOrigin = keyof typeof ANNOTATION_DOMAIN;
 /** The name that Velero gives a hook that comes from annotations. */
 export const FROM_ANNOTATION = '<from-annotation>';
 
-type Annotations = Readonly<Record<string, string>>;
-type Report = (code: NoticeCode, message: string) => void;
+export type Annotations = Readonly<Record<string, string>>;
+export type Report = (code: NoticeCode, message: string) => void;
 
 /** The pod's exec hook of one origin, or undefined: without a command the other keys say nothing. */
 export function execHookFromAnnotations(
@@ -42,9 +42,29 @@ export function execHookFromAnnotations(
   };
 }
 
-/** Whether the pod has an init hook of this origin (without an image there is none). */
-export const hasInitHook = (annotations: Annotations, origin: AnnotationOrigin): boolean =>
-  Boolean(annotations[`init.hook.${ANNOTATION_DOMAIN[origin]}/container-image`]);
+interface NamelessContainer {
+  readonly name: undefined;
+  readonly image: string;
+  readonly command?: readonly string[];
+}
+
+/** Containers that are injected together. An annotation may leave their name open. */
+export interface InitHook {
+  readonly containers: readonly (InitContainer | NamelessContainer)[];
+  readonly timeout?: number | undefined;
+}
+
+/** The pod's init hook of one origin, or undefined: without an image there is none. */
+export function initHookFromAnnotations(annotations: Annotations, origin: AnnotationOrigin): InitHook | undefined {
+  const prefix = `init.hook.${ANNOTATION_DOMAIN[origin]}/`;
+  const image = annotations[`${prefix}container-image`];
+  if (!image) return undefined;
+  const text = annotations[`${prefix}command`];
+  const command = text ? parseCommand(text) : [];
+  // Without a command the image's own ENTRYPOINT runs.
+  const name = annotations[`${prefix}container-name`] || undefined;
+  return { containers: [{ name, image, ...(command.length > 0 ? { command } : {}) }] };
+}
 
 /** A JSON array of strings, told by its first character; anything else is one argv element, as it stands. */
 function parseCommand(text: string): string[] {

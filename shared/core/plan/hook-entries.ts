@@ -3,7 +3,14 @@ import { admitsPods, compileIncludesExcludes } from '../model/includes-excludes.
 import type { Labels } from '../model/label-selector.ts';
 import { compileLabelSelector } from '../model/label-selector.ts';
 import type { Pod } from '../model/pod.ts';
-import type { ExecRestoreHook, RestoreResourceHookSpec } from '../model/restore.ts';
+import type { ExecRestoreHook, InitContainer, RestoreResourceHookSpec } from '../model/restore.ts';
+import type { InitHook } from './annotations.ts';
+
+/** A hook and its position in the entry's `postHooks`. */
+export interface IndexedHook<Hook> {
+  readonly hook: Hook;
+  readonly index: number;
+}
 
 /** One entry of `hooks.resources`, compiled. */
 export interface HookEntry {
@@ -12,8 +19,9 @@ export interface HookEntry {
   readonly admitsPods: boolean;
   readonly admitsLabels: (labels: Labels) => boolean;
   readonly badPatterns: readonly string[];
-  readonly execHooks: readonly { readonly hook: ExecRestoreHook; readonly index: number }[];
-  readonly hasInitHooks: boolean;
+  readonly execHooks: readonly IndexedHook<ExecRestoreHook>[];
+  /** Those that have containers. */
+  readonly initHooks: readonly IndexedHook<InitHook>[];
 }
 
 /** The hook entries of one source: a Restore's spec, or `--hooks` files. */
@@ -52,7 +60,12 @@ function compile(spec: RestoreResourceHookSpec): HookEntry {
     admitsLabels: compileLabelSelector(spec.labelSelector),
     badPatterns: namespaces.badPatterns,
     execHooks: spec.postHooks.flatMap(({ exec }, index) => (exec ? [{ hook: exec, index }] : [])),
-    hasInitHooks: spec.postHooks.some(({ init }) => (init?.initContainers.length ?? 0) > 0),
+    initHooks: spec.postHooks.flatMap(({ init }, index) =>
+      init && init.initContainers.length > 0
+        ? // Whole containers: what parses a Restore or a file refuses others.
+          [{ hook: { containers: init.initContainers as InitContainer[], timeout: init.timeout }, index }]
+        : [],
+    ),
   };
 }
 

@@ -2,11 +2,13 @@
 export type NoticeCode =
   | 'annotation-hides-hooks'
   | 'bad-namespace-pattern'
+  | 'container-name-invalid'
   | 'empty-command'
   | 'exec-container-missing'
   | 'exec-timeout-unlimited'
   | 'exec-timeout-unparsable'
   | 'file-hides-hooks'
+  | 'init-container-name-collision'
   | 'init-hooks-not-run'
   | 'on-error-unknown'
   | 'pod-unreadable'

@@ -2,11 +2,13 @@ import type { HookId, HookSource, Never, OnError, PlannedHook } from '../hook.ts
 import type { Pod } from '../model/pod.ts';
 import { hasExecContainer } from '../model/pod.ts';
 import type { ExecRestoreHook, Restore, RestoreResourceHookSpec } from '../model/restore.ts';
-import type { AnnotationOrigin } from './annotations.ts';
-import { execHookFromAnnotations, FROM_ANNOTATION, hasInitHook } from './annotations.ts';
+import { execHookFromAnnotations } from './annotations.ts';
 import type { HookEntries, HookEntry } from './hook-entries.ts';
-import { compileHookEntries, whyNot } from './hook-entries.ts';
+import { whyNot } from './hook-entries.ts';
 import type { Notice, NoticeCode } from './notice.ts';
+import { INIT_HOOKS } from './plan-init-hooks.ts';
+import type { Candidate, HookKind } from './sources.ts';
+import { candidatesOf, firstThatSays, hookEntriesOf, noticeOn, patternNotices } from './sources.ts';
 
 export interface PlanInput {
   readonly restore: Restore;
@@ -25,16 +27,11 @@ export interface Plan {
 
 const DEFAULT_EXEC_TIMEOUT_MS = 30_000;
 
-/** Where a hook of a pod can come from, in order: the first source that says anything is taken. */
-interface Candidate {
-  readonly source: HookSource;
-  readonly origin: AnnotationOrigin;
-  readonly title: string;
-  readonly hooks: readonly { readonly name: string; readonly index: number; readonly hook: ExecRestoreHook }[];
-  readonly initHooks: boolean;
-  /** Notices that hold only if the source is taken. */
-  readonly notices: readonly Notice[];
-}
+const EXEC_HOOKS: HookKind<ExecRestoreHook> = {
+  fromAnnotations: execHookFromAnnotations,
+  ofEntry: ({ execHooks }) => execHooks,
+};
+type ExecCandidate = Candidate<ExecRestoreHook>;
 
 /**
  * Decide which post-restore exec hooks run, where, and in what order (contract §1 and §3).
@@ -44,19 +41,11 @@ interface Candidate {
  */
 export function planRestoreHooks(input: PlanInput): Plan {
   const hooks: PlannedHook[] = [];
-  const notices: Notice[] = [];
   const said = new Set<string>();
-  const entries = hookEntriesOf(input);
-  for (const entry of entries.entries) {
-    for (const pattern of entry.badPatterns) {
-      notices.push({
-        code: 'bad-namespace-pattern',
-        message: `hook ${JSON.stringify(entry.name)}: the namespace pattern ${JSON.stringify(pattern)} can't be parsed and matches nothing`,
-      });
-    }
-  }
+  const entries = hookEntriesOf(input.restore, input.hookFiles);
+  const notices: Notice[] = patternNotices(entries);
   for (const pod of [...input.pods].sort(byNamespaceAndName)) {
-    const chosen = choose(candidatesOf(pod, entries), input.withoutVelerosHooks === true, pod, notices);
+    const chosen = choose(pod, entries, input.withoutVelerosHooks === true, notices);
     if (chosen === undefined) continue;
     for (const notice of chosen.notices) notices.push(notice);
     const planned = chosen.hooks.flatMap((candidate) => planHook(pod, chosen, candidate, say));
@@ -73,48 +62,11 @@ export function planRestoreHooks(input: PlanInput): Plan {
   }
 }
 
-const hookEntriesOf = ({ restore, hookFiles }: PlanInput): HookEntries =>
-  hookFiles === undefined
-    ? compileHookEntries('spec', restore.spec.hooks.resources)
-    : compileHookEntries('file', hookFiles);
-
-function candidatesOf(pod: Pod, entries: HookEntries): Candidate[] {
-  const { annotations } = pod.metadata;
+/** Where the pod's exec hooks come from; what that hides, and what is left to Velero, is a notice. */
+function choose(pod: Pod, entries: HookEntries, withoutVeleros: boolean, notices: Notice[]): ExecCandidate | undefined {
   const applying = entries.of(pod);
-  const fromEntries: Candidate = {
-    source: entries.source,
-    origin: entries.source === 'file' ? 'restorehooks' : 'velero',
-    title: entries.source === 'file' ? 'the --hooks file' : "the Restore's spec",
-    hooks: applying.flatMap(({ name, execHooks }) => execHooks.map(({ hook, index }) => ({ name, index, hook }))),
-    initHooks: applying.some(({ hasInitHooks }) => hasInitHooks),
-    notices: [],
-  };
-  return [fromAnnotations(pod, annotations, 'restorehooks'), fromAnnotations(pod, annotations, 'velero'), fromEntries];
-}
-
-function fromAnnotations(pod: Pod, annotations: Readonly<Record<string, string>>, origin: AnnotationOrigin): Candidate {
-  const notices: Notice[] = [];
-  const hook = execHookFromAnnotations(annotations, origin, (code, message) =>
-    notices.push(noticeOn(pod, code, message)),
-  );
-  return {
-    source: 'annotation',
-    origin,
-    title: origin === 'velero' ? "the pod's Velero annotations" : "the pod's restorehooks.io annotations",
-    hooks: hook === undefined ? [] : [{ name: FROM_ANNOTATION, index: 0, hook }],
-    initHooks: hasInitHook(annotations, origin),
-    notices,
-  };
-}
-
-/** The first source that says anything; what it hides, and what is left to Velero, is a notice. */
-function choose(
-  candidates: readonly Candidate[],
-  withoutVeleros: boolean,
-  pod: Pod,
-  notices: Notice[],
-): Candidate | undefined {
-  const allowed = candidates.filter(({ origin }) => !(withoutVeleros && origin === 'velero'));
+  const candidates = candidatesOf(pod, entries, applying, EXEC_HOOKS);
+  const isAllowed = ({ origin }: Pick<ExecCandidate, 'origin'>) => !(withoutVeleros && origin === 'velero');
   if (withoutVeleros) {
     const left = candidates.find(({ origin, hooks }) => origin === 'velero' && hooks.length > 0);
     for (const { name, index } of left?.hooks ?? []) {
@@ -122,26 +74,22 @@ function choose(
       notices.push(noticeOn(pod, 'velero-has-run', message));
     }
   }
-  const init = allowed.find(({ initHooks }) => initHooks);
+  const init = candidatesOf(pod, entries, applying, INIT_HOOKS).find(
+    (candidate) => isAllowed(candidate) && candidate.hooks.length > 0,
+  );
   if (init !== undefined) {
     const message = `init hooks of ${init.title} are not run by this version`;
     notices.push(noticeOn(pod, 'init-hooks-not-run', message));
   }
-  const [chosen, ...hidden] = allowed.filter(({ hooks }) => hooks.length > 0);
-  for (const { hooks, title } of hidden) {
-    const names = hooks.map(({ name, index }) => `${name} (${index})`).join(', ');
-    const code = chosen?.source === 'annotation' ? 'annotation-hides-hooks' : 'file-hides-hooks';
-    notices.push(noticeOn(pod, code, `${chosen?.title} hide ${names} of ${title}`));
-  }
-  return chosen;
+  return firstThatSays(candidates.filter(isAllowed), pod, notices);
 }
 
 type Unnamed = Omit<PlannedHook, 'id'>;
 
 function planHook(
   pod: Pod,
-  { source, origin }: Candidate,
-  { name, index, hook }: Candidate['hooks'][number],
+  { source, origin }: ExecCandidate,
+  { name, index, hook }: ExecCandidate['hooks'][number],
   say: (notice: Notice) => void,
 ): Unnamed[] {
   const container = hook.container || pod.spec.containers[0]?.name;
@@ -231,13 +179,6 @@ function withIds(hooks: readonly Unnamed[]): PlannedHook[] {
 const NOT_IN_IDS = /[/\s\p{Cc}\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/gu;
 const encodePart = (part: string): string => part.replace(NOT_IN_IDS, encodeURIComponent);
 
-const noticeOn = (pod: Pod, code: NoticeCode, message: string): Notice => ({
-  code,
-  namespace: pod.metadata.namespace,
-  pod: pod.metadata.name,
-  message,
-});
-
 function byNamespaceAndName({ metadata: a }: Pod, { metadata: b }: Pod): number {
   if (a.namespace !== b.namespace) return a.namespace < b.namespace ? -1 : 1;
   if (a.name === b.name) return 0;
@@ -246,12 +187,11 @@ function byNamespaceAndName({ metadata: a }: Pod, { metadata: b }: Pod): number 
 
 /** Say, one line a source or entry, why it does or doesn't give this pod a hook (`plan --explain`). */
 export function explainPod(input: PlanInput, pod: Pod): string[] {
-  const entries = hookEntriesOf(input);
-  const candidates = candidatesOf(pod, entries);
-  const lines = candidates
+  const entries = hookEntriesOf(input.restore, input.hookFiles);
+  const lines = candidatesOf(pod, entries, entries.of(pod), EXEC_HOOKS)
     .filter(({ source }) => source === 'annotation')
     .map(({ title, hooks }) => `${title}: ${hooks.length > 0 ? 'an exec hook' : 'no exec hook'}`);
-  const chosen = choose(candidates, input.withoutVelerosHooks === true, pod, []);
+  const chosen = choose(pod, entries, input.withoutVelerosHooks === true, []);
   for (const entry of entries.entries) lines.push(explainEntry(entry, pod));
   if (input.withoutVelerosHooks)
     lines.push("Velero has worked on this Restore: only hooks that aren't Velero's are planned (--rerun plans all)");

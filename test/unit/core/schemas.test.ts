@@ -5,6 +5,7 @@ import process from 'node:process';
 import { describe, it } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import * as z from 'zod';
+import { FindingsDocument } from '../../../shared/core/lint/findings-document.ts';
 import { parseRestore } from '../../../shared/core/model/restore.ts';
 import { planRun } from '../../../shared/core/plan/plan-run.ts';
 import { PlanDocument } from '../../../shared/core/report/plan-document.ts';
@@ -13,6 +14,7 @@ import { RunStatus } from '../../../shared/core/report/run-status.ts';
 
 const folder = join(import.meta.dirname, '../../../docs/schemas');
 const published = {
+  'RestoreHookFindings.json': ['What lint has found: `lint -o json`', FindingsDocument],
   'RestoreHookPlan.json': ['A plan: `plan -o json`', PlanDocument],
   'RestoreHookRun.json': ['A run: `status -o json`, `apply -o json`', RunDocument],
   'status-annotation.json': ["The Restore's annotation restorehooks.io/status", RunStatus],

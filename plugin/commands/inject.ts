@@ -1,0 +1,74 @@
+import type { Restore } from '../../shared/core/model/restore.ts';
+import { hookEntriesOf, patternNotices } from '../../shared/core/plan/sources.ts';
+import { sanitizeLine } from '../../shared/core/sanitize.ts';
+import { filenameArg } from '../args.ts';
+import type { CommandResult } from '../command.ts';
+import { defineCommand } from '../command.ts';
+import type { Injected } from '../injection.ts';
+import { injectInto } from '../injection.ts';
+import { readInput, readTexts } from '../input.ts';
+import { planArgs, readHookFiles, theRestore } from '../plan-input.ts';
+import { usage } from '../session.ts';
+
+export const inject = defineCommand({
+  args: {
+    ...filenameArg,
+    restore: { type: 'string', value: 'FILE', description: 'A Restore: its hooks, filters and namespaceMapping count' },
+    hooks: planArgs.hooks,
+    namespace: {
+      type: 'string',
+      short: 'n',
+      value: 'NAMESPACE',
+      description: 'Of manifests that name none (default: default)',
+    },
+  },
+  positionals: {},
+  examples: [
+    ['inject -f pods.yaml --restore restore.yaml', "the manifests, with the init containers of the Restore's hooks"],
+    ['inject --hooks hooks.yaml < web.yaml | kubectl apply -f -', 'a filter from stdin'],
+    ['inject -f web.yaml', 'only what the init.hook… annotations of pods and templates say'],
+  ],
+  details:
+    'Pods, and the templates of Deployment, StatefulSet, DaemonSet, ReplicaSet, Job and CronJob. Only lines are ' +
+    'inserted; all else, comments too, is passed on as it is. What has its init containers already stays unchanged. ' +
+    'What was done is said on stderr.',
+
+  async run(args, context): Promise<CommandResult> {
+    const filenames = args.filename.length > 0 ? args.filename : ['-'];
+    const restoreFiles = args.restore === undefined ? [] : [args.restore];
+    if ([...filenames, ...restoreFiles, ...args.hooks].filter((name) => name === '-').length > 1) {
+      throw usage('stdin (-) can be read only once', 'give -f, --restore or --hooks a file');
+    }
+    const restore: Restore | undefined =
+      args.restore === undefined ? undefined : theRestore(await readInput(restoreFiles, context), '--restore');
+    const entries = hookEntriesOf(restore, await readHookFiles(args.hooks, context));
+    const texts = await readTexts(filenames, context);
+    const input = { entries, restore, namespace: args.namespace };
+    const injected = texts.map(({ text, file }) => injectInto(text, file, input));
+
+    const say = (line: string) => context.stderr.write(`${sanitizeLine(line)}\n`);
+    for (const { message } of patternNotices(entries)) say(`warning: ${message}`);
+    for (const { warnings } of injected) for (const warning of warnings) say(`warning: ${warning}`);
+    const changes = injected.flatMap((each) => each.changes);
+    for (const change of changes.length > 0 ? changes : ['nothing to inject']) say(change);
+    return { view: { kind: 'filtered', text: joined(injected) } };
+  },
+});
+
+/** Several files as one stream: JSON objects stand one behind the other, YAML documents need a line between them. */
+function joined(parts: readonly Injected[]): string {
+  const [first, ...rest] = parts.filter(({ text }) => text.trim() !== '');
+  if (first === undefined) return parts.map(({ text }) => text).join('');
+  if (rest.length === 0) return first.text;
+  const all = [first, ...rest];
+  const separator = all.every(({ isJson }) => isJson) ? '' : '---\n';
+  // A stream that begins with JSON is taken for JSON to its end.
+  const start = first.isJson ? separator : '';
+  return start + all.map(({ text }) => endLine(text)).reduce((stream, text) => stream + separatorBefore(text) + text);
+
+  function separatorBefore(text: string): string {
+    return text.startsWith('---') ? '' : separator;
+  }
+}
+
+const endLine = (text: string): string => (text.endsWith('\n') ? text : `${text}\n`);

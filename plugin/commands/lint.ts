@@ -1,0 +1,179 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { shortenName } from '../../shared/core/digest.ts';
+import { ExitCode, RestoreHooksError } from '../../shared/core/errors.ts';
+import { atLeast, lint as findingsIn, RULES } from '../../shared/core/lint/lint.ts';
+import type { Severity } from '../../shared/core/lint/rule.ts';
+import { RESTORE_NAME_LABEL } from '../../shared/core/names.ts';
+import { sanitizeLine } from '../../shared/core/sanitize.ts';
+import { filenameArg, kubeArgs } from '../args.ts';
+import type { CommandResult } from '../command.ts';
+import { defineCommand } from '../command.ts';
+import type { Context } from '../context.ts';
+import { readTexts } from '../input.ts';
+import { github, human, json, sarif } from '../lint/formats.ts';
+import type { Located, Source } from '../lint/source.ts';
+import { inOrder, locate, sourcesOf, withEdits } from '../lint/source.ts';
+import type { Session } from '../session.ts';
+import { usage, withCluster } from '../session.ts';
+
+const severities = ['error', 'warning', 'info'] as const;
+
+export const lint = defineCommand({
+  args: {
+    'fail-on': {
+      type: 'string',
+      value: 'SEVERITY',
+      choices: severities,
+      default: 'warning',
+      description: 'The least severity of a finding that makes it exit 3',
+    },
+    severity: {
+      type: 'string',
+      value: 'SEVERITY',
+      choices: severities,
+      description: 'The least severity that is shown (default: warning, or what --fail-on asks for)',
+    },
+    fix: { type: 'boolean', description: 'Mend in the files what can be mended without asking' },
+    recursive: { type: 'boolean', short: 'R', description: 'Also the directories below those of -f' },
+    output: {
+      type: 'string',
+      short: 'o',
+      value: 'FORMAT',
+      choices: ['json', 'sarif', 'github'],
+      description: 'Output format',
+    },
+    ...filenameArg,
+    ...kubeArgs,
+  },
+  positionals: { restore: { description: 'A Restore in the cluster, with its live pods', optional: true } },
+  examples: [
+    ['lint -f restore.yaml -f pods/', 'a Restore, and the pods or workloads that its hooks are for'],
+    ['lint -f deploy.yaml --fix', 'mend mistyped keys and values in place'],
+    ['lint -f manifests/ -o sarif > lint.sarif', 'for code scanning'],
+    ['lint nightly', 'a Restore in the cluster'],
+  ],
+  details:
+    'Looks at Restores, RestoreHooks, Pods and workloads with a pod template; other objects are passed over. ' +
+    'Rules that need more than one object look at all that are given. docs/lint.md has a section for each rule.',
+
+  async run(args, context): Promise<CommandResult> {
+    const { restore, filename, fix, failOn } = args;
+    if (filename.length > 0 === (restore !== undefined)) {
+      throw usage('give either a RESTORE or -f', 'usage: kubectl restorehooks lint RESTORE, or lint -f FILE');
+    }
+    if (fix && restore !== undefined) throw usage('--fix mends files, and nothing in a cluster');
+    if (fix && filename.includes('-')) {
+      throw usage("--fix can't mend stdin", 'write it to a file first, and give that with -f');
+    }
+    const found =
+      restore === undefined
+        ? await inFiles(filename, args, context)
+        : await withCluster(args, context, (session) => inCluster(session, restore));
+    const least = args.severity ?? (failOn === 'info' ? 'info' : 'warning');
+    const shown = found.filter(({ rule }) => atLeast(rule.severity, least));
+    summarize(found, shown, context);
+    const failed = found.some(({ rule }) => atLeast(rule.severity, failOn));
+    return {
+      view: { kind: 'text', text: printed(shown, args.output) },
+      exit: failed ? ExitCode.HookFailed : ExitCode.Ok,
+    };
+  },
+});
+
+function printed(findings: readonly Located[], format: 'json' | 'sarif' | 'github' | undefined): string {
+  if (format === 'json') return json(findings);
+  if (format === 'sarif') return sarif(findings, RULES);
+  return format === 'github' ? github(findings) : human(findings);
+}
+
+function summarize(found: readonly Located[], shown: readonly Located[], { stderr }: Context): void {
+  const count = (severity: Severity): string[] => {
+    const size = shown.filter(({ rule }) => rule.severity === severity).length;
+    return size === 0 ? [] : [severity === 'info' ? `${size} info` : `${size} ${severity}${size === 1 ? '' : 's'}`];
+  };
+  const counts = severities.flatMap(count).join(', ') || 'nothing found';
+  const fixable = shown.filter(({ splice }) => splice !== undefined).length;
+  const hidden = found.length - shown.length;
+  const more = [
+    ...(fixable > 0 ? [`${fixable} can be mended with --fix`] : []),
+    ...(hidden > 0 ? [`${hidden} more with --severity=info`] : []),
+  ];
+  stderr.write(`${counts}${more.length > 0 ? ` (${more.join('; ')})` : ''}\n`);
+}
+
+/** A mended key can bring another mistake to light; each round mends at least one, so that it ends. */
+const MAX_ROUNDS = 10;
+
+async function inFiles(
+  filenames: readonly string[],
+  { fix, recursive }: { fix: boolean; recursive: boolean },
+  context: Context,
+): Promise<Located[]> {
+  let texts = await readTexts(filenames, context, recursive);
+  let found = findAll(texts);
+  for (let round = 0; fix && round < MAX_ROUNDS && found.some(({ splice }) => splice); round++) {
+    texts = texts.map(({ file, text }) => {
+      const mended = withEdits(
+        text,
+        found.filter(({ source }) => source.file === file),
+      );
+      for (const { line, column, splice } of mended.made) {
+        const old = text.slice(splice?.from, splice?.to);
+        context.stderr.write(sanitizeLine(`${file}:${line}:${column}: fixed: ${old} -> ${splice?.text}`).concat('\n'));
+      }
+      if (mended.made.length > 0) save(file, text, mended.text, context);
+      return { file, text: mended.text };
+    });
+    found = findAll(texts);
+  }
+  return found;
+}
+
+function findAll(texts: readonly { text: string; file: string }[]): Located[] {
+  const sources = texts.flatMap(sourcesOf);
+  const findings = findingsIn(sources.map(({ object }) => object)).map((finding) => locate(finding, sources));
+  return inOrder(
+    findings,
+    texts.map(({ file }) => file),
+  );
+}
+
+function save(file: string, old: string, mended: string, { cwd }: Context): void {
+  const full = path.resolve(cwd, file);
+  try {
+    const bytes = readFileSync(full);
+    const bom = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? '\ufeff' : '';
+    if (!bytes.equals(Buffer.from(bom + old))) throw new RestoreHooksError('INVALID_INPUT', `${file} has just changed`);
+    writeFileSync(full, bom + mended);
+  } catch (error) {
+    if (error instanceof RestoreHooksError) throw error;
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    throw new RestoreHooksError('INVALID_INPUT', `${file} can't be written: ${code}`, { cause: error });
+  }
+}
+
+async function inCluster({ client, namespace }: Session, name: string): Promise<Located[]> {
+  const { getRestoreObject, listPodObjects } = await import('../../shared/kubernetes/restores.ts');
+  const [restore, pods] = await Promise.all([
+    getRestoreObject(client, namespace, name),
+    listPodObjects(client, `${RESTORE_NAME_LABEL}=${shortenName(name)}`),
+  ]);
+  const sources: Source[] = [
+    asSource({ ...restore, apiVersion: 'velero.io/v1', kind: 'Restore' }),
+    ...pods.map((pod) => asSource({ ...pod, apiVersion: 'v1', kind: 'Pod' })),
+  ];
+  const findings = findingsIn(
+    sources.map(({ object }) => object),
+    { live: true },
+  );
+  return inOrder(
+    findings.map((finding) => locate({ ...finding }, sources)),
+    sources.map(({ file }) => file),
+  );
+}
+
+function asSource(object: Readonly<Record<string, unknown>>): Source {
+  const { name, namespace } = (object['metadata'] ?? {}) as Record<string, unknown>;
+  return { object, file: `${object['kind']} ${namespace}/${name}`, document: 0, path: [] };
+}

@@ -1,0 +1,106 @@
+import type { FindingsDocument } from '../../shared/core/lint/findings-document.ts';
+import { formatPath } from '../../shared/core/lint/path.ts';
+import type { Rule, Severity } from '../../shared/core/lint/rule.ts';
+import { sanitizeLine } from '../../shared/core/sanitize.ts';
+import { VERSION } from '../../shared/core/version.ts';
+import { formatJson } from '../output/json.ts';
+import type { Located } from './source.ts';
+
+export const pageOf = (id: string): string => `docs/lint.md#${id}`;
+
+const placeOf = ({ source, line, column, place }: Located): string =>
+  line === undefined ? `${source.file}: ${formatPath(place.path)}` : `${source.file}:${line}:${column}`;
+
+export function human(findings: readonly Located[]): string {
+  return findings
+    .map((finding) => {
+      const { rule, message } = finding;
+      return `${sanitizeLine(`${placeOf(finding)}: ${rule.severity}: ${message} (${rule.id})`)}\n    ${rule.fix}\n`;
+    })
+    .join('');
+}
+
+export function json(findings: readonly Located[]): string {
+  const count = (severity: Severity) => findings.filter(({ rule }) => rule.severity === severity).length;
+  const document: FindingsDocument = {
+    apiVersion: 'restorehooks.io/v1',
+    kind: 'RestoreHookFindings',
+    counts: { error: count('error'), warning: count('warning'), info: count('info') },
+    findings: findings.map(({ rule, source, line, column, place, message, splice }) => ({
+      id: rule.id,
+      severity: rule.severity,
+      file: source.file,
+      ...(line === undefined || column === undefined ? {} : { line, column }),
+      path: formatPath(place.path),
+      message,
+      reason: rule.reason,
+      fix: rule.fix,
+      fixable: splice !== undefined,
+      page: pageOf(rule.id),
+    })),
+  };
+  return formatJson(document);
+}
+
+const LEVEL = { error: 'error', warning: 'warning', info: 'note' } as const;
+
+/** SARIF 2.1.0, as code scanning services read it. */
+export function sarif(findings: readonly Located[], rules: readonly Rule[]): string {
+  const ids = rules.map(({ id }) => id);
+  return formatJson({
+    $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
+    version: '2.1.0',
+    runs: [
+      {
+        columnKind: 'utf16CodeUnits',
+        tool: {
+          driver: {
+            name: 'kubectl-restorehooks',
+            semanticVersion: VERSION,
+            rules: rules.map(({ id, severity, reason, fix }) => ({
+              id,
+              shortDescription: { text: reason },
+              help: { text: `${fix} See ${pageOf(id)}.` },
+              defaultConfiguration: { level: LEVEL[severity] },
+            })),
+          },
+        },
+        results: findings.map(({ rule, source, line, column, place, message }) => ({
+          ruleId: rule.id,
+          ruleIndex: ids.indexOf(rule.id),
+          level: LEVEL[rule.severity],
+          message: { text: `${message}. ${rule.fix}` },
+          locations: [
+            line === undefined
+              ? { logicalLocations: [{ fullyQualifiedName: `${source.file}: ${formatPath(place.path)}` }] }
+              : {
+                  physicalLocation: {
+                    artifactLocation: { uri: encodeURI(source.file.replaceAll('\\', '/')) },
+                    region: { startLine: line, startColumn: column },
+                  },
+                },
+          ],
+        })),
+      },
+    ],
+  });
+}
+
+const COMMAND = { error: 'error', warning: 'warning', info: 'notice' } as const;
+
+/** Workflow commands, which GitHub shows as annotations of the changed lines. */
+export function github(findings: readonly Located[]): string {
+  return findings
+    .map(({ rule, source, line, column, message }) => {
+      const properties = {
+        ...(line === undefined ? {} : { file: source.file, line, col: column }),
+        title: rule.id,
+      };
+      const listed = Object.entries(properties).map(([key, value]) => `${key}=${property(String(value))}`);
+      return `::${COMMAND[rule.severity]} ${listed.join(',')}::${data(`${message}. ${rule.fix}`)}\n`;
+    })
+    .join('');
+}
+
+const data = (text: string): string => text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
+const property = (text: string): string => data(text).replaceAll(':', '%3A').replaceAll(',', '%2C');

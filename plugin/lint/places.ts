@@ -1,0 +1,94 @@
+import type { Document, Node, Pair, Scalar } from 'yaml';
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments } from 'yaml';
+import type { Place } from '../../shared/core/lint/rule.ts';
+
+/** Where a value or a key stands in a text. */
+export interface Spot {
+  readonly offset: number;
+  /** From 1, in UTF-16 units, within the text. */
+  readonly line: number;
+  readonly column: number;
+  /** The scalar itself, if it stands there and nowhere else: behind an alias or a merge it is also another's. */
+  readonly own?: Scalar & { readonly range: [number, number, number] };
+}
+
+/** The places of all values of a text. js-yaml has read the text, and keeps no places; here only places are asked for. */
+export class Places {
+  readonly #documents: readonly Document.Parsed[];
+  readonly #lines = new LineCounter();
+
+  constructor(text: string) {
+    const documents = parseAllDocuments(text, {
+      lineCounter: this.#lines,
+      uniqueKeys: false,
+      logLevel: 'silent',
+    });
+    this.#documents = Array.isArray(documents) ? documents : [];
+  }
+
+  /** Of what isn't there: where the nearest thing around it stands. */
+  of(document: number, path: Place['path'], part: Place['part']): Spot {
+    const found = this.#documents[document];
+    let node: unknown = found?.contents;
+    let key: unknown;
+    let shared = false;
+    let whole = true;
+    for (const name of path) {
+      if (isAlias(node)) [node, shared] = [found && node.resolve(found), true];
+      if (isSeq(node) && typeof name === 'number' && node.items[name] !== undefined) {
+        [node, key] = [node.items[name], undefined];
+        continue;
+      }
+      const pair = isMap(node) ? pairOf(node.items as Pair[], name) : undefined;
+      const merged =
+        pair === undefined && isMap(node) && found ? mergedPair(node.items as Pair[], name, found) : undefined;
+      if (merged) shared = true;
+      const next = pair ?? merged;
+      if (next === undefined) {
+        whole = false;
+        break;
+      }
+      [key, node] = [next.key, next.value];
+    }
+    // A place that isn't there is best shown by the key of what it should be in.
+    const isEmpty = isScalar(node) && node.type === 'PLAIN' && node.source === '';
+    const best = ((part === 'key' || !whole || isEmpty) && key) || node;
+    const offset = (best as Node | undefined)?.range?.[0] ?? found?.contents?.range?.[0] ?? 0;
+    const { line, col } = this.#lines.linePos(offset);
+    const own = whole && !shared && isScalar(best) && isPlainEnough(best) ? best : undefined;
+    return {
+      offset,
+      line: Math.max(line, 1),
+      column: Math.max(col, 1),
+      ...(own ? { own: own as Spot['own'] } : {}),
+    } as Spot;
+  }
+}
+
+const pairOf = (pairs: readonly Pair[], name: string | number): Pair | undefined =>
+  pairs.find(({ key }) => isScalar(key) && (String(key.value) === String(name) || key.source === String(name)));
+
+function mergedPair(pairs: readonly Pair[], name: string | number, document: Document.Parsed): Pair | undefined {
+  for (const { key, value } of pairs) {
+    if (!isScalar(key) || key.value !== '<<') continue;
+    for (const each of isSeq(value) ? value.items : [value]) {
+      const map = isAlias(each) ? each.resolve(document) : each;
+      const found = isMap(map) ? pairOf(map.items as Pair[], name) : undefined;
+      if (found) return found;
+    }
+  }
+  return undefined;
+}
+
+const isPlainEnough = ({ type, anchor, tag }: Scalar): boolean =>
+  (type === 'PLAIN' || type === 'QUOTE_DOUBLE' || type === 'QUOTE_SINGLE') && !anchor && !tag;
+
+/** The text as a scalar, written in the style that the old one has. */
+export function scalarSource(text: string, { type }: Pick<Scalar, 'type'>, isKey: boolean): string {
+  if (type === 'QUOTE_DOUBLE') return JSON.stringify(text);
+  if (type === 'QUOTE_SINGLE') return `'${text.replaceAll("'", "''")}'`;
+  const isString = /^[A-Za-z0-9][\w./-]*$/.test(text) && !NOT_A_STRING.test(text);
+  return isKey || isString ? text : JSON.stringify(text);
+}
+/** What YAML 1.1 could take for a boolean, a null or a number. */
+const NOT_A_STRING = /^(?:y|n|yes|no|on|off|true|false|null|[-+.\d_:a-f]*|0x.*|\d.*e\d*)$/i;

@@ -1,0 +1,46 @@
+import { collect } from './collect.ts';
+import type { Finding, Rule, Severity } from './rule.ts';
+import { SEVERITIES } from './rule.ts';
+import { annotationRules } from './rules/annotations.ts';
+import { commandRules } from './rules/commands.ts';
+import { entryRules } from './rules/entries.ts';
+import { fieldRules } from './rules/fields.ts';
+import { initRules } from './rules/init.ts';
+import { podRules } from './rules/pods.ts';
+import { valueRules } from './rules/values.ts';
+import type { Subjects } from './subjects.ts';
+
+/** All rules, in the order of docs/lint.md. */
+export const RULES: readonly Rule[] = [
+  ...annotationRules,
+  ...commandRules,
+  ...valueRules,
+  ...podRules,
+  ...initRules,
+  ...entryRules,
+  ...fieldRules,
+];
+
+/**
+ * What is wrong, or not as it was probably meant, with hooks in these objects: Restores, RestoreHooks, Pods and workloads
+ * with templates; others are passed over. By object, then by rule.
+ */
+export function lint(objects: readonly unknown[], { live = false }: { live?: boolean } = {}): Finding[] {
+  const subjects = collect(objects, live);
+  const findings: Finding[] = [];
+  for (const rule of RULES) check(rule, subjects[rule.on], findings);
+  return findings;
+}
+
+function check(rule: Rule, subjects: readonly Subjects[keyof Subjects][], findings: Finding[]): void {
+  const { id, severity, reason, fix } = rule;
+  for (const subject of subjects) {
+    // Each rule gets the subjects that it asks for.
+    (rule.check as (subject: unknown, report: Parameters<Rule['check']>[1]) => void)(subject, (place, message, edit) =>
+      findings.push({ rule: { id, severity, reason, fix }, place, message, ...(edit ? { edit } : {}) }),
+    );
+  }
+}
+
+export const atLeast = (severity: Severity, least: Severity): boolean =>
+  SEVERITIES.indexOf(severity) >= SEVERITIES.indexOf(least);

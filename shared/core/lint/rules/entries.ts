@@ -1,0 +1,167 @@
+import { admitsPods } from '../../model/includes-excludes.ts';
+import { LabelSelector, labelSelectorProblems } from '../../model/label-selector.ts';
+import { pathOf } from '../path.ts';
+import type { Rule } from '../rule.ts';
+import { below, quote } from '../rule.ts';
+import type { Fields, LintedEntry } from '../subjects.ts';
+
+/** Given to pods by those that create them, so that a template doesn't have them. */
+const GIVEN_LATER =
+  /^(?:pod-template-hash|controller-revision-hash|pod-template-generation|controller-uid|job-name|statefulset\.kubernetes\.io\/.*|apps\.kubernetes\.io\/.*|batch\.kubernetes\.io\/.*|velero\.io\/.*)$/;
+
+const strings = (value: unknown): string[] =>
+  Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
+
+const isPattern = (name: string): boolean => /[*?[\]{}\\]/.test(name);
+
+function selectorKeys({ labelSelector }: Fields): string[] {
+  const parsed = LabelSelector.safeParse(labelSelector ?? {});
+  if (!parsed.success) return [];
+  const { matchLabels, matchExpressions } = parsed.data;
+  return [...Object.keys(matchLabels ?? {}), ...(matchExpressions ?? []).map(({ key }) => key)];
+}
+
+const mayMatchLater = ({ fields, given }: LintedEntry): boolean =>
+  given.some(({ template }) => template !== undefined) && selectorKeys(fields).some((key) => GIVEN_LATER.test(key));
+
+export const entryRules: readonly Rule[] = [
+  {
+    id: 'entry-matches-nothing',
+    severity: 'warning',
+    on: 'entry',
+    reason: 'A hook that applies to no pod never runs, and nothing says so at the restore.',
+    fix: 'Compare its namespaces (of the target, after namespaceMapping) and labels with those of the pods.',
+    check(entry, report) {
+      const { selectorIsValid, pods, given, place, title } = entry;
+      if (entry.entry === undefined || !selectorIsValid || given.length === 0 || pods.length > 0) return;
+      // These have findings of their own.
+      if (!entry.entry.admitsPods || entry.entry.badPatterns.length > 0 || mayMatchLater(entry)) return;
+      report(place, `${title} matches none of the ${given.length} pods and templates given`);
+    },
+  },
+  {
+    id: 'entry-outside-restore',
+    severity: 'warning',
+    on: 'list',
+    reason: 'An entry whose namespaces are none of those that are restored to applies to nothing.',
+    fix: 'Name the namespaces that the pods are restored to, after namespaceMapping.',
+    check({ kind, object, entries }, report) {
+      const spec = ((object as Fields)['spec'] ?? {}) as Fields;
+      const from = strings(spec['includedNamespaces']);
+      if (kind !== 'Restore' || from.length === 0 || from.some(isPattern)) return;
+      const mapping = (spec['namespaceMapping'] ?? {}) as Fields;
+      const targets = from.map((name) => (Object.hasOwn(mapping, name) ? mapping[name] : name));
+      for (const { fields, place, title } of entries) {
+        const names = strings(fields['includedNamespaces']);
+        if (names.length === 0 || names.some((name) => isPattern(name) || targets.includes(name))) continue;
+        const restoredTo = targets.map(String).join(', ');
+        report(below(place, 'includedNamespaces'), `${title}: pods are restored to ${restoredTo} only`);
+      }
+    },
+  },
+  {
+    id: 'entry-without-hooks',
+    severity: 'warning',
+    on: 'entry',
+    reason: 'An entry without an exec or init hook does nothing.',
+    fix: 'Give it a hook under postHooks, or take it away.',
+    check({ fields, place, title }, report) {
+      const hooks = fields['postHooks'];
+      if (!Array.isArray(hooks) || hooks.length === 0) return report(place, `${title} has no postHooks`);
+      for (const [index, hook] of hooks.entries()) {
+        const { exec, init } = (hook ?? {}) as Fields;
+        if (exec || init) continue;
+        report(below(place, 'postHooks', index), `${title}: postHooks[${index}] has neither exec nor init`);
+      }
+    },
+  },
+  {
+    id: 'namespace-pattern-invalid',
+    severity: 'error',
+    on: 'entry',
+    reason: 'A pattern that can not be parsed matches nothing.',
+    fix: 'Close its brackets, or write * for any text.',
+    check({ entry, fields, place, title }, report) {
+      for (const key of ['includedNamespaces', 'excludedNamespaces']) {
+        for (const [index, pattern] of strings(fields[key]).entries()) {
+          if (!entry?.badPatterns.includes(pattern)) continue;
+          report(below(place, key, index), `${title}: the pattern ${quote(pattern)} can't be parsed`);
+        }
+      }
+    },
+  },
+  {
+    id: 'included-and-excluded',
+    severity: 'warning',
+    on: 'entry',
+    reason: 'What is excluded stays out, even if it is included as well.',
+    fix: 'Take it out of one of the two lists.',
+    check({ fields, place, title }, report) {
+      for (const kind of ['Namespaces', 'Resources']) {
+        const included = strings(fields[`included${kind}`]);
+        for (const [index, name] of strings(fields[`excluded${kind}`]).entries()) {
+          // Velero passes over an excluded * of resources.
+          const all = name === '*' && kind === 'Namespaces';
+          if (!included.includes(name) && !all) continue;
+          const message = all ? 'all namespaces are excluded' : `${quote(name)} is both included and excluded`;
+          report(below(place, `excluded${kind}`, index), `${title}: ${message}`);
+        }
+      }
+    },
+  },
+  {
+    id: 'entry-excludes-pods',
+    severity: 'error',
+    on: 'entry',
+    reason: 'Hooks run in pods: an entry whose resources do not admit pods applies to nothing.',
+    fix: 'Add pods to includedResources, or leave the list out.',
+    check({ fields, place, title }, report) {
+      const [included, excluded] = [strings(fields['includedResources']), strings(fields['excludedResources'])];
+      if (admitsPods(included, excluded)) return;
+      const key = admitsPods(included, []) ? 'excludedResources' : 'includedResources';
+      report(below(place, key), `${title}: its resources don't admit pods`);
+    },
+  },
+  {
+    id: 'label-selector-invalid',
+    severity: 'error',
+    on: 'entry',
+    reason: 'Velero refuses a Restore with a label selector that Kubernetes does not accept.',
+    fix: 'Use label keys and values, and the operators In, NotIn, Exists, DoesNotExist.',
+    check({ fields, place, title }, report) {
+      const parsed = LabelSelector.safeParse(fields['labelSelector'] ?? {});
+      if (!parsed.success) return;
+      for (const { path, expected } of labelSelectorProblems(parsed.data)) {
+        report(below(place, 'labelSelector', ...pathOf(path)), `${title}: expected ${expected}`);
+      }
+    },
+  },
+  {
+    id: 'entry-without-name',
+    severity: 'warning',
+    on: 'entry',
+    reason: 'Velero demands a name, and reports and --only name a hook by it.',
+    fix: 'Give the entry a name.',
+    check({ fields, place }, report) {
+      if (fields['name'] === undefined || fields['name'] === null || fields['name'] === '') {
+        report(place, 'this entry has no name');
+      }
+    },
+  },
+  {
+    id: 'entry-name-duplicate',
+    severity: 'warning',
+    on: 'list',
+    reason: 'Two entries of the same name can not be told apart in a plan or a report.',
+    fix: 'Give each entry a name of its own.',
+    check({ entries }, report) {
+      const seen = new Set<unknown>();
+      for (const { fields, place } of entries) {
+        const name = fields['name'];
+        if (typeof name !== 'string' || name === '') continue;
+        if (seen.has(name)) report(below(place, 'name'), `the name ${quote(name)} is taken by an entry before it`);
+        seen.add(name);
+      }
+    },
+  },
+];

@@ -1,0 +1,98 @@
+import { canonicalJson } from '../digest.ts';
+import type { InitContainer } from '../model/restore.ts';
+import type { PlannedInitContainer } from './plan-init-hooks.ts';
+import { GENERATED_NAME, ownBeforeHooks } from './plan-init-hooks.ts';
+
+/** An init container as it stands in a manifest. */
+export interface OwnContainer {
+  readonly name: string;
+  readonly [field: string]: unknown;
+}
+
+export interface MissingInitContainers {
+  /** What is still to be inserted, before which of the pod's own (their number: behind the last). */
+  readonly missing: readonly { readonly at: number; readonly container: InitContainer }[];
+  /** The pod's own, less those that are the hooks' already. */
+  readonly own: readonly OwnContainer[];
+}
+
+/**
+ * Which of the hooks' containers a pod lacks. One that it has stays as and where it is: an API server may have filled
+ * it up with defaults, and Velero makes up other names.
+ */
+export function missingInitContainers(
+  own: readonly OwnContainer[],
+  planned: readonly PlannedInitContainer[],
+): MissingInitContainers {
+  const places = new Map<PlannedInitContainer, number>();
+  const taken = new Set<number>();
+  for (const isIt of [isSame, isFilledUp]) {
+    for (const each of planned) {
+      if (places.has(each)) continue;
+      const at = own.findIndex((container, index) => !taken.has(index) && isIt(each, container));
+      if (at < 0) continue;
+      places.set(each, at);
+      taken.add(at);
+    }
+  }
+  let next = ownBeforeHooks(own);
+  const missing: { at: number; container: InitContainer }[] = [];
+  for (const each of planned) {
+    const at = places.get(each);
+    if (at === undefined) missing.push({ at: next, container: each.container });
+    else next = Math.max(next, at + 1);
+  }
+  return { missing, own: own.filter((_, index) => !taken.has(index)) };
+}
+
+const isSame = ({ container }: PlannedInitContainer, own: OwnContainer): boolean =>
+  container.name === own.name && canonicalJson(container) === canonicalJson(own);
+
+function isFilledUp({ container, generatedName }: PlannedInitContainer, own: OwnContainer): boolean {
+  if (!(container.name === own.name || (generatedName && GENERATED_NAME.test(own.name)))) return false;
+  return holds({ ...own, name: container.name }, container);
+}
+
+/**
+ * Whether all that is given stands there, too. What is empty may be left out; between the objects of a list there may be
+ * others, such as the mount of a service account's token.
+ */
+function holds(there: unknown, given: unknown, inResources = false): boolean {
+  if (isEmpty(given) && (there === undefined || isEmpty(there))) return true;
+  if (Array.isArray(given) && Array.isArray(there)) return holdsItems(there, given);
+  if (typeof given !== 'object' || given === null) {
+    return there === given || (inResources && isSameQuantity(there, given));
+  }
+  if (typeof there !== 'object' || there === null || Array.isArray(there) !== Array.isArray(given)) return false;
+  return Object.entries(given).every(([key, value]) =>
+    holds((there as Record<string, unknown>)[key], value, inResources || key === 'resources'),
+  );
+}
+
+function holdsItems(there: readonly unknown[], given: readonly unknown[]): boolean {
+  if (there.some((item) => typeof item !== 'object')) return canonicalJson(there) === canonicalJson(given);
+  let from = 0;
+  return given.every((item) => {
+    from = 1 + there.findIndex((candidate, index) => index >= from && holds(candidate, item));
+    return from > 0;
+  });
+}
+
+const isEmpty = (value: unknown): boolean =>
+  value === null || value === '' || (typeof value === 'object' && Object.keys(value).length === 0);
+
+/** The API server writes quantities its own way: `1000m` is `1`, `1024Mi` is `1Gi`. */
+function isSameQuantity(there: unknown, given: unknown): boolean {
+  const size = quantity(given);
+  return size !== undefined && size === quantity(there);
+}
+
+function quantity(value: unknown): number | undefined {
+  const match = /^([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)([numkKMGTPE]?)(i?)$/.exec(String(value));
+  if (match === null) return undefined;
+  const [, number, unit = '', binary] = match;
+  const small = 'mun'.indexOf(unit);
+  if (unit !== '' && small >= 0) return Number(number) / 1000 ** (small + 1);
+  const power = unit === '' ? 0 : 'kMGTPE'.indexOf(unit.replace('K', 'k')) + 1;
+  return Number(number) * (binary ? 1024 : 1000) ** power;
+}

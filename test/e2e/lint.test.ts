@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import { after, describe, it } from 'node:test';
+import { entry, exec, hookAnnotations, mark, startSuite, VELERO } from './harness.ts';
+
+const e2e = await startSuite();
+after(() => e2e.close());
+
+describe('lint RESTORE', () => {
+  it('finds what does not fit between a Restore and its live pods, and changes nothing', async () => {
+    const scene = await e2e.scene('lint');
+    await scene.pod('web-0');
+    await scene.pod('db-0', { annotations: hookAnnotations(VELERO, mark('x'), { 'wait-timeout': '1d' }) });
+    await scene.restore({ hooks: [entry(exec(mark('warm'), { container: 'mian', waitTimeout: '5m' }))] });
+    const ran = await e2e.plugin('lint', scene.name, '-n', e2e.velero, '-o', 'json');
+    assert.equal(ran.code, 3, ran.stderr);
+    const restore = `Restore ${e2e.velero}/${scene.name}`;
+    const pod = `Pod ${scene.namespace}/db-0`;
+    assert.deepEqual(
+      ran.json().findings.map(({ id, file, path }: Record<string, string>) => [id, file, path]),
+      [
+        ['container-missing', restore, 'spec.hooks.resources[0].postHooks[0].exec.container'],
+        ['annotation-duration-invalid', pod, `metadata.annotations["${VELERO}/wait-timeout"]`],
+        ['annotation-hides-hooks', pod, `metadata.annotations["${VELERO}/command"]`],
+      ],
+    );
+    assert.deepEqual(await scene.marks('web-0'), []);
+  });
+
+  it('exits 0 for one that is right, and 4 for one that is not there', async () => {
+    const scene = await e2e.scene('lint-right');
+    await scene.pod('web-0');
+    await scene.restore({ hooks: [entry(exec(mark('warm'), { waitTimeout: '5m' }))] });
+    const right = await e2e.plugin('lint', scene.name, '-n', e2e.velero);
+    assert.deepEqual([right.code, right.stdout], [0, ''], right.stderr);
+    assert.equal((await e2e.plugin('lint', 'no-such', '-n', e2e.velero)).code, 4);
+  });
+});
