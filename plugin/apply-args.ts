@@ -1,0 +1,65 @@
+import { SERVICE_ACCOUNT } from '../shared/core/names.ts';
+import { DEFAULT_IMAGE } from '../shared/core/version.ts';
+import { filenameArg, kubeArgs, outputArg } from './args.ts';
+import type { Arguments } from './command.ts';
+import { planArgs } from './plan-input.ts';
+
+export const applyArgs = {
+  ...planArgs,
+  runner: {
+    type: 'string',
+    choices: ['job', 'local'],
+    default: 'job',
+    description: 'Where the hooks are run from: a Job in the cluster, or this process',
+  },
+  again: { type: 'boolean', description: 'Start over with all hooks, also those that succeeded' },
+  'no-wait': { type: 'boolean', description: "Return as soon as the Job is created; see it with 'status'" },
+  timeout: {
+    type: 'duration',
+    value: 'DURATION',
+    description: 'How long to follow the run (1m30s); the run itself goes on',
+  },
+  'dry-run': {
+    type: 'string',
+    choices: ['client', 'server'],
+    bare: 'client',
+    description: 'Create nothing: print the manifests, or have the API server check them',
+  },
+  image: { type: 'string', value: 'IMAGE', default: DEFAULT_IMAGE, description: "The runner's image" },
+  'image-pull-secret': {
+    type: 'strings',
+    value: 'SECRET',
+    description: 'Secret to pull the image with; can be repeated',
+  },
+  'service-account': {
+    type: 'string',
+    value: 'NAME',
+    default: SERVICE_ACCOUNT,
+    description: 'The ServiceAccount that the Job runs as',
+  },
+  'max-concurrent': {
+    type: 'integer',
+    min: 1,
+    default: 64,
+    description: 'How many pods may have a hook running at the same time',
+  },
+  capture: {
+    type: 'string',
+    choices: ['none', 'tail'],
+    default: 'tail',
+    description: "How much of the hooks' output the report keeps",
+  },
+  'fail-on': {
+    type: 'string',
+    choices: ['fail', 'any'],
+    default: 'fail',
+    description: 'Which failures make the exit code 3: those of onError: Fail hooks, or any',
+  },
+  'allow-no-match': { type: 'boolean', description: 'Exit 0 where the Restore has hooks but none matches a pod' },
+  'keep-restore-phase': { type: 'boolean', description: "Leave the Restore's own phase alone" },
+  ...filenameArg,
+  ...outputArg(['json', 'yaml', 'wide', 'name']),
+  ...kubeArgs,
+} as const;
+
+export type ApplyArguments = Omit<Arguments<typeof applyArgs, Record<never, never>>, 'output'>;
