@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
@@ -149,7 +149,10 @@ export async function startEmbeddedCluster(options: EmbeddedClusterOptions = {})
   };
   const writeKubeconfig = async (user: string, namespace?: string): Promise<string> => {
     const path = join(root, `kubeconfig-${encodeURIComponent(user)}-${namespace ?? ''}`);
-    await writeFile(path, kubeconfig(user, namespace), { mode: 0o600 });
+    // Several pods of one account are given the same file: none may read it half written.
+    const whole = `${path}.${randomUUID()}`;
+    await writeFile(whole, kubeconfig(user, namespace), { mode: 0o600 });
+    await rename(whole, path);
     return path;
   };
 
