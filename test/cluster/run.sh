@@ -20,13 +20,16 @@ else
   command=(node --test --test-concurrency=1 "${files[@]}")
 fi
 
-node build.mjs
-bash deploy/image/build.sh
-"$bed" down >/dev/null # what a crash has left
-trap '"$bed" down' EXIT
-trap 'exit 143' TERM
-trap 'exit 129' HUP
-trap 'exit 130' INT
-"$bed" up
-"$bed" load dist/runner.docker.tar
+# stdout is the tests' or the command's own.
+{
+  node build.mjs
+  bash deploy/image/build.sh
+  "$bed" down # what a crash has left
+  trap '"$bed" down >&2' EXIT
+  trap 'exit 143' TERM
+  trap 'exit 129' HUP
+  trap 'exit 130' INT
+  "$bed" up
+  "$bed" load dist/runner.docker.tar
+} >&2
 RESTOREHOOKS_TEST_CLUSTER=1 "$bed" in "${command[@]}" </dev/null
