@@ -4,6 +4,7 @@ import type { ExitCode } from '../shared/core/errors.ts';
 import { RestoreHooksError } from '../shared/core/errors.ts';
 import type { RunOptions } from '../shared/core/manifests/job.ts';
 import type { Restore } from '../shared/core/model/restore.ts';
+import { runName } from '../shared/core/names.ts';
 import type { PlannedRun, PlanRequest } from '../shared/core/plan/plan-run.ts';
 import { nothingToRun, planRun, refuseWhileBusy } from '../shared/core/plan/plan-run.ts';
 import { busyPhase } from '../shared/core/plan/velero.ts';
@@ -168,7 +169,7 @@ export class Application {
     const status = newStatus(restore, {
       runID,
       planned,
-      runner: { kind: 'job' },
+      runner: { kind: 'job', name: runName(this.#name, runID) },
       options: this.#options,
       now: this.#context.clock.now(),
     });

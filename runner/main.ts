@@ -64,14 +64,7 @@ async function run(client: KubeClient, config: RunnerConfig, env: Env, log: Logg
     const earlier = runStatusOf(current);
     const isTakenIntoAccount = config.again || earlier?.runID === config.after;
     if (!isTakenIntoAccount) refuseWhatMayHaveRun(current.metadata.name, earlier, document.digest);
-    const unnamed = newStatus(current, {
-      runID,
-      planned: { document },
-      runner: { kind: 'job' },
-      options,
-      now: systemClock.now(),
-    });
-    return { ...unnamed, runner };
+    return newStatus(current, { runID, planned: { document }, runner, options, now: systemClock.now() });
   });
   log.info('run claimed', {
     restore: name,

@@ -3,7 +3,6 @@ import { RestoreHooksError } from '../core/errors.ts';
 import { noCounts } from '../core/executor/state.ts';
 import type { RunOptions } from '../core/manifests/job.ts';
 import type { Restore } from '../core/model/restore.ts';
-import { runName } from '../core/names.ts';
 import type { PlannedRun } from '../core/plan/plan-run.ts';
 import { formatInstant } from '../core/report/instant.ts';
 import type { RunStatus } from '../core/report/run-status.ts';
@@ -20,7 +19,7 @@ export const newRunID = (): string => Array.from({ length: 6 }, () => ALPHABET[r
 export interface NewRun {
   readonly runID: string;
   readonly planned: Pick<PlannedRun, 'document'>;
-  readonly runner: { readonly kind: 'job' } | { readonly kind: 'local'; readonly name: string };
+  readonly runner: RunStatus['runner'];
   readonly options: Pick<RunOptions, 'failOn'>;
   readonly now: number;
 }
@@ -37,7 +36,7 @@ export function newStatus(restore: Restore, { runID, planned: { document }, runn
     attempt: (earlier?.attempt ?? 0) + 1,
     planDigest: document.digest,
     phase: 'Pending',
-    runner: runner.kind === 'job' ? { kind: 'job', name: runName(restore.metadata.name, runID) } : runner,
+    runner,
     createdAt: formatInstant(now),
     failOn: options.failOn,
     counts: { ...noCounts(document.hooks.length), waiting: document.hooks.length },

@@ -27,7 +27,7 @@ export function step(run: RunState, facts: readonly Fact[], at: number): Step {
   settle(change);
   launch(change);
   admit(change);
-  if (run.finishedAt === undefined && run.counts.waiting + run.counts.running === 0) run.finishedAt = at;
+  if (run.counts.waiting + run.counts.running === 0) run.finishedAt = at;
   return { effects: difference(change.before, run.pods, at), touched: [...change.before.keys()] };
 }
 

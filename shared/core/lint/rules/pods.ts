@@ -1,5 +1,6 @@
 import { closest } from '../../closest.ts';
 import { formatDuration, parseDurationMs } from '../../model/duration.ts';
+import { hasExecContainer } from '../../model/pod.ts';
 import type { Report, Rule } from '../rule.ts';
 import { quote, some } from '../rule.ts';
 import type { LintedExec, LintedPod } from '../subjects.ts';
@@ -13,9 +14,7 @@ const containerOf = ({ fields: { container } }: LintedExec, pod: LintedPod): str
 
 const isInit = (pod: LintedPod, name: string): boolean =>
   pod.containers.some((container) => container.init && container.name === name) && !isTarget(pod, name);
-const isTarget = ({ pod }: LintedPod, name: string): boolean =>
-  pod.spec.containers.some((container) => container.name === name) ||
-  pod.spec.initContainers.some((container) => container.name === name && container.restartPolicy === 'Always');
+const isTarget = ({ pod }: LintedPod, name: string): boolean => hasExecContainer(pod, name);
 
 const msOf = (value: unknown): number | undefined => (typeof value === 'string' ? parseDurationMs(value) : undefined);
 
