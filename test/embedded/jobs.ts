@@ -44,6 +44,9 @@ interface Tally {
   readonly ignored: Set<string>;
   failedBy: string | undefined;
   creationFailures: number;
+  /** After a failed pod the next one is made later: while that is waited for, and how many failures it was for. */
+  backingOff: boolean;
+  backedOffFor: number;
 }
 
 const indexKey = 'batch.kubernetes.io/job-completion-index';
@@ -79,6 +82,8 @@ export function createJobController(store: Store, api: Api, options: { podBackof
           ignored: new Set(),
           failedBy: undefined,
           creationFailures: 0,
+          backingOff: false,
+          backedOffFor: 0,
         });
         reconcileLater(uid);
       }
@@ -134,20 +139,22 @@ export function createJobController(store: Store, api: Api, options: { podBackof
     const open = job.spec.completions - tally.succeeded.size;
     const wanted = Math.min(job.spec.parallelism, open) - active.length;
     const taken = new Set([...active.map(indexOf), ...tally.succeeded.values()]);
+    if (wanted <= 0 || tally.backingOff) return;
+    if (tally.failed.size > tally.backedOffFor) {
+      tally.backingOff = true;
+      later(options.podBackoff, () => {
+        tally.backingOff = false;
+        tally.backedOffFor = tally.failed.size;
+        reconcile(job.metadata.uid ?? '');
+      });
+      return;
+    }
     for (let made = 0; made < wanted; made += 1) {
       let index = 0;
       while (taken.has(String(index))) index += 1;
       taken.add(String(index));
-      if (tally.failed.size > 0) later(options.podBackoff, () => createIfStillWanted(job, String(index), tally));
-      else createPod(job, String(index), tally);
+      createPod(job, String(index), tally);
     }
-  };
-
-  const createIfStillWanted = (job: Job, index: string, tally: Tally): void => {
-    const now = store.get(jobs, job.metadata.namespace, job.metadata.name) as Job | undefined;
-    if (now === undefined || now.metadata.uid !== job.metadata.uid) return;
-    if (podsOf(job).some((pod) => !hasEnded(pod) && indexOf(pod) === index)) return;
-    if (!now.status.conditions?.length) createPod(now, index, tally);
   };
 
   const createPod = (job: Job, index: string, tally: Tally): void => {
