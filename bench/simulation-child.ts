@@ -4,6 +4,7 @@ import type { HookId, PlannedHook } from '../shared/core/hook.ts';
 import { podKey } from '../shared/core/hook.ts';
 import type { HookExec } from '../shared/ports/ports.ts';
 import { startEngine } from '../shared/runtime/engine.ts';
+import { execOnly } from '../test/sim/exec-only.ts';
 import { Random } from '../test/sim/random.ts';
 import { VirtualClock } from '../test/sim/virtual-clock.ts';
 
@@ -24,7 +25,7 @@ const exec: HookExec = {
   },
 };
 const journal = { intent: (_: HookId, recorded: () => void) => recorded(), result: () => undefined };
-const tell = startEngine(run, { clock, exec, journal }, {});
+const tell = startEngine(run, { clock, exec, journal, ...execOnly }, {});
 for (let pod = 0; pod < PODS; pod += 1) {
   const key = podKey(`ns-${pod % 50}`, `pod-${pod}`);
   const see = (running: boolean) => () => {

@@ -6,10 +6,11 @@ import type { RunOptions } from '../shared/core/manifests/job.ts';
 import type { Restore } from '../shared/core/model/restore.ts';
 import { runName } from '../shared/core/names.ts';
 import type { PlannedRun, PlanRequest } from '../shared/core/plan/plan-run.ts';
-import { nothingToRun, planRun, refuseWhileBusy } from '../shared/core/plan/plan-run.ts';
+import { nothingToRun, refuseWhileBusy } from '../shared/core/plan/plan-run.ts';
 import { busyPhase } from '../shared/core/plan/velero.ts';
 import type { Decision } from '../shared/core/report/decide.ts';
 import { decide } from '../shared/core/report/decide.ts';
+import type { PodToCreate } from '../shared/core/report/payload.ts';
 import type { PlanDocument } from '../shared/core/report/plan-document.ts';
 import type { RunHook } from '../shared/core/report/run-document.ts';
 import { isAskedFor } from '../shared/core/report/run-hook.ts';
@@ -18,6 +19,7 @@ import { exitCodeOf, progressLine } from '../shared/core/report/run-status.ts';
 import { claimRun, newRunID, newStatus, versionOf } from '../shared/kubernetes/claim.ts';
 import { earlierRun } from '../shared/kubernetes/earlier-run.ts';
 import { createRunObjects, runManifests } from '../shared/kubernetes/launch.ts';
+import { podsToCreate } from '../shared/kubernetes/pods-to-create.ts';
 import { getRestore } from '../shared/kubernetes/restores.ts';
 import { readReport, runStatusOf, writeStatus } from '../shared/kubernetes/run-store.ts';
 import { carryOut } from '../shared/wiring/carry-out.ts';
@@ -26,11 +28,15 @@ import type { CommandResult } from './command.ts';
 import type { Context } from './context.ts';
 import { asDead, follow, runDocument } from './follow.ts';
 import { jobStart, writeFailed } from './job-start.ts';
+import type { InputObject } from './manifests.ts';
 import { count, noticeLines, summary } from './output/plan-view.ts';
 import { createProgress } from './output/progress.ts';
 import { eventLine, runView } from './output/run-view.ts';
 import { liveInput } from './plan-input.ts';
-import { requireRunner, requireUserRights } from './preconditions.ts';
+import type { PlanWithFiles } from './pods-to-create.ts';
+import { planWithFiles } from './pods-to-create.ts';
+import { requirePodRights, requireRunner, requireUserRights } from './preconditions.ts';
+import type { ApplyInput } from './saved-plan.ts';
 import { requireSame, selectorFlags } from './saved-plan.ts';
 import type { Session } from './session.ts';
 
@@ -45,19 +51,20 @@ export class Application {
   readonly #context: Context;
   readonly #hookFiles: PlanRequest['hookFiles'];
   readonly #saved: PlanDocument | undefined;
+  readonly #objects: readonly InputObject[];
   readonly #options: RunOptions;
   #announced = '';
 
   constructor(
     session: Session,
-    name: string,
+    { name, saved, objects }: ApplyInput,
     args: ApplyArguments,
     context: Context,
     hookFiles: PlanRequest['hookFiles'],
-    saved: PlanDocument | undefined,
   ) {
     this.#session = session;
     this.#name = name;
+    this.#objects = objects;
     this.#args = args;
     this.#context = context;
     this.#hookFiles = hookFiles;
@@ -89,7 +96,7 @@ export class Application {
     const podNamespaces = account?.podNamespaces;
     const { podNamespace } = this.#args;
     await requireUserRights(this.#session, this.#args.runner, podNamespace.length > 0 ? podNamespace : podNamespaces);
-    const { request, planned } = await this.#plan(podNamespaces);
+    const { request, planned, manifests } = await this.#plan(podNamespaces);
     const nothing = nothingToRun(planned, request, this.#args.allowNoMatch);
     if (nothing !== undefined) return { error: nothing };
     if (planned.hooks.length === 0) {
@@ -100,11 +107,14 @@ export class Application {
     const { digest } = planned.document;
     const decision = decide(earlier, { digest, hooks: planned.hooks }, this.#args.again);
     if (decision.action === 'start') {
-      const isChecked = account?.checked ?? true;
-      this.#announce(request.restore, planned, decision, isChecked);
+      const kept = new Set(decision.kept.map(({ id }) => id));
+      const toRun = planned.hooks.filter(({ id }) => !kept.has(id));
+      const mayCreate = await requirePodRights(this.#session, isJob ? this.#args.serviceAccount : undefined, toRun);
+      this.#announce(request.restore, planned, decision, (account?.checked ?? true) && mayCreate);
+      const pods = await podsToCreate(client, request.restore, { ...planned, hooks: toRun }, manifests);
       return isJob
-        ? this.#launch(request.restore, planned, decision)
-        : this.#runHere(request.restore, planned, decision);
+        ? this.#launch(request.restore, planned, decision, pods)
+        : this.#runHere(request.restore, planned, decision, pods);
     }
     const isDry = this.#args.dryRun !== undefined;
     if (decision.action === 'refuse') throw this.#refused(decision.why, earlier?.status);
@@ -119,13 +129,13 @@ export class Application {
     return this.#shown(request.restore, earlier.status, earlier.rows);
   }
 
-  async #plan(podNamespaces: readonly string[] | undefined): Promise<{ request: PlanRequest; planned: PlannedRun }> {
+  async #plan(podNamespaces: readonly string[] | undefined): Promise<PlanWithFiles> {
     const selector = this.#saved?.selector;
     const flags = selector === undefined ? this.#args : { ...this.#args, ...selectorFlags(selector) };
-    const request = await liveInput(this.#session, this.#name, flags, this.#hookFiles, podNamespaces);
-    const planned = planRun(request);
-    if (this.#saved !== undefined) requireSame(this.#saved, planned.document);
-    return { request, planned };
+    const live = await liveInput(this.#session, this.#name, flags, this.#hookFiles, podNamespaces);
+    const plan = await planWithFiles(this.#session.client, live, this.#objects);
+    if (this.#saved !== undefined) requireSame(this.#saved, plan.planned.document);
+    return plan;
   }
 
   #announce(restore: Restore, { document }: PlannedRun, { kept, difference }: Starting, checked: boolean): void {
@@ -147,13 +157,18 @@ export class Application {
     for (const line of noticeLines(document)) this.#say(line);
   }
 
-  async #launch(restore: Restore, planned: PlannedRun, { kept }: Starting): Promise<CommandResult> {
+  async #launch(
+    restore: Restore,
+    planned: PlannedRun,
+    { kept }: Starting,
+    pods: readonly PodToCreate[],
+  ): Promise<CommandResult> {
     const { client, namespace } = this.#session;
     const { image, imagePullSecret, serviceAccount, dryRun } = this.#args;
     const runID = newRunID();
     const reference = planned.document.restore;
     const manifests = runManifests(
-      { version: 1, plan: planned.document, kept: [...kept] },
+      { version: 1, plan: planned.document, kept: [...kept], pods: [...pods] },
       {
         restore: reference,
         runID,
@@ -205,7 +220,12 @@ export class Application {
     return this.#ended(restore, status, rows);
   }
 
-  async #runHere(restore: Restore, planned: PlannedRun, { kept }: Starting): Promise<CommandResult> {
+  async #runHere(
+    restore: Restore,
+    planned: PlannedRun,
+    { kept }: Starting,
+    pods: readonly PodToCreate[],
+  ): Promise<CommandResult> {
     const { client, namespace } = this.#session;
     const { clock, signal, secondSignal, stderr, env } = this.#context;
     const runner = { kind: 'local', name: `${userInfo().username}@${hostname()} (process ${process.pid})` } as const;
@@ -215,7 +235,7 @@ export class Application {
     const target = { namespace, name: this.#name, runID };
     const claimed = await claimRun(client, target, runner.name, () => status);
     const progress = createProgress(stderr, clock, env);
-    const run = { ...claimed, plan: planned.document, kept: [...kept], options: this.#options };
+    const run = { ...claimed, plan: planned.document, kept: [...kept], pods, options: this.#options };
     const started = carryOut(client, clock, run, {
       changed(rows) {
         for (const row of rows) if (row.state !== 'Waiting' && !isAskedFor(row)) progress.event(eventLine(row));

@@ -4,8 +4,7 @@ import { Pod } from '../shared/core/model/pod.ts';
 import { problemLine, problemsOf } from '../shared/core/model/problem.ts';
 import type { Restore } from '../shared/core/model/restore.ts';
 import type { HookEntries } from '../shared/core/plan/hook-entries.ts';
-import type { MissingInitContainers, OwnContainer } from '../shared/core/plan/missing-init-containers.ts';
-import { missingInitContainers } from '../shared/core/plan/missing-init-containers.ts';
+import type { InitContainerPlaces } from '../shared/core/plan/init-containers.ts';
 import { planInitHooks } from '../shared/core/plan/plan-init-hooks.ts';
 import { targetNamespace, whyNotRestored } from '../shared/core/plan/restored-pod.ts';
 import type { Insertion, Path } from './manifest-edit.ts';
@@ -70,7 +69,7 @@ interface Found {
   /** As in `Deployment shop/web`. */
   readonly title: string;
   readonly podSpec: Path;
-  readonly missing: MissingInitContainers['missing'];
+  readonly missing: InitContainerPlaces['missing'];
   readonly notices: readonly string[];
 }
 
@@ -87,22 +86,14 @@ function missingIn(object: ManifestObject, source: InputObject['source'], input:
   const pod = { ...written, metadata: { ...written.metadata, namespace: target } };
 
   const podSpec = [...path, 'spec'];
-  const list = valueAt(object, [...podSpec, 'initContainers']) ?? [];
-  const { missing, own } = missingInitContainers(list as OwnContainer[], planInitHooks(pod, input.entries).containers);
-  // Names collide with the pod's own containers, not with those that the hooks have put there.
-  const { notices } = planInitHooks(withInitContainers(pod, own), input.entries);
+  const { places, notices } = planInitHooks(pod, input.entries);
   return {
     title: `${kind} ${namespace}/${name}`,
     podSpec,
-    missing,
+    missing: places.missing,
     notices: notices.map(({ message }) => message),
   };
 }
-
-const withInitContainers = (pod: Pod, initContainers: readonly OwnContainer[]): Pod => ({
-  ...pod,
-  spec: { ...pod.spec, initContainers: initContainers.map(({ name }) => ({ name, restartPolicy: undefined })) },
-});
 
 /** The pod that an object is, or makes: a template's labels and annotations, the workload's namespace. */
 function podOf(

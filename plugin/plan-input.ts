@@ -27,6 +27,10 @@ export const planArgs = {
   only: { type: 'strings', value: 'HOOK|POD', description: 'Only this hook, or this pod; can be repeated' },
   rerun: { type: 'boolean', description: 'Plan also the hooks that Velero has run, perhaps in part' },
   force: { type: 'boolean', description: "Go on although Velero isn't done with the Restore" },
+  'recreate-pods': {
+    type: 'boolean',
+    description: 'Delete pods that lack their init containers and have no controller, and create them anew with them',
+  },
   selector: {
     type: 'string',
     short: 'l',
@@ -41,6 +45,7 @@ export interface PlanFlags {
   readonly hooks: readonly string[];
   readonly only: readonly string[];
   readonly rerun: boolean;
+  readonly recreatePods: boolean;
   readonly selector: string | undefined;
   readonly allNamespaces: boolean;
   readonly podNamespace: readonly string[];
@@ -70,6 +75,7 @@ export async function liveInput(
     hookFiles,
     rerun: flags.rerun,
     only: flags.only,
+    recreatePods: flags.recreatePods,
   };
 }
 
@@ -133,20 +139,28 @@ export async function fileInput(
   context: Context,
 ): Promise<FileInput> {
   const objects = await readInput(files, context);
-  const saved = objects.find(({ object }) => kindOf(object) === 'RestoreHookPlan');
+  const saved = await savedPlanIn(objects);
   if (saved !== undefined) {
     if (objects.length > 1) throw usage('a saved plan stands alone: -f names more than one object');
-    const { parsePlanDocument } = await import('../shared/core/report/plan-document.ts');
-    const parsed = parsePlanDocument(saved.object);
-    if (parsed.ok) return { kind: 'plan', plan: parsed.value };
-    throw invalid(
-      saved.source,
-      parsed.problems.slice(0, 5).map(problemLine).join('; '),
-      'make it anew: kubectl restorehooks plan RESTORE -o json',
-    );
+    return { kind: 'plan', plan: saved };
   }
   const hookFiles = await readHookFiles(flags.hooks, context);
   return { kind: 'manifests', request: manifestsRequest(objects, flags, namespace, hookFiles) };
+}
+
+/** The saved plan among what `-f` names. */
+export async function savedPlanIn(objects: readonly InputObject[]): Promise<PlanDocument | undefined> {
+  const [saved, second] = objects.filter(({ object }) => kindOf(object) === 'RestoreHookPlan');
+  if (saved === undefined) return undefined;
+  if (second !== undefined) throw invalid(second.source, 'a second saved plan', 'give one');
+  const { parsePlanDocument } = await import('../shared/core/report/plan-document.ts');
+  const parsed = parsePlanDocument(saved.object);
+  if (parsed.ok) return parsed.value;
+  throw invalid(
+    saved.source,
+    parsed.problems.slice(0, 5).map(problemLine).join('; '),
+    'make it anew: kubectl restorehooks plan RESTORE -o json',
+  );
 }
 
 function manifestsRequest(
@@ -156,9 +170,25 @@ function manifestsRequest(
   hookFiles: readonly RestoreResourceHookSpec[] | undefined,
 ): PlanRequest {
   const restore = theRestore(objects, '-f');
+  const { pods, notices, skipped } = podsIn(objects, restore);
+  return {
+    restore,
+    namespace,
+    pods: pods.map(({ pod }) => pod),
+    notices,
+    skipped,
+    hookFiles,
+    selector: { labelSelector: `${RESTORE_NAME_LABEL}=${shortenName(restore.metadata.name)}` },
+    rerun: flags.rerun,
+    only: flags.only,
+  };
+}
+
+/** The pods of a backup among what `-f` names, as the Restore restores them, each with what it was made of. */
+export function podsIn(objects: readonly InputObject[], restore: Restore) {
   const notices: Notice[] = [];
-  const skipped: { namespace: string; pod: string; reason: string }[] = [];
-  const pods: Pod[] = [];
+  const skipped: PlanDocument['skipped'] = [];
+  const pods: { readonly pod: Pod; readonly object: object }[] = [];
   for (const { object, source } of objects) {
     if (kindOf(object) !== 'Pod') continue;
     const pod = PodModel.safeParse(object);
@@ -171,20 +201,10 @@ function manifestsRequest(
     }
     const reason = whyNotRestored(restore, pod.data);
     const { namespace: from, name } = pod.data.metadata;
-    if (reason === undefined) pods.push(asRestored(restore, pod.data));
+    if (reason === undefined) pods.push({ pod: asRestored(restore, pod.data), object });
     else skipped.push({ namespace: from, pod: name, reason });
   }
-  return {
-    restore,
-    namespace,
-    pods,
-    notices,
-    skipped,
-    hookFiles,
-    selector: { labelSelector: `${RESTORE_NAME_LABEL}=${shortenName(restore.metadata.name)}` },
-    rerun: flags.rerun,
-    only: flags.only,
-  };
+  return { pods, notices, skipped };
 }
 
 /** The one Restore among what a flag names. */
@@ -200,4 +220,4 @@ export function theRestore(objects: readonly InputObject[], flag: string): Resto
   return parsed.value;
 }
 
-const kindOf = (object: unknown): unknown => (object as { kind?: unknown } | null)?.kind;
+export const kindOf = (object: unknown): unknown => (object as { kind?: unknown } | null)?.kind;

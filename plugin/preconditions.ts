@@ -2,6 +2,7 @@ import { RestoreHooksError } from '../shared/core/errors.ts';
 import type { Right } from '../shared/core/manifests/rbac.ts';
 import { podNamespacesOf, runnerRights } from '../shared/core/manifests/rbac.ts';
 import { SERVICE_ACCOUNT } from '../shared/core/names.ts';
+import type { PlannedRun } from '../shared/core/plan/plan-run.ts';
 import { missingRights, missingRightsOfServiceAccount, rightText } from '../shared/kubernetes/access.ts';
 import { paths } from '../shared/kubernetes/paths.ts';
 import type { Session } from './session.ts';
@@ -48,6 +49,52 @@ export async function requireUserRights(
   });
 }
 
+/**
+ * Refuse where who runs the hooks may not create the pods that the plan creates. `serviceAccount` absent: it is the user.
+ * Returns whether that could be asked.
+ */
+export async function requirePodRights(
+  { client, namespace }: Session,
+  serviceAccount: string | undefined,
+  hooks: PlannedRun['hooks'],
+): Promise<boolean> {
+  const rights = podRights(hooks);
+  if (rights.length === 0) return true;
+  const account = { namespace, name: serviceAccount ?? '' };
+  try {
+    const missing = await (serviceAccount === undefined
+      ? missingRights(client, rights)
+      : missingRightsOfServiceAccount(client, account, rights));
+    if (missing.length === 0) return true;
+    const who = serviceAccount === undefined ? 'you' : `ServiceAccount ${serviceAccount}`;
+    throw new RestoreHooksError('FORBIDDEN', `${who} may not ${missing.map(rightText).join(', ')}`, {
+      hint:
+        serviceAccount === undefined
+          ? 'ask for these rights; nothing has been changed'
+          : `let the runner create pods: ${setupCommand(namespace, serviceAccount)} --create-pods`,
+    });
+  } catch (error) {
+    if (!mayNotAsk(error)) throw error;
+    return false;
+  }
+}
+
+function podRights(hooks: PlannedRun['hooks']): Right[] {
+  const rights = new Map<string, Right>();
+  for (const hook of hooks) {
+    if (hook.kind !== 'init' || hook.injection === undefined || hook.injection === 'found') continue;
+    const { namespace } = hook;
+    for (const verb of hook.injection === 'recreate' ? ['create', 'delete'] : ['create']) {
+      rights.set(`${namespace} ${verb}`, { group: '', resource: 'pods', verb, namespace });
+    }
+  }
+  return [...rights.values()];
+}
+
+/** Not that something is forbidden, but that the question is. */
+const mayNotAsk = (error: unknown): boolean =>
+  error instanceof RestoreHooksError && error.code === 'FORBIDDEN' && error.cause !== undefined;
+
 export interface RunnerAccount {
   /** The namespaces that `setup --namespaces` has limited it to. */
   readonly podNamespaces: readonly string[] | undefined;
@@ -70,8 +117,7 @@ export async function requireRunner({ client, namespace }: Session, serviceAccou
       },
     );
   } catch (error) {
-    const mayNotAsk = error instanceof RestoreHooksError && error.code === 'FORBIDDEN' && error.cause !== undefined;
-    if (!mayNotAsk) throw error;
+    if (!mayNotAsk(error)) throw error;
     return { podNamespaces, checked: false };
   }
 }

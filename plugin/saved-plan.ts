@@ -2,30 +2,46 @@ import { canonicalJson } from '../shared/core/digest.ts';
 import { RestoreHooksError } from '../shared/core/errors.ts';
 import type { PlanDocument } from '../shared/core/report/plan-document.ts';
 import type { Context } from './context.ts';
-import type { PlanFlags } from './plan-input.ts';
-import { fileInput } from './plan-input.ts';
-import { namespaceOf, usage } from './session.ts';
+import { readInput } from './input.ts';
+import type { InputObject } from './manifests.ts';
+import { kindOf, savedPlanIn, theRestore } from './plan-input.ts';
+import { usage } from './session.ts';
 
-/** The plan of `apply -f plan.json`; undefined without `-f`. */
-export async function savedPlan(
+/** What `apply -f` names: a plan that was saved, pods to be created, or both. */
+export interface ApplyInput {
+  /** Of the Restore. */
+  readonly name: string;
+  readonly namespace: string | undefined;
+  readonly saved: PlanDocument | undefined;
+  readonly objects: readonly InputObject[];
+}
+
+export async function applyInput(
   given: string | undefined,
-  args: PlanFlags & { readonly filename: readonly string[]; readonly namespace: string | undefined },
+  { filename, namespace }: { readonly filename: readonly string[]; readonly namespace: string | undefined },
   context: Context,
-): Promise<PlanDocument | undefined> {
-  if (args.filename.length === 0) return undefined;
-  const input = await fileInput(args.filename, args, namespaceOf(args, context), context);
-  if (input.kind !== 'plan') {
+): Promise<ApplyInput> {
+  const objects = filename.length === 0 ? [] : await readInput(filename, context);
+  const saved = await savedPlanIn(objects);
+  const restores = objects.filter(({ object }) => kindOf(object) === 'Restore');
+  const inFile = restores.length === 0 ? undefined : theRestore(restores, '-f').metadata;
+  const name = given ?? saved?.restore.name ?? inFile?.name;
+  if (name === undefined) {
+    throw usage('RESTORE is missing', 'usage: kubectl restorehooks apply RESTORE, or apply -f plan.json');
+  }
+  const other = [saved?.restore.name, inFile?.name].find((each) => each !== undefined && each !== name);
+  if (other !== undefined) {
+    const what = saved === undefined ? 'Restore' : 'a plan of Restore';
+    throw usage(`-f holds ${what} ${other}, not of ${name}`, 'leave RESTORE out, or give what belongs to it');
+  }
+  const hasPods = objects.some(({ object }) => kindOf(object) === 'Pod');
+  if (filename.length > 0 && saved === undefined && !hasPods) {
     throw usage(
-      'apply -f takes a saved plan (kind RestoreHookPlan)',
-      'make one: kubectl restorehooks plan RESTORE -o json > plan.json',
+      '-f names neither a saved plan (kind RestoreHookPlan) nor pods',
+      'make a plan: kubectl restorehooks plan RESTORE -o json > plan.json',
     );
   }
-  const { name } = input.plan.restore;
-  if (given === undefined || given === name) return input.plan;
-  throw usage(
-    `the plan is of Restore ${name}, not of ${given}`,
-    'leave RESTORE out, or give the plan that belongs to it',
-  );
+  return { name, namespace: namespace ?? saved?.restore.namespace ?? inFile?.namespace ?? undefined, saved, objects };
 }
 
 /** A saved plan selects its pods as it did when it was made. */

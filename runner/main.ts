@@ -21,6 +21,7 @@ import type { KubeClient } from '../shared/kubernetes/client.ts';
 import { kubeClient } from '../shared/kubernetes/client.ts';
 import { loadKubeConfig } from '../shared/kubernetes/kubeconfig.ts';
 import { paths } from '../shared/kubernetes/paths.ts';
+import { podsToCreate } from '../shared/kubernetes/pods-to-create.ts';
 import { getRestore, listPods } from '../shared/kubernetes/restores.ts';
 import { runStatusOf } from '../shared/kubernetes/run-store.ts';
 import { systemClock } from '../shared/system/clock.ts';
@@ -77,7 +78,7 @@ async function run(client: KubeClient, config: RunnerConfig, env: Env, log: Logg
   const started = carryOut(
     client,
     systemClock,
-    { restore, status, plan: payload.plan, kept: payload.kept, options },
+    { restore, status, plan: payload.plan, kept: payload.kept, pods: payload.pods, options },
     {
       changed: (rows) => {
         for (const row of rows) logRow(log, row);
@@ -146,6 +147,7 @@ async function ownPlan(client: KubeClient, config: RunnerConfig, log: Logger): P
     hookFiles,
     selector: { labelSelector, ...(namespaces ? { namespaces } : {}) },
     rerun: config.rerun,
+    recreatePods: config['recreate-pods'],
     only: config.only,
   });
   for (const notice of planned.document.notices) log.warn('notice', { ...notice });
@@ -160,7 +162,8 @@ async function ownPlan(client: KubeClient, config: RunnerConfig, log: Logger): P
     log.info('there are no hooks to run', { restore: name, namespace });
     return ExitCode.Ok;
   }
-  return { version: 1, plan: planned.document, kept: [] };
+  const toCreate = await podsToCreate(client, restore, planned, new Map());
+  return { version: 1, plan: planned.document, kept: [], pods: toCreate };
 }
 
 /**

@@ -3,7 +3,7 @@ import { applyArgs } from '../apply-args.ts';
 import type { CommandResult } from '../command.ts';
 import { defineCommand } from '../command.ts';
 import { readHookFiles } from '../plan-input.ts';
-import { savedPlan } from '../saved-plan.ts';
+import { applyInput } from '../saved-plan.ts';
 import { usage, withCluster } from '../session.ts';
 
 export const apply = defineCommand({
@@ -13,24 +13,21 @@ export const apply = defineCommand({
     ['apply nightly', "run the Restore's hooks in a Job, and follow it"],
     ['apply nightly --runner=local', 'run them from here, with your own rights'],
     ['apply -f plan.json', 'run exactly a plan that was saved and reviewed'],
+    ['apply nightly -f pods.yaml', 'create the pods of a file that have init hooks, with these injected'],
     ['apply nightly --rerun --only shop/web-0', 'run again, for one pod, what Velero has run'],
     ['apply nightly --dry-run=client | kubectl create -f -', 'see every object first'],
   ],
   details: 'Running it twice runs nothing twice: a run that is going is followed, one that has ended is shown.',
 
   async run({ restore: given, ...args }, context): Promise<CommandResult> {
-    const saved = await savedPlan(given, args, context);
-    const name = saved?.restore.name ?? given;
-    if (name === undefined)
-      throw usage('RESTORE is missing', 'usage: kubectl restorehooks apply RESTORE, or apply -f plan.json');
+    const input = await applyInput(given, args, context);
     if (args.runner === 'local' && args.noWait)
       throw usage('--no-wait goes with --runner=job', 'a local run ends with this process');
     if (args.runner === 'local' && args.dryRun !== undefined)
       throw usage('--dry-run goes with --runner=job', 'see what would be run with: kubectl restorehooks plan');
     const hookFiles = await readHookFiles(args.hooks, context);
-    const namespace = args.namespace ?? saved?.restore.namespace;
-    return withCluster({ ...args, namespace }, context, (session) =>
-      new Application(session, name, args, context, hookFiles, saved).run(),
+    return withCluster({ ...args, namespace: input.namespace }, context, (session) =>
+      new Application(session, input, args, context, hookFiles).run(),
     );
   },
 });

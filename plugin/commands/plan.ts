@@ -6,6 +6,7 @@ import { hasWorkedOn } from '../../shared/core/plan/velero.ts';
 import { filenameArg, kubeArgs, outputArg } from '../args.ts';
 import type { CommandResult } from '../command.ts';
 import { defineCommand } from '../command.ts';
+import { readInput } from '../input.ts';
 import { planView } from '../output/plan-view.ts';
 import { fileInput, liveInput, planArgs, readHookFiles } from '../plan-input.ts';
 import { namespaceOf, usage, withCluster } from '../session.ts';
@@ -23,13 +24,13 @@ export const plan = defineCommand({
     ['plan nightly', 'the hooks that apply would run for the Restore nightly'],
     ['plan nightly --explain shop/web-0', "why a pod's hooks match, or don't"],
     ['plan nightly -o json > plan.json', 'a plan to review, and to run with apply -f plan.json'],
+    ['plan nightly -f pods.yaml', 'with the pods that apply would create from a file'],
     ['plan -f restore.yaml -f pods/', 'no cluster: a Restore and the pods of its backup'],
   ],
   details: 'Changes nothing. Each timeout is the one that will count; (default) marks those that nobody has set.',
 
   async run(args, context): Promise<CommandResult> {
-    if (args.filename.length > 0) {
-      if (args.restore !== undefined) throw usage('give either a RESTORE or -f, not both');
+    if (args.filename.length > 0 && args.restore === undefined) {
       if (args.selector !== undefined || args.allNamespaces || args.podNamespace.length > 0) {
         throw usage('--selector, --all-namespaces and --pod-namespace find pods in a cluster; -f gives them');
       }
@@ -41,9 +42,13 @@ export const plan = defineCommand({
     if (restore === undefined)
       throw usage('RESTORE is missing', 'usage: kubectl restorehooks plan RESTORE, or plan -f FILE');
     const hookFiles = await readHookFiles(args.hooks, context);
+    const objects = await readInput(args.filename, context);
     const request = await withCluster(args, context, async (session) => {
       const { runnerNamespaces } = await import('../preconditions.ts');
-      return liveInput(session, restore, args, hookFiles, await runnerNamespaces(session));
+      const live = await liveInput(session, restore, args, hookFiles, await runnerNamespaces(session));
+      if (objects.length === 0) return live;
+      const { planWithFiles } = await import('../pods-to-create.ts');
+      return (await planWithFiles(session.client, live, objects)).request;
     });
     return show(request, args);
   },

@@ -16,6 +16,10 @@ export const setup = defineCommand({
       value: 'NAMESPACE,...',
       description: 'Grant the rights on pods only there, and let runs watch only there (default: in all)',
     },
+    'create-pods': {
+      type: 'boolean',
+      description: 'Grant also what init hooks need: to create and delete pods, and to read logs of containers',
+    },
     'service-account': {
       type: 'string',
       value: 'NAME',
@@ -29,6 +33,7 @@ export const setup = defineCommand({
     ['setup', 'see what the runner needs'],
     ['setup --apply', "create it in Velero's namespace"],
     ['setup --apply --namespaces shop,blog', 'let runs reach the pods of two namespaces only'],
+    ['setup --apply --create-pods', 'let runs create pods with init containers, too'],
     ['setup --delete', 'take it away again'],
   ],
   details:
@@ -41,6 +46,7 @@ export const setup = defineCommand({
       ...(args.namespaces.length > 0 && {
         podNamespaces: [...new Set(args.namespaces.map((name) => nameIn('--namespaces', name)))],
       }),
+      ...(args.createPods && { createPods: true }),
       ...(args.serviceAccount !== undefined && { serviceAccount: nameIn('--service-account', args.serviceAccount) }),
     };
     if (!args.apply && !args.delete) return { view: { kind: 'manifests', manifests: setupManifests(wanted) } };

@@ -22,18 +22,25 @@ export function planView(plan: PlanDocument): View {
         `${hook.namespace}/${hook.pod}`,
         hook.container,
         `${hook.name} (${hook.index})`,
-        hook.never === undefined ? shortened(hook.command) : `never: ${hook.never}`,
-        hook.onError,
-        timeout(hook.execTimeout, hook.execTimeoutFrom),
+        hook.never === undefined ? what(hook) : `never: ${hook.never}`,
+        hook.kind === 'exec' ? hook.onError : undefined,
+        hook.kind === 'exec' ? timeout(hook.execTimeout, hook.execTimeoutFrom) : undefined,
         timeout(hook.waitTimeout, hook.waitTimeoutFrom),
         sourceOf(hook),
-        hook.waitForReady ? 'waits' : 'no',
+        hook.kind === 'exec' && hook.waitForReady ? 'waits' : 'no',
         hook.id,
       ]),
     });
   }
   human.push(...skippedLines(plan), ...noticeLines(plan), summary(plan), `digest: ${plan.digest}`);
   return { kind: 'document', document: plan, human, names: plan.hooks.map(({ id }) => id) };
+}
+
+/** An exec hook's command; how an init hook's container comes into its pod. */
+function what(hook: HookDocument): string {
+  if (hook.kind === 'exec') return shortened(hook.command);
+  const how = { found: 'is in the pod', create: 'pod is created', recreate: 'pod is DELETED and created anew' };
+  return `init: ${how[hook.injection ?? 'found']}`;
 }
 
 const COMMAND_WIDTH = 40;

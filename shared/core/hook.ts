@@ -8,33 +8,52 @@ export const podKey = (namespace: string, name: string): PodKey => `${namespace}
 export type OnError = 'Continue' | 'Fail';
 export type HookSource = 'annotation' | 'spec' | 'file';
 /** Why a planned hook can never run. */
-export type Never = 'no-such-container' | 'empty-command';
+export type Never = 'no-such-container' | 'empty-command' | 'not-injected';
 
-/** One hook of one pod, ready to be run. Durations are milliseconds. */
-export interface PlannedHook {
+/** One hook of one pod. Durations are milliseconds. */
+interface HookBase {
   readonly id: HookId;
-  readonly kind: 'exec';
   readonly namespace: string;
   readonly pod: string;
-  readonly podUID?: string;
+  readonly podUID?: string | undefined;
   readonly container: string;
   readonly source: HookSource;
   /** Whose annotation or file it is: hooks of `velero` are also Velero's to run. */
   readonly origin: 'velero' | 'restorehooks';
   readonly name: string;
-  /** Position in the entry's `postHooks`, init hooks counted. */
+  /** Position in the entry's `postHooks`, hooks of both kinds counted. */
   readonly index: number;
+  /** null = wait for ever. Of an init hook: until its container has ended. */
+  readonly waitTimeoutMs: number | null;
+  readonly waitTimeoutFrom: HookSource | 'default';
+  readonly never?: Never | undefined;
+}
+
+/** A command to be run in a container. */
+export interface PlannedExecHook extends HookBase {
+  readonly kind: 'exec';
   readonly command: readonly string[];
   readonly onError: OnError;
   /** null = no limit. */
   readonly execTimeoutMs: number | null;
   readonly execTimeoutFrom: HookSource | 'default';
-  /** null = wait for ever. */
-  readonly waitTimeoutMs: number | null;
-  readonly waitTimeoutFrom: HookSource | 'default';
   readonly waitForReady: boolean;
-  readonly never?: Never;
 }
+
+/** An init container that the pod itself runs: it is brought in, if it has to be, and watched. */
+export interface PlannedInitHook extends HookBase {
+  readonly kind: 'init';
+  readonly image: string;
+  /** Absent: the image's own. */
+  readonly command?: readonly string[] | undefined;
+  /** SHA-256 of the whole container, where more is said of it than that: what was reviewed is what is injected. */
+  readonly containerDigest?: string | undefined;
+  /** How it comes into the pod: it is in it, or its pod has to be created, or deleted and created anew. */
+  readonly injection?: Injection | undefined;
+}
+export type Injection = 'found' | 'create' | 'recreate';
+
+export type PlannedHook = PlannedExecHook | PlannedInitHook;
 
 /** Why a hook ended as it did (contract §4). */
 export type Reason =
@@ -53,9 +72,9 @@ export type Reason =
   | 'connection-lost'
   | 'runner-died';
 
-/** How one hook ended (contract §4). A success needs no reason. */
+/** How one hook ended (contract §4). A success needs no reason; without an exit code it is that of a sidecar that has started. */
 export type HookOutcome =
-  | { readonly state: 'Succeeded'; readonly exitCode: 0; readonly unproven?: true }
+  | { readonly state: 'Succeeded'; readonly exitCode?: 0; readonly unproven?: true }
   | {
       readonly state: 'Failed' | 'TimedOut' | 'NotExecuted' | 'Unknown';
       readonly reason: Reason;
@@ -83,7 +102,26 @@ export interface PodObservation {
   readonly key: PodKey;
   readonly uid: string;
   readonly phase: 'Pending' | 'Running' | 'Succeeded' | 'Failed' | 'Unknown';
+  /** Those that commands can be run in. */
   readonly containers: Readonly<Record<string, ContainerObservation>>;
+  /** Those that end before the pod's own containers begin, and sidecars. Absent: none. */
+  readonly initContainers?: Readonly<Record<string, InitContainerObservation>>;
+}
+
+/** An init container, as far as the kubelet has told. Times are the node's, milliseconds since the epoch. */
+export interface InitContainerObservation {
+  readonly phase: 'waiting' | 'running' | 'terminated';
+  /** Has ended for good: the kubelet won't start it again. */
+  readonly isOver: boolean;
+  /** A native sidecar counts as done as soon as it has started. */
+  readonly isSidecar: boolean;
+  readonly startedAt?: number;
+  readonly finishedAt?: number;
+  /** Of its last end, if there was one. */
+  readonly exitCode?: number;
+  /** Why it waits, or how it ended: `ImagePullBackOff`, `OOMKilled`, `signal 9`. */
+  readonly reason?: string;
+  readonly restarts: number;
 }
 
 export interface ContainerObservation {

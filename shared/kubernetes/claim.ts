@@ -26,10 +26,8 @@ export interface NewRun {
 
 /** The status of a run that is about to be launched. */
 export function newStatus(restore: Restore, { runID, planned: { document }, runner, options, now }: NewRun): RunStatus {
-  const leftOut = document.notices.filter(({ code }) => code === 'init-hooks-not-run').length;
   const earlier = runStatusOf(restore);
   const before = earlier && (earlier.reportParts > 0 ? lastReportOf(earlier) : earlier.before);
-  const notices = leftOut === 0 ? {} : { notices: [`init hooks of ${leftOut} pods are not run by this version`] };
   return {
     version: 1,
     runID,
@@ -43,7 +41,6 @@ export function newStatus(restore: Restore, { runID, planned: { document }, runn
     failures: [],
     reportParts: 0,
     ...(before ? { before } : {}),
-    ...notices,
   };
 }
 

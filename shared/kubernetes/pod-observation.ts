@@ -1,12 +1,25 @@
 import * as z from 'zod';
-import type { ContainerObservation, PodObservation } from '../core/hook.ts';
+import type { ContainerObservation, InitContainerObservation, PodObservation } from '../core/hook.ts';
 import { podKey } from '../core/hook.ts';
 
-const State = z.object({ reason: z.string().nullish() }).nullish();
+const Waiting = z.object({ reason: z.string().nullish() }).nullish();
+const Running = z.object({ startedAt: z.string().nullish() }).nullish();
+const Terminated = z
+  .object({
+    reason: z.string().nullish(),
+    exitCode: z.number().nullish(),
+    signal: z.number().nullish(),
+    startedAt: z.string().nullish(),
+    finishedAt: z.string().nullish(),
+  })
+  .nullish();
 const ContainerStatus = z.object({
   name: z.string(),
   ready: z.boolean().nullish(),
-  state: z.object({ running: z.object({}).nullish(), waiting: State, terminated: State }).nullish(),
+  started: z.boolean().nullish(),
+  restartCount: z.number().nullish(),
+  state: z.object({ running: Running, waiting: Waiting, terminated: Terminated }).nullish(),
+  lastState: z.object({ terminated: Terminated }).nullish(),
 });
 type ContainerStatus = z.infer<typeof ContainerStatus>;
 
@@ -15,6 +28,7 @@ const ObservedPod = z.object({
   metadata: z.object({ namespace: z.string().min(1), name: z.string().min(1), uid: z.string().min(1) }),
   spec: z
     .object({
+      restartPolicy: z.string().nullish(),
       containers: z.array(z.object({ name: z.string() })).nullish(),
       initContainers: z.array(z.object({ name: z.string(), restartPolicy: z.string().nullish() })).nullish(),
     })
@@ -57,7 +71,57 @@ export function podObservation(raw: unknown): PodObservation | undefined {
     uid: metadata.uid,
     phase: status.phase,
     containers,
+    initContainers: initContainers(parsed.data),
   };
+}
+
+function initContainers({ spec, status }: ObservedPod): Record<string, InitContainerObservation> {
+  const statuses = new Map(status.initContainerStatuses?.map((each) => [each.name, each]));
+  const isLastTry = spec?.restartPolicy === 'Never' || status.phase === 'Failed' || status.phase === 'Succeeded';
+  return Object.fromEntries(
+    (spec?.initContainers ?? []).map(({ name, restartPolicy }) => {
+      const isSidecar = restartPolicy === 'Always';
+      return [name, initContainerObservation(statuses.get(name), isSidecar, isLastTry)];
+    }),
+  );
+}
+
+function initContainerObservation(
+  status: ContainerStatus | undefined,
+  isSidecar: boolean,
+  isLastTry: boolean,
+): InitContainerObservation {
+  const { running, waiting, terminated } = status?.state ?? {};
+  const end = terminated ?? status?.lastState?.terminated;
+  const exitCode = end?.exitCode ?? undefined;
+  // A sidecar counts as running only once it has started in the sense of its probe.
+  const isRunning = running != null && (!isSidecar || status?.started === true);
+  const phase = isRunning ? 'running' : terminated != null ? 'terminated' : 'waiting';
+  const reason = phase === 'running' ? undefined : (waiting?.reason ?? endReason(end) ?? undefined);
+  return {
+    phase,
+    isOver: terminated != null && (exitCode === 0 || isLastTry),
+    isSidecar,
+    restarts: status?.restartCount ?? 0,
+    ...(reason === undefined || reason === 'PodInitializing' ? {} : { reason }),
+    ...(exitCode === undefined || phase === 'running' ? {} : { exitCode }),
+    ...instant('startedAt', (running ?? terminated)?.startedAt),
+    ...instant('finishedAt', terminated?.finishedAt),
+  };
+}
+
+/** How a container ended, beyond its exit code: Kubernetes' own word for it says nothing of a signal. */
+function endReason(end: z.infer<typeof Terminated>): string | undefined {
+  if (end == null) return undefined;
+  const { reason, signal, exitCode } = end;
+  if (reason && reason !== 'Error' && reason !== 'Completed') return reason;
+  const number = signal || (exitCode != null && exitCode > 128 && exitCode < 160 ? exitCode - 128 : 0);
+  return number === 0 ? undefined : `signal ${number}`;
+}
+
+function instant<Name extends string>(name: Name, text: string | null | undefined): { readonly [_ in Name]?: number } {
+  const at = Date.parse(text ?? '');
+  return Number.isNaN(at) ? {} : ({ [name]: at } as { readonly [_ in Name]?: number });
 }
 
 function containerObservation({ ready, state }: ContainerStatus, heldUp: string | undefined): ContainerObservation {

@@ -80,7 +80,7 @@ export function kubernetesRunStore(
 }
 
 /** Create an object whose name nobody else uses: that it is there already means that an earlier try got through. */
-async function createOnce(client: Pick<KubeClient, 'create'>, path: string, object: object): Promise<void> {
+export async function createOnce(client: Pick<KubeClient, 'create'>, path: string, object: object): Promise<void> {
   try {
     await client.create(path, object);
   } catch (error) {

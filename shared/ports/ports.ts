@@ -1,4 +1,5 @@
 import type { RestoreHooksError } from '../core/errors.ts';
+import type { PodLeft } from '../core/executor/protocol.ts';
 import type { ExecOutcome, HookId, HookOutcome, PodKey, PodObservation } from '../core/hook.ts';
 import type { RunHook } from '../core/report/run-document.ts';
 
@@ -39,6 +40,20 @@ export interface HookExec {
     request: ExecRequest,
     answer: { started(): void; ended(outcome: ExecOutcome, output: Output): void },
   ): () => void;
+}
+
+export interface LogReader {
+  /** Read the last lines that a container printed. `read` is called exactly once, with nothing where it can't be. */
+  read(container: Omit<ExecRequest, 'command'>, read: (output: Output) => void): void;
+}
+
+export type PodCreation =
+  | { readonly created: true; readonly uid: string }
+  | { readonly created: false; readonly message: string; readonly left: PodLeft };
+
+export interface PodCreator {
+  /** Create a pod of the plan; `answer` is called exactly once. */
+  create(key: PodKey, answer: (creation: PodCreation) => void): void;
 }
 
 export type PodEvent =

@@ -1,13 +1,15 @@
 import type { Effect, Fact } from '../core/executor/protocol.ts';
 import type { RunState } from '../core/executor/state.ts';
 import { step } from '../core/executor/step.ts';
-import type { HookId, PlannedHook, PodKey } from '../core/hook.ts';
-import type { Clock, HookExec, Journal, Output } from '../ports/ports.ts';
+import type { HookId, PlannedExecHook, PlannedHook, PodKey } from '../core/hook.ts';
+import type { Clock, HookExec, Journal, LogReader, Output, PodCreator } from '../ports/ports.ts';
 
 export interface EnginePorts {
   readonly clock: Clock;
   readonly exec: HookExec;
   readonly journal: Journal;
+  readonly logs: LogReader;
+  readonly creator: PodCreator;
 }
 
 /** Told after each step; can't influence the run. */
@@ -23,7 +25,7 @@ export interface Observer {
  * Returns how to tell it a fact.
  */
 export function startEngine(run: RunState, ports: EnginePorts, observer: Observer): (fact: Fact) => void {
-  const { clock, exec, journal } = ports;
+  const { clock, exec, journal, logs, creator } = ports;
   const timers = new Map<PodKey, { readonly at: number; readonly cancel: () => void }>();
   const streams = new Map<HookId, () => void>();
   let facts: Fact[] = [];
@@ -48,9 +50,24 @@ export function startEngine(run: RunState, ports: EnginePorts, observer: Observe
       case 'recordResult':
         journal.result(effect.hook, effect.outcome);
         return;
-      case 'startExec':
-        startExec(hookOf(run, effect.hook));
+      case 'startExec': {
+        const hook = hookOf(run, effect.hook);
+        if (hook.kind === 'exec') startExec(hook);
         return;
+      }
+      case 'readLog':
+        logs.read(hookOf(run, effect.hook), (output) => {
+          observer.printed?.(effect.hook, output);
+          tell({ type: 'logRead', hook: effect.hook });
+        });
+        return;
+      case 'createPod': {
+        const { key } = effect;
+        creator.create(key, ({ created, ...creation }) =>
+          tell({ type: created ? 'podCreated' : 'podNotCreated', key, ...creation } as Fact),
+        );
+        return;
+      }
       case 'dropExec':
         streams.get(effect.hook)?.();
         streams.delete(effect.hook);
@@ -74,7 +91,7 @@ export function startEngine(run: RunState, ports: EnginePorts, observer: Observe
     }
   }
 
-  function startExec({ id, namespace, pod, container, command }: PlannedHook): void {
+  function startExec({ id, namespace, pod, container, command }: PlannedExecHook): void {
     let ended = false;
     const drop = exec.start(
       { namespace, pod, container, command },

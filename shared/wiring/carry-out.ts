@@ -2,10 +2,12 @@ import type { RunOptions } from '../core/manifests/job.ts';
 import type { Restore } from '../core/model/restore.ts';
 import { ANNOTATION } from '../core/names.ts';
 import { plannedHook } from '../core/report/make-plan-document.ts';
-import type { Payload } from '../core/report/payload.ts';
+import type { Payload, PodToCreate } from '../core/report/payload.ts';
 import type { RunStatus } from '../core/report/run-status.ts';
 import type { KubeClient } from '../kubernetes/client.ts';
 import { kubernetesHookExec } from '../kubernetes/exec.ts';
+import { kubernetesLogReader } from '../kubernetes/log-reader.ts';
+import { kubernetesPodCreator } from '../kubernetes/pod-creator.ts';
 import { kubernetesPodSource } from '../kubernetes/pod-source.ts';
 import { kubernetesRunStore } from '../kubernetes/run-store.ts';
 import type { Clock, Journal } from '../ports/ports.ts';
@@ -18,6 +20,7 @@ export interface ClaimedRun {
   readonly status: RunStatus;
   readonly plan: Payload['plan'];
   readonly kept: Payload['kept'];
+  readonly pods: readonly PodToCreate[];
   readonly options: RunOptions;
 }
 
@@ -43,6 +46,8 @@ export function carryOut(client: KubeClient, clock: Clock, run: ClaimedRun, obse
         { open: () => client.connection(), forget: () => client.forgetCredentials() },
         { capture: run.options.capture },
       ),
+      logs: kubernetesLogReader(client, { capture: run.options.capture }),
+      creator: kubernetesPodCreator(client, run.plan.restore, run.status.runID, run.pods),
       pods: kubernetesPodSource(client, { labelSelector, clock, ...(namespaces ? { namespaces } : {}) }),
       store: kubernetesRunStore(client, run.plan.restore, run.status),
     },

@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { shortenName } from '../../shared/core/digest.ts';
-import type { PlannedHook } from '../../shared/core/hook.ts';
+import type { PlannedExecHook } from '../../shared/core/hook.ts';
 import { neverRestored, Pod } from '../../shared/core/model/pod.ts';
 import { parseRestore } from '../../shared/core/model/restore.ts';
-import { GENERATED_NAME, injectInitContainers, planInitHooks } from '../../shared/core/plan/plan-init-hooks.ts';
+import { GENERATED_NAME, injectInitContainers } from '../../shared/core/plan/init-containers.ts';
+import { planInitHooks } from '../../shared/core/plan/plan-init-hooks.ts';
 import { planRestoreHooks } from '../../shared/core/plan/plan-restore-hooks.ts';
 import { hookEntriesOf } from '../../shared/core/plan/sources.ts';
 import type { Failure } from './main.ts';
@@ -45,7 +46,7 @@ export function checkPlanCase({ given, expect }: any): Failure | undefined {
     errors,
     notices: [...new Set(notices)].filter((code) => KNOWN_NOTICES.has(code)).sort(),
     initContainers: initPlan && initContainers.map(withoutGeneratedName),
-    execHooks: plan.hooks.map(asVector),
+    execHooks: plan.hooks.flatMap((hook) => (hook.kind === 'exec' ? [asVector(hook)] : [])),
   };
   const expected = {
     restored: expect.restored,
@@ -89,7 +90,7 @@ function created({ pod, restore, namespaceMapping }: any, initContainers: readon
   };
 }
 
-function asVector(hook: PlannedHook) {
+function asVector(hook: PlannedExecHook) {
   return {
     container: hook.container,
     command: hook.command,

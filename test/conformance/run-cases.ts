@@ -9,6 +9,7 @@ import { parseRestore } from '../../shared/core/model/restore.ts';
 import { planRestoreHooks } from '../../shared/core/plan/plan-restore-hooks.ts';
 import type { HookExec } from '../../shared/ports/ports.ts';
 import { startEngine } from '../../shared/runtime/engine.ts';
+import { execOnly } from '../sim/exec-only.ts';
 import { VirtualClock } from '../sim/virtual-clock.ts';
 import type { Failure } from './main.ts';
 
@@ -26,7 +27,11 @@ export function checkRunCase({ given, expect }: any): Failure | undefined {
   const pods = given.pods.map(({ pod }: any) => Pod.parse(pod));
   const { hooks } = planRestoreHooks({ restore: restore.value, pods });
   const run = createRun(hooks, { startedAt: 0, maxConcurrent: given.maxConcurrent ?? DEFAULT_MAX_CONCURRENT });
-  const tell = startEngine(run, { clock, exec: scriptedExec(clock, given.exec), journal: forgetfulJournal }, {});
+  const tell = startEngine(
+    run,
+    { clock, exec: scriptedExec(clock, given.exec), journal: forgetfulJournal, ...execOnly },
+    {},
+  );
   for (const { pod, createdAtMs, timeline } of given.pods) {
     for (const { atMs, ...entry } of observations(createdAtMs, timeline)) {
       const { namespace, name } = pod.metadata;

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { phaseOf } from '../../shared/core/executor/run-phase.ts';
 import type { HookState, RunState } from '../../shared/core/executor/state.ts';
 import { countOf, isActive, stateOf } from '../../shared/core/executor/state.ts';
-import type { ExecOutcome, HookId, PlannedHook, PodKey } from '../../shared/core/hook.ts';
+import type { ExecOutcome, HookId, PlannedExecHook, PodKey } from '../../shared/core/hook.ts';
 import { podKey } from '../../shared/core/hook.ts';
 import type { PodEvent } from '../../shared/ports/ports.ts';
 import type { Witness, World } from './world.ts';
@@ -38,7 +38,7 @@ export class Invariants implements Witness {
   readonly #world: World;
   readonly #run: RunState;
   readonly #kept: ReadonlySet<HookId>;
-  readonly #hooks: ReadonlyMap<HookId, PlannedHook>;
+  readonly #hooks: ReadonlyMap<HookId, PlannedExecHook>;
   readonly #pods: ReadonlyMap<PodKey, ToldPod>;
   readonly #requests: ReadonlyMap<HookId, Requests>;
   readonly #ended = new Map<HookId, HookState>();
@@ -217,10 +217,11 @@ export class Invariants implements Witness {
     for (const { key, hooks, index } of run.pods) {
       let activeHere = 0;
       for (const [at, hook] of hooks.entries()) {
+        if (hook.kind !== 'exec') throw new Error('these worlds have no init hooks');
         const state = stateOf(run.pods[index] ?? assert.fail(), at);
         const { id } = hook;
         recount[countOf(state)] = (recount[countOf(state)] ?? 0) + 1;
-        activeHere += Number(isActive(state));
+        activeHere += Number(isActive(hook, state));
         const before = this.#ended.get(id);
         check('E4', before === undefined || isDeepStrictEqual(before, state), () => `${id} has ended, and changes`);
         if (state.phase === 'Ended') {
@@ -303,7 +304,7 @@ export class Invariants implements Witness {
     for (const id of said) check('E17', failed.has(id), () => `${id} is no failure`);
   }
 
-  #mayWaitForEver(hook: PlannedHook, active: number): boolean {
+  #mayWaitForEver(hook: PlannedExecHook, active: number): boolean {
     const pod = this.#pod(hook);
     if (pod.gone !== undefined) return false;
     if (pod.phase === undefined) return hook.podUID === undefined;
@@ -313,7 +314,11 @@ export class Invariants implements Witness {
     return this.#candidates(pod, 0).length === 0;
   }
 
-  #checkOutcome({ id, execTimeoutMs, ...hook }: PlannedHook, state: HookState & { phase: 'Ended' }, request: Requests) {
+  #checkOutcome(
+    { id, execTimeoutMs, ...hook }: PlannedExecHook,
+    state: HookState & { phase: 'Ended' },
+    request: Requests,
+  ) {
     const { outcome, endedAt, startedAt } = state;
     const pod = this.#pod({ id, execTimeoutMs, ...hook });
     const late = this.#world.latestTimerMs;
@@ -403,10 +408,10 @@ export class Invariants implements Witness {
   }
 
   /** The hooks of a pod of which one may start now; a refused one only `slack` after its delay. */
-  #candidates(pod: ToldPod, slack: number, besides?: HookId): PlannedHook[] {
-    const isBusy = ({ id }: PlannedHook): boolean => id !== besides && isActive(this.#state(id));
+  #candidates(pod: ToldPod, slack: number, besides?: HookId): PlannedExecHook[] {
+    const isBusy = (hook: PlannedExecHook): boolean => hook.id !== besides && isActive(hook, this.#state(hook.id));
     if (!this.#mayRunIn(pod) || this.#isStopped() || pod.hooks.some(isBusy)) return [];
-    const turns: PlannedHook[] = [];
+    const turns: PlannedExecHook[] = [];
     for (const hooks of Map.groupBy(pod.hooks, ({ container }) => container).values()) {
       const next = hooks.find(({ id }) => !this.#hasEnded(id));
       if (next === undefined) continue;
@@ -428,22 +433,22 @@ export class Invariants implements Witness {
     return gone === undefined && phase !== undefined && phase !== 'Succeeded' && phase !== 'Failed';
   }
 
-  #upSince({ container, waitForReady, ...hook }: PlannedHook): number | undefined {
+  #upSince({ container, waitForReady, ...hook }: PlannedExecHook): number | undefined {
     const since = this.#pod({ container, waitForReady, ...hook }).upSince.get(container);
     return waitForReady ? since?.ready : since?.running;
   }
 
-  #waitDeadline(hook: PlannedHook): number {
+  #waitDeadline(hook: PlannedExecHook): number {
     const { waitingSince } = this.#pod(hook);
     if (waitingSince === undefined || hook.waitTimeoutMs === null) return Number.POSITIVE_INFINITY;
     return waitingSince + hook.waitTimeoutMs;
   }
 
-  #hook(id: HookId): PlannedHook {
+  #hook(id: HookId): PlannedExecHook {
     return this.#hooks.get(id) ?? assert.fail(`no hook ${id}`);
   }
 
-  #pod({ namespace, pod }: PlannedHook): ToldPod {
+  #pod({ namespace, pod }: PlannedExecHook): ToldPod {
     return this.#pods.get(podKey(namespace, pod)) ?? assert.fail(`no pod ${pod}`);
   }
 
@@ -464,7 +469,7 @@ export class Invariants implements Witness {
 /** What was told of a pod. */
 interface ToldPod {
   readonly index: number;
-  readonly hooks: readonly PlannedHook[];
+  readonly hooks: readonly PlannedExecHook[];
   uid: string | undefined;
   phase?: string;
   gone?: 'pod-deleted' | 'pod-replaced';

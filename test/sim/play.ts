@@ -2,6 +2,7 @@ import type { HookState } from '../../shared/core/executor/state.ts';
 import { createRun } from '../../shared/core/executor/state.ts';
 import type { HookId } from '../../shared/core/hook.ts';
 import { startEngine } from '../../shared/runtime/engine.ts';
+import { execOnly } from './exec-only.ts';
 import { Invariants } from './invariants.ts';
 import { CALM_AFTER_MS, World } from './world.ts';
 
@@ -23,7 +24,11 @@ export function play(seed: number, options: { logged?: boolean } = {}): Played {
     const invariants = new Invariants(world, run, ended);
     world.witness = invariants;
     const { exec, journal, runClock } = world;
-    const tell = startEngine(run, { clock: runClock, exec, journal }, { stepped: () => invariants.stepped() });
+    const tell = startEngine(
+      run,
+      { clock: runClock, exec, journal, ...execOnly },
+      { stepped: () => invariants.stepped() },
+    );
     world.pods.start((event) => {
       if (event.type !== 'podsLost') tell(event);
     });

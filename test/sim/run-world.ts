@@ -9,6 +9,7 @@ import { parseRunStatus } from '../../shared/core/report/run-status.ts';
 import type { RunStore } from '../../shared/ports/ports.ts';
 import type { RunRequest } from '../../shared/runtime/run.ts';
 import { startRun } from '../../shared/runtime/run.ts';
+import { execOnly } from './exec-only.ts';
 import type { Random } from './random.ts';
 import { CALM_AFTER_MS, World } from './world.ts';
 
@@ -112,7 +113,7 @@ export async function playRun(seed: number, options: { logged?: boolean } = {}) 
   let broken: string | undefined;
   try {
     const { exec, journal, pods, runClock } = world;
-    const run = startRun(request, { clock: runClock, exec, journal, pods, store });
+    const run = startRun(request, { clock: runClock, exec, journal, pods, store, ...execOnly });
     // What is left to wait for ever is canceled, and what never answers dropped.
     clock.setTimer(random.chance(0.2) ? random.time(20_000) : HORIZON_MS / 2, () => run.cancel());
     clock.setTimer(HORIZON_MS / 2 + 10_000, () => run.drop());

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { HookId, PlannedHook, PodKey } from '../../shared/core/hook.ts';
+import type { HookId, PlannedExecHook, PodKey } from '../../shared/core/hook.ts';
 import type { PodSource, RunStore } from '../../shared/ports/ports.ts';
 import { startRun } from '../../shared/runtime/run.ts';
+import { execOnly } from './exec-only.ts';
 import { pendingStatus, playRun } from './run-world.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
@@ -43,7 +44,7 @@ test('one world, with its log', { skip: seed === undefined }, async (t) => {
 test('a run of two days is reported at most 200 times, and to its end', { skip: seed !== undefined }, async () => {
   const clock = new VirtualClock();
   const key = 'ns/p' as PodKey;
-  const hook: PlannedHook = {
+  const hook: PlannedExecHook = {
     id: 'ns/p/a/h/0' as HookId,
     kind: 'exec',
     namespace: 'ns',
@@ -94,7 +95,7 @@ test('a run of two days is reported at most 200 times, and to its end', { skip: 
     keepRestorePhase: false,
     formerPhase: undefined,
   };
-  const run = startRun(request, { clock, exec, journal, pods, store });
+  const run = startRun(request, { clock, exec, journal, pods, store, ...execOnly });
   await clock.runUntilWithPromises(3 * 86_400_000);
   const { status } = await run.done;
   assert.equal(status.phase, 'CompletedWithFailures');

@@ -1,4 +1,4 @@
-import type { ExecOutcome, HookId, PlannedHook, PodKey, PodObservation } from '../../shared/core/hook.ts';
+import type { ExecOutcome, HookId, PlannedExecHook, PodKey, PodObservation } from '../../shared/core/hook.ts';
 import { podKey } from '../../shared/core/hook.ts';
 import type { Clock, HookExec, Journal, PodEvent, PodSource } from '../../shared/ports/ports.ts';
 import { Random } from './random.ts';
@@ -28,13 +28,13 @@ const BUSY_MS = 30_000;
 export class World {
   readonly random: Random;
   readonly clock: VirtualClock;
-  readonly hooks: readonly PlannedHook[];
+  readonly hooks: readonly PlannedExecHook[];
   readonly maxConcurrent: number;
   /** How late a timer of the run may fire; some fire a little early, as where the wall clock was set back. */
   readonly latestTimerMs: number;
   readonly log: string[] | undefined;
   witness: Witness | undefined;
-  readonly #byCommand: ReadonlyMap<string, PlannedHook>;
+  readonly #byCommand: ReadonlyMap<string, PlannedExecHook>;
   readonly #scripts: readonly PodScript[];
   readonly #journalDelayMs: number;
   readonly #forbids: boolean;
@@ -237,9 +237,9 @@ function live(random: Random, { key, uid, containers, at: bornAt, events }: Life
   return at + 1 + random.time(3_000);
 }
 
-function hooksOf(random: Random, { key, plannedUid, containers }: PodScript): PlannedHook[] {
+function hooksOf(random: Random, { key, plannedUid, containers }: PodScript): PlannedExecHook[] {
   const [namespace = '', pod = ''] = key.split('/');
-  const hooks: PlannedHook[] = [];
+  const hooks: PlannedExecHook[] = [];
   const failing = random.chance(0.3);
   for (const container of [...containers].sort(() => random.next() - 0.5)) {
     for (let count = random.int(hooks.length === 0 ? 1 : 0, 3); count > 0; count -= 1) {

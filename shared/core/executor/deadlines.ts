@@ -1,15 +1,15 @@
-import type { PlannedHook } from '../hook.ts';
+import type { PlannedExecHook, PlannedHook } from '../hook.ts';
 import type { HookState, PodRun } from './state.ts';
 import { hookAt, stateOf } from './state.ts';
 
-/** When a hook that has not started by then ends `TimedOut (waiting)`; undefined = never. */
+/** When a hook that has not started by then, or an init hook that has not ended, ends `TimedOut`; undefined = never. */
 export const waitDeadline = ({ waitingSince }: PodRun, { waitTimeoutMs }: PlannedHook): number | undefined =>
   waitingSince === undefined || waitTimeoutMs === null ? undefined : waitingSince + waitTimeoutMs;
 
 /** When a running hook ends `TimedOut (executing)`; undefined = never. */
 export const execDeadline = (
   { startedAt }: HookState & { phase: 'Running' },
-  { execTimeoutMs }: PlannedHook,
+  { execTimeoutMs }: PlannedExecHook,
 ): number | undefined => (execTimeoutMs === null ? undefined : startedAt + execTimeoutMs);
 
 /** The next time after `now` at which the pod has to be looked at although nothing has happened to it. */
@@ -18,7 +18,10 @@ export function lookAgainAt(pod: PodRun, now: number): number | undefined {
   for (let at = 0; at < pod.hooks.length; at += 1) {
     const state = stateOf(pod, at);
     const hook = hookAt(pod, at);
-    if (state.phase === 'Running') next = Math.min(next, execDeadline(state, hook) ?? next);
+    if (state.phase === 'Running') {
+      const deadline = hook.kind === 'exec' ? execDeadline(state, hook) : waitDeadline(pod, hook);
+      next = Math.min(next, deadline ?? next);
+    }
     // A try that is due already waits for something else: a slot, its container.
     if (state.phase === 'Waiting' && state.retryAt !== undefined && state.retryAt > now)
       next = Math.min(next, state.retryAt);

@@ -1,4 +1,4 @@
-import type { HookId } from '../hook.ts';
+import type { PlannedHook } from '../hook.ts';
 import { lookAgainAt } from './deadlines.ts';
 import type { Effect } from './protocol.ts';
 import type { HookState, PodRun } from './state.ts';
@@ -13,11 +13,14 @@ export function difference(before: ReadonlyMap<number, PodRun>, pods: readonly P
   for (const [index, previous] of before) {
     const next = pods[index];
     if (next === undefined) continue;
+    if (next.creation?.phase === 'asked' && previous.creation?.phase !== 'asked') {
+      effects.push({ type: 'createPod', key: next.key });
+    }
     if (next.states !== previous.states) {
       for (let at = 0; at < next.hooks.length; at += 1) {
         const was = stateOf(previous, at);
         const is = stateOf(next, at);
-        if (was !== is) phaseEffects(hookAt(next, at).id, was, is, effects);
+        if (was !== is) phaseEffects(hookAt(next, at), was, is, effects);
       }
     }
     const due = lookAgainAt(next, now);
@@ -28,10 +31,12 @@ export function difference(before: ReadonlyMap<number, PodRun>, pods: readonly P
   return effects;
 }
 
-function phaseEffects(hook: HookId, was: HookState, is: HookState, effects: Effect[]): void {
+function phaseEffects({ id: hook, kind }: PlannedHook, was: HookState, is: HookState, effects: Effect[]): void {
   if (is.phase === 'Recording') effects.push({ type: 'recordIntent', hook });
   if (is.phase === 'Starting' && was.phase !== 'Starting') effects.push({ type: 'startExec', hook });
+  if (is.phase === 'Ending') effects.push({ type: 'readLog', hook });
   if (is.phase !== 'Ended') return;
-  if (was.phase === 'Starting' || was.phase === 'Running') effects.push({ type: 'dropExec', hook });
+  if (kind === 'exec' && (was.phase === 'Starting' || was.phase === 'Running'))
+    effects.push({ type: 'dropExec', hook });
   effects.push({ type: 'recordResult', hook, outcome: is.outcome });
 }

@@ -10,6 +10,10 @@ export type Fact =
   | { readonly type: 'intentRecorded'; readonly hook: HookId }
   | { readonly type: 'execStarted'; readonly hook: HookId }
   | { readonly type: 'execEnded'; readonly hook: HookId; readonly outcome: ExecOutcome }
+  /** What there is of an init container's log has been read. */
+  | { readonly type: 'logRead'; readonly hook: HookId }
+  | { readonly type: 'podCreated'; readonly key: PodKey; readonly uid: string }
+  | { readonly type: 'podNotCreated'; readonly key: PodKey; readonly message: string; readonly left: PodLeft }
   /** It is time to look at this pod again. */
   | { readonly type: 'timerFired'; readonly key: PodKey }
   /** Somebody gave up: start nothing more. */
@@ -18,6 +22,9 @@ export type Fact =
   | { readonly type: 'dropRequested' }
   /** The run itself can't go on. */
   | { readonly type: 'runFailed'; readonly failure: RunFailure };
+
+/** What stands under the name of a pod that could not be created: what stood there before, another pod, or none. */
+export type PodLeft = 'as-before' | 'another' | 'missing';
 
 /** Why a run can't go on. */
 export interface RunFailure {
@@ -31,6 +38,8 @@ export type Effect =
   | { readonly type: 'recordResult'; readonly hook: HookId; readonly outcome: HookOutcome }
   | { readonly type: 'startExec'; readonly hook: HookId }
   | { readonly type: 'dropExec'; readonly hook: HookId }
+  | { readonly type: 'readLog'; readonly hook: HookId }
+  | { readonly type: 'createPod'; readonly key: PodKey }
   /** Instead of the pod's last one, if that is another. */
   | { readonly type: 'setTimer'; readonly key: PodKey; readonly at: number }
   | { readonly type: 'clearTimer'; readonly key: PodKey };

@@ -16,7 +16,21 @@ export type HookState =
   /** Asked for; nobody knows yet whether it has started. */
   | { readonly phase: 'Starting'; readonly tries: number }
   | { readonly phase: 'Running'; readonly startedAt: number }
-  | { readonly phase: 'Ended'; readonly outcome: HookOutcome; readonly startedAt?: number; readonly endedAt: number };
+  /** It is known how its init container ended, and its log is being read. */
+  | {
+      readonly phase: 'Ending';
+      readonly outcome: HookOutcome;
+      readonly startedAt: number | undefined;
+      readonly endedAt: number;
+    }
+  /** `podUID`: of the pod as it was known then. */
+  | {
+      readonly phase: 'Ended';
+      readonly outcome: HookOutcome;
+      readonly startedAt?: number;
+      readonly endedAt: number;
+      readonly podUID?: string;
+    };
 
 /** One pod's part of the run: never changed, only replaced. */
 export interface PodRun {
@@ -34,6 +48,17 @@ export interface PodRun {
   /** Another pod has been observed under this name. */
   readonly replaced: boolean;
   readonly upSince: Readonly<Record<string, UpSince>>;
+  /** It has to be created, or deleted and created anew, before anything can happen in it. */
+  readonly creation: Creation | undefined;
+  /** Why it could not be created. */
+  readonly notCreated: string | undefined;
+}
+
+export interface Creation {
+  /** `wanted`: as soon as a slot is free. `asked`: nobody knows yet whether it was. */
+  readonly phase: 'planned' | 'wanted' | 'asked';
+  /** The last pod that was seen under its name since it was asked for. */
+  readonly seen?: PodObservation;
 }
 
 /** Since when a container has been running, and ready, without a break. */
@@ -110,6 +135,8 @@ export function createRun(hooks: readonly PlannedHook[], options: RunOptions): R
       key,
       hooks: own,
       states: own.map((hook) => options.ended?.get(hook.id) ?? { phase: 'Waiting', tries: 0 }),
+      creation: own.some((hook) => isCreating(hook) && !options.ended?.has(hook.id)) ? { phase: 'planned' } : undefined,
+      notCreated: undefined,
       uid: own[0]?.podUID,
       observed: undefined,
       waitingSince: undefined,
@@ -160,8 +187,13 @@ export function hookAt(pod: PodRun, at: number): PlannedHook {
   return hook;
 }
 
-export const isActive = ({ phase }: HookState): boolean =>
-  phase === 'Recording' || phase === 'Starting' || phase === 'Running';
+/** Its pod is created for it. */
+export const isCreating = (hook: PlannedHook): boolean =>
+  hook.kind === 'init' && (hook.injection === 'create' || hook.injection === 'recreate');
+
+/** Takes a slot: an init container is run by its pod. */
+export const isActive = ({ kind }: PlannedHook, { phase }: HookState): boolean =>
+  kind === 'exec' && (phase === 'Recording' || phase === 'Starting' || phase === 'Running');
 
 const FIRST_FAILURES = 5;
 
@@ -169,9 +201,12 @@ const FIRST_FAILURES = 5;
 export function noteOutcome(run: RunState, hook: PlannedHook, outcome: HookOutcome): boolean {
   if (outcome.state === 'Succeeded' || outcome.reason === 'aborted' || outcome.reason === 'canceled') return false;
   if (run.firstFailures.length < FIRST_FAILURES) run.firstFailures.push({ id: hook.id, outcome });
-  if (hook.onError === 'Fail') run.failHookFailed = true;
+  if (isFail(hook)) run.failHookFailed = true;
   return true;
 }
+
+/** Init hooks have no `onError`. */
+export const isFail = (hook: PlannedHook): boolean => hook.kind === 'exec' && hook.onError === 'Fail';
 
 const OUTCOME_COUNTS = {
   Succeeded: 'succeeded',
@@ -183,7 +218,7 @@ const OUTCOME_COUNTS = {
 
 export function countOf(state: HookState): keyof Counts {
   if (state.phase === 'Ended') return OUTCOME_COUNTS[state.outcome.state];
-  return state.phase === 'Starting' || state.phase === 'Running' ? 'running' : 'waiting';
+  return state.phase === 'Waiting' || state.phase === 'Recording' ? 'waiting' : 'running';
 }
 
 /** Pod indexes, the lowest first; each at most once. */

@@ -1,11 +1,12 @@
 import { assertNever } from '../errors.ts';
-import type { ExecOutcome, HookId, HookOutcome, PodObservation } from '../hook.ts';
+import type { ExecOutcome, HookId, HookOutcome, PlannedExecHook, PodObservation } from '../hook.ts';
 import { execDeadline, waitDeadline } from './deadlines.ts';
 import { difference } from './difference.ts';
 import { hookOutcome } from './hook-outcome.ts';
-import type { Effect, Fact, RunFailure } from './protocol.ts';
-import type { HookState, PodRun, RunState, UpSince } from './state.ts';
-import { countOf, hookAt, isActive, noteOutcome, stateOf } from './state.ts';
+import { initHookState } from './init-hook.ts';
+import type { Effect, Fact, PodLeft, RunFailure } from './protocol.ts';
+import type { Creation, HookState, PodRun, RunState, UpSince } from './state.ts';
+import { countOf, hookAt, isActive, isCreating, isFail, noteOutcome, stateOf } from './state.ts';
 import { waitingFor } from './waiting-for.ts';
 
 /**
@@ -74,11 +75,12 @@ class Change {
     const { run } = this;
     run.counts[countOf(previous)] -= 1;
     run.counts[countOf(next)] += 1;
-    run.active += Number(isActive(next)) - Number(isActive(previous));
-    this.set(index, { states: pod.states.with(at, next) });
-    if (next.phase !== 'Ended') return;
     const hook = hookAt(pod, at);
-    if (noteOutcome(run, hook, next.outcome) && hook.onError === 'Fail') {
+    run.active += Number(isActive(hook, next)) - Number(isActive(hook, previous));
+    const kept = next.phase === 'Ended' && pod.uid !== undefined ? { ...next, podUID: pod.uid } : next;
+    this.set(index, { states: pod.states.with(at, kept) });
+    if (next.phase !== 'Ended') return;
+    if (noteOutcome(run, hook, next.outcome) && isFail(hook)) {
       run.stop ??= { reason: 'aborted', message: `hook ${hook.id} did not succeed and has onError: Fail` };
     }
   }
@@ -103,8 +105,12 @@ function fold(change: Change, fact: Fact): void {
     case 'podDeleted': {
       const index = run.podIndex.get(fact.key);
       if (index === undefined) return;
-      const { uid, gone } = change.pod(index);
-      if (gone === undefined && (uid === undefined || uid === fact.uid)) change.set(index, { gone: 'pod-deleted' });
+      const { uid, gone, creation } = change.pod(index);
+      if (creation !== undefined) {
+        // What is deleted so that it can be created anew, or was before it came to that.
+        if (creation.phase === 'planned' && run.listed) change.set(index, { creation: { phase: 'wanted' } });
+      } else if (gone === undefined && (uid === undefined || uid === fact.uid))
+        change.set(index, { gone: 'pod-deleted' });
       return;
     }
     case 'podsListed':
@@ -123,6 +129,21 @@ function fold(change: Change, fact: Fact): void {
         if (state.phase === 'Starting' || state.phase === 'Running') execEnded(change, index, at, state, fact.outcome);
       });
       return;
+    case 'logRead':
+      onHook(change, fact.hook, (index, at, state) => {
+        if (state.phase === 'Ending') change.setHook(index, at, endedOf(state));
+      });
+      return;
+    case 'podCreated': {
+      const index = run.podIndex.get(fact.key);
+      if (index !== undefined) created(change, index, fact.uid);
+      return;
+    }
+    case 'podNotCreated': {
+      const index = run.podIndex.get(fact.key);
+      if (index !== undefined) notCreated(change, index, fact.message, fact.left);
+      return;
+    }
     case 'timerFired': {
       // Says nothing but that the pod is to be looked at: what is due is read off the clock.
       const index = run.podIndex.get(fact.key);
@@ -155,6 +176,22 @@ function onHook(change: Change, id: HookId, act: OnHook): void {
 function observe(change: Change, index: number, observed: PodObservation): void {
   const pod = change.pod(index);
   const isAnother = pod.uid !== undefined && pod.uid !== observed.uid;
+  if (pod.creation !== undefined && !isInjected(pod, observed)) {
+    const isWanted = pod.creation.phase === 'planned' && pod.uid !== undefined && !isAnother;
+    if (isWanted || pod.creation.phase !== 'planned') {
+      change.set(index, { creation: { phase: isWanted ? 'wanted' : pod.creation.phase, seen: observed } });
+      return;
+    }
+    change.set(index, { creation: undefined });
+  } else if (pod.creation?.phase === 'asked') {
+    change.set(index, { creation: { phase: 'asked', seen: observed } });
+    return;
+  } else if (pod.creation !== undefined) {
+    // It has come to be already: by an earlier runner of this run, or by somebody else's hand.
+    change.set(index, { creation: undefined, uid: observed.uid });
+    observe(change, index, observed);
+    return;
+  }
   if (pod.gone !== undefined || isAnother) {
     // A plan's pod is that one pod: what has its name now is never run in.
     change.set(index, { gone: pod.gone ?? 'pod-replaced', replaced: pod.replaced || isAnother });
@@ -178,10 +215,42 @@ function listed(change: Change): void {
   const { run } = change;
   if (run.listed) return;
   run.listed = true;
-  for (const { index, observed, uid, gone } of run.pods) {
+  for (const { index, observed, uid, gone, creation } of run.pods) {
     if (observed !== undefined || gone !== undefined) continue;
+    if (creation !== undefined) {
+      if (creation.phase === 'planned') change.set(index, { creation: { phase: 'wanted' } });
+      continue;
+    }
     change.set(index, uid === undefined ? { waitingSince: run.startedAt } : { gone: 'pod-deleted' });
   }
+}
+
+/** Whether all that the pod is to be created for is in this one. */
+const isInjected = (pod: PodRun, { initContainers = {} }: PodObservation): boolean =>
+  pod.hooks.every((hook) => !isCreating(hook) || Object.hasOwn(initContainers, hook.container));
+
+/** Only what is asked for is answered: a second answer finds nothing to change. */
+function answered(change: Change, index: number): Creation | undefined {
+  const { creation } = change.pod(index);
+  if (creation?.phase !== 'asked') return undefined;
+  change.run.active -= 1;
+  change.set(index, { creation: undefined });
+  return creation;
+}
+
+function created(change: Change, index: number, uid: string): void {
+  const creation = answered(change, index);
+  if (creation === undefined) return;
+  change.set(index, { uid });
+  if (creation.seen?.uid === uid) observe(change, index, creation.seen);
+}
+
+function notCreated(change: Change, index: number, message: string, left: PodLeft): void {
+  const creation = answered(change, index);
+  if (creation === undefined) return;
+  change.set(index, { notCreated: message });
+  if (left === 'as-before' && creation.seen !== undefined) observe(change, index, creation.seen);
+  else change.set(index, { gone: left === 'another' ? 'pod-replaced' : 'pod-deleted' });
 }
 
 function execEnded(
@@ -217,12 +286,24 @@ const LONGEST_RETRY_MS = 10_000;
 const retryDelayMs = (tries: number, retryAfterMs = 0): number =>
   Math.max(retryAfterMs, Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (tries - 1)));
 
+const endedOf = ({ outcome, startedAt, endedAt }: HookState & { phase: 'Ending' }): HookState => ({
+  phase: 'Ended',
+  outcome,
+  ...(startedAt === undefined ? {} : { startedAt }),
+  endedAt,
+});
+
 function dropAll(change: Change): void {
   const message = `no longer waited for; ${STILL_RUNNING}`;
   for (const pod of change.run.pods) {
     for (const [at, state] of pod.states.entries()) {
-      if (state.phase !== 'Running' && state.phase !== 'Starting') continue;
-      change.end(pod.index, at, { state: 'Unknown', reason: 'canceled', message });
+      const hook = hookAt(pod, at);
+      const isAskedFor = hook.kind === 'init' && state.phase === 'Waiting' && pod.creation?.phase === 'asked';
+      if (state.phase === 'Ending') change.setHook(pod.index, at, endedOf(state));
+      else if (state.phase === 'Running' || state.phase === 'Starting' || isAskedFor) {
+        const what = hook.kind === 'init' ? `no longer watched; ${GOES_ON}` : message;
+        change.end(pod.index, at, { state: 'Unknown', reason: 'canceled', message: what });
+      }
     }
   }
 }
@@ -239,22 +320,32 @@ function settle(change: Change): void {
 
 /** In plan order: the first `Fail` hook that ends here stops all that come after it. */
 function settlePod(change: Change, index: number): void {
-  for (const at of change.pod(index).hooks.keys()) {
-    const outcome = dueOutcome(change.run, change.pod(index), at, change.at);
+  for (const [at, hook] of change.pod(index).hooks.entries()) {
+    if (hook.kind === 'init') {
+      const next = initHookState(change.run, change.pod(index), at, hook, change.at);
+      if (next !== undefined) change.setHook(index, at, next);
+      continue;
+    }
+    const outcome = dueOutcome(change.run, change.pod(index), at, hook, change.at);
     if (outcome !== undefined) change.end(index, at, outcome);
   }
 }
 
 /** How a hook ends because of what stands now, without an answer of its own; undefined where it goes on. */
-function dueOutcome({ stop, maxConcurrent }: RunState, pod: PodRun, at: number, now: number): HookOutcome | undefined {
+function dueOutcome(
+  { stop, maxConcurrent }: RunState,
+  pod: PodRun,
+  at: number,
+  hook: PlannedExecHook,
+  now: number,
+): HookOutcome | undefined {
   const state = stateOf(pod, at);
-  const hook = hookAt(pod, at);
   if (state.phase === 'Running') {
     if (now < (execDeadline(state, hook) ?? Number.POSITIVE_INFINITY)) return undefined;
     return { state: 'TimedOut', reason: 'executing', message: STILL_RUNNING };
   }
   // Of an exec that was asked for nobody knows whether it has started: its answer decides.
-  if (state.phase === 'Ended' || state.phase === 'Starting') return undefined;
+  if (state.phase === 'Ended' || state.phase === 'Ending' || state.phase === 'Starting') return undefined;
   if (stop !== undefined) return { state: 'NotExecuted', reason: stop.reason, message: stop.message };
   if (pod.gone !== undefined) return { state: 'NotExecuted', reason: pod.gone };
   const phase = pod.observed?.phase;
@@ -264,6 +355,7 @@ function dueOutcome({ stop, maxConcurrent }: RunState, pod: PodRun, at: number, 
   return { state: 'TimedOut', reason: 'waiting', message: `waited for ${waitingFor(maxConcurrent, pod, at)}` };
 }
 
+const GOES_ON = 'its pod goes on by itself';
 const STILL_RUNNING = 'the command may still be running in the container';
 
 const isLate = (pod: PodRun, at: number, now: number): boolean =>
@@ -288,11 +380,16 @@ function launch(change: Change): void {
 function admit(change: Change): void {
   const { run } = change;
   for (const index of change.before.keys()) {
-    if (nextHook(change.pod(index), change.at) !== undefined) run.ready.add(index);
+    if (isWanted(run, index) || nextHook(change.pod(index), change.at) !== undefined) run.ready.add(index);
   }
   while (run.active < run.maxConcurrent) {
     const index = run.ready.takeFirst();
     if (index === undefined) return;
+    if (isWanted(run, index)) {
+      run.active += 1;
+      change.set(index, { creation: { ...change.pod(index).creation, phase: 'asked' } });
+      continue;
+    }
     const pod = change.pod(index);
     const at = nextHook(pod, change.at);
     if (at === undefined) continue;
@@ -302,12 +399,16 @@ function admit(change: Change): void {
   }
 }
 
+/** A pod that is to be created, and may be now. */
+const isWanted = ({ pods, stop }: RunState, index: number): boolean =>
+  stop === undefined && pods[index]?.creation?.phase === 'wanted';
+
 /**
  * The position of the pod's hook whose turn it is and whose container is up; undefined if there is none now.
  * A container that has begun goes on; else the one that has been up longest begins, ties in plan order.
  */
 function nextHook(pod: PodRun, now: number): number | undefined {
-  if (pod.states.some(isActive)) return undefined;
+  if (pod.states.some((state, at) => isActive(hookAt(pod, at), state))) return undefined;
   let best: { at: number; since: number } | undefined;
   for (const at of turns(pod)) {
     const since = upSince(pod, at);
@@ -327,6 +428,7 @@ function turns(pod: PodRun): readonly number[] {
   let listed = false;
   for (let at = 0; at < pod.hooks.length; at += 1) {
     const hook = hookAt(pod, at);
+    if (hook.kind === 'init') continue;
     if (hook.container !== container) [container, begun, listed] = [hook.container, false, false];
     const state = stateOf(pod, at);
     if (state.phase === 'Ended') begun ||= state.startedAt !== undefined;
@@ -343,5 +445,5 @@ function turns(pod: PodRun): readonly number[] {
 function upSince(pod: PodRun, at: number): number | undefined {
   const hook = hookAt(pod, at);
   const since = pod.upSince[hook.container];
-  return hook.waitForReady ? since?.ready : since?.running;
+  return hook.kind === 'exec' && hook.waitForReady ? since?.ready : since?.running;
 }

@@ -1,13 +1,16 @@
+import type { InitContainerObservation } from '../hook.ts';
 import type { HookState, PodRun } from './state.ts';
 import { hookAt, isActive, stateOf } from './state.ts';
 
 /** What a waiting hook waits for: for people. */
 export function waitingFor(maxConcurrent: number, pod: PodRun, at: number): string {
   const hook = hookAt(pod, at);
+  if (pod.creation !== undefined) return 'its pod to be created';
   if (pod.observed === undefined) return 'the pod';
+  if (hook.kind === 'init') return initContainerText(hook.container, pod.observed.initContainers?.[hook.container]);
   if (stateOf(pod, at).phase === 'Recording') return 'its intent to be recorded';
   const ahead = pod.states.findIndex(
-    (state, index) => isActive(state) || (index < at && isBefore(pod, index, at, state)),
+    (state, index) => isActive(hookAt(pod, index), state) || (index < at && isBefore(pod, index, at, state)),
   );
   if (ahead >= 0 && ahead !== at) return `hook ${hookAt(pod, ahead).id}`;
   const state = stateOf(pod, at);
@@ -22,3 +25,13 @@ export function waitingFor(maxConcurrent: number, pod: PodRun, at: number): stri
 /** A hook of the same container that comes first. */
 const isBefore = (pod: PodRun, index: number, at: number, state: HookState): boolean =>
   state.phase !== 'Ended' && hookAt(pod, index).container === hookAt(pod, at).container;
+
+function initContainerText(name: string, observed: InitContainerObservation | undefined): string {
+  const { reason, exitCode, restarts = 0 } = observed ?? {};
+  const details = [
+    ...(reason === undefined ? [] : [reason]),
+    ...(exitCode === undefined ? [] : [`exit code ${exitCode}`]),
+    ...(restarts === 0 ? [] : [restarts === 1 ? '1 restart' : `${restarts} restarts`]),
+  ];
+  return `init container ${name} to end${details.length === 0 ? '' : ` (${details.join(', ')})`}`;
+}

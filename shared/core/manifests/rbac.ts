@@ -12,7 +12,9 @@ export interface RunnerRule {
 }
 
 /** All that the runner may do (contract §8). Roles, and the questions whether it may, are made of it. */
-export const runnerRules = (): readonly RunnerRule[] => [
+export const runnerRules = (createPods = false): readonly RunnerRule[] => [...RULES, ...(createPods ? POD_RULES : [])];
+
+const RULES: readonly RunnerRule[] = [
   { scope: 'restore', apiGroup: 'velero.io', resource: 'restores', verbs: ['get', 'patch'] },
   // Only create: RBAC knows no prefixes, and Velero's cloud credentials are in the same namespace.
   { scope: 'restore', apiGroup: '', resource: 'secrets', verbs: ['create'] },
@@ -20,6 +22,12 @@ export const runnerRules = (): readonly RunnerRule[] => [
   { scope: 'pods', apiGroup: '', resource: 'pods', verbs: ['get', 'list', 'watch'] },
   // An exec over WebSocket is a GET; from Kubernetes 1.35 on the API server asks for `create` as well.
   { scope: 'pods', apiGroup: '', resource: 'pods/exec', verbs: ['get', 'create'] },
+];
+
+/** What init hooks need beyond that: pods created, or deleted and created anew, and the logs of their containers. */
+const POD_RULES: readonly RunnerRule[] = [
+  { scope: 'pods', apiGroup: '', resource: 'pods', verbs: ['create', 'delete'] },
+  { scope: 'pods', apiGroup: '', resource: 'pods/log', verbs: ['get'] },
 ];
 
 /** One thing to do, as an access review asks for it. */
@@ -96,12 +104,14 @@ export interface SetupManifest {
 
 export interface Setup extends RunnerPlace {
   readonly serviceAccount?: string;
+  /** With the rights that init hooks need. */
+  readonly createPods?: boolean;
 }
 
 /** The runner's ServiceAccount and the least rights that it needs, in an order in which they can be created. */
 export function setupManifests(
-  { namespace, podNamespaces, serviceAccount = SERVICE_ACCOUNT }: Setup,
-  rules: readonly RunnerRule[] = runnerRules(),
+  { namespace, podNamespaces, serviceAccount = SERVICE_ACCOUNT, createPods = false }: Setup,
+  rules: readonly RunnerRule[] = runnerRules(createPods),
 ): SetupManifest[] {
   const subject = { kind: 'ServiceAccount', name: serviceAccount, namespace };
   const granted = (scope: Scope, name: string, place?: string) =>

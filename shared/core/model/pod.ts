@@ -1,8 +1,9 @@
 import * as z from 'zod/mini';
-import { list, string, stringMap } from './schema.ts';
+import { boolean, list, string, stringMap } from './schema.ts';
 
 const Container = z.object({ name: z.string() });
-const InitContainer = z.object({ name: z.string(), restartPolicy: string });
+/** Whole: whether a hook's container stands there already is told by all of its fields. */
+const InitContainer = z.looseObject({ name: z.string(), restartPolicy: string });
 
 /** The fields of a Pod that the planner reads. */
 export const Pod = z.object({
@@ -15,6 +16,7 @@ export const Pod = z.object({
     uid: string,
     labels: stringMap,
     annotations: stringMap,
+    ownerReferences: list(z.object({ kind: z.string(), name: z.string(), controller: boolean })),
   }),
   spec: z.object({ containers: list(Container), initContainers: list(InitContainer) }),
   status: z.nullish(z.object({ phase: string })),
@@ -35,3 +37,7 @@ export function hasExecContainer(pod: Pod, container: string): boolean {
     pod.spec.initContainers.some(({ name, restartPolicy }) => name === container && restartPolicy === 'Always')
   );
 }
+
+/** What keeps the pod there and would make another: a pod with a controller is never deleted. */
+export const controllerOf = ({ metadata }: Pod): { readonly kind: string; readonly name: string } | undefined =>
+  metadata.ownerReferences.find(({ controller }) => controller === true);

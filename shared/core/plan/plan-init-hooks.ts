@@ -1,32 +1,21 @@
-import { sha256Hex } from '../digest.ts';
-import type { HookSource } from '../hook.ts';
+import { canonicalJson, sha256Hex } from '../digest.ts';
+import type { Injection, PlannedInitHook } from '../hook.ts';
 import type { Pod } from '../model/pod.ts';
-import type { InitContainer } from '../model/restore.ts';
-import type { AnnotationOrigin, InitHook } from './annotations.ts';
+import { controllerOf } from '../model/pod.ts';
+import type { InitHook } from './annotations.ts';
 import { initHookFromAnnotations } from './annotations.ts';
 import type { HookEntries } from './hook-entries.ts';
+import type { InitContainerPlaces, PlannedInitContainer } from './init-containers.ts';
+import { GENERATED_PREFIX, initContainerPlaces, injectInitContainers } from './init-containers.ts';
 import type { Notice } from './notice.ts';
-import type { HookKind } from './sources.ts';
+import type { Candidate, HookKind } from './sources.ts';
 import { candidatesOf, firstThatSays, noticeOn } from './sources.ts';
-
-/** One init container that a pod's hooks inject. */
-export interface PlannedInitContainer {
-  /** Whole, as it was written. */
-  readonly container: InitContainer;
-  /** Its name was made up here; Velero makes up others. */
-  readonly generatedName: boolean;
-  readonly source: HookSource;
-  readonly origin: AnnotationOrigin;
-  readonly name: string;
-  /** Position of its hook in the entry's `postHooks`, exec hooks counted. */
-  readonly index: number;
-  /** null = no limit. */
-  readonly timeoutMs: number | null;
-}
 
 export interface InitPlan {
   /** In the order in which they run. */
   readonly containers: readonly PlannedInitContainer[];
+  /** Which of them the pod has, and where the others belong. */
+  readonly places: InitContainerPlaces;
   readonly notices: readonly Notice[];
 }
 
@@ -36,48 +25,149 @@ export const INIT_HOOKS: HookKind<InitHook> = {
 };
 
 /**
- * Decide which init containers a pod's hooks inject (contract §2): `pod` is the one of the backup, in its target
- * namespace. That Velero may have run them already is no matter here: it counts where something is started.
+ * Decide which init containers a pod's hooks inject (contract §2): `pod` is in its target namespace. That Velero may have
+ * run them already is no matter here: `isAllowed` leaves sources out where something is to be started.
  */
-export function planInitHooks(pod: Pod, entries: HookEntries): InitPlan {
+export function planInitHooks(
+  pod: Pod,
+  entries: HookEntries,
+  isAllowed: (source: Pick<Candidate<InitHook>, 'origin'>) => boolean = () => true,
+): InitPlan {
   const notices: Notice[] = [];
-  const chosen = firstThatSays(candidatesOf(pod, entries, entries.of(pod), INIT_HOOKS), pod, notices);
-  if (chosen === undefined) return { containers: [], notices };
-  const { source, origin } = chosen;
-  const containers = chosen.hooks.flatMap(({ name, index, hook: { containers, timeout } }) =>
-    containers.map((container) => ({
-      container: { ...container, name: container.name ?? generatedName(pod) },
-      generatedName: container.name === undefined,
-      source,
-      origin,
-      name,
-      index,
-      timeoutMs: timeout !== undefined && timeout > 0 ? timeout : null,
-    })),
-  );
-  const injected = injectInitContainers(pod.spec.initContainers, containers);
-  return { containers, notices: [...notices, ...nameNotices(pod, containers, injected)] };
+  const candidates = candidatesOf(pod, entries, entries.of(pod), INIT_HOOKS).filter(isAllowed);
+  const chosen = firstThatSays(candidates, pod, notices);
+  const containers = chosen === undefined ? [] : chosen.hooks.flatMap((hook) => plannedContainers(pod, chosen, hook));
+  const places = initContainerPlaces(pod.spec.initContainers, containers);
+  // Names collide with the pod's own containers, not with those that hooks have put there.
+  const injected = injectInitContainers(places.own, containers);
+  return { containers, places, notices: [...notices, ...nameNotices(pod, containers, injected)] };
 }
 
-const GENERATED_PREFIX = 'velero-restore-init-';
-/** Velero's and ours: both append 8 hex digits. */
-export const GENERATED_NAME: RegExp = new RegExp(`^${GENERATED_PREFIX}[0-9a-f]{8}$`);
+const plannedContainers = (
+  pod: Pod,
+  { source, origin }: Candidate<InitHook>,
+  { name, index, hook: { containers, timeout } }: Candidate<InitHook>['hooks'][number],
+): PlannedInitContainer[] =>
+  containers.map((container) => ({
+    container: { ...container, name: container.name ?? generatedName(pod) },
+    generatedName: container.name === undefined,
+    source,
+    origin,
+    name,
+    index,
+    timeoutMs: timeout !== undefined && timeout > 0 ? timeout : null,
+  }));
 
 const generatedName = ({ metadata }: Pod): string =>
   GENERATED_PREFIX + sha256Hex(`${metadata.namespace}/${metadata.name}`).slice(0, 8);
 
-/** How many of a pod's own init containers run before the hooks': file-system restore must have ended. */
-export const ownBeforeHooks = (own: readonly { readonly name: string }[]): number =>
-  own[0]?.name === 'restore-wait' ? 1 : 0;
-
-/** A pod's init containers after injection. */
-export function injectInitContainers<Own extends { readonly name: string }>(
-  own: readonly Own[],
-  planned: readonly PlannedInitContainer[],
-): (Own | InitContainer)[] {
-  const before = ownBeforeHooks(own);
-  return [...own.slice(0, before), ...planned.map(({ container }) => container), ...own.slice(before)];
+export interface InitHookOptions {
+  /** Leave out what is also Velero's to inject, because Velero has worked on the Restore; what it has injected is watched. */
+  readonly withoutVeleros: boolean;
+  /** Pods without a controller may be deleted and created anew. */
+  readonly recreatePods: boolean;
 }
+
+export interface PodInitHook {
+  readonly hook: Omit<PlannedInitHook, 'id'>;
+  /** Its container's in every plan; where Velero made up a name the container bears that. */
+  readonly name: string;
+  /** What is put into the pod for it, and where. */
+  readonly missing?: InitContainerPlaces['missing'][number];
+}
+
+/** A pod's init hooks as a plan has them: a pod without a UID is still to be created. */
+export function initHooksOf(
+  pod: Pod,
+  entries: HookEntries,
+  { withoutVeleros, recreatePods }: InitHookOptions,
+  notices: Notice[],
+): PodInitHook[] {
+  const isVeleros = ({ origin }: Pick<PlannedInitContainer, 'origin'>): boolean => origin === 'velero';
+  const veleros = withoutVeleros ? planInitHooks(pod, entries, isVeleros) : undefined;
+  for (const { container, name, index } of veleros?.containers ?? []) {
+    const isThere = veleros?.places.missing.every((each) => each.container !== container);
+    if (isThere) continue;
+    const message = `init container ${container.name} of hook ${name} (${index}) is left out: Velero has worked on this Restore`;
+    notices.push(noticeOn(pod, 'velero-has-run', message));
+  }
+  const {
+    containers,
+    places,
+    notices: own,
+  } = planInitHooks(pod, entries, (each) => !(withoutVeleros && isVeleros(each)));
+  notices.push(...own);
+  const injection = injectionOf(pod, places, recreatePods);
+  if (injection === undefined && places.missing.length > 0) notices.push(notInjected(pod, places));
+  return [
+    ...[...(veleros?.places.found ?? [])].map(([planned, found]) => ({
+      hook: initHook(pod, planned, found, 'found'),
+      name: planned.container.name,
+    })),
+    ...containers.map((planned) => {
+      const found = places.found.get(planned);
+      const hook = initHook(pod, planned, found, injection ?? (found === undefined ? undefined : 'found'));
+      const missing = injection && places.missing.find(({ container }) => container === planned.container);
+      return { hook, name: planned.container.name, ...(missing === undefined ? {} : { missing }) };
+    }),
+  ];
+}
+
+/** How the pod comes to what it lacks; undefined where it lacks nothing, or can't. */
+function injectionOf(pod: Pod, { missing }: InitContainerPlaces, recreatePods: boolean): Injection | undefined {
+  if (!pod.metadata.uid) return 'create';
+  return missing.length > 0 && recreatePods && controllerOf(pod) === undefined ? 'recreate' : undefined;
+}
+
+function notInjected(pod: Pod, { missing }: InitContainerPlaces): Notice {
+  const names = missing.map(({ container }) => container.name).join(', ');
+  const controller = controllerOf(pod);
+  const way =
+    controller === undefined
+      ? '--recreate-pods deletes it and creates it anew'
+      : `inject them into its ${controller.kind} ${controller.name}, or what makes that (kubectl restorehooks inject)`;
+  return noticeOn(pod, 'init-container-not-injected', `it stands without init container ${names}; ${way}`);
+}
+
+function initHook(
+  pod: Pod,
+  { container, source, origin, name, index, timeoutMs }: PlannedInitContainer,
+  found: string | undefined,
+  injection: Injection | undefined,
+): Omit<PlannedInitHook, 'id'> {
+  const { name: ownName, image, command, ...more } = container;
+  return {
+    kind: 'init',
+    namespace: pod.metadata.namespace,
+    pod: pod.metadata.name,
+    ...(pod.metadata.uid ? { podUID: pod.metadata.uid } : {}),
+    container: found ?? ownName,
+    source,
+    origin,
+    name,
+    index,
+    image,
+    ...(command === undefined ? {} : { command }),
+    ...(Object.keys(more).length === 0 ? {} : { containerDigest: `sha256:${sha256Hex(canonicalJson(container))}` }),
+    waitTimeoutMs: timeoutMs,
+    waitTimeoutFrom: timeoutMs === null ? 'default' : source,
+    ...(injection === undefined ? { never: 'not-injected' } : { injection }),
+  };
+}
+
+/** The pod as it stands once what it lacks is in it. */
+export const withInjected = (pod: Pod, hooks: readonly PodInitHook[]): Pod => ({
+  ...pod,
+  spec: {
+    ...pod.spec,
+    initContainers: hooks
+      .flatMap(({ missing }) => missing ?? [])
+      .reduceRight<Pod['spec']['initContainers']>(
+        (own, { at, container }) => own.toSpliced(at, 0, { restartPolicy: undefined, ...container }),
+        pod.spec.initContainers,
+      ),
+  },
+});
 
 const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 

@@ -1,12 +1,12 @@
-import type { HookId, HookSource, Never, OnError, PlannedHook } from '../hook.ts';
+import type { HookId, HookSource, Never, OnError, PlannedExecHook, PlannedHook } from '../hook.ts';
 import type { Pod } from '../model/pod.ts';
 import { hasExecContainer } from '../model/pod.ts';
-import type { ExecRestoreHook, Restore, RestoreResourceHookSpec } from '../model/restore.ts';
+import type { ExecRestoreHook, InitContainer, Restore, RestoreResourceHookSpec } from '../model/restore.ts';
 import { execHookFromAnnotations } from './annotations.ts';
 import type { HookEntries, HookEntry } from './hook-entries.ts';
 import { whyNot } from './hook-entries.ts';
 import type { Notice, NoticeCode } from './notice.ts';
-import { INIT_HOOKS } from './plan-init-hooks.ts';
+import { INIT_HOOKS, initHooksOf, withInjected } from './plan-init-hooks.ts';
 import type { Candidate, HookKind } from './sources.ts';
 import { candidatesOf, firstThatSays, hookEntriesOf, noticeOn, patternNotices } from './sources.ts';
 
@@ -17,12 +17,23 @@ export interface PlanInput {
   readonly hookFiles?: readonly RestoreResourceHookSpec[] | undefined;
   /** Leave out what is also Velero's to run, because Velero has worked on the Restore (contract §1). */
   readonly withoutVelerosHooks?: boolean | undefined;
+  /** A pod that lacks init containers, and has no controller, is to be deleted and created anew (contract §2). */
+  readonly recreatePods?: boolean | undefined;
 }
 
 export interface Plan {
-  /** By namespace, pod, container (first mention), then as written. */
+  /** By namespace and pod; init hooks in their order, then exec hooks by container (first mention), then as written. */
   readonly hooks: readonly PlannedHook[];
+  /** What is put into pods that have to be created. */
+  readonly injections: readonly PlannedInjection[];
   readonly notices: readonly Notice[];
+}
+
+/** A hook's init container, and before which of the pod's own it belongs (their number: behind the last). */
+export interface PlannedInjection {
+  readonly hook: HookId;
+  readonly at: number;
+  readonly container: InitContainer;
 }
 
 const DEFAULT_EXEC_TIMEOUT_MS = 30_000;
@@ -34,24 +45,34 @@ const EXEC_HOOKS: HookKind<ExecRestoreHook> = {
 type ExecCandidate = Candidate<ExecRestoreHook>;
 
 /**
- * Decide which post-restore exec hooks run, where, and in what order (contract §1 and §3).
+ * Decide which restore hooks run, where, and in what order (contract §1 to §3).
  *
  * The same Restore and pods give the same plan, whatever order the pods come in. Never throws: what can't be planned
  * as it was meant is a notice.
  */
 export function planRestoreHooks(input: PlanInput): Plan {
   const hooks: PlannedHook[] = [];
+  const injections: PlannedInjection[] = [];
   const said = new Set<string>();
+  const withoutVeleros = input.withoutVelerosHooks === true;
+  const options = { withoutVeleros, recreatePods: input.recreatePods === true };
   const entries = hookEntriesOf(input.restore, input.hookFiles);
   const notices: Notice[] = patternNotices(entries);
   for (const pod of [...input.pods].sort(byNamespaceAndName)) {
-    const chosen = choose(pod, entries, input.withoutVelerosHooks === true, notices);
-    if (chosen === undefined) continue;
-    for (const notice of chosen.notices) notices.push(notice);
-    const planned = chosen.hooks.flatMap((candidate) => planHook(pod, chosen, candidate, say));
-    for (const hook of withIds(groupByContainer(planned))) hooks.push(hook);
+    const init = initHooksOf(pod, entries, options, notices);
+    const chosen = choose(pod, entries, withoutVeleros, notices);
+    if (chosen === undefined && init.length === 0) continue;
+    for (const notice of chosen?.notices ?? []) notices.push(notice);
+    const created = withInjected(pod, init);
+    const exec = chosen?.hooks.flatMap((candidate) => planHook(created, chosen, candidate, say)) ?? [];
+    const names = init.map(({ name }) => name);
+    for (const [at, hook] of withIds([...init.map(({ hook }) => hook), ...groupByContainer(exec)], names).entries()) {
+      hooks.push(hook);
+      const missing = init[at]?.missing;
+      if (missing !== undefined) injections.push({ hook: hook.id, ...missing });
+    }
   }
-  return { hooks, notices };
+  return { hooks, injections, notices };
 
   /** A notice about a spec's hook stands once, however many pods it applies to. */
   function say(notice: Notice): void {
@@ -74,24 +95,17 @@ function choose(pod: Pod, entries: HookEntries, withoutVeleros: boolean, notices
       notices.push(noticeOn(pod, 'velero-has-run', message));
     }
   }
-  const init = candidatesOf(pod, entries, applying, INIT_HOOKS).find(
-    (candidate) => isAllowed(candidate) && candidate.hooks.length > 0,
-  );
-  if (init !== undefined) {
-    const message = `init hooks of ${init.title} are not run by this version`;
-    notices.push(noticeOn(pod, 'init-hooks-not-run', message));
-  }
   return firstThatSays(candidates.filter(isAllowed), pod, notices);
 }
 
-type Unnamed = Omit<PlannedHook, 'id'>;
+type Unnamed<Hook = PlannedHook> = Hook extends PlannedHook ? Omit<Hook, 'id'> : never;
 
 function planHook(
   pod: Pod,
   { source, origin }: ExecCandidate,
   { name, index, hook }: ExecCandidate['hooks'][number],
   say: (notice: Notice) => void,
-): Unnamed[] {
+): Unnamed<PlannedExecHook>[] {
   const container = hook.container || pod.spec.containers[0]?.name;
   if (container === undefined) return [];
   const title = `hook ${JSON.stringify(name)} (${index})`;
@@ -145,7 +159,7 @@ function timeoutsOf(
   { execTimeout, waitTimeout }: ExecRestoreHook,
   source: HookSource,
   say: SayOfHook,
-): Pick<PlannedHook, 'execTimeoutMs' | 'execTimeoutFrom' | 'waitTimeoutMs' | 'waitTimeoutFrom'> {
+): Pick<PlannedExecHook, 'execTimeoutMs' | 'execTimeoutFrom' | 'waitTimeoutMs' | 'waitTimeoutFrom'> {
   if ((execTimeout ?? 0) < 0) say('exec-timeout-unlimited', 'its exec timeout is negative: the command has no limit');
   if (waitTimeout === 0) say('wait-timeout-zero', 'its wait timeout is 0: it waits without a limit');
   if ((waitTimeout ?? 0) < 0) say('wait-timeout-negative', 'its wait timeout is negative: it waits without a limit');
@@ -159,15 +173,18 @@ function timeoutsOf(
 }
 
 /** All hooks of one container stand together, containers in the order of their first hook. */
-function groupByContainer(hooks: readonly Unnamed[]): Unnamed[] {
+function groupByContainer(hooks: readonly Unnamed<PlannedExecHook>[]): Unnamed<PlannedExecHook>[] {
   if (hooks.length < 2) return [...hooks];
   return [...Map.groupBy(hooks, ({ container }) => container).values()].flat();
 }
 
-function withIds(hooks: readonly Unnamed[]): PlannedHook[] {
+/** `names`: of the containers that bear another one where they stand. */
+function withIds(hooks: readonly Unnamed[], names: readonly string[]): PlannedHook[] {
   const taken = new Set<string>();
-  return hooks.map((hook) => {
-    const base = [hook.namespace, hook.pod, hook.container, hook.name, String(hook.index)].map(encodePart).join('/');
+  return hooks.map((hook, at) => {
+    const base = [hook.namespace, hook.pod, names[at] ?? hook.container, hook.name, String(hook.index)]
+      .map(encodePart)
+      .join('/');
     let id = base;
     for (let repeat = 2; taken.has(id); repeat += 1) id = `${base}~${repeat}`;
     taken.add(id);
@@ -188,20 +205,30 @@ function byNamespaceAndName({ metadata: a }: Pod, { metadata: b }: Pod): number 
 /** Say, one line a source or entry, why it does or doesn't give this pod a hook (`plan --explain`). */
 export function explainPod(input: PlanInput, pod: Pod): string[] {
   const entries = hookEntriesOf(input.restore, input.hookFiles);
-  const lines = candidatesOf(pod, entries, entries.of(pod), EXEC_HOOKS)
-    .filter(({ source }) => source === 'annotation')
-    .map(({ title, hooks }) => `${title}: ${hooks.length > 0 ? 'an exec hook' : 'no exec hook'}`);
-  const chosen = choose(pod, entries, input.withoutVelerosHooks === true, []);
+  const withoutVeleros = input.withoutVelerosHooks === true;
+  const applying = entries.of(pod);
+  const lines = [candidatesOf(pod, entries, applying, INIT_HOOKS), candidatesOf(pod, entries, applying, EXEC_HOOKS)]
+    .map((candidates) => candidates.filter(({ source }) => source === 'annotation'))
+    .flatMap((candidates, kind) =>
+      candidates.map(
+        ({ title, hooks }) => `${title}: ${hooks.length > 0 ? 'an' : 'no'} ${['init', 'exec'][kind]} hook`,
+      ),
+    );
   for (const entry of entries.entries) lines.push(explainEntry(entry, pod));
-  if (input.withoutVelerosHooks)
+  if (withoutVeleros)
     lines.push("Velero has worked on this Restore: only hooks that aren't Velero's are planned (--rerun plans all)");
-  lines.push(chosen === undefined ? 'planned: nothing' : `planned: ${chosen.hooks.length} of ${chosen.title}`);
+  const { hooks } = planRestoreHooks({ ...input, pods: [pod] });
+  if (hooks.length === 0) lines.push('planned: nothing');
+  for (const hook of hooks)
+    lines.push(`planned: ${hook.kind} hook ${hook.name} (${hook.index}) of ${SOURCES[hook.source]}`);
   return lines;
 }
+
+const SOURCES = { annotation: "the pod's annotations", spec: "the Restore's spec", file: 'the --hooks file' } as const;
 
 function explainEntry(entry: HookEntry, pod: Pod): string {
   const why = whyNot(entry, pod);
   const title = `hook ${JSON.stringify(entry.name)}`;
   if (why !== undefined) return `${title}: no, ${why}`;
-  return `${title}: matches, exec hooks ${entry.execHooks.length}`;
+  return `${title}: matches, init hooks ${entry.initHooks.length}, exec hooks ${entry.execHooks.length}`;
 }

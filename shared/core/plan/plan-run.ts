@@ -5,6 +5,7 @@ import type { Restore, RestoreResourceHookSpec } from '../model/restore.ts';
 import { planDocument, restoreReference } from '../report/make-plan-document.ts';
 import type { PlanDocument } from '../report/plan-document.ts';
 import type { Notice } from './notice.ts';
+import type { PlannedInjection } from './plan-restore-hooks.ts';
 import { planRestoreHooks } from './plan-restore-hooks.ts';
 import { busyPhase, hasWorkedOn } from './velero.ts';
 
@@ -20,6 +21,8 @@ export interface PlanRequest {
   readonly rerun: boolean;
   /** Hook IDs, `namespace/pod`s or pods; empty = all. */
   readonly only: readonly string[];
+  /** Delete pods that lack their init containers and have no controller, and create them anew. */
+  readonly recreatePods?: boolean | undefined;
   readonly skipped?: PlanDocument['skipped'];
   readonly notices?: readonly Notice[];
 }
@@ -27,12 +30,14 @@ export interface PlanRequest {
 export interface PlannedRun {
   readonly hooks: readonly PlannedHook[];
   readonly document: PlanDocument;
+  /** What is put into pods that the run creates. */
+  readonly injections: readonly PlannedInjection[];
 }
 
 export function planRun(request: PlanRequest): PlannedRun {
-  const { restore, pods, hookFiles } = request;
+  const { restore, pods, hookFiles, recreatePods } = request;
   const withoutVelerosHooks = hasWorkedOn(restore) && !request.rerun;
-  const plan = planRestoreHooks({ restore, pods, hookFiles, withoutVelerosHooks });
+  const plan = planRestoreHooks({ restore, pods, hookFiles, withoutVelerosHooks, recreatePods });
   const leftToVelero = plan.notices.some(({ code }) => code === 'velero-has-run');
   // Where all is left out, that is what there is to say, and not that `only` names none of it.
   const hooks = leftToVelero && plan.hooks.length === 0 ? [] : narrow(plan.hooks, request.only, leftToVelero);
@@ -43,7 +48,8 @@ export function planRun(request: PlanRequest): PlannedRun {
     skipped: request.skipped ?? [],
     notices: [...(request.notices ?? []), ...phaseNotices(restore), ...plan.notices],
   });
-  return { hooks, document };
+  const planned = new Set(hooks.map(({ id }) => id));
+  return { hooks, document, injections: plan.injections.filter(({ hook }) => planned.has(hook)) };
 }
 
 function phaseNotices({ status }: Restore): Notice[] {
@@ -99,7 +105,7 @@ export function nothingToRun(
     );
   }
   const entries = hookFiles ?? restore.spec.hooks.resources;
-  const hasHooks = entries.some(({ postHooks }) => postHooks.some(({ exec }) => exec));
+  const hasHooks = entries.some(({ postHooks }) => postHooks.some(({ exec, init }) => exec || init));
   if (!hasHooks || allowNoMatch) return undefined;
   const { labelSelector } = document.selector;
   return new RestoreHooksError(

@@ -100,7 +100,10 @@ const COUNT_OF = {
 } as const;
 
 const isSame = (row: RunHook, hook: PlannedHook): boolean =>
-  row.podUID === hook.podUID && JSON.stringify(row.command) === JSON.stringify(hook.command);
+  row.podUID === hook.podUID && row.kind === hook.kind && contentOf(row) === contentOf(hook);
+
+const contentOf = (hook: RunHook | PlannedHook): string =>
+  JSON.stringify(hook.kind === 'exec' ? [hook.command] : [hook.command, hook.image, hook.containerDigest]);
 
 function resultOf({ state, reason, exitCode, unproven, message, startedAt, finishedAt, attempt }: RunHook) {
   const result = { state, reason, exitCode, unproven, message, startedAt, finishedAt, attempt };

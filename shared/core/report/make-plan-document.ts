@@ -41,22 +41,25 @@ export const restoreReference = ({ metadata, spec }: Restore, namespace: string)
   ...(spec.backupName ? { backup: spec.backupName } : {}),
 });
 
-export function hookDocument({ execTimeoutMs, waitTimeoutMs, command, ...hook }: PlannedHook): HookDocument {
-  return {
-    ...hook,
-    command: [...command],
-    ...(execTimeoutMs === null ? {} : { execTimeout: formatDuration(execTimeoutMs) }),
-    ...(waitTimeoutMs === null ? {} : { waitTimeout: formatDuration(waitTimeoutMs) }),
-  };
+export function hookDocument(hook: PlannedHook): HookDocument {
+  const { waitTimeoutMs, ...common } = hook;
+  const wait = waitTimeoutMs === null ? {} : { waitTimeout: formatDuration(waitTimeoutMs) };
+  if (common.kind === 'init') {
+    const { command, ...rest } = common;
+    return { ...rest, ...(command === undefined ? {} : { command: [...command] }), ...wait };
+  }
+  const { execTimeoutMs, command, ...rest } = common;
+  const exec = execTimeoutMs === null ? {} : { execTimeout: formatDuration(execTimeoutMs) };
+  return { ...rest, command: [...command], ...exec, ...wait };
 }
 
-export function plannedHook({ id, execTimeout, waitTimeout, podUID, never, ...hook }: HookDocument): PlannedHook {
-  return {
-    ...hook,
-    id: id as HookId,
-    execTimeoutMs: execTimeout === undefined ? null : (parseDurationMs(execTimeout) ?? null),
-    waitTimeoutMs: waitTimeout === undefined ? null : (parseDurationMs(waitTimeout) ?? null),
-    ...(podUID === undefined ? {} : { podUID }),
-    ...(never === undefined ? {} : { never }),
-  };
+export function plannedHook(document: HookDocument): PlannedHook {
+  const { waitTimeout, ...common } = document;
+  const base = { id: common.id as HookId, waitTimeoutMs: durationMs(waitTimeout) };
+  if (common.kind === 'init') return { ...common, ...base };
+  const { execTimeout, ...exec } = common;
+  return { ...exec, ...base, execTimeoutMs: durationMs(execTimeout) };
 }
+
+const durationMs = (text: string | undefined): number | null =>
+  text === undefined ? null : (parseDurationMs(text) ?? null);

@@ -7,28 +7,50 @@ import { planDigest } from './make-plan-document.ts';
 const duration = z.string().describe('As Go prints a duration: 1m30s. Absent: no limit.');
 const timeoutFrom = z.enum(['annotation', 'spec', 'file', 'default']);
 
-/** One hook of a plan, as documents hold it. */
-export const HookDocument = z.strictObject({
+const hookBase = {
   id: z.string().describe('<namespace>/<pod>/<container>/<name>/<index>, the same from plan to plan'),
-  kind: z.enum(['exec']),
   namespace: z.string(),
   pod: z.string(),
-  podUID: z.string().optional(),
+  podUID: z.string().optional().describe('Absent: the pod is not in the cluster yet'),
   container: z.string(),
   source: z.enum(['annotation', 'spec', 'file']),
   origin: z.enum(['velero', 'restorehooks']),
   name: z.string(),
-  index: z.int().describe("Position in the entry's postHooks, init hooks counted"),
+  index: z.int().describe("Position in the entry's postHooks, hooks of both kinds counted"),
+  waitTimeout: duration.optional(),
+  waitTimeoutFrom: timeoutFrom,
+  never: z.enum(['no-such-container', 'empty-command', 'not-injected']).optional().describe('Why it can never run'),
+};
+
+const ExecHookDocument = z.strictObject({
+  ...hookBase,
+  kind: z.literal('exec'),
   command: z.array(z.string()),
   onError: z.enum(['Continue', 'Fail']),
   execTimeout: duration.optional(),
   execTimeoutFrom: timeoutFrom,
-  waitTimeout: duration.optional(),
-  waitTimeoutFrom: timeoutFrom,
   waitForReady: z.boolean(),
-  never: z.enum(['no-such-container', 'empty-command']).optional().describe('Why it can never run'),
 });
+
+const InitHookDocument = z.strictObject({
+  ...hookBase,
+  kind: z.literal('init'),
+  image: z.string(),
+  command: z.array(z.string()).optional().describe("Absent: the image's own"),
+  containerDigest: z.string().optional().describe('SHA-256 of the whole container, where there is more to it'),
+  injection: z
+    .enum(['found', 'create', 'recreate'])
+    .optional()
+    .describe('Its pod has it, or is created with it, or deleted and created anew with it'),
+});
+
+/** One hook of a plan, as documents hold it. */
+export const HookDocument = z.discriminatedUnion('kind', [ExecHookDocument, InitHookDocument]);
 export type HookDocument = z.infer<typeof HookDocument>;
+
+/** The same with fields added. */
+export const hookDocumentWith = <Fields extends z.ZodRawShape>(fields: Fields) =>
+  z.discriminatedUnion('kind', [ExecHookDocument.extend(fields), InitHookDocument.extend(fields)]);
 
 export const RestoreReference = z.strictObject({
   namespace: z.string(),

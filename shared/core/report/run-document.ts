@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { API_VERSION } from '../names.ts';
-import { HookDocument, RestoreReference } from './plan-document.ts';
+import { hookDocumentWith, RestoreReference } from './plan-document.ts';
 
 const instant = z.string().describe('RFC 3339 with milliseconds');
 
@@ -37,7 +37,7 @@ export const HookResult = z.strictObject({
 export type HookResult = z.infer<typeof HookResult>;
 
 /** One row of a run: the planned hook and what became of it. */
-export const RunHook = HookDocument.extend(HookResult.shape);
+export const RunHook = hookDocumentWith(HookResult.shape);
 export type RunHook = z.infer<typeof RunHook>;
 
 export const Counts = z.strictObject({

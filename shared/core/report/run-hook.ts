@@ -10,7 +10,10 @@ import type { RunHook } from './run-document.ts';
 
 /** One row of the report, as the run stands. Output is added by whoever holds it. */
 export function runHook(run: RunState, pod: PodRun, at: number, attempt: number): RunHook {
-  return { ...hookDocument(hookAt(pod, at)), ...result(run, pod, at), attempt };
+  const state = stateOf(pod, at);
+  const podUID = state.phase === 'Ended' ? state.podUID : pod.uid;
+  const known = podUID === undefined ? {} : { podUID };
+  return { ...hookDocument(hookAt(pod, at)), ...known, ...result(run, pod, at), attempt };
 }
 
 function result(
@@ -22,7 +25,7 @@ function result(
   if (state.phase === 'Ended') {
     return { ...outcomeFields(state.outcome), ...started(state), finishedAt: formatInstant(state.endedAt) };
   }
-  if (state.phase === 'Running') return { state: 'Running', ...started(state) };
+  if (state.phase === 'Running' || state.phase === 'Ending') return { state: 'Running', ...started(state) };
   if (state.phase === 'Starting') return { state: 'Running' };
   return { state: 'Waiting', message: sanitizeLine(waitingText(run, pod, at)) };
 }
@@ -31,12 +34,13 @@ function result(
 export const isAskedFor = ({ state, startedAt }: Pick<RunHook, 'state' | 'startedAt'>): boolean =>
   state === 'Running' && startedAt === undefined;
 
-const started = ({ startedAt }: { readonly startedAt?: number }) =>
+const started = ({ startedAt }: { readonly startedAt?: number | undefined }) =>
   startedAt === undefined ? {} : { startedAt: formatInstant(startedAt) };
 
 function outcomeFields(outcome: HookOutcome) {
   if (outcome.state === 'Succeeded') {
-    return { state: outcome.state, exitCode: 0, ...(outcome.unproven && { unproven: true as const }) };
+    const exitCode = outcome.exitCode === undefined ? {} : { exitCode: 0 };
+    return { state: outcome.state, ...exitCode, ...(outcome.unproven && { unproven: true as const }) };
   }
   const { state, reason, exitCode, message } = outcome;
   return {

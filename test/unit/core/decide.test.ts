@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { HookId, PlannedHook } from '../../../shared/core/hook.ts';
+import type { HookId, PlannedExecHook, PlannedHook } from '../../../shared/core/hook.ts';
 import { decide } from '../../../shared/core/report/decide.ts';
 import { hookDocument } from '../../../shared/core/report/make-plan-document.ts';
-import type { RunHook } from '../../../shared/core/report/run-document.ts';
+import type { HookResult, RunHook } from '../../../shared/core/report/run-document.ts';
 import type { RunStatus } from '../../../shared/core/report/run-status.ts';
 import { parseRunStatus, progressLine, statusText } from '../../../shared/core/report/run-status.ts';
 
-const hookOf = (name: string, part: Partial<PlannedHook> = {}): PlannedHook => ({
+const hookOf = (name: string, part: Partial<PlannedExecHook> = {}): PlannedExecHook => ({
   id: `ns/p/a/${name}/0` as HookId,
   kind: 'exec',
   namespace: 'ns',
@@ -27,7 +27,7 @@ const hookOf = (name: string, part: Partial<PlannedHook> = {}): PlannedHook => (
   waitForReady: false,
   ...part,
 });
-const rowOf = (hook: PlannedHook, part: Partial<RunHook> = {}): RunHook => ({
+const rowOf = (hook: PlannedHook, part: Partial<HookResult> = {}): RunHook => ({
   ...hookDocument(hook),
   state: 'Succeeded',
   exitCode: 0,

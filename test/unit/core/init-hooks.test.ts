@@ -2,9 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Pod } from '../../../shared/core/model/pod.ts';
 import { parseRestore, parseRestoreHooks } from '../../../shared/core/model/restore.ts';
-import type { OwnContainer } from '../../../shared/core/plan/missing-init-containers.ts';
-import { missingInitContainers } from '../../../shared/core/plan/missing-init-containers.ts';
-import { GENERATED_NAME, injectInitContainers, planInitHooks } from '../../../shared/core/plan/plan-init-hooks.ts';
+import type { OwnContainer } from '../../../shared/core/plan/init-containers.ts';
+import {
+  GENERATED_NAME,
+  initContainerPlaces,
+  injectInitContainers,
+} from '../../../shared/core/plan/init-containers.ts';
+import { planInitHooks } from '../../../shared/core/plan/plan-init-hooks.ts';
 import { planRestoreHooks } from '../../../shared/core/plan/plan-restore-hooks.ts';
 import { hookEntriesOf } from '../../../shared/core/plan/sources.ts';
 
@@ -55,7 +59,14 @@ test('each kind of hook chooses its source by itself', () => {
   const entries = hookEntriesOf(restore, undefined);
   const pod = podOf({ ...OURS });
   assert.deepEqual(images(pod, entries), ['ours']);
-  assert.deepEqual(planRestoreHooks({ restore, pods: [pod] }).hooks[0]?.command, ['spec']);
+  const { hooks } = planRestoreHooks({ restore, pods: [pod] });
+  assert.deepEqual(
+    hooks.map(({ kind, source, command }) => [kind, source, command]),
+    [
+      ['init', 'annotation', undefined],
+      ['exec', 'spec', ['spec']],
+    ],
+  );
   const [planned] = planInitHooks(podOf(exec), entries).containers;
   assert.deepEqual([planned?.name, planned?.index, planned?.source], ['e', 1, 'spec']);
 });
@@ -136,7 +147,7 @@ test("an init hook's timeout is kept; 0 and less are none", () => {
 const missing = (own: OwnContainer[], containers: object[], annotations: Record<string, string> = {}) => {
   const entries = hookEntriesOf(restoreOf([entry(...containers)]), undefined);
   const { containers: planned } = planInitHooks(podOf(annotations), entries);
-  return missingInitContainers(own, planned).missing.map(({ at, container: { name } }) => `${at} ${name}`);
+  return initContainerPlaces(own, planned).missing.map(({ at, container: { name } }) => `${at} ${name}`);
 };
 
 test('a container that the pod has is not missing, be it filled up by the API server or named by Velero', () => {

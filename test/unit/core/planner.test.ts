@@ -32,7 +32,7 @@ const podOf = (name: string, annotations: Record<string, string> = {}, namespace
   });
 const OURS = { 'post.hook.restorehooks.io/command': 'ours' };
 const VELEROS = { 'post.hook.restore.velero.io/command': 'veleros' };
-const commands = (input: PlanInput) => planRestoreHooks(input).hooks.map(({ command }) => command.join(' '));
+const commands = (input: PlanInput) => planRestoreHooks(input).hooks.map(({ command = [] }) => command.join(' '));
 const codes = (input: PlanInput) => planRestoreHooks(input).notices.map(({ code }) => code);
 
 test('the first of the four sources that says anything is taken, what it hides is a notice', () => {
@@ -103,6 +103,7 @@ test('the plan is the same in whatever order the pods come', () => {
 const exec = (timeouts: object) => {
   const { hooks, notices } = planRestoreHooks({ restore: restoreOf([entry('x', 'c', timeouts)]), pods: [podOf('p')] });
   const [hook] = hooks;
+  assert.ok(hook?.kind === 'exec');
   return [hook?.execTimeoutMs, hook?.execTimeoutFrom, hook?.waitTimeoutMs, hook?.waitTimeoutFrom, notices[0]?.code];
 };
 
@@ -164,7 +165,7 @@ test('a plan that is written and read is the same plan; one that was changed is 
   assert.ok(read.ok);
   assert.deepEqual(read.value.hooks.map(plannedHook), hooks);
   const changed = structuredClone(document);
-  changed.hooks[0]?.command.push('more');
+  changed.hooks[0]?.command?.push('more');
   assert.equal(parsePlanDocument(changed).ok, false);
   assert.equal(parsePlanDocument({ ...document, notices: [] }).ok, true);
 });

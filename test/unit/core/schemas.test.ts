@@ -41,7 +41,7 @@ describe('published JSON Schemas', () => {
       namespace: 'velero',
       pods: [
         {
-          metadata: { name: 'p', namespace: 'n', uid: 'v', labels: {}, annotations: {} },
+          metadata: { name: 'p', namespace: 'n', uid: 'v', labels: {}, annotations: {}, ownerReferences: [] },
           spec: { containers: [{ name: 'c' }], initContainers: [] },
         },
       ],

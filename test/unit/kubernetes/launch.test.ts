@@ -35,7 +35,7 @@ function payload(hooks: number, commandBytes: number) {
     };
   });
   const plan = planDocument({ restore, selector: { labelSelector: 'a=b' }, hooks: planned, skipped: [], notices: [] });
-  return { version: 1 as const, plan, kept: [] };
+  return { version: 1 as const, plan, kept: [], pods: [] };
 }
 
 const job = {
@@ -78,7 +78,7 @@ describe('runManifests', () => {
   it('keeps commands out of the Job', () => {
     const given = payload(1, 16);
     const text = JSON.stringify(runManifests(given, job).at(-1));
-    assert.doesNotMatch(text, new RegExp(given.plan.hooks[0]?.command[2] ?? 'no command'));
+    assert.doesNotMatch(text, new RegExp(given.plan.hooks[0]?.command?.[2] ?? 'no command'));
     assert.match(text, /"--max-concurrent=64"/);
   });
 });

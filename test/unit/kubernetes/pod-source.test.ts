@@ -237,7 +237,7 @@ describe('kubernetesPodSource', () => {
 });
 
 describe('podObservation', () => {
-  it('reads containers and native sidecars, not plain init containers', () => {
+  it('tells containers that commands can be run in from those that end first', () => {
     const running = { running: { startedAt: '2026-01-01T00:00:00Z' } };
     assert.deepEqual(
       podObservation({
@@ -253,8 +253,8 @@ describe('podObservation', () => {
             { name: 'b', ready: false, state: { waiting: { reason: 'CrashLoopBackOff' } } },
           ],
           initContainerStatuses: [
-            { name: 'i', state: { terminated: { reason: 'Completed' } } },
-            { name: 's', ready: true, state: running },
+            { name: 'i', state: { terminated: { reason: 'Completed', exitCode: 0 } } },
+            { name: 's', ready: true, started: true, state: running },
           ],
         },
       }),
@@ -266,6 +266,10 @@ describe('podObservation', () => {
           a: { running: true, ready: true },
           b: { running: false, ready: false, reason: 'CrashLoopBackOff' },
           s: { running: true, ready: true },
+        },
+        initContainers: {
+          i: { phase: 'terminated', isOver: true, isSidecar: false, restarts: 0, exitCode: 0 },
+          s: { phase: 'running', isOver: false, isSidecar: true, restarts: 0, startedAt: Date.UTC(2026, 0, 1) },
         },
       },
     );

@@ -1,7 +1,38 @@
 import { canonicalJson } from '../digest.ts';
+import type { HookSource } from '../hook.ts';
 import type { InitContainer } from '../model/restore.ts';
-import type { PlannedInitContainer } from './plan-init-hooks.ts';
-import { GENERATED_NAME, ownBeforeHooks } from './plan-init-hooks.ts';
+import type { AnnotationOrigin } from './annotations.ts';
+
+/** One init container that a pod's hooks inject. */
+export interface PlannedInitContainer {
+  /** Whole, as it was written. */
+  readonly container: InitContainer;
+  /** Its name was made up here; Velero makes up others. */
+  readonly generatedName: boolean;
+  readonly source: HookSource;
+  readonly origin: AnnotationOrigin;
+  readonly name: string;
+  /** Position of its hook in the entry's `postHooks`, exec hooks counted. */
+  readonly index: number;
+  /** null = no limit. */
+  readonly timeoutMs: number | null;
+}
+
+export const GENERATED_PREFIX = 'velero-restore-init-';
+/** Velero's and ours: both append 8 hex digits. */
+export const GENERATED_NAME: RegExp = new RegExp(`^${GENERATED_PREFIX}[0-9a-f]{8}$`);
+
+/** How many of a pod's own init containers run before the hooks': file-system restore must have ended. */
+const ownBeforeHooks = (own: readonly { readonly name: string }[]): number => (own[0]?.name === 'restore-wait' ? 1 : 0);
+
+/** A pod's init containers after injection. */
+export function injectInitContainers<Own extends { readonly name: string }>(
+  own: readonly Own[],
+  planned: readonly PlannedInitContainer[],
+): (Own | InitContainer)[] {
+  const before = ownBeforeHooks(own);
+  return [...own.slice(0, before), ...planned.map(({ container }) => container), ...own.slice(before)];
+}
 
 /** An init container as it stands in a manifest. */
 export interface OwnContainer {
@@ -9,10 +40,12 @@ export interface OwnContainer {
   readonly [field: string]: unknown;
 }
 
-export interface MissingInitContainers {
+export interface InitContainerPlaces {
   /** What is still to be inserted, before which of the pod's own (their number: behind the last). */
   readonly missing: readonly { readonly at: number; readonly container: InitContainer }[];
-  /** The pod's own, less those that are the hooks' already. */
+  /** The hooks' that stand there already, under the names that they have there. */
+  readonly found: ReadonlyMap<PlannedInitContainer, string>;
+  /** The pod's own, less those. */
   readonly own: readonly OwnContainer[];
 }
 
@@ -20,10 +53,10 @@ export interface MissingInitContainers {
  * Which of the hooks' containers a pod lacks. One that it has stays as and where it is: an API server may have filled
  * it up with defaults, and Velero makes up other names.
  */
-export function missingInitContainers(
+export function initContainerPlaces(
   own: readonly OwnContainer[],
   planned: readonly PlannedInitContainer[],
-): MissingInitContainers {
+): InitContainerPlaces {
   const places = new Map<PlannedInitContainer, number>();
   const taken = new Set<number>();
   for (const isIt of [isSame, isFilledUp]) {
@@ -42,7 +75,8 @@ export function missingInitContainers(
     if (at === undefined) missing.push({ at: next, container: each.container });
     else next = Math.max(next, at + 1);
   }
-  return { missing, own: own.filter((_, index) => !taken.has(index)) };
+  const found = new Map([...places].map(([each, at]) => [each, own[at]?.name ?? each.container.name]));
+  return { missing, found, own: own.filter((_, index) => !taken.has(index)) };
 }
 
 const isSame = ({ container }: PlannedInitContainer, own: OwnContainer): boolean =>
