@@ -1,3 +1,4 @@
+import type { Injection } from '../../shared/core/hook.ts';
 import type { HookDocument, PlanDocument } from '../../shared/core/report/plan-document.ts';
 import type { HumanPart, View } from './view.ts';
 
@@ -74,7 +75,19 @@ export function summary({ hooks }: Pick<PlanDocument, 'hooks'>): string {
   const pods = new Set(hooks.map(({ namespace, pod }) => `${namespace}/${pod}`));
   const namespaces = new Set(hooks.map(({ namespace }) => namespace));
   if (hooks.length === 0) return 'no hooks to run';
-  return `${count(hooks.length, 'hook')} in ${count(pods.size, 'pod')} of ${count(namespaces.size, 'namespace')}`;
+  const where = `${count(hooks.length, 'hook')} in ${count(pods.size, 'pod')} of ${count(namespaces.size, 'namespace')}`;
+  const created = podsWith(hooks, 'create');
+  const recreated = podsWith(hooks, 'recreate');
+  return [
+    where,
+    ...(created === 0 ? [] : [`${count(created, 'pod')} created`]),
+    ...(recreated === 0 ? [] : [`${count(recreated, 'pod')} DELETED and created anew`]),
+  ].join(', ');
 }
+
+const podsWith = (hooks: readonly HookDocument[], how: Injection): number =>
+  new Set(
+    hooks.flatMap((hook) => (hook.kind === 'init' && hook.injection === how ? [`${hook.namespace}/${hook.pod}`] : [])),
+  ).size;
 
 export const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;
