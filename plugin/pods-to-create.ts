@@ -1,11 +1,10 @@
-import { RestoreHooksError } from '../shared/core/errors.ts';
 import { podKey } from '../shared/core/hook.ts';
 import type { Notice } from '../shared/core/plan/notice.ts';
 import type { PlannedRun, PlanRequest } from '../shared/core/plan/plan-run.ts';
 import { planRun } from '../shared/core/plan/plan-run.ts';
 import type { KubeClient } from '../shared/kubernetes/client.ts';
-import { paths } from '../shared/kubernetes/paths.ts';
 import type { Manifests } from '../shared/kubernetes/pods-to-create.ts';
+import { findPod } from '../shared/kubernetes/restores.ts';
 import type { InputObject } from './manifests.ts';
 import { podsIn } from './plan-input.ts';
 
@@ -19,7 +18,7 @@ export interface PlanWithFiles {
 
 /** A live plan, and with it those pods of files that are not in the cluster and have init hooks to be created with. */
 export async function planWithFiles(
-  client: Pick<KubeClient, 'get'>,
+  client: Pick<KubeClient, 'listAll'>,
   live: PlanRequest,
   objects: readonly InputObject[],
 ): Promise<PlanWithFiles> {
@@ -33,10 +32,12 @@ export async function planWithFiles(
   const notices: Notice[] = [];
   for (let from = 0; from < absent.length; from += AT_ONCE) {
     const some = absent.slice(from, from + AT_ONCE).filter(({ pod }) => kinds.has(keyOf(pod)));
-    const there = await Promise.all(some.map(({ pod }) => isThere(client, pod.metadata)));
+    const there = await Promise.all(
+      some.map(({ pod: { metadata } }) => findPod(client, metadata.namespace, metadata.name)),
+    );
     for (const [index, each] of some.entries()) {
       const hasInit = kinds.get(keyOf(each.pod))?.some(({ kind }) => kind === 'init');
-      if (there[index]) notices.push(unlabelled(live, each.pod.metadata));
+      if (there[index] !== undefined) notices.push(unlabelled(live, each.pod.metadata));
       else if (hasInit) toCreate.push(each);
       else notices.push(notInCluster(each.pod.metadata));
     }
@@ -56,16 +57,6 @@ interface Named {
   readonly name: string;
 }
 const keyOf = ({ metadata }: { readonly metadata: Named }) => podKey(metadata.namespace, metadata.name);
-
-async function isThere(client: Pick<KubeClient, 'get'>, { namespace, name }: Named): Promise<boolean> {
-  try {
-    await client.get(paths.pods(namespace, name));
-    return true;
-  } catch (error) {
-    if (error instanceof RestoreHooksError && error.code === 'NOT_FOUND') return false;
-    throw error;
-  }
-}
 
 const unlabelled = ({ selector }: PlanRequest, { namespace, name }: Named): Notice => ({
   code: 'pod-not-restored',

@@ -6,7 +6,7 @@ import type { PlannedRun } from '../core/plan/plan-run.ts';
 import { recreatedManifest, restoredManifest, withInitContainers } from '../core/plan/pod-manifest.ts';
 import type { PodToCreate } from '../core/report/payload.ts';
 import type { KubeClient } from './client.ts';
-import { paths } from './paths.ts';
+import { findPod } from './restores.ts';
 
 /** Pods of files or an archive as they were written, by namespace and name in the cluster. */
 export type Manifests = ReadonlyMap<string, object>;
@@ -15,7 +15,7 @@ const AT_ONCE = 16;
 
 /** The pods that a plan's init hooks make necessary, with their containers in them (contract §2). */
 export async function podsToCreate(
-  client: Pick<KubeClient, 'get'>,
+  client: Pick<KubeClient, 'listAll'>,
   restore: Restore,
   { hooks, injections }: PlannedRun,
   manifests: Manifests,
@@ -58,14 +58,14 @@ function fromManifest(
 }
 
 async function inPlaceOf(
-  client: Pick<KubeClient, 'get'>,
+  client: Pick<KubeClient, 'listAll'>,
   namespace: string,
   pod: string,
   uid: string,
   injections: readonly PlannedInjection[],
 ): Promise<PodToCreate> {
-  const live = await client.get(paths.pods(namespace, pod));
-  if ((live['metadata'] as { uid?: string } | undefined)?.uid !== uid) {
+  const live = await findPod(client, namespace, pod);
+  if ((live?.['metadata'] as { uid?: string } | undefined)?.uid !== uid) {
     throw new RestoreHooksError('WRITE_CONFLICT', `pod ${namespace}/${pod} has been replaced since it was planned`);
   }
   const former = recreatedManifest(live);

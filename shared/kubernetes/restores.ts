@@ -59,6 +59,16 @@ export async function listPods(
   return readPods(lists.flatMap(({ items }) => items));
 }
 
+/** One pod as it stands in the cluster, for who may list pods; undefined where it isn't there. */
+export async function findPod(
+  client: Pick<KubeClient, 'listAll'>,
+  namespace: string,
+  name: string,
+): Promise<KubeObject | undefined> {
+  const { items } = await client.listAll(paths.pods(namespace), { fieldSelector: `metadata.name=${name}` });
+  return items[0];
+}
+
 /** The same pods as they stand in the cluster. */
 export const listPodObjects = async (
   client: Pick<KubeClient, 'listAll'>,

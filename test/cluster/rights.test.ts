@@ -11,7 +11,7 @@ import { kubeClient } from '../../shared/kubernetes/client.ts';
 import { loadKubeConfig } from '../../shared/kubernetes/kubeconfig.ts';
 import { paths } from '../../shared/kubernetes/paths.ts';
 import type { Loose, Plugin, Scene, Suite } from '../e2e/harness.ts';
-import { entry, exec, isReal, mark, sh, startSuite, waitFor } from '../e2e/harness.ts';
+import { entry, exec, IMAGE, isReal, mark, sh, startSuite, waitFor } from '../e2e/harness.ts';
 
 /** The runner with exactly `setup`'s rights, before a real authorizer and a real PodSecurity. */
 
@@ -133,6 +133,44 @@ describe("the runner's rights", { skip }, () => {
       await refused(runner.get(paths.configMaps(e2e.velero, 'kube-root-ca.crt')));
       await refused(runner.create(paths.secrets('default'), { ...secret, metadata: { name: 'x' } }));
       await runner.get(paths.restores(e2e.velero, scene.name));
+    });
+  });
+
+  describe('of --create-pods', () => {
+    const init = { init: { initContainers: [{ name: 'load', image: IMAGE, command: ['echo', 'loaded'] }] } };
+    const recreated = async (title: string, lacking?: { resource: string; verb: string }) => {
+      const scene = await e2e.scene(title);
+      const { uid } = (await scene.pod('web-0')).metadata;
+      await scene.restore({ hooks: [entry(init)] });
+      const rules = runnerRules(true).map((rule) => ({
+        ...rule,
+        verbs: rule.verbs.filter((verb) => rule.resource !== lacking?.resource || verb !== lacking.verb),
+      }));
+      await account(
+        title,
+        rules.filter(({ verbs }) => verbs.length > 0),
+      );
+      const ran = await user.start(
+        ...['apply', scene.name, '-n', e2e.velero, '-o', 'json', '--service-account', title, '--recreate-pods'],
+      ).done;
+      const now = await e2e.cluster.get('pods', scene.namespace, 'web-0');
+      return { row: ran.json().hooks[0], isSame: now.metadata.uid === uid, ran };
+    };
+
+    it('are enough to create a pod anew, and to tell what its init container printed', async () => {
+      const { row, isSame, ran } = await recreated('creator');
+      assert.deepEqual([row.state, row.stdout, isSame], ['Succeeded', 'loaded\n', false], ran.stderr);
+    });
+    for (const verb of ['create', 'delete']) {
+      it(`without ${verb} pods the pod stays as it is, and the hook says why`, async () => {
+        const { row, isSame } = await recreated(`no-${verb}`, { resource: 'pods', verb });
+        assert.deepEqual([row.state, row.reason, isSame], ['NotExecuted', 'not-injected', true]);
+        assert.match(row.message, new RegExp(`cannot ${verb} resource "pods"`));
+      });
+    }
+    it('without get pods/log the outcome is told, without what was printed', async () => {
+      const { row } = await recreated('no-log', { resource: 'pods/log', verb: 'get' });
+      assert.deepEqual([row.state, row.stdout], ['Succeeded', undefined]);
     });
   });
 
