@@ -55,7 +55,11 @@ export interface InitHook {
 }
 
 /** The pod's init hook of one origin, or undefined: without an image there is none. */
-export function initHookFromAnnotations(annotations: Annotations, origin: AnnotationOrigin): InitHook | undefined {
+export function initHookFromAnnotations(
+  annotations: Annotations,
+  origin: AnnotationOrigin,
+  report: Report,
+): InitHook | undefined {
   const prefix = `init.hook.${ANNOTATION_DOMAIN[origin]}/`;
   const image = annotations[`${prefix}container-image`];
   if (!image) return undefined;
@@ -63,7 +67,12 @@ export function initHookFromAnnotations(annotations: Annotations, origin: Annota
   const command = text ? parseCommand(text) : [];
   // Without a command the image's own ENTRYPOINT runs.
   const name = annotations[`${prefix}container-name`] || undefined;
-  return { containers: [{ name, image, ...(command.length > 0 ? { command } : {}) }] };
+  const given = annotations[`${prefix}timeout`];
+  const timeout = given ? parseDurationMs(given) : undefined;
+  if (given && timeout === undefined) {
+    report('wait-timeout-unparsable', `${prefix}timeout is not a duration such as "30s" or "1m30s"; using no limit`);
+  }
+  return { containers: [{ name, image, ...(command.length > 0 ? { command } : {}) }], timeout };
 }
 
 /** A JSON array of strings, told by its first character; anything else is one argv element, as it stands. */

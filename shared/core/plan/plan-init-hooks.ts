@@ -40,7 +40,11 @@ export function planInitHooks(
   const places = initContainerPlaces(pod.spec.initContainers, containers);
   // Names collide with the pod's own containers, not with those that hooks have put there.
   const injected = injectInitContainers(places.own, containers);
-  return { containers, places, notices: [...notices, ...nameNotices(pod, containers, injected)] };
+  return {
+    containers,
+    places,
+    notices: [...(chosen?.notices ?? []), ...notices, ...nameNotices(pod, containers, injected)],
+  };
 }
 
 const plannedContainers = (

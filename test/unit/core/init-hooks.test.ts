@@ -142,6 +142,14 @@ test("an init hook's timeout is kept; 0 and less are none", () => {
     return planInitHooks(podOf(), hookEntriesOf(restore, undefined)).containers[0]?.timeoutMs;
   };
   assert.deepEqual([timeout(), timeout('0s'), timeout('-1s'), timeout('1m30s')], [null, null, null, 90_000]);
+  const entries = hookEntriesOf(undefined, undefined);
+  const planned = (text: string) =>
+    planInitHooks(podOf({ ...OURS, 'init.hook.restorehooks.io/timeout': text }), entries);
+  assert.equal(planned('2m').containers[0]?.timeoutMs, 120_000);
+  assert.deepEqual(
+    planned('soon').notices.map(({ code }) => code),
+    ['wait-timeout-unparsable'],
+  );
 });
 
 const missing = (own: OwnContainer[], containers: object[], annotations: Record<string, string> = {}) => {
