@@ -112,6 +112,20 @@ describe('pods of a file', { concurrency: 2 }, () => {
     assert.equal((await podOf(scene, 'there-0')).metadata.uid, uid);
   });
 
+  it('that have only exec hooks are not created, but waited for', async () => {
+    const scene = await e2e.scene('awaited');
+    await scene.restore({ hooks: [entry(exec(mark('warm'), { waitTimeout: '60s' }))] });
+    const file = await fileOf(backedUp(scene, 'web-0'));
+    const { hooks, notices } = (await scene.plan('-f', file)).json();
+    assert.deepEqual([hooks.length, hooks[0].podUID], [1, undefined]);
+    assert.ok(notices.some(({ code }: Loose) => code === 'pod-not-in-cluster'));
+    const ran = scene.apply('-f', file);
+    await scene.runStatus(({ counts }) => counts.waiting === 1);
+    await scene.pod('web-0');
+    assert.deepEqual([(await ran).code, (await ran).json().phase], [0, 'Completed']);
+    assert.deepEqual(await scene.marks('web-0'), ['warm']);
+  });
+
   it('that the API server refuses end their hooks with its reason, and no others', async () => {
     const scene = await e2e.scene('refused');
     await scene.restore({ hooks: [entry([init([container('load', 'true')]), exec(mark('warm'))])] });
