@@ -31,8 +31,8 @@ export async function applyInput(
   }
   const other = [saved?.restore.name, inFile?.name].find((each) => each !== undefined && each !== name);
   if (other !== undefined) {
-    const what = saved === undefined ? 'Restore' : 'a plan of Restore';
-    throw usage(`-f holds ${what} ${other}, not of ${name}`, 'leave RESTORE out, or give what belongs to it');
+    const what = saved === undefined ? '-f holds' : 'the plan is of';
+    throw usage(`${what} Restore ${other}, not of ${name}`, 'leave RESTORE out, or give what belongs to it');
   }
   const hasPods = objects.some(({ object }) => kindOf(object) === 'Pod');
   if (filename.length > 0 && saved === undefined && !hasPods) {

@@ -220,7 +220,7 @@ export function explainPod(input: PlanInput, pod: Pod): string[] {
   const { hooks } = planRestoreHooks({ ...input, pods: [pod] });
   if (hooks.length === 0) lines.push('planned: nothing');
   for (const hook of hooks)
-    lines.push(`planned: ${hook.kind} hook ${hook.name} (${hook.index}) of ${SOURCES[hook.source]}`);
+    lines.push(`planned: ${hook.kind} hook ${JSON.stringify(hook.name)} (${hook.index}) of ${SOURCES[hook.source]}`);
   return lines;
 }
 
