@@ -23,6 +23,13 @@ export async function applyInput(
 ): Promise<ApplyInput> {
   const objects = filename.length === 0 ? [] : await readInput(filename, context);
   const saved = await savedPlanIn(objects);
+  const hasPods = objects.some(({ object }) => kindOf(object) === 'Pod');
+  if (filename.length > 0 && saved === undefined && !hasPods) {
+    throw usage(
+      '-f names neither a saved plan (kind RestoreHookPlan) nor pods',
+      'make a plan: kubectl restorehooks plan RESTORE -o json > plan.json',
+    );
+  }
   const restores = objects.filter(({ object }) => kindOf(object) === 'Restore');
   const inFile = restores.length === 0 ? undefined : theRestore(restores, '-f').metadata;
   const name = given ?? saved?.restore.name ?? inFile?.name;
@@ -33,13 +40,6 @@ export async function applyInput(
   if (other !== undefined) {
     const what = saved === undefined ? '-f holds' : 'the plan is of';
     throw usage(`${what} Restore ${other}, not of ${name}`, 'leave RESTORE out, or give what belongs to it');
-  }
-  const hasPods = objects.some(({ object }) => kindOf(object) === 'Pod');
-  if (filename.length > 0 && saved === undefined && !hasPods) {
-    throw usage(
-      '-f names neither a saved plan (kind RestoreHookPlan) nor pods',
-      'make a plan: kubectl restorehooks plan RESTORE -o json > plan.json',
-    );
   }
   return { name, namespace: namespace ?? saved?.restore.namespace ?? inFile?.namespace ?? undefined, saved, objects };
 }
