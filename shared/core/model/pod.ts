@@ -16,7 +16,7 @@ export const Pod = z.object({
     uid: string,
     labels: stringMap,
     annotations: stringMap,
-    ownerReferences: list(z.object({ kind: z.string(), name: z.string(), controller: boolean })),
+    ownerReferences: list(z.object({ kind: text, name: text, controller: boolean })),
   }),
   spec: z.object({ containers: list(Container), initContainers: list(InitContainer) }),
   status: z.nullish(z.object({ phase: string })),

@@ -1,8 +1,10 @@
 import * as z from 'zod/mini';
 import en from 'zod/v4/locales/en.js';
+import { once } from '../once.ts';
 
 // zod/mini and no compiled parsers: with few objects to read, zod's classic schemas cost more than a start of Node.
-z.config({ ...en(), jitless: true });
+const english = once(() => en().localeError);
+z.config({ localeError: (issue) => english()(issue), jitless: true });
 
 /*
  * Fields as Go writes and reads them: null and absent are the same, for lists and maps the same as empty. Every start
