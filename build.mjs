@@ -1,11 +1,11 @@
 // Bundles the plugin into dist/kubectl-restorehooks and the runner into dist/runner.cjs, one file each.
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync } from 'node:zlib';
-import { build, transform } from 'esbuild';
+import { build } from 'esbuild';
 import { DEFAULT_IMAGE, VERSION } from './shared/core/version.ts';
 
 process.chdir(fileURLToPath(new URL('.', import.meta.url)));
@@ -17,10 +17,15 @@ const [major, minor] = /^>=(\d+)\.(\d+)$/.exec(manifest.engines.node).slice(1).m
 
 const CLIENT = '@kubernetes/client-node';
 
-/** Of the client library only its KubeConfig is used; with its generated models the runner would be 6.5 MiB. */
+/**
+ * Of the client library only its KubeConfig is used; with its generated models the runner would be 6.5 MiB. undici
+ * (1 MiB more) is for a method of KubeConfig that makes connections, and we make our own.
+ */
 const onlyKubeConfig = {
   name: 'only-kube-config',
-  setup({ onResolve, resolve }) {
+  setup({ onResolve, onLoad, resolve }) {
+    onResolve({ filter: /^undici$/ }, ({ path }) => ({ path, namespace: 'left-out' }));
+    onLoad({ filter: /./, namespace: 'left-out' }, () => ({ contents: 'module.exports = {};' }));
     onResolve({ filter: /./ }, async ({ path, pluginData, ...from }) => {
       const entry = path === CLIENT;
       if (pluginData === 'resolved' || !(entry || from.importer.includes(`/${CLIENT}/dist/`))) return undefined;
@@ -28,6 +33,30 @@ const onlyKubeConfig = {
       if (found.errors.length > 0 || found.external) return found;
       return { path: entry ? found.path.replace(/index\.js$/, 'config.js') : found.path, sideEffects: false };
     });
+  },
+};
+
+/**
+ * Of zod's core and of js-yaml every start needs little, and other parts much. With copies of its own, `main` has only
+ * what it uses.
+ */
+const ownCopies = {
+  name: 'own-copies',
+  setup({ onResolve, onLoad, resolve }) {
+    onResolve({ filter: /./ }, async ({ path, pluginData, ...from }) => {
+      const own = { 'js-yaml': '/plugin/manifests.ts', 'zod/mini': '.ts', 'zod/v4/locales/en.js': '.ts' }[path];
+      if (pluginData === 'resolved' || !(from.namespace === 'main' || (own && from.importer.endsWith(own)))) return;
+      const found = await resolve(path, { ...from, namespace: 'file', pluginData: 'resolved' });
+      return { path: found.path, namespace: 'main', sideEffects: false };
+    });
+    onLoad({ filter: /./, namespace: 'main' }, ({ path }) => ({
+      // js-yaml's tables and regular expressions do nothing but be there: what isn't used may go.
+      contents: readFileSync(path, 'utf8').replace(
+        /^var ([\w$]+) = (.*|[\s\S]*?\n\S.*);$/gm,
+        'var $1 = /* @__PURE__ */ (() => ($2))();',
+      ),
+      resolveDir: dirname(path),
+    }));
   },
 };
 
@@ -41,7 +70,7 @@ const common = {
   logLevel: 'warning',
   logOverride: { 'empty-import-meta': 'error' },
 };
-const bundled = { ...common, bundle: true, write: false, plugins: [onlyKubeConfig] };
+const bundled = { ...common, bundle: true, write: false, plugins: [ownCopies, onlyKubeConfig] };
 
 async function runnerBundle() {
   const banner = { js: nodeCheck('the runner of kubectl restorehooks') };
@@ -62,8 +91,8 @@ const PARTS = {
 };
 
 /**
- * The plugin's code, by part. A part's text is an object of CommonJS functions: esbuild splits the code into modules,
- * so that each is there once, and here they are put together again into few parts.
+ * The plugin's code, by part: esbuild splits the code into modules, so that each is there once, and then puts those of
+ * a part together again.
  */
 async function pluginParts() {
   const { outputFiles, metafile } = await build({
@@ -92,24 +121,39 @@ async function pluginParts() {
       throw new Error(`${entry} is not loaded with import() alone`);
     }
   }
-  const functions = { main: [], cluster: [], client: [], help: [], inject: [], lint: [] };
-  for (const { path, text } of outputFiles) {
-    const name = basename(path);
-    // yargs asks where it is, to find translations: they aren't here, and aren't missed.
-    const define = { 'import.meta': '__meta' };
-    const { code } = await transform(text, {
-      ...common,
-      define,
-      format: 'cjs',
-      supported: { 'dynamic-import': false },
-    });
-    functions[partOf[name]].push(`${JSON.stringify(name)}(exports,require,module){${code}}`);
-  }
-  const texts = Object.entries(functions).map(([part, all]) => [
-    part,
-    `(function(file){var __meta={url:"file://"+file};return{${all.join(',')}}})`,
-  ]);
+  const codeOf = Object.fromEntries(outputFiles.map(({ path, text }) => [basename(path), text]));
+  const names = [...new Set(Object.values(partOf))];
+  const texts = await Promise.all(names.map(async (part) => [part, await partText(part, partOf, codeOf)]));
   return { partOf, texts: Object.fromEntries(texts) };
+}
+
+/** The modules of one part in one scope; each runs when it is first asked for. */
+async function partText(part, partOf, codeOf) {
+  const table = Object.keys(codeOf)
+    .filter((name) => partOf[name] === part)
+    .map((name) => `'${name}': () => require('./${name}'),`);
+  const { outputFiles } = await build({
+    ...bundled,
+    stdin: { contents: `module.exports = {${table.join('')}}` },
+    format: 'cjs',
+    // yargs asks where it is, to find translations: they aren't here, and aren't missed.
+    define: { 'import.meta': '__meta' },
+    supported: { 'dynamic-import': false },
+    plugins: [
+      {
+        name: 'one-part',
+        setup({ onResolve, onLoad }) {
+          onResolve({ filter: /./ }, ({ path }) => {
+            const name = basename(path);
+            const inside = path.startsWith('./') && partOf[name] === part;
+            return inside ? { path: name, namespace: part } : { path, external: true };
+          });
+          onLoad({ filter: /./, namespace: part }, ({ path }) => ({ contents: codeOf[path] }));
+        },
+      },
+    ],
+  });
+  return `(function(file,require){var module={},__meta={url:"file://"+file};${outputFiles[0].text}return module.exports})`;
 }
 
 // Comes before everything else, in words that the oldest Node understands.
@@ -123,42 +167,33 @@ const nodeCheck = (name) => `(function () {
 
 // The parts of the plugin are comments at its end (docs/adr/0003-one-file-in-parts.md): an older Node doesn't stumble
 // over them, and a command doesn't pay for parts that it doesn't use. V8's cache of each is written after a command has
-// run, one per command: then it holds the functions that ran, which Node's own compile cache, made before, doesn't.
+// run, one per command, with -f and without: then it holds the functions that ran, which Node's own compile cache, made before, doesn't.
 // V8 itself refuses what another V8 has written; that the code is the same one has to be said by the folder's name.
 // The file has no ending, so the package.json above it says whether it is CommonJS or an ES module; this runs as both.
-const loader = (partOf, codeId) => `(function () {
+const loader = (partOf, codeId, comments) => `(function whole() {
   var builtin = process.getBuiltinModule;
   var fs = builtin('node:fs');
   var path = builtin('node:path');
   var vm = builtin('node:vm');
   var file = process.argv[1];
-  var bytes = fs.readFileSync(file);
+  var text = whole.toString(); // V8 has it in memory: this neither reads nor copies it
   var partOf = ${JSON.stringify(partOf)};
   var parts = {};
-  var modules = {};
-  function load(name) {
-    if (modules[name]) return modules[name].exports;
-    var module = (modules[name] = { exports: {} });
-    part(partOf[name])[name](module.exports, require, module);
-    return module.exports;
-  }
   function require(id) {
-    if (id.startsWith('./')) return load(id.slice(2));
+    if (id.startsWith('./')) return part(partOf[id.slice(2)])[id.slice(2)]();
     var found = builtin(id);
     if (!found) throw new Error('no module ' + id); // an optional one, as ws has
     return found;
   }
   function part(name) {
     if (parts[name]) return parts[name];
-    var start = bytes.indexOf('/*' + name + '\\n') + name.length + 3;
-    var code = bytes.latin1Slice(start, bytes.indexOf('*/', start));
-    code =
-      name === 'main'
-        ? code.replaceAll('*\\u0001/', '*/')
-        : builtin('node:zlib').brotliDecompressSync(Buffer.from(code, 'base64')).latin1Slice();
-    return (parts[name] = compile(name, code).runInThisContext()(file));
+    var start = text.indexOf('/*' + name + '\\n') + name.length + 3;
+    var code = text.slice(start, text.indexOf('*/', start));
+    if (name !== 'main') code = builtin('node:zlib').brotliDecompressSync(Buffer.from(code, 'base64')).latin1Slice();
+    return (parts[name] = compile(name, code).runInThisContext()(file, require));
   }
   var command = /^[a-z]+$/.test(process.argv[2]) ? process.argv[2] : 'any';
+  if (process.argv.some((word) => /^(-f|--filename)/.test(word))) command += '-f'; // other functions run
   function compile(name, code) {
     var options = { filename: file + '#' + name };
     if (process.env.NODE_DISABLE_COMPILE_CACHE) return new vm.Script(code, options);
@@ -171,7 +206,7 @@ const loader = (partOf, codeId) => `(function () {
     return script;
   }
   function cacheFolder() {
-    var base = process.env.XDG_CACHE_HOME || path.join(builtin('node:os').homedir(), '.cache');
+    var base = process.env.XDG_CACHE_HOME || path.join(process.env.HOME || builtin('node:os').homedir(), '.cache');
     return path.join(base, 'kubectl-restorehooks', '${codeId}-' + process.version + '-' + process.arch);
   }
   // Not with mkdirSync's own recursion, which never ends below /proc.
@@ -188,22 +223,22 @@ const loader = (partOf, codeId) => `(function () {
       fs.renameSync(unfinished, cached);
     } catch {} // no folder to write to: the next start is as slow as this one
   }
-  load('main.js');
-})();
+  require('./main.js');
+${comments}})();
 `;
 
 function asComment(name, code) {
-  // esbuild writes ASCII, so latin1 above reads it right.
-  if (/[\x01\x80-\uffff]/.test(code)) throw new Error(`the part ${name} can't be kept in a comment`);
+  if (/[\x80-\uffff]/.test(code)) throw new Error(`the part ${name} can't be kept in a comment`);
   // Every command reads the file and most need main alone: the others are compressed.
-  const text = name === 'main' ? code.replaceAll('*/', '*\x01/') : brotliCompressSync(code).toString('base64');
+  const text = name === 'main' ? code : brotliCompressSync(code).toString('base64');
+  if (text.includes('*/')) throw new Error(`the part ${name} has a */, which would end its comment`);
   return `/*${name}\n${text}*/\n`;
 }
 
 const [{ partOf, texts }, runner] = await Promise.all([pluginParts(), runnerBundle()]);
 const codeId = createHash('sha256').update(JSON.stringify(texts)).digest('hex').slice(0, 16);
 const comments = Object.entries(texts).map(([name, code]) => asComment(name, code));
-const plugin = `#!/usr/bin/env node\n${nodeCheck('kubectl restorehooks')}${loader(partOf, codeId)}${comments.join('')}`;
+const plugin = `#!/usr/bin/env node\n${nodeCheck('kubectl restorehooks')}${loader(partOf, codeId, comments.join(''))}`;
 
 mkdirSync('dist', { recursive: true });
 writeFileSync('dist/kubectl-restorehooks', plugin, { mode: 0o755 });

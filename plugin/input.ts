@@ -1,5 +1,5 @@
 import { createReadStream, readdirSync, readFileSync, statSync } from 'node:fs';
-import path from 'node:path';
+import { join, resolve } from 'node:path';
 import { RestoreHooksError } from '../shared/core/errors.ts';
 import type { Context } from './context.ts';
 import type { InputObject } from './manifests.ts';
@@ -56,7 +56,7 @@ function expand(filenames: readonly string[], cwd: string, recursive: boolean): 
         hint: 'download it, and pipe it in with -f -',
       });
     }
-    const full = path.resolve(cwd, name);
+    const full = resolve(cwd, name);
     const found = orFileError(name, () => statSync(full));
     files.push(...(found.isDirectory() ? manifestsOf(name, full, recursive) : [{ shown: name, path: full }]));
   }
@@ -67,7 +67,7 @@ function manifestsOf(name: string, full: string, recursive: boolean): InputFile[
   const entries = orFileError(name, () => readdirSync(full, { recursive, encoding: 'utf8' }));
   const manifests = entries.filter((entry) => MANIFEST.test(entry)).sort();
   if (manifests.length === 0) throw unreadable(`${name}: no .json, .yaml or .yml file in this directory`);
-  return manifests.map((entry) => ({ shown: path.join(name, entry), path: path.join(full, entry) }));
+  return manifests.map((entry) => ({ shown: join(name, entry), path: join(full, entry) }));
 }
 
 /** The context's stdin is asked for only where it is read: that opens it. */

@@ -1,37 +1,41 @@
 import { fstatSync, writeSync } from 'node:fs';
-import process from 'node:process';
 import { ExitCode } from '../shared/core/errors.ts';
+import { once } from '../shared/core/once.ts';
 import { systemClock } from '../shared/system/clock.ts';
 import { main } from './cli.ts';
 import type { Context, TextSink } from './context.ts';
 
-const first = new AbortController();
-const second = new AbortController();
-const outputClosed = new AbortController();
+const first = once(() => new AbortController());
+const second = once(() => new AbortController());
+const outputClosed = once(() => new AbortController());
 
 // A signal asks, twice at most; from the third on it ends the process as if nobody listened.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   const ask = (): void => {
-    const controller = first.signal.aborted ? second : first;
+    const controller = first().signal.aborted ? second() : first();
     controller.abort(new DOMException(`received ${signal}`, 'AbortError'));
-    if (controller === second) for (const each of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeAllListeners(each);
+    if (controller === second()) for (const each of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeAllListeners(each);
   };
   process.on(signal, ask);
 }
 
+let writesLater = false;
+
 /** Nobody reads any more (`| head`, a terminal that is gone): that is no failure of what was asked for. */
 function onWriteError(name: 'stdout' | 'stderr', { code, message }: NodeJS.ErrnoException): void {
   if (code !== 'EPIPE' && code !== 'EIO') {
+    writesLater = true;
     process.exitCode = ExitCode.Bug;
     if (name !== 'stderr') process.stderr.write(`error: can't write the output: ${message}\n`);
   }
-  if (name === 'stdout') outputClosed.abort();
+  if (name === 'stdout') outputClosed().abort();
 }
 
 /** Opens the stream when it is needed: that takes as long as a small command's own work. */
 function streamSink(name: 'stdout' | 'stderr') {
   let opened: NodeJS.WriteStream | undefined;
   const stream = (): NodeJS.WriteStream => {
+    writesLater = true;
     opened ??= process[name].on('error', (error) => onWriteError(name, error));
     return opened;
   };
@@ -77,12 +81,19 @@ const context: Context = {
   stdout: stdoutSink(),
   stderr: streamSink('stderr'),
   clock: systemClock,
-  signal: first.signal,
-  secondSignal: second.signal,
-  outputClosed: outputClosed.signal,
+  get signal() {
+    return first().signal;
+  },
+  get secondSignal() {
+    return second().signal;
+  },
+  get outputClosed() {
+    return outputClosed().signal;
+  },
 };
 
-// Only the code is set: what was written to a pipe is still on its way.
 void main(process.argv.slice(2), context).then((code) => {
   process.exitCode ??= code;
+  // What was written to a stream is still on its way. Where none was opened, Node would only collect garbage now.
+  if (!writesLater) process.exit();
 });

@@ -1,4 +1,3 @@
-import process from 'node:process';
 import { RestoreHooksError } from '../../shared/core/errors.ts';
 import { DEFAULT_IMAGE, VERSION } from '../../shared/core/version.ts';
 import { kubeArgs, outputArg } from '../args.ts';

@@ -1,6 +1,10 @@
-const ZERO_WIDTH = /^[\p{Mn}\p{Me}\p{Cf}]$/u;
-const DOUBLE_WIDTH =
-  /^(?:\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{1b000}-\u{1b2ff}\u{20000}-\u{3fffd}])$/u;
+import { once } from '../../shared/core/once.ts';
+
+const zeroWidth = once(() => /^[\p{Mn}\p{Me}\p{Cf}]$/u);
+const doubleWidth = once(
+  () =>
+    /^(?:\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{1b000}-\u{1b2ff}\u{20000}-\u{3fffd}])$/u,
+);
 const ONLY_ASCII = /^[ -~]*$/;
 
 /** How many cells of a terminal the text takes, give or take rare scripts. */
@@ -12,7 +16,7 @@ export function displayWidth(text: string): number {
 }
 
 const characterWidth = (character: string): number =>
-  ZERO_WIDTH.test(character) ? 0 : DOUBLE_WIDTH.test(character) ? 2 : 1;
+  zeroWidth().test(character) ? 0 : doubleWidth().test(character) ? 2 : 1;
 
 export const padEnd = (text: string, width: number): string =>
   text + ' '.repeat(Math.max(0, width - displayWidth(text)));

@@ -1,12 +1,10 @@
 import * as z from 'zod/mini';
-import './schema.ts';
+import { stringRecord, text } from './schema.ts';
 
 /** A `metav1.LabelSelector`, as it stands in a Restore. */
 export const LabelSelector = z.object({
-  matchLabels: z.nullish(z.record(z.string(), z.string())),
-  matchExpressions: z.nullish(
-    z.array(z.object({ key: z.string(), operator: z.string(), values: z.nullish(z.array(z.string())) })),
-  ),
+  matchLabels: z.nullish(stringRecord),
+  matchExpressions: z.nullish(z.array(z.object({ key: text, operator: text, values: z.nullish(z.array(text)) }))),
 });
 export type LabelSelector = z.infer<typeof LabelSelector>;
 

@@ -1,14 +1,14 @@
 import * as z from 'zod/mini';
-import { boolean, list, string, stringMap } from './schema.ts';
+import { boolean, list, string, stringMap, text } from './schema.ts';
 
-const Container = z.object({ name: z.string() });
+const Container = z.object({ name: text });
 /** Whole: whether a hook's container stands there already is told by all of its fields. */
-const InitContainer = z.looseObject({ name: z.string(), restartPolicy: string });
+const InitContainer = z.looseObject({ name: text, restartPolicy: string });
 
 /** The fields of a Pod that the planner reads. */
 export const Pod = z.object({
   metadata: z.object({
-    name: z.string().check(z.minLength(1)),
+    name: text.check(z.minLength(1)),
     namespace: z.pipe(
       string,
       z.transform((namespace) => namespace || 'default'),
@@ -16,7 +16,7 @@ export const Pod = z.object({
     uid: string,
     labels: stringMap,
     annotations: stringMap,
-    ownerReferences: list(z.object({ kind: z.string(), name: z.string(), controller: boolean })),
+    ownerReferences: list(z.object({ kind: text, name: text, controller: boolean })),
   }),
   spec: z.object({ containers: list(Container), initContainers: list(InitContainer) }),
   status: z.nullish(z.object({ phase: string })),

@@ -1,9 +1,10 @@
 import * as z from 'zod/mini';
+import { once } from '../once.ts';
 import { parseDurationMs } from './duration.ts';
 import { LabelSelector, labelSelectorProblems } from './label-selector.ts';
 import type { Parsed, Problem } from './problem.ts';
 import { problemsOf } from './problem.ts';
-import { boolean, list, string, stringMap, strings } from './schema.ts';
+import { boolean, list, orEmpty, string, stringMap, strings, text } from './schema.ts';
 
 const DURATION_EXPECTED = 'expected a duration as Go writes it, such as "30s" or "1m30s"';
 
@@ -35,6 +36,8 @@ const InitRestoreHook = z.object({
   timeout: Duration,
 });
 
+const optionalSelector = z.nullish(LabelSelector);
+
 export const RestoreResourceHookSpec = z.object({
   name: z.pipe(
     string,
@@ -44,12 +47,12 @@ export const RestoreResourceHookSpec = z.object({
   excludedNamespaces: strings,
   includedResources: strings,
   excludedResources: strings,
-  labelSelector: z.nullish(LabelSelector),
+  labelSelector: optionalSelector,
   postHooks: list(z.object({ exec: z.nullish(ExecRestoreHook), init: z.nullish(InitRestoreHook) })),
 });
 export type RestoreResourceHookSpec = z.infer<typeof RestoreResourceHookSpec>;
 
-const resources = list(RestoreResourceHookSpec);
+const hooks = z.object({ resources: list(RestoreResourceHookSpec) });
 
 const RestoreSpec = z.object({
   backupName: string,
@@ -57,13 +60,10 @@ const RestoreSpec = z.object({
   excludedNamespaces: strings,
   includedResources: strings,
   excludedResources: strings,
-  labelSelector: z.nullish(LabelSelector),
+  labelSelector: optionalSelector,
   orLabelSelectors: list(LabelSelector),
   namespaceMapping: stringMap,
-  hooks: z.pipe(
-    z.nullish(z.object({ resources })),
-    z.transform((hooks) => hooks ?? { resources: [] }),
-  ),
+  hooks: z.pipe(orEmpty, hooks),
 });
 
 /** The fields of a Velero Restore that we read. */
@@ -76,10 +76,7 @@ export const Restore = z.object({
     deletionTimestamp: string,
     annotations: stringMap,
   }),
-  spec: z.pipe(
-    z.transform((spec: unknown) => spec ?? {}),
-    RestoreSpec,
-  ),
+  spec: z.pipe(orEmpty, RestoreSpec),
   status: z.nullish(
     z.object({
       phase: string,
@@ -91,12 +88,14 @@ export const Restore = z.object({
 export type Restore = z.infer<typeof Restore>;
 
 /** A `--hooks` file. */
-export const RestoreHooks = z.object({
-  apiVersion: z.literal('restorehooks.io/v1'),
-  kind: z.literal('RestoreHooks'),
-  spec: z.object({ resources }),
-});
-export type RestoreHooks = z.infer<typeof RestoreHooks>;
+export const RestoreHooks = once(() =>
+  z.object({
+    apiVersion: z.literal('restorehooks.io/v1'),
+    kind: z.literal('RestoreHooks'),
+    spec: hooks,
+  }),
+);
+export type RestoreHooks = z.infer<ReturnType<typeof RestoreHooks>>;
 
 export function parseRestore(object: unknown): Parsed<Restore> {
   const parsed = Restore.safeParse(object);
@@ -112,7 +111,7 @@ export function parseRestore(object: unknown): Parsed<Restore> {
 }
 
 export function parseRestoreHooks(object: unknown): Parsed<RestoreHooks> {
-  const parsed = RestoreHooks.safeParse(object);
+  const parsed = RestoreHooks().safeParse(object);
   if (!parsed.success) return { ok: false, problems: problemsOf(parsed.error) };
   const problems = hookProblems(parsed.data.spec.resources, 'spec.resources');
   return problems.length > 0 ? { ok: false, problems } : { ok: true, value: parsed.data };
@@ -128,7 +127,7 @@ function hookProblems(entries: readonly RestoreResourceHookSpec[], at: string): 
     for (const [hookIndex, { init }] of entry.postHooks.entries()) {
       for (const [containerIndex, container] of (init?.initContainers ?? []).entries()) {
         const path = `${at}[${index}].postHooks[${hookIndex}].init.initContainers[${containerIndex}]`;
-        const parsed = InitContainer.safeParse(container);
+        const parsed = InitContainer().safeParse(container);
         if (parsed.success) continue;
         for (const { path: below, message } of problemsOf(parsed.error)) {
           problems.push({ code: 'validation-error', path: below === '' ? path : `${path}.${below}`, message });
@@ -140,11 +139,13 @@ function hookProblems(entries: readonly RestoreResourceHookSpec[], at: string): 
 }
 
 const nonEmpty = (expected: string) => z.string(expected).check(z.minLength(1, expected));
-const InitContainer = z.looseObject({
-  name: nonEmpty('expected a container name'),
-  image: nonEmpty('expected an image'),
-  command: z.array(z.string(), 'expected a command').check(z.minLength(1, 'expected a command that is not empty')),
-});
+const InitContainer = once(() =>
+  z.looseObject({
+    name: nonEmpty('expected a container name'),
+    image: nonEmpty('expected an image'),
+    command: z.array(text, 'expected a command').check(z.minLength(1, 'expected a command that is not empty')),
+  }),
+);
 /** One that is injected: what makes it valid, and whatever else it has. From annotations it may have no command. */
 export interface InitContainer {
   readonly name: string;

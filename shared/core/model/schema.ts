@@ -1,25 +1,26 @@
 import * as z from 'zod/mini';
 import en from 'zod/v4/locales/en.js';
+import { once } from '../once.ts';
 
 // zod/mini and no compiled parsers: with few objects to read, zod's classic schemas cost more than a start of Node.
-z.config({ ...en(), jitless: true });
+const english = once(() => en().localeError);
+z.config({ localeError: (issue) => english()(issue), jitless: true });
 
 /*
- * Fields as Go writes and reads them: null and absent are the same, for lists and maps the same as empty.
+ * Fields as Go writes and reads them: null and absent are the same, for lists and maps the same as empty. Every start
+ * makes all of these schemas: what can be shared is.
  */
 
-export const string = z.nullish(z.string());
+export const text = z.string();
+export const string = z.nullish(text);
 export const boolean = z.nullish(z.boolean());
 
-export const list = <T extends z.core.SomeType>(element: T) =>
-  z.pipe(
-    z.nullish(z.array(element)),
-    z.transform((given) => given ?? []),
-  );
+const orEmptyList = z.transform((given: unknown) => given ?? []);
+export const orEmpty = z.transform((given: unknown) => given ?? {});
 
-export const strings = list(z.string());
+export const list = <T extends z.core.SomeType>(element: T) => z.pipe(orEmptyList, z.array(element));
 
-export const stringMap = z.pipe(
-  z.nullish(z.record(z.string(), z.string())),
-  z.transform((given) => given ?? {}),
-);
+export const strings = list(text);
+
+export const stringRecord = z.record(text, text);
+export const stringMap = z.pipe(orEmpty, stringRecord);

@@ -78,7 +78,7 @@ export const fieldRules: readonly Rule[] = [
     reason: 'A value of the wrong type makes the whole object invalid: Velero and kubectl refuse it.',
     fix: 'Write a value of the type that is expected.',
     check({ kind, object, root }, report) {
-      const parsed = (kind === 'Restore' ? Restore : RestoreHooks).safeParse(object);
+      const parsed = (kind === 'Restore' ? Restore : RestoreHooks()).safeParse(object);
       for (const { path, message } of parsed.error?.issues ?? []) {
         const parts = path.map((part) => (typeof part === 'number' ? part : String(part)));
         if (!isOfAnotherRule(parts, object)) {
