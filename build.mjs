@@ -88,6 +88,7 @@ const PARTS = {
   'node_modules/yargs/index.mjs': 'help',
   'plugin/commands/inject.ts': 'inject',
   'plugin/commands/lint.ts': 'lint',
+  'plugin/backup-input.ts': 'archive',
 };
 
 /**
@@ -111,7 +112,7 @@ async function pluginParts() {
     const { imports } = metafile.outputs[module];
     for (const { path, kind, external } of imports) if (kind === 'import-statement' && !external) assign(path, part);
   };
-  for (const part of ['main', 'cluster', 'client', 'help', 'inject', 'lint']) {
+  for (const part of ['main', 'cluster', 'client', 'help', 'inject', 'lint', 'archive']) {
     for (const [module, { entryPoint }] of Object.entries(metafile.outputs)) {
       if (entryPoint && (PARTS[entryPoint] ?? 'cluster') === part) assign(module, part);
     }

@@ -125,7 +125,7 @@ function orFileError<T>(name: string, work: () => T): T {
   }
 }
 
-function fileError(name: string, error: unknown): RestoreHooksError {
+export function fileError(name: string, error: unknown): RestoreHooksError {
   if (error instanceof RestoreHooksError) return error;
   const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
   return new RestoreHooksError('INVALID_INPUT', `${name}: ${reasons[code] ?? code}`, { cause: error });

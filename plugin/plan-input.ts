@@ -6,6 +6,7 @@ import { problemLine } from '../shared/core/model/problem.ts';
 import type { Restore, RestoreResourceHookSpec } from '../shared/core/model/restore.ts';
 import { parseRestore, parseRestoreHooks } from '../shared/core/model/restore.ts';
 import { RESTORE_NAME_LABEL } from '../shared/core/names.ts';
+import { isOfHooks } from '../shared/core/plan/annotations.ts';
 import type { Notice } from '../shared/core/plan/notice.ts';
 import type { PlanRequest } from '../shared/core/plan/plan-run.ts';
 import { asRestored, whyNotRestored } from '../shared/core/plan/restored-pod.ts';
@@ -170,14 +171,46 @@ function manifestsRequest(
   hookFiles: readonly RestoreResourceHookSpec[] | undefined,
 ): PlanRequest {
   const restore = theRestore(objects, '-f');
-  const { pods, notices, skipped } = podsIn(objects, restore);
+  const { pods, ...found } = podsIn(objects, restore);
+  return offlineRequest(restore, { ...found, pods: pods.map(({ pod }) => pod) }, { flags, namespace, hookFiles });
+}
+
+/** A pod of the Restore's backup: as it will be restored, or why it won't be, or what is wrong with it. */
+export type PodOfBackup =
+  | { readonly pod: Pod }
+  | { readonly skipped: PlanDocument['skipped'][number] }
+  | { readonly notice: Notice };
+
+/** Of the pod itself only what a plan needs: there may be very many of them. */
+export function podOfBackup(restore: Restore, object: unknown, place: string): PodOfBackup {
+  const parsed = PodModel.safeParse(object);
+  if (!parsed.success) return { notice: unreadable(place, 'not as Kubernetes writes pods') };
+  const reason = whyNotRestored(restore, parsed.data);
+  const { namespace, name } = parsed.data.metadata;
+  if (reason !== undefined) return { skipped: { namespace, pod: name, reason } };
+  const { metadata, ...pod } = asRestored(restore, parsed.data);
+  const annotations = Object.fromEntries(Object.entries(metadata.annotations).filter(([key]) => isOfHooks(key)));
+  return { pod: { ...pod, metadata: { ...metadata, annotations } } };
+}
+
+export const unreadable = (place: string, why: string): Notice => ({
+  code: 'pod-unreadable',
+  message: `${place}: ${why}; left out`,
+});
+
+/** What a plan without live pods is made of. */
+export function offlineRequest(
+  restore: Restore,
+  found: Pick<PlanRequest, 'pods' | 'skipped' | 'notices'>,
+  {
+    flags,
+    ...given
+  }: { readonly flags: Pick<PlanFlags, 'rerun' | 'only'> } & Pick<PlanRequest, 'namespace' | 'hookFiles'>,
+): PlanRequest {
   return {
+    ...given,
+    ...found,
     restore,
-    namespace,
-    pods: pods.map(({ pod }) => pod),
-    notices,
-    skipped,
-    hookFiles,
     selector: { labelSelector: `${RESTORE_NAME_LABEL}=${shortenName(restore.metadata.name)}` },
     rerun: flags.rerun,
     only: flags.only,
@@ -186,26 +219,21 @@ function manifestsRequest(
 
 /** The pods of a backup among what `-f` names, as the Restore restores them, each with what it was made of. */
 export function podsIn(objects: readonly InputObject[], restore: Restore) {
-  const notices: Notice[] = [];
-  const skipped: PlanDocument['skipped'] = [];
-  const pods: { readonly pod: Pod; readonly object: object }[] = [];
-  for (const { object, source } of objects) {
-    if (kindOf(object) !== 'Pod') continue;
-    const pod = PodModel.safeParse(object);
-    if (!pod.success) {
-      notices.push({
-        code: 'pod-unreadable',
-        message: `${source.file}:${source.line}: not as Kubernetes writes pods; left out`,
-      });
-      continue;
-    }
-    const reason = whyNotRestored(restore, pod.data);
-    const { namespace: from, name } = pod.data.metadata;
-    if (reason === undefined) pods.push({ pod: asRestored(restore, pod.data), object });
-    else skipped.push({ namespace: from, pod: name, reason });
-  }
-  return { pods, notices, skipped };
+  const found = objects
+    .filter(({ object }) => kindOf(object) === 'Pod')
+    .map(({ object, source }) => ({ object, as: podOfBackup(restore, object, `${source.file}:${source.line}`) }));
+  return {
+    ...apartFrom(found.map(({ as }) => as)),
+    pods: found.flatMap(({ object, as }) => ('pod' in as ? [{ pod: as.pod, object }] : [])),
+  };
 }
+
+/** Pods, and what became of those that are none. */
+export const apartFrom = (pods: readonly PodOfBackup[]) => ({
+  pods: pods.flatMap((each) => ('pod' in each ? [each.pod] : [])),
+  skipped: pods.flatMap((each) => ('skipped' in each ? [each.skipped] : [])),
+  notices: pods.flatMap((each) => ('notice' in each ? [each.notice] : [])),
+});
 
 /** The one Restore among what a flag names. */
 export function theRestore(objects: readonly InputObject[], flag: string): Restore {

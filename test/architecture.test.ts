@@ -26,6 +26,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'shared/system': ['shared/core', 'shared/ports', 'npm:pino', 'node:'],
   // Joins the runtime to its adapters, for the plugin and the runner alike.
   'shared/wiring': ['shared/core', 'shared/ports', 'shared/runtime', 'shared/kubernetes'],
+  // Reads what anybody may have made; it knows no cluster and no command.
+  'plugin/archive': ['shared/core', 'npm:tar-stream', 'node:'],
   plugin: ['shared', 'npm:js-yaml', 'npm:yaml', 'npm:yargs', 'npm:zod', 'node:'],
   // js-yaml: the hooks of a file, where the image plans for itself.
   runner: ['shared', 'npm:js-yaml', 'npm:zod', 'node:'],

@@ -7,6 +7,8 @@ import type { Severity } from '../../shared/core/lint/rule.ts';
 import { RESTORE_NAME_LABEL } from '../../shared/core/names.ts';
 import { sanitizeLine } from '../../shared/core/sanitize.ts';
 import { filenameArg, kubeArgs } from '../args.ts';
+import type { BackupFlags } from '../backup-args.ts';
+import { backupArgs, namesBackup } from '../backup-args.ts';
 import type { CommandResult } from '../command.ts';
 import { defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -14,7 +16,7 @@ import { readTexts } from '../input.ts';
 import { github, human, json, sarif } from '../lint/formats.ts';
 import type { Located, Source } from '../lint/source.ts';
 import { inOrder, locate, sourcesOf, withEdits } from '../lint/source.ts';
-import type { Session } from '../session.ts';
+import type { KubeArguments, Session } from '../session.ts';
 import { usage, withCluster } from '../session.ts';
 
 const severities = ['error', 'warning', 'info'] as const;
@@ -44,32 +46,43 @@ export const lint = defineCommand({
       description: 'Output format',
     },
     ...filenameArg,
+    hooks: {
+      type: 'list',
+      value: 'FILE',
+      description: 'Also the hooks of this file (kind RestoreHooks); can be repeated',
+    },
+    ...backupArgs,
     ...kubeArgs,
   },
-  positionals: { restore: { description: 'A Restore in the cluster, with its live pods', optional: true } },
+  positionals: {
+    restore: { description: "A Restore in the cluster, with its live pods or a backup's", optional: true },
+  },
   examples: [
     ['lint -f restore.yaml -f pods/', 'a Restore, and the pods or workloads that its hooks are for'],
     ['lint -f deploy.yaml --fix', 'mend mistyped keys and values in place'],
     ['lint -f manifests/ -o sarif > lint.sarif', 'for code scanning'],
     ['lint nightly', 'a Restore in the cluster'],
+    ['lint nightly --from-backup nightly', 'a Restore, and the pods that it is going to restore'],
+    ['lint -f restore.yaml --backup-archive nightly-data.tar.gz', 'the same without a cluster'],
   ],
   details:
     'Looks at Restores, RestoreHooks, Pods and workloads with a pod template; other objects are passed over. ' +
     'Rules that need more than one object look at all that are given. docs/lint.md has a section for each rule.',
 
   async run(args, context): Promise<CommandResult> {
-    const { restore, filename, fix, failOn } = args;
-    if (filename.length > 0 === (restore !== undefined)) {
+    const { restore, filename, hooks, fix, failOn } = args;
+    const files = [...filename, ...hooks];
+    const ofBackup = namesBackup(args, files);
+    if (filename.length > 0 ? restore !== undefined : restore === undefined && !ofBackup) {
       throw usage('give either a RESTORE or -f', 'usage: kubectl restorehooks lint RESTORE, or lint -f FILE');
     }
-    if (fix && restore !== undefined) throw usage('--fix mends files, and nothing in a cluster');
-    if (fix && filename.includes('-')) {
+    if (fix && files.length === 0) throw usage('--fix mends files, and nothing in a cluster or a backup');
+    if (fix && files.includes('-')) {
       throw usage("--fix can't mend stdin", 'write it to a file first, and give that with -f');
     }
-    const found =
-      restore === undefined
-        ? await inFiles(filename, args, context)
-        : await withCluster(args, context, (session) => inCluster(session, restore));
+    const others = await otherSources(args, ofBackup, context);
+    const isLive = restore !== undefined && !ofBackup;
+    const found = await inFiles(files, { ...args, others, isLive }, context);
     const least = args.severity ?? (failOn === 'info' ? 'info' : 'warning');
     const shown = found.filter(({ rule }) => atLeast(rule.severity, least));
     summarize(found, shown, context);
@@ -107,11 +120,11 @@ const MAX_ROUNDS = 10;
 
 async function inFiles(
   filenames: readonly string[],
-  { fix, recursive }: { fix: boolean; recursive: boolean },
+  { fix, recursive, ...rest }: { fix: boolean; recursive: boolean } & Others,
   context: Context,
 ): Promise<Located[]> {
   let texts = await readTexts(filenames, context, recursive);
-  let found = findAll(texts);
+  let found = findAll(texts, rest);
   for (let round = 0; fix && round < MAX_ROUNDS && found.some(({ splice }) => splice); round++) {
     texts = texts.map(({ file, text }) => {
       const mended = withEdits(
@@ -125,17 +138,26 @@ async function inFiles(
       if (mended.made.length > 0) save(file, text, mended.text, context);
       return { file, text: mended.text };
     });
-    found = findAll(texts);
+    found = findAll(texts, rest);
   }
   return found;
 }
 
-function findAll(texts: readonly { text: string; file: string }[]): Located[] {
-  const sources = texts.flatMap(sourcesOf);
-  const findings = findingsIn(sources.map(({ object }) => object)).map((finding) => locate(finding, sources));
+/** What is looked at beside files. */
+interface Others {
+  readonly others: readonly Source[];
+  readonly isLive: boolean;
+}
+
+function findAll(texts: readonly { text: string; file: string }[], { others, isLive }: Others): Located[] {
+  const sources = [...others, ...texts.flatMap(sourcesOf)];
+  const findings = findingsIn(
+    sources.map(({ object }) => object),
+    { live: isLive },
+  );
   return inOrder(
-    findings,
-    texts.map(({ file }) => file),
+    findings.map((finding) => locate(finding, sources)),
+    [...others, ...texts].map(({ file }) => file),
   );
 }
 
@@ -153,24 +175,38 @@ function save(file: string, old: string, mended: string, { cwd }: Context): void
   }
 }
 
-async function inCluster({ client, namespace }: Session, name: string): Promise<Located[]> {
-  const { getRestoreObject, listPodObjects } = await import('../../shared/kubernetes/restores.ts');
-  const [restore, pods] = await Promise.all([
-    getRestoreObject(client, namespace, name),
-    listPodObjects(client, `${RESTORE_NAME_LABEL}=${shortenName(name)}`),
-  ]);
-  const sources: Source[] = [
-    asSource({ ...restore, apiVersion: 'velero.io/v1', kind: 'Restore' }),
-    ...pods.map((pod) => asSource({ ...pod, apiVersion: 'v1', kind: 'Pod' })),
+interface OtherFlags extends BackupFlags, KubeArguments {
+  readonly restore: string | undefined;
+}
+
+async function otherSources(args: OtherFlags, ofBackup: boolean, context: Context): Promise<Source[]> {
+  const { restore } = args;
+  const read = async (session?: Session): Promise<Source[]> => [
+    ...(session !== undefined && restore !== undefined ? [await restoreSource(session, restore)] : []),
+    ...(ofBackup ? await backupSources(args, session, context) : []),
+    ...(session !== undefined && restore !== undefined && !ofBackup ? await livePods(session, restore) : []),
   ];
-  const findings = findingsIn(
-    sources.map(({ object }) => object),
-    { live: true },
+  return restore === undefined && args.fromBackup === undefined ? read() : withCluster(args, context, read);
+}
+
+async function restoreSource({ client, namespace }: Session, name: string): Promise<Source> {
+  const { getRestoreObject } = await import('../../shared/kubernetes/restores.ts');
+  const restore = await getRestoreObject(client, namespace, name);
+  return asSource({ ...restore, apiVersion: 'velero.io/v1', kind: 'Restore' });
+}
+
+async function livePods({ client }: Session, restore: string): Promise<Source[]> {
+  const { listPodObjects } = await import('../../shared/kubernetes/restores.ts');
+  const pods = await listPodObjects(client, `${RESTORE_NAME_LABEL}=${shortenName(restore)}`);
+  return pods.map((pod) => asSource({ ...pod, apiVersion: 'v1', kind: 'Pod' }));
+}
+
+async function backupSources(flags: BackupFlags, session: Session | undefined, context: Context): Promise<Source[]> {
+  const { backupOf, podsToLint } = await import('../backup-input.ts');
+  const pods = await podsToLint(backupOf(flags, session, context), (line) =>
+    context.stderr.write(`warning: ${sanitizeLine(line)}\n`),
   );
-  return inOrder(
-    findings.map((finding) => locate({ ...finding }, sources)),
-    sources.map(({ file }) => file),
-  );
+  return pods.map(({ place, pod }) => ({ object: pod, file: place, document: 0, path: [] }));
 }
 
 function asSource(object: Readonly<Record<string, unknown>>): Source {

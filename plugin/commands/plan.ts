@@ -4,6 +4,7 @@ import type { PlanRequest } from '../../shared/core/plan/plan-run.ts';
 import { planRun, refuseWhileBusy } from '../../shared/core/plan/plan-run.ts';
 import { hasWorkedOn } from '../../shared/core/plan/velero.ts';
 import { filenameArg, kubeArgs, outputArg } from '../args.ts';
+import { backupArgs, namesBackup } from '../backup-args.ts';
 import type { CommandResult } from '../command.ts';
 import { defineCommand } from '../command.ts';
 import { readInput } from '../input.ts';
@@ -16,6 +17,7 @@ export const plan = defineCommand({
     ...planArgs,
     explain: { type: 'string', value: 'POD', description: "Say for each hook why it does or doesn't match this pod" },
     ...filenameArg,
+    ...backupArgs,
     ...outputArg(['json', 'yaml', 'wide', 'name']),
     ...kubeArgs,
   },
@@ -26,14 +28,23 @@ export const plan = defineCommand({
     ['plan nightly -o json > plan.json', 'a plan to review, and to run with apply -f plan.json'],
     ['plan nightly -f pods.yaml', 'with the pods that apply would create from a file'],
     ['plan -f restore.yaml -f pods/', 'no cluster: a Restore and the pods of its backup'],
+    ['plan -f restore.yaml --backup-archive nightly-data.tar.gz', 'the pods that velero backup download has fetched'],
+    ['plan nightly --from-backup nightly', 'before the restore has made pods: those of its Backup'],
   ],
   details: 'Changes nothing. Each timeout is the one that will count; (default) marks those that nobody has set.',
 
   async run(args, context): Promise<CommandResult> {
-    if (args.filename.length > 0 && args.restore === undefined) {
+    const isOfBackup = namesBackup(args, [...args.filename, ...args.hooks]);
+    if (isOfBackup || (args.filename.length > 0 && args.restore === undefined)) {
       if (args.selector !== undefined || args.allNamespaces || args.podNamespace.length > 0) {
-        throw usage('--selector, --all-namespaces and --pod-namespace find pods in a cluster; -f gives them');
+        throw usage('--selector, --all-namespaces and --pod-namespace find pods in a cluster; here they are given');
       }
+    }
+    if (isOfBackup) {
+      const { backupInput } = await import('../backup-input.ts');
+      return show((await backupInput(args, context)).request, args);
+    }
+    if (args.filename.length > 0 && args.restore === undefined) {
       const input = await fileInput(args.filename, args, namespaceOf(args, context), context);
       if (input.kind === 'plan') return { view: planView(input.plan) };
       return show(input.request, args);

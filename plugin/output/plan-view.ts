@@ -2,8 +2,20 @@ import type { Injection } from '../../shared/core/hook.ts';
 import type { HookDocument, PlanDocument } from '../../shared/core/report/plan-document.ts';
 import type { HumanPart, View } from './view.ts';
 
-/** A plan: a row per hook, then what its reader should know. */
+/** A plan. What only people see is made when it is asked for: a plan can be long. */
 export function planView(plan: PlanDocument): View {
+  return {
+    kind: 'document',
+    document: plan,
+    get human() {
+      return humanParts(plan);
+    },
+    names: plan.hooks.map(({ id }) => id),
+  };
+}
+
+/** A row per hook, then what its reader should know. */
+function humanParts(plan: PlanDocument): HumanPart[] {
   const human: HumanPart[] = [];
   if (plan.hooks.length > 0) {
     human.push({
@@ -34,7 +46,7 @@ export function planView(plan: PlanDocument): View {
     });
   }
   human.push(...skippedLines(plan), ...noticeLines(plan), summary(plan), `digest: ${plan.digest}`);
-  return { kind: 'document', document: plan, human, names: plan.hooks.map(({ id }) => id) };
+  return human;
 }
 
 /** An exec hook's command; how an init hook's container comes into its pod. */

@@ -8,7 +8,7 @@ import type { Impersonation, KubeConfig } from './kubeconfig.ts';
 import { proxyFor } from './proxy.ts';
 
 export interface TlsOptions {
-  readonly ca?: string | Buffer;
+  readonly ca?: string | Buffer | string[];
   readonly cert?: string | Buffer;
   readonly key?: string | Buffer;
   readonly servername?: string;
@@ -90,7 +90,8 @@ export function connections(config: KubeConfig): Connections {
   };
 }
 
-async function createAgent(config: KubeConfig, tls: TlsOptions): Promise<http.Agent> {
+/** For the API server, or another server that is named in its place. */
+export async function createAgent(config: Pick<KubeConfig, 'cluster' | 'env'>, tls: TlsOptions): Promise<http.Agent> {
   const proxy = proxyFor(config.cluster, config.env);
   const options = { keepAlive: true, keepAliveMsecs: 30_000 };
   if (proxy === undefined) {

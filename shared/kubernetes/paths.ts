@@ -17,6 +17,8 @@ const rbac = 'rbac.authorization.k8s.io';
 export const paths = {
   restores: resourcePath('velero.io', 'v1', 'restores'),
   backups: resourcePath('velero.io', 'v1', 'backups'),
+  backupStorageLocations: resourcePath('velero.io', 'v1', 'backupstoragelocations'),
+  downloadRequests: resourcePath('velero.io', 'v1', 'downloadrequests'),
   pods: resourcePath('', 'v1', 'pods'),
   podLog: (namespace: string, pod: string) => `${paths.pods(namespace, pod)}/log`,
   podExec: (namespace: string, pod: string) => `${paths.pods(namespace, pod)}/exec`,

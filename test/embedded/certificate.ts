@@ -1,12 +1,13 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 
+const DAY = 86_400_000;
+
 /** A key and a self-signed certificate for 127.0.0.1 and localhost, made anew each time: nothing secret lies in the sources. */
-export function selfSignedCertificate(): { readonly key: string; readonly cert: string } {
+export function selfSignedCertificate(until = Date.now() + 365 * DAY): { readonly key: string; readonly cert: string } {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
   const ecdsaWithSha256 = sequence(oid('2a8648ce3d040302'));
   const name = sequence(set(sequence(oid('550403'), element(0x0c, Buffer.from('restorehooks-embedded')))));
-  const day = 86_400_000;
-  const validity = sequence(utcTime(Date.now() - day), utcTime(Date.now() + 365 * day));
+  const validity = sequence(utcTime(Date.now() - 2 * DAY), utcTime(until));
   const isAuthority = extension('551d13', sequence(element(0x01, Buffer.of(0xff))));
   const names = extension(
     '551d11',

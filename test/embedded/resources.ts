@@ -95,15 +95,21 @@ export const leases: Resource = {
   kind: 'Lease',
   namespaced: true,
 };
-export const restores: Resource = {
-  group: 'velero.io',
-  version: 'v1',
-  resource: 'restores',
-  singular: 'restore',
-  kind: 'Restore',
-  namespaced: true,
-  generation: true,
-  custom: true,
+const velero = { group: 'velero.io', version: 'v1', namespaced: true, generation: true, custom: true } as const;
+export const restores: Resource = { ...velero, resource: 'restores', singular: 'restore', kind: 'Restore' };
+export const backups: Resource = { ...velero, resource: 'backups', singular: 'backup', kind: 'Backup' };
+export const backupStorageLocations: Resource = {
+  ...velero,
+  resource: 'backupstoragelocations',
+  singular: 'backupstoragelocation',
+  kind: 'BackupStorageLocation',
+  shortNames: ['bsl'],
+};
+export const downloadRequests: Resource = {
+  ...velero,
+  resource: 'downloadrequests',
+  singular: 'downloadrequest',
+  kind: 'DownloadRequest',
 };
 export const roles: Resource = { ...rbac, resource: 'roles', singular: 'role', kind: 'Role', namespaced: true };
 export const roleBindings: Resource = {
@@ -150,6 +156,9 @@ export const resources: readonly Resource[] = [
   jobs,
   leases,
   restores,
+  backups,
+  backupStorageLocations,
+  downloadRequests,
   roles,
   roleBindings,
   clusterRoles,

@@ -104,7 +104,7 @@ describe('embedded API server: objects', () => {
     const found = (await ask('GET', '/apis/velero.io/v1')).body as unknown as { resources: { name: string }[] };
     assert.deepEqual(
       found.resources.map((each) => each.name),
-      ['restores'],
+      ['restores', 'backups', 'backupstoragelocations', 'downloadrequests'],
     );
     assert.equal((await ask('GET', '/version')).status, 200);
     assert.deepEqual((await ask('GET', '/readyz')).body, { text: 'ok' });

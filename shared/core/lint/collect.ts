@@ -14,6 +14,7 @@ import type {
   HookedPod,
   HookList,
   LintedContainer,
+  LintedEntry,
   LintedExec,
   LintedInit,
   LintedPod,
@@ -71,7 +72,8 @@ export function collect(objects: readonly unknown[], live: boolean): AllSubjects
       inits.push(...entry.inits);
     }
   }
-  const hooked = pods.map((pod) => hookedPod(pod, lists));
+  const entriesOf = lists.map(entriesByPod);
+  const hooked = pods.map((pod) => hookedPod(pod, lists, entriesOf));
   for (const pod of pods) {
     execs.push(...annotatedExecs(pod));
     inits.push(...annotatedInits(pod));
@@ -264,13 +266,22 @@ function annotatedInits(pod: LintedPod): LintedInit[] {
   });
 }
 
-function hookedPod(pod: LintedPod, lists: readonly HookList[]): HookedPod {
-  const isOf = (other: LintedPod): boolean => other.place === pod.place;
+type EntriesByPod = ReadonlyMap<Place, ReadonlySet<LintedEntry>>;
+
+/** The entries that apply to each pod, in their order; a pod is known by its place, mapped or not. */
+function entriesByPod({ entries }: HookList): EntriesByPod {
+  const found = new Map<Place, Set<LintedEntry>>();
+  for (const entry of entries) {
+    for (const { place } of entry.pods) {
+      const those = found.get(place) ?? new Set();
+      found.set(place, those.add(entry));
+    }
+  }
+  return found;
+}
+
+function hookedPod(pod: LintedPod, lists: readonly HookList[], entriesOf: readonly EntriesByPod[]): HookedPod {
   const hooks = [...annotatedExecs(pod), ...annotatedInits(pod)];
-  const applying = lists.map(({ kind, entries }) => ({
-    kind,
-    entries: entries.filter(({ pods }) => pods.some(isOf)),
-  }));
   return {
     pod,
     annotated: hooks.map((hook) => ({
@@ -278,6 +289,9 @@ function hookedPod(pod: LintedPod, lists: readonly HookList[]): HookedPod {
       kind: 'argv' in hook ? 'exec' : 'init',
       place: hook.place,
     })),
-    lists: applying.map((list) => ({ ...list, execs: list.entries.flatMap(({ execs }) => execs) })),
+    lists: lists.map(({ kind }, index) => {
+      const entries = [...(entriesOf[index]?.get(pod.place) ?? [])];
+      return { kind, entries, execs: entries.flatMap(({ execs }) => execs) };
+    }),
   };
 }

@@ -8,6 +8,12 @@ export type AnnotationOrigin = keyof typeof ANNOTATION_DOMAIN;
 /** The name that Velero gives a hook that comes from annotations. */
 export const FROM_ANNOTATION = '<from-annotation>';
 
+/** Whether hooks are read from this annotation: nothing else of a pod's annotations is needed to plan. */
+export const isOfHooks = (key: string): boolean =>
+  Object.values(ANNOTATION_DOMAIN).some(
+    (domain) => key.startsWith(`post.hook.${domain}/`) || key.startsWith(`init.hook.${domain}/`),
+  );
+
 export type Annotations = Readonly<Record<string, string>>;
 export type Report = (code: NoticeCode, message: string) => void;
 

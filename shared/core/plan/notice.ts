@@ -1,6 +1,8 @@
 /** Everything a plan can point out. Codes are API: never renamed or reused. */
 export type NoticeCode =
   | 'annotation-hides-hooks'
+  | 'archive-without-version'
+  | 'backup-is-another'
   | 'bad-namespace-pattern'
   | 'container-name-invalid'
   | 'empty-command'

@@ -41,4 +41,4 @@ export function asRestored({ metadata: restore, spec }: Restore, pod: Pod): Pod 
 
 /** Where a pod of the backup is restored to. */
 export const targetNamespace = ({ namespaceMapping }: Restore['spec'], { metadata: { namespace } }: Pod): string =>
-  namespaceMapping[namespace] ?? namespace;
+  (Object.hasOwn(namespaceMapping, namespace) && namespaceMapping[namespace]) || namespace;

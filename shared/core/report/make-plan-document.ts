@@ -1,4 +1,4 @@
-import { canonicalJson, sha256Hex } from '../digest.ts';
+import { canonicalJson, sha256HexOf } from '../digest.ts';
 import type { HookId, PlannedHook } from '../hook.ts';
 import { formatDuration, parseDurationMs } from '../model/duration.ts';
 import type { Restore } from '../model/restore.ts';
@@ -31,7 +31,14 @@ export function planDocument({ restore, selector, hooks, skipped, notices }: Pla
 }
 
 export function planDigest({ namespace, name, uid }: RestoreReference, hooks: readonly HookDocument[]): string {
-  return `sha256:${sha256Hex(canonicalJson({ restore: { namespace, name, uid }, hooks }))}`;
+  return `sha256:${sha256HexOf(canonicalPlan({ namespace, name, uid }, hooks))}`;
+}
+
+/** Canonical JSON of `{restore, hooks}`, in parts: together they can be very long. */
+function* canonicalPlan(restore: RestoreReference, hooks: readonly HookDocument[]): Generator<string> {
+  yield '{"hooks":[';
+  for (const [index, hook] of hooks.entries()) yield `${index === 0 ? '' : ','}${canonicalJson(hook)}`;
+  yield `],"restore":${canonicalJson(restore)}}`;
 }
 
 export const restoreReference = ({ metadata, spec }: Restore, namespace: string): RestoreReference => ({

@@ -1,0 +1,231 @@
+import { createReadStream } from 'node:fs';
+import path from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { RestoreHooksError } from '../shared/core/errors.ts';
+import type { PodKey } from '../shared/core/hook.ts';
+import { podKey } from '../shared/core/hook.ts';
+import type { Pod } from '../shared/core/model/pod.ts';
+import type { Restore, RestoreResourceHookSpec } from '../shared/core/model/restore.ts';
+import type { Notice } from '../shared/core/plan/notice.ts';
+import type { PlanRequest } from '../shared/core/plan/plan-run.ts';
+import type { ArchivedPods, BackupArchive, ManifestObject } from './archive/backup-archive.ts';
+import { readPods } from './archive/backup-archive.ts';
+import type { BackupFlags } from './backup-args.ts';
+import type { Context } from './context.ts';
+import { fileError, readInput } from './input.ts';
+import type { PlanFlags, PodOfBackup } from './plan-input.ts';
+import { apartFrom, kindOf, offlineRequest, podOfBackup, readHookFiles, theRestore, unreadable } from './plan-input.ts';
+import type { KubeArguments, Session } from './session.ts';
+import { namespaceOf, usage, withCluster } from './session.ts';
+
+/** The archive that the flags name. The session is asked for only with `--from-backup`. */
+export function backupOf(
+  { backupArchive, fromBackup, backupInsecureSkipTlsVerify, backupCacert }: BackupFlags,
+  session: Session | undefined,
+  { cwd, env, stdin, signal }: Context,
+): BackupArchive {
+  if (backupArchive === '-') return { name: 'stdin', open: async () => asBytes(stdin) };
+  if (backupArchive !== undefined) {
+    const full = path.resolve(cwd, backupArchive);
+    return { name: backupArchive, open: async () => fileBytes(backupArchive, full) };
+  }
+  if (fromBackup === undefined || session === undefined) throw new Error('no backup is named');
+  return {
+    name: `Backup ${fromBackup}`,
+    async open() {
+      const { backupContents } = await import('../shared/kubernetes/backup-contents.ts');
+      return backupContents(session.client, session.namespace, fromBackup, {
+        env,
+        signal,
+        insecureSkipTlsVerify: backupInsecureSkipTlsVerify,
+        caFile: backupCacert === undefined ? undefined : path.resolve(cwd, backupCacert),
+      });
+    },
+  };
+}
+
+/** What `plan` and `apply` are asked for: a Restore by name or by `-f`, and the pods of its backup. */
+export type BackupPlanFlags = BackupFlags &
+  Pick<PlanFlags, 'hooks' | 'rerun' | 'only'> &
+  KubeArguments & { readonly filename: readonly string[]; readonly restore: string | undefined };
+
+/** Read the Restore and its backup. The cluster is asked only for what no file gives. */
+export async function backupInput(
+  flags: BackupPlanFlags,
+  context: Context,
+): Promise<BackupRequest & { readonly archive: BackupArchive }> {
+  if (flags.restore !== undefined && flags.filename.length > 0) {
+    throw usage('the pods are those of the backup: give either a RESTORE or -f with one, not both');
+  }
+  const hookFiles = await readHookFiles(flags.hooks, context);
+  const restore = flags.restore === undefined ? await restoreOfFiles(flags.filename, context) : flags.restore;
+  const read = async (session?: Session) => {
+    const archive = backupOf(flags, session, context);
+    const found = typeof restore === 'string' ? await restoreOfCluster(session, restore) : restore;
+    const namespace = namespaceOf(flags, context);
+    const given = { flags, namespace, hookFiles, backup: flags.fromBackup };
+    return { archive, ...(await backupRequest(archive, found, given)) };
+  };
+  const asksCluster = typeof restore === 'string' || flags.fromBackup !== undefined;
+  return asksCluster ? withCluster(flags, context, read) : read();
+}
+
+async function restoreOfFiles(files: readonly string[], context: Context): Promise<Restore> {
+  if (files.length === 0) throw usage('whose backup? give a RESTORE, or -f FILE with one');
+  const objects = await readInput(files, context);
+  if (objects.some(({ object }) => kindOf(object) === 'Pod')) {
+    throw usage('the pods are those of the backup, and -f names others', 'give -f the Restore alone');
+  }
+  return theRestore(objects, '-f');
+}
+
+async function restoreOfCluster(session: Session | undefined, name: string): Promise<Restore> {
+  if (session === undefined) throw new Error('no cluster to read the Restore from');
+  const { getRestore } = await import('../shared/kubernetes/restores.ts');
+  return getRestore(session.client, session.namespace, name);
+}
+
+async function* asBytes(stream: AsyncIterable<Uint8Array | string>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of stream) yield typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+}
+
+const READ_AT_ONCE = 256 * 1024;
+
+async function* fileBytes(shown: string, full: string): AsyncGenerator<Uint8Array> {
+  try {
+    yield* createReadStream(full, { highWaterMark: READ_AT_ONCE });
+  } catch (error) {
+    throw fileError(shown, error);
+  }
+}
+
+/** A plan's input out of a backup. */
+export interface BackupRequest {
+  readonly request: PlanRequest;
+  /** The file in the archive of each pod that will be restored, by its name and namespace then. */
+  readonly places: ReadonlyMap<PodKey, string>;
+}
+
+/** What is kept of all pods together, in characters: where it is more, someone is out to fill the memory. */
+const MAX_KEPT = 256 * 1024 * 1024;
+
+/** Read the archive, and keep of its pods what a plan needs. */
+export async function backupRequest(
+  archive: BackupArchive,
+  restore: Restore,
+  given: {
+    readonly flags: Pick<PlanFlags, 'rerun' | 'only'>;
+    readonly namespace: string;
+    readonly hookFiles: readonly RestoreResourceHookSpec[] | undefined;
+    /** The Backup that the archive is of, where that is known. */
+    readonly backup: string | undefined;
+  },
+): Promise<BackupRequest> {
+  let kept = 0;
+  const specs = new Map<string, Pod['spec']>();
+  const { pods, formatVersion } = await read(archive, (object, place) => {
+    const pod = podOfBackup(restore, object, place);
+    kept += sizeOf(pod);
+    if (kept > MAX_KEPT) {
+      throw new RestoreHooksError('INVALID_INPUT', `${archive.name}: its pods have more labels than can be kept`);
+    }
+    return 'pod' in pod ? { pod: { ...pod.pod, spec: oneOfEach(specs, pod.pod.spec) } } : pod;
+  });
+  const places = new Map<PodKey, string>();
+  const all = pods.map(({ place, result }): PodOfBackup => {
+    if ('problem' in result) return { notice: unreadable(place, result.problem) };
+    const { value } = result;
+    if ('pod' in value) places.set(podKey(value.pod.metadata.namespace, value.pod.metadata.name), place);
+    return value;
+  });
+  const { backup, ...rest } = given;
+  const found = apartFrom(all);
+  const notices = [...versionNotice(archive, formatVersion), ...backupNotice(restore, backup), ...found.notices];
+  return { request: offlineRequest(restore, { ...found, notices }, rest), places };
+}
+
+function read<T>(archive: BackupArchive, use: (pod: ManifestObject, place: string) => T): Promise<ArchivedPods<T>> {
+  // What is parsed is garbage at once; else V8 lets 100 MiB of it pile up before it looks.
+  setFlagsFromString('--semi-space-growth-factor=1');
+  return readPods(archive, use);
+}
+
+/** Pods of one workload are alike: what they have in common is kept once. */
+function oneOfEach<T>(known: Map<string, T>, value: T): T {
+  const key = JSON.stringify(value);
+  const same = known.get(key);
+  if (same !== undefined) return same;
+  if (known.size < MOST_ALIKE) known.set(key, value);
+  return value;
+}
+
+const MOST_ALIKE = 1_000;
+
+function sizeOf(pod: PodOfBackup): number {
+  if (!('pod' in pod)) return 0;
+  const { metadata, spec } = pod.pod;
+  const texts = [
+    ...Object.entries(metadata.labels).flat(),
+    ...Object.values(metadata.annotations),
+    ...spec.containers.map(({ name }) => name),
+    ...spec.initContainers.map((container) => JSON.stringify(container)),
+  ];
+  return texts.reduce((sum, text) => sum + text.length, 0);
+}
+
+function versionNotice({ name }: BackupArchive, formatVersion: string | undefined): Notice[] {
+  if (formatVersion !== undefined) return [];
+  return [{ code: 'archive-without-version', message: `${name}: it has no metadata/version, which Velero writes` }];
+}
+
+function backupNotice({ metadata, spec }: Restore, backup: string | undefined): Notice[] {
+  if (backup === undefined || !spec.backupName || spec.backupName === backup) return [];
+  return [
+    {
+      code: 'backup-is-another',
+      message: `Restore ${metadata.name} restores Backup ${spec.backupName}; these are the pods of ${backup}`,
+    },
+  ];
+}
+
+/** A pod of an archive with what `lint` looks at, and where it stands. */
+export interface PodToLint {
+  readonly place: string;
+  readonly pod: ManifestObject;
+}
+
+export async function podsToLint(archive: BackupArchive, tell: (line: string) => void): Promise<PodToLint[]> {
+  const { pods } = await read(archive, toLint);
+  return pods.flatMap(({ place, result }) => {
+    if ('value' in result) return [{ place, pod: result.value }];
+    tell(`${place}: ${result.problem}; left out`);
+    return [];
+  });
+}
+
+/** Not the status nor what kubectl and the API server keep for themselves: there may be very many pods. */
+function toLint({ apiVersion, kind, metadata, spec, status }: ManifestObject): ManifestObject {
+  const { name, namespace, labels, annotations } = fieldsOf(metadata);
+  const { containers, initContainers } = fieldsOf(spec);
+  const { [LAST_APPLIED]: _, ...kept } = fieldsOf(annotations);
+  return {
+    apiVersion,
+    kind,
+    metadata: { name, namespace, labels, annotations: kept },
+    spec: { containers: containersToLint(containers), initContainers: containersToLint(initContainers) },
+    status: { phase: fieldsOf(status)['phase'] },
+  };
+}
+
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
+
+const containersToLint = (containers: unknown): unknown =>
+  Array.isArray(containers)
+    ? containers.map((container) => {
+        const { name, readinessProbe, restartPolicy } = fieldsOf(container);
+        return { name, restartPolicy, readinessProbe: Boolean(readinessProbe) };
+      })
+    : undefined;
+
+const fieldsOf = (value: unknown): ManifestObject =>
+  typeof value === 'object' && value !== null ? (value as ManifestObject) : {};
