@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import process from 'node:process';
 import { after, before, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { readPods, wholePods } from '../../../plugin/archive/backup-archive.ts';
@@ -289,7 +291,76 @@ describe('plan --backup-archive', () => {
   }
 });
 
+describe("an archive of Velero's own", () => {
+  const data = path.join(import.meta.dirname, '../../data/velero-1.18');
+  const example = path.join(import.meta.dirname, '../../../examples/check-restore.sh');
+  const shop = path.join(data, 'shop1.tar.gz');
+
+  it('plans the hooks that Velero ran from it', async () => {
+    const argv = ['-f', path.join(data, 'b1.yaml'), '--backup-archive', shop, '--rerun', '-o', 'name'];
+    const { stdout, stderr } = await run(['plan', ...argv]);
+    assert.equal(stderr, '');
+    assert.deepEqual(stdout.split('\n'), [
+      'shop/api-6847c47d79-6vtwg/main/api-hook/0',
+      'shop/api-6847c47d79-hcghx/main/api-hook/0',
+      'shop/cache/restore-hook/<from-annotation>/0',
+      'shop/cache/main/<from-annotation>/0',
+      'shop/db/main/<from-annotation>/0',
+      'shop/web-5689445466-5mgz2/spec-init/warm/0',
+      'shop/web-5689445466-5mgz2/main/warm/1',
+      'shop/web-5689445466-5mgz2/main/warm/2',
+      'shop/web-5689445466-f6djn/spec-init/warm/0',
+      'shop/web-5689445466-f6djn/main/warm/1',
+      'shop/web-5689445466-f6djn/main/warm/2',
+      '',
+    ]);
+  });
+
+  it('is checked by the example, which lints and plans', async () => {
+    const stub = path.join(cwd, 'kubectl-restorehooks');
+    const main = path.join(import.meta.dirname, '../../../plugin/main.ts');
+    await writeFile(stub, `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`, { mode: 0o755 });
+    const check = (restore: string) =>
+      spawnSync(example, [restore, shop], {
+        encoding: 'utf8',
+        env: { PATH: `${cwd}:${process.env['PATH']}`, HOME: cwd },
+      });
+    const good = check(path.join(data, 'a1.yaml'));
+    assert.equal(good.status, 0, good.stderr);
+    assert.match(good.stdout, /digest: sha256:/);
+    const text = await readFile(path.join(data, 'b1.yaml'), 'utf8');
+    await writeFile(path.join(cwd, 'bad.yaml'), text.replace('container: main', 'container: mian'));
+    const bad = check(path.join(cwd, 'bad.yaml'));
+    assert.equal(bad.status, 3, bad.stderr);
+    assert.match(bad.stdout, /container-missing/);
+  });
+});
+
 describe('the pods of an archive', () => {
+  it('keep the lists that a plan needs, and lose no field to what looks like a list in a string', async () => {
+    const tricky = {
+      ...pod('web-0', {
+        metadata: { labels: { app: 'web' }, annotations: { 'post.hook.restore.velero.io/command': '["env":["a]"' } },
+      }),
+      spec: {
+        volumes: [{ name: 'a]"[', items: [[1], ['\\"]']] }],
+        containers: [
+          { name: 'main', env: [{ name: 'x', value: '"env":["' }] },
+          { name: 'side', env: [] },
+        ],
+        initContainers: [{ name: 'init', env: [{ name: 'kept' }] }],
+      },
+    };
+    const source = { name: 'a', open: async () => stdinOf(archive(...asVelero(tricky))) as AsyncGenerator<Uint8Array> };
+    const { pods } = await readPods(source, (each) => each);
+    const { volumes: _, containers, ...spec } = tricky.spec;
+    const expected = {
+      ...tricky,
+      spec: { ...spec, volumes: [], containers: containers.map((container) => ({ ...container, env: [] })) },
+    };
+    assert.deepEqual(pods[0]?.result, { value: expected });
+  });
+
   it('can be read whole by their places, every field as it was written', async () => {
     const web = { ...WEB, spec: { ...WEB.spec, unknown: { field: 1 } } };
     const bytes = archive(...asVelero(web), ...asVelero(pod('web-1')), { path: podPath(pod('old')), body: pod('old') });
