@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { entry, exec, hookAnnotations, mark, startSuite, VELERO } from './harness.ts';
 
@@ -33,5 +34,19 @@ describe('lint RESTORE', () => {
     const right = await e2e.plugin('lint', scene.name, '-n', e2e.velero);
     assert.deepEqual([right.code, right.stdout], [0, ''], right.stderr);
     assert.equal((await e2e.plugin('lint', 'no-such', '-n', e2e.velero)).code, 4);
+  });
+
+  it("looks at a backup's pods instead, and plan does, from the built plugin", async () => {
+    const shop = join(import.meta.dirname, '../data/velero-1.18/shop1.tar.gz');
+    const scene = await e2e.scene('lint-backup');
+    await scene.restore({
+      hooks: [{ ...entry(exec(mark('warm'), { waitTimeout: '5m' })), includedNamespaces: ['no'] }],
+    });
+    const args = [scene.name, '-n', e2e.velero, '--backup-archive', shop];
+    const linted = await e2e.plugin('lint', ...args, '-o', 'json');
+    const found = linted.json().findings.map(({ id }: Record<string, string>) => id);
+    assert.deepEqual([linted.code, found.includes('entry-matches-nothing')], [3, true], linted.stderr);
+    const planned = await e2e.plugin('plan', ...args, '-o', 'name');
+    assert.deepEqual([planned.code, /^shop\/db\/main\/<from-annotation>\/0$/m.test(planned.stdout)], [0, true]);
   });
 });
