@@ -1,39 +1,18 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { RESTORE_NAME_LABEL } from '../../shared/core/names.ts';
 import type { Loose, Scene, Started, Suite } from '../e2e/harness.ts';
-import { entry, exec, isReal, mark, sh, startSuite, waitFor } from '../e2e/harness.ts';
+import { endings, exec, hooksOf, isReal, mark, readyWhenOpen, sh, startSuite, waitFor } from '../e2e/harness.ts';
+import { testbed } from './bed.ts';
 
 /** Parts of a real cluster die while hooks run, and the whole product tells what is known of each hook. */
 
 const skip = !isReal && 'needs a cluster that may be broken: npm run test:cluster';
-const script = process.env['RESTOREHOOKS_TESTBED'] ?? fileURLToPath(new URL('testbed', import.meta.url));
-const testbed = (...args: string[]) => promisify(execFile)(script, args);
 
 /** Long enough for a part to die under it. */
 const long = sh('echo started >> marks; sleep 20; echo ended >> marks');
-/** A pod that is ready once `go` lies in it. */
-const gated = [
-  {
-    name: 'main',
-    readinessProbe: { exec: { command: ['test', '-f', 'go'] }, periodSeconds: 1, failureThreshold: 1 },
-  },
-];
-const hooksOf = (app: string, ...postHooks: object[]) =>
-  entry(postHooks, { name: app, labelSelector: { matchLabels: { app } } });
-/** What became of each hook, by pod and index. */
-const endings = ({ hooks }: Loose): Record<string, string> =>
-  Object.fromEntries(
-    hooks.map(({ pod, index, state, reason }: Loose) => [
-      `${pod} ${index}`,
-      reason === undefined ? state : `${state} (${reason})`,
-    ]),
-  );
 
 describe('parts of the cluster that die while hooks run', { skip }, () => {
   let e2e: Suite;
@@ -50,7 +29,7 @@ describe('parts of the cluster that die while hooks run', { skip }, () => {
     waitFor(`the hook in ${pod} to run`, async () => (await scene.marks(pod)).includes('started'));
   const go = (scene: Scene, pod: string) =>
     waitFor('a command to run again', async () => {
-      const { outcome } = await e2e.cluster.exec(scene.namespace, pod, 'main', ['touch', 'go']);
+      const { outcome } = await e2e.cluster.exec(scene.namespace, pod, 'main', ['touch', 'gate']);
       return outcome.kind === 'exited' && outcome.exitCode === 0;
     });
   const apply = (scene: Scene, ...args: string[]): Started =>
@@ -68,7 +47,7 @@ describe('parts of the cluster that die while hooks run', { skip }, () => {
     it(`${part}: the hook that ran is Unknown, the others go on, and nothing is green`, async () => {
       const scene = await e2e.scene(`kill-${part}`);
       await scene.pod('db-0');
-      await scene.pod('web-0', { containers: gated });
+      await scene.pod('web-0', { containers: [readyWhenOpen] });
       await scene.restore({
         hooks: [
           hooksOf('db', exec(long, { execTimeout: '60s' })),
@@ -97,7 +76,7 @@ describe('parts of the cluster that die while hooks run', { skip }, () => {
   it('a Fail hook whose end nobody saw stops the rest, and the Restore is PartiallyFailed', async () => {
     const scene = await e2e.scene('kill-fail');
     await scene.pod('db-0');
-    await scene.pod('web-0', { containers: gated });
+    await scene.pod('web-0', { containers: [readyWhenOpen] });
     await scene.restore({
       hooks: [
         hooksOf('db', exec(long, { onError: 'Fail' })),
@@ -123,8 +102,8 @@ describe('parts of the cluster that die while hooks run', { skip }, () => {
 
   it('an API server that is away for 5 s while hooks wait holds them up, and no more', async () => {
     const scene = await e2e.scene('api-away');
-    await scene.pod('web-0', { containers: gated });
-    await scene.pod('web-1', { containers: gated });
+    await scene.pod('web-0', { containers: [readyWhenOpen] });
+    await scene.pod('web-1', { containers: [readyWhenOpen] });
     await scene.restore({
       hooks: [hooksOf('web', exec(mark('first'), { waitForReady: true }), exec(mark('second')))],
     });
@@ -214,7 +193,7 @@ describe('parts of the cluster that die while hooks run', { skip }, () => {
   it('a pod that is deleted while its hook runs', async () => {
     const scene = await e2e.scene('pod-deleted');
     await scene.pod('db-0');
-    await scene.pod('web-0', { containers: gated });
+    await scene.pod('web-0', { containers: [readyWhenOpen] });
     await scene.restore({
       hooks: [
         hooksOf('db', exec(long), exec(mark('second'))),
@@ -253,7 +232,7 @@ describe('parts of the cluster that die while hooks run', { skip }, () => {
 
   it('a pod that loses its label lives, and its hooks run', async () => {
     const scene = await e2e.scene('unlabeled');
-    await scene.pod('db-0', { containers: gated });
+    await scene.pod('db-0', { containers: [readyWhenOpen] });
     await scene.restore({
       hooks: [hooksOf('db', exec(sh('echo started >> marks; sleep 4')), exec(mark('second'), { waitForReady: true }))],
     });

@@ -73,6 +73,7 @@ const RESOURCES: Readonly<Record<string, ResourcePath>> = {
   deployments: resourcePath('apps', 'v1', 'deployments'),
   replicaSets: resourcePath('apps', 'v1', 'replicasets'),
   customResourceDefinitions: resourcePath('apiextensions.k8s.io', 'v1', 'customresourcedefinitions'),
+  backups: resourcePath('velero.io', 'v1', 'backups'),
   resourceQuotas: resourcePath('', 'v1', 'resourcequotas'),
 };
 

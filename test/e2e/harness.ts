@@ -55,6 +55,22 @@ export const entry = (postHooks: object | readonly object[], more: object = {}) 
   postHooks: Array.isArray(postHooks) ? postHooks : [postHooks],
   ...more,
 });
+/** An entry for the pods of one app. */
+export const hooksOf = (app: string, ...postHooks: object[]) =>
+  entry(postHooks, { name: app, labelSelector: { matchLabels: { app } } });
+/** A container that is ready once the test opens its gate (`scene.open`). */
+export const readyWhenOpen = {
+  name: 'main',
+  readinessProbe: { exec: { command: ['test', '-f', 'gate'] }, periodSeconds: 1, failureThreshold: 1 },
+};
+/** What became of each hook, by pod and index. */
+export const endings = ({ hooks }: Loose): Record<string, string> =>
+  Object.fromEntries(
+    hooks.map(({ pod, index, state, reason }: Loose) => [
+      `${pod} ${index}`,
+      reason === undefined ? state : `${state} (${reason})`,
+    ]),
+  );
 /** Annotations of a pod: `hookAnnotations(VELERO, mark('x'), { 'on-error': 'Fail' })`. */
 export const hookAnnotations = (prefix: string, command: readonly string[] | string, more: object = {}) => ({
   [`${prefix}/command`]: typeof command === 'string' ? command : JSON.stringify(command),
@@ -103,22 +119,28 @@ export interface Scene {
   jobs(): Promise<Loose[]>;
 }
 
+export interface SuiteOptions extends EmbeddedClusterOptions {
+  readonly velero?: string;
+}
+
 export interface Suite {
   readonly cluster: TestCluster;
   /** The Restores' namespace, with the runner's ServiceAccount. */
   readonly velero: string;
   readonly plugin: Plugin;
-  scene(title: string): Promise<Scene>;
+  /** The Restore's name is made of the title, if none is given. */
+  scene(title: string, name?: string): Promise<Scene>;
   userWith(rules: readonly Rule[]): Promise<Plugin>;
   close(): Promise<void>;
 }
 
-export async function startSuite(options: EmbeddedClusterOptions = {}): Promise<Suite> {
+/** `velero`: a namespace for Restores that is there already, and stays. */
+export async function startSuite({ velero: given, ...options }: SuiteOptions = {}): Promise<Suite> {
   const cluster = await openCluster(options);
   const id = randomUUID().slice(0, 4);
   try {
     if (isReal) await ensureVelero(cluster);
-    const velero = await cluster.namespace('velero', { 'pod-security.kubernetes.io/enforce': 'restricted' });
+    const velero = given ?? (await cluster.namespace('velero', { 'pod-security.kubernetes.io/enforce': 'restricted' }));
     const going: Going = new Set();
     const plugin = pluginWith({ kubeconfig: cluster.kubeconfig, cwd: cluster.folder }, going);
     const setup = await plugin('setup', '--apply', '-n', velero);
@@ -127,8 +149,8 @@ export async function startSuite(options: EmbeddedClusterOptions = {}): Promise<
       cluster,
       velero,
       plugin,
-      scene: async (title) =>
-        createScene(cluster, plugin, velero, `${title}-${id}`, await cluster.namespace(`e2e-${title}`)),
+      scene: async (title, name = `${title}-${id}`) =>
+        createScene(cluster, plugin, velero, name, await cluster.namespace(`e2e-${title}`)),
       userWith: async (rules) => plugin.with({ kubeconfig: await cluster.userWith(velero, rules) }),
       async close() {
         // What a failed test has left would keep this process.
