@@ -113,7 +113,8 @@ export const entryRules: readonly Rule[] = [
     id: 'entry-excludes-pods',
     severity: 'error',
     on: 'entry',
-    reason: 'Hooks run in pods: an entry whose resources do not admit pods applies to nothing.',
+    reason:
+      'An entry whose resources do not admit pods is never run here; Velero, which does not read them, runs it in every pod that the rest of the entry admits.',
     fix: 'Add pods to includedResources, or leave the list out.',
     check({ fields, place, title }, report) {
       const [included, excluded] = [strings(fields['includedResources']), strings(fields['excludedResources'])];
