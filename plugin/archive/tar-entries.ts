@@ -38,22 +38,25 @@ export async function* entriesOf(bytes: AsyncIterable<Uint8Array>, name: string)
     broken.error = error;
     extract.destroy(error as Error);
   });
+  const refuse = (error: unknown): never => {
+    throw asArchiveError(broken.error ?? error, name);
+  };
   try {
     for await (const entry of extract) {
       const { type, size } = entry.header;
       progress.entryEnd = progress.read + size;
       const path = checkedPath(entry, name);
-      if (type !== 'directory') yield { path, size, body: () => bodyOf(entry) };
+      if (type !== 'directory') yield { path, size, body: () => bodyOf(entry).catch(refuse) };
       entry.resume();
     }
     await feeding;
   } catch (error) {
-    throw asArchiveError(broken.error ?? error, name);
+    refuse(error);
   } finally {
     extract.destroy();
     await feeding;
   }
-  if (broken.error !== undefined) throw asArchiveError(broken.error, name);
+  if (broken.error !== undefined) refuse(broken.error);
 }
 
 async function feed(

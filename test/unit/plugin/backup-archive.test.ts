@@ -316,6 +316,18 @@ describe("an archive of Velero's own", () => {
     ]);
   });
 
+  it('that was cut off anywhere is refused as not whole', async () => {
+    const whole = await readFile(shop);
+    for (let length = 11; length < whole.length; length += 397) {
+      const cut = stdinOf(whole.subarray(0, length)) as AsyncGenerator<Uint8Array>;
+      await assert.rejects(
+        readPods({ name: 'a', open: async () => cut }, () => undefined),
+        { code: 'INVALID_INPUT', message: 'a: ends in the middle; it is not whole' },
+        `${length} bytes`,
+      );
+    }
+  });
+
   it('is checked by the example, which lints and plans', async () => {
     const stub = path.join(cwd, 'kubectl-restorehooks');
     const main = path.join(import.meta.dirname, '../../../plugin/main.ts');
