@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { promisify } from 'node:util';
 import type { Loose, Scene } from '../e2e/harness.ts';
 import {
   endings,
@@ -39,26 +37,15 @@ describe('beside a real Velero', { skip }, () => {
   });
   after(() => world?.close());
 
-  /** What we plan offline from a backup's archive, and a Restore as it was made. */
-  async function planOfArchive({ archive, name }: Backup, restore: Loose): Promise<Loose> {
-    const folder = join(world.cluster.folder, `${name}-${restore.metadata.name}`);
-    await mkdir(folder);
-    await writeFile(join(folder, 'restore.json'), JSON.stringify(restore));
-    await promisify(execFile)('tar', ['-xzf', archive, '-C', folder]);
-    const pods = join(folder, 'resources/pods/namespaces');
-    const [namespace = ''] = await readdir(pods);
-    const ran = await world.plugin(
-      'plan',
-      '-f',
-      join(folder, 'restore.json'),
-      '-f',
-      join(pods, namespace),
-      '-o',
-      'json',
-    );
+  /** What we plan of a backup, told by its archive or by its name, and a Restore as it was made. */
+  async function planOfBackup(restore: Loose, ...backup: string[]): Promise<Loose> {
+    const file = join(world.cluster.folder, `${restore.metadata.name}.json`);
+    await writeFile(file, JSON.stringify(restore));
+    const ran = await world.plugin('plan', '-f', file, ...backup, '-o', 'json');
     assert.equal(ran.code, 0, ran.stderr);
     return ran.json();
   }
+  const planOfArchive = ({ archive }: Backup, restore: Loose) => planOfBackup(restore, '--backup-archive', archive);
 
   /** The lines that a plan's hooks leave, by pod and container, in the order of each container. */
   function planned({ hooks }: Loose): Record<string, string[]> {
@@ -138,6 +125,7 @@ describe('beside a real Velero', { skip }, () => {
     async function agree(scene: Restored, options: object): Promise<string[]> {
       const restore = await scene.begin(options);
       const plan = await planOfArchive(backup, restore);
+      assert.deepEqual(await planOfBackup(restore, '--from-backup', backup.name), plan, 'as Velero gives it away');
       assert.equal((await scene.done()).status.phase, 'Completed');
       const expected = planned(plan);
       assert.deepEqual(await left(scene), expected);
