@@ -2,11 +2,12 @@ import { hostname, userInfo } from 'node:os';
 import process from 'node:process';
 import type { ExitCode } from '../shared/core/errors.ts';
 import { RestoreHooksError } from '../shared/core/errors.ts';
+import { podKey } from '../shared/core/hook.ts';
 import type { RunOptions } from '../shared/core/manifests/job.ts';
 import type { Restore } from '../shared/core/model/restore.ts';
 import { runName } from '../shared/core/names.ts';
 import type { PlannedRun, PlanRequest } from '../shared/core/plan/plan-run.ts';
-import { nothingToRun, refuseWhileBusy } from '../shared/core/plan/plan-run.ts';
+import { nothingToRun, planRun, refuseWhileBusy } from '../shared/core/plan/plan-run.ts';
 import { busyPhase } from '../shared/core/plan/velero.ts';
 import type { Decision } from '../shared/core/report/decide.ts';
 import { decide } from '../shared/core/report/decide.ts';
@@ -27,14 +28,15 @@ import type { ApplyArguments } from './apply-args.ts';
 import type { CommandResult } from './command.ts';
 import type { Context } from './context.ts';
 import { asDead, follow, runDocument } from './follow.ts';
+import type { Given } from './given.ts';
+import { givenPods } from './given.ts';
+import type { GivenPods } from './given-pods.ts';
+import { withGivenPods } from './given-pods.ts';
 import { jobStart, writeFailed } from './job-start.ts';
-import type { InputObject } from './manifests.ts';
 import { count, noticeLines, summary } from './output/plan-view.ts';
 import { createProgress } from './output/progress.ts';
 import { eventLine, runView } from './output/run-view.ts';
 import { liveInput } from './plan-input.ts';
-import type { PlanWithFiles } from './pods-to-create.ts';
-import { planWithFiles } from './pods-to-create.ts';
 import { requirePodRights, requireRunner, requireUserRights } from './preconditions.ts';
 import type { ApplyInput } from './saved-plan.ts';
 import { requireSame, selectorFlags } from './saved-plan.ts';
@@ -51,20 +53,20 @@ export class Application {
   readonly #context: Context;
   readonly #hookFiles: PlanRequest['hookFiles'];
   readonly #saved: PlanDocument | undefined;
-  readonly #objects: readonly InputObject[];
+  readonly #given: Given;
   readonly #options: RunOptions;
   #announced = '';
 
   constructor(
     session: Session,
-    { name, saved, objects }: ApplyInput,
+    { name, saved, given }: ApplyInput,
     args: ApplyArguments,
     context: Context,
     hookFiles: PlanRequest['hookFiles'],
   ) {
     this.#session = session;
     this.#name = name;
-    this.#objects = objects;
+    this.#given = given;
     this.#args = args;
     this.#context = context;
     this.#hookFiles = hookFiles;
@@ -96,7 +98,7 @@ export class Application {
     const podNamespaces = account?.podNamespaces;
     const { podNamespace } = this.#args;
     await requireUserRights(this.#session, this.#args.runner, podNamespace.length > 0 ? podNamespace : podNamespaces);
-    const { request, planned, manifests } = await this.#plan(podNamespaces);
+    const { request, planned, given } = await this.#plan(podNamespaces);
     const nothing = nothingToRun(planned, request, this.#args.allowNoMatch);
     if (nothing !== undefined) return { error: nothing };
     if (planned.hooks.length === 0) {
@@ -111,7 +113,9 @@ export class Application {
       const toRun = planned.hooks.filter(({ id }) => !kept.has(id));
       const mayCreate = await requirePodRights(this.#session, isJob ? this.#args.serviceAccount : undefined, toRun);
       this.#announce(request.restore, planned, decision, (account?.checked ?? true) && mayCreate);
-      const pods = await podsToCreate(client, request.restore, { ...planned, hooks: toRun }, manifests);
+      const created = toRun.filter((hook) => hook.kind === 'init' && hook.injection === 'create');
+      const manifests = await given?.whole(new Set(created.map((hook) => podKey(hook.namespace, hook.pod))));
+      const pods = await podsToCreate(client, request.restore, { ...planned, hooks: toRun }, manifests ?? new Map());
       return isJob
         ? this.#launch(request.restore, planned, decision, pods)
         : this.#runHere(request.restore, planned, decision, pods);
@@ -129,13 +133,15 @@ export class Application {
     return this.#shown(request.restore, earlier.status, earlier.rows);
   }
 
-  async #plan(podNamespaces: readonly string[] | undefined): Promise<PlanWithFiles> {
+  async #plan(podNamespaces: readonly string[] | undefined): Promise<Planned> {
     const selector = this.#saved?.selector;
     const flags = selector === undefined ? this.#args : { ...this.#args, ...selectorFlags(selector) };
     const live = await liveInput(this.#session, this.#name, flags, this.#hookFiles, podNamespaces);
-    const plan = await planWithFiles(this.#session.client, live, this.#objects);
-    if (this.#saved !== undefined) requireSame(this.#saved, plan.planned.document);
-    return plan;
+    const given = await givenPods(this.#given, this.#session, live.restore, this.#context);
+    const request = given === undefined ? live : await withGivenPods(this.#session.client, live, given);
+    const planned = planRun(request);
+    if (this.#saved !== undefined) requireSame(this.#saved, planned.document);
+    return { request, planned, given };
   }
 
   #announce(restore: Restore, { document }: PlannedRun, { kept, difference }: Starting, checked: boolean): void {
@@ -311,6 +317,13 @@ export class Application {
   #say(line: string): void {
     createProgress(this.#context.stderr, this.#context.clock, this.#context.env).event(line);
   }
+}
+
+interface Planned {
+  readonly request: PlanRequest;
+  readonly planned: PlannedRun;
+  /** Beside the live pods. */
+  readonly given: GivenPods | undefined;
 }
 
 type Starting = Decision & { action: 'start' };

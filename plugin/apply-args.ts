@@ -1,6 +1,7 @@
 import { SERVICE_ACCOUNT } from '../shared/core/names.ts';
 import { DEFAULT_IMAGE } from '../shared/core/version.ts';
 import { filenameArg, kubeArgs, outputArg } from './args.ts';
+import { backupArgs } from './backup-args.ts';
 import type { Arguments } from './command.ts';
 import { planArgs } from './plan-input.ts';
 
@@ -58,6 +59,7 @@ export const applyArgs = {
   'allow-no-match': { type: 'boolean', description: 'Exit 0 where the Restore has hooks but none matches a pod' },
   'keep-restore-phase': { type: 'boolean', description: "Leave the Restore's own phase alone" },
   ...filenameArg,
+  ...backupArgs,
   ...outputArg(['json', 'yaml', 'wide', 'name']),
   ...kubeArgs,
 } as const;

@@ -26,8 +26,8 @@ export const backupArgs = {
 
 export type BackupFlags = Arguments<typeof backupArgs, Record<never, never>>;
 
-/** Whether the flags name a backup. `otherFiles`: what else the command line names. */
-export function namesBackup(flags: BackupFlags, otherFiles: readonly string[]): boolean {
+/** Whether the flags name a backup. `otherFiles`: what else the command line names; `twice`: it may be read again. */
+export function namesBackup(flags: BackupFlags, otherFiles: readonly string[], twice = false): boolean {
   const { backupArchive, fromBackup, backupInsecureSkipTlsVerify, backupCacert } = flags;
   if (backupArchive !== undefined && fromBackup !== undefined) {
     throw usage('give either --backup-archive or --from-backup, not both');
@@ -37,6 +37,9 @@ export function namesBackup(flags: BackupFlags, otherFiles: readonly string[]): 
   }
   if (backupArchive === '' || fromBackup === '') {
     throw usage(`--${fromBackup === '' ? 'from-backup' : 'backup-archive'} is empty`);
+  }
+  if (backupArchive === '-' && twice) {
+    throw usage('the archive may have to be read twice, and stdin can be read only once', 'give it as a file');
   }
   if (backupArchive === '-' && otherFiles.includes('-')) {
     throw usage('stdin can be read only once: one of -f, --hooks and --backup-archive must name a file');

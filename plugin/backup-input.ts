@@ -5,13 +5,14 @@ import { RestoreHooksError } from '../shared/core/errors.ts';
 import type { PodKey } from '../shared/core/hook.ts';
 import { podKey } from '../shared/core/hook.ts';
 import type { Pod } from '../shared/core/model/pod.ts';
-import type { Restore, RestoreResourceHookSpec } from '../shared/core/model/restore.ts';
+import type { Restore } from '../shared/core/model/restore.ts';
 import type { Notice } from '../shared/core/plan/notice.ts';
 import type { PlanRequest } from '../shared/core/plan/plan-run.ts';
 import type { ArchivedPods, BackupArchive, ManifestObject } from './archive/backup-archive.ts';
-import { readPods } from './archive/backup-archive.ts';
+import { readPods, wholePods } from './archive/backup-archive.ts';
 import type { BackupFlags } from './backup-args.ts';
 import type { Context } from './context.ts';
+import type { GivenPods } from './given-pods.ts';
 import { fileError, readInput } from './input.ts';
 import type { PlanFlags, PodOfBackup } from './plan-input.ts';
 import { apartFrom, kindOf, offlineRequest, podOfBackup, readHookFiles, theRestore, unreadable } from './plan-input.ts';
@@ -44,30 +45,44 @@ export function backupOf(
   };
 }
 
-/** What `plan` and `apply` are asked for: a Restore by name or by `-f`, and the pods of its backup. */
+/** A Restore of `-f`, and the pods of its backup. */
 export type BackupPlanFlags = BackupFlags &
   Pick<PlanFlags, 'hooks' | 'rerun' | 'only'> &
-  KubeArguments & { readonly filename: readonly string[]; readonly restore: string | undefined };
+  KubeArguments & { readonly filename: readonly string[] };
 
-/** Read the Restore and its backup. The cluster is asked only for what no file gives. */
-export async function backupInput(
-  flags: BackupPlanFlags,
-  context: Context,
-): Promise<BackupRequest & { readonly archive: BackupArchive }> {
-  if (flags.restore !== undefined && flags.filename.length > 0) {
-    throw usage('the pods are those of the backup: give either a RESTORE or -f with one, not both');
-  }
+/** Plan a backup's pods by themselves. The cluster is asked only for the backup. */
+export async function backupInput(flags: BackupPlanFlags, context: Context): Promise<PlanRequest> {
   const hookFiles = await readHookFiles(flags.hooks, context);
-  const restore = flags.restore === undefined ? await restoreOfFiles(flags.filename, context) : flags.restore;
+  const restore = await restoreOfFiles(flags.filename, context);
   const read = async (session?: Session) => {
-    const archive = backupOf(flags, session, context);
-    const found = typeof restore === 'string' ? await restoreOfCluster(session, restore) : restore;
-    const namespace = namespaceOf(flags, context);
-    const given = { flags, namespace, hookFiles, backup: flags.fromBackup };
-    return { archive, ...(await backupRequest(archive, found, given)) };
+    const { places: _, ...found } = await podsOfBackup(backupOf(flags, session, context), restore, flags.fromBackup);
+    return offlineRequest(restore, found, { flags, namespace: namespaceOf(flags, context), hookFiles });
   };
-  const asksCluster = typeof restore === 'string' || flags.fromBackup !== undefined;
-  return asksCluster ? withCluster(flags, context, read) : read();
+  return flags.fromBackup === undefined ? read() : withCluster(flags, context, read);
+}
+
+/** The pods of a backup, beside those that live. They are read again where they are needed whole. */
+export async function givenByBackup(
+  flags: BackupFlags,
+  session: Session,
+  restore: Restore,
+  context: Context,
+): Promise<GivenPods> {
+  const archive = backupOf(flags, session, context);
+  const { places, ...found } = await podsOfBackup(archive, restore, flags.fromBackup);
+  return {
+    ...found,
+    async whole(pods) {
+      const keys = new Map([...pods].map((key) => [places.get(key) ?? '', key]));
+      const manifests = new Map<PodKey, object>();
+      if (pods.size === 0) return manifests;
+      for await (const { place, result } of wholePods(archive, new Set(keys.keys()))) {
+        const key = keys.get(place);
+        if (key !== undefined && 'value' in result) manifests.set(key, result.value);
+      }
+      return manifests;
+    },
+  };
 }
 
 async function restoreOfFiles(files: readonly string[], context: Context): Promise<Restore> {
@@ -77,12 +92,6 @@ async function restoreOfFiles(files: readonly string[], context: Context): Promi
     throw usage('the pods are those of the backup, and -f names others', 'give -f the Restore alone');
   }
   return theRestore(objects, '-f');
-}
-
-async function restoreOfCluster(session: Session | undefined, name: string): Promise<Restore> {
-  if (session === undefined) throw new Error('no cluster to read the Restore from');
-  const { getRestore } = await import('../shared/kubernetes/restores.ts');
-  return getRestore(session.client, session.namespace, name);
 }
 
 async function* asBytes(stream: AsyncIterable<Uint8Array | string>): AsyncGenerator<Uint8Array> {
@@ -99,9 +108,8 @@ async function* fileBytes(shown: string, full: string): AsyncGenerator<Uint8Arra
   }
 }
 
-/** A plan's input out of a backup. */
-export interface BackupRequest {
-  readonly request: PlanRequest;
+/** What a backup holds of pods. */
+interface PodsOfBackup extends Omit<GivenPods, 'whole'> {
   /** The file in the archive of each pod that will be restored, by its name and namespace then. */
   readonly places: ReadonlyMap<PodKey, string>;
 }
@@ -109,18 +117,12 @@ export interface BackupRequest {
 /** What is kept of all pods together, in characters: where it is more, someone is out to fill the memory. */
 const MAX_KEPT = 256 * 1024 * 1024;
 
-/** Read the archive, and keep of its pods what a plan needs. */
-export async function backupRequest(
+/** Read the archive, and keep of its pods what a plan needs. `backup`: the Backup that it is of, where that is known. */
+async function podsOfBackup(
   archive: BackupArchive,
   restore: Restore,
-  given: {
-    readonly flags: Pick<PlanFlags, 'rerun' | 'only'>;
-    readonly namespace: string;
-    readonly hookFiles: readonly RestoreResourceHookSpec[] | undefined;
-    /** The Backup that the archive is of, where that is known. */
-    readonly backup: string | undefined;
-  },
-): Promise<BackupRequest> {
+  backup: string | undefined,
+): Promise<PodsOfBackup> {
   let kept = 0;
   const specs = new Map<string, Pod['spec']>();
   const { pods, formatVersion } = await read(archive, (object, place) => {
@@ -138,10 +140,9 @@ export async function backupRequest(
     if ('pod' in value) places.set(podKey(value.pod.metadata.namespace, value.pod.metadata.name), place);
     return value;
   });
-  const { backup, ...rest } = given;
   const found = apartFrom(all);
   const notices = [...versionNotice(archive, formatVersion), ...backupNotice(restore, backup), ...found.notices];
-  return { request: offlineRequest(restore, { ...found, notices }, rest), places };
+  return { ...found, notices, places };
 }
 
 function read<T>(archive: BackupArchive, use: (pod: ManifestObject, place: string) => T): Promise<ArchivedPods<T>> {

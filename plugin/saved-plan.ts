@@ -1,9 +1,12 @@
 import { canonicalJson } from '../shared/core/digest.ts';
 import { RestoreHooksError } from '../shared/core/errors.ts';
 import type { PlanDocument } from '../shared/core/report/plan-document.ts';
+import type { BackupFlags } from './backup-args.ts';
+import { namesBackup } from './backup-args.ts';
 import type { Context } from './context.ts';
+import type { Given } from './given.ts';
+import { requireOneOrigin } from './given.ts';
 import { readInput } from './input.ts';
-import type { InputObject } from './manifests.ts';
 import { kindOf, savedPlanIn, theRestore } from './plan-input.ts';
 import { usage } from './session.ts';
 
@@ -13,23 +16,30 @@ export interface ApplyInput {
   readonly name: string;
   readonly namespace: string | undefined;
   readonly saved: PlanDocument | undefined;
-  readonly objects: readonly InputObject[];
+  readonly given: Given;
 }
 
 export async function applyInput(
   given: string | undefined,
-  { filename, namespace }: { readonly filename: readonly string[]; readonly namespace: string | undefined },
+  args: BackupFlags & {
+    readonly filename: readonly string[];
+    readonly hooks: readonly string[];
+    readonly namespace: string | undefined;
+  },
   context: Context,
 ): Promise<ApplyInput> {
+  const { filename, namespace } = args;
+  const isOfBackup = namesBackup(args, [...filename, ...args.hooks], true);
   const objects = filename.length === 0 ? [] : await readInput(filename, context);
   const saved = await savedPlanIn(objects);
   const hasPods = objects.some(({ object }) => kindOf(object) === 'Pod');
-  if (filename.length > 0 && saved === undefined && !hasPods) {
+  if (filename.length > 0 && saved === undefined && !hasPods && !isOfBackup) {
     throw usage(
       '-f names neither a saved plan (kind RestoreHookPlan) nor pods',
       'make a plan: kubectl restorehooks plan RESTORE -o json > plan.json',
     );
   }
+  requireOneOrigin(objects, isOfBackup);
   const restores = objects.filter(({ object }) => kindOf(object) === 'Restore');
   const inFile = restores.length === 0 ? undefined : theRestore(restores, '-f').metadata;
   const name = given ?? saved?.restore.name ?? inFile?.name;
@@ -41,7 +51,12 @@ export async function applyInput(
     const what = saved === undefined ? '-f holds' : 'the plan is of';
     throw usage(`${what} Restore ${other}, not of ${name}`, 'leave RESTORE out, or give what belongs to it');
   }
-  return { name, namespace: namespace ?? saved?.restore.namespace ?? inFile?.namespace ?? undefined, saved, objects };
+  return {
+    name,
+    namespace: namespace ?? saved?.restore.namespace ?? inFile?.namespace ?? undefined,
+    saved,
+    given: { args, objects, isOfBackup },
+  };
 }
 
 /** A saved plan selects its pods as it did when it was made. */

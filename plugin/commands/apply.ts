@@ -14,6 +14,7 @@ export const apply = defineCommand({
     ['apply nightly --runner=local', 'run them from here, with your own rights'],
     ['apply -f plan.json', 'run exactly a plan that was saved and reviewed'],
     ['apply nightly -f pods.yaml', 'create the pods of a file that have init hooks, with these injected'],
+    ['apply nightly --from-backup nightly', 'the same, with the pods of its Backup'],
     ['apply nightly --rerun --only shop/web-0', 'run again, for one pod, what Velero has run'],
     ['apply nightly --dry-run=client | kubectl create -f -', 'see every object first'],
   ],

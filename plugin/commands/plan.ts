@@ -7,6 +7,7 @@ import { filenameArg, kubeArgs, outputArg } from '../args.ts';
 import { backupArgs, namesBackup } from '../backup-args.ts';
 import type { CommandResult } from '../command.ts';
 import { defineCommand } from '../command.ts';
+import { givenPods, requireOneOrigin } from '../given.ts';
 import { readInput } from '../input.ts';
 import { planView } from '../output/plan-view.ts';
 import { fileInput, liveInput, planArgs, readHookFiles } from '../plan-input.ts';
@@ -34,32 +35,35 @@ export const plan = defineCommand({
   details: 'Changes nothing. Each timeout is the one that will count; (default) marks those that nobody has set.',
 
   async run(args, context): Promise<CommandResult> {
+    const { restore } = args;
     const isOfBackup = namesBackup(args, [...args.filename, ...args.hooks]);
-    if (isOfBackup || (args.filename.length > 0 && args.restore === undefined)) {
+    const isOffline = restore === undefined && (isOfBackup || args.filename.length > 0);
+    if (isOffline) {
       if (args.selector !== undefined || args.allNamespaces || args.podNamespace.length > 0) {
         throw usage('--selector, --all-namespaces and --pod-namespace find pods in a cluster; here they are given');
       }
     }
-    if (isOfBackup) {
+    if (isOffline && isOfBackup) {
       const { backupInput } = await import('../backup-input.ts');
-      return show((await backupInput(args, context)).request, args);
+      return show(await backupInput(args, context), args);
     }
-    if (args.filename.length > 0 && args.restore === undefined) {
+    if (isOffline) {
       const input = await fileInput(args.filename, args, namespaceOf(args, context), context);
       if (input.kind === 'plan') return { view: planView(input.plan) };
       return show(input.request, args);
     }
-    const { restore } = args;
     if (restore === undefined)
       throw usage('RESTORE is missing', 'usage: kubectl restorehooks plan RESTORE, or plan -f FILE');
     const hookFiles = await readHookFiles(args.hooks, context);
     const objects = await readInput(args.filename, context);
+    requireOneOrigin(objects, isOfBackup);
     const request = await withCluster(args, context, async (session) => {
       const { runnerNamespaces } = await import('../preconditions.ts');
       const live = await liveInput(session, restore, args, hookFiles, await runnerNamespaces(session));
-      if (objects.length === 0) return live;
-      const { planWithFiles } = await import('../pods-to-create.ts');
-      return (await planWithFiles(session.client, live, objects)).request;
+      const given = await givenPods({ args, objects, isOfBackup }, session, live.restore, context);
+      if (given === undefined) return live;
+      const { withGivenPods } = await import('../given-pods.ts');
+      return withGivenPods(session.client, live, given);
     });
     return show(request, args);
   },

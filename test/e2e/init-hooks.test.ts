@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { asVelero, tarGzOf, VERSION_FILE } from '../archives.ts';
 import type { Loose, Scene } from './harness.ts';
 import { entry, exec, IMAGE, isReal, mark, NO_IMAGE, sh, startSuite, waitFor } from './harness.ts';
 
@@ -124,6 +125,32 @@ describe('pods of a file', { concurrency: 2 }, () => {
     await scene.pod('web-0');
     assert.deepEqual([(await ran).code, (await ran).json().phase], [0, 'Completed']);
     assert.deepEqual(await scene.marks('web-0'), ['warm']);
+  });
+
+  it('may be those of a backup, under the namespaces that the Restore maps theirs to', async () => {
+    const scene = await e2e.scene('archived');
+    await scene.pod('live-0');
+    await scene.restore({
+      hooks: [entry([init([container('load', 'echo loaded')]), exec(mark('warm'))])],
+      spec: { namespaceMapping: { former: scene.namespace } },
+    });
+    const pods = ['web-0', 'live-0'].map((name) => {
+      const pod = backedUp(scene, name);
+      pod.metadata.namespace = 'former';
+      return pod;
+    });
+    const archive = join(e2e.cluster.folder, `${randomUUID().slice(0, 8)}.tar.gz`);
+    await writeFile(archive, tarGzOf([VERSION_FILE, ...pods.flatMap(asVelero)]));
+    const planned = (await scene.plan('--backup-archive', archive)).json();
+    const ran = await scene.apply('--backup-archive', archive);
+    assert.deepEqual([ran.code, ran.json().planDigest], [0, planned.digest], ran.stderr);
+    assert.deepEqual(rowsOf(ran.json()), [
+      ['live-0', 'load', 'NotExecuted', 'not-injected'],
+      ['live-0', 'main', 'Succeeded', undefined],
+      ['web-0', 'load', 'Succeeded', undefined],
+      ['web-0', 'main', 'Succeeded', undefined],
+    ]);
+    assert.deepEqual(initNames(await podOf(scene, 'web-0')), ['load']);
   });
 
   it('that the API server refuses end their hooks with its reason, and no others', async () => {

@@ -265,7 +265,6 @@ describe('plan --backup-archive', () => {
 
   it('says what can not go together', async () => {
     const cases: [string[], RegExp][] = [
-      [['r', '-f', 'restore.yaml', '--backup-archive', 'x'], /either a RESTORE or -f/],
       [['--backup-archive', 'x'], /whose backup\?/],
       [
         ['-f', 'restore.yaml', '--backup-archive', 'x', '--from-backup', 'b'],
