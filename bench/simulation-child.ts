@@ -5,6 +5,7 @@ import { podKey } from '../shared/core/hook.ts';
 import type { HookExec } from '../shared/ports/ports.ts';
 import { startEngine } from '../shared/runtime/engine.ts';
 import { execOnly } from '../test/sim/exec-only.ts';
+import { forgetfulJournal } from '../test/sim/forgetful-journal.ts';
 import { Random } from '../test/sim/random.ts';
 import { VirtualClock } from '../test/sim/virtual-clock.ts';
 
@@ -24,8 +25,7 @@ const exec: HookExec = {
     return clock.setTimer(random.int(1, 2_000), () => ended({ kind: 'exited', exitCode: 0 }, {}));
   },
 };
-const journal = { intent: (_: HookId, recorded: () => void) => recorded(), result: () => undefined };
-const tell = startEngine(run, { clock, exec, journal, ...execOnly }, {});
+const { tell } = startEngine(run, { clock, exec, journal: forgetfulJournal, ...execOnly }, {});
 for (let pod = 0; pod < PODS; pod += 1) {
   const key = podKey(`ns-${pod % 50}`, `pod-${pod}`);
   const see = (running: boolean) => () => {

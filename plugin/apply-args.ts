@@ -5,15 +5,14 @@ import { backupArgs } from './backup-args.ts';
 import type { Arguments } from './command.ts';
 import { planArgs } from './plan-input.ts';
 
-export const applyArgs = {
-  ...planArgs,
+/** How a run is carried out: `apply` and `retry` take the same. */
+export const runnerArgs = {
   runner: {
     type: 'string',
     choices: ['job', 'local'],
     default: 'job',
     description: 'Where the hooks are run from: a Job in the cluster, or this process',
   },
-  again: { type: 'boolean', description: 'Start over with all hooks, also those that succeeded' },
   'no-wait': { type: 'boolean', description: "Return as soon as the Job is created; see it with 'status'" },
   timeout: {
     type: 'duration',
@@ -56,12 +55,26 @@ export const applyArgs = {
     default: 'fail',
     description: 'Which failures make the exit code 3: those of onError: Fail hooks, or any',
   },
-  'allow-no-match': { type: 'boolean', description: 'Exit 0 where the Restore has hooks but none matches a pod' },
   'keep-restore-phase': { type: 'boolean', description: "Leave the Restore's own phase alone" },
-  ...filenameArg,
-  ...backupArgs,
+  'on-unknown': {
+    type: 'string',
+    choices: ['fail', 'rerun'],
+    default: 'fail',
+    description: 'What becomes of hooks that were running when a runner died: left Unknown, or run again',
+  },
+  force: { type: 'boolean', description: "Go on although Velero isn't done with the Restore" },
   ...outputArg(['json', 'yaml', 'wide', 'name']),
   ...kubeArgs,
 } as const;
 
+export const applyArgs = {
+  ...planArgs,
+  again: { type: 'boolean', description: 'Start over with all hooks, also those that succeeded' },
+  'allow-no-match': { type: 'boolean', description: 'Exit 0 where the Restore has hooks but none matches a pod' },
+  ...filenameArg,
+  ...backupArgs,
+  ...runnerArgs,
+} as const;
+
+export type RunnerArguments = Omit<Arguments<typeof runnerArgs, Record<never, never>>, 'output'>;
 export type ApplyArguments = Omit<Arguments<typeof applyArgs, Record<never, never>>, 'output'>;

@@ -1,13 +1,14 @@
 import { RestoreHooksError } from '../shared/core/errors.ts';
 import type { Restore } from '../shared/core/model/restore.ts';
 import { API_VERSION } from '../shared/core/names.ts';
-import { countRows, rowsOfDeadRun } from '../shared/core/report/decide.ts';
+import { countRows, failedStatus } from '../shared/core/report/dead-run.ts';
 import { restoreReference } from '../shared/core/report/make-plan-document.ts';
+import type { RestoreReference } from '../shared/core/report/plan-document.ts';
 import type { ReportPart, RunDocument, RunHook } from '../shared/core/report/run-document.ts';
-import { joinReport } from '../shared/core/report/run-document.ts';
+import { JoinedReport } from '../shared/core/report/run-document.ts';
 import type { RunStatus } from '../shared/core/report/run-status.ts';
 import { hasEnded, progressLine } from '../shared/core/report/run-status.ts';
-import { causeOfDeath, hasDied } from '../shared/kubernetes/earlier-run.ts';
+import { causeOfDeath, hasDied, knownRows } from '../shared/kubernetes/earlier-run.ts';
 import { getRestore } from '../shared/kubernetes/restores.ts';
 import { readReportParts, runStatusOf } from '../shared/kubernetes/run-store.ts';
 import type { Context } from './context.ts';
@@ -28,11 +29,10 @@ const LOOK_AT_JOB_EVERY = 5;
 export class RunReader {
   readonly #session: Session;
   readonly #name: string;
-  readonly #rows = new Map<string, RunHook>();
+  #report = new JoinedReport();
   #runID: string | undefined;
   #parts = 0;
   #unreadable: RestoreHooksError | undefined;
-  #status: RunStatus | undefined;
 
   constructor(session: Session, name: string) {
     this.#session = session;
@@ -44,16 +44,14 @@ export class RunReader {
     const { client, namespace } = this.#session;
     const restore = await getRestore(client, namespace, this.#name);
     const status = runStatusOf(restore);
-    this.#status = status;
     if (status === undefined) return { restore, status, changed: [] };
     if (status.runID !== this.#runID) {
       this.#runID = status.runID;
       this.#parts = 0;
-      this.#rows.clear();
+      this.#report = new JoinedReport();
     }
-    const changed = joinReport(await this.#newParts(status));
+    const changed = (await this.#newParts(status)).flatMap((part) => this.#report.add(part));
     this.#parts = status.reportParts;
-    for (const row of changed) this.#rows.set(row.id, row);
     return { restore, status, changed };
   }
 
@@ -75,11 +73,16 @@ export class RunReader {
     return this.#unreadable;
   }
 
-  /** Of a run that is over, what has no end in the report never got one: its runner died. */
   get rows(): RunHook[] {
-    const rows = [...this.#rows.values()];
-    const isOver = this.#status !== undefined && hasEnded(this.#status);
-    return isOver ? rowsOfDeadRun(rows, this.#status?.runner.claimedBy !== undefined) : rows;
+    return this.#report.rows;
+  }
+
+  /** Of a run that has ended, what has no end in the report never got one: its runner died. */
+  async endedRows(context: Context, restore: Restore, status: RunStatus): Promise<RunHook[]> {
+    const { rows } = this;
+    if (rows.every(({ state }) => state !== 'Waiting' && state !== 'Running')) return rows;
+    const { client, namespace } = this.#session;
+    return (await knownRows(client, context.clock, restoreReference(restore, namespace), status, rows)).rows;
   }
 }
 
@@ -95,14 +98,15 @@ export function runDocument(
     restore: restoreReference(restore, namespace),
   } as const;
   if (status === undefined) return { ...document, hooks: [] };
-  const { runID, attempt, planDigest, phase, startedAt, finishedAt, runner, counts, notices, failure } = status;
+  const { runID, attempt, planDigest, phase, startedAt, finishedAt, runner, counts, notices, failure, suspendedAt } =
+    status;
   return {
     ...document,
     runID,
     attempt,
     planDigest,
     phase,
-    ...(failure ? { message: failure.message } : {}),
+    ...(failure ? { message: failure.message } : suspendedAt ? { message: `suspended at ${suspendedAt}` } : {}),
     ...(startedAt ? { startedAt } : {}),
     ...(finishedAt ? { finishedAt } : {}),
     runner: { kind: runner.kind, name: runner.name },
@@ -115,27 +119,21 @@ export function runDocument(
 /** The status and rows that a dead runner left, as they can be known; nothing is written. */
 export async function asDead(
   { client, namespace }: Session,
+  context: Context,
+  restore: RestoreReference,
   status: RunStatus,
   rows: readonly RunHook[],
 ): Promise<{ status: RunStatus; rows: RunHook[] }> {
-  const known = rowsOfDeadRun(rows, status.runner.claimedBy !== undefined);
-  const cause = await causeOfDeath(client, namespace, status);
-  const over = `the runner died${cause === undefined ? '' : ` (${cause})`}: its Job ${status.runner.name} is over, the run is not`;
-  const failure = { code: 'job', message: over } as const;
-  const counts = known.length === status.counts.planned ? countRows(known) : countsOfDead(status);
-  return { status: { ...status, phase: 'Failed', failure, counts }, rows: known };
-}
-
-/** Where rows are missing: what hasn't ended may have been started, if the run was claimed. */
-function countsOfDead({ counts, runner: { claimedBy } }: RunStatus): RunStatus['counts'] {
-  const { waiting, running, unknown, notExecuted } = counts;
-  const open = waiting + running;
-  return {
-    ...counts,
-    waiting: 0,
-    running: 0,
-    ...(claimedBy === undefined ? { notExecuted: notExecuted + open } : { unknown: unknown + open }),
-  };
+  // One that was suspended on purpose hasn't failed: the next runner goes on.
+  if (status.suspendedAt !== undefined) return { status, rows: [...rows] };
+  const { rows: known } = await knownRows(client, context.clock, restore, status, rows);
+  const cause = status.runner.kind === 'job' ? await causeOfDeath(client, namespace, status) : undefined;
+  const what =
+    status.runner.kind === 'job' ? `its Job ${status.runner.name} is over` : `nobody holds the Lease of the Restore`;
+  const message = `the runner died${cause === undefined ? '' : ` (${cause})`}: ${what}, the run is not`;
+  const failed = failedStatus(status, { code: 'job', message });
+  const counts = known.length === status.counts.planned ? countRows(known) : failed.counts;
+  return { status: { ...failed, counts }, rows: known };
 }
 
 export interface Followed {
@@ -173,7 +171,7 @@ export async function follow(
         if (status === undefined)
           throw new RestoreHooksError('RUN_FAILED', `the run's status was taken away from Restore ${name}`);
         for (const row of changed) if (row.state !== 'Waiting') progress.event(eventLine(row));
-        if (hasEnded(status)) return { restore, status, rows: reader.rows };
+        if (hasEnded(status)) return { restore, status, rows: await reader.endedRows(context, restore, status) };
         progress.status(`${status.phase}: ${progressLine(status.counts)}`);
         if (context.clock.now() >= nextReminder) {
           nextReminder = context.clock.now() + REMIND_EVERY_MS;
@@ -182,9 +180,10 @@ export async function follow(
         await beside(status);
         if (
           polls % LOOK_AT_JOB_EVERY === LOOK_AT_JOB_EVERY - 1 &&
-          (await diedForSure(session, name, status, context))
+          (await diedForSure(session, restore, status, context))
         ) {
-          return { restore, ...(await asDead(session, status, reader.rows)) };
+          const reference = restoreReference(restore, session.namespace);
+          return { restore, ...(await asDead(session, context, reference, status, reader.rows)) };
         }
         seen = true;
       } catch (error) {
@@ -234,12 +233,12 @@ const deleted = ({ namespace }: Session, name: string): RestoreHooksError =>
 /** A Job may end between the reading of the Restore and of the Job: the Restore is asked once more. */
 async function diedForSure(
   { client, namespace }: Session,
-  name: string,
+  restore: Restore,
   status: RunStatus,
   { clock }: Context,
 ): Promise<boolean> {
-  if (!(await hasDied(client, namespace, status, clock.now()))) return false;
-  const now = runStatusOf(await getRestore(client, namespace, name));
+  if (!(await hasDied(client, clock, restoreReference(restore, namespace), status))) return false;
+  const now = runStatusOf(await getRestore(client, namespace, restore.metadata.name));
   return now !== undefined && now.runID === status.runID && !hasEnded(now);
 }
 

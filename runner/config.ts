@@ -29,6 +29,7 @@ const Config = z.object({
   'max-concurrent': number(1).default(64),
   capture: z.enum(['none', 'tail']).default('tail'),
   'fail-on': z.enum(['fail', 'any']).default('fail'),
+  'on-unknown': z.enum(['fail', 'rerun']).default('fail'),
 });
 export type RunnerConfig = z.infer<typeof Config>;
 
@@ -57,6 +58,7 @@ export function runnerConfig(argv: readonly string[], env: Readonly<Record<strin
         'max-concurrent': { type: 'string' },
         capture: { type: 'string' },
         'fail-on': { type: 'string' },
+        'on-unknown': { type: 'string' },
       },
     });
   } catch (error) {

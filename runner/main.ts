@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import process from 'node:process';
 import { load } from 'js-yaml';
 import { shortenName } from '../shared/core/digest.ts';
-import { ExitCode, RestoreHooksError } from '../shared/core/errors.ts';
+import { ExitCode, RestoreHooksError, SUSPENDED_EXIT_CODE } from '../shared/core/errors.ts';
 import type { RunOptions } from '../shared/core/manifests/job.ts';
 import { problemLine } from '../shared/core/model/problem.ts';
 import type { RestoreResourceHookSpec } from '../shared/core/model/restore.ts';
@@ -16,7 +16,7 @@ import { isAskedFor } from '../shared/core/report/run-hook.ts';
 import type { RunStatus } from '../shared/core/report/run-status.ts';
 import { exitCodeOf, hasEnded } from '../shared/core/report/run-status.ts';
 import { VERSION } from '../shared/core/version.ts';
-import { claimRun, newRunID, newStatus } from '../shared/kubernetes/claim.ts';
+import { newRunID, newStatus } from '../shared/kubernetes/claim.ts';
 import type { KubeClient } from '../shared/kubernetes/client.ts';
 import { kubeClient } from '../shared/kubernetes/client.ts';
 import { loadKubeConfig } from '../shared/kubernetes/kubeconfig.ts';
@@ -27,6 +27,7 @@ import { runStatusOf } from '../shared/kubernetes/run-store.ts';
 import { systemClock } from '../shared/system/clock.ts';
 import type { Logger } from '../shared/system/log.ts';
 import { carryOut } from '../shared/wiring/carry-out.ts';
+import { takeRun } from '../shared/wiring/take-run.ts';
 import type { RunnerConfig } from './config.ts';
 import { runnerConfig } from './config.ts';
 import { readPlanDirectory } from './plan-directory.ts';
@@ -34,7 +35,7 @@ import { readPlanDirectory } from './plan-directory.ts';
 type Env = Readonly<Record<string, string | undefined>>;
 
 /** One run in a pod: with the plan that `apply` mounted, or with one of its own. Resolves to the exit code. */
-export async function main(argv: readonly string[], env: Env, log: Logger): Promise<ExitCode> {
+export async function main(argv: readonly string[], env: Env, log: Logger): Promise<number> {
   const config = runnerConfig(argv, env);
   const client = kubeClient(loadKubeConfig({ env }), { userAgent: `restorehooks-runner/${VERSION}` });
   try {
@@ -44,57 +45,85 @@ export async function main(argv: readonly string[], env: Env, log: Logger): Prom
   }
 }
 
-async function run(client: KubeClient, config: RunnerConfig, env: Env, log: Logger): Promise<ExitCode> {
+async function run(client: KubeClient, config: RunnerConfig, env: Env, log: Logger): Promise<number> {
   const { restore: name, namespace } = config;
   const payload = config.plan === undefined ? await ownPlan(client, config, log) : readPlanDirectory(config.plan);
   if (typeof payload === 'number') return payload;
-  const runID = config['run-id'] ?? newRunID();
   const options: RunOptions = {
     maxConcurrent: config['max-concurrent'],
     capture: config.capture,
     failOn: config['fail-on'],
     keepRestorePhase: config['keep-restore-phase'],
+    onUnknown: config['on-unknown'],
   };
   const document = payload.plan;
   const jobName = env['JOB_NAME'];
   if (jobName) await refuseGivenUp(client, namespace, jobName);
   const podName = env['POD_NAME'] || env['HOSTNAME'] || hostname();
-  const claimant = env['POD_UID'] || podName;
   const runner = jobName ? ({ kind: 'job', name: jobName } as const) : await runnerOf(client, namespace, podName);
-  const { restore, status } = await claimRun(client, { namespace, name, runID }, claimant, (current) => {
-    const earlier = runStatusOf(current);
-    const isTakenIntoAccount = config.again || earlier?.runID === config.after;
-    if (!isTakenIntoAccount) refuseWhatMayHaveRun(current.metadata.name, earlier, document.digest);
-    return newStatus(current, { runID, planned: { document }, runner, options, now: systemClock.now() });
+  const runID = config['run-id'] ?? (await ownRun(client, config, runner, document.digest)) ?? newRunID();
+  const taken = await takeRun(client, systemClock, {
+    runID,
+    payload,
+    claimant: { name: podName, id: env['POD_UID'] || podName },
+    onUnknown: options.onUnknown,
+    warn: (message) => log.warn(message),
+    unwritten(current) {
+      const earlier = runStatusOf(current);
+      const isTakenIntoAccount = config.again || earlier?.runID === config.after;
+      if (!isTakenIntoAccount) refuseWhatMayHaveRun(current.metadata.name, earlier, document.digest);
+      return newStatus(current, { runID, planned: { document }, runner, options, now: systemClock.now() });
+    },
   });
+  if ('ended' in taken) {
+    log.info('this run has ended', { runID, phase: taken.ended.phase });
+    return exitCodeOf(taken.ended);
+  }
   log.info('run claimed', {
     restore: name,
     namespace,
     runID,
-    hooks: payload.plan.hooks.length,
+    runner: taken.runner,
+    hooks: document.hooks.length,
     digest: document.digest,
   });
 
-  const started = carryOut(
-    client,
-    systemClock,
-    { restore, status, plan: payload.plan, kept: payload.kept, pods: payload.pods, options },
-    {
-      changed: (rows) => {
-        for (const row of rows) logRow(log, row);
-      },
-      warn: (what, error) => log.warn(what, { code: error.code, reason: error.message }),
+  const started = carryOut(client, systemClock, taken, options, {
+    changed: (rows) => {
+      for (const row of rows) logRow(log, row);
     },
-  );
+    warn: (what, error) => log.warn(what, { code: error.code, reason: error.message }),
+  });
+  const graceMs = Math.max(1, Number(env['TERMINATION_GRACE_SECONDS'] ?? 30) - LAST_WORDS_SECONDS) * 1000;
   const onTerminate = () => {
-    log.warn('asked to end: nothing more is started');
-    started.fail('the runner was asked to end');
+    log.warn('asked to end: nothing more is started, the next runner goes on');
+    started.suspend();
+    systemClock.setTimer(graceMs, () => started.drop());
   };
   process.once('SIGTERM', onTerminate);
   process.once('SIGINT', onTerminate);
-  const { status: ended } = await started.done;
-  log.info('run ended', { runID, phase: ended.phase, counts: ended.counts, failure: ended.failure });
-  return exitCodeOf(ended);
+  const { status: last } = await started.done;
+  if (!hasEnded(last)) {
+    log.info('run suspended', { runID, counts: last.counts });
+    return SUSPENDED_EXIT_CODE;
+  }
+  log.info('run ended', { runID, phase: last.phase, counts: last.counts, failure: last.failure });
+  return exitCodeOf(last);
+}
+
+/** Of the grace that a pod has to end, what is left for writing down what is true. */
+const LAST_WORDS_SECONDS = 10;
+
+/** A Job that plans for itself goes on with the run that a pod of its own has begun. */
+async function ownRun(
+  client: KubeClient,
+  { namespace, restore }: RunnerConfig,
+  runner: RunStatus['runner'],
+  digest: string,
+): Promise<string | undefined> {
+  const status = runStatusOf(await getRestore(client, namespace, restore));
+  if (status === undefined || hasEnded(status) || runner.kind !== 'job') return undefined;
+  return status.runner.name === runner.name && status.planDigest === digest ? status.runID : undefined;
 }
 
 /** A launcher that gave its Job up may have said so already: a pod that comes late must not begin. */

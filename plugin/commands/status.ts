@@ -16,6 +16,7 @@ export const status = defineCommand({
   run: ({ restore: name, watch, ...args }, context) =>
     withCluster(args, context, async (session) => {
       const { asDead, follow, RunReader, runDocument } = await import('../follow.ts');
+      const { restoreReference } = await import('../../shared/core/report/make-plan-document.ts');
       const { hasDied } = await import('../../shared/kubernetes/earlier-run.ts');
       const reader = new RunReader(session, name);
       const { restore, status } = await reader.read();
@@ -30,8 +31,11 @@ export const status = defineCommand({
           `warning: the report can't be read, so hooks are missing: ${sanitizeLine(reader.unreadable.message)}\n`,
         );
       }
-      const died = await hasDied(session.client, session.namespace, status, context.clock.now());
-      const now = died ? await asDead(session, status, reader.rows) : { status, rows: reader.rows };
+      const reference = restoreReference(restore, session.namespace);
+      const died = await hasDied(session.client, context.clock, reference, status);
+      const now = died
+        ? await asDead(session, context, reference, status, reader.rows)
+        : { status, rows: hasEnded(status) ? await reader.endedRows(context, restore, status) : reader.rows };
       const view = runView(runDocument(restore, session.namespace, now.status, now.rows));
       return watch ? { view, exit: exitCodeOf(now.status) } : { view };
     }),

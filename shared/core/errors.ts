@@ -14,6 +14,9 @@ export const ExitCode = {
   Canceled: 11,
   Interrupted: 130,
 } as const;
+
+/** Of a runner that was asked to end, and left its run to the next one: that of a process that SIGTERM has ended. */
+export const SUSPENDED_EXIT_CODE = 143;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
 /** Every failure this tool can explain. A code is never renamed or reused. */

@@ -25,6 +25,10 @@ export function runName(restore: string, runID: string): string {
 export const planSecretName = (run: string, part: number): string => `${run}-plan-${part}`;
 export const reportSecretName = (run: string, part: number): string => `${run}-report-${part}`;
 
+export const journalName = (run: string, part: number): string => `${run}-journal-${part}`;
+/** One for a Restore, whatever the run: who works on it. */
+export const leaseName = (restore: string): string => `restorehooks-${shortenName(restore, OBJECT_NAME_LIMIT - 13)}`;
+
 export const runLabels = (restore: string, runID: string): Record<string, string> => ({
   'app.kubernetes.io/name': 'restorehooks',
   'restorehooks.io/restore': shortenName(restore),

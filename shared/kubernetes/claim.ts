@@ -55,8 +55,8 @@ export const versionOf = ({ metadata }: Restore, namespace: string) => ({
 const CLAIM_TRIES = 10;
 
 /**
- * Make a run this runner's own, before it starts anything (contract §8): `claimant` is written into its status where
- * nobody else has been. Rejects with `RUN_BY_ANOTHER` for a run that isn't there to be claimed.
+ * Write into a run's status that `claimant` has it, by now the holder of the Restore's Lease and of the run's journal.
+ * Rejects with `RUN_BY_ANOTHER` for a run that isn't there to be claimed.
  */
 export async function claimRun(
   client: Pick<KubeClient, 'get' | 'patch'>,
@@ -67,7 +67,7 @@ export async function claimRun(
 ): Promise<{ readonly restore: Restore; readonly status: RunStatus }> {
   for (let tries = 1; ; tries += 1) {
     const restore = await getRestore(client, namespace, name);
-    const status = claimable(restore, runID, claimant) ?? unwritten(restore);
+    const { suspendedAt: _, ...status } = claimable(restore, runID) ?? unwritten(restore);
     const claimed: RunStatus = {
       ...status,
       phase: 'InProgress',
@@ -84,14 +84,12 @@ export async function claimRun(
 }
 
 /** The status of the run if this runner may have it; undefined where it has to be written first. */
-function claimable(restore: Restore, runID: string, claimant: string): RunStatus | undefined {
+function claimable(restore: Restore, runID: string): RunStatus | undefined {
   const status = runStatusOf(restore);
   if (status === undefined) return undefined;
-  const { claimedBy } = status.runner;
   if (status.runID === runID) {
-    if (!hasEnded(status) && (claimedBy === undefined || claimedBy === claimant)) return status;
-    const why = hasEnded(status) ? `has ended (${status.phase})` : `was claimed by pod ${claimedBy}`;
-    throw new RestoreHooksError('RUN_BY_ANOTHER', `run ${runID} ${why}; nothing is started`);
+    if (!hasEnded(status)) return status;
+    throw new RestoreHooksError('RUN_BY_ANOTHER', `run ${runID} has ended (${status.phase}); nothing is started`);
   }
   if (hasEnded(status)) return undefined;
   throw new RestoreHooksError(

@@ -35,6 +35,8 @@ export interface WriteOptions {
   readonly dryRun?: boolean;
   readonly fieldManager?: string;
   readonly fieldValidation?: 'Ignore' | 'Warn' | 'Strict';
+  /** Be answered with the object's metadata alone. */
+  readonly metadataOnly?: boolean;
 }
 
 export interface DeleteOptions {
@@ -96,6 +98,7 @@ export interface KubeClientOptions {
 const silenceMs = 75_000;
 const longestRetryAfterMs = 30_000;
 const pageSize = 500;
+const METADATA_ONLY = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json';
 
 export function kubeClient(config: KubeConfig, options: KubeClientOptions = {}): KubeClient {
   const connected = connections(config);
@@ -167,10 +170,11 @@ export function kubeClient(config: KubeConfig, options: KubeClientOptions = {}):
     body: unknown,
     query: Query,
     contentType = 'application/json',
+    accept = baseHeaders.accept,
   ): HttpRequest => ({
     method,
     path: withQuery(path, query),
-    headers: { ...baseHeaders, 'content-type': contentType },
+    headers: { ...baseHeaders, accept, 'content-type': contentType },
     body: JSON.stringify(body),
   });
 
@@ -230,10 +234,19 @@ export function kubeClient(config: KubeConfig, options: KubeClientOptions = {}):
       }
       return { items, resourceVersion };
     },
-    create: (path, object, { dryRun, ...query } = {}) =>
+    create: (path, object, { dryRun, metadataOnly: _, ...query } = {}) =>
       json(write('POST', path, object, { ...query, ...(dryRun && { dryRun: 'All' }) })),
-    patch: (path, body, type, { dryRun, ...query } = {}) =>
-      json(write('PATCH', path, body, { ...query, ...(dryRun && { dryRun: 'All' }) }, patchTypes[type])),
+    patch: (path, body, type, { dryRun, metadataOnly, ...query } = {}) =>
+      json(
+        write(
+          'PATCH',
+          path,
+          body,
+          { ...query, ...(dryRun && { dryRun: 'All' }) },
+          patchTypes[type],
+          metadataOnly ? METADATA_ONLY : undefined,
+        ),
+      ),
     delete: (path, { uid, dryRun, ...rest } = {}) =>
       json(
         write(

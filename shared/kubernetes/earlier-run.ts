@@ -1,14 +1,20 @@
 import * as z from 'zod';
 import { RestoreHooksError } from '../core/errors.ts';
 import type { Restore } from '../core/model/restore.ts';
+import { rowsOfDeadRun } from '../core/report/dead-run.ts';
 import type { Earlier } from '../core/report/decide.ts';
-import { rowsOfDeadRun } from '../core/report/decide.ts';
+import type { RestoreReference } from '../core/report/plan-document.ts';
+import type { ReportPart, RunHook } from '../core/report/run-document.ts';
+import { joinReport } from '../core/report/run-document.ts';
 import type { RunStatus } from '../core/report/run-status.ts';
 import { hasEnded } from '../core/report/run-status.ts';
 import { sanitizeLine } from '../core/sanitize.ts';
+import type { Clock } from '../ports/ports.ts';
 import type { KubeClient } from './client.ts';
+import { readJournal } from './journal.ts';
+import { holderOf } from './lease.ts';
 import { paths } from './paths.ts';
-import { readReport, runStatusOf } from './run-store.ts';
+import { readReportParts, runStatusOf } from './run-store.ts';
 
 /** How long a launcher may need between writing the run down and creating its Job. */
 const LAUNCH_MS = 60_000;
@@ -16,41 +22,79 @@ const LAUNCH_MS = 60_000;
 /** The Restore's last run with what is known of each hook, or undefined where there has been none. */
 export async function earlierRun(
   client: Pick<KubeClient, 'get'>,
-  namespace: string,
+  clock: Clock,
+  reference: RestoreReference,
   restore: Restore,
-  now: number,
-): Promise<Earlier | undefined> {
+): Promise<(Earlier & { readonly selector: ReportPart['selector'] }) | undefined> {
   const status = runStatusOf(restore);
   if (status === undefined) return undefined;
-  const [rows, died] = await Promise.all([
-    readReport(client, { namespace, name: restore.metadata.name }, status),
-    hasDied(client, namespace, status, now),
+  const [report, died] = await Promise.all([
+    readReportParts(client, reference, status),
+    hasDied(client, clock, reference, status, true),
   ]);
-  // What has no end in the report of a run that is over never got one: its runner died.
-  const isOver = died || hasEnded(status);
   // One that never began (its Job could not start) changes nothing of what is known from before.
-  if (isOver && status.reportParts === 0 && status.before !== undefined) {
-    const known = await readReport(client, { namespace, name: restore.metadata.name }, status.before);
-    return { status, died: false, neverBegan: true, rows: rowsOfDeadRun(known, true) };
+  if ((died || hasEnded(status)) && status.reportParts === 0 && status.before !== undefined) {
+    const known = await readReportParts(client, reference, status.before);
+    const rows = rowsOfDeadRun(joinReport(known), undefined, true, clock.now());
+    return { status, died: false, neverBegan: true, rows, selector: known[0]?.selector };
   }
-  return { status, died, rows: isOver ? rowsOfDeadRun(rows, status.runner.claimedBy !== undefined) : rows };
+  const rows = joinReport(report);
+  const selector = report[0]?.selector;
+  // What has no end in the report of a run that is over never got one: its runner died.
+  if (!died && !hasEnded(status)) return { status, died, rows, selector };
+  const known = await knownRows(client, clock, reference, status, rows);
+  return { status, died, ...known, selector };
 }
 
-/** Whether a run's Job is over although the run is not (contract §5). Of a local run nobody can tell. */
+/** The rows of a run that is over: by its report, and where that ends by its journal, if it can be read. */
+export async function knownRows(
+  client: Pick<KubeClient, 'get'>,
+  clock: Clock,
+  reference: RestoreReference,
+  status: RunStatus,
+  rows: readonly RunHook[],
+): Promise<{ readonly rows: RunHook[]; readonly batches: number | undefined }> {
+  const { runID, planDigest, counts } = status;
+  const wasClaimed = status.runner.claimedBy !== undefined;
+  try {
+    const head = { runID, planDigest, hooks: counts.planned };
+    const journal = await readJournal(client, { restore: reference, head });
+    // A claimed run without one has lost it.
+    const batches = journal?.end.batches ?? (wasClaimed ? undefined : 0);
+    return { rows: rowsOfDeadRun(rows, journal?.replay, wasClaimed, clock.now()), batches };
+  } catch (error) {
+    const isUnreadable = error instanceof RestoreHooksError && ['FORBIDDEN', 'RUN_FAILED'].includes(error.code);
+    if (!isUnreadable) throw error;
+    return { rows: rowsOfDeadRun(rows, undefined, wasClaimed, clock.now()), batches: undefined };
+  }
+}
+
+/**
+ * Whether a run is not going on although it hasn't ended (contract §5): its Job is over or gone; of a local run nobody
+ * holds the Lease. `patient`: a local holder is watched until it is clear whether it lives.
+ */
 export async function hasDied(
   client: Pick<KubeClient, 'get'>,
-  namespace: string,
+  clock: Clock,
+  restore: RestoreReference,
   status: RunStatus,
-  now: number,
+  patient = false,
 ): Promise<boolean> {
-  if (hasEnded(status) || status.runner.kind === 'local') return false;
+  if (hasEnded(status)) return false;
+  const mayBeLaunching =
+    status.runner.claimedBy === undefined && clock.now() - Date.parse(status.createdAt) <= LAUNCH_MS;
+  if (status.runner.kind === 'local') {
+    if (mayBeLaunching) return false;
+    const holder = await holderOf(client, clock, restore, patient);
+    return holder?.runID !== status.runID;
+  }
   try {
-    const job = await client.get(paths.jobs(namespace, status.runner.name));
+    const job = await client.get(paths.jobs(restore.namespace, status.runner.name));
     const { conditions = [] } = (job['status'] ?? {}) as { conditions?: { type: string; status: string }[] };
     return conditions.some(({ type, status: is }) => (type === 'Failed' || type === 'Complete') && is === 'True');
   } catch (error) {
     if (!(error instanceof RestoreHooksError) || error.code !== 'NOT_FOUND') throw error;
-    return status.runner.claimedBy !== undefined || now - Date.parse(status.createdAt) > LAUNCH_MS;
+    return !mayBeLaunching;
   }
 }
 

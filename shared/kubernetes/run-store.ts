@@ -1,12 +1,13 @@
 import { RestoreHooksError } from '../core/errors.ts';
 import { restoreOwner } from '../core/manifests/job.ts';
 import { ANNOTATION, reportSecretName, runLabels, runName } from '../core/names.ts';
+import { cancelOf } from '../core/report/cancel-request.ts';
 import type { RestoreReference } from '../core/report/plan-document.ts';
 import type { ReportPart as ReportPartDocument, RunHook } from '../core/report/run-document.ts';
 import { joinReport, ReportPart } from '../core/report/run-document.ts';
 import type { RunStatus } from '../core/report/run-status.ts';
 import { parseRunStatus, progressLine, statusText } from '../core/report/run-status.ts';
-import type { RunStore } from '../ports/ports.ts';
+import type { RunStore, Wishes } from '../ports/ports.ts';
 import { kubeApiError } from './api-error.ts';
 import type { KubeClient, KubeObject } from './client.ts';
 import { compressRows, decompress } from './compressed-parts.ts';
@@ -15,51 +16,61 @@ import { paths } from './paths.ts';
 export const MANAGER = 'kubectl-restorehooks';
 const REPORT_KEY = 'report.json.gz';
 
-/** Where one run is written down: annotations on its Restore, its report in Secrets beside it. */
+/**
+ * Where one run is written down by the runner that has claimed it (`status` is what it wrote then, `runner` which one of
+ * the run's runners it is): annotations on its Restore, its report in Secrets beside it. `RUN_BY_ANOTHER` where the
+ * status is another's by now.
+ */
 export function kubernetesRunStore(
   client: Pick<KubeClient, 'get' | 'patch' | 'create'>,
   restore: RestoreReference,
-  status: Pick<RunStatus, 'runID' | 'reportParts'>,
+  status: RunStatus,
+  runner: number,
+  selector: ReportPartDocument['selector'],
 ): RunStore {
   const path = paths.restores(restore.namespace, restore.name);
   const run = runName(restore.name, status.runID);
   let parts = status.reportParts;
+  /** What stands in the status, as far as this runner knows. */
+  let text: string | undefined = statusText(status);
+  const unchanged = () => (text === undefined ? [] : [{ op: 'test', path: pointer(ANNOTATION.status), value: text }]);
   return {
     async annotate(annotations) {
-      await client.patch(path, { metadata: { annotations } }, 'merge', { fieldManager: MANAGER });
+      for (let tries = 1; ; tries += 1) {
+        try {
+          const patch = [...unchanged(), ...Object.entries(annotations).map(annotationChange)];
+          const object = await client.patch(path, patch, 'json', { fieldManager: MANAGER });
+          text = annotations[ANNOTATION.status] ?? text;
+          return wishesOf(object, status.runID);
+        } catch (error) {
+          if (kubeApiError(error)?.status !== 422 || tries >= OWN_TRIES) throw error;
+          text = await ownText();
+        }
+      }
     },
     async addToReport(rows) {
       const wrap = (some: readonly RunHook[]): ReportPartDocument => ({
         version: 1,
         runID: status.runID,
         part: parts,
+        runner,
+        ...(parts === 0 && selector ? { selector } : {}),
         hooks: [...some],
       });
       for (const bytes of compressRows(rows, wrap)) {
-        await createOnce(client, paths.secrets(restore.namespace), {
-          apiVersion: 'v1',
-          kind: 'Secret',
-          metadata: {
-            name: reportSecretName(run, parts),
-            namespace: restore.namespace,
-            labels: runLabels(restore.name, status.runID),
-            ownerReferences: [restoreOwner(restore)],
-          },
-          type: 'restorehooks.io/report',
-          immutable: true,
-          data: { [REPORT_KEY]: bytes.toString('base64') },
-        });
+        // That a part is there already is the doing of the runner before, or of a try that got no answer.
+        while (!(await isCreated(bytes))) parts += 1;
         parts += 1;
       }
       return parts;
     },
     async setRestorePhase(from, to, annotations) {
       const changes = Object.entries(annotations).map(([key, value]) => {
-        const at = `/metadata/annotations/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
-        return value === null ? { op: 'remove', path: at } : { op: 'add', path: at, value };
+        return annotationChange([key, value]);
       });
       const phase = '/status/phase';
       const test = [
+        ...unchanged(),
         { op: 'test', path: phase, value: from },
         { op: 'replace', path: phase, value: to },
       ];
@@ -71,12 +82,48 @@ export function kubernetesRunStore(
       }
     },
     async checkRestore() {
-      const { metadata } = (await client.get(path)) as { metadata?: { uid?: string; deletionTimestamp?: string } };
+      const object = await client.get(path);
+      const { metadata } = object as { metadata?: { uid?: string; deletionTimestamp?: string } };
       if (metadata?.deletionTimestamp || (restore.uid !== undefined && metadata?.uid !== restore.uid)) {
         throw new RestoreHooksError('NOT_FOUND', `Restore ${restore.name} is being deleted`);
       }
+      return wishesOf(object, status.runID);
     },
   };
+
+  /** The status as it stands, if it is this runner's own, or nobody's; so that a write without an answer is no riddle. */
+  async function ownText(): Promise<string | undefined> {
+    const standing = annotationsOf(await client.get(path))[ANNOTATION.status];
+    if (standing === undefined) return undefined;
+    const parsed = parseRunStatus(standing);
+    const { claimedBy } = status.runner;
+    if (parsed.ok && parsed.value.runID === status.runID && parsed.value.runner.claimedBy === claimedBy)
+      return standing;
+    throw new RestoreHooksError('RUN_BY_ANOTHER', `another runner has claimed Restore ${restore.name}`);
+  }
+
+  /** False: there is a part of that number. */
+  async function isCreated(bytes: Buffer): Promise<boolean> {
+    try {
+      await client.create(paths.secrets(restore.namespace), {
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata: {
+          name: reportSecretName(run, parts),
+          namespace: restore.namespace,
+          labels: runLabels(restore.name, status.runID),
+          ownerReferences: [restoreOwner(restore)],
+        },
+        type: 'restorehooks.io/report',
+        immutable: true,
+        data: { [REPORT_KEY]: bytes.toString('base64') },
+      });
+      return true;
+    } catch (error) {
+      if (kubeApiError(error)?.reason !== 'AlreadyExists') throw error;
+      return false;
+    }
+  }
 }
 
 /** Create an object whose name nobody else uses: that it is there already means that an earlier try got through. */
@@ -86,6 +133,22 @@ export async function createOnce(client: Pick<KubeClient, 'create'>, path: strin
   } catch (error) {
     if (kubeApiError(error)?.reason !== 'AlreadyExists') throw error;
   }
+}
+
+const OWN_TRIES = 3;
+
+const pointer = (annotation: string): string =>
+  `/metadata/annotations/${annotation.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+
+const annotationChange = ([key, value]: readonly [string, string | null]) =>
+  value === null ? { op: 'remove', path: pointer(key) } : { op: 'add', path: pointer(key), value };
+
+const annotationsOf = (object: KubeObject): Readonly<Record<string, string | undefined>> =>
+  (object['metadata'] as { annotations?: Record<string, string> } | undefined)?.annotations ?? {};
+
+function wishesOf(object: KubeObject, runID: string): Wishes {
+  const cancel = cancelOf(annotationsOf(object)[ANNOTATION.cancelRequested], runID);
+  return cancel === undefined ? {} : { cancel };
 }
 
 /** The status of the Restore's run, or undefined where there has been none. */

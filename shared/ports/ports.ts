@@ -1,6 +1,7 @@
 import type { RestoreHooksError } from '../core/errors.ts';
 import type { PodLeft } from '../core/executor/protocol.ts';
-import type { ExecOutcome, HookId, HookOutcome, PodKey, PodObservation } from '../core/hook.ts';
+import type { EndedHook } from '../core/executor/state.ts';
+import type { ExecOutcome, HookId, PodKey, PodObservation } from '../core/hook.ts';
 import type { RunHook } from '../core/report/run-document.ts';
 
 /**
@@ -69,21 +70,50 @@ export interface PodSource {
   start(tell: (event: PodEvent) => void): () => void;
 }
 
-/** Where a run's progress is made durable. */
+export interface Intent {
+  /** From 1. */
+  readonly attempt: number;
+  readonly at: number;
+  readonly podUID: string | undefined;
+}
+
+/** Where a run's progress is made durable, in the order in which it is told (contract §6). */
 export interface Journal {
-  /** Record that this hook is about to be started; `recorded` is called once that is durable. */
-  intent(hook: HookId, recorded: () => void): void;
-  result(hook: HookId, outcome: HookOutcome): void;
+  /**
+   * Record that this hook is about to be started; `recorded` is called once that is durable and this runner may start
+   * it, if ever.
+   */
+  intent(hook: HookId, intent: Intent, recorded: () => void): void;
+  /** The intent is taken back: provably not started. */
+  notStarted(hook: HookId): void;
+  started(hook: HookId, at: number): void;
+  result(hook: HookId, result: EndedHook): void;
+  /** When the wait timeouts of a pod began, by its index. */
+  seen(pod: number, at: number): void;
+}
+
+/** This runner's hold on its run: nothing is begun, and nothing written, after it is lost. */
+export interface Hold {
+  /** Once: `RUN_BY_ANOTHER`, somebody else has the run; anything else: the journal can't be written any more. */
+  onLost(lost: (error: RestoreHooksError) => void): void;
+  /** Calls back when all that the journal was told is durable, or can't become so any more. */
+  whenDurable(durable: () => void): void;
+}
+
+/** What somebody asks of the run, as it stands beside its Restore. */
+export interface Wishes {
+  /** Start nothing more; `graceMs`: how long running hooks are waited for, from when it is first seen. */
+  readonly cancel?: { readonly graceMs?: number };
 }
 
 /** Where a run is reported: beside its Restore. All reject with a RestoreHooksError; `NOT_FOUND`: no Restore any more. */
 export interface RunStore {
   /** Set (or, with null, remove) annotations of the Restore. */
-  annotate(annotations: Readonly<Record<string, string | null>>): Promise<void>;
+  annotate(annotations: Readonly<Record<string, string | null>>): Promise<Wishes>;
   /** Add to the report the rows that are new or changed. Returns how many parts stand. */
   addToReport(rows: readonly RunHook[]): Promise<number>;
   /** Set the Restore's own phase, and annotations with it, where the phase still is `from`. */
   setRestorePhase(from: string, to: string, annotations: Readonly<Record<string, string | null>>): Promise<void>;
   /** Rejects where the Restore is gone or being deleted. */
-  checkRestore(): Promise<void>;
+  checkRestore(): Promise<Wishes>;
 }

@@ -1,5 +1,5 @@
 import type { Effect, Fact } from '../core/executor/protocol.ts';
-import type { RunState } from '../core/executor/state.ts';
+import type { PodRun, RunState } from '../core/executor/state.ts';
 import { step } from '../core/executor/step.ts';
 import type { HookId, PlannedExecHook, PlannedHook, PodKey } from '../core/hook.ts';
 import type { Clock, HookExec, Journal, LogReader, Output, PodCreator } from '../ports/ports.ts';
@@ -20,23 +20,28 @@ export interface Observer {
   printed?(hook: HookId, output: Output): void;
 }
 
-/**
- * Carries facts to the core and its effects to the ports: one step at a time, facts that arrive together in one.
- * Returns how to tell it a fact.
- */
-export function startEngine(run: RunState, ports: EnginePorts, observer: Observer): (fact: Fact) => void {
+export interface Engine {
+  tell(fact: Fact): void;
+  /** Nothing more happens: streams and timers are dropped, facts fall on deaf ears, nothing is recorded. */
+  stop(): void;
+}
+
+/** Carries facts to the core and its effects to the ports: one step at a time, facts that arrive together in one. */
+export function startEngine(run: RunState, ports: EnginePorts, observer: Observer): Engine {
   const { clock, exec, journal, logs, creator } = ports;
   const timers = new Map<PodKey, { readonly at: number; readonly cancel: () => void }>();
   const streams = new Map<HookId, () => void>();
   let facts: Fact[] = [];
+  let stopped = false;
 
   const tell = (fact: Fact): void => {
-    if (facts.push(fact) === 1) clock.soon(drain);
+    if (!stopped && facts.push(fact) === 1) clock.soon(drain);
   };
 
   function drain(): void {
     const batch = facts;
     facts = [];
+    if (stopped) return;
     const { effects, touched } = step(run, batch, clock.now());
     for (const effect of effects) perform(effect);
     observer.stepped?.(touched);
@@ -45,10 +50,20 @@ export function startEngine(run: RunState, ports: EnginePorts, observer: Observe
   function perform(effect: Effect): void {
     switch (effect.type) {
       case 'recordIntent':
-        journal.intent(effect.hook, () => tell({ type: 'intentRecorded', hook: effect.hook }));
+        journal.intent(
+          effect.hook,
+          { attempt: effect.attempt, at: clock.now(), podUID: podOf(run, effect.hook).uid },
+          () => tell({ type: 'intentRecorded', hook: effect.hook }),
+        );
+        return;
+      case 'recordNotStarted':
+        journal.notStarted(effect.hook);
+        return;
+      case 'recordStarted':
+        journal.started(effect.hook, effect.at);
         return;
       case 'recordResult':
-        journal.result(effect.hook, effect.outcome);
+        journal.result(effect.hook, effect.result);
         return;
       case 'startExec': {
         const hook = hookOf(run, effect.hook);
@@ -108,12 +123,26 @@ export function startEngine(run: RunState, ports: EnginePorts, observer: Observe
     if (!ended) streams.set(id, drop);
   }
 
-  return tell;
+  return {
+    tell,
+    stop() {
+      stopped = true;
+      for (const { cancel } of timers.values()) cancel();
+      for (const drop of streams.values()) drop();
+      timers.clear();
+      streams.clear();
+    },
+  };
+}
+
+function podOf(run: RunState, id: HookId): PodRun {
+  const pod = run.pods[run.places.get(id)?.pod ?? -1];
+  if (pod === undefined) throw new Error(`no hook ${id} in this run`);
+  return pod;
 }
 
 function hookOf(run: RunState, id: HookId): PlannedHook {
-  const place = run.places.get(id);
-  const hook = place && run.pods[place.pod]?.hooks[place.at];
+  const hook = podOf(run, id).hooks[run.places.get(id)?.at ?? -1];
   if (hook === undefined) throw new Error(`no hook ${id} in this run`);
   return hook;
 }

@@ -1,5 +1,6 @@
 import { RestoreHooksError } from '../core/errors.ts';
 import type { RunFailure } from '../core/executor/protocol.ts';
+import type { Resumed } from '../core/executor/resume.ts';
 import { phaseOf } from '../core/executor/run-phase.ts';
 import type { HookState } from '../core/executor/state.ts';
 import { createRun } from '../core/executor/state.ts';
@@ -9,7 +10,7 @@ import { formatInstant } from '../core/report/instant.ts';
 import type { RunHook } from '../core/report/run-document.ts';
 import type { RunStatus } from '../core/report/run-status.ts';
 import { progressLine, statusText } from '../core/report/run-status.ts';
-import type { PodEvent, PodSource, RunStore } from '../ports/ports.ts';
+import type { Hold, PodEvent, PodSource, RunStore, Wishes } from '../ports/ports.ts';
 import type { EnginePorts } from './engine.ts';
 import { startEngine } from './engine.ts';
 import { Rows } from './rows.ts';
@@ -24,6 +25,8 @@ export interface RunRequest {
   readonly maxConcurrent: number;
   /** Leave the Restore's own phase alone. */
   readonly keepRestorePhase: boolean;
+  /** What the runners before this one have done of this run; undefined: it is the first. */
+  readonly resumed?: Resumed | undefined;
   /** The Restore's own phase before an earlier run of ours made it `PartiallyFailed`. */
   readonly formerPhase: string | undefined;
 }
@@ -31,6 +34,7 @@ export interface RunRequest {
 export interface RunPorts extends EnginePorts {
   readonly pods: PodSource;
   readonly store: RunStore;
+  readonly hold: Hold;
 }
 
 /** Told of the run as it goes; can't influence it. */
@@ -42,20 +46,23 @@ export interface RunObserver {
 }
 
 export interface StartedRun {
-  /** Resolves when the run has ended and that is written; `rows` in plan order, without output. */
+  /**
+   * Resolves when that is written: the run has ended, or, where its phase is none of the final ones, is suspended.
+   * `rows` in plan order, without output. Rejects with `RUN_BY_ANOTHER` where somebody else has it: nothing is written.
+   */
   readonly done: Promise<{ readonly status: RunStatus; readonly rows: readonly RunHook[] }>;
-  /** Start nothing more. */
+  /** Start nothing more: the run ends when running hooks have. */
   cancel(): void;
-  /** Start nothing more, because the runner itself has to end. */
-  fail(message: string): void;
-  /** Don't wait for running hooks any longer either. */
+  /** Start nothing more, and leave what waits to the next runner. */
+  suspend(): void;
+  /** Don't wait for running hooks any longer either: canceled they are `Unknown`, suspended they are left as they are. */
   drop(): void;
 }
 
 /** How often a run's state is told: at most once a second, and less often the longer it takes. */
 const TELL_EVERY_MS = 1_000;
 const TELL_AT_LEAST_EVERY_MS = 5_000;
-const CHECK_EVERY_MS = 10_000;
+const CHECK_EVERY_MS = 3_000;
 const REPORT_EVERY_MS = 5_000;
 const MOST_REPORTS = 200;
 /** Fresh after a restart the API server may deny what it allows a second later. */
@@ -66,12 +73,14 @@ const INSIST_MS = 600_000;
 /** Run a plan's hooks to their end, and tell of it beside the Restore as it goes (contract §5). */
 export function startRun(request: RunRequest, ports: RunPorts, observer: RunObserver = {}): StartedRun {
   const { clock, store } = ports;
-  const startedAt = clock.now();
+  const takenAt = clock.now();
+  const startedAt = request.status.startedAt === undefined ? takenAt : Date.parse(request.status.startedAt);
   const kept = new Map(request.kept.map((row) => [row.id as HookId, row]));
   const run = createRun(request.hooks, {
     startedAt,
     maxConcurrent: request.maxConcurrent,
     ended: new Map([...kept].map(([id, row]) => [id, endedState(row)])),
+    resumed: request.resumed,
   });
   const rows = new Rows(run, request.status.attempt, kept);
   let reportParts = request.status.reportParts;
@@ -79,24 +88,65 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
   /** How often a write that was allowed before has been denied since. */
   const denied = new Map<() => Promise<void>, number>();
   let wake: () => void = () => undefined;
+  /** Somebody else has the run. */
+  let lost: RestoreHooksError | undefined;
+  const seen = new Set(request.resumed?.waitingSince.keys());
+  let suspending = false;
+  let dropped = false;
+  let dropAt: number | undefined;
 
-  const tell = startEngine(run, ports, {
+  const { tell, stop } = startEngine(run, ports, {
     printed: (hook, output) => rows.holdOutput(hook, output),
     stepped(touched) {
+      noteSeen(touched);
       const changed = rows.update(touched);
       if (changed.length > 0) {
         stale = true;
         observer.changed?.(changed);
       }
-      if (run.finishedAt !== undefined) wake();
+      if (isOver()) wake();
     },
   });
+  ports.hold.onLost((error) => {
+    if (error.code !== 'RUN_BY_ANOTHER') {
+      fail({ code: error.code === 'FORBIDDEN' ? 'forbidden' : 'error', message: error.message });
+      return;
+    }
+    lost = error;
+    stop();
+    wake();
+  });
+  // A stop that an earlier runner came to is settled although nothing happens.
+  if (run.stop !== undefined && run.pods[0] !== undefined) tell({ type: 'timerFired', key: run.pods[0].key });
   return {
     done: reportToTheEnd(),
     cancel: () => tell({ type: 'cancelRequested' }),
-    fail: (message) => fail({ code: 'error', message }),
-    drop: () => tell({ type: 'dropRequested' }),
+    suspend() {
+      suspending = true;
+      tell({ type: 'suspendRequested' });
+    },
+    drop() {
+      dropped = true;
+      if (suspending) wake();
+      else tell({ type: 'dropRequested' });
+    },
   };
+
+  /** A wait timeout goes on under the next runner. */
+  function noteSeen(touched: readonly number[]): void {
+    for (const index of touched) {
+      const pod = run.pods[index];
+      if (pod?.waitingSince === undefined || seen.has(index)) continue;
+      seen.add(index);
+      if (pod.hooks.some(({ waitTimeoutMs }) => waitTimeoutMs !== null)) ports.journal.seen(index, pod.waitingSince);
+    }
+  }
+
+  /** Nothing more happens here: the run has ended, is suspended, or is somebody else's. */
+  function isOver(): boolean {
+    const isSuspended = suspending && (dropped || (run.suspended && run.active === 0));
+    return run.finishedAt !== undefined || lost !== undefined || isSuspended;
+  }
 
   /** Tells of the run, and decides nothing of what is run. */
   async function reportToTheEnd() {
@@ -105,17 +155,19 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
       (await insist('the first report could not be written', writeReport)) &&
       (await insist('the first status could not be written', writeStatus));
     if (!isWritten) fail({ code: 'error', message: 'its report could not be written' });
-    const stopPods = run.finishedAt === undefined ? ports.pods.start(observePods) : () => undefined;
+    const stopPods = isOver() ? () => undefined : ports.pods.start(observePods);
     let nextReport = clock.now() + REPORT_EVERY_MS;
-    let nextCheck = startedAt + CHECK_EVERY_MS;
-    let reports = 1;
+    let nextCheck = takenAt + CHECK_EVERY_MS;
     stale = false;
     for (;;) {
-      await endOr(tellEveryMs());
-      if (run.finishedAt !== undefined) break;
+      await overOr(tellEveryMs());
+      if (isOver()) break;
       const now = clock.now();
-      if (rows.hasUnwritten && now >= nextReport && reports < MOST_REPORTS - 1) {
-        reports += 1;
+      if (dropAt !== undefined && now >= dropAt && !dropped) {
+        dropped = true;
+        tell({ type: 'dropRequested' });
+      }
+      if (rows.hasUnwritten && now >= nextReport && reportParts < MOST_REPORTS - 1) {
         nextReport = now + Math.max(REPORT_EVERY_MS, (now - startedAt) / 30);
         await attempt('the report could not be written', writeReport);
       }
@@ -129,11 +181,13 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
       }
     }
     stopPods();
+    stop();
     return finish();
   }
 
   function tellEveryMs(): number {
-    return Math.max(TELL_EVERY_MS, Math.min(TELL_AT_LEAST_EVERY_MS, (clock.now() - startedAt) / 4));
+    const everyMs = Math.max(TELL_EVERY_MS, Math.min(TELL_AT_LEAST_EVERY_MS, (clock.now() - takenAt) / 4));
+    return dropAt === undefined || dropped ? everyMs : Math.min(everyMs, Math.max(0, dropAt - clock.now()));
   }
 
   function observePods(event: PodEvent): void {
@@ -147,18 +201,36 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
     if (run.finishedAt === undefined) tell({ type: 'runFailed', failure });
   }
 
+  function heed({ cancel }: Wishes): void {
+    if (cancel === undefined) return;
+    if (!run.canceled) tell({ type: 'cancelRequested' });
+    if (cancel.graceMs !== undefined)
+      dropAt = Math.min(dropAt ?? Number.POSITIVE_INFINITY, clock.now() + cancel.graceMs);
+  }
+
+  /** What is not durable may not be told as done: the last words come after it. */
   async function finish() {
-    const { planned, waiting, running, ...results } = run.counts;
-    const sum = Object.values(results).reduce((total, count) => total + count, 0);
-    if (waiting + running > 0 || sum !== planned) throw new Error(`${planned} planned hooks, but ${sum} results`);
+    await new Promise<void>((resolve) => {
+      const giveUp = clock.setTimer(INSIST_MS, resolve);
+      ports.hold.whenDurable(() => {
+        giveUp();
+        resolve();
+      });
+    });
     await insist('the last report could not be written', writeReport);
     const status = statusNow();
-    const move = restorePhaseMove(status, request);
-    if (move !== undefined) {
-      const former = { [ANNOTATION.formerPhase]: move.former };
-      await insist("the Restore's phase could not be set", () => store.setRestorePhase(move.from, move.to, former));
+    if (run.finishedAt !== undefined) {
+      const { planned, waiting, running, ...results } = run.counts;
+      const sum = Object.values(results).reduce((total, count) => total + count, 0);
+      if (waiting + running > 0 || sum !== planned) throw new Error(`${planned} planned hooks, but ${sum} results`);
+      const move = restorePhaseMove(status, request);
+      if (move !== undefined) {
+        const former = { [ANNOTATION.formerPhase]: move.former };
+        await insist("the Restore's phase could not be set", () => store.setRestorePhase(move.from, move.to, former));
+      }
     }
-    await insist('the last status could not be written', () => store.annotate(annotations(status)));
+    await insist('the last status could not be written', async () => void (await store.annotate(annotations(status))));
+    if (lost !== undefined) throw lost;
     return { status, rows: rows.all() };
   }
 
@@ -170,22 +242,28 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
     });
   }
 
-  function writeStatus(): Promise<void> {
-    return store.annotate(annotations(statusNow()));
+  async function writeStatus(): Promise<void> {
+    heed(await store.annotate(annotations(statusNow())));
   }
 
-  function checkRestore(): Promise<void> {
-    return store.checkRestore();
+  async function checkRestore(): Promise<void> {
+    heed(await store.checkRestore());
   }
 
   /** One write; that the Restore is gone, or is no longer ours to write, ends the run. False: worth another try. */
   async function attempt(what: string, write: () => Promise<void>): Promise<boolean> {
+    if (lost !== undefined) return true;
     try {
       await write();
       denied.delete(write);
       return true;
     } catch (error) {
       if (!(error instanceof RestoreHooksError)) throw error;
+      if (error.code === 'RUN_BY_ANOTHER') {
+        lost ??= error;
+        stop();
+        return true;
+      }
       observer.warn?.(what, error);
       if (error.code !== 'NOT_FOUND' && error.code !== 'FORBIDDEN') return false;
       if (error.code === 'FORBIDDEN') {
@@ -215,9 +293,9 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
     return true;
   }
 
-  /** Resolves after `ms`, or as soon as the run has ended. */
-  function endOr(ms: number): Promise<void> {
-    if (run.finishedAt !== undefined) return Promise.resolve();
+  /** Resolves after `ms`, or as soon as the run is over. */
+  function overOr(ms: number): Promise<void> {
+    if (isOver()) return Promise.resolve();
     return new Promise((resolve) => {
       const cancel = clock.setTimer(ms, resolve);
       wake = () => {
@@ -233,6 +311,7 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
       phase: phaseOf(run),
       startedAt: formatInstant(startedAt),
       ...(run.finishedAt === undefined ? {} : { finishedAt: formatInstant(run.finishedAt) }),
+      ...(run.finishedAt === undefined && suspending ? { suspendedAt: formatInstant(clock.now()) } : {}),
       counts: { ...run.counts },
       failures: run.firstFailures.map(({ id, outcome: { state, reason, exitCode } }) => ({
         id,

@@ -1,56 +1,70 @@
 import type { RunOptions } from '../core/manifests/job.ts';
-import type { Restore } from '../core/model/restore.ts';
 import { ANNOTATION } from '../core/names.ts';
 import { plannedHook } from '../core/report/make-plan-document.ts';
-import type { Payload, PodToCreate } from '../core/report/payload.ts';
-import type { RunStatus } from '../core/report/run-status.ts';
 import type { KubeClient } from '../kubernetes/client.ts';
 import { kubernetesHookExec } from '../kubernetes/exec.ts';
+import type { KubernetesJournal } from '../kubernetes/journal.ts';
+import type { HeldLease } from '../kubernetes/lease.ts';
 import { kubernetesLogReader } from '../kubernetes/log-reader.ts';
 import { kubernetesPodCreator } from '../kubernetes/pod-creator.ts';
 import { kubernetesPodSource } from '../kubernetes/pod-source.ts';
 import { kubernetesRunStore } from '../kubernetes/run-store.ts';
-import type { Clock, Journal } from '../ports/ports.ts';
+import type { Clock, Hold, Journal } from '../ports/ports.ts';
 import type { RunObserver, StartedRun } from '../runtime/run.ts';
 import { startRun } from '../runtime/run.ts';
+import type { TakenRun } from './take-run.ts';
 
-export interface ClaimedRun {
-  /** As it stood when the run was claimed. */
-  readonly restore: Restore;
-  readonly status: RunStatus;
-  readonly plan: Payload['plan'];
-  readonly kept: Payload['kept'];
-  readonly pods: readonly PodToCreate[];
-  readonly options: RunOptions;
-}
-
-/** Without a store for intents each is as good as durable: a runner that dies takes what it knew with it. */
-const forgetfulJournal: Journal = { intent: (_, recorded) => recorded(), result: () => undefined };
-
-/** Join the runtime to the cluster: the same in a Job and in the plugin's own process. */
-export function carryOut(client: KubeClient, clock: Clock, run: ClaimedRun, observer: RunObserver): StartedRun {
-  const { labelSelector, namespaces } = run.plan.selector;
-  return startRun(
+/** Join the runtime to the cluster: the same in a Job and in the plugin's own process. The Lease is given back at the end. */
+export function carryOut(
+  client: KubeClient,
+  clock: Clock,
+  { restore, status, payload, lease, journal, runner, resumed }: TakenRun,
+  options: RunOptions,
+  observer: RunObserver,
+): StartedRun {
+  const { plan, kept } = payload;
+  const { labelSelector, namespaces } = plan.selector;
+  const started = startRun(
     {
-      hooks: run.plan.hooks.map(plannedHook),
-      kept: run.kept,
-      status: run.status,
-      maxConcurrent: run.options.maxConcurrent,
-      keepRestorePhase: run.options.keepRestorePhase,
-      formerPhase: run.restore.metadata.annotations[ANNOTATION.formerPhase],
+      hooks: plan.hooks.map(plannedHook),
+      kept,
+      resumed,
+      status,
+      maxConcurrent: options.maxConcurrent,
+      keepRestorePhase: options.keepRestorePhase,
+      formerPhase: restore.metadata.annotations[ANNOTATION.formerPhase],
     },
     {
       clock,
-      journal: forgetfulJournal,
+      ...held(journal, lease),
       exec: kubernetesHookExec(
         { open: () => client.connection(), forget: () => client.forgetCredentials() },
-        { capture: run.options.capture },
+        { capture: options.capture },
       ),
-      logs: kubernetesLogReader(client, { capture: run.options.capture }),
-      creator: kubernetesPodCreator(client, run.plan.restore, run.status.runID, run.pods),
+      logs: kubernetesLogReader(client, { capture: options.capture }),
+      creator: kubernetesPodCreator(client, plan.restore, status.runID, payload.pods),
       pods: kubernetesPodSource(client, { labelSelector, clock, ...(namespaces ? { namespaces } : {}) }),
-      store: kubernetesRunStore(client, run.plan.restore, run.status),
+      store: kubernetesRunStore(client, plan.restore, status, runner, plan.selector),
     },
     observer,
   );
+  return { ...started, done: started.done.finally(() => lease.release()) };
+}
+
+/** What is durable may be started while the Lease is held; what is lost by one of the two is lost by both. */
+export function held(journal: KubernetesJournal, lease: HeldLease): { readonly journal: Journal; readonly hold: Hold } {
+  lease.onLost((error) => journal.abandon(error));
+  return {
+    journal: {
+      intent: (hook, intent, recorded) => journal.intent(hook, intent, () => lease.whenHeld(recorded)),
+      notStarted: (hook) => journal.notStarted(hook),
+      started: (hook, at) => journal.started(hook, at),
+      result: (hook, result) => journal.result(hook, result),
+      seen: (pod, at) => journal.seen(pod, at),
+    },
+    hold: {
+      onLost: (lost) => journal.onLost(lost),
+      whenDurable: (durable) => journal.whenDurable(durable),
+    },
+  };
 }

@@ -10,12 +10,11 @@ import { planRestoreHooks } from '../../shared/core/plan/plan-restore-hooks.ts';
 import type { HookExec } from '../../shared/ports/ports.ts';
 import { startEngine } from '../../shared/runtime/engine.ts';
 import { execOnly } from '../sim/exec-only.ts';
+import { forgetfulJournal } from '../sim/forgetful-journal.ts';
 import { VirtualClock } from '../sim/virtual-clock.ts';
 import type { Failure } from './main.ts';
 
 const DEFAULT_MAX_CONCURRENT = 64;
-/** The run's own journal is another suite's matter. */
-const forgetfulJournal = { intent: (_: unknown, recorded: () => void) => recorded(), result: () => undefined };
 
 /** Plays one scripted cluster to its horizon under a virtual clock, with the real engine. */
 // biome-ignore lint/suspicious/noExplicitAny: the vectors' shape is their README's
@@ -27,7 +26,7 @@ export function checkRunCase({ given, expect }: any): Failure | undefined {
   const pods = given.pods.map(({ pod }: any) => Pod.parse(pod));
   const { hooks } = planRestoreHooks({ restore: restore.value, pods });
   const run = createRun(hooks, { startedAt: 0, maxConcurrent: given.maxConcurrent ?? DEFAULT_MAX_CONCURRENT });
-  const tell = startEngine(
+  const { tell } = startEngine(
     run,
     { clock, exec: scriptedExec(clock, given.exec), journal: forgetfulJournal, ...execOnly },
     {},

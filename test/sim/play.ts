@@ -24,7 +24,7 @@ export function play(seed: number, options: { logged?: boolean } = {}): Played {
     const invariants = new Invariants(world, run, ended);
     world.witness = invariants;
     const { exec, journal, runClock } = world;
-    const tell = startEngine(
+    const { tell } = startEngine(
       run,
       { clock: runClock, exec, journal, ...execOnly },
       { stepped: () => invariants.stepped() },

@@ -6,10 +6,11 @@ import type { ReportPart, RunHook } from '../../shared/core/report/run-document.
 import { joinReport } from '../../shared/core/report/run-document.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
 import { parseRunStatus } from '../../shared/core/report/run-status.ts';
-import type { RunStore } from '../../shared/ports/ports.ts';
+import type { RunStore, Wishes } from '../../shared/ports/ports.ts';
 import type { RunRequest } from '../../shared/runtime/run.ts';
 import { startRun } from '../../shared/runtime/run.ts';
 import { execOnly } from './exec-only.ts';
+import { firmHold } from './forgetful-journal.ts';
 import type { Random } from './random.ts';
 import { CALM_AFTER_MS, World } from './world.ts';
 
@@ -44,7 +45,7 @@ export class SimulatedStore implements RunStore {
     this.#outage = random.pick([0, 0, 0.2, 0.6]);
   }
 
-  async annotate(annotations: Readonly<Record<string, string | null>>): Promise<void> {
+  async annotate(annotations: Readonly<Record<string, string | null>>): Promise<Wishes> {
     const status = parseRunStatus(annotations[ANNOTATION.status] ?? '');
     if (!status.ok) throw new Error(JSON.stringify(status.problems));
     assert.equal(annotations[ANNOTATION.phase], status.value.phase);
@@ -56,6 +57,7 @@ export class SimulatedStore implements RunStore {
     } finally {
       this.annotated.push({ at, done, status: status.value });
     }
+    return {};
   }
 
   async addToReport(rows: readonly RunHook[]): Promise<number> {
@@ -70,8 +72,9 @@ export class SimulatedStore implements RunStore {
     this.formerPhase = annotations[ANNOTATION.formerPhase];
   }
 
-  checkRestore(): Promise<void> {
-    return this.#answer('check');
+  async checkRestore(): Promise<Wishes> {
+    await this.#answer('check');
+    return {};
   }
 
   async #answer(what: string): Promise<void> {
@@ -113,7 +116,7 @@ export async function playRun(seed: number, options: { logged?: boolean } = {}) 
   let broken: string | undefined;
   try {
     const { exec, journal, pods, runClock } = world;
-    const run = startRun(request, { clock: runClock, exec, journal, pods, store, ...execOnly });
+    const run = startRun(request, { clock: runClock, exec, journal, pods, store, hold: firmHold, ...execOnly });
     // What is left to wait for ever is canceled, and what never answers dropped.
     clock.setTimer(random.chance(0.2) ? random.time(20_000) : HORIZON_MS / 2, () => run.cancel());
     clock.setTimer(HORIZON_MS / 2 + 10_000, () => run.drop());

@@ -4,6 +4,7 @@ import type { HookId, PlannedExecHook, PodKey } from '../../shared/core/hook.ts'
 import type { PodSource, RunStore } from '../../shared/ports/ports.ts';
 import { startRun } from '../../shared/runtime/run.ts';
 import { execOnly } from './exec-only.ts';
+import { firmHold, forgetfulJournal } from './forgetful-journal.ts';
 import { pendingStatus, playRun } from './run-world.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
@@ -64,10 +65,10 @@ test('a run of two days is reported at most 200 times, and to its end', { skip: 
   };
   const writes: number[] = [];
   const store: RunStore = {
-    annotate: () => Promise.resolve(),
+    annotate: () => Promise.resolve({}),
     addToReport: () => Promise.resolve(writes.push(clock.now())),
     setRestorePhase: () => Promise.resolve(),
-    checkRestore: () => Promise.resolve(),
+    checkRestore: () => Promise.resolve({}),
   };
   const pods: PodSource = {
     start(tell) {
@@ -86,7 +87,7 @@ test('a run of two days is reported at most 200 times, and to its end', { skip: 
     },
   };
   const exec = { start: () => assert.fail('nothing is up') };
-  const journal = { intent: () => assert.fail('nothing is up'), result: () => undefined };
+  const journal = { ...forgetfulJournal, intent: () => assert.fail('nothing is up') };
   const request = {
     hooks: [hook],
     kept: [],
@@ -95,7 +96,7 @@ test('a run of two days is reported at most 200 times, and to its end', { skip: 
     keepRestorePhase: false,
     formerPhase: undefined,
   };
-  const run = startRun(request, { clock, exec, journal, pods, store, ...execOnly });
+  const run = startRun(request, { clock, exec, journal, pods, store, hold: firmHold, ...execOnly });
   await clock.runUntilWithPromises(3 * 86_400_000);
   const { status } = await run.done;
   assert.equal(status.phase, 'CompletedWithFailures');

@@ -96,7 +96,7 @@ export class World {
   }
 
   readonly journal: Journal = {
-    intent: (hook, recorded) => {
+    intent: (hook, _intent, recorded) => {
       this.say(`intent ${hook}`);
       this.witness?.intended(hook);
       const land = (): void => {
@@ -107,7 +107,10 @@ export class World {
       if (this.#journalDelayMs === 0) land();
       else this.clock.setTimer(this.random.time(this.#journalDelayMs), land);
     },
-    result: (hook, outcome) => {
+    notStarted: (hook) => this.say(`not started ${hook}`),
+    started: () => undefined,
+    seen: () => undefined,
+    result: (hook, { outcome }) => {
       this.say(`result ${hook} ${JSON.stringify(outcome)}`);
       this.witness?.result(hook);
     },

@@ -27,6 +27,8 @@ export function lookAgainAt(pod: PodRun, now: number): number | undefined {
       next = Math.min(next, state.retryAt);
     if (state.phase === 'Waiting' || state.phase === 'Recording')
       next = Math.min(next, waitDeadline(pod, hook) ?? next);
+    if (state.phase === 'Waiting' && pod.quietUntil !== undefined && pod.quietUntil > now)
+      next = Math.min(next, pod.quietUntil);
   }
   return next === Number.POSITIVE_INFINITY ? undefined : next;
 }

@@ -32,11 +32,17 @@ export function difference(before: ReadonlyMap<number, PodRun>, pods: readonly P
 }
 
 function phaseEffects({ id: hook, kind }: PlannedHook, was: HookState, is: HookState, effects: Effect[]): void {
-  if (is.phase === 'Recording') effects.push({ type: 'recordIntent', hook });
+  if (is.phase === 'Recording') effects.push({ type: 'recordIntent', hook, attempt: is.tries });
   if (is.phase === 'Starting' && was.phase !== 'Starting') effects.push({ type: 'startExec', hook });
+  if (kind === 'exec' && is.phase === 'Waiting' && was.phase !== 'Waiting') {
+    effects.push({ type: 'recordNotStarted', hook });
+  }
+  if (is.phase === 'Running' && was.phase === 'Starting') {
+    effects.push({ type: 'recordStarted', hook, at: is.startedAt });
+  }
   if (is.phase === 'Ending') effects.push({ type: 'readLog', hook });
   if (is.phase !== 'Ended') return;
   if (kind === 'exec' && (was.phase === 'Starting' || was.phase === 'Running'))
     effects.push({ type: 'dropExec', hook });
-  effects.push({ type: 'recordResult', hook, outcome: is.outcome });
+  effects.push({ type: 'recordResult', hook, result: is });
 }

@@ -1,4 +1,5 @@
-import type { ExecOutcome, HookId, HookOutcome, PodKey, PodObservation } from '../hook.ts';
+import type { ExecOutcome, HookId, PodKey, PodObservation } from '../hook.ts';
+import type { EndedHook } from './state.ts';
 
 /** Something that has happened. Facts that arrive together are folded together, then acted on once. */
 export type Fact =
@@ -18,6 +19,8 @@ export type Fact =
   | { readonly type: 'timerFired'; readonly key: PodKey }
   /** Somebody gave up: start nothing more. */
   | { readonly type: 'cancelRequested' }
+  /** The runner has to end, not the run: start nothing more, and leave what waits to the next runner. */
+  | { readonly type: 'suspendRequested' }
   /** Don't wait for running hooks any longer either. */
   | { readonly type: 'dropRequested' }
   /** The run itself can't go on. */
@@ -34,8 +37,11 @@ export interface RunFailure {
 
 /** Something to be done, derived from hooks that changed their phase. */
 export type Effect =
-  | { readonly type: 'recordIntent'; readonly hook: HookId }
-  | { readonly type: 'recordResult'; readonly hook: HookId; readonly outcome: HookOutcome }
+  | { readonly type: 'recordIntent'; readonly hook: HookId; readonly attempt: number }
+  /** The intent is taken back. */
+  | { readonly type: 'recordNotStarted'; readonly hook: HookId }
+  | { readonly type: 'recordStarted'; readonly hook: HookId; readonly at: number }
+  | { readonly type: 'recordResult'; readonly hook: HookId; readonly result: EndedHook }
   | { readonly type: 'startExec'; readonly hook: HookId }
   | { readonly type: 'dropExec'; readonly hook: HookId }
   | { readonly type: 'readLog'; readonly hook: HookId }

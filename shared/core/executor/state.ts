@@ -1,6 +1,8 @@
 import type { HookId, HookOutcome, PlannedHook, PodKey, PodObservation, Reason } from '../hook.ts';
 import { podKey } from '../hook.ts';
 import type { RunFailure } from './protocol.ts';
+import type { Resumed } from './resume.ts';
+import { quietUntil } from './resume.ts';
 
 /** Times are milliseconds since the epoch. Deadlines are derived, never kept. */
 export type HookState =
@@ -52,6 +54,8 @@ export interface PodRun {
   readonly creation: Creation | undefined;
   /** Why it could not be created. */
   readonly notCreated: string | undefined;
+  /** Until when a command that a dead runner has left may be running: nothing starts beside it. */
+  readonly quietUntil: number | undefined;
 }
 
 export interface Creation {
@@ -115,6 +119,8 @@ export interface RunState {
   readonly firstFailures: { readonly id: HookId; readonly outcome: HookOutcome & { reason: Reason } }[];
   failure: RunFailure | undefined;
   canceled: boolean;
+  /** Nothing more is started here; what waits is left to the next runner. */
+  suspended: boolean;
   /** A success was told over a protocol that calls a dead kubelet a success. */
   unproven: boolean;
   listed: boolean;
@@ -125,8 +131,12 @@ export interface RunOptions {
   readonly startedAt: number;
   readonly maxConcurrent: number;
   /** Hooks that ended in an earlier run of the Restore, and keep their result. */
-  readonly ended?: ReadonlyMap<HookId, HookState & { phase: 'Ended' }> | undefined;
+  readonly ended?: ReadonlyMap<HookId, EndedHook> | undefined;
+  /** What the runners before this one have done of this very run. */
+  readonly resumed?: Resumed | undefined;
 }
+
+export type EndedHook = HookState & { phase: 'Ended' };
 
 export function createRun(hooks: readonly PlannedHook[], options: RunOptions): RunState {
   const pods = [...Map.groupBy(hooks, (hook) => podKey(hook.namespace, hook.pod))].map(
@@ -134,15 +144,24 @@ export function createRun(hooks: readonly PlannedHook[], options: RunOptions): R
       index,
       key,
       hooks: own,
-      states: own.map((hook) => options.ended?.get(hook.id) ?? { phase: 'Waiting', tries: 0 }),
-      creation: own.some((hook) => isCreating(hook) && !options.ended?.has(hook.id)) ? { phase: 'planned' } : undefined,
+      states: own.map(
+        ({ id }) =>
+          options.ended?.get(id) ??
+          options.resumed?.ended.get(id) ?? { phase: 'Waiting', tries: options.resumed?.attempts.get(id) ?? 0 },
+      ),
+      creation: own.some(
+        (hook) => isCreating(hook) && !options.ended?.has(hook.id) && !options.resumed?.ended.has(hook.id),
+      )
+        ? { phase: 'planned' }
+        : undefined,
       notCreated: undefined,
       uid: own[0]?.podUID,
       observed: undefined,
-      waitingSince: undefined,
+      waitingSince: options.resumed?.waitingSince.get(index),
       gone: undefined,
       replaced: false,
       upSince: {},
+      quietUntil: quietUntil(own, options),
     }),
   );
   const run: RunState = {
@@ -160,6 +179,7 @@ export function createRun(hooks: readonly PlannedHook[], options: RunOptions): R
     firstFailures: [],
     failure: undefined,
     canceled: false,
+    suspended: false,
     unproven: false,
     listed: false,
     finishedAt: undefined,
@@ -168,7 +188,9 @@ export function createRun(hooks: readonly PlannedHook[], options: RunOptions): R
     for (const [at, hook] of pod.hooks.entries()) {
       const state = stateOf(pod, at);
       run.counts[countOf(state)] += 1;
-      if (state.phase === 'Ended') noteOutcome(run, hook, state.outcome);
+      if (state.phase !== 'Ended') continue;
+      const hasFailed = noteOutcome(run, hook, state.outcome);
+      if (hasFailed && isFail(hook) && options.resumed?.ended.has(hook.id)) run.stop ??= stoppedBy(hook);
     }
   }
   if (run.counts.waiting === 0) run.finishedAt = options.startedAt;
@@ -207,6 +229,11 @@ export function noteOutcome(run: RunState, hook: PlannedHook, outcome: HookOutco
 
 /** Init hooks have no `onError`. */
 export const isFail = (hook: PlannedHook): boolean => hook.kind === 'exec' && hook.onError === 'Fail';
+/** The stop of a `Fail` hook that did not succeed. */
+export const stoppedBy = ({ id }: { readonly id: string }) => ({
+  reason: 'aborted' as const,
+  message: `hook ${id} did not succeed and has onError: Fail`,
+});
 
 const OUTCOME_COUNTS = {
   Succeeded: 'succeeded',

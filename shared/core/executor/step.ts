@@ -5,8 +5,9 @@ import { difference } from './difference.ts';
 import { hookOutcome } from './hook-outcome.ts';
 import { initHookState } from './init-hook.ts';
 import type { Effect, Fact, PodLeft, RunFailure } from './protocol.ts';
+import { isLost } from './resume.ts';
 import type { Creation, HookState, PodRun, RunState, UpSince } from './state.ts';
-import { countOf, hookAt, isActive, isCreating, isFail, noteOutcome, stateOf } from './state.ts';
+import { countOf, hookAt, isActive, isCreating, isFail, noteOutcome, stateOf, stoppedBy } from './state.ts';
 import { waitingFor } from './waiting-for.ts';
 
 /**
@@ -81,7 +82,7 @@ class Change {
     this.set(index, { states: pod.states.with(at, kept) });
     if (next.phase !== 'Ended') return;
     if (noteOutcome(run, hook, next.outcome) && isFail(hook)) {
-      run.stop ??= { reason: 'aborted', message: `hook ${hook.id} did not succeed and has onError: Fail` };
+      run.stop ??= stoppedBy(hook);
     }
   }
 
@@ -154,6 +155,9 @@ function fold(change: Change, fact: Fact): void {
       run.canceled = true;
       run.stop ??= { reason: 'canceled', message: 'canceled before it was started' };
       return;
+    case 'suspendRequested':
+      suspend(change);
+      return;
     case 'dropRequested':
       dropAll(change);
       return;
@@ -215,13 +219,13 @@ function listed(change: Change): void {
   const { run } = change;
   if (run.listed) return;
   run.listed = true;
-  for (const { index, observed, uid, gone, creation } of run.pods) {
+  for (const { index, observed, uid, gone, creation, waitingSince = run.startedAt } of run.pods) {
     if (observed !== undefined || gone !== undefined) continue;
     if (creation !== undefined) {
       if (creation.phase === 'planned') change.set(index, { creation: { phase: 'wanted' } });
       continue;
     }
-    change.set(index, uid === undefined ? { waitingSince: run.startedAt } : { gone: 'pod-deleted' });
+    change.set(index, uid === undefined ? { waitingSince } : { gone: 'pod-deleted' });
   }
 }
 
@@ -308,6 +312,16 @@ function dropAll(change: Change): void {
   }
 }
 
+/** What was chosen and not yet started is left as it was; what runs goes on. */
+function suspend(change: Change): void {
+  change.run.suspended = true;
+  for (const { index, states } of change.run.pods) {
+    for (const [at, state] of states.entries()) {
+      if (state.phase === 'Recording') change.setHook(index, at, { phase: 'Waiting', tries: state.tries - 1 });
+    }
+  }
+}
+
 /* ---- settle: end what can never run ---- */
 
 function settle(change: Change): void {
@@ -379,6 +393,7 @@ function launch(change: Change): void {
 
 function admit(change: Change): void {
   const { run } = change;
+  if (run.suspended) return;
   for (const index of change.before.keys()) {
     if (isWanted(run, index) || nextHook(change.pod(index), change.at) !== undefined) run.ready.add(index);
   }
@@ -408,7 +423,8 @@ const isWanted = ({ pods, stop }: RunState, index: number): boolean =>
  * A container that has begun goes on; else the one that has been up longest begins, ties in plan order.
  */
 function nextHook(pod: PodRun, now: number): number | undefined {
-  if (pod.states.some((state, at) => isActive(hookAt(pod, at), state))) return undefined;
+  if (pod.states.some((state, at) => isActive(hookAt(pod, at), state)) || now < (pod.quietUntil ?? now))
+    return undefined;
   let best: { at: number; since: number } | undefined;
   for (const at of turns(pod)) {
     const since = upSince(pod, at);
@@ -431,7 +447,7 @@ function turns(pod: PodRun): readonly number[] {
     if (hook.kind === 'init') continue;
     if (hook.container !== container) [container, begun, listed] = [hook.container, false, false];
     const state = stateOf(pod, at);
-    if (state.phase === 'Ended') begun ||= state.startedAt !== undefined;
+    if (state.phase === 'Ended') begun ||= state.startedAt !== undefined || isLost(state);
     else if (begun) return [at];
     else if (!listed) {
       firsts.push(at);

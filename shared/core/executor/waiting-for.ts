@@ -1,4 +1,5 @@
 import type { InitContainerObservation } from '../hook.ts';
+import { formatInstant } from '../report/instant.ts';
 import type { HookState, PodRun } from './state.ts';
 import { hookAt, isActive, stateOf } from './state.ts';
 
@@ -19,7 +20,10 @@ export function waitingFor(maxConcurrent: number, pod: PodRun, at: number): stri
   const reason = container?.reason ? ` (${container.reason})` : '';
   if (!container?.running) return `container ${hook.container} to run${reason}`;
   if (hook.waitForReady && !container.ready) return `container ${hook.container} to be ready${reason}`;
-  return `one of ${maxConcurrent} slots`;
+  const slot = `one of ${maxConcurrent} slots`;
+  if (pod.quietUntil === undefined) return slot;
+  const until = pod.quietUntil === Number.POSITIVE_INFINITY ? 'for ever' : `until ${formatInstant(pod.quietUntil)}`;
+  return `${slot}, and a command that a dead runner left: it may run ${until}`;
 }
 
 /** A hook of the same container that comes first. */

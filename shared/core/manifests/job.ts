@@ -1,3 +1,5 @@
+import { ExitCode } from '../errors.ts';
+import type { OnUnknown } from '../journal/resume.ts';
 import { planSecretName, runLabels, runName } from '../names.ts';
 import type { RestoreReference } from '../report/plan-document.ts';
 
@@ -7,6 +9,8 @@ export interface RunOptions {
   readonly capture: 'none' | 'tail';
   readonly failOn: 'fail' | 'any';
   readonly keepRestorePhase: boolean;
+  /** What becomes of hooks that were running when a runner died. */
+  readonly onUnknown: OnUnknown;
 }
 
 export interface RunnerJob {
@@ -25,6 +29,15 @@ export interface RunnerJob {
 /** Where the runner finds its plan; part files in the order of their names. */
 const PLAN_DIRECTORY = '/var/run/restorehooks/plan';
 const planPartKey = (part: number): string => `plan-${String(part).padStart(3, '0')}`;
+
+/** How often a runner may die before its Job gives up; disruptions (evictions, drained nodes) don't count. */
+const BACKOFF_LIMIT = 6;
+/** How long running hooks may take to end when the runner's pod has to go. */
+const TERMINATION_GRACE_SECONDS = 60;
+/** With these another pod would come to the same: all but a bug, an API server out of reach, and signals. */
+const FINAL_EXIT_CODES = Object.values(ExitCode)
+  .filter((code) => code !== ExitCode.Ok && code !== ExitCode.Bug && code !== ExitCode.Unreachable)
+  .sort((a, b) => a - b);
 
 const ONE_DAY_SECONDS = 86_400;
 /** The image's user. */
@@ -48,12 +61,24 @@ export function runnerJob({
     kind: 'Job',
     metadata: { name, namespace: restore.namespace, labels, ownerReferences: [restoreOwner(restore)] },
     spec: {
-      backoffLimit: 0,
+      backoffLimit: BACKOFF_LIMIT,
+      // The next pod is made when this one is gone, and not while it ends.
+      podReplacementPolicy: 'Failed',
+      podFailurePolicy: {
+        rules: [
+          { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
+          {
+            action: 'FailJob',
+            onExitCodes: { containerName: 'runner', operator: 'In', values: [...FINAL_EXIT_CODES] },
+          },
+        ],
+      },
       ttlSecondsAfterFinished: ONE_DAY_SECONDS,
       template: {
         metadata: { labels },
         spec: {
           restartPolicy: 'Never',
+          terminationGracePeriodSeconds: TERMINATION_GRACE_SECONDS,
           serviceAccountName: serviceAccount,
           enableServiceLinks: false,
           ...(imagePullSecrets.length > 0
@@ -78,6 +103,7 @@ export function runnerJob({
                 fromField('POD_NAME', 'metadata.name'),
                 fromField('POD_UID', 'metadata.uid'),
                 { name: 'JOB_NAME', value: name },
+                { name: 'TERMINATION_GRACE_SECONDS', value: `${TERMINATION_GRACE_SECONDS}` },
               ],
               securityContext: {
                 allowPrivilegeEscalation: false,
@@ -111,6 +137,7 @@ function runnerArgs(
     `--capture=${options.capture}`,
     `--fail-on=${options.failOn}`,
     ...(options.keepRestorePhase ? ['--keep-restore-phase'] : []),
+    ...(options.onUnknown === 'fail' ? [] : [`--on-unknown=${options.onUnknown}`]),
   ];
 }
 

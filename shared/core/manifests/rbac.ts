@@ -18,6 +18,9 @@ const RULES: readonly RunnerRule[] = [
   { scope: 'restore', apiGroup: 'velero.io', resource: 'restores', verbs: ['get', 'patch'] },
   // Only create: RBAC knows no prefixes, and Velero's cloud credentials are in the same namespace.
   { scope: 'restore', apiGroup: '', resource: 'secrets', verbs: ['create'] },
+  // The journal and the Lease (contract §6).
+  { scope: 'restore', apiGroup: '', resource: 'configmaps', verbs: ['get', 'create', 'patch'] },
+  { scope: 'restore', apiGroup: 'coordination.k8s.io', resource: 'leases', verbs: ['get', 'create', 'patch'] },
   { scope: 'restore', apiGroup: 'batch', resource: 'jobs', verbs: ['get'] },
   { scope: 'pods', apiGroup: '', resource: 'pods', verbs: ['get', 'list', 'watch'] },
   // An exec over WebSocket is a GET; from Kubernetes 1.35 on the API server asks for `create` as well.

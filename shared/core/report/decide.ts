@@ -1,19 +1,31 @@
-import type { Counts } from '../executor/state.ts';
-import { noCounts } from '../executor/state.ts';
+import { stoppedBy } from '../executor/state.ts';
 import type { PlannedHook } from '../hook.ts';
+import type { OnUnknown } from '../journal/resume.ts';
 import { hookDocument } from './make-plan-document.ts';
+import { hookOf } from './rows-plan.ts';
 import type { RunHook } from './run-document.ts';
 import type { RunStatus } from './run-status.ts';
 import { hasEnded } from './run-status.ts';
 
-/** What `apply` does about a Restore that may have had a run (contract §6). */
+/** What `apply`, or `retry`, does about a Restore that may have had a run (contract §6). */
 export type Decision =
-  | { readonly action: 'start'; readonly kept: readonly RunHook[]; readonly difference: readonly string[] }
+  | {
+      readonly action: 'start';
+      readonly kept: readonly RunHook[];
+      readonly difference: readonly string[];
+      readonly lost: readonly LostHook[];
+    }
   | { readonly action: 'follow' }
   | { readonly action: 'show' }
   /** Nothing is left to run, but nobody has written down yet that its runner died. */
   | { readonly action: 'settle' }
   | { readonly action: 'refuse'; readonly why: string };
+
+/** A hook that is run (again) although its command may be running since then. */
+export interface LostHook {
+  readonly id: string;
+  readonly since: string;
+}
 
 export interface Earlier {
   readonly status: RunStatus;
@@ -22,28 +34,90 @@ export interface Earlier {
   readonly died: boolean;
   /** It is over and did nothing: the rows are those of the run before it. */
   readonly neverBegan?: boolean;
+  /** Where its journal ended when the rows were read, if it died; undefined: it can't be read. */
+  readonly batches?: number | undefined;
 }
+
+const START_OVER = { action: 'start', kept: [], difference: [], lost: [] } as const;
 
 export function decide(
   earlier: Earlier | undefined,
   plan: { readonly digest: string; readonly hooks: readonly PlannedHook[] },
   again: boolean,
+  onUnknown: OnUnknown = 'fail',
 ): Decision {
-  if (earlier === undefined) return { action: 'start', kept: [], difference: [] };
-  const { status, rows, died, neverBegan = false } = earlier;
+  if (earlier === undefined) return START_OVER;
+  const { status, died, neverBegan = false } = earlier;
   const same = status.planDigest === plan.digest;
   if (!hasEnded(status) && !died && !neverBegan) {
-    if (same && !again) return { action: 'follow' };
-    const { kind, name } = status.runner;
-    return { action: 'refuse', why: `run ${status.runID} of this Restore is still going (${kind} ${name})` };
+    return same && !again ? { action: 'follow' } : stillGoing(status);
   }
-  if (again || !hasExecuted(rows)) return { action: 'start', kept: [], difference: [] };
+  if (again || !hasExecuted(earlier.rows)) return START_OVER;
+  const { rows, lost } = goingOn(earlier, onUnknown);
   if (same && !died && !neverBegan) return { action: 'show' };
   const kept = keptRows(rows, plan.hooks);
   const difference = differenceOf(rows, plan.hooks);
   if (kept.length === plan.hooks.length && difference.length === 0) return { action: died ? 'settle' : 'show' };
-  return { action: 'start', kept, difference };
+  return { action: 'start', kept, difference, lost };
 }
+
+/** What `retry` does: what did not succeed is run, of a run whose runner died also what it left (contract §6). */
+export function decideRetry(
+  earlier: Earlier,
+  isWanted: (row: RunHook) => boolean,
+  onUnknown: OnUnknown,
+): Exclude<Decision, { action: 'follow' }> {
+  const { status, died, neverBegan = false } = earlier;
+  if (!hasEnded(status) && !died && !neverBegan) return stillGoing(status);
+  const { rows, lost } = underPolicy(earlier, onUnknown);
+  const isLeft = (row: RunHook): boolean => died && isOf(status, row) && isLost(row);
+  // Nobody knows whether a `Fail` hook has failed: nothing goes on beside that.
+  const isStopped = rows.some((row) => isLeft(row) && isFail(row));
+  const run = isStopped
+    ? []
+    : rows.filter((row) => isWanted(row) && row.state !== 'Succeeded' && !isLeft(row) && !isToCreate(row));
+  if (run.length === 0) return { action: died ? 'settle' : 'show' };
+  const isRun = new Set(run.map(({ id }) => id));
+  const kept = rows.filter(({ id }) => !isRun.has(id)).map((row) => ({ ...hookOf(row), ...resultOf(row) }));
+  return { action: 'start', kept, difference: [], lost: [...lost, ...run.filter(isLost).map(lostHook)] };
+}
+
+/** Its pod never came to be, and no manifest of it is at hand. */
+const isToCreate = (row: RunHook): boolean =>
+  row.kind === 'init' && (row.injection === 'create' || row.injection === 'recreate');
+
+const stillGoing = ({ runID, runner: { kind, name } }: RunStatus): Decision & { action: 'refuse' } => ({
+  action: 'refuse',
+  why: `run ${runID} of this Restore is still going (${kind} ${name})`,
+});
+
+/** Where the runner died, `rerun` makes what it may have started pending again. */
+function underPolicy({ status, rows, died }: Earlier, onUnknown: OnUnknown): { rows: RunHook[]; lost: LostHook[] } {
+  const isAgain = (row: RunHook): boolean => died && onUnknown === 'rerun' && isOf(status, row) && isLost(row);
+  return {
+    rows: rows.map((row): RunHook => (isAgain(row) ? { ...row, state: 'NotExecuted' } : row)),
+    lost: rows.filter(isAgain).map(lostHook),
+  };
+}
+
+/** A `Fail` hook of the run that did not succeed has stopped it for good, also where its runner died (contract §6). */
+function goingOn(earlier: Earlier, onUnknown: OnUnknown): { rows: RunHook[]; lost: LostHook[] } {
+  const { status, died } = earlier;
+  const { rows, lost } = underPolicy(earlier, onUnknown);
+  const stop = rows.find((row) => died && isOf(status, row) && isFail(row) && hasFailed(row));
+  if (stop === undefined) return { rows, lost };
+  const { reason, message } = stoppedBy(stop);
+  return { rows: rows.map((row): RunHook => (isPending(row) ? { ...row, reason, message } : row)), lost: [] };
+}
+
+/** Not kept from a run before it. */
+const isOf = (status: RunStatus, { attempt }: RunHook): boolean => attempt === status.attempt;
+const isFail = (row: RunHook): boolean => row.kind === 'exec' && row.onError === 'Fail';
+const isLost = ({ state, reason }: RunHook): boolean => state === 'Unknown' && reason === 'runner-died';
+/** By itself: what others kept from running hasn't. */
+const hasFailed = (row: RunHook): boolean =>
+  row.state !== 'Succeeded' && !isPending(row) && row.reason !== 'aborted' && row.reason !== 'canceled';
+const lostHook = ({ id, startedAt, finishedAt }: RunHook): LostHook => ({ id, since: startedAt ?? finishedAt ?? '' });
 
 /** Whether any command of the run was started, or may have been. */
 const hasExecuted = (rows: readonly RunHook[]): boolean =>
@@ -62,42 +136,6 @@ function keptRows(rows: readonly RunHook[], hooks: readonly PlannedHook[]): RunH
 /** Provably never started, and not because of anything that was decided about the hook. */
 const isPending = ({ state, reason }: RunHook): boolean =>
   state === 'Waiting' || state === 'Running' || (state === 'NotExecuted' && reason === 'runner-died');
-
-/**
- * The rows of a run whose runner died, as they can be known from outside (contract §5): without a journal, what a
- * claimed run had not ended it may have started.
- */
-export function rowsOfDeadRun(rows: readonly RunHook[], wasClaimed: boolean): RunHook[] {
-  return rows.map((row) => {
-    if (row.state !== 'Waiting' && row.state !== 'Running') return row;
-    const { message: _, ...rest } = row;
-    return wasClaimed
-      ? {
-          ...rest,
-          state: 'Unknown',
-          reason: 'runner-died',
-          message: 'the runner died; the command may have been started',
-        }
-      : { ...rest, state: 'NotExecuted', reason: 'runner-died', message: 'the runner died before it began' };
-  });
-}
-
-/** Counts of rows as a report joins them. */
-export function countRows(rows: readonly RunHook[]): Counts {
-  const counts = noCounts(rows.length);
-  for (const { state } of rows) counts[COUNT_OF[state]] += 1;
-  return counts;
-}
-
-const COUNT_OF = {
-  Waiting: 'waiting',
-  Running: 'running',
-  Succeeded: 'succeeded',
-  Failed: 'failed',
-  TimedOut: 'timedOut',
-  NotExecuted: 'notExecuted',
-  Unknown: 'unknown',
-} as const;
 
 const isSame = (row: RunHook, hook: PlannedHook): boolean =>
   row.podUID === hook.podUID && row.kind === hook.kind && contentOf(row) === contentOf(hook);

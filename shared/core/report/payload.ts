@@ -18,12 +18,18 @@ export const PodToCreate = z.strictObject({
 });
 export type PodToCreate = z.infer<typeof PodToCreate>;
 
-/** What the launcher hands to the runner: the plan, the rows of earlier runs that stand, the pods that it creates. */
+/** What the launcher hands to the runner. */
 export const Payload = z.strictObject({
   version: z.literal(1),
   plan: PlanDocument,
+  /** The rows of earlier runs that stand. */
   kept: z.array(RunHook),
+  /** The pods that the run creates. */
   pods: z.array(PodToCreate).default([]),
+  /** Hooks of it whose command an earlier runner may have left running, and since when at the latest. */
+  lost: z.array(z.strictObject({ id: z.string(), since: z.string() })).optional(),
+  /** The run whose runner died, as its journal was when this was planned: how many batches it had. */
+  takesOver: z.strictObject({ runID: z.string(), planDigest: z.string(), hooks: z.int(), batches: z.int() }).optional(),
 });
 export type Payload = z.infer<typeof Payload>;
 

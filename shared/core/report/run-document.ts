@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { API_VERSION } from '../names.ts';
-import { hookDocumentWith, RestoreReference } from './plan-document.ts';
+import { hookDocumentWith, PlanDocument, RestoreReference } from './plan-document.ts';
 
 const instant = z.string().describe('RFC 3339 with milliseconds');
 
@@ -70,7 +70,7 @@ export const RunDocument = z.strictObject({
   attempt: z.int().optional(),
   planDigest: z.string().optional(),
   phase: Phase.optional(),
-  message: z.string().optional().describe('Why the run failed'),
+  message: z.string().optional().describe('Why the run failed, or does not go on'),
   startedAt: instant.optional(),
   finishedAt: instant.optional(),
   runner: z.strictObject({ kind: z.enum(['job', 'local']), name: z.string() }).optional(),
@@ -85,13 +85,45 @@ export const ReportPart = z.strictObject({
   version: z.literal(1),
   runID: z.string(),
   part: z.int(),
+  /** Which of the run's runners has written it, from 1: what a runner says that was taken over is no longer heard. */
+  runner: z.int().optional(),
+  /** In the first part: by what the run's pods are selected. */
+  selector: PlanDocument.shape.selector.optional(),
   hooks: z.array(RunHook),
 });
 export type ReportPart = z.infer<typeof ReportPart>;
 
-/** Join a report's parts, in order: the last word on each hook counts, plan order stays that of the first. */
+/** A report's parts, joined in their order: the last word on each hook counts, plan order stays that of the first. */
+export class JoinedReport {
+  readonly #rows = new Map<string, { readonly row: RunHook; readonly runner: number }>();
+
+  get rows(): RunHook[] {
+    return [...this.#rows.values()].map(({ row }) => row);
+  }
+
+  /** Returns the rows that it changes. */
+  add({ hooks, runner = 0 }: ReportPart): RunHook[] {
+    return hooks.flatMap((said) => {
+      const known = this.#rows.get(said.id);
+      if (known !== undefined && known.runner > runner) return [];
+      const row = known === undefined ? said : withOutput(said, known.row);
+      this.#rows.set(said.id, { row, runner });
+      return known !== undefined && row === known.row ? [] : [row];
+    });
+  }
+}
+
 export function joinReport(parts: readonly ReportPart[]): RunHook[] {
-  const hooks = new Map<string, RunHook>();
-  for (const part of parts) for (const hook of part.hooks) hooks.set(hook.id, hook);
-  return [...hooks.values()];
+  const joined = new JoinedReport();
+  for (const part of parts) joined.add(part);
+  return joined.rows;
+}
+
+/** A runner that goes on knows a result from the journal, which holds no text: what was said of it before stays. */
+function withOutput(said: RunHook, known: RunHook): RunHook {
+  const isSame = said.finishedAt !== undefined && said.finishedAt === known.finishedAt && said.state === known.state;
+  if (!isSame) return said;
+  return said.stdout === undefined && said.stderr === undefined && said.message === undefined
+    ? known
+    : { ...known, ...said };
 }

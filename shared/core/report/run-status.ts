@@ -24,6 +24,8 @@ export const RunStatus = z.strictObject({
   createdAt: z.string(),
   startedAt: z.string().optional(),
   finishedAt: z.string().optional(),
+  /** When its runner left it to the next one. */
+  suspendedAt: z.string().optional(),
   failOn: z.enum(['fail', 'any']),
   counts: Counts,
   /** Why the phase is `Failed`. */
@@ -107,8 +109,11 @@ export function exitCodeOf({ phase, failOn, failure }: Pick<RunStatus, 'phase' |
       return ExitCode.Canceled;
     case 'CompletedWithFailures':
       return failOn === 'any' ? ExitCode.HookFailed : ExitCode.Ok;
-    default:
+    case 'Completed':
       return ExitCode.Ok;
+    default:
+      // Nobody is told that what is not over went well.
+      return ExitCode.RunFailed;
   }
 }
 

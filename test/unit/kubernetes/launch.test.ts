@@ -44,7 +44,7 @@ const job = {
   image: 'example.com/runner:1',
   imagePullSecrets: ['pull'],
   serviceAccount: 'restorehooks',
-  options: { maxConcurrent: 64, capture: 'tail', failOn: 'fail', keepRestorePhase: false },
+  options: { maxConcurrent: 64, capture: 'tail', failOn: 'fail', keepRestorePhase: false, onUnknown: 'fail' },
 } as const;
 
 interface Manifest {

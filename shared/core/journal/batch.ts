@@ -1,0 +1,110 @@
+import * as z from 'zod/mini';
+import { canonicalJson, sha256Hex } from '../digest.ts';
+import { RestoreHooksError } from '../errors.ts';
+import type { JournalEntry, JournalHead } from './entry.ts';
+import { entryOf, entryTuple, JOURNAL_VERSION } from './entry.ts';
+
+/**
+ * Where a journal ends: how many batches it has, and the digest of the last. Each batch holds that of the one before
+ * it, so that a journal that was cut, reordered or put together of two is told from a right one.
+ */
+export interface JournalEnd {
+  readonly batches: number;
+  readonly digest: string;
+}
+
+const Head = z.strictObject({
+  version: z.literal(JOURNAL_VERSION),
+  run: z.string(),
+  plan: z.string(),
+  hooks: z.int().check(z.nonnegative()),
+  /** Which of the journal's objects this is, from 0. */
+  part: z.int().check(z.nonnegative()),
+});
+const End = z.strictObject({ n: z.int().check(z.nonnegative()), p: z.string() });
+const Batch = z.strictObject({
+  v: z.literal(JOURNAL_VERSION),
+  /** Its number in the whole journal, from 0. */
+  n: z.int().check(z.nonnegative()),
+  p: z.string(),
+  /** Who has written it: two runners never write the same text. */
+  w: z.string(),
+  t: z.int(),
+  e: z.array(z.unknown()),
+});
+
+const DIGEST_LENGTH = 16;
+const digestOf = (text: string): string => sha256Hex(text).slice(0, DIGEST_LENGTH);
+
+/** The end of a journal that holds nothing yet. */
+export const emptyEnd = (head: JournalHead): JournalEnd => ({ batches: 0, digest: digestOf(canonicalJson(head)) });
+
+export const headText = ({ runID, planDigest, hooks }: JournalHead, part: number): string =>
+  JSON.stringify({ version: JOURNAL_VERSION, run: runID, plan: planDigest, hooks, part });
+
+export const endText = ({ batches, digest }: JournalEnd): string => JSON.stringify({ n: batches, p: digest });
+
+export function encodeBatch(
+  end: JournalEnd,
+  writer: string,
+  entries: readonly JournalEntry[],
+  at: number,
+): { readonly text: string; readonly end: JournalEnd } {
+  const batch = { v: JOURNAL_VERSION, n: end.batches, p: end.digest, w: writer, t: at };
+  const text = JSON.stringify({ ...batch, e: entries.map((entry) => entryTuple(entry, at)) });
+  return { text, end: { batches: end.batches + 1, digest: digestOf(text) } };
+}
+
+/** The entries of the batch that comes after `end`. Throws what `unreadable` makes of anything else. */
+export function decodeBatch(text: string, end: JournalEnd): { entries: JournalEntry[]; end: JournalEnd } {
+  const { batches } = end;
+  const what = `its batch ${batches}`;
+  const batch = parse(Batch, text, what);
+  if (batch.n !== batches || batch.p !== end.digest) throw unreadable(`${what} doesn't follow the one before it`);
+  const entries = batch.e.map((value, index) => {
+    const entry = entryOf(value, batch.t);
+    if (entry === undefined) throw unreadable(`entry ${index} of ${what} is none of this version`);
+    return entry;
+  });
+  return { entries, end: { batches: batches + 1, digest: digestOf(text) } };
+}
+
+/** Refuse the journal of another run, plan or version. */
+export function checkHead(text: string | undefined, expected: JournalHead, part: number): void {
+  const { run, plan, hooks, part: found } = parse(Head, text ?? '', 'its head');
+  if (run !== expected.runID || plan !== expected.planDigest || hooks !== expected.hooks) {
+    throw unreadable(`it belongs to another plan or run (${run})`);
+  }
+  if (found !== part) throw unreadable(`its part ${part} says that it is part ${found}`);
+}
+
+export function parseEnd(text: string | undefined): JournalEnd {
+  const { n, p } = parse(End, text ?? '', 'its end');
+  return { batches: n, digest: p };
+}
+
+function parse<T extends z.ZodMiniType>(schema: T, text: string, what: string): z.infer<T> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw unreadable(`${what} is damaged: it isn't JSON`);
+  }
+  const { v, version = v } = (value ?? {}) as { v?: unknown; version?: unknown };
+  if (typeof version === 'number' && version !== JOURNAL_VERSION) {
+    throw unreadable(
+      `${what} is of version ${version}; this is version ${JOURNAL_VERSION}`,
+      'use the version that wrote it',
+    );
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw unreadable(`${what} is damaged`);
+}
+
+/** Nothing is guessed from a journal that isn't whole: what it doesn't say may have been run. */
+export const unreadable = (why: string, hint?: string): RestoreHooksError =>
+  new RestoreHooksError('RUN_FAILED', `the run's journal can't be read: ${why}`, {
+    hint:
+      hint ?? 'see what each hook did (kubectl restorehooks status), and start over with apply --again if that is safe',
+  });

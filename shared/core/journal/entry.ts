@@ -1,0 +1,157 @@
+import * as z from 'zod/mini';
+import type { HookOutcome, Reason } from '../hook.ts';
+
+/**
+ * What a journal says, one thing at a time: ids, outcomes and times, no command and no output. A hook, and a pod, is
+ * its position in the plan; the journal's head holds the plan's digest.
+ */
+export type JournalEntry =
+  /** A runner has taken the journal: what it finds begun is nobody's any more. */
+  | { readonly kind: 'claim'; readonly at: number }
+  /** Another run has taken over from this one, which is never continued. */
+  | { readonly kind: 'closed'; readonly by: string }
+  /** A pod with a wait timeout was first seen. */
+  | { readonly kind: 'seen'; readonly pod: number; readonly at: number }
+  /** The hook is about to be started. */
+  | ({ readonly kind: 'intent'; readonly hook: number; readonly attempt: number; readonly at: number } & InPod)
+  /** The intent is taken back: provably not started. */
+  | { readonly kind: 'not-started'; readonly hook: number }
+  /** The command may be running since. */
+  | { readonly kind: 'started'; readonly hook: number; readonly at: number }
+  | ({ readonly kind: 'result'; readonly hook: number } & JournaledResult);
+
+/** Which pod it was, where the plan didn't know. */
+interface InPod {
+  readonly podUID?: string;
+}
+
+export interface JournaledResult extends InPod {
+  /** Without its message, which may quote. */
+  readonly outcome: HookOutcome;
+  readonly startedAt?: number;
+  readonly endedAt: number;
+}
+
+export const JOURNAL_VERSION = 1;
+
+/** Which run's journal it is; every object of the journal begins with it. */
+export interface JournalHead {
+  readonly runID: string;
+  readonly planDigest: string;
+  /** How many hooks the plan has. */
+  readonly hooks: number;
+}
+
+const position = z.int().check(z.nonnegative());
+const instant = z.int();
+
+/** As entries are written: short, since a journal holds 100,000 hooks. Times are relative to the batch. */
+const TUPLES = {
+  c: z.tuple([z.literal('c'), instant]),
+  x: z.tuple([z.literal('x'), z.string()]),
+  p: z.tuple([z.literal('p'), position, instant]),
+  i: z.tuple([z.literal('i'), position, z.int().check(z.positive()), instant, z.optional(z.string())]),
+  n: z.tuple([z.literal('n'), position]),
+  s: z.tuple([z.literal('s'), position, instant]),
+  r: z.tuple([z.literal('r'), position, z.string(), instant, z.optional(z.nullable(instant)), z.optional(z.string())]),
+} as const;
+
+type Tuple = z.infer<(typeof TUPLES)[keyof typeof TUPLES]>;
+
+export function entryTuple(entry: JournalEntry, base: number): Tuple {
+  switch (entry.kind) {
+    case 'claim':
+      return ['c', entry.at - base];
+    case 'closed':
+      return ['x', entry.by];
+    case 'seen':
+      return ['p', entry.pod, entry.at - base];
+    case 'intent':
+      return ['i', entry.hook, entry.attempt, entry.at - base, ...uid(entry)];
+    case 'not-started':
+      return ['n', entry.hook];
+    case 'started':
+      return ['s', entry.hook, entry.at - base];
+    case 'result': {
+      const { hook, outcome, startedAt, endedAt, podUID } = entry;
+      const common = ['r', hook, outcomeCode(outcome), endedAt - base] as const;
+      if (startedAt === undefined && podUID === undefined) return [...common];
+      return [...common, startedAt === undefined ? null : startedAt - base, ...uid(entry)];
+    }
+  }
+}
+
+const uid = ({ podUID }: InPod): [] | [string] => (podUID === undefined ? [] : [podUID]);
+
+/** undefined: not an entry of this version. */
+export function entryOf(value: unknown, base: number): JournalEntry | undefined {
+  const kind = Array.isArray(value) ? String(value[0]) : '';
+  if (!Object.hasOwn(TUPLES, kind)) return undefined;
+  const parsed = TUPLES[kind as keyof typeof TUPLES].safeParse(value);
+  return parsed.success ? entryOfTuple(parsed.data, base) : undefined;
+}
+
+function entryOfTuple(tuple: Tuple, base: number): JournalEntry | undefined {
+  switch (tuple[0]) {
+    case 'c':
+      return { kind: 'claim', at: base + tuple[1] };
+    case 'x':
+      return { kind: 'closed', by: tuple[1] };
+    case 'p':
+      return { kind: 'seen', pod: tuple[1], at: base + tuple[2] };
+    case 'i':
+      return { kind: 'intent', hook: tuple[1], attempt: tuple[2], at: base + tuple[3], ...inPod(tuple[4]) };
+    case 'n':
+      return { kind: 'not-started', hook: tuple[1] };
+    case 's':
+      return { kind: 'started', hook: tuple[1], at: base + tuple[2] };
+    case 'r': {
+      const [, hook, code, endedAt, startedAt, podUID] = tuple;
+      const outcome = outcomeOf(code);
+      if (outcome === undefined) return undefined;
+      const started = startedAt === undefined || startedAt === null ? {} : { startedAt: base + startedAt };
+      return { kind: 'result', hook, outcome, ...started, endedAt: base + endedAt, ...inPod(podUID) };
+    }
+  }
+}
+
+const inPod = (podUID: string | undefined): InPod => (podUID === undefined ? {} : { podUID });
+
+const STATES = { F: 'Failed', T: 'TimedOut', N: 'NotExecuted', U: 'Unknown' } as const;
+const REASONS: ReadonlySet<string> = new Set<Reason>([
+  'exit',
+  'error',
+  'waiting',
+  'executing',
+  'aborted',
+  'canceled',
+  'no-such-container',
+  'empty-command',
+  'pod-deleted',
+  'pod-replaced',
+  'pod-finished',
+  'not-injected',
+  'connection-lost',
+  'runner-died',
+]);
+
+/** `S`, `S?` (unproven), `S-` (without an exit code), `F/exit/3`, `U/connection-lost`. */
+function outcomeCode(outcome: HookOutcome): string {
+  if (outcome.state === 'Succeeded') return outcome.unproven ? 'S?' : outcome.exitCode === undefined ? 'S-' : 'S';
+  const { state, reason, exitCode } = outcome;
+  const exit = exitCode === undefined ? '' : `/${exitCode}`;
+  return `${state.slice(0, 1)}/${reason}${exit}`;
+}
+
+function outcomeOf(code: string): HookOutcome | undefined {
+  if (code === 'S') return { state: 'Succeeded', exitCode: 0 };
+  if (code === 'S-') return { state: 'Succeeded' };
+  if (code === 'S?') return { state: 'Succeeded', exitCode: 0, unproven: true };
+  const [, state = '', reason = '', exitCode] = /^([FTNU])\/([a-z-]+)(?:\/(-?\d+))?$/.exec(code) ?? [];
+  if (!Object.hasOwn(STATES, state) || !REASONS.has(reason)) return undefined;
+  return {
+    state: STATES[state as keyof typeof STATES],
+    reason: reason as Reason,
+    ...(exitCode === undefined ? {} : { exitCode: Number(exitCode) }),
+  };
+}

@@ -1,0 +1,84 @@
+import { unreadable } from './batch.ts';
+import type { JournalEntry, JournaledResult, JournalHead } from './entry.ts';
+
+/** What a journal knows of a hook. One that it doesn't name was never begun. */
+export type HookRecord =
+  /** About to be started, perhaps running, and nobody has seen its end. */
+  | {
+      readonly phase: 'begun';
+      readonly attempt: number;
+      readonly at: number;
+      readonly startedAt?: number;
+      readonly podUID?: string;
+    }
+  | { readonly phase: 'not-started'; readonly attempt: number }
+  | ({ readonly phase: 'ended' } & JournaledResult);
+
+/** A journal read so far. */
+export class Replay {
+  readonly head: JournalHead;
+  readonly hooks = new Map<number, HookRecord>();
+  /** When the pods with a wait timeout were first seen. */
+  readonly seen = new Map<number, number>();
+  /** The run that has taken over, if one has. */
+  closedBy: string | undefined;
+  claims = 0;
+  /** How many claims there were when a hook was begun: a later runner may begin it again. */
+  readonly #begunUnder = new Map<number, number>();
+
+  constructor(head: JournalHead) {
+    this.head = head;
+  }
+
+  /** Note what comes next. Throws where no runner could have written that. */
+  fold(entries: readonly JournalEntry[]): void {
+    for (const entry of entries) this.#one(entry);
+  }
+
+  #one(entry: JournalEntry): void {
+    if (this.closedBy !== undefined) throw unreadable('it goes on after it was closed');
+    switch (entry.kind) {
+      case 'claim':
+        this.claims += 1;
+        return;
+      case 'closed':
+        this.closedBy = entry.by;
+        return;
+      case 'seen':
+        if (entry.pod >= this.head.hooks) throw unreadable(`it names pod ${entry.pod} of a smaller plan`);
+        if (!this.seen.has(entry.pod)) this.seen.set(entry.pod, entry.at);
+        return;
+      default:
+        this.#hook(entry);
+    }
+  }
+
+  #hook(entry: JournalEntry & { readonly hook: number }): void {
+    const { hook } = entry;
+    const before = this.hooks.get(hook);
+    const isOdd = (what: string) => unreadable(`hook ${hook} ${what}`);
+    if (hook >= this.head.hooks) throw isOdd(`is none of the plan's ${this.head.hooks}`);
+    if (before?.phase === 'ended') throw isOdd('goes on after its end');
+    switch (entry.kind) {
+      case 'intent': {
+        const { kind: _, hook: __, ...intent } = entry;
+        if (before?.phase === 'begun' && this.#begunUnder.get(hook) === this.claims) throw isOdd('is begun twice');
+        this.#begunUnder.set(hook, this.claims);
+        this.hooks.set(hook, { phase: 'begun', ...intent });
+        return;
+      }
+      case 'started':
+        if (before?.phase !== 'begun') throw isOdd('is started without being begun');
+        this.hooks.set(hook, { ...before, startedAt: entry.at });
+        return;
+      case 'not-started':
+        if (before?.phase !== 'begun') throw isOdd('is taken back without being begun');
+        this.hooks.set(hook, { phase: 'not-started', attempt: before.attempt });
+        return;
+      case 'result': {
+        const { kind: _, hook: __, ...result } = entry;
+        this.hooks.set(hook, { phase: 'ended', ...result });
+      }
+    }
+  }
+}

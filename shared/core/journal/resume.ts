@@ -1,0 +1,46 @@
+import type { Resumed } from '../executor/resume.ts';
+import type { EndedHook } from '../executor/state.ts';
+import type { HookId, HookOutcome, PlannedHook } from '../hook.ts';
+import type { JournalEntry } from './entry.ts';
+import type { Replay } from './replay.ts';
+
+/** What becomes of a hook that was running when its runner died (contract §6). */
+export type OnUnknown = 'fail' | 'rerun';
+
+export const RUNNER_DIED: HookOutcome = {
+  state: 'Unknown',
+  reason: 'runner-died',
+  message: 'the runner died; the command may have been started',
+};
+
+/** How a run goes on from its journal, and what has to be written into it before anything else. */
+export function resume(
+  { hooks: records, seen }: Pick<Replay, 'hooks' | 'seen'>,
+  hooks: readonly Pick<PlannedHook, 'id'>[],
+  onUnknown: OnUnknown,
+  now: number,
+): { readonly resumed: Resumed; readonly entries: readonly JournalEntry[] } {
+  const ended = new Map<HookId, EndedHook>();
+  const attempts = new Map<HookId, number>();
+  const lost = new Map<HookId, number>();
+  const entries: JournalEntry[] = [];
+  for (const [hook, { id }] of hooks.entries()) {
+    const record = records.get(hook);
+    if (record === undefined) continue;
+    if (record.phase === 'ended') {
+      const { phase: _, outcome, ...when } = record;
+      const isDead = outcome.state === 'Unknown' && outcome.reason === 'runner-died';
+      ended.set(id, { phase: 'Ended', outcome: isDead ? RUNNER_DIED : outcome, ...when });
+      continue;
+    }
+    if (record.phase === 'begun' && onUnknown === 'fail') {
+      const { phase: _, attempt: __, at: ___, ...known } = record;
+      ended.set(id, { phase: 'Ended', outcome: RUNNER_DIED, ...known, endedAt: now });
+      entries.push({ kind: 'result', hook, outcome: RUNNER_DIED, ...known, endedAt: now });
+      continue;
+    }
+    attempts.set(id, record.attempt);
+    if (record.phase === 'begun') lost.set(id, record.startedAt ?? now);
+  }
+  return { resumed: { ended, attempts, lost, waitingSince: seen }, entries };
+}

@@ -1,0 +1,446 @@
+import { randomBytes } from 'node:crypto';
+import * as z from 'zod';
+import { RestoreHooksError } from '../core/errors.ts';
+import type { EndedHook } from '../core/executor/state.ts';
+import type { HookId } from '../core/hook.ts';
+import type { JournalEnd } from '../core/journal/batch.ts';
+import {
+  checkHead,
+  decodeBatch,
+  emptyEnd,
+  encodeBatch,
+  endText,
+  headText,
+  parseEnd,
+  unreadable,
+} from '../core/journal/batch.ts';
+import type { JournalEntry, JournalHead } from '../core/journal/entry.ts';
+import { Replay } from '../core/journal/replay.ts';
+import { restoreOwner } from '../core/manifests/job.ts';
+import { journalName, runLabels, runName } from '../core/names.ts';
+import type { RestoreReference } from '../core/report/plan-document.ts';
+import type { Clock, Intent, Journal } from '../ports/ports.ts';
+import { kubeApiError } from './api-error.ts';
+import type { KubeClient, KubeObject } from './client.ts';
+import { paths } from './paths.ts';
+
+/*
+ * A journal is a row of ConfigMaps, its parts. Each write adds one key with what is new, and says in `end` how many
+ * there are by now: the API server sends it on whole to etcd, so a part is small, and the next is begun when it is full.
+ * Every write is conditional on the version that was read or written last. The next part is made, empty, before the
+ * full one is sealed (immutable), so a sealed part always has a successor.
+ */
+
+export type JournalClient = Pick<KubeClient, 'get' | 'create' | 'patch'>;
+
+/** What etcd is given anew with each write, at the most. */
+const PART_BYTES = 64 * 1024;
+const BATCH_BYTES = 32 * 1024;
+/** What a key costs beside its value: itself, and its field manager's note. */
+const KEY_BYTES = 32;
+/** A start that is durable only by itself is worth no write of its own, until it has lasted. */
+const LAZY_MS = 1_000;
+const FIRST_RETRY_MS = 100;
+const LONGEST_RETRY_MS = 5_000;
+const DENIED_AT_MOST = 5;
+const READ_AT_ONCE = 8;
+
+const Part = z.object({
+  metadata: z.object({ resourceVersion: z.string() }),
+  immutable: z.boolean().nullish(),
+  data: z.record(z.string(), z.string()).nullish(),
+});
+type Part = z.infer<typeof Part>;
+
+const batchKey = (batch: number): string => `b${String(batch).padStart(8, '0')}`;
+
+export interface JournaledHook {
+  readonly id: HookId;
+  readonly podUID?: string | undefined;
+}
+
+export interface JournalPlace {
+  readonly restore: RestoreReference;
+  readonly head: JournalHead;
+}
+
+/** A journal as it was read. */
+export interface ReadJournal {
+  readonly replay: Replay;
+  readonly end: JournalEnd;
+  /** The part that is written to. */
+  readonly part: number;
+  readonly resourceVersion: string;
+  readonly bytes: number;
+}
+
+const pathOf = ({ restore, head }: JournalPlace, part: number): string =>
+  paths.configMaps(restore.namespace, journalName(runName(restore.name, head.runID), part));
+
+/** Read a run's journal whole; undefined where there is none. Throws where it isn't one, or not whole. */
+export async function readJournal(
+  client: Pick<JournalClient, 'get'>,
+  place: JournalPlace,
+): Promise<ReadJournal | undefined> {
+  const replay = new Replay(place.head);
+  let end = emptyEnd(place.head);
+  for (let from = 0, count = 1; ; from += count, count = READ_AT_ONCE) {
+    const asked = await Promise.all(Array.from({ length: count }, (_, at) => getPart(client, place, from + at)));
+    for (const [at, early] of asked.entries()) {
+      const part = from + at;
+      if (early === undefined && part === 0) return undefined;
+      // Asked for again, as it may have been made since: where its predecessor is full, it is there.
+      const answer = early ?? (await getPart(client, place, part));
+      if (answer === undefined) throw unreadable(`its part ${part} is missing`);
+      end = foldPart(answer, place, part, replay, end);
+      if (answer.immutable) continue;
+      return { replay, end, part, resourceVersion: answer.metadata.resourceVersion, bytes: sizeOf(answer) };
+    }
+  }
+}
+
+async function getPart(
+  client: Pick<JournalClient, 'get'>,
+  place: JournalPlace,
+  part: number,
+): Promise<Part | undefined> {
+  try {
+    return parsePart(await client.get(pathOf(place, part)), part);
+  } catch (error) {
+    if (error instanceof RestoreHooksError && error.code === 'NOT_FOUND') return undefined;
+    throw error;
+  }
+}
+
+function parsePart(object: KubeObject, part: number): Part {
+  const parsed = Part.safeParse(object);
+  if (parsed.success) return parsed.data;
+  throw unreadable(`its part ${part} is no ConfigMap of ours`);
+}
+
+function foldPart({ data, immutable }: Part, { head }: JournalPlace, part: number, replay: Replay, from: JournalEnd) {
+  const { head: headData, end: endData, ...rest } = data ?? {};
+  checkHead(headData, head, part);
+  const said = parseEnd(endData);
+  const keys = Object.keys(rest).sort();
+  let end = from;
+  for (const key of keys) {
+    if (key !== batchKey(end.batches))
+      throw unreadable(`its part ${part} holds ${key} where batch ${end.batches} is expected`);
+    const decoded = decodeBatch(rest[key] ?? '', end);
+    replay.fold(decoded.entries);
+    end = decoded.end;
+  }
+  // A part that was made before the one before it was full says how far that was then.
+  const isFresh = keys.length === 0 && !immutable && part > 0;
+  if (!isFresh && (said.batches !== end.batches || said.digest !== end.digest)) {
+    throw unreadable(`its part ${part} ends at batch ${end.batches}, not at ${said.batches}`);
+  }
+  return end;
+}
+
+const sizeOf = ({ data }: Part): number =>
+  Object.entries(data ?? {}).reduce((sum, [, value]) => sum + value.length + KEY_BYTES, 0);
+
+function partObject({ restore, head }: JournalPlace, part: number, end: JournalEnd, batches: Record<string, string>) {
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: {
+      name: journalName(runName(restore.name, head.runID), part),
+      namespace: restore.namespace,
+      labels: runLabels(restore.name, head.runID),
+      ownerReferences: [restoreOwner(restore)],
+    },
+    data: { head: headText(head, part), end: endText(end), ...batches },
+  };
+}
+
+/** The run's journal, opened for writing by one runner: whoever else writes to it makes this one stop. */
+export class KubernetesJournal implements Journal {
+  readonly #client: JournalClient;
+  readonly #clock: Clock;
+  readonly #place: JournalPlace;
+  readonly #hooks: ReadonlyMap<HookId, { readonly position: number; readonly podUID: string | undefined }>;
+  readonly #writer = randomBytes(6).toString('hex');
+  #end: JournalEnd;
+  #part: number;
+  #resourceVersion: string;
+  #bytes: number;
+  #entries: JournalEntry[] = [];
+  #recorded: (() => void)[] = [];
+  #whenDurable: (() => void)[] = [];
+  #writing = false;
+  #cancelLazy: (() => void) | undefined;
+  #broken: RestoreHooksError | undefined;
+  #onLost: (error: RestoreHooksError) => void = () => undefined;
+  /** How often it has been written to: for those who measure. */
+  writes = 0;
+
+  private constructor(
+    client: JournalClient,
+    clock: Clock,
+    place: JournalPlace,
+    hooks: readonly JournaledHook[],
+    read: ReadJournal | undefined,
+  ) {
+    this.#client = client;
+    this.#clock = clock;
+    this.#place = place;
+    this.#hooks = new Map(hooks.map(({ id, podUID }, position) => [id, { position, podUID }]));
+    this.#end = read?.end ?? emptyEnd(place.head);
+    this.#part = read?.part ?? 0;
+    this.#resourceVersion = read?.resourceVersion ?? '';
+    this.#bytes = read?.bytes ?? 0;
+  }
+
+  /**
+   * Take the journal: from here on the runner before can't write to it any more, and so starts nothing. `entries`: what
+   * is to be said first. Rejects with `RUN_BY_ANOTHER` where somebody has written to it since it was read.
+   */
+  static async take(
+    client: JournalClient,
+    clock: Clock,
+    place: JournalPlace,
+    hooks: readonly JournaledHook[],
+    read: ReadJournal | undefined,
+    entries: readonly JournalEntry[] = [],
+  ): Promise<KubernetesJournal> {
+    const journal = new KubernetesJournal(client, clock, place, hooks, read);
+    const first: JournalEntry[] = [{ kind: 'claim', at: clock.now() }, ...entries];
+    if (read === undefined) await journal.#create(first);
+    else await journal.#writeAll(first);
+    return journal;
+  }
+
+  /** Write into a dead run's journal that another run has taken over: its runner, should it live, stops. */
+  static async close(
+    client: JournalClient,
+    clock: Clock,
+    place: JournalPlace,
+    read: ReadJournal | undefined,
+    by: string,
+  ): Promise<void> {
+    const journal = new KubernetesJournal(client, clock, place, [], read);
+    const entries: JournalEntry[] = [{ kind: 'closed', by }];
+    if (read === undefined) await journal.#create(entries);
+    else await journal.#writeAll(entries);
+  }
+
+  onLost(lost: (error: RestoreHooksError) => void): void {
+    this.#onLost = lost;
+    if (this.#broken !== undefined) lost(this.#broken);
+  }
+
+  intent(id: HookId, { attempt, at, podUID }: Intent, recorded: () => void): void {
+    const { position, inPod } = this.#hook(id, podUID);
+    this.#recorded.push(recorded);
+    this.#add({ kind: 'intent', hook: position, attempt, at, ...inPod });
+  }
+
+  notStarted(hook: HookId): void {
+    this.#add({ kind: 'not-started', hook: this.#hook(hook).position }, LAZY_MS);
+  }
+
+  started(hook: HookId, at: number): void {
+    this.#add({ kind: 'started', hook: this.#hook(hook).position, at }, LAZY_MS);
+  }
+
+  seen(pod: number, at: number): void {
+    this.#add({ kind: 'seen', pod, at }, LAZY_MS);
+  }
+
+  result(id: HookId, { outcome, startedAt, endedAt, podUID }: EndedHook): void {
+    const { position, inPod } = this.#hook(id, podUID);
+    const started = startedAt === undefined ? {} : { startedAt };
+    this.#add({ kind: 'result', hook: position, outcome, ...started, endedAt, ...inPod });
+  }
+
+  whenDurable(durable: () => void): void {
+    if (this.#broken !== undefined || (!this.#writing && this.#entries.length === 0)) durable();
+    else {
+      this.#whenDurable.push(durable);
+      this.#flush();
+    }
+  }
+
+  /** Somebody else has the run, by another sign: nothing is written any more. */
+  abandon(error: RestoreHooksError): void {
+    if (this.#broken !== undefined) return;
+    this.#broken = error;
+    this.#cancelLazy?.();
+    this.#entries = [];
+    this.#recorded = [];
+    for (const durable of this.#whenDurable.splice(0)) durable();
+    this.#onLost(error);
+  }
+
+  #hook(id: HookId, podUID?: string): { position: number; inPod: { podUID?: string } } {
+    const planned = this.#hooks.get(id);
+    if (planned === undefined) throw new Error(`no hook ${id} in this journal`);
+    const isKnown = podUID === undefined || podUID === planned.podUID;
+    return { position: planned.position, inPod: isKnown ? {} : { podUID } };
+  }
+
+  #add(entry: JournalEntry, withinMs = 0): void {
+    if (this.#broken !== undefined) return;
+    this.#entries.push(entry);
+    if (withinMs === 0) this.#flush();
+    else this.#cancelLazy ??= this.#clock.setTimer(withinMs, () => this.#flush());
+  }
+
+  /** One write at a time; what comes meanwhile is in the next. */
+  #flush(): void {
+    this.#cancelLazy?.();
+    this.#cancelLazy = undefined;
+    if (this.#writing) return;
+    this.#writing = true;
+    // What happens at one instant is written together.
+    this.#clock.soon(() => {
+      this.#drain().catch((error: unknown) => {
+        if (!(error instanceof RestoreHooksError)) throw error;
+        this.abandon(error);
+      });
+    });
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#entries.length > 0 && this.#broken === undefined) {
+      const entries = this.#entries;
+      const recorded = this.#recorded;
+      this.#entries = [];
+      this.#recorded = [];
+      await this.#writeAll(entries);
+      for (const each of recorded) each();
+      // What that has started, or has come to an end by now, goes into the next write.
+      await undefined;
+    }
+    this.#writing = false;
+    for (const durable of this.#whenDurable.splice(0)) durable();
+  }
+
+  async #writeAll(entries: readonly JournalEntry[]): Promise<void> {
+    for (let from = 0; from < entries.length; ) {
+      let to = from;
+      // No entry is longer than this.
+      for (let bytes = 0; to < entries.length && bytes < BATCH_BYTES; to += 1) bytes += 64;
+      await this.#write(entries.slice(from, to));
+      from = to;
+    }
+  }
+
+  async #write(entries: readonly JournalEntry[]): Promise<void> {
+    const { text, end } = encodeBatch(this.#end, this.#writer, entries, this.#clock.now());
+    const key = batchKey(this.#end.batches);
+    const bytes = this.#bytes + text.length + KEY_BYTES;
+    const isFull = bytes >= PART_BYTES;
+    const next = isFull ? await this.#nextPart() : undefined;
+    const part = this.#part;
+    this.writes += 1;
+    this.#resourceVersion = await this.#persist(
+      (resourceVersion) =>
+        this.#client.patch(
+          pathOf(this.#place, part),
+          {
+            metadata: { resourceVersion },
+            data: { [key]: text, end: endText(end) },
+            ...(isFull && { immutable: true }),
+          },
+          'merge',
+          { metadataOnly: true },
+        ),
+      part,
+      ({ data }) => data?.[key] === text && data['end'] === endText(end),
+    );
+    this.#end = end;
+    this.#bytes = bytes;
+    if (next === undefined) return;
+    this.#part += 1;
+    this.#resourceVersion = next;
+    this.#bytes = 0;
+  }
+
+  /** Make the journal, with its first batch; that it is there by now, and not from here, is somebody else's doing. */
+  async #create(entries: readonly JournalEntry[]): Promise<void> {
+    const { text, end } = encodeBatch(this.#end, this.#writer, entries, this.#clock.now());
+    const key = batchKey(0);
+    const object = partObject(this.#place, 0, end, { [key]: text });
+    this.writes += 1;
+    this.#resourceVersion = await this.#persist(
+      () => this.#client.create(paths.configMaps(this.#place.restore.namespace), object),
+      0,
+      ({ data }) => data?.[key] === text && data['end'] === endText(end),
+    );
+    this.#end = end;
+    this.#bytes = text.length + KEY_BYTES;
+  }
+
+  /** An empty part behind this one; one that a runner left before it could use it will do. */
+  async #nextPart(): Promise<string> {
+    const part = this.#part + 1;
+    const object = partObject(this.#place, part, this.#end, {});
+    this.writes += 1;
+    return this.#persist(
+      () => this.#client.create(paths.configMaps(this.#place.restore.namespace), object),
+      part,
+      ({ data, immutable }) => {
+        checkHead(data?.['head'], this.#place.head, part);
+        return !immutable && Object.keys(data ?? {}).length === 2;
+      },
+    );
+  }
+
+  /**
+   * One conditional write, until it has been made: answers the version that it made. What was refused, or went without
+   * an answer, may have been written all the same, also by an earlier try: what stands there decides.
+   */
+  async #persist(
+    send: (resourceVersion: string) => Promise<KubeObject>,
+    part: number,
+    isWritten: (part: Part) => boolean,
+  ): Promise<string> {
+    let denied = 0;
+    for (let pauseMs = FIRST_RETRY_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_RETRY_MS)) {
+      if (this.#broken !== undefined) throw this.#broken;
+      try {
+        const { metadata } = (await send(this.#resourceVersion)) as { metadata?: { resourceVersion?: string } };
+        return metadata?.resourceVersion ?? '';
+      } catch (error) {
+        if (!(error instanceof RestoreHooksError)) throw error;
+        if (error.code === 'FORBIDDEN') {
+          denied += 1;
+          if (denied >= DENIED_AT_MOST) throw error;
+        } else if (error.code === 'NOT_FOUND') throw unreadable('it is gone');
+        else if (error.code === 'INVALID_INPUT' && kubeApiError(error)?.status !== 422) throw error;
+        else if (kubeApiError(error)?.status !== 429) {
+          const now = await this.#now(part);
+          if (now !== undefined && isWritten(now)) return now.metadata.resourceVersion;
+          const isUntouched = now === undefined || now.metadata.resourceVersion === this.#resourceVersion;
+          if (!isUntouched) throw takenOver(this.#place);
+        }
+        await new Promise<void>((resolve) => this.#clock.setTimer(pauseMs, resolve));
+      }
+    }
+  }
+
+  async #now(part: number): Promise<Part | undefined> {
+    for (;;) {
+      if (this.#broken !== undefined) throw this.#broken;
+      try {
+        return await getPart(this.#client, this.#place, part);
+      } catch (error) {
+        if (!(error instanceof RestoreHooksError) || error.code !== 'CLUSTER_UNREACHABLE') throw error;
+        await new Promise<void>((resolve) => this.#clock.setTimer(LONGEST_RETRY_MS, resolve));
+      }
+    }
+  }
+}
+
+const takenOver = ({ restore, head }: JournalPlace): RestoreHooksError =>
+  new RestoreHooksError(
+    'RUN_BY_ANOTHER',
+    `another runner has taken over run ${head.runID} of Restore ${restore.name}`,
+    {
+      hint: `see who: kubectl restorehooks status ${restore.name} -n ${restore.namespace}`,
+    },
+  );

@@ -1,0 +1,175 @@
+import { RestoreHooksError } from '../core/errors.ts';
+import type { Resumed } from '../core/executor/resume.ts';
+import type { HookId } from '../core/hook.ts';
+import type { JournalHead } from '../core/journal/entry.ts';
+import type { OnUnknown } from '../core/journal/resume.ts';
+import { resume } from '../core/journal/resume.ts';
+import type { Restore } from '../core/model/restore.ts';
+import { failedStatus } from '../core/report/dead-run.ts';
+import type { Payload } from '../core/report/payload.ts';
+import type { RunStatus } from '../core/report/run-status.ts';
+import { hasEnded } from '../core/report/run-status.ts';
+import { claimRun, versionOf } from '../kubernetes/claim.ts';
+import type { KubeClient } from '../kubernetes/client.ts';
+import type { JournalPlace } from '../kubernetes/journal.ts';
+import { KubernetesJournal, readJournal } from '../kubernetes/journal.ts';
+import type { HeldLease } from '../kubernetes/lease.ts';
+import { takeLease } from '../kubernetes/lease.ts';
+import { getRestore } from '../kubernetes/restores.ts';
+import { runStatusOf, writeStatus } from '../kubernetes/run-store.ts';
+import type { Clock } from '../ports/ports.ts';
+
+/** Which run is to be carried out, and by whom. */
+export interface RunToTake {
+  readonly runID: string;
+  readonly payload: Payload;
+  /** Who this runner is: `name` for people, `id` never that of another. */
+  readonly claimant: { readonly name: string; readonly id: string };
+  readonly onUnknown: OnUnknown;
+  /** For a run that nobody wrote down: what to write, or throw. */
+  readonly unwritten: (restore: Restore) => RunStatus;
+  readonly warn?: (message: string) => void;
+}
+
+/** A run that is this runner's own. */
+export interface TakenRun {
+  /** As it stood when the run was claimed. */
+  readonly restore: Restore;
+  readonly status: RunStatus;
+  readonly payload: Payload;
+  readonly lease: HeldLease;
+  readonly journal: KubernetesJournal;
+  /** Which of the run's runners this is, from 1. */
+  readonly runner: number;
+  readonly resumed: Resumed;
+}
+
+export type Client = Pick<KubeClient, 'get' | 'create' | 'patch'>;
+
+/**
+ * Make a run this runner's own before it starts anything (contract §6): first the Restore's Lease, then the journal,
+ * which fences off whoever had it, then the status. A run that has ended meanwhile is answered with its status.
+ */
+export async function takeRun(
+  client: Client,
+  clock: Clock,
+  run: RunToTake,
+): Promise<TakenRun | { readonly ended: RunStatus }> {
+  const { runID, payload, claimant } = run;
+  const { restore: reference } = payload.plan;
+  const at = { namespace: reference.namespace, name: reference.name };
+  const statusNow = async () => runStatusOf(await getRestore(client, at.namespace, at.name));
+  const endedHere = async () => {
+    const status = await statusNow();
+    return status?.runID === runID && hasEnded(status) ? status : undefined;
+  };
+  let ended: RunStatus | undefined;
+  const lease = await takeLease(
+    client,
+    clock,
+    { restore: reference, runID, holder: claimant.name },
+    {
+      isOver: async () => {
+        ended = await endedHere();
+        return ended !== undefined;
+      },
+      ...(run.warn && { warn: run.warn }),
+    },
+  ).catch((error: unknown) => failed(client, run, error));
+  if (lease === undefined) return { ended: ended ?? unreachableCode() };
+  try {
+    ended = await endedHere();
+    if (ended !== undefined) {
+      await lease.release();
+      return { ended };
+    }
+    const place = journalPlace(payload, runID);
+    const { journal, runner, resumed } = await takeJournal(client, clock, run, place, await statusNow());
+    const { restore, status } = await claimRun(client, { ...at, runID }, claimant.id, run.unwritten);
+    return { restore, status, payload, lease, journal, runner, resumed };
+  } catch (error) {
+    await lease.release();
+    return failed(client, run, error);
+  }
+}
+
+const unreachableCode = (): never => {
+  throw new Error('a Lease is only given up for a run that has ended');
+};
+
+export const journalPlace = ({ plan }: Pick<Payload, 'plan'>, runID: string): JournalPlace => ({
+  restore: plan.restore,
+  head: { runID, planDigest: plan.digest, hooks: plan.hooks.length },
+});
+
+async function takeJournal(
+  client: Client,
+  clock: Clock,
+  { runID, payload, onUnknown }: RunToTake,
+  place: JournalPlace,
+  standing: RunStatus | undefined,
+): Promise<{ journal: KubernetesJournal; runner: number; resumed: Resumed }> {
+  const hooks = payload.plan.hooks.map(({ id, podUID }) => ({ id: id as HookId, podUID }));
+  const read = await readJournal(client, place);
+  if (read === undefined) {
+    const wasClaimed = standing?.runID === runID && standing.runner.claimedBy !== undefined;
+    if (wasClaimed) {
+      throw new RestoreHooksError('RUN_FAILED', `the journal of run ${runID} is gone: what has been run isn't known`);
+    }
+    if (payload.takesOver !== undefined) await takeOver(client, clock, payload, payload.takesOver, runID);
+    const journal = await KubernetesJournal.take(client, clock, place, hooks, undefined);
+    return { journal, runner: 1, resumed: withLost(NOTHING, payload) };
+  }
+  if (read.replay.closedBy !== undefined) {
+    throw new RestoreHooksError('RUN_BY_ANOTHER', `run ${read.replay.closedBy} has taken over from run ${runID}`);
+  }
+  const { resumed, entries } = resume(read.replay, hooks, onUnknown, clock.now());
+  const journal = await KubernetesJournal.take(client, clock, place, hooks, read, entries);
+  return { journal, runner: read.replay.claims + 1, resumed: withLost(resumed, payload) };
+}
+
+const NOTHING: Resumed = { ended: new Map(), attempts: new Map(), lost: new Map(), waitingSince: new Map() };
+
+/** Commands that may be running since an earlier run, and are run again. */
+const withLost = (resumed: Resumed, { lost = [] }: Payload): Resumed => ({
+  ...resumed,
+  lost: new Map([...lost.map(({ id, since }) => [id as HookId, Date.parse(since)] as const), ...resumed.lost]),
+});
+
+/** End a run for good whose runner died: as it was when its plan was taken into account, or not at all. */
+async function takeOver(
+  client: Client,
+  clock: Clock,
+  { plan }: Payload,
+  { runID, planDigest, hooks, batches }: NonNullable<Payload['takesOver']>,
+  by: string,
+): Promise<void> {
+  const head: JournalHead = { runID, planDigest, hooks };
+  const place = { restore: plan.restore, head };
+  const read = await readJournal(client, place);
+  if (read?.replay.closedBy === by) return;
+  if (read?.replay.closedBy !== undefined || (read?.end.batches ?? 0) !== batches) {
+    throw new RestoreHooksError('RUN_BY_ANOTHER', `run ${runID} has gone on meanwhile; nothing is started`, {
+      hint: 'decide again: kubectl restorehooks apply, or retry',
+    });
+  }
+  await KubernetesJournal.close(client, clock, place, read, by);
+}
+
+/** Say where the run is known that it can't go on; then fail. */
+async function failed(client: Client, { runID, payload }: RunToTake, error: unknown): Promise<never> {
+  if (!(error instanceof RestoreHooksError)) throw error;
+  if (error.code !== 'FORBIDDEN' && error.code !== 'RUN_FAILED') throw error;
+  const { namespace, name } = payload.plan.restore;
+  try {
+    const restore = await getRestore(client, namespace, name);
+    const status = runStatusOf(restore);
+    if (status?.runID === runID && !hasEnded(status)) {
+      const code = error.code === 'FORBIDDEN' ? 'forbidden' : 'error';
+      await writeStatus(client, versionOf(restore, namespace), failedStatus(status, { code, message: error.message }));
+    }
+  } catch (second) {
+    if (!(second instanceof RestoreHooksError)) throw second;
+  }
+  throw error;
+}
