@@ -2,8 +2,12 @@ import { SERVICE_ACCOUNT } from '../shared/core/names.ts';
 import { DEFAULT_IMAGE } from '../shared/core/version.ts';
 import { filenameArg, kubeArgs, outputArg } from './args.ts';
 import { backupArgs } from './backup-args.ts';
-import type { Arguments } from './command.ts';
+import type { Arguments, Flags } from './command.ts';
 import { planArgs } from './plan-input.ts';
+
+export const onlyArg = {
+  only: { type: 'strings', value: 'HOOK|POD', description: 'Only this hook, or this pod; can be repeated' },
+} as const satisfies Flags;
 
 /** How a run is carried out: `apply` and `retry` take the same. */
 export const runnerArgs = {

@@ -19,6 +19,14 @@ export const allCommands: CommandList = {
     summary: "Run a Restore's hooks, and follow the run to its end",
     load: async () => (await import('./commands/apply.ts')).apply,
   },
+  retry: {
+    summary: "Run what did not succeed of a Restore's last run",
+    load: async () => (await import('./commands/retry.ts')).retry,
+  },
+  cancel: {
+    summary: 'Ask a run to stop: nothing more is started',
+    load: async () => (await import('./commands/cancel.ts')).cancel,
+  },
   status: {
     summary: "Show where a Restore's run stands, hook by hook",
     load: async () => (await import('./commands/status.ts')).status,

@@ -125,7 +125,7 @@ export async function asDead(
   rows: readonly RunHook[],
 ): Promise<{ status: RunStatus; rows: RunHook[] }> {
   // One that was suspended on purpose hasn't failed: the next runner goes on.
-  if (status.suspendedAt !== undefined) return { status, rows: [...rows] };
+  if (status.suspendedAt !== undefined && status.runner.kind === 'local') return { status, rows: [...rows] };
   const { rows: known } = await knownRows(client, context.clock, restore, status, rows);
   const cause = status.runner.kind === 'job' ? await causeOfDeath(client, namespace, status) : undefined;
   const what =

@@ -52,3 +52,17 @@ export async function withCluster<T>(
 
 export const usage = (message: string, hint?: string): RestoreHooksError =>
   new RestoreHooksError('INVALID_ARGUMENT', message, hint === undefined ? {} : { hint });
+
+/** What only a Job can do. */
+export function requireRunnerFlags({ runner, noWait, dryRun }: RunnerFlags): void {
+  if (runner === 'job') return;
+  if (noWait) throw usage('--no-wait goes with --runner=job', 'a local run ends with this process');
+  if (dryRun === undefined) return;
+  throw usage('--dry-run goes with --runner=job', 'see what would be run with: kubectl restorehooks plan');
+}
+
+interface RunnerFlags {
+  readonly runner: 'job' | 'local';
+  readonly noWait: boolean;
+  readonly dryRun: string | undefined;
+}

@@ -4,7 +4,7 @@ import type { CommandResult } from '../command.ts';
 import { defineCommand } from '../command.ts';
 import { readHookFiles } from '../plan-input.ts';
 import { applyInput } from '../saved-plan.ts';
-import { usage, withCluster } from '../session.ts';
+import { requireRunnerFlags, withCluster } from '../session.ts';
 
 export const apply = defineCommand({
   args: applyArgs,
@@ -22,10 +22,7 @@ export const apply = defineCommand({
 
   async run({ restore: given, ...args }, context): Promise<CommandResult> {
     const input = await applyInput(given, args, context);
-    if (args.runner === 'local' && args.noWait)
-      throw usage('--no-wait goes with --runner=job', 'a local run ends with this process');
-    if (args.runner === 'local' && args.dryRun !== undefined)
-      throw usage('--dry-run goes with --runner=job', 'see what would be run with: kubectl restorehooks plan');
+    requireRunnerFlags(args);
     const hookFiles = await readHookFiles(args.hooks, context);
     return withCluster({ ...args, namespace: input.namespace }, context, (session) =>
       new Application(session, input, args, context, hookFiles).run(),

@@ -85,8 +85,12 @@ export async function hasDied(
     status.runner.claimedBy === undefined && clock.now() - Date.parse(status.createdAt) <= LAUNCH_MS;
   if (status.runner.kind === 'local') {
     if (mayBeLaunching) return false;
-    const holder = await holderOf(client, clock, restore, patient);
-    return holder?.runID !== status.runID;
+    try {
+      return (await holderOf(client, clock, restore, patient))?.runID !== status.runID;
+    } catch (error) {
+      if (error instanceof RestoreHooksError && error.code === 'FORBIDDEN') return false;
+      throw error;
+    }
   }
   try {
     const job = await client.get(paths.jobs(restore.namespace, status.runner.name));

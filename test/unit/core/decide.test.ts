@@ -56,7 +56,7 @@ const other = { digest: 'sha256:2', hooks: [one, two] };
 
 describe('apply', () => {
   test('starts where nothing has run', () => {
-    assert.deepEqual(decide(undefined, same, false), { action: 'start', kept: [], difference: [] });
+    assert.deepEqual(decide(undefined, same, false), { action: 'start', kept: [], difference: [], lost: [] });
   });
 
   test('follows a run of the same plan, and refuses beside any other', () => {
@@ -69,7 +69,7 @@ describe('apply', () => {
   test('shows a run of the same plan that has ended, and starts over only when asked', () => {
     const ended = { status: statusOf(), rows: [rowOf(one)], died: false };
     assert.equal(decide(ended, same, false).action, 'show');
-    assert.deepEqual(decide(ended, same, true), { action: 'start', kept: [], difference: [] });
+    assert.deepEqual(decide(ended, same, true), { action: 'start', kept: [], difference: [], lost: [] });
   });
 
   test('starts anew where nothing was executed', () => {
@@ -84,6 +84,7 @@ describe('apply', () => {
       action: 'start',
       kept: [rowOf(one)],
       difference: ['+ ns/p/a/two/0', '- ns/p/a/gone/0'],
+      lost: [],
     });
   });
 
@@ -93,6 +94,7 @@ describe('apply', () => {
       action: 'start',
       kept: [],
       difference: ['~ ns/p/a/one/0 (another pod)', '~ ns/p/a/two/0 (another command)'],
+      lost: [],
     });
   });
 
@@ -104,6 +106,7 @@ describe('apply', () => {
       action: 'start',
       kept: [rowOf(one)],
       difference: [],
+      lost: [],
     });
   });
 });

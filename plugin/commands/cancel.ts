@@ -1,0 +1,26 @@
+import { kubeArgs } from '../args.ts';
+import { defineCommand } from '../command.ts';
+import { withCluster } from '../session.ts';
+
+export const cancel = defineCommand({
+  args: {
+    grace: {
+      type: 'duration',
+      value: 'DURATION',
+      description: 'How long to wait for running hooks; then they are dropped, and Unknown (default: until they end)',
+    },
+    ...kubeArgs,
+  },
+  positionals: { restore: { description: 'The Restore' } },
+  examples: [
+    ['cancel nightly', 'start nothing more; running hooks end'],
+    ['cancel nightly --grace=30s', 'and are dropped after 30 seconds'],
+  ],
+  details: 'Returns at once; "status -w" follows the run to its end. What has not started by then is NotExecuted.',
+
+  run: ({ restore: name, grace, ...args }, context) =>
+    withCluster(args, context, async (session) => {
+      const { requestCancel } = await import('../request-cancel.ts');
+      return { view: { kind: 'text', text: `${await requestCancel(session, name, context, grace)}\n` } };
+    }),
+});

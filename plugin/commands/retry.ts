@@ -1,0 +1,23 @@
+import { onlyArg, runnerArgs } from '../apply-args.ts';
+import { defineCommand } from '../command.ts';
+import { requireRunnerFlags, withCluster } from '../session.ts';
+
+export const retry = defineCommand({
+  args: { ...onlyArg, ...runnerArgs },
+  positionals: { restore: { description: 'The Restore' } },
+  examples: [
+    ['retry nightly', 'run what did not succeed, in the same order and under the same rules'],
+    ['retry nightly --only shop/web-0', 'the same for one pod'],
+    ['retry nightly --on-unknown=rerun', 'also what may have been running when the runner died'],
+  ],
+  details:
+    'Hooks that succeeded are kept. A run whose runner died is gone on with: what was running then is Unknown, and run again only with --on-unknown=rerun.',
+
+  run({ restore, only, ...args }, context) {
+    requireRunnerFlags(args);
+    return withCluster(args, context, async (session) => {
+      const { Retry } = await import('../retry.ts');
+      return new Retry(session, restore, args, only, context).run();
+    });
+  },
+});

@@ -1,0 +1,42 @@
+import { RestoreHooksError } from '../shared/core/errors.ts';
+import { ANNOTATION } from '../shared/core/names.ts';
+import { cancelText } from '../shared/core/report/cancel-request.ts';
+import { restoreReference } from '../shared/core/report/make-plan-document.ts';
+import { hasEnded } from '../shared/core/report/run-status.ts';
+import { missingRights, rightText } from '../shared/kubernetes/access.ts';
+import { hasDied } from '../shared/kubernetes/earlier-run.ts';
+import { paths } from '../shared/kubernetes/paths.ts';
+import { getRestore } from '../shared/kubernetes/restores.ts';
+import { MANAGER, runStatusOf } from '../shared/kubernetes/run-store.ts';
+import type { Context } from './context.ts';
+import type { Session } from './session.ts';
+
+/** Ask the Restore's run to stop, if there is one that goes on. Answers what to say. */
+export async function requestCancel(
+  session: Session,
+  name: string,
+  context: Context,
+  graceMs: number | undefined,
+): Promise<string> {
+  const { client, namespace } = session;
+  const restore = await getRestore(client, namespace, name);
+  const status = runStatusOf(restore);
+  if (status === undefined) return `there has been no run of Restore ${name}: nothing to cancel`;
+  if (hasEnded(status)) return `run ${status.runID} has ended (${status.phase}): nothing to cancel`;
+  if (await hasDied(client, context.clock, restoreReference(restore, namespace), status, true)) {
+    const why = status.suspendedAt === undefined ? 'its runner died' : 'it was suspended';
+    return `run ${status.runID} is not going on (${why}): nothing to cancel`;
+  }
+  const right = { group: 'velero.io', resource: 'restores', verb: 'patch', namespace };
+  const missing = await missingRights(client, [right]);
+  if (missing.length > 0) {
+    throw new RestoreHooksError('FORBIDDEN', `you may not ${missing.map(rightText).join(', ')}`, {
+      hint: 'ask for this right, or choose another --context or --as; nothing has been changed',
+    });
+  }
+  const annotations = { [ANNOTATION.cancelRequested]: cancelText(status.runID, graceMs) };
+  await client.patch(paths.restores(namespace, name), { metadata: { annotations } }, 'merge', {
+    fieldManager: MANAGER,
+  });
+  return `run ${status.runID} is asked to stop: nothing more is started, running hooks end`;
+}
