@@ -95,14 +95,15 @@ async function run(client: KubeClient, config: RunnerConfig, env: Env, log: Logg
     warn: (what, error) => log.warn(what, { code: error.code, reason: error.message }),
   });
   const graceMs = Math.max(1, Number(env['TERMINATION_GRACE_SECONDS'] ?? 30) - LAST_WORDS_SECONDS) * 1000;
+  let dropLater = (): void => undefined;
   const onTerminate = () => {
     log.warn('asked to end: nothing more is started, the next runner goes on');
     started.suspend();
-    systemClock.setTimer(graceMs, () => started.drop());
+    dropLater = systemClock.setTimer(graceMs, () => started.drop());
   };
   process.once('SIGTERM', onTerminate);
   process.once('SIGINT', onTerminate);
-  const { status: last } = await started.done;
+  const { status: last } = await started.done.finally(() => dropLater());
   if (!hasEnded(last)) {
     log.info('run suspended', { runID, counts: last.counts });
     return SUSPENDED_EXIT_CODE;

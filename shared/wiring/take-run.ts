@@ -1,7 +1,7 @@
 import { RestoreHooksError } from '../core/errors.ts';
 import type { Resumed } from '../core/executor/resume.ts';
 import type { HookId } from '../core/hook.ts';
-import type { JournalHead } from '../core/journal/entry.ts';
+import type { JournalEntry, JournalHead } from '../core/journal/entry.ts';
 import type { OnUnknown } from '../core/journal/resume.ts';
 import { resume } from '../core/journal/resume.ts';
 import type { Restore } from '../core/model/restore.ts';
@@ -11,7 +11,7 @@ import type { RunStatus } from '../core/report/run-status.ts';
 import { hasEnded } from '../core/report/run-status.ts';
 import { claimRun, versionOf } from '../kubernetes/claim.ts';
 import type { KubeClient } from '../kubernetes/client.ts';
-import type { JournalPlace } from '../kubernetes/journal.ts';
+import type { JournaledHook, JournalPlace } from '../kubernetes/journal.ts';
 import { KubernetesJournal, readJournal } from '../kubernetes/journal.ts';
 import type { HeldLease } from '../kubernetes/lease.ts';
 import { takeLease } from '../kubernetes/lease.ts';
@@ -117,24 +117,28 @@ async function takeJournal(
       throw new RestoreHooksError('RUN_FAILED', `the journal of run ${runID} is gone: what has been run isn't known`);
     }
     if (payload.takesOver !== undefined) await takeOver(client, clock, payload, payload.takesOver, runID);
-    const journal = await KubernetesJournal.take(client, clock, place, hooks, undefined);
-    return { journal, runner: 1, resumed: withLost(NOTHING, payload) };
+    const { resumed, entries } = begin(payload, hooks);
+    const journal = await KubernetesJournal.take(client, clock, place, hooks, undefined, entries);
+    return { journal, runner: 1, resumed };
   }
   if (read.replay.closedBy !== undefined) {
     throw new RestoreHooksError('RUN_BY_ANOTHER', `run ${read.replay.closedBy} has taken over from run ${runID}`);
   }
   const { resumed, entries } = resume(read.replay, hooks, onUnknown, clock.now());
   const journal = await KubernetesJournal.take(client, clock, place, hooks, read, entries);
-  return { journal, runner: read.replay.claims + 1, resumed: withLost(resumed, payload) };
+  return { journal, runner: read.replay.claims + 1, resumed };
 }
 
-const NOTHING: Resumed = { ended: new Map(), attempts: new Map(), lost: new Map(), waitingSince: new Map() };
-
-/** Commands that may be running since an earlier run, and are run again. */
-const withLost = (resumed: Resumed, { lost = [] }: Payload): Resumed => ({
-  ...resumed,
-  lost: new Map([...lost.map(({ id, since }) => [id as HookId, Date.parse(since)] as const), ...resumed.lost]),
-});
+/** A new run, which may know of commands that an earlier one has left. */
+function begin({ lost = [] }: Payload, hooks: readonly JournaledHook[]) {
+  const since = new Map(lost.map((hook) => [hook.id as HookId, Date.parse(hook.since)]));
+  const entries = hooks.flatMap(({ id }, hook): JournalEntry[] => {
+    const at = since.get(id);
+    return at === undefined ? [] : [{ kind: 'lost', hook, since: at }];
+  });
+  const resumed: Resumed = { ended: new Map(), attempts: new Map(), lost: since, waitingSince: new Map() };
+  return { resumed, entries };
+}
 
 /** End a run for good whose runner died: as it was when its plan was taken into account, or not at all. */
 async function takeOver(

@@ -77,7 +77,7 @@ export class World {
         this.witness?.told(event);
         tell(event);
       };
-      const listedAt = this.random.time(2_000);
+      const listedAt = this.clock.now() + this.random.time(2_000);
       for (const { events } of this.#scripts) {
         // What came before the listing is seen as it stands then.
         const listed = events.findLast(({ at }) => at <= listedAt);

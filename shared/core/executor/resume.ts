@@ -1,4 +1,4 @@
-import type { HookId, PlannedHook } from '../hook.ts';
+import type { HookId, HookOutcome, PlannedHook } from '../hook.ts';
 import type { EndedHook, HookState, RunOptions } from './state.ts';
 
 /** What the runners before this one have done of a run, as its journal has it. */
@@ -11,6 +11,12 @@ export interface Resumed {
   /** When the wait timeouts of a pod began, by its index. */
   readonly waitingSince: ReadonlyMap<number, number>;
 }
+
+export const RUNNER_DIED: HookOutcome = {
+  state: 'Unknown',
+  reason: 'runner-died',
+  message: 'the runner died; the command may have been started',
+};
 
 /** It was begun by a runner that is gone: it may have run, and may be running. */
 export const isLost = ({ phase, outcome }: HookState & { phase: 'Ended' }): boolean =>

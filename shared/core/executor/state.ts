@@ -106,6 +106,8 @@ export interface RunState {
   readonly pods: PodRun[];
   readonly podIndex: ReadonlyMap<PodKey, number>;
   readonly places: ReadonlyMap<HookId, { readonly pod: number; readonly at: number }>;
+  /** Hooks that are pending again although a runner before this one may have started them. */
+  readonly lost: ReadonlySet<HookId>;
   /** Pods with a hook that may start as soon as a slot is free; may hold pods that no longer have one. */
   readonly ready: ReadyPods;
   readonly counts: Counts;
@@ -170,6 +172,7 @@ export function createRun(hooks: readonly PlannedHook[], options: RunOptions): R
     pods,
     podIndex: new Map(pods.map(({ key, index }) => [key, index])),
     places: new Map(pods.flatMap((pod) => pod.hooks.map((hook, at) => [hook.id, { pod: pod.index, at }]))),
+    lost: new Set(options.resumed?.lost.keys()),
     ready: new ReadyPods(),
     counts: noCounts(hooks.length),
     active: 0,

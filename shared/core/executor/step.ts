@@ -5,7 +5,7 @@ import { difference } from './difference.ts';
 import { hookOutcome } from './hook-outcome.ts';
 import { initHookState } from './init-hook.ts';
 import type { Effect, Fact, PodLeft, RunFailure } from './protocol.ts';
-import { isLost } from './resume.ts';
+import { isLost, RUNNER_DIED } from './resume.ts';
 import type { Creation, HookState, PodRun, RunState, UpSince } from './state.ts';
 import { countOf, hookAt, isActive, isCreating, isFail, noteOutcome, stateOf, stoppedBy } from './state.ts';
 import { waitingFor } from './waiting-for.ts';
@@ -88,8 +88,17 @@ class Change {
 
   end(index: number, at: number, outcome: HookOutcome): void {
     const state = stateOf(this.pod(index), at);
+    // What a dead runner may have started may have been executed, whatever keeps it from running again.
+    const isUnexecuted =
+      outcome.state === 'NotExecuted' || (outcome.state === 'TimedOut' && outcome.reason === 'waiting');
+    const isLostNow = isUnexecuted && this.run.lost.has(hookAt(this.pod(index), at).id);
     const startedAt = state.phase === 'Running' ? { startedAt: state.startedAt } : {};
-    this.setHook(index, at, { phase: 'Ended', outcome, ...startedAt, endedAt: this.at });
+    this.setHook(index, at, {
+      phase: 'Ended',
+      outcome: isLostNow ? RUNNER_DIED : outcome,
+      ...startedAt,
+      endedAt: this.at,
+    });
   }
 }
 

@@ -50,8 +50,9 @@ export function encodeBatch(
   entries: readonly JournalEntry[],
   at: number,
 ): { readonly text: string; readonly end: JournalEnd } {
-  const batch = { v: JOURNAL_VERSION, n: end.batches, p: end.digest, w: writer, t: at };
-  const text = JSON.stringify({ ...batch, e: entries.map((entry) => entryTuple(entry, at)) });
+  const t = Math.round(at);
+  const batch = { v: JOURNAL_VERSION, n: end.batches, p: end.digest, w: writer, t };
+  const text = JSON.stringify({ ...batch, e: entries.map((entry) => entryTuple(entry, t)) });
   return { text, end: { batches: end.batches + 1, digest: digestOf(text) } };
 }
 

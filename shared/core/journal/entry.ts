@@ -14,6 +14,8 @@ export type JournalEntry =
   | { readonly kind: 'seen'; readonly pod: number; readonly at: number }
   /** The hook is about to be started. */
   | ({ readonly kind: 'intent'; readonly hook: number; readonly attempt: number; readonly at: number } & InPod)
+  /** An earlier run may have started the hook, by then at the latest; it is pending all the same. */
+  | { readonly kind: 'lost'; readonly hook: number; readonly since: number }
   /** The intent is taken back: provably not started. */
   | { readonly kind: 'not-started'; readonly hook: number }
   /** The command may be running since. */
@@ -51,6 +53,7 @@ const TUPLES = {
   x: z.tuple([z.literal('x'), z.string()]),
   p: z.tuple([z.literal('p'), position, instant]),
   i: z.tuple([z.literal('i'), position, z.int().check(z.positive()), instant, z.optional(z.string())]),
+  l: z.tuple([z.literal('l'), position, instant]),
   n: z.tuple([z.literal('n'), position]),
   s: z.tuple([z.literal('s'), position, instant]),
   r: z.tuple([z.literal('r'), position, z.string(), instant, z.optional(z.nullable(instant)), z.optional(z.string())]),
@@ -59,24 +62,27 @@ const TUPLES = {
 type Tuple = z.infer<(typeof TUPLES)[keyof typeof TUPLES]>;
 
 export function entryTuple(entry: JournalEntry, base: number): Tuple {
+  const since = (at: number): number => Math.round(at - base);
   switch (entry.kind) {
     case 'claim':
-      return ['c', entry.at - base];
+      return ['c', since(entry.at)];
     case 'closed':
       return ['x', entry.by];
     case 'seen':
-      return ['p', entry.pod, entry.at - base];
+      return ['p', entry.pod, since(entry.at)];
     case 'intent':
-      return ['i', entry.hook, entry.attempt, entry.at - base, ...uid(entry)];
+      return ['i', entry.hook, entry.attempt, since(entry.at), ...uid(entry)];
+    case 'lost':
+      return ['l', entry.hook, since(entry.since)];
     case 'not-started':
       return ['n', entry.hook];
     case 'started':
-      return ['s', entry.hook, entry.at - base];
+      return ['s', entry.hook, since(entry.at)];
     case 'result': {
       const { hook, outcome, startedAt, endedAt, podUID } = entry;
-      const common = ['r', hook, outcomeCode(outcome), endedAt - base] as const;
+      const common = ['r', hook, outcomeCode(outcome), since(endedAt)] as const;
       if (startedAt === undefined && podUID === undefined) return [...common];
-      return [...common, startedAt === undefined ? null : startedAt - base, ...uid(entry)];
+      return [...common, startedAt === undefined ? null : since(startedAt), ...uid(entry)];
     }
   }
 }
@@ -101,6 +107,8 @@ function entryOfTuple(tuple: Tuple, base: number): JournalEntry | undefined {
       return { kind: 'seen', pod: tuple[1], at: base + tuple[2] };
     case 'i':
       return { kind: 'intent', hook: tuple[1], attempt: tuple[2], at: base + tuple[3], ...inPod(tuple[4]) };
+    case 'l':
+      return { kind: 'lost', hook: tuple[1], since: base + tuple[2] };
     case 'n':
       return { kind: 'not-started', hook: tuple[1] };
     case 's':
@@ -118,22 +126,22 @@ function entryOfTuple(tuple: Tuple, base: number): JournalEntry | undefined {
 const inPod = (podUID: string | undefined): InPod => (podUID === undefined ? {} : { podUID });
 
 const STATES = { F: 'Failed', T: 'TimedOut', N: 'NotExecuted', U: 'Unknown' } as const;
-const REASONS: ReadonlySet<string> = new Set<Reason>([
-  'exit',
-  'error',
-  'waiting',
-  'executing',
-  'aborted',
-  'canceled',
-  'no-such-container',
-  'empty-command',
-  'pod-deleted',
-  'pod-replaced',
-  'pod-finished',
-  'not-injected',
-  'connection-lost',
-  'runner-died',
-]);
+const REASONS: Readonly<Record<Reason, true>> = {
+  exit: true,
+  error: true,
+  waiting: true,
+  executing: true,
+  aborted: true,
+  canceled: true,
+  'no-such-container': true,
+  'empty-command': true,
+  'pod-deleted': true,
+  'pod-replaced': true,
+  'pod-finished': true,
+  'not-injected': true,
+  'connection-lost': true,
+  'runner-died': true,
+};
 
 /** `S`, `S?` (unproven), `S-` (without an exit code), `F/exit/3`, `U/connection-lost`. */
 function outcomeCode(outcome: HookOutcome): string {
@@ -148,7 +156,7 @@ function outcomeOf(code: string): HookOutcome | undefined {
   if (code === 'S-') return { state: 'Succeeded' };
   if (code === 'S?') return { state: 'Succeeded', exitCode: 0, unproven: true };
   const [, state = '', reason = '', exitCode] = /^([FTNU])\/([a-z-]+)(?:\/(-?\d+))?$/.exec(code) ?? [];
-  if (!Object.hasOwn(STATES, state) || !REASONS.has(reason)) return undefined;
+  if (!Object.hasOwn(STATES, state) || !Object.hasOwn(REASONS, reason)) return undefined;
   return {
     state: STATES[state as keyof typeof STATES],
     reason: reason as Reason,

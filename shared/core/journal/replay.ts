@@ -20,6 +20,8 @@ export class Replay {
   readonly hooks = new Map<number, HookRecord>();
   /** When the pods with a wait timeout were first seen. */
   readonly seen = new Map<number, number>();
+  /** Hooks that are pending although a runner that is gone may have started them, by when that was at the latest. */
+  readonly lost = new Map<number, number>();
   /** The run that has taken over, if one has. */
   closedBy: string | undefined;
   claims = 0;
@@ -63,10 +65,14 @@ export class Replay {
       case 'intent': {
         const { kind: _, hook: __, ...intent } = entry;
         if (before?.phase === 'begun' && this.#begunUnder.get(hook) === this.claims) throw isOdd('is begun twice');
+        if (before?.phase === 'begun') this.lost.set(hook, before.startedAt ?? entry.at);
         this.#begunUnder.set(hook, this.claims);
         this.hooks.set(hook, { phase: 'begun', ...intent });
         return;
       }
+      case 'lost':
+        this.lost.set(hook, entry.since);
+        return;
       case 'started':
         if (before?.phase !== 'begun') throw isOdd('is started without being begun');
         this.hooks.set(hook, { ...before, startedAt: entry.at });

@@ -1,21 +1,16 @@
 import type { Resumed } from '../executor/resume.ts';
+import { RUNNER_DIED } from '../executor/resume.ts';
 import type { EndedHook } from '../executor/state.ts';
-import type { HookId, HookOutcome, PlannedHook } from '../hook.ts';
+import type { HookId, PlannedHook } from '../hook.ts';
 import type { JournalEntry } from './entry.ts';
 import type { Replay } from './replay.ts';
 
 /** What becomes of a hook that was running when its runner died (contract §6). */
 export type OnUnknown = 'fail' | 'rerun';
 
-export const RUNNER_DIED: HookOutcome = {
-  state: 'Unknown',
-  reason: 'runner-died',
-  message: 'the runner died; the command may have been started',
-};
-
 /** How a run goes on from its journal, and what has to be written into it before anything else. */
 export function resume(
-  { hooks: records, seen }: Pick<Replay, 'hooks' | 'seen'>,
+  { hooks: records, lost: earlierLost, seen }: Pick<Replay, 'hooks' | 'lost' | 'seen'>,
   hooks: readonly Pick<PlannedHook, 'id'>[],
   onUnknown: OnUnknown,
   now: number,
@@ -26,6 +21,8 @@ export function resume(
   const entries: JournalEntry[] = [];
   for (const [hook, { id }] of hooks.entries()) {
     const record = records.get(hook);
+    const since = earlierLost.get(hook);
+    if (since !== undefined) lost.set(id, since);
     if (record === undefined) continue;
     if (record.phase === 'ended') {
       const { phase: _, outcome, ...when } = record;
@@ -40,7 +37,7 @@ export function resume(
       continue;
     }
     attempts.set(id, record.attempt);
-    if (record.phase === 'begun') lost.set(id, record.startedAt ?? now);
+    if (record.phase === 'begun') lost.set(id, Math.max(record.startedAt ?? now, since ?? 0));
   }
   return { resumed: { ended, attempts, lost, waitingSince: seen }, entries };
 }

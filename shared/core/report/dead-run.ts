@@ -14,7 +14,7 @@ const NEVER = 'the runner died before it was started';
  */
 export function rowsOfDeadRun(
   rows: readonly RunHook[],
-  journal: Pick<Replay, 'hooks'> | undefined,
+  journal: Pick<Replay, 'hooks' | 'lost'> | undefined,
   wasClaimed: boolean,
   now: number,
 ): RunHook[] {
@@ -28,7 +28,7 @@ export function rowsOfDeadRun(
       const inPod = podUID === undefined ? {} : { podUID };
       return { ...rest, ...inPod, ...outcome, ...started, finishedAt: formatInstant(endedAt) };
     }
-    const isUntouched = journal === undefined ? !wasClaimed : record?.phase !== 'begun';
+    const isUntouched = journal === undefined ? !wasClaimed : record?.phase !== 'begun' && !journal.lost.has(position);
     if (isUntouched) return { ...rest, state: 'NotExecuted' as const, reason: 'runner-died' as const, message: NEVER };
     const { startedAt, podUID } = record?.phase === 'begun' ? record : {};
     const started = {

@@ -1,0 +1,283 @@
+import type { ExecOutcome, HookId, PlannedExecHook } from '../../shared/core/hook.ts';
+import { podKey } from '../../shared/core/hook.ts';
+import type { JournalEnd } from '../../shared/core/journal/batch.ts';
+import { decodeBatch, emptyEnd } from '../../shared/core/journal/batch.ts';
+import type { JournaledResult } from '../../shared/core/journal/entry.ts';
+import { Replay } from '../../shared/core/journal/replay.ts';
+import { ANNOTATION } from '../../shared/core/names.ts';
+import type { Payload } from '../../shared/core/report/payload.ts';
+import type { RunHook } from '../../shared/core/report/run-document.ts';
+import { joinReport } from '../../shared/core/report/run-document.ts';
+import type { RunStatus } from '../../shared/core/report/run-status.ts';
+import { hasEnded, parseRunStatus } from '../../shared/core/report/run-status.ts';
+import type { KubeObject } from '../../shared/kubernetes/client.ts';
+import { paths } from '../../shared/kubernetes/paths.ts';
+import { readReportParts } from '../../shared/kubernetes/run-store.ts';
+import type { DurableWorld } from './durable-world.ts';
+
+/** One request to run a command, as the world knows it. */
+interface Asked {
+  readonly run: string;
+  readonly runner: string;
+  readonly at: number;
+  startedAt: number | undefined;
+  outcome: ExecOutcome | undefined;
+  endedAt: number | undefined;
+}
+
+interface RunRecord {
+  readonly replay: Replay;
+  end: JournalEnd;
+  final: RunStatus | undefined;
+  failed: HookId | undefined;
+  readonly isRetry: boolean;
+  readonly kept: ReadonlySet<string>;
+}
+
+/** Two runners' clocks differ by this much at the most. */
+const SKEW_MS = 1_500;
+
+/** INVARIANTS.md, checked: from the commands that were asked for, and from what stands in the API server. */
+export class DurableInvariants {
+  broken: string | undefined;
+  readonly #world: DurableWorld;
+  readonly #asked = new Map<HookId, Asked[]>();
+  readonly #runs = new Map<string, RunRecord>();
+  readonly #claims = new Map<string, number>();
+  readonly #positions: ReadonlyMap<HookId, number>;
+  #settled = false;
+  #cancelAsked = false;
+
+  constructor(world: DurableWorld) {
+    this.#world = world;
+    this.#positions = new Map(world.world.hooks.map(({ id }, position) => [id, position]));
+    this.planned(world.payload, 'run1', false);
+  }
+
+  planned({ plan, kept }: Payload, runID: string, isRetry: boolean): void {
+    const head = { runID, planDigest: plan.digest, hooks: plan.hooks.length };
+    this.#runs.set(runID, {
+      replay: new Replay(head),
+      end: emptyEnd(head),
+      final: undefined,
+      failed: undefined,
+      isRetry,
+      kept: new Set(kept.map(({ id }) => id)),
+    });
+  }
+
+  claimed(runner: string, claims: number): void {
+    this.#claims.set(runner, claims);
+  }
+
+  cancelAsked(): void {
+    this.#cancelAsked = true;
+  }
+
+  settled(rows: readonly RunHook[]): void {
+    this.#settled = true;
+    this.#checkRows(rows);
+  }
+
+  /* ---- commands ---- */
+
+  asked(runner: string, run: string, hook: PlannedExecHook): void {
+    const { id } = hook;
+    const now = this.#now;
+    const record = this.#run(run);
+    const before = this.#of(id);
+    for (const other of before) {
+      const isProvablyNot = other.outcome?.kind === 'notStarted';
+      const mayAgain =
+        isProvablyNot ||
+        (this.#world.onUnknown === 'rerun' && other.runner !== runner) ||
+        (record.isRetry && other.run !== run);
+      this.#check('D1', mayAgain, () => `${id} is started by ${other.runner}, and again by ${runner}`);
+    }
+    const position = this.#positions.get(id) ?? -1;
+    const durable = record.replay.hooks.get(position);
+    this.#check('D2', durable?.phase === 'begun', () => `${id} starts, durable is ${JSON.stringify(durable)}`);
+    this.#checkPod(hook);
+    this.#check('D4', record.failed === undefined, () => `${id} starts although ${record.failed} failed`);
+    const isLast = record.replay.claims === this.#claims.get(runner) && record.replay.closedBy === undefined;
+    this.#check('D5', isLast, () => `${runner} starts ${id} although ${run} was taken over`);
+    this.#check('D6', !record.kept.has(id), () => `${id} is kept, and started`);
+    for (const each of this.#runs.values()) {
+      const known = each.replay.hooks.get(position);
+      const hasSucceeded = known?.phase === 'ended' && known.outcome.state === 'Succeeded';
+      this.#check('D6', !hasSucceeded, () => `${id} has succeeded, and is started`);
+    }
+    this.#check('D8', record.final === undefined, () => `${id} starts after the end of ${run}`);
+    before.push({ run, runner, at: now, startedAt: undefined, outcome: undefined, endedAt: undefined });
+  }
+
+  #checkPod(hook: PlannedExecHook): void {
+    const key = podKey(hook.namespace, hook.pod);
+    for (const other of this.#world.world.hooks) {
+      if (podKey(other.namespace, other.pod) !== key) continue;
+      for (const { at, startedAt = at, endedAt } of this.#of(other.id)) {
+        if (endedAt !== undefined) continue;
+        const until = startedAt + (other.execTimeoutMs ?? Number.POSITIVE_INFINITY);
+        this.#check(
+          'D3',
+          this.#now >= until - SKEW_MS,
+          () => `${hook.id} starts beside ${other.id}, which may run until ${until}`,
+        );
+      }
+      const isBehind = other.container === hook.container && other.index < hook.index;
+      if (isBehind) {
+        this.#check('D3', this.#hasEnded(other.id), () => `${hook.id} starts before ${other.id}`);
+      }
+    }
+  }
+
+  #hasEnded(id: HookId): boolean {
+    const position = this.#positions.get(id) ?? -1;
+    return [...this.#runs.values()].some(
+      ({ replay, kept }) => kept.has(id) || replay.hooks.get(position)?.phase === 'ended',
+    );
+  }
+
+  started(id: HookId): void {
+    const last = this.#of(id).at(-1);
+    if (last !== undefined) last.startedAt = this.#now;
+  }
+
+  ended(_run: string, id: HookId, outcome: ExecOutcome, _isTold: boolean): void {
+    const last = this.#of(id).at(-1);
+    if (last === undefined) return;
+    last.outcome = outcome;
+    last.endedAt = this.#now;
+  }
+
+  dropped(_id: HookId): void {
+    // The command goes on; whoever starts another beside it has to wait for its time to pass.
+  }
+
+  /* ---- what stands ---- */
+
+  written(path: string, object: KubeObject): void {
+    try {
+      if (/\/configmaps\/.*-journal-\d+$/.test(path)) this.#journal(path, object);
+      else if (path === paths.restores('velero', 'nightly')) this.#restore(object);
+    } catch (error) {
+      this.broken ??= error instanceof Error ? (error.stack ?? error.message) : String(error);
+    }
+  }
+
+  #journal(path: string, object: KubeObject): void {
+    const runID = /-(run\d+)-journal-\d+$/.exec(path)?.[1] ?? '';
+    const record = this.#run(runID);
+    const data = (object['data'] ?? {}) as Record<string, string>;
+    for (;;) {
+      const text = data[`b${String(record.end.batches).padStart(8, '0')}`];
+      if (text === undefined) return;
+      // Folding it throws where a result that was written changes, or a hook is begun twice by one runner.
+      const { entries, end } = decodeBatch(text, record.end);
+      record.replay.fold(entries);
+      record.end = end;
+      for (const entry of entries) {
+        if (entry.kind !== 'result') continue;
+        const hook = this.#world.world.hooks[entry.hook];
+        if (hook?.onError === 'Fail' && isOwnFailure(entry)) record.failed ??= hook.id;
+      }
+    }
+  }
+
+  #restore(object: KubeObject): void {
+    const { annotations } = object['metadata'] as { annotations?: Record<string, string> };
+    const text = annotations?.[ANNOTATION.status];
+    if (text === undefined) return;
+    const parsed = parseRunStatus(text);
+    this.#check('D7', parsed.ok, () => 'the status can not be read');
+    if (!parsed.ok) return;
+    const status = parsed.value;
+    const record = this.#run(status.runID);
+    const { planned, ...parts } = status.counts;
+    const sum = Object.values(parts).reduce((total, part) => total + part, 0);
+    this.#check('D7', sum === planned, () => `${planned} planned, ${sum} counted`);
+    const before = record.final;
+    const isSame = before === undefined || JSON.stringify(before) === JSON.stringify(status);
+    this.#check('D8', isSame, () => `the status of ${status.runID} changes after its end`);
+    if (hasEnded(status)) record.final = status;
+  }
+
+  /* ---- at rest ---- */
+
+  async atRest(payload: Payload, runID: string): Promise<void> {
+    const record = this.#run(runID);
+    if (record.final === undefined) {
+      const standing = this.#world.runners.map(({ id, alive, exit }) => `${id} ${alive ? 'lives' : exit}`).join(', ');
+      this.#check('D9', this.#settled, () => `${runID} has no end: ${standing}`);
+      return;
+    }
+    if (record.final.phase === 'Failed') return;
+    const { counts, phase } = record.final;
+    const reading = readReportParts(this.#world.api.calm, payload.plan.restore, record.final);
+    const parts = await this.#world.answered(reading);
+    const rows = joinReport(parts);
+    this.#check('D7', rows.length === counts.planned, () => `${rows.length} rows of ${counts.planned}`);
+    const succeeded = rows.filter(({ state }) => state === 'Succeeded').length;
+    this.#check('D7', succeeded === counts.succeeded, () => `${succeeded} rows succeeded, ${counts.succeeded} counted`);
+    if (phase === 'Completed') this.#check('D7', succeeded === rows.length, () => 'Completed, but not all succeeded');
+    this.#check('D4', record.failed === undefined || phase === 'PartiallyFailed', () => `${phase} after a Fail`);
+    this.#check('D9', phase !== 'Canceled' || this.#cancelAsked, () => 'Canceled, and nobody asked');
+    this.#checkRows(rows);
+    for (const [position, row] of rows.entries()) {
+      if (record.kept.has(row.id)) continue;
+      const known = record.replay.hooks.get(position);
+      const state = known?.phase === 'ended' ? known.outcome.state : known?.phase;
+      this.#check('D7', state === row.state, () => `${row.id} is ${row.state} in the report, ${state} in the journal`);
+    }
+  }
+
+  /** A row says no more than what the world knows. */
+  #checkRows(rows: readonly RunHook[]): void {
+    for (const { id, state, reason, exitCode } of rows) {
+      const asked = this.#of(id as HookId);
+      const exits = asked.flatMap(({ outcome }) => (outcome?.kind === 'exited' ? [outcome.exitCode] : []));
+      if (state === 'Succeeded') this.#check('D7', exits.includes(0), () => `${id} never exited with 0`);
+      if (state === 'Failed' && reason === 'exit') {
+        this.#check('D7', exits.includes(exitCode ?? -1), () => `${id} never exited with ${exitCode}`);
+      }
+      const last = asked.at(-1);
+      const mayHaveRun = last !== undefined && (last.startedAt !== undefined || last.outcome === undefined);
+      const isProvablyNot = last?.outcome?.kind === 'notStarted' || last?.outcome?.kind === 'podDeleted';
+      const isNever = state === 'NotExecuted' || (state === 'TimedOut' && reason === 'waiting');
+      if (isNever && !this.#isRetried) {
+        this.#check('D7', !mayHaveRun || isProvablyNot, () => `${id} is ${state}, and may have been executed`);
+      }
+    }
+  }
+
+  get #isRetried(): boolean {
+    return [...this.#runs.values()].some(({ isRetry }) => isRetry);
+  }
+
+  get #now(): number {
+    return this.#world.world.clock.now();
+  }
+
+  #of(id: HookId): Asked[] {
+    let asked = this.#asked.get(id);
+    if (asked === undefined) {
+      asked = [];
+      this.#asked.set(id, asked);
+    }
+    return asked;
+  }
+
+  #run(runID: string): RunRecord {
+    const record = this.#runs.get(runID);
+    if (record === undefined) throw new Error(`no run ${runID}`);
+    return record;
+  }
+
+  #check(invariant: string, holds: boolean, what: () => string): void {
+    if (holds) return;
+    this.broken ??= `${invariant} is broken at ${this.#now}: ${what()}`;
+  }
+}
+
+const isOwnFailure = ({ outcome }: JournaledResult): boolean =>
+  outcome.state !== 'Succeeded' && outcome.reason !== 'aborted' && outcome.reason !== 'canceled';

@@ -1,0 +1,364 @@
+import { RestoreHooksError } from '../../shared/core/errors.ts';
+import type { PlannedExecHook } from '../../shared/core/hook.ts';
+import type { OnUnknown } from '../../shared/core/journal/resume.ts';
+import { ANNOTATION } from '../../shared/core/names.ts';
+import { cancelText } from '../../shared/core/report/cancel-request.ts';
+import { decide, decideRetry } from '../../shared/core/report/decide.ts';
+import { planDocument, plannedHook } from '../../shared/core/report/make-plan-document.ts';
+import type { Payload } from '../../shared/core/report/payload.ts';
+import type { PlanDocument } from '../../shared/core/report/plan-document.ts';
+import { joinReport } from '../../shared/core/report/run-document.ts';
+import { hasEnded } from '../../shared/core/report/run-status.ts';
+import { newStatus, versionOf } from '../../shared/kubernetes/claim.ts';
+import type { KubeClient, KubeObject } from '../../shared/kubernetes/client.ts';
+import { knownRows } from '../../shared/kubernetes/earlier-run.ts';
+import { paths } from '../../shared/kubernetes/paths.ts';
+import { getRestore } from '../../shared/kubernetes/restores.ts';
+import { kubernetesRunStore, readReportParts, runStatusOf, writeStatus } from '../../shared/kubernetes/run-store.ts';
+import type { Clock, HookExec } from '../../shared/ports/ports.ts';
+import type { StartedRun } from '../../shared/runtime/run.ts';
+import { startRun } from '../../shared/runtime/run.ts';
+import { held } from '../../shared/wiring/carry-out.ts';
+import { takeRun } from '../../shared/wiring/take-run.ts';
+import { DurableInvariants } from './durable-invariants.ts';
+import { execOnly } from './exec-only.ts';
+import { FakeApi } from './fake-api.ts';
+import { CALM_AFTER_MS, World } from './world.ts';
+
+const NAMESPACE = 'velero';
+const NAME = 'nightly';
+const RESTORE = paths.restores(NAMESPACE, NAME);
+/** After this nothing dies any more, and a while later what is left is canceled. */
+const HORIZON_MS = CALM_AFTER_MS * 6;
+
+type Client = Pick<KubeClient, 'get' | 'create' | 'patch'>;
+
+/** One process that carries out a run, for as long as it lives. */
+class Runner {
+  readonly id: string;
+  readonly runID: string;
+  readonly clock: Clock;
+  readonly client: Client;
+  alive = true;
+  started: StartedRun | undefined;
+  exit: string | undefined;
+  readonly #drops = new Set<() => void>();
+
+  constructor(cluster: DurableWorld, runID: string, serial: number) {
+    const { world, random, api } = cluster;
+    this.runID = runID;
+    this.id = `runner-${serial}`;
+    const skewMs = random.pick([0, 0, 0, 700, -700]);
+    const { clock } = world;
+    this.clock = {
+      now: () => clock.now() + skewMs,
+      setTimer: (ms, fire) => clock.setTimer(ms, () => this.alive && fire()),
+      soon: (run) => clock.soon(() => this.alive && run()),
+    };
+    this.client = api.client(
+      () => this.alive,
+      (when, what) => {
+        if (this.alive && cluster.mayKill() && random.chance(cluster.deadliness)) this.kill(cluster, `${when} ${what}`);
+      },
+    );
+  }
+
+  exec(cluster: DurableWorld): HookExec {
+    return {
+      start: (request, answer) => {
+        if (!this.alive) throw new Error('a dead runner starts a command');
+        const hook = cluster.hookOf(request.command);
+        cluster.invariants.asked(this.id, this.runID, hook);
+        let drop = (): void => undefined;
+        drop = cluster.world.exec.start(request, {
+          started: () => {
+            cluster.invariants.started(hook.id);
+            if (this.alive) answer.started();
+          },
+          ended: (outcome, output) => {
+            this.#drops.delete(drop);
+            cluster.invariants.ended(this.runID, hook.id, outcome, this.alive);
+            if (this.alive) answer.ended(outcome, output);
+          },
+        });
+        this.#drops.add(drop);
+        return () => {
+          this.#drops.delete(drop);
+          cluster.invariants.dropped(hook.id);
+          drop();
+        };
+      },
+    };
+  }
+
+  /** At this very instruction. Its streams break, its commands go on. */
+  kill(cluster: DurableWorld, why: string): void {
+    if (!this.alive) return;
+    cluster.world.say(`${this.id} is killed ${why}`);
+    this.alive = false;
+    this.exit ??= 'killed';
+    cluster.left(this);
+  }
+}
+
+/** A cluster with one Restore, whose run passes from runner to runner: one seed, one world. */
+export class DurableWorld {
+  readonly world: World;
+  readonly random: World['random'];
+  readonly api: FakeApi;
+  readonly invariants: DurableInvariants;
+  readonly deadliness: number;
+  readonly onUnknown: OnUnknown;
+  readonly plan: PlanDocument;
+  readonly runners: Runner[] = [];
+  payload: Payload;
+  #runID = 'run1';
+  #runs = 1;
+  #kills = 0;
+  readonly #mostKills: number;
+  readonly #hooks: ReadonlyMap<string, PlannedExecHook>;
+
+  constructor(seed: number, options: { logged?: boolean } = {}) {
+    const world = new World(seed, options);
+    const { random, clock } = world;
+    this.world = world;
+    this.random = random;
+    this.api = new FakeApi(clock, random);
+    this.api.calmAt = CALM_AFTER_MS;
+    this.deadliness = random.pick([0, 0.002, 0.01, 0.05]);
+    this.#mostKills = random.pick([1, 2, 5]);
+    this.onUnknown = random.chance(0.25) ? 'rerun' : 'fail';
+    this.#hooks = new Map(world.hooks.map((hook) => [hook.command.join(' '), hook]));
+    this.plan = planDocument({
+      restore: { namespace: NAMESPACE, name: NAME, uid: 'u' },
+      selector: { labelSelector: 'x=y' },
+      hooks: world.hooks,
+      skipped: [],
+      notices: [],
+    });
+    this.payload = { version: 1, plan: this.plan, kept: [], pods: [] };
+    this.invariants = new DurableInvariants(this);
+    this.api.put(RESTORE, {
+      apiVersion: 'velero.io/v1',
+      kind: 'Restore',
+      metadata: { name: NAME, namespace: NAMESPACE, uid: 'u' },
+      spec: {},
+      status: { phase: 'Completed' },
+    });
+    this.api.written = (path, object) => this.invariants.written(path, object);
+  }
+
+  hookOf(command: readonly string[]): PlannedExecHook {
+    const hook = this.#hooks.get(command.join(' '));
+    if (hook === undefined) throw new Error(`no hook has the command ${command.join(' ')}`);
+    return hook;
+  }
+
+  mayKill(): boolean {
+    return this.#kills < this.#mostKills && this.world.clock.now() < CALM_AFTER_MS;
+  }
+
+  async play(): Promise<void> {
+    const { clock } = this.world;
+    const { random } = this;
+    await this.answered(this.#launch());
+    if (random.chance(0.15)) clock.setTimer(random.time(40_000), () => this.#startRunner());
+    for (let kills = random.pick([0, 0, 1, 3]); kills > 0; kills -= 1) {
+      clock.setTimer(random.time(60_000), () => {
+        if (this.mayKill()) this.runners.findLast(({ alive }) => alive)?.kill(this, 'by chance');
+      });
+    }
+    if (random.chance(0.3)) clock.setTimer(random.time(40_000), () => this.#suspend());
+    if (random.chance(0.2)) this.#cancelAt(random.time(60_000), random.pick([undefined, 0, 2_000]));
+    this.#cancelAt(HORIZON_MS / 2, 0);
+    await clock.runUntilWithPromises(HORIZON_MS);
+    if (this.invariants.broken !== undefined) return;
+    await this.invariants.atRest(this.payload, this.#runID);
+  }
+
+  /** What is asked once time stands still. */
+  async answered<T>(asked: Promise<T>): Promise<T> {
+    const { clock } = this.world;
+    let isAnswered = false;
+    const noted = asked.finally(() => {
+      isAnswered = true;
+    });
+    noted.catch(() => undefined);
+    while (!isAnswered) await clock.runUntilWithPromises(clock.now());
+    return noted;
+  }
+
+  #suspend(): void {
+    const runner = this.runners.findLast(({ alive, started }) => alive && started !== undefined);
+    if (runner === undefined) return;
+    this.world.say(`${runner.id} is asked to end`);
+    runner.started?.suspend();
+    this.world.clock.setTimer(this.random.pick([1, 5_000, 50_000]), () => runner.alive && runner.started?.drop());
+  }
+
+  #cancelAt(at: number, graceMs: number | undefined): void {
+    this.world.clock.setTimer(at, () => {
+      const restore = this.api.read(RESTORE) as KubeObject;
+      const metadata = restore['metadata'] as { annotations?: object };
+      this.world.say('cancel is asked for');
+      this.invariants.cancelAsked();
+      const annotations = { ...metadata.annotations, [ANNOTATION.cancelRequested]: cancelText(this.#runID, graceMs) };
+      this.api.put(RESTORE, { ...restore, metadata: { ...metadata, annotations } });
+    });
+  }
+
+  /** As `apply` does: written down, then launched. */
+  async #launch(): Promise<void> {
+    const { calm } = this.api;
+    const restore = await getRestore(calm, NAMESPACE, NAME);
+    const status = newStatus(restore, {
+      runID: this.#runID,
+      planned: { document: this.payload.plan },
+      runner: { kind: 'job', name: this.#runID },
+      options: { failOn: 'fail' },
+      now: this.world.clock.now(),
+    });
+    await writeStatus(calm, versionOf(restore, NAMESPACE), status);
+    this.#startRunner();
+  }
+
+  #startRunner(): void {
+    const runner = new Runner(this, this.#runID, this.runners.length + 1);
+    this.runners.push(runner);
+    this.world.say(`${runner.id} of ${runner.runID} starts`);
+    this.#run(runner).then(
+      (how) => {
+        runner.exit = how;
+        this.world.say(`${runner.id}: ${how}`);
+        runner.alive = false;
+        this.left(runner);
+      },
+      (error: unknown) => {
+        if (!(error instanceof RestoreHooksError)) {
+          this.invariants.broken ??= error instanceof Error ? (error.stack ?? error.message) : String(error);
+          return;
+        }
+        this.world.say(`${runner.id} exits: ${error.code}: ${error.message}`);
+        runner.exit = error.code;
+        runner.alive = false;
+        this.left(runner);
+      },
+    );
+  }
+
+  async #run(runner: Runner): Promise<string> {
+    const { payload } = this;
+    const taken = await takeRun(runner.client, runner.clock, {
+      runID: runner.runID,
+      payload,
+      claimant: { name: runner.id, id: runner.id },
+      onUnknown: this.onUnknown,
+      unwritten: () => {
+        throw new RestoreHooksError('RUN_BY_ANOTHER', 'the run was not written down');
+      },
+    });
+    if ('ended' in taken) return `the run has ended: ${taken.ended.phase}`;
+    const { status, lease, journal, resumed, runner: number } = taken;
+    this.invariants.claimed(runner.id, number);
+    const run = startRun(
+      {
+        hooks: payload.plan.hooks.map(plannedHook),
+        kept: payload.kept,
+        resumed,
+        status,
+        maxConcurrent: this.world.maxConcurrent,
+        keepRestorePhase: false,
+        formerPhase: undefined,
+      },
+      {
+        clock: runner.clock,
+        ...held(journal, lease),
+        exec: runner.exec(this),
+        pods: {
+          start: (tell) => this.world.pods.start((event) => runner.alive && tell(event)),
+        },
+        store: kubernetesRunStore(runner.client, payload.plan.restore, status, number, payload.plan.selector),
+        ...execOnly,
+      },
+    );
+    runner.started = run;
+    const { status: last } = await run.done.finally(() => lease.release());
+    return hasEnded(last) ? `the run has ended: ${last.phase}` : 'suspended';
+  }
+
+  /** What the Job's controller does, or a person where the Job has given up. */
+  left(runner: Runner): void {
+    if (runner.exit === 'killed') this.#kills += 1;
+    const isFinal = runner.exit?.startsWith('the run has ended') || runner.exit === 'RUN_FAILED';
+    if (isFinal || this.runners.some(({ alive }) => alive) || runner.runID !== this.#runID) return;
+    const isTaken = runner.exit === 'RUN_BY_ANOTHER';
+    const { random } = this;
+    const after = random.pick([0, 1_000, 20_000]);
+    if (random.chance(isTaken ? 0.8 : 0.3) && this.#runs < 4) {
+      this.world.clock.setTimer(after, () => void this.#again());
+    } else this.world.clock.setTimer(after, () => this.#startRunner());
+  }
+
+  /** `apply` again, or `retry`, by somebody who finds the run's Job gone. */
+  async #again(): Promise<void> {
+    const { calm } = this.api;
+    const { random, world } = this;
+    try {
+      const restore = await getRestore(calm, NAMESPACE, NAME);
+      const status = runStatusOf(restore);
+      if (status === undefined || hasEnded(status)) return;
+      const reference = this.plan.restore;
+      const parts = await readReportParts(calm, reference, status);
+      const { rows, batches } = await knownRows(calm, world.clock, reference, status, joinReport(parts));
+      const earlier = { status, rows, died: true, batches };
+      const plan = { digest: this.plan.digest, hooks: world.hooks };
+      const isRetry = rows.length > 0 && random.chance(0.3);
+      const decision = isRetry
+        ? decideRetry(earlier, () => true, this.onUnknown)
+        : decide(earlier, plan, false, this.onUnknown);
+      world.say(`${isRetry ? 'retry' : 'apply'}: ${decision.action}`);
+      if (decision.action !== 'start') {
+        this.invariants.settled(rows);
+        return;
+      }
+      const { runID, planDigest, counts } = status;
+      this.#runs += 1;
+      this.#runID = `run${this.#runs}`;
+      this.payload = {
+        version: 1,
+        plan: this.plan,
+        kept: [...decision.kept],
+        pods: [],
+        ...(decision.lost.length > 0 ? { lost: [...decision.lost] } : {}),
+        ...(batches === undefined ? {} : { takesOver: { runID, planDigest, hooks: counts.planned, batches } }),
+      };
+      this.invariants.planned(this.payload, this.#runID, isRetry);
+      await this.#launch();
+    } catch (error) {
+      if (!(error instanceof RestoreHooksError)) {
+        this.invariants.broken ??= error instanceof Error ? (error.stack ?? error.message) : String(error);
+        return;
+      }
+      world.say(`apply fails: ${error.message}`);
+      world.clock.setTimer(5_000, () => void this.#again());
+    }
+  }
+}
+
+export async function playDurable(
+  seed: number,
+  options: { logged?: boolean } = {},
+): Promise<{ readonly broken: string | undefined; readonly log: readonly string[]; readonly world: DurableWorld }> {
+  const world = new DurableWorld(seed, options);
+  try {
+    await world.play();
+  } catch (error) {
+    world.invariants.broken ??=
+      error instanceof Error
+        ? /^D\d+ is broken/.test(error.message)
+          ? error.message
+          : (error.stack ?? error.message)
+        : String(error);
+  }
+  return { broken: world.invariants.broken, log: world.world.log ?? [], world };
+}

@@ -1,0 +1,170 @@
+import { RestoreHooksError } from '../../shared/core/errors.ts';
+import { refusedByServer, unreachable } from '../../shared/kubernetes/api-error.ts';
+import type { KubeClient, KubeObject } from '../../shared/kubernetes/client.ts';
+import { jsonPatch, mergePatch } from '../embedded/patch.ts';
+import type { Random } from './random.ts';
+import type { VirtualClock } from './virtual-clock.ts';
+
+type Client = Pick<KubeClient, 'get' | 'create' | 'patch'>;
+const SERVER = new URL('https://sim');
+
+interface Metadata {
+  readonly name: string;
+  readonly namespace?: string;
+  readonly resourceVersion?: string;
+}
+
+/** What becomes of one request. */
+export type Fate =
+  | 'answered'
+  /** Never arrives; the client sees a broken connection. */
+  | 'lost-before'
+  /** Is carried out, and the answer is lost. */
+  | 'lost-after'
+  /** The client sees a broken connection, and only then it is carried out. */
+  | 'late'
+  /** An overloaded server refuses it. */
+  | 'refused';
+
+/** An API server in memory under a virtual clock: objects by path, versions, merge and JSON patches, and bad days. */
+export class FakeApi {
+  readonly #clock: VirtualClock;
+  readonly #random: Random;
+  readonly #objects = new Map<string, KubeObject>();
+  readonly #latencyMs: number;
+  readonly #trouble: number;
+  #version = 0;
+  /** Told of every object that was written, as it stands. */
+  written: (path: string, object: KubeObject) => void = () => undefined;
+  /** From then on everything is answered. */
+  calmAt = Number.POSITIVE_INFINITY;
+
+  constructor(clock: VirtualClock, random: Random) {
+    this.#clock = clock;
+    this.#random = random;
+    this.#latencyMs = random.pick([0, 5, 50, 400]);
+    this.#trouble = random.pick([0, 0, 0.05, 0.3]);
+  }
+
+  read(path: string): KubeObject | undefined {
+    return this.#objects.get(path);
+  }
+
+  put(path: string, object: KubeObject): KubeObject {
+    this.#version += 1;
+    const metadata = { ...(object['metadata'] as Metadata), resourceVersion: String(this.#version) };
+    const stored = { ...object, metadata };
+    this.#objects.set(path, stored);
+    this.written(path, stored);
+    return structuredClone(stored);
+  }
+
+  /** As one process sees it. `isAlive`: a dead one hears nothing; `about`: before and after each request. */
+  client(isAlive: () => boolean, about: (when: 'before' | 'done' | 'after', what: string) => void): Client {
+    return this.#client(isAlive, about, false);
+  }
+
+  /** As somebody sees it whom nothing ever happens to. */
+  get calm(): Client {
+    return this.#client(
+      () => true,
+      () => undefined,
+      true,
+    );
+  }
+
+  #client(
+    isAlive: () => boolean,
+    about: (when: 'before' | 'done' | 'after', what: string) => void,
+    isCalm: boolean,
+  ): Client {
+    const request = (what: string, work: () => KubeObject): Promise<KubeObject> =>
+      new Promise((resolve, reject) => {
+        const then = (ms: number, happen: () => void): void => {
+          if (ms === 0) happen();
+          else this.#clock.setTimer(ms, happen);
+        };
+        const latency = (): number => (isCalm || this.#latencyMs === 0 ? 0 : this.#random.time(this.#latencyMs));
+        const answer = (give: () => void): void =>
+          then(latency(), () => {
+            if (!isAlive()) return;
+            give();
+            about('after', what);
+          });
+        const broken = () => reject(unreachable(SERVER, { code: 'ECONNRESET' }));
+        if (!isAlive()) return;
+        about('before', what);
+        if (!isAlive()) return;
+        const fate = isCalm ? 'answered' : this.#fate();
+        if (fate === 'lost-before') return answer(broken);
+        if (fate === 'refused') return answer(() => reject(refusal(503, 'ServiceUnavailable', 'busy')));
+        if (fate === 'late') {
+          answer(broken);
+          this.#clock.setTimer(1 + this.#random.time(3_000), () => {
+            try {
+              work();
+            } catch (error) {
+              if (!(error instanceof RestoreHooksError)) throw error;
+            }
+          });
+          return;
+        }
+        then(latency(), () => {
+          let outcome: KubeObject | RestoreHooksError;
+          try {
+            outcome = work();
+          } catch (error) {
+            if (!(error instanceof RestoreHooksError)) throw error;
+            outcome = error;
+          }
+          about('done', what);
+          if (!isAlive()) return;
+          if (fate === 'lost-after') answer(broken);
+          else answer(() => (outcome instanceof RestoreHooksError ? reject(outcome) : resolve(outcome)));
+        });
+      });
+    return {
+      get: (path) => request(`get ${path}`, () => structuredClone(this.#get(path))),
+      create: (path, object) => request(`create ${path}`, () => this.#create(path, object as KubeObject)),
+      patch: (path, body, type) => request(`patch ${path}`, () => this.#patch(path, body, type)),
+    };
+  }
+
+  #fate(): Fate {
+    if (this.#clock.now() >= this.calmAt || !this.#random.chance(this.#trouble)) return 'answered';
+    return this.#random.pick(['lost-before', 'lost-after', 'late', 'refused']);
+  }
+
+  #get(path: string): KubeObject {
+    const object = this.#objects.get(path);
+    if (object === undefined) throw refusal(404, 'NotFound', `${path} not found`, path);
+    return object;
+  }
+
+  #create(at: string, object: KubeObject): KubeObject {
+    const path = `${at}/${(object['metadata'] as Metadata).name}`;
+    if (this.#objects.has(path)) throw refusal(409, 'AlreadyExists', `${path} already exists`, path);
+    return this.put(path, structuredClone(object));
+  }
+
+  #patch(path: string, body: unknown, type: string): KubeObject {
+    const current = this.#get(path);
+    const { resourceVersion } = current['metadata'] as Metadata;
+    let next: KubeObject;
+    try {
+      next = (type === 'json' ? jsonPatch(current, body) : mergePatch(current, body)) as KubeObject;
+    } catch {
+      throw refusal(422, 'Invalid', 'the server rejected our request due to an error in our request', path);
+    }
+    if ((next['metadata'] as Metadata).resourceVersion !== resourceVersion) {
+      throw refusal(409, 'Conflict', `${path} has been modified`, path);
+    }
+    if (current['immutable'] === true) throw refusal(422, 'Invalid', 'field is immutable', path);
+    return this.put(path, structuredClone(next));
+  }
+}
+
+function refusal(code: number, reason: string, message: string, name = ''): RestoreHooksError {
+  const body = JSON.stringify({ kind: 'Status', code, reason, message, details: { name } });
+  return refusedByServer({ status: code, body, server: SERVER, request: 'sim' });
+}
