@@ -82,7 +82,7 @@ export class RunReader {
     const { rows } = this;
     if (rows.every(({ state }) => state !== 'Waiting' && state !== 'Running')) return rows;
     const { client, namespace } = this.#session;
-    return (await knownRows(client, context.clock, restoreReference(restore, namespace), status, rows)).rows;
+    return knownRows(client, context.clock, restoreReference(restore, namespace), status, rows);
   }
 }
 
@@ -126,7 +126,7 @@ export async function asDead(
 ): Promise<{ status: RunStatus; rows: RunHook[] }> {
   // One that was suspended on purpose hasn't failed: the next runner goes on.
   if (status.suspendedAt !== undefined && status.runner.kind === 'local') return { status, rows: [...rows] };
-  const { rows: known } = await knownRows(client, context.clock, restore, status, rows);
+  const known = await knownRows(client, context.clock, restore, status, rows);
   const cause = status.runner.kind === 'job' ? await causeOfDeath(client, namespace, status) : undefined;
   const what =
     status.runner.kind === 'job' ? `its Job ${status.runner.name} is over` : `nobody holds the Lease of the Restore`;

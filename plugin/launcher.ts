@@ -102,9 +102,7 @@ export class Launcher {
       kept: [...kept],
       pods: [...pods],
       ...(lost.length > 0 ? { lost: [...lost] } : {}),
-      ...(earlier?.died && earlier.batches !== undefined
-        ? { takesOver: takesOver(earlier.status, earlier.batches) }
-        : {}),
+      ...(earlier?.died && earlier.takesOver ? { takesOver: earlier.takesOver } : {}),
     };
     return this.#args.runner === 'job' ? this.#launch(restore, payload) : this.#runHere(restore, payload);
   }
@@ -282,13 +280,6 @@ export class Launcher {
     createProgress(this.#context.stderr, this.#context.clock, this.#context.env).event(line);
   }
 }
-
-const takesOver = ({ runID, planDigest, counts }: RunStatus, batches: number) => ({
-  runID,
-  planDigest,
-  hooks: counts.planned,
-  batches,
-});
 
 /** A Job that can't be created is a run that could not start. */
 function asRunFailure(error: unknown): unknown {

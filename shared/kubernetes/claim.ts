@@ -44,7 +44,13 @@ export function newStatus(restore: Restore, { runID, planned: { document }, runn
   };
 }
 
-const lastReportOf = ({ runID, reportParts }: RunStatus) => ({ runID, reportParts });
+const lastReportOf = ({ runID, reportParts, attempt, planDigest, counts: { planned } }: RunStatus) => ({
+  runID,
+  reportParts,
+  attempt,
+  planDigest,
+  planned,
+});
 
 export const versionOf = ({ metadata }: Restore, namespace: string) => ({
   namespace: metadata.namespace || namespace,

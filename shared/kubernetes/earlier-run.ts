@@ -32,32 +32,75 @@ export async function earlierRun(
     readReportParts(client, reference, status),
     hasDied(client, clock, reference, status, true),
   ]);
+  const { before } = status;
   // One that never began (its Job could not start) changes nothing of what is known from before.
-  if ((died || hasEnded(status)) && status.reportParts === 0 && status.before !== undefined) {
-    const known = await readReportParts(client, reference, status.before);
-    const rows = rowsOfDeadRun(joinReport(known), undefined, true, clock.now());
-    return { status, died: false, neverBegan: true, rows, selector: known[0]?.selector };
+  if ((died || hasEnded(status)) && status.reportParts === 0 && before !== undefined) {
+    const known = await readReportParts(client, reference, before);
+    const { attempt = status.attempt - 1, planDigest = status.planDigest, planned = 0 } = before;
+    const last = { runID: before.runID, attempt, planDigest, planned, wasClaimed: true };
+    const earlier = await overRows(client, clock, reference, last, joinReport(known));
+    return { status, ...earlier, neverBegan: true, selector: known[0]?.selector };
   }
   const rows = joinReport(report);
   const selector = report[0]?.selector;
-  // What has no end in the report of a run that is over never got one: its runner died.
   if (!died && !hasEnded(status)) return { status, died, rows, selector };
-  const known = await knownRows(client, clock, reference, status, rows);
-  return { status, died, ...known, selector };
+  const earlier = await overRows(client, clock, reference, lastRun(status), rows);
+  return { status, ...earlier, died, selector };
 }
 
-/** The rows of a run that is over: by its report, and where that ends by its journal, if it can be read. */
-export async function knownRows(
+/** A run that is over, as far as its journal needs to be found. */
+interface LastRun {
+  readonly runID: string;
+  readonly attempt: number;
+  readonly planDigest: string;
+  readonly planned: number;
+  readonly wasClaimed: boolean;
+}
+
+const lastRun = ({ runID, attempt, planDigest, counts, runner }: RunStatus): LastRun => ({
+  runID,
+  attempt,
+  planDigest,
+  planned: counts.planned,
+  wasClaimed: runner.claimedBy !== undefined,
+});
+
+/** What has no end in the report of a run that is over never got one: its runner died. */
+async function overRows(
+  client: Pick<KubeClient, 'get'>,
+  clock: Clock,
+  reference: RestoreReference,
+  last: LastRun,
+  report: readonly RunHook[],
+): Promise<Pick<Earlier, 'rows' | 'died' | 'attempt' | 'takesOver'>> {
+  const { runID, attempt, planDigest, planned } = last;
+  const died = report.some(isOpen);
+  const { rows, batches } = await journaledRows(client, clock, reference, last, report);
+  const takesOver = batches === undefined ? {} : { takesOver: { runID, planDigest, hooks: planned, batches } };
+  return { rows, died, attempt, ...takesOver };
+}
+
+const isOpen = ({ state }: RunHook): boolean => state === 'Waiting' || state === 'Running';
+
+/** The rows of a run that is over, whatever its report has of them. */
+export const knownRows = async (
   client: Pick<KubeClient, 'get'>,
   clock: Clock,
   reference: RestoreReference,
   status: RunStatus,
   rows: readonly RunHook[],
+): Promise<RunHook[]> => (await journaledRows(client, clock, reference, lastRun(status), rows)).rows;
+
+/** The rows of a run that is over: by its report, and where that ends by its journal, if it can be read. */
+async function journaledRows(
+  client: Pick<KubeClient, 'get'>,
+  clock: Clock,
+  reference: RestoreReference,
+  { runID, planDigest, planned, wasClaimed }: LastRun,
+  rows: readonly RunHook[],
 ): Promise<{ readonly rows: RunHook[]; readonly batches: number | undefined }> {
-  const { runID, planDigest, counts } = status;
-  const wasClaimed = status.runner.claimedBy !== undefined;
   try {
-    const head = { runID, planDigest, hooks: counts.planned };
+    const head = { runID, planDigest, hooks: planned };
     const journal = await readJournal(client, { restore: reference, head });
     // A claimed run without one has lost it.
     const batches = journal?.end.batches ?? (wasClaimed ? undefined : 0);

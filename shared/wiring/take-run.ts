@@ -152,11 +152,13 @@ async function takeOver(
   const place = { restore: plan.restore, head };
   const read = await readJournal(client, place);
   if (read?.replay.closedBy === by) return;
-  if (read?.replay.closedBy !== undefined || (read?.end.batches ?? 0) !== batches) {
+  if ((read?.end.batches ?? 0) !== batches) {
     throw new RestoreHooksError('RUN_BY_ANOTHER', `run ${runID} has gone on meanwhile; nothing is started`, {
       hint: 'decide again: kubectl restorehooks apply, or retry',
     });
   }
+  // A run that took over, and never began, has closed it for good.
+  if (read?.replay.closedBy !== undefined) return;
   await KubernetesJournal.close(client, clock, place, read, by);
 }
 

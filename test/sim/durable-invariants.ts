@@ -198,7 +198,11 @@ export class DurableInvariants {
     this.#check('D7', sum === planned, () => `${planned} planned, ${sum} counted`);
     const before = record.final;
     const isSame = before === undefined || JSON.stringify(before) === JSON.stringify(status);
-    this.#check('D8', isSame, () => `the status of ${status.runID} changes after its end`);
+    this.#check(
+      'D8',
+      isSame,
+      () => `the status of ${status.runID} changes after its end: ${JSON.stringify(before)} to ${text}`,
+    );
     if (hasEnded(status)) record.final = status;
   }
 

@@ -7,14 +7,13 @@ import { decide, decideRetry } from '../../shared/core/report/decide.ts';
 import { planDocument, plannedHook } from '../../shared/core/report/make-plan-document.ts';
 import type { Payload } from '../../shared/core/report/payload.ts';
 import type { PlanDocument } from '../../shared/core/report/plan-document.ts';
-import { joinReport } from '../../shared/core/report/run-document.ts';
 import { hasEnded } from '../../shared/core/report/run-status.ts';
 import { newStatus, versionOf } from '../../shared/kubernetes/claim.ts';
 import type { KubeClient, KubeObject } from '../../shared/kubernetes/client.ts';
-import { knownRows } from '../../shared/kubernetes/earlier-run.ts';
+import { earlierRun } from '../../shared/kubernetes/earlier-run.ts';
 import { paths } from '../../shared/kubernetes/paths.ts';
 import { getRestore } from '../../shared/kubernetes/restores.ts';
-import { kubernetesRunStore, readReportParts, runStatusOf, writeStatus } from '../../shared/kubernetes/run-store.ts';
+import { kubernetesRunStore, writeStatus } from '../../shared/kubernetes/run-store.ts';
 import type { Clock, HookExec } from '../../shared/ports/ports.ts';
 import type { StartedRun } from '../../shared/runtime/run.ts';
 import { startRun } from '../../shared/runtime/run.ts';
@@ -219,7 +218,13 @@ export class DurableWorld {
       now: this.world.clock.now(),
     });
     await writeStatus(calm, versionOf(restore, NAMESPACE), status);
+    this.#setJob(this.#runID, []);
     this.#startRunner();
+  }
+
+  #setJob(runID: string, conditions: readonly object[]): void {
+    const metadata = { name: runID, namespace: NAMESPACE };
+    this.api.put(paths.jobs(NAMESPACE, runID), { kind: 'Job', metadata, status: { conditions } });
   }
 
   #startRunner(): void {
@@ -295,6 +300,7 @@ export class DurableWorld {
     const { random } = this;
     const after = random.pick([0, 1_000, 20_000]);
     if (random.chance(isTaken ? 0.8 : 0.3) && this.#runs < 4) {
+      this.#setJob(runner.runID, [{ type: 'Failed', status: 'True' }]);
       this.world.clock.setTimer(after, () => void this.#again());
     } else this.world.clock.setTimer(after, () => this.#startRunner());
   }
@@ -305,23 +311,19 @@ export class DurableWorld {
     const { random, world } = this;
     try {
       const restore = await getRestore(calm, NAMESPACE, NAME);
-      const status = runStatusOf(restore);
-      if (status === undefined || hasEnded(status)) return;
-      const reference = this.plan.restore;
-      const parts = await readReportParts(calm, reference, status);
-      const { rows, batches } = await knownRows(calm, world.clock, reference, status, joinReport(parts));
-      const earlier = { status, rows, died: true, batches };
+      const earlier = await earlierRun(calm, world.clock, this.plan.restore, restore);
+      if (earlier === undefined || hasEnded(earlier.status)) return;
+      const { rows } = earlier;
       const plan = { digest: this.plan.digest, hooks: world.hooks };
-      const isRetry = rows.length > 0 && random.chance(0.3);
+      // A fresh plan knows the UIDs of pods that this one doesn't, so only a retry has the same hooks.
+      const knowsPods = world.hooks.every(({ podUID }) => podUID !== undefined);
+      const isRetry = rows.length > 0 && (!knowsPods || random.chance(0.3));
       const decision = isRetry
         ? decideRetry(earlier, () => true, this.onUnknown)
         : decide(earlier, plan, false, this.onUnknown);
       world.say(`${isRetry ? 'retry' : 'apply'}: ${decision.action}`);
-      if (decision.action !== 'start') {
-        this.invariants.settled(rows);
-        return;
-      }
-      const { runID, planDigest, counts } = status;
+      if (decision.action === 'settle') this.invariants.settled(rows);
+      if (decision.action !== 'start') return;
       this.#runs += 1;
       this.#runID = `run${this.#runs}`;
       this.payload = {
@@ -330,7 +332,7 @@ export class DurableWorld {
         kept: [...decision.kept],
         pods: [],
         ...(decision.lost.length > 0 ? { lost: [...decision.lost] } : {}),
-        ...(batches === undefined ? {} : { takesOver: { runID, planDigest, hooks: counts.planned, batches } }),
+        ...(earlier.died && earlier.takesOver ? { takesOver: earlier.takesOver } : {}),
       };
       this.invariants.planned(this.payload, this.#runID, isRetry);
       await this.#launch();

@@ -2,6 +2,7 @@ import { stoppedBy } from '../executor/state.ts';
 import type { PlannedHook } from '../hook.ts';
 import type { OnUnknown } from '../journal/resume.ts';
 import { hookDocument } from './make-plan-document.ts';
+import type { Payload } from './payload.ts';
 import { hookOf } from './rows-plan.ts';
 import type { RunHook } from './run-document.ts';
 import type { RunStatus } from './run-status.ts';
@@ -34,8 +35,10 @@ export interface Earlier {
   readonly died: boolean;
   /** It is over and did nothing: the rows are those of the run before it. */
   readonly neverBegan?: boolean;
-  /** Where its journal ended when the rows were read, if it died; undefined: it can't be read. */
-  readonly batches?: number | undefined;
+  /** The run that the rows are of. */
+  readonly attempt?: number;
+  /** That run, where its runner died, and where its journal ended when the rows were read. */
+  readonly takesOver?: Payload['takesOver'];
 }
 
 const START_OVER = { action: 'start', kept: [], difference: [], lost: [] } as const;
@@ -70,7 +73,7 @@ export function decideRetry(
   const { status, died, neverBegan = false } = earlier;
   if (!hasEnded(status) && !died && !neverBegan) return stillGoing(status);
   const { rows, lost } = underPolicy(earlier, onUnknown);
-  const isLeft = (row: RunHook): boolean => died && isOf(status, row) && isLost(row);
+  const isLeft = (row: RunHook): boolean => died && isOf(earlier, row) && isLost(row);
   // Nobody knows whether a `Fail` hook has failed: nothing goes on beside that.
   const isStopped = rows.some((row) => isLeft(row) && isFail(row));
   const run = isStopped
@@ -92,8 +95,9 @@ const stillGoing = ({ runID, runner: { kind, name } }: RunStatus): Decision & { 
 });
 
 /** Where the runner died, `rerun` makes what it may have started pending again. */
-function underPolicy({ status, rows, died }: Earlier, onUnknown: OnUnknown): { rows: RunHook[]; lost: LostHook[] } {
-  const isAgain = (row: RunHook): boolean => died && onUnknown === 'rerun' && isOf(status, row) && isLost(row);
+function underPolicy(earlier: Earlier, onUnknown: OnUnknown): { rows: RunHook[]; lost: LostHook[] } {
+  const { rows, died } = earlier;
+  const isAgain = (row: RunHook): boolean => died && onUnknown === 'rerun' && isOf(earlier, row) && isLost(row);
   return {
     rows: rows.map((row): RunHook => (isAgain(row) ? { ...row, state: 'NotExecuted' } : row)),
     lost: rows.filter(isAgain).map(lostHook),
@@ -102,16 +106,16 @@ function underPolicy({ status, rows, died }: Earlier, onUnknown: OnUnknown): { r
 
 /** A `Fail` hook of the run that did not succeed has stopped it for good, also where its runner died (contract §6). */
 function goingOn(earlier: Earlier, onUnknown: OnUnknown): { rows: RunHook[]; lost: LostHook[] } {
-  const { status, died } = earlier;
+  const { died } = earlier;
   const { rows, lost } = underPolicy(earlier, onUnknown);
-  const stop = rows.find((row) => died && isOf(status, row) && isFail(row) && hasFailed(row));
+  const stop = rows.find((row) => died && isOf(earlier, row) && isFail(row) && hasFailed(row));
   if (stop === undefined) return { rows, lost };
   const { reason, message } = stoppedBy(stop);
   return { rows: rows.map((row): RunHook => (isPending(row) ? { ...row, reason, message } : row)), lost: [] };
 }
 
 /** Not kept from a run before it. */
-const isOf = (status: RunStatus, { attempt }: RunHook): boolean => attempt === status.attempt;
+const isOf = ({ status, attempt = status.attempt }: Earlier, row: RunHook): boolean => row.attempt === attempt;
 const isFail = (row: RunHook): boolean => row.kind === 'exec' && row.onError === 'Fail';
 const isLost = ({ state, reason }: RunHook): boolean => state === 'Unknown' && reason === 'runner-died';
 /** By itself: what others kept from running hasn't. */

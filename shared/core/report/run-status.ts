@@ -44,7 +44,15 @@ export const RunStatus = z.strictObject({
   /** How many report Secrets stand: `<runner's run name>-report-<0…>`. */
   reportParts: z.int(),
   /** The last run before it that left a report: until this one has its own, that is what is known of the hooks. */
-  before: z.strictObject({ runID: z.string(), reportParts: z.int() }).optional(),
+  before: z
+    .strictObject({
+      runID: z.string(),
+      reportParts: z.int(),
+      attempt: z.int().optional(),
+      planDigest: z.string().optional(),
+      planned: z.int().optional(),
+    })
+    .optional(),
   /** What the run leaves out, for people. */
   notices: z.array(z.string()).optional(),
 });
