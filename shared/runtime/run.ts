@@ -170,8 +170,6 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
       if (rows.hasUnwritten && now >= nextReport && reportParts < MOST_REPORTS - 1) {
         nextReport = now + Math.max(REPORT_EVERY_MS, (now - startedAt) / 30);
         await attempt('the report could not be written', writeReport);
-        // The last word on the run is not said here.
-        if (isOver()) break;
       }
       if (stale) {
         stale = false;
@@ -244,7 +242,9 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
     });
   }
 
+  /** How it stands; that it is over is said last, when all else is written. */
   async function writeStatus(): Promise<void> {
+    if (isOver()) return;
     heed(await store.annotate(annotations(statusNow())));
   }
 

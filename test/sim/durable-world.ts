@@ -28,7 +28,7 @@ const NAMESPACE = 'velero';
 const NAME = 'nightly';
 const RESTORE = paths.restores(NAMESPACE, NAME);
 /** After this nothing dies any more, and a while later what is left is canceled. */
-const HORIZON_MS = CALM_AFTER_MS * 6;
+const HORIZON_MS = CALM_AFTER_MS * 3;
 
 type Client = Pick<KubeClient, 'get' | 'create' | 'patch'>;
 
@@ -114,6 +114,7 @@ export class DurableWorld {
   #runID = 'run1';
   #runs = 1;
   #kills = 0;
+  #isFollowed = false;
   readonly #mostKills: number;
   readonly #hooks: ReadonlyMap<string, PlannedExecHook>;
 
@@ -294,15 +295,19 @@ export class DurableWorld {
   /** What the Job's controller does, or a person where the Job has given up. */
   left(runner: Runner): void {
     if (runner.exit === 'killed') this.#kills += 1;
-    const isFinal = runner.exit?.startsWith('the run has ended') || runner.exit === 'RUN_FAILED';
-    if (isFinal || this.runners.some(({ alive }) => alive) || runner.runID !== this.#runID) return;
-    const isTaken = runner.exit === 'RUN_BY_ANOTHER';
+    const current = this.runners.filter(({ runID }) => runID === this.#runID);
+    const isOver = ({ exit }: Runner): boolean => exit?.startsWith('the run has ended') || exit === 'RUN_FAILED';
+    if (this.#isFollowed || current.some((each) => each.alive || isOver(each))) return;
+    this.#isFollowed = true;
     const { random } = this;
-    const after = random.pick([0, 1_000, 20_000]);
-    if (random.chance(isTaken ? 0.8 : 0.3) && this.#runs < 4) {
-      this.#setJob(runner.runID, [{ type: 'Failed', status: 'True' }]);
-      this.world.clock.setTimer(after, () => void this.#again());
-    } else this.world.clock.setTimer(after, () => this.#startRunner());
+    const isTaken = runner.exit === 'RUN_BY_ANOTHER';
+    const isAgain = random.chance(isTaken ? 0.8 : 0.3) && this.#runs < 4;
+    if (isAgain) this.#setJob(this.#runID, [{ type: 'Failed', status: 'True' }]);
+    this.world.clock.setTimer(random.pick([0, 1_000, 20_000]), () => {
+      this.#isFollowed = false;
+      if (isAgain) void this.#again();
+      else this.#startRunner();
+    });
   }
 
   /** `apply` again, or `retry`, by somebody who finds the run's Job gone. */

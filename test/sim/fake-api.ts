@@ -56,7 +56,7 @@ export class FakeApi {
     const stored = { ...object, metadata };
     this.#objects.set(path, stored);
     this.written(path, stored);
-    return structuredClone(stored);
+    return stored;
   }
 
   /** As one process sees it. `isAlive`: a dead one hears nothing; `about`: before and after each request. */
@@ -124,7 +124,7 @@ export class FakeApi {
         });
       });
     return {
-      get: (path) => request(`get ${path}`, () => structuredClone(this.#get(path))),
+      get: (path) => request(`get ${path}`, () => this.#get(path)),
       create: (path, object) => request(`create ${path}`, () => this.#create(path, object as KubeObject)),
       patch: (path, body, type) => request(`patch ${path}`, () => this.#patch(path, body, type)),
     };
@@ -144,7 +144,7 @@ export class FakeApi {
   #create(at: string, object: KubeObject): KubeObject {
     const path = `${at}/${(object['metadata'] as Metadata).name}`;
     if (this.#objects.has(path)) throw refusal(409, 'AlreadyExists', `${path} already exists`, path);
-    return this.put(path, structuredClone(object));
+    return this.put(path, object);
   }
 
   #patch(path: string, body: unknown, type: string): KubeObject {
@@ -160,7 +160,7 @@ export class FakeApi {
       throw refusal(409, 'Conflict', `${path} has been modified`, path);
     }
     if (current['immutable'] === true) throw refusal(422, 'Invalid', 'field is immutable', path);
-    return this.put(path, structuredClone(next));
+    return this.put(path, next);
   }
 }
 
