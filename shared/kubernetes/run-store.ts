@@ -87,14 +87,18 @@ export function kubernetesRunStore(
       if (metadata?.deletionTimestamp || (restore.uid !== undefined && metadata?.uid !== restore.uid)) {
         throw new RestoreHooksError('NOT_FOUND', `Restore ${restore.name} is being deleted`);
       }
+      requireOwn(annotationsOf(object)[ANNOTATION.status]);
       return wishesOf(object, status.runID);
     },
   };
 
   /** The status as it stands, if it is this runner's own, or nobody's; so that a write without an answer is no riddle. */
   async function ownText(): Promise<string | undefined> {
-    const standing = annotationsOf(await client.get(path))[ANNOTATION.status];
-    if (standing === undefined) return undefined;
+    return requireOwn(annotationsOf(await client.get(path))[ANNOTATION.status]);
+  }
+
+  function requireOwn(standing: string | undefined): string | undefined {
+    if (standing === undefined || standing === text) return standing;
     const parsed = parseRunStatus(standing);
     const { claimedBy } = status.runner;
     if (parsed.ok && parsed.value.runID === status.runID && parsed.value.runner.claimedBy === claimedBy)

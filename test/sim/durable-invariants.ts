@@ -87,11 +87,13 @@ export class DurableInvariants {
     const record = this.#run(run);
     const before = this.#of(id);
     for (const other of before) {
-      const isProvablyNot = other.outcome?.kind === 'notStarted';
+      const isProvablyNot = other.outcome?.kind === 'notStarted' || other.outcome?.kind === 'podDeleted';
+      const runs = [...this.#runs];
+      const since = runs.slice(runs.findIndex(([runID]) => runID === other.run) + 1);
       const mayAgain =
         isProvablyNot ||
         (this.#world.onUnknown === 'rerun' && other.runner !== runner) ||
-        (record.isRetry && other.run !== run);
+        since.some(([, { isRetry }]) => isRetry);
       this.#check('D1', mayAgain, () => `${id} is started by ${other.runner}, and again by ${runner}`);
     }
     const position = this.#positions.get(id) ?? -1;

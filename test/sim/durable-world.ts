@@ -234,6 +234,7 @@ export class DurableWorld {
     this.world.say(`${runner.id} of ${runner.runID} starts`);
     this.#run(runner).then(
       (how) => {
+        if (!runner.alive) return;
         runner.exit = how;
         this.world.say(`${runner.id}: ${how}`);
         runner.alive = false;
@@ -244,6 +245,7 @@ export class DurableWorld {
           this.invariants.broken ??= error instanceof Error ? (error.stack ?? error.message) : String(error);
           return;
         }
+        if (!runner.alive) return;
         this.world.say(`${runner.id} exits: ${error.code}: ${error.message}`);
         runner.exit = error.code;
         runner.alive = false;
@@ -301,7 +303,8 @@ export class DurableWorld {
     this.#isFollowed = true;
     const { random } = this;
     const isTaken = runner.exit === 'RUN_BY_ANOTHER';
-    const isAgain = random.chance(isTaken ? 0.8 : 0.3) && this.#runs < 4;
+    // That is final: its Job has failed.
+    const isAgain = isTaken || (this.#runs < 4 && random.chance(0.3));
     if (isAgain) this.#setJob(this.#runID, [{ type: 'Failed', status: 'True' }]);
     this.world.clock.setTimer(random.pick([0, 1_000, 20_000]), () => {
       this.#isFollowed = false;
