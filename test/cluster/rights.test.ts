@@ -130,7 +130,9 @@ describe("the runner's rights", { skip }, () => {
       await refused(runner.create(paths.pods(scene.namespace), scene.podManifest('web-0')));
       await refused(runner.listAll(paths.jobs(e2e.velero)));
       await refused(runner.create(paths.jobs(e2e.velero), { metadata: { name: 'x' } }));
-      await refused(runner.get(paths.configMaps(e2e.velero, 'kube-root-ca.crt')));
+      await refused(runner.listAll(paths.configMaps(e2e.velero)));
+      await refused(runner.delete(paths.configMaps(e2e.velero, 'kube-root-ca.crt')));
+      await refused(runner.listAll(paths.leases(e2e.velero)));
       await refused(runner.create(paths.secrets('default'), { ...secret, metadata: { name: 'x' } }));
       await runner.get(paths.restores(e2e.velero, scene.name));
     });
@@ -183,7 +185,9 @@ describe("the runner's rights", { skip }, () => {
       await scene.pod('web-0', { containers: [{ name: 'main', readinessProbe: neverReady }] });
       const waitForReady = resource === 'pods' && verb === 'watch';
       // Long enough for a pod that is asked for by itself to be refused for good.
-      const first = resource === 'pods' && verb === 'get' ? sh('echo started >> marks; sleep 25') : mark('started');
+      // A Lease is renewed only by a run that takes a while.
+      const isSlow = (resource === 'pods' && verb === 'get') || (resource === 'leases' && verb === 'patch');
+      const first = isSlow ? sh('echo started >> marks; sleep 25') : mark('started');
       const hooks = [exec(first, { execTimeout: '60s', waitForReady }), exec(mark('second'))];
       await scene.restore({ hooks: [entry(hooks)] });
       const serviceAccount = await account(`no-${verb}-${kind}`, rules);

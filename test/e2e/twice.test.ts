@@ -175,19 +175,24 @@ describe('apply while a run is going', () => {
 });
 
 describe('apply after a runner that died', () => {
-  it('tells it, runs nothing that may have run, and starts over with --again', async () => {
-    const scene = await sceneWith('died', [entry([exec(held), exec(mark('next'))])], 'web-0');
+  it('goes on: what may have run is Unknown, what never started runs, and --again starts over', async () => {
+    const lost = exec(held, { execTimeout: '3s' });
+    const scene = await sceneWith('died', [lost, exec(mark('next'))], 'web-0');
     await scene.pod('own-0', { annotations: hookAnnotations(OWN, mark('own')) });
     const first = e2e.plugin.start('apply', scene.name, '-n', velero, '-o', 'json');
     await begun(scene, 'web-0');
     const [job] = await scene.jobs();
+    const [runner] = await cluster.list('pods', velero, `batch.kubernetes.io/job-name=${job.metadata.name}`);
     await cluster.remove('jobs', velero, job.metadata.name);
+    const at = `/api/v1/namespaces/${velero}/pods/${runner.metadata.name}`;
+    await cluster.client.delete(at, { gracePeriodSeconds: 0 }).catch(() => undefined);
     const ended = await first.done;
     assert.deepEqual([ended.code, ended.json().phase], [10, 'Failed'], ended.stderr);
     const second = await scene.apply();
-    assert.deepEqual([second.code, second.json().phase], [10, 'Failed'], second.stderr);
-    assert.deepEqual(await scene.marks('web-0'), ['started']);
-    assert.equal((await scene.annotations())['phase'], 'Failed');
+    assert.deepEqual([second.code, second.json().phase], [0, 'CompletedWithFailures'], second.stderr);
+    assert.deepEqual(resultsOf(second.json()), ['own-0/0 Succeeded', 'web-0/0 Unknown', 'web-0/1 Succeeded']);
+    assert.deepEqual(await scene.marks('web-0'), ['started', 'next']);
+    assert.deepEqual(await scene.marks('own-0'), ['own']);
     await letGo(scene, 'web-0');
     const again = await scene.apply('--again');
     assert.deepEqual([again.code, again.json().phase], [0, 'Completed'], again.stderr);

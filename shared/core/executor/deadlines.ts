@@ -32,3 +32,7 @@ export function lookAgainAt(pod: PodRun, now: number): number | undefined {
   }
   return next === Number.POSITIVE_INFINITY ? undefined : next;
 }
+
+/** Its wait deadline has passed. */
+export const isLate = (pod: PodRun, at: number, now: number): boolean =>
+  now >= (waitDeadline(pod, hookAt(pod, at)) ?? Number.POSITIVE_INFINITY);

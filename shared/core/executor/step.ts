@@ -1,13 +1,14 @@
 import { assertNever } from '../errors.ts';
 import type { ExecOutcome, HookId, HookOutcome, PlannedExecHook, PodObservation } from '../hook.ts';
-import { execDeadline, waitDeadline } from './deadlines.ts';
+import { execDeadline, isLate } from './deadlines.ts';
 import { difference } from './difference.ts';
 import { hookOutcome } from './hook-outcome.ts';
 import { initHookState } from './init-hook.ts';
 import type { Effect, Fact, PodLeft, RunFailure } from './protocol.ts';
-import { isLost, RUNNER_DIED } from './resume.ts';
+import { RUNNER_DIED } from './resume.ts';
 import type { Creation, HookState, PodRun, RunState, UpSince } from './state.ts';
 import { countOf, hookAt, isActive, isCreating, isFail, noteOutcome, stateOf, stoppedBy } from './state.ts';
+import { nextHook, upSince } from './turns.ts';
 import { waitingFor } from './waiting-for.ts';
 
 /**
@@ -381,9 +382,6 @@ function dueOutcome(
 const GOES_ON = 'its pod goes on by itself';
 const STILL_RUNNING = 'the command may still be running in the container';
 
-const isLate = (pod: PodRun, at: number, now: number): boolean =>
-  now >= (waitDeadline(pod, hookAt(pod, at)) ?? Number.POSITIVE_INFINITY);
-
 /* ---- launch: start what was chosen ---- */
 
 /** What has happened while the intent was recorded counts: settled hooks have ended, a container may be down again. */
@@ -426,49 +424,3 @@ function admit(change: Change): void {
 /** A pod that is to be created, and may be now. */
 const isWanted = ({ pods, stop }: RunState, index: number): boolean =>
   stop === undefined && pods[index]?.creation?.phase === 'wanted';
-
-/**
- * The position of the pod's hook whose turn it is and whose container is up; undefined if there is none now.
- * A container that has begun goes on; else the one that has been up longest begins, ties in plan order.
- */
-function nextHook(pod: PodRun, now: number): number | undefined {
-  if (pod.states.some((state, at) => isActive(hookAt(pod, at), state)) || now < (pod.quietUntil ?? now))
-    return undefined;
-  let best: { at: number; since: number } | undefined;
-  for (const at of turns(pod)) {
-    const since = upSince(pod, at);
-    const state = stateOf(pod, at);
-    if (since === undefined || isLate(pod, at, now)) continue;
-    if (state.phase === 'Waiting' && (state.retryAt ?? now) > now) continue;
-    if (best === undefined || since < best.since) best = { at, since };
-  }
-  return best?.at;
-}
-
-/** The first waiting hook of each container, or of the one alone that has begun and not ended. */
-function turns(pod: PodRun): readonly number[] {
-  const firsts: number[] = [];
-  let container: string | undefined;
-  let begun = false;
-  let listed = false;
-  for (let at = 0; at < pod.hooks.length; at += 1) {
-    const hook = hookAt(pod, at);
-    if (hook.kind === 'init') continue;
-    if (hook.container !== container) [container, begun, listed] = [hook.container, false, false];
-    const state = stateOf(pod, at);
-    if (state.phase === 'Ended') begun ||= state.startedAt !== undefined || isLost(state);
-    else if (begun) return [at];
-    else if (!listed) {
-      firsts.push(at);
-      listed = true;
-    }
-  }
-  return firsts;
-}
-
-/** Since when the hook's container has been up in the hook's own sense: running, or ready. */
-function upSince(pod: PodRun, at: number): number | undefined {
-  const hook = hookAt(pod, at);
-  const since = pod.upSince[hook.container];
-  return hook.kind === 'exec' && hook.waitForReady ? since?.ready : since?.running;
-}
