@@ -81,7 +81,7 @@ export class DurableInvariants {
 
   /* ---- commands ---- */
 
-  asked(runner: string, run: string, hook: PlannedExecHook): void {
+  asked(runner: string, run: string, hook: PlannedExecHook): Asked {
     const { id } = hook;
     const now = this.#now;
     const record = this.#run(run);
@@ -110,7 +110,9 @@ export class DurableInvariants {
       this.#check('D6', !hasSucceeded, () => `${id} has succeeded, and is started`);
     }
     this.#check('D8', record.final === undefined, () => `${id} starts after the end of ${run}`);
-    before.push({ run, runner, at: now, startedAt: undefined, outcome: undefined, endedAt: undefined });
+    const asked: Asked = { run, runner, at: now, startedAt: undefined, outcome: undefined, endedAt: undefined };
+    before.push(asked);
+    return asked;
   }
 
   #checkPod(hook: PlannedExecHook): void {
@@ -140,20 +142,14 @@ export class DurableInvariants {
     );
   }
 
-  started(id: HookId): void {
-    const last = this.#of(id).at(-1);
-    if (last !== undefined) last.startedAt = this.#now;
+  started(asked: Asked): void {
+    asked.startedAt = this.#now;
   }
 
-  ended(_run: string, id: HookId, outcome: ExecOutcome, _isTold: boolean): void {
-    const last = this.#of(id).at(-1);
-    if (last === undefined) return;
-    last.outcome = outcome;
-    last.endedAt = this.#now;
-  }
-
-  dropped(_id: HookId): void {
-    // The command goes on; whoever starts another beside it has to wait for its time to pass.
+  /** A stream that is dropped has no end: its command goes on. */
+  ended(asked: Asked, outcome: ExecOutcome): void {
+    asked.outcome = outcome;
+    asked.endedAt = this.#now;
   }
 
   /* ---- what stands ---- */

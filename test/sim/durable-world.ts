@@ -67,23 +67,22 @@ class Runner {
       start: (request, answer) => {
         if (!this.alive) throw new Error('a dead runner starts a command');
         const hook = cluster.hookOf(request.command);
-        cluster.invariants.asked(this.id, this.runID, hook);
+        const asked = cluster.invariants.asked(this.id, this.runID, hook);
         let drop = (): void => undefined;
         drop = cluster.world.exec.start(request, {
           started: () => {
-            cluster.invariants.started(hook.id);
+            cluster.invariants.started(asked);
             if (this.alive) answer.started();
           },
           ended: (outcome, output) => {
             this.#drops.delete(drop);
-            cluster.invariants.ended(this.runID, hook.id, outcome, this.alive);
+            cluster.invariants.ended(asked, outcome);
             if (this.alive) answer.ended(outcome, output);
           },
         });
         this.#drops.add(drop);
         return () => {
           this.#drops.delete(drop);
-          cluster.invariants.dropped(hook.id);
           drop();
         };
       },
@@ -331,6 +330,9 @@ export class DurableWorld {
         : decide(earlier, plan, false, this.onUnknown);
       world.say(`${isRetry ? 'retry' : 'apply'}: ${decision.action}`);
       if (decision.action === 'settle') this.invariants.settled(rows);
+      // Somebody else was faster: that run's Job makes its next pod.
+      const isLeft = !this.runners.some(({ alive, runID }) => alive && runID === this.#runID);
+      if (decision.action === 'follow' && isLeft) this.#startRunner();
       if (decision.action !== 'start') return;
       this.#runs += 1;
       this.#runID = `run${this.#runs}`;
