@@ -102,8 +102,6 @@ describe('a runner that is killed', () => {
     assert.deepEqual([ran.code, ran.json().phase, ran.json().attempt], [0, 'CompletedWithFailures', 2], ran.stderr);
     assert.deepEqual(states(ran.json()), ['web-0/0 Unknown runner-died', 'web-0/1 Succeeded']);
     assert.deepEqual(await scene.marks('web-0'), ['begun', 'next']);
-    const again = await retry(scene, '--runner=local', '--timeout=1s');
-    assert.equal(again.code, 7, again.stderr);
     await scene.open('web-0');
   });
 });

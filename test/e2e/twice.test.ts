@@ -177,7 +177,7 @@ describe('apply while a run is going', () => {
 describe('apply after a runner that died', () => {
   it('goes on: what may have run is Unknown, what never started runs, and --again starts over', async () => {
     const lost = exec(held, { execTimeout: '3s' });
-    const scene = await sceneWith('died', [lost, exec(mark('next'))], 'web-0');
+    const scene = await sceneWith('died', [entry([lost, exec(mark('next'))])], 'web-0');
     await scene.pod('own-0', { annotations: hookAnnotations(OWN, mark('own')) });
     const first = e2e.plugin.start('apply', scene.name, '-n', velero, '-o', 'json');
     await begun(scene, 'web-0');
