@@ -40,6 +40,8 @@ const BATCH_BYTES = 32 * 1024;
 const KEY_BYTES = 32;
 /** A start that is durable only by itself is worth no write of its own, until it has lasted. */
 const LAZY_MS = 1_000;
+/** Results, which nobody waits for, make no more than so many writes of their own. */
+const RESULTS_EVERY_MS = 100;
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
 const DENIED_AT_MOST = 5;
@@ -105,17 +107,13 @@ async function getPart(
   part: number,
 ): Promise<Part | undefined> {
   try {
-    return parsePart(await client.get(pathOf(place, part)), part);
+    const parsed = Part.safeParse(await client.get(pathOf(place, part)));
+    if (parsed.success) return parsed.data;
+    throw unreadable(`its part ${part} is no ConfigMap of ours`);
   } catch (error) {
     if (error instanceof RestoreHooksError && error.code === 'NOT_FOUND') return undefined;
     throw error;
   }
-}
-
-function parsePart(object: KubeObject, part: number): Part {
-  const parsed = Part.safeParse(object);
-  if (parsed.success) return parsed.data;
-  throw unreadable(`its part ${part} is no ConfigMap of ours`);
 }
 
 function foldPart({ data, immutable }: Part, { head }: JournalPlace, part: number, replay: Replay, from: JournalEnd) {
@@ -172,6 +170,8 @@ export class KubernetesJournal implements Journal {
   #whenDurable: (() => void)[] = [];
   #writing = false;
   #cancelLazy: (() => void) | undefined;
+  #flushAt = Number.POSITIVE_INFINITY;
+  #wroteAt = Number.NEGATIVE_INFINITY;
   #broken: RestoreHooksError | undefined;
   #onLost: (error: RestoreHooksError) => void = () => undefined;
   /** How often it has been written to: for those who measure. */
@@ -253,7 +253,8 @@ export class KubernetesJournal implements Journal {
   result(id: HookId, { outcome, startedAt, endedAt, podUID }: EndedHook): void {
     const { position, inPod } = this.#hook(id, podUID);
     const started = startedAt === undefined ? {} : { startedAt };
-    this.#add({ kind: 'result', hook: position, outcome, ...started, endedAt, ...inPod });
+    const soonest = this.#wroteAt + RESULTS_EVERY_MS - this.#clock.now();
+    this.#add({ kind: 'result', hook: position, outcome, ...started, endedAt, ...inPod }, Math.max(0, soonest));
   }
 
   whenDurable(durable: () => void): void {
@@ -285,14 +286,19 @@ export class KubernetesJournal implements Journal {
   #add(entry: JournalEntry, withinMs = 0): void {
     if (this.#broken !== undefined) return;
     this.#entries.push(entry);
+    const at = this.#clock.now() + withinMs;
     if (withinMs === 0) this.#flush();
-    else this.#cancelLazy ??= this.#clock.setTimer(withinMs, () => this.#flush());
+    else if (at < this.#flushAt) {
+      this.#cancelLazy?.();
+      this.#flushAt = at;
+      this.#cancelLazy = this.#clock.setTimer(withinMs, () => this.#flush());
+    }
   }
 
   /** One write at a time; what comes meanwhile is in the next. */
   #flush(): void {
     this.#cancelLazy?.();
-    this.#cancelLazy = undefined;
+    this.#flushAt = Number.POSITIVE_INFINITY;
     if (this.#writing) return;
     this.#writing = true;
     // What happens at one instant is written together.
@@ -334,6 +340,7 @@ export class KubernetesJournal implements Journal {
     const key = batchKey(this.#end.batches);
     const bytes = this.#bytes + text.length + KEY_BYTES;
     const isFull = bytes >= PART_BYTES;
+    this.#wroteAt = this.#clock.now();
     const next = isFull ? await this.#nextPart() : undefined;
     const part = this.#part;
     this.writes += 1;
@@ -437,10 +444,4 @@ export class KubernetesJournal implements Journal {
 }
 
 const takenOver = ({ restore, head }: JournalPlace): RestoreHooksError =>
-  new RestoreHooksError(
-    'RUN_BY_ANOTHER',
-    `another runner has taken over run ${head.runID} of Restore ${restore.name}`,
-    {
-      hint: `see who: kubectl restorehooks status ${restore.name} -n ${restore.namespace}`,
-    },
-  );
+  new RestoreHooksError('RUN_BY_ANOTHER', `another runner has taken over run ${head.runID} of Restore ${restore.name}`);
