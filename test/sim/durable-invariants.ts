@@ -87,7 +87,7 @@ export class DurableInvariants {
     const record = this.#run(run);
     const before = this.#of(id);
     for (const other of before) {
-      const isProvablyNot = other.outcome?.kind === 'notStarted' || other.outcome?.kind === 'podDeleted';
+      const isProvablyNot = ['notStarted', 'podDeleted', 'noSuchContainer'].includes(other.outcome?.kind ?? '');
       const runs = [...this.#runs];
       const since = runs.slice(runs.findIndex(([runID]) => runID === other.run) + 1);
       const mayAgain =
@@ -146,7 +146,12 @@ export class DurableInvariants {
     asked.startedAt = this.#now;
   }
 
-  /** A stream that is dropped has no end: its command goes on. */
+  /** Somebody who gave a run up, and asks for more of it, is not kept waiting by what was given up. */
+  dropped(asked: Asked): void {
+    if (this.#cancelAsked) asked.endedAt = this.#now;
+  }
+
+  /** A stream that is dropped otherwise has no end: its command goes on. */
   ended(asked: Asked, outcome: ExecOutcome): void {
     asked.outcome = outcome;
     asked.endedAt = this.#now;

@@ -41,6 +41,7 @@ class Runner {
   alive = true;
   started: StartedRun | undefined;
   exit: string | undefined;
+  isSuspended = false;
   readonly #drops = new Set<() => void>();
 
   constructor(cluster: DurableWorld, runID: string, serial: number) {
@@ -83,6 +84,7 @@ class Runner {
         this.#drops.add(drop);
         return () => {
           this.#drops.delete(drop);
+          if (!this.isSuspended) cluster.invariants.dropped(asked);
           drop();
         };
       },
@@ -191,6 +193,7 @@ export class DurableWorld {
     const runner = this.runners.findLast(({ alive, started }) => alive && started !== undefined);
     if (runner === undefined) return;
     this.world.say(`${runner.id} is asked to end`);
+    runner.isSuspended = true;
     runner.started?.suspend();
     this.world.clock.setTimer(this.random.pick([1, 5_000, 50_000]), () => runner.alive && runner.started?.drop());
   }
