@@ -36,12 +36,12 @@ export type JournalClient = Pick<KubeClient, 'get' | 'create' | 'patch'>;
 /** What etcd is given anew with each write, at the most. */
 const PART_BYTES = 64 * 1024;
 const BATCH_BYTES = 32 * 1024;
-/** What a key costs beside its value: itself, and its field manager's note. */
 const KEY_BYTES = 32;
 /** A start that is durable only by itself is worth no write of its own, until it has lasted. */
 const LAZY_MS = 1_000;
-/** Results, which nobody waits for, make no more than so many writes of their own. */
-const RESULTS_EVERY_MS = 100;
+/** Results, and intents while many hooks run, share their writes: no more than ten a second. */
+const SHARED_EVERY_MS = 100;
+const MANY = 8;
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
 const DENIED_AT_MOST = 5;
@@ -169,12 +169,13 @@ export class KubernetesJournal implements Journal {
   #recorded: (() => void)[] = [];
   #whenDurable: (() => void)[] = [];
   #writing = false;
+  #isDue = false;
   #cancelLazy: (() => void) | undefined;
   #flushAt = Number.POSITIVE_INFINITY;
   #wroteAt = Number.NEGATIVE_INFINITY;
+  readonly #begun = new Set<number>();
   #broken: RestoreHooksError | undefined;
   #onLost: (error: RestoreHooksError) => void = () => undefined;
-  /** How often it has been written to: for those who measure. */
   writes = 0;
 
   private constructor(
@@ -235,7 +236,8 @@ export class KubernetesJournal implements Journal {
   intent(id: HookId, { attempt, at, podUID }: Intent, recorded: () => void): void {
     const { position, inPod } = this.#hook(id, podUID);
     this.#recorded.push(recorded);
-    this.#add({ kind: 'intent', hook: position, attempt, at, ...inPod });
+    this.#begun.add(position);
+    this.#add({ kind: 'intent', hook: position, attempt, at, ...inPod }, this.#begun.size > MANY ? this.#sharedMs : 0);
   }
 
   notStarted(hook: HookId): void {
@@ -253,8 +255,12 @@ export class KubernetesJournal implements Journal {
   result(id: HookId, { outcome, startedAt, endedAt, podUID }: EndedHook): void {
     const { position, inPod } = this.#hook(id, podUID);
     const started = startedAt === undefined ? {} : { startedAt };
-    const soonest = this.#wroteAt + RESULTS_EVERY_MS - this.#clock.now();
-    this.#add({ kind: 'result', hook: position, outcome, ...started, endedAt, ...inPod }, Math.max(0, soonest));
+    this.#begun.delete(position);
+    this.#add({ kind: 'result', hook: position, outcome, ...started, endedAt, ...inPod }, this.#sharedMs);
+  }
+
+  get #sharedMs(): number {
+    return Math.max(0, this.#wroteAt + SHARED_EVERY_MS - this.#clock.now());
   }
 
   whenDurable(durable: () => void): void {
@@ -295,13 +301,12 @@ export class KubernetesJournal implements Journal {
     }
   }
 
-  /** One write at a time; what comes meanwhile is in the next. */
   #flush(): void {
     this.#cancelLazy?.();
     this.#flushAt = Number.POSITIVE_INFINITY;
+    this.#isDue = true;
     if (this.#writing) return;
     this.#writing = true;
-    // What happens at one instant is written together.
     this.#clock.soon(() => {
       this.#drain().catch((error: unknown) => {
         if (!(error instanceof RestoreHooksError)) throw error;
@@ -311,24 +316,22 @@ export class KubernetesJournal implements Journal {
   }
 
   async #drain(): Promise<void> {
-    while (this.#entries.length > 0 && this.#broken === undefined) {
+    while (this.#isDue && this.#entries.length > 0 && this.#broken === undefined) {
+      this.#isDue = false;
       const entries = this.#entries;
       const recorded = this.#recorded;
       this.#entries = [];
       this.#recorded = [];
       await this.#writeAll(entries);
       for (const each of recorded) each();
-      // What that has started, or has come to an end by now, goes into the next write.
-      await undefined;
     }
     this.#writing = false;
-    for (const durable of this.#whenDurable.splice(0)) durable();
+    if (this.#entries.length === 0) for (const durable of this.#whenDurable.splice(0)) durable();
   }
 
   async #writeAll(entries: readonly JournalEntry[]): Promise<void> {
     for (let from = 0; from < entries.length; ) {
       let to = from;
-      // No entry is longer than this.
       for (let bytes = 0; to < entries.length && bytes < BATCH_BYTES; to += 1) bytes += 64;
       await this.#write(entries.slice(from, to));
       from = to;
