@@ -319,6 +319,7 @@ export class DurableWorld {
   async #again(): Promise<void> {
     const { calm } = this.api;
     const { random, world } = this;
+    const before = [this.#runID, this.payload] as const;
     try {
       const restore = await getRestore(calm, NAMESPACE, NAME);
       const earlier = await earlierRun(calm, world.clock, this.plan.restore, restore);
@@ -355,6 +356,7 @@ export class DurableWorld {
         return;
       }
       world.say(`apply fails: ${error.message}`);
+      [this.#runID, this.payload] = before;
       world.clock.setTimer(5_000, () => void this.#again());
     }
   }
