@@ -237,6 +237,24 @@ describe('kubernetesPodSource', () => {
 });
 
 describe('podObservation', () => {
+  it('says how an init container ended, beyond its exit code, and whether it is tried again', () => {
+    const observed = (terminated: object, restartPolicy: string, more: object = {}) =>
+      podObservation({
+        metadata: { namespace: 'n', name: 'p', uid: 'u' },
+        spec: { restartPolicy, containers: [{ name: 'a' }], initContainers: [{ name: 'i' }] },
+        status: {
+          phase: 'Pending',
+          initContainerStatuses: [{ name: 'i', restartCount: 2, ...more, state: { terminated } }],
+        },
+      })?.initContainers?.['i'];
+    const { reason, exitCode, isOver, restarts } = observed({ reason: 'Error', exitCode: 143 }, 'Never') ?? {};
+    assert.deepEqual([reason, exitCode, isOver, restarts], ['signal 15', 143, true, 2]);
+    assert.equal(observed({ reason: 'OOMKilled', exitCode: 137 }, 'Never')?.reason, 'OOMKilled');
+    assert.equal(observed({ reason: 'Error', exitCode: 3 }, 'Never')?.reason, undefined);
+    assert.equal(observed({ reason: 'Error', exitCode: 3 }, 'Always')?.isOver, false);
+    assert.equal(observed({ reason: 'Completed', exitCode: 0 }, 'OnFailure')?.isOver, true);
+  });
+
   it('tells containers that commands can be run in from those that end first', () => {
     const running = { running: { startedAt: '2026-01-01T00:00:00Z' } };
     assert.deepEqual(
