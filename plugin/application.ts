@@ -19,7 +19,7 @@ import { withGivenPods } from './given-pods.ts';
 import { Launcher, untilWritten } from './launcher.ts';
 import { runView } from './output/run-view.ts';
 import { liveInput } from './plan-input.ts';
-import { requirePodRights, requireRunner, requireUserRights } from './preconditions.ts';
+import { requirePodRights, requireRunner, requireUserRights, UNCHECKED } from './preconditions.ts';
 import type { ApplyInput } from './saved-plan.ts';
 import { requireSame, selectorFlags } from './saved-plan.ts';
 import type { Session } from './session.ts';
@@ -83,8 +83,9 @@ export class Application {
     if (decision.action === 'start') {
       const kept = new Set(decision.kept.map(({ id }) => id));
       const toRun = planned.hooks.filter(({ id }) => !kept.has(id));
-      const mayCreate = await requirePodRights(this.#session, isJob ? this.#args.serviceAccount : undefined, toRun);
-      launcher.announce(request.restore, planned.document, decision, (account?.checked ?? true) && mayCreate);
+      const notes = await requirePodRights(this.#session, isJob ? this.#args.serviceAccount : undefined, toRun);
+      const rights = account?.checked === false ? [UNCHECKED] : notes;
+      launcher.announce(request.restore, planned.document, decision, rights);
       const created = toRun.filter((hook) => hook.kind === 'init' && hook.injection === 'create');
       const manifests = await given?.whole(new Set(created.map((hook) => podKey(hook.namespace, hook.pod))));
       const pods = await podsToCreate(client, request.restore, { ...planned, hooks: toRun }, manifests ?? new Map());

@@ -66,7 +66,12 @@ export class Launcher {
   }
 
   /** Say what is about to be done, once. */
-  announce(restore: Restore, document: PlanDocument, { kept, difference, lost }: Starting, checked: boolean): void {
+  announce(
+    restore: Restore,
+    document: PlanDocument,
+    { kept, difference, lost }: Starting,
+    rights: readonly string[],
+  ): void {
     if (this.#announced === document.digest) return;
     this.#announced = document.digest;
     const { namespace, cluster } = this.#session;
@@ -79,7 +84,7 @@ export class Launcher {
       runner === 'job' ? `runner    Job as ServiceAccount ${serviceAccount}, image ${image}` : 'runner    this process',
     );
     this.say(`plan      ${summary(document)}, ${document.digest}`);
-    if (!checked) this.say("rights    you may not ask for the runner's; they are unchecked");
+    for (const note of rights) this.say(`rights    ${note}`);
     if (kept.length > 0) this.say(`kept      ${count(kept.length, 'hook')} of earlier runs: not run again`);
     if (lost.length > 0)
       this.say(`again     ${count(lost.length, 'hook')} that may have been run (--on-unknown=rerun)`);

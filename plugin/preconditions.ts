@@ -51,32 +51,48 @@ export async function requireUserRights(
 
 /**
  * Refuse where who runs the hooks may not create the pods that the plan creates. `serviceAccount` absent: it is the user.
- * Returns whether that could be asked.
+ * Returns what else is to be said of rights, a line each.
  */
 export async function requirePodRights(
   { client, namespace }: Session,
   serviceAccount: string | undefined,
   hooks: PlannedRun['hooks'],
-): Promise<boolean> {
-  const rights = podRights(hooks);
-  if (rights.length === 0) return true;
+): Promise<string[]> {
+  const needed = podRights(hooks);
+  const rights = [...needed, ...logRights(hooks)];
+  if (rights.length === 0) return [];
   const account = { namespace, name: serviceAccount ?? '' };
+  const way =
+    serviceAccount === undefined
+      ? 'ask for these rights; nothing has been changed'
+      : `${setupCommand(namespace, serviceAccount)} --create-pods`;
   try {
-    const missing = await (serviceAccount === undefined
+    const lacking = await (serviceAccount === undefined
       ? missingRights(client, rights)
       : missingRightsOfServiceAccount(client, account, rights));
-    if (missing.length === 0) return true;
+    const missing = lacking.filter((right) => needed.includes(right));
+    if (missing.length === 0) return lacking.length === 0 ? [] : [`what init containers print won't be told: ${way}`];
     const who = serviceAccount === undefined ? 'you' : `ServiceAccount ${serviceAccount}`;
     throw new RestoreHooksError('FORBIDDEN', `${who} may not ${missing.map(rightText).join(', ')}`, {
-      hint:
-        serviceAccount === undefined
-          ? 'ask for these rights; nothing has been changed'
-          : `let the runner create pods: ${setupCommand(namespace, serviceAccount)} --create-pods`,
+      hint: serviceAccount === undefined ? way : `let the runner create pods: ${way}`,
     });
   } catch (error) {
     if (!mayNotAsk(error)) throw error;
-    return false;
+    return [UNCHECKED];
   }
+}
+
+export const UNCHECKED = "you may not ask for the runner's; they are unchecked";
+
+function logRights(hooks: PlannedRun['hooks']): Right[] {
+  const namespaces = new Set(hooks.filter(({ kind }) => kind === 'init').map((hook) => hook.namespace));
+  return [...namespaces].map((namespace) => ({
+    group: '',
+    resource: 'pods',
+    subresource: 'log',
+    verb: 'get',
+    namespace,
+  }));
 }
 
 function podRights(hooks: PlannedRun['hooks']): Right[] {

@@ -12,7 +12,7 @@ import type { RunnerArguments } from './apply-args.ts';
 import type { CommandResult } from './command.ts';
 import type { Context } from './context.ts';
 import { Launcher, untilWritten } from './launcher.ts';
-import { requirePodRights, requireRunner, requireUserRights } from './preconditions.ts';
+import { requirePodRights, requireRunner, requireUserRights, UNCHECKED } from './preconditions.ts';
 import type { Session } from './session.ts';
 import { usage } from './session.ts';
 
@@ -63,8 +63,8 @@ export class Retry {
       const plan = planOfRows(reference, rows, selector, earlier.status.planDigest);
       const kept = new Set(decision.kept.map(({ id }) => id));
       const toRun = plan.hooks.filter(({ id }) => !kept.has(id)).map(plannedHook);
-      const mayCreate = await requirePodRights(this.#session, runner === 'job' ? serviceAccount : undefined, toRun);
-      launcher.announce(restore, plan, decision, (account?.checked ?? true) && mayCreate);
+      const notes = await requirePodRights(this.#session, runner === 'job' ? serviceAccount : undefined, toRun);
+      launcher.announce(restore, plan, decision, account?.checked === false ? [UNCHECKED] : notes);
       return launcher.start(restore, plan, decision, earlier, []);
     }
     if (decision.action === 'settle') return this.#settled(restore, earlier);

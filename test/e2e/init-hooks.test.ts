@@ -204,6 +204,15 @@ describe('pods of a file', { concurrency: 2 }, () => {
     assert.equal(ran.code, 5);
     assert.match(ran.stderr, /may not create pods in namespace .*\n.*setup --apply .*--create-pods/);
     assert.deepEqual([await scene.annotations(), await scene.jobs()], [{}, []]);
+
+    const watching = await e2e.scene('no-logs');
+    const own = container('load', 'echo secret');
+    await watching.pod('web-0', { spec: { initContainers: [own] } });
+    await watching.restore({ hooks: [entry([init([own])])] });
+    const watched = await watching.apply('--service-account=plain');
+    const [row] = watched.json().hooks;
+    assert.deepEqual([row.state, row.stdout], ['Succeeded', undefined], watched.stderr);
+    assert.match(watched.stderr, /^rights .*won't be told: .*setup --apply .*--create-pods$/m);
   });
 });
 
