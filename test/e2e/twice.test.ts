@@ -181,6 +181,7 @@ describe('apply after a runner that died', () => {
     await scene.pod('own-0', { annotations: hookAnnotations(OWN, mark('own')) });
     const first = e2e.plugin.start('apply', scene.name, '-n', velero, '-o', 'json');
     await begun(scene, 'web-0');
+    await scene.runStatus(({ counts }) => counts.succeeded === 1);
     const [job] = await scene.jobs();
     const [runner] = await cluster.list('pods', velero, `batch.kubernetes.io/job-name=${job.metadata.name}`);
     await cluster.remove('jobs', velero, job.metadata.name);
