@@ -3,9 +3,13 @@ import type { Clock } from '../ports/ports.ts';
 /** The longest time that `setTimeout` keeps: anything above fires at once. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
-/** The wall clock as it stood when the process began, and monotonic from then on: a step of it moves nothing here. */
-export const systemClock: Clock = {
-  now: () => Math.floor(performance.timeOrigin + performance.now()),
+/** The wall clock as it stands now, and monotonic from then on: a step of it moves nothing here. */
+export function startClock(): Clock {
+  return clockFrom(Date.now() - performance.now());
+}
+
+const clockFrom = (origin: number): Clock => ({
+  now: () => Math.floor(origin + performance.now()),
   setTimer(afterMs, fire) {
     const due = performance.now() + afterMs;
     let timer: NodeJS.Timeout;
@@ -19,4 +23,7 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer);
   },
   soon: (run) => queueMicrotask(run),
-};
+});
+
+/** The clock of this process, started with it. */
+export const systemClock: Clock = clockFrom(performance.timeOrigin);

@@ -29,6 +29,8 @@ export interface RunToTake {
   /** For a run that nobody wrote down: what to write, or throw. */
   readonly unwritten: (restore: Restore) => RunStatus;
   readonly warn?: (message: string) => void;
+  /** Until when to wait for another runner of this run to end; then `TIMEOUT`. Absent: as long as it takes. */
+  readonly giveUpAt?: number | undefined;
 }
 
 /** A run that is this runner's own. */
@@ -70,6 +72,9 @@ export async function takeRun(
     { restore: reference, runID, holder: claimant.name },
     {
       isOver: async () => {
+        if (run.giveUpAt !== undefined && clock.now() >= run.giveUpAt) {
+          throw new RestoreHooksError('TIMEOUT', `another runner of run ${runID} is still at work`);
+        }
         ended = await endedHere();
         return ended !== undefined;
       },

@@ -1,0 +1,82 @@
+import type { RunOptions } from '../shared/core/manifests/job.ts';
+import type { Payload } from '../shared/core/report/payload.ts';
+import type { RunHook } from '../shared/core/report/run-document.ts';
+import { isAskedFor } from '../shared/core/report/run-hook.ts';
+import type { RunStatus } from '../shared/core/report/run-status.ts';
+import { newStatus } from '../shared/kubernetes/claim.ts';
+import type { KubeClient } from '../shared/kubernetes/client.ts';
+import { runStatusOf } from '../shared/kubernetes/run-store.ts';
+import type { Clock } from '../shared/ports/ports.ts';
+import type { StartedRun } from '../shared/runtime/run.ts';
+import type { Logger } from '../shared/system/log.ts';
+import { carryOut } from '../shared/wiring/carry-out.ts';
+import type { RunToTake } from '../shared/wiring/take-run.ts';
+import { takeRun } from '../shared/wiring/take-run.ts';
+import type { RunnerConfig } from './config.ts';
+import { refuseWhatMayHaveRun } from './own-plan.ts';
+
+export interface RunToBegin extends Pick<RunToTake, 'runID' | 'claimant' | 'giveUpAt'> {
+  readonly config: RunnerConfig;
+  readonly payload: Payload;
+  readonly runner: RunStatus['runner'];
+}
+
+export const runOptions = (config: RunnerConfig): RunOptions => ({
+  maxConcurrent: config['max-concurrent'],
+  capture: config.capture,
+  failOn: config['fail-on'],
+  keepRestorePhase: config['keep-restore-phase'],
+  onUnknown: config['on-unknown'],
+});
+
+/** Claim a run and start it, or go on with it; a run that has ended meanwhile is answered with its status. */
+export async function begin(
+  client: KubeClient,
+  clock: Clock,
+  { config, payload, runner, ...run }: RunToBegin,
+  log: Logger,
+): Promise<StartedRun | { readonly ended: RunStatus }> {
+  const options = runOptions(config);
+  const { runID } = run;
+  const document = payload.plan;
+  const taken = await takeRun(client, clock, {
+    ...run,
+    payload,
+    onUnknown: options.onUnknown,
+    warn: (message) => log.warn(message),
+    unwritten(current) {
+      const earlier = runStatusOf(current);
+      const isTakenIntoAccount = config.again || earlier?.runID === config.after;
+      if (!isTakenIntoAccount) refuseWhatMayHaveRun(current.metadata.name, earlier, document.digest);
+      return newStatus(current, { runID, planned: { document }, runner, options, now: clock.now() });
+    },
+  });
+  if ('ended' in taken) {
+    log.info('this run has ended', { runID, phase: taken.ended.phase });
+    return taken;
+  }
+  log.info('run claimed', {
+    restore: config.restore,
+    namespace: config.namespace,
+    runID,
+    runner: taken.runner,
+    hooks: document.hooks.length,
+    digest: document.digest,
+  });
+  return carryOut(client, clock, taken, options, {
+    changed: (rows) => {
+      for (const row of rows) logRow(log, row);
+    },
+    warn: (what, error) => log.warn(what, { code: error.code, reason: error.message }),
+  });
+}
+
+/** Ids, states and times: no commands, and nothing that a command printed. */
+function logRow(log: Logger, row: RunHook): void {
+  const { id, namespace, pod, container, state, reason, exitCode, message } = row;
+  const fields = { hook: id, namespace, pod, hookContainer: container, hookPhase: state, reason, exitCode, message };
+  if (state === 'Waiting') log.debug('hook waits', fields);
+  else if (isAskedFor(row)) log.debug('hook is being started', fields);
+  else if (state === 'Running') log.info('hook started', fields);
+  else log.info('hook ended', fields);
+}

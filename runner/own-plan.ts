@@ -1,0 +1,96 @@
+import { readFileSync } from 'node:fs';
+import { load } from 'js-yaml';
+import { shortenName } from '../shared/core/digest.ts';
+import { RestoreHooksError } from '../shared/core/errors.ts';
+import { problemLine } from '../shared/core/model/problem.ts';
+import type { RestoreResourceHookSpec } from '../shared/core/model/restore.ts';
+import { parseRestoreHooks } from '../shared/core/model/restore.ts';
+import { RESTORE_NAME_LABEL } from '../shared/core/names.ts';
+import { nothingToRun, planRun, refuseWhileBusy } from '../shared/core/plan/plan-run.ts';
+import type { Payload } from '../shared/core/report/payload.ts';
+import type { RunStatus } from '../shared/core/report/run-status.ts';
+import { hasEnded } from '../shared/core/report/run-status.ts';
+import type { KubeClient } from '../shared/kubernetes/client.ts';
+import { podsToCreate } from '../shared/kubernetes/pods-to-create.ts';
+import { getRestore, listPods } from '../shared/kubernetes/restores.ts';
+import { runStatusOf } from '../shared/kubernetes/run-store.ts';
+import type { Logger } from '../shared/system/log.ts';
+import type { RunnerConfig } from './config.ts';
+
+/** The plan of a runner that was given none (contract §8); or that there is nothing to run: `ended`, how it was run. */
+export async function ownPlan(
+  client: KubeClient,
+  config: RunnerConfig,
+  hookFiles: readonly RestoreResourceHookSpec[] | undefined,
+  log: Logger,
+): Promise<Payload | { readonly ended: RunStatus | undefined }> {
+  const { restore: name, namespace } = config;
+  const restore = await getRestore(client, namespace, name);
+  refuseWhileBusy(restore, config.force);
+  const labelSelector = config.selector ?? `${RESTORE_NAME_LABEL}=${shortenName(name)}`;
+  const namespaces = config['pod-namespace'];
+  const { pods, notices } = await listPods(client, labelSelector, namespaces);
+  const planned = planRun({
+    restore,
+    namespace,
+    pods,
+    notices,
+    hookFiles,
+    selector: { labelSelector, ...(namespaces ? { namespaces } : {}) },
+    rerun: config.rerun,
+    recreatePods: config['recreate-pods'],
+    only: config.only,
+  });
+  for (const notice of planned.document.notices) log.warn('notice', { ...notice });
+  const error = nothingToRun(planned, { restore, hookFiles }, config['allow-no-match']);
+  if (error !== undefined) throw error;
+  const earlier = runStatusOf(restore);
+  if (earlier !== undefined && hasEnded(earlier) && earlier.planDigest === planned.document.digest && !config.again) {
+    log.info('this plan has been run', { runID: earlier.runID, phase: earlier.phase });
+    return { ended: earlier };
+  }
+  if (planned.hooks.length === 0) {
+    log.info('there are no hooks to run', { restore: name, namespace });
+    return { ended: undefined };
+  }
+  const toCreate = await podsToCreate(client, restore, planned, new Map());
+  return { version: 1, plan: planned.document, kept: [], pods: toCreate };
+}
+
+/**
+ * A runner may not read reports, so it can't know which hooks of an earlier run have been executed: after one that
+ * did anything it starts nothing unless it is told to start over.
+ */
+export function refuseWhatMayHaveRun(name: string, earlier: RunStatus | undefined, digest: string): void {
+  if (earlier === undefined) return;
+  const { planned, notExecuted } = earlier.counts;
+  if (planned === notExecuted) return;
+  const same = earlier.planDigest === digest ? 'this plan' : 'another plan';
+  throw new RestoreHooksError(
+    'RUN_BY_ANOTHER',
+    `${same} of Restore ${name} has been run (${earlier.runID}); nothing is started`,
+    {
+      hint: `let the plugin decide what is new: kubectl restorehooks apply ${name}; or start over with --again`,
+    },
+  );
+}
+
+export function readHooksFiles(files: readonly string[]): readonly RestoreResourceHookSpec[] | undefined {
+  return files.length === 0 ? undefined : files.flatMap(readHooksFile);
+}
+
+function readHooksFile(file: string): readonly RestoreResourceHookSpec[] {
+  let object: unknown;
+  try {
+    object = load(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new RestoreHooksError('INVALID_INPUT', `${file} can't be read as YAML`, { cause: error });
+  }
+  return hooksOf(object, file);
+}
+
+export function hooksOf(object: unknown, from: string): readonly RestoreResourceHookSpec[] {
+  const parsed = parseRestoreHooks(object);
+  if (parsed.ok) return parsed.value.spec.resources;
+  throw new RestoreHooksError('INVALID_INPUT', `${from}: ${parsed.problems.map(problemLine).join('; ')}`);
+}
