@@ -24,6 +24,13 @@ const expiryMarginMs = 10_000;
 
 export function credentialSource(config: KubeConfig): CredentialSource {
   const { user } = config;
+  const { issueToken } = user;
+  if (issueToken) {
+    return kept(async () => {
+      const { token, until } = issueToken();
+      return { credential: { authorization: `Bearer ${token}` }, until: until - expiryMarginMs };
+    });
+  }
   if (user.exec) return kept(() => fromPlugin(user.exec as ExecPlugin, config));
   if (user.tokenFile) return kept(() => fromTokenFile(user, user.tokenFile as string));
   if (user.authProvider) return kept(() => fromAuthProvider(config));

@@ -42,6 +42,8 @@ export interface KubeUser {
   readonly exec?: ExecPlugin;
   readonly authProvider?: { readonly name: string; readonly config: Readonly<Record<string, string>> };
   readonly impersonate?: Impersonation;
+  /** Makes a token, good until `until`; of a user that no kubeconfig file names. */
+  readonly issueToken?: () => { readonly token: string; readonly until: number };
 }
 
 export interface Impersonation {
