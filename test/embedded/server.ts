@@ -42,6 +42,8 @@ export type { EmbeddedUser } from './users.ts';
 export interface EmbeddedClusterOptions {
   /** Besides `admin`, who is in `system:masters`. */
   readonly users?: readonly EmbeddedUser[];
+  /** Whose a token is that is none of theirs, as a token webhook says it; undefined: nobody's. */
+  readonly authenticate?: (token: string) => EmbeddedUser | undefined;
   /** HTTPS with a certificate made for it; kubectl needs it, as it sends no token over plain HTTP. Default: plain. */
   readonly tls?: boolean;
   /** Besides `default`, `kube-system` and `velero`. */
@@ -121,7 +123,7 @@ export async function startEmbeddedCluster(options: EmbeddedClusterOptions = {})
   const store = createStore();
   const api = createApi(store);
   const processes = createProcesses();
-  const users = tokenTable(options.users ?? []);
+  const users = tokenTable(options.users ?? [], options.authenticate);
   const audit: AuditEntry[] = [];
   const interceptors = new Set<(request: AuditEntry) => Interception | undefined>();
   const openWatches = new Set<() => void>();
