@@ -1,4 +1,4 @@
-// Bundles the plugin into dist/kubectl-restorehooks and the runner into dist/runner.cjs, one file each.
+// Bundles the plugin into dist/kubectl-restorehooks, the runner into dist/runner.cjs and dist/lambda.cjs, one file each.
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
@@ -72,9 +72,9 @@ const common = {
 };
 const bundled = { ...common, bundle: true, write: false, plugins: [ownCopies, onlyKubeConfig] };
 
-async function runnerBundle() {
+async function runnerBundle(entry, external = []) {
   const banner = { js: nodeCheck('the runner of kubectl restorehooks') };
-  const { outputFiles } = await build({ ...bundled, entryPoints: ['runner/job.ts'], format: 'cjs', banner });
+  const { outputFiles } = await build({ ...bundled, entryPoints: [entry], external, format: 'cjs', banner });
   return outputFiles[0].text;
 }
 
@@ -236,7 +236,12 @@ function asComment(name, code) {
   return `/*${name}\n${text}*/\n`;
 }
 
-const [{ partOf, texts }, runner] = await Promise.all([pluginParts(), runnerBundle()]);
+const [{ partOf, texts }, runner, lambda] = await Promise.all([
+  pluginParts(),
+  runnerBundle('runner/job.ts'),
+  // It knows its user and takes no proxy: all that the client library is there for.
+  runnerBundle('runner/lambda.ts', [CLIENT]),
+]);
 const codeId = createHash('sha256').update(JSON.stringify(texts)).digest('hex').slice(0, 16);
 const comments = Object.entries(texts).map(([name, code]) => asComment(name, code));
 const plugin = `#!/usr/bin/env node\n${nodeCheck('kubectl restorehooks')}${loader(partOf, codeId, comments.join(''))}`;
@@ -244,9 +249,11 @@ const plugin = `#!/usr/bin/env node\n${nodeCheck('kubectl restorehooks')}${loade
 mkdirSync('dist', { recursive: true });
 writeFileSync('dist/kubectl-restorehooks', plugin, { mode: 0o755 });
 writeFileSync('dist/runner.cjs', runner);
+writeFileSync('dist/lambda.cjs', lambda);
 
 const size = (text) => `${Math.round(Buffer.byteLength(text) / 1024)} KiB`;
 const sizes = Object.entries(texts).map(([name, code]) => `${name} ${size(code)}`);
 process.stdout.write(`dist/kubectl-restorehooks  ${size(plugin)} (${sizes.join(', ')})\n`);
 process.stdout.write(`dist/runner.cjs            ${size(runner)}\n`);
+process.stdout.write(`dist/lambda.cjs            ${size(lambda)}\n`);
 process.stdout.write(`image                      ${DEFAULT_IMAGE}\n`);

@@ -30,7 +30,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'plugin/archive': ['shared/core', 'npm:tar-stream', 'node:'],
   plugin: ['shared', 'npm:js-yaml', 'npm:yaml', 'npm:yargs', 'npm:zod', 'node:'],
   // js-yaml: the hooks of a file, where the image plans for itself.
-  runner: ['shared', 'npm:js-yaml', 'npm:zod', 'node:'],
+  // aws-lambda: types alone.
+  runner: ['shared', 'npm:aws-lambda', 'npm:js-yaml', 'npm:zod', 'node:'],
   test: ['*'],
 };
 

@@ -1,4 +1,4 @@
-import { randomInt } from 'node:crypto';
+import { createHash, randomInt } from 'node:crypto';
 import { RestoreHooksError } from '../core/errors.ts';
 import { noCounts } from '../core/executor/state.ts';
 import type { RunOptions } from '../core/manifests/job.ts';
@@ -15,6 +15,13 @@ const ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
 
 /** Six characters that spell no word. */
 export const newRunID = (): string => Array.from({ length: 6 }, () => ALPHABET[randomInt(ALPHABET.length)]).join('');
+
+/** The same for the same name: a call that is made once more finds its run. */
+export const runIDOf = (name: string): string =>
+  Array.from(
+    createHash('sha256').update(name).digest().subarray(0, 6),
+    (byte) => ALPHABET[byte % ALPHABET.length],
+  ).join('');
 
 export interface NewRun {
   readonly runID: string;

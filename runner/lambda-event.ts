@@ -1,0 +1,125 @@
+import * as z from 'zod';
+import { RestoreHooksError } from '../shared/core/errors.ts';
+import { parseDurationMs } from '../shared/core/model/duration.ts';
+import { problemLine, problemsOf } from '../shared/core/model/problem.ts';
+import type { RestoreResourceHookSpec } from '../shared/core/model/restore.ts';
+import { API_VERSION, SERVICE_ACCOUNT } from '../shared/core/names.ts';
+import { DEFAULT_IMAGE } from '../shared/core/version.ts';
+import type { RunnerConfig } from './config.ts';
+import { runnerConfig } from './config.ts';
+import { hooksOf } from './own-plan.ts';
+
+/** Options of `apply`, as it has them but in camel case. What they may be is the command line's to say. */
+const OPTIONS = [
+  'only',
+  'selector',
+  'podNamespace',
+  'rerun',
+  'recreatePods',
+  'again',
+  'force',
+  'allowNoMatch',
+  'keepRestorePhase',
+  'maxConcurrent',
+  'capture',
+  'failOn',
+  'onUnknown',
+] as const;
+const Option = z.union([z.string(), z.number(), z.boolean(), z.array(z.string())], 'expected an option of apply');
+
+const text = (expected: string) => z.string(expected).min(1, expected);
+const Cluster = z.strictObject({
+  // What EKS allows: it stands in a path and in a header that is signed.
+  name: z
+    .string('expected the name of an EKS cluster')
+    .regex(/^[0-9A-Za-z][\w-]{0,99}$/, 'expected the name of an EKS cluster'),
+  region: z.string('expected a region of AWS').regex(/^[a-z]{2,}(-[a-z]+)+-\d+$/, 'expected a region of AWS'),
+  endpoint: z.url({ protocol: /^https$/, error: 'expected the https URL of the API server' }).optional(),
+  certificateAuthority: z.base64('expected the CA certificate as EKS has it: PEM in base64').optional(),
+});
+export type LambdaCluster = z.infer<typeof Cluster>;
+
+const Event = z.strictObject({
+  restore: text('expected the name of a Restore'),
+  namespace: text('expected a namespace').optional(),
+  cluster: z.looseObject({}, 'expected name, region, endpoint, certificateAuthority').optional(),
+  mode: z.enum(['run', 'job'], "expected 'run' or 'job'").default('run'),
+  execution: text('expected a name that is the same for all calls of one execution').optional(),
+  margin: z
+    .string('expected a duration such as 1m')
+    .default('1m')
+    .transform((value, { addIssue }) => {
+      const ms = parseDurationMs(value);
+      if (ms !== undefined && ms > 0) return ms;
+      addIssue('expected a duration such as 1m');
+      return z.NEVER;
+    }),
+  hooks: z.array(z.unknown(), 'expected resources as in spec.hooks.resources').optional(),
+  image: text('expected an image').default(DEFAULT_IMAGE),
+  imagePullSecrets: z.array(z.string()).default([]),
+  serviceAccount: text('expected a ServiceAccount').default(SERVICE_ACCOUNT),
+  ...(Object.fromEntries(OPTIONS.map((name) => [name, Option.optional()])) as Record<
+    (typeof OPTIONS)[number],
+    z.ZodOptional<typeof Option>
+  >),
+});
+
+/** What one call is asked for. */
+export interface LambdaCall
+  extends Pick<
+    z.infer<typeof Event>,
+    'mode' | 'execution' | 'margin' | 'image' | 'imagePullSecrets' | 'serviceAccount'
+  > {
+  readonly config: RunnerConfig;
+  readonly hookFiles: readonly RestoreResourceHookSpec[] | undefined;
+  readonly cluster: LambdaCluster;
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** All that is wrong with an event, in one `INVALID_ARGUMENT`. */
+export function lambdaCall(event: unknown, env: Env): LambdaCall {
+  const { restore, namespace, cluster, hooks, ...rest } = parse(Event, event, 'the event');
+  const options = OPTIONS.flatMap((name) => argumentsOf(name, rest[name]));
+  const config = runnerConfig([...options, ...(namespace ? [`--namespace=${namespace}`] : []), '--', restore], env);
+  if (config.again && rest.execution === undefined) {
+    throw new RestoreHooksError('INVALID_ARGUMENT', "the event: again: goes only together with 'execution'", {
+      hint: 'without it a call that is made once more would start over once more',
+    });
+  }
+  const { mode, execution, margin, image, imagePullSecrets, serviceAccount } = rest;
+  return {
+    config,
+    hookFiles:
+      hooks &&
+      hooksOf({ apiVersion: API_VERSION, kind: 'RestoreHooks', spec: { resources: hooks } }, "the event's hooks"),
+    cluster: parse(Cluster, { region: env['AWS_REGION'], ...(cluster ?? clusterOf(env)) }, 'the cluster'),
+    mode,
+    execution,
+    margin,
+    image,
+    imagePullSecrets,
+    serviceAccount,
+  };
+}
+
+const clusterOf = (env: Env) => ({
+  name: env['EKS_CLUSTER_NAME'],
+  ...(env['EKS_CLUSTER_REGION'] && { region: env['EKS_CLUSTER_REGION'] }),
+  ...(env['EKS_CLUSTER_ENDPOINT'] && { endpoint: env['EKS_CLUSTER_ENDPOINT'] }),
+  ...(env['EKS_CLUSTER_CA'] && { certificateAuthority: env['EKS_CLUSTER_CA'] }),
+});
+
+function argumentsOf(name: string, value: z.infer<typeof Option> | undefined): string[] {
+  const option = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  if (value === undefined || value === false) return [];
+  if (value === true) return [option];
+  return [value].flat().map((each) => `${option}=${each}`);
+}
+
+function parse<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const problems = problemsOf(parsed.error).slice(0, 5).map(problemLine).join('; ');
+  throw new RestoreHooksError('INVALID_ARGUMENT', `${what}: ${problems}`, { hint: 'docs/lambda.md has an example' });
+}

@@ -1,0 +1,178 @@
+import { randomUUID } from 'node:crypto';
+import process from 'node:process';
+import type { Context, Handler } from 'aws-lambda';
+import { ExitCode, RestoreHooksError } from '../shared/core/errors.ts';
+import type { Payload } from '../shared/core/report/payload.ts';
+import type { RunStatus } from '../shared/core/report/run-status.ts';
+import { exitCodeOf, hasEnded } from '../shared/core/report/run-status.ts';
+import { VERSION } from '../shared/core/version.ts';
+import { kubeApiError } from '../shared/kubernetes/api-error.ts';
+import { newRunID, runIDOf } from '../shared/kubernetes/claim.ts';
+import type { KubeClient } from '../shared/kubernetes/client.ts';
+import { kubeClient } from '../shared/kubernetes/client.ts';
+import { eksConfig } from '../shared/kubernetes/eks.ts';
+import { getRestore } from '../shared/kubernetes/restores.ts';
+import { runStatusOf } from '../shared/kubernetes/run-store.ts';
+import type { Clock } from '../shared/ports/ports.ts';
+import type { StartedRun } from '../shared/runtime/run.ts';
+import { startClock } from '../shared/system/clock.ts';
+import type { Logger } from '../shared/system/log.ts';
+import { jsonLogger } from '../shared/system/log.ts';
+import { begin } from './begin.ts';
+import type { LambdaCall } from './lambda-event.ts';
+import { lambdaCall } from './lambda-event.ts';
+import { launchJob, lookAtJob } from './lambda-job.ts';
+import { ownPlan } from './own-plan.ts';
+
+/** What one call answers. Not done: call again with the same event. */
+export interface LambdaResult extends Partial<Pick<RunStatus, 'runID' | 'phase' | 'counts'>> {
+  readonly done: boolean;
+  readonly restore: string;
+  readonly namespace: string;
+  /** As the plugin's, of a run that is over. */
+  readonly exitCode?: ExitCode;
+}
+
+export const handler: Handler<unknown, LambdaResult> = async (event, context) => {
+  const log = jsonLogger(process.stdout);
+  try {
+    return await answer(lambdaCall(event, process.env), context, log);
+  } catch (error) {
+    if (!(error instanceof RestoreHooksError)) throw error;
+    const { code, message } = error;
+    const isUnknown = kubeApiError(error)?.status === 401;
+    const hint = isUnknown ? "make the function's role known to the cluster: docs/lambda.md" : error.hint;
+    log.error('the run could not go on', { code, reason: message, hint });
+    throw named({ code, message, hint });
+  }
+};
+
+/** Step Functions tells errors apart by their names: RESTORE_NOT_FOUND is RestoreNotFound. */
+function named({ code, message, hint }: Pick<RestoreHooksError, 'code' | 'message' | 'hint'>): Error {
+  const error = new Error(hint === undefined ? message : `${message}\n${hint}`);
+  error.name = code.toLowerCase().replace(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  // Lambda logs it: where an error was thrown that is explained says nothing more.
+  error.stack = `${error.name}: ${error.message}`;
+  return error;
+}
+
+interface Call extends LambdaCall {
+  readonly client: KubeClient;
+  /** Started with the call: between two, Lambda stops the process and its monotonic clock. */
+  readonly clock: Clock;
+  /** When Lambda ends this process. */
+  readonly deadline: number;
+  readonly functionName: string;
+  readonly log: Logger;
+}
+
+async function answer(call: LambdaCall, context: Context, log: Logger): Promise<LambdaResult> {
+  const clock = startClock();
+  const deadline = clock.now() + context.getRemainingTimeInMillis();
+  const { functionName, awsRequestId } = context;
+  const { restore, namespace } = call.config;
+  log.info('called', { restore, namespace, cluster: call.cluster.name, mode: call.mode, requestId: awsRequestId });
+  // A client for each call: connections don't outlive the standstill between two.
+  const client = kubeClient(await eksConfig(call.cluster, process.env), {
+    userAgent: `restorehooks-lambda/${VERSION}`,
+  });
+  try {
+    const status = await runFor({ ...call, client, clock, deadline, functionName, log });
+    const done = status === undefined || hasEnded(status);
+    const result = {
+      done,
+      restore,
+      namespace,
+      ...(status && { runID: status.runID, phase: status.phase, counts: status.counts }),
+      ...(done && { exitCode: status === undefined ? ExitCode.Ok : exitCodeOf(status) }),
+    };
+    log.info(done ? 'done' : 'not done: call again', { ...result, failure: status?.failure });
+    return result;
+  } finally {
+    client.close();
+  }
+}
+
+/** How the Restore's run stands when this call has done its part; undefined: there are no hooks. */
+async function runFor(call: Call): Promise<RunStatus | undefined> {
+  const { client, clock, config, execution, mode } = call;
+  const restore = await getRestore(client, config.namespace, config.restore);
+  const status = runStatusOf(restore);
+  const wanted = execution === undefined ? undefined : runIDOf(execution);
+  // That plan may not be made any more: pods come and go.
+  if (status !== undefined && status.runID === wanted && hasEnded(status)) return status;
+  const isGoing = status !== undefined && !hasEnded(status);
+  if (mode === 'job' && isGoing && status.runner.kind === 'job') {
+    return lookAtJob(client, clock, config.namespace, restore, status);
+  }
+  const payload = await ownPlan(client, config, call.hookFiles, call.log);
+  // Of a run that is going, nothing to run is no end.
+  const own = isGoing ? ownRun(call, status, 'plan' in payload ? payload : undefined) : undefined;
+  if (!('plan' in payload)) return payload.ended;
+  const runID = own ?? wanted ?? newRunID();
+  return mode === 'job' ? launchJob(client, clock, call, runID, payload, restore) : runHere(call, payload, runID);
+}
+
+const runnerOf = ({ functionName }: Call) => ({ kind: 'local', name: `Lambda ${functionName}` }) as const;
+
+/** The run that a call before has left; it can go on only with the plan that it began with. */
+function ownRun(call: Call, { runID, runner, planDigest }: RunStatus, payload: Payload | undefined): string {
+  const { restore: name, namespace } = call.config;
+  const isOwn = call.mode === 'run' && runner.kind === 'local' && runner.name === runnerOf(call).name;
+  if (isOwn && planDigest === payload?.plan.digest) return runID;
+  const why = isOwn
+    ? `the plan of Restore ${name} has changed since run ${runID} began: pods or hooks came, went or were replaced`
+    : `run ${runID} of Restore ${name} is still going (${runner.kind} ${runner.name})`;
+  throw new RestoreHooksError('RUN_BY_ANOTHER', `${why}; nothing is started`, {
+    hint: `the plugin tells what is left, and runs it: kubectl restorehooks apply ${name} -n ${namespace}`,
+  });
+}
+
+/** Of the margin, at most this is left for writing down what is true. */
+const LAST_WORDS_MS = 10_000;
+
+/** Run until the run ends or the deadline is near: then nothing is started, and running hooks have until shortly before it. */
+async function runHere(call: Call, payload: Payload, runID: string): Promise<RunStatus> {
+  const { client, clock, config, deadline, margin, log } = call;
+  if (payload.pods.length > 0) {
+    throw new RestoreHooksError('INVALID_ARGUMENT', 'the plan creates pods, which changes the plan of the next call', {
+      hint: 'use mode: job',
+    });
+  }
+  const stopAt = deadline - margin;
+  if (clock.now() >= stopAt) {
+    throw new RestoreHooksError('INVALID_ARGUMENT', `less than the margin of ${margin / 1000}s was left to this call`, {
+      hint: "raise the function's timeout, or lower the event's margin",
+    });
+  }
+  const runner = runnerOf(call);
+  const id = randomUUID();
+  const claimant = { name: `${runner.name} (${id.slice(0, 8)})`, id };
+  const run = { config, payload, runner, runID, claimant, giveUpAt: stopAt };
+  try {
+    const started = await begin(client, clock, run, log);
+    return 'ended' in started ? started.ended : await untilDeadline(call, started, stopAt);
+  } catch (error) {
+    if (!(error instanceof RestoreHooksError) || error.code !== 'TIMEOUT') throw error;
+    log.warn('this call starts nothing', { reason: error.message });
+    const status = runStatusOf(await getRestore(client, config.namespace, config.restore));
+    if (status?.runID !== runID) throw error;
+    return status;
+  }
+}
+
+async function untilDeadline({ clock, deadline, margin, log }: Call, started: StartedRun, stopAt: number) {
+  const at = (when: number, act: () => void) => clock.setTimer(Math.max(0, when - clock.now()), act);
+  const cancelTimers = [
+    at(stopAt, () => {
+      log.warn('the deadline is near: nothing more is started, the next call goes on');
+      started.suspend();
+    }),
+    at(deadline - Math.min(LAST_WORDS_MS, margin / 2), () => started.drop()),
+  ];
+  try {
+    return (await started.done).status;
+  } finally {
+    for (const cancel of cancelTimers) cancel();
+  }
+}
