@@ -238,7 +238,10 @@ export const stoppedBy = ({ id }: { readonly id: string }) => ({
   message: `hook ${id} did not succeed and has onError: Fail`,
 });
 
-const OUTCOME_COUNTS = {
+/** Where a hook's state counts. */
+export const COUNT_OF = {
+  Waiting: 'waiting',
+  Running: 'running',
   Succeeded: 'succeeded',
   Failed: 'failed',
   TimedOut: 'timedOut',
@@ -247,7 +250,7 @@ const OUTCOME_COUNTS = {
 } as const;
 
 export function countOf(state: HookState): keyof Counts {
-  if (state.phase === 'Ended') return OUTCOME_COUNTS[state.outcome.state];
+  if (state.phase === 'Ended') return COUNT_OF[state.outcome.state];
   return state.phase === 'Waiting' || state.phase === 'Recording' ? 'waiting' : 'running';
 }
 

@@ -1,5 +1,5 @@
 import type { Counts } from '../executor/state.ts';
-import { noCounts } from '../executor/state.ts';
+import { COUNT_OF, noCounts } from '../executor/state.ts';
 import type { Replay } from '../journal/replay.ts';
 import { formatInstant } from './instant.ts';
 import type { RunHook } from './run-document.ts';
@@ -47,16 +47,6 @@ export function countRows(rows: readonly RunHook[]): Counts {
   for (const { state } of rows) counts[COUNT_OF[state]] += 1;
   return counts;
 }
-
-const COUNT_OF = {
-  Waiting: 'waiting',
-  Running: 'running',
-  Succeeded: 'succeeded',
-  Failed: 'failed',
-  TimedOut: 'timedOut',
-  NotExecuted: 'notExecuted',
-  Unknown: 'unknown',
-} as const;
 
 /** The status of a run that can't go on, where its rows aren't known: what hasn't ended may have been started, if it was claimed. */
 export function failedStatus(status: RunStatus, failure: NonNullable<RunStatus['failure']>): RunStatus {
