@@ -50,10 +50,14 @@ function streamSink(name: 'stdout' | 'stderr') {
   };
 }
 
+/** Linux's number of /dev/null, which is no terminal. */
+const DEV_NULL = 0x103;
+
 /** What goes to stdout comes last and at once, so it may wait for its reader: without a terminal no stream is opened. */
 function stdoutSink(): TextSink {
   const stream = streamSink('stdout');
-  if (fstatSync(1).isCharacterDevice()) return stream;
+  const device = fstatSync(1);
+  if (device.isCharacterDevice() && device.rdev !== DEV_NULL) return stream;
   let state: 'direct' | 'stream' | 'closed' = 'direct';
   const write = (text: string): void => {
     let rest: Uint8Array = Buffer.from(text);

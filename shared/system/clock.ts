@@ -5,11 +5,12 @@ const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** The wall clock as it stands now, and monotonic from then on: a step of it moves nothing here. */
 export function startClock(): Clock {
-  return clockFrom(Date.now() - performance.now());
+  const origin = Date.now() - performance.now();
+  return clockFrom(() => origin);
 }
 
-const clockFrom = (origin: number): Clock => ({
-  now: () => Math.floor(origin + performance.now()),
+const clockFrom = (origin: () => number): Clock => ({
+  now: () => Math.floor(origin() + performance.now()),
   setTimer(afterMs, fire) {
     const due = performance.now() + afterMs;
     let timer: NodeJS.Timeout;
@@ -25,5 +26,5 @@ const clockFrom = (origin: number): Clock => ({
   soon: (run) => queueMicrotask(run),
 });
 
-/** The clock of this process, started with it. */
-export const systemClock: Clock = clockFrom(performance.timeOrigin);
+/** The clock of this process, started with it. It is asked when it is needed: `performance` takes Node long to load. */
+export const systemClock: Clock = clockFrom(() => performance.timeOrigin);
