@@ -1,0 +1,462 @@
+/** One way to break the core: `from`, which stands there once, becomes `to`. */
+export interface Mutant {
+  /** What is broken, in words. */
+  readonly name: string;
+  /** Of the contract. */
+  readonly rule: '§2' | '§3' | '§4' | '§5' | '§6';
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+const mutantsOf =
+  (file: string) =>
+  (rule: Mutant['rule'], name: string, from: string, to: string): Mutant => ({ name, rule, file, from, to });
+
+const step = mutantsOf('shared/core/executor/step.ts');
+const state = mutantsOf('shared/core/executor/state.ts');
+const turns = mutantsOf('shared/core/executor/turns.ts');
+const deadlines = mutantsOf('shared/core/executor/deadlines.ts');
+const difference = mutantsOf('shared/core/executor/difference.ts');
+const answers = mutantsOf('shared/core/executor/hook-outcome.ts');
+const phases = mutantsOf('shared/core/executor/run-phase.ts');
+const init = mutantsOf('shared/core/executor/init-hook.ts');
+const quiet = mutantsOf('shared/core/executor/resume.ts');
+const resume = mutantsOf('shared/core/journal/resume.ts');
+const replay = mutantsOf('shared/core/journal/replay.ts');
+const batch = mutantsOf('shared/core/journal/batch.ts');
+const entry = mutantsOf('shared/core/journal/entry.ts');
+
+export const MUTANTS: readonly Mutant[] = [
+  /* ---- order, and what starts when ---- */
+  turns(
+    '§3',
+    'two hooks of a pod run at once',
+    `if (pod.states.some((state, at) => isActive(hookAt(pod, at), state)) || now < (pod.quietUntil ?? now))
+    return undefined;
+  let best: { at: number; since: number } | undefined;
+  for (const at of turns(pod)) {`,
+    `if (now < (pod.quietUntil ?? now)) return undefined;
+  let best: { at: number; since: number } | undefined;
+  for (const at of turns(pod)) {
+    if (isActive(hookAt(pod, at), stateOf(pod, at))) continue;`,
+  ),
+  turns('§3', 'containers begin in plan order, not in that of being up', ' || since < best.since)', ')'),
+  turns(
+    '§3',
+    'containers begin by name',
+    ' || since < best.since)',
+    ' || hookAt(pod, at).container < hookAt(pod, best.at).container)',
+  ),
+  turns('§3', 'another container begins before the first has ended', 'else if (begun) return [at];\n    else', 'else'),
+  turns('§3', 'waitForReady holds for the first hook alone', 'hook.waitForReady ?', 'hook.waitForReady && at === 0 ?'),
+  step(
+    '§3',
+    'a container that restarts has been up all along',
+    'running: now?.running ? (before?.running ?? change.at) : undefined',
+    'running: before?.running ?? (now?.running ? change.at : undefined)',
+  ),
+  step(
+    '§3',
+    'each sight of a container is its first',
+    'running: now?.running ? (before?.running ?? change.at)',
+    'running: now?.running ? (change.at)',
+  ),
+  step('§3', 'one hook more than the limit runs', 'run.active < run.maxConcurrent', 'run.active <= run.maxConcurrent'),
+  step('§3', 'a slot is never given back', ' - Number(isActive(hook, previous))', ''),
+  state(
+    '§3',
+    'where slots lack, the order of arrival decides, not the plan',
+    'if ((heap[parent] ?? 0) <= index) break;',
+    'break;',
+  ),
+  step(
+    '§3',
+    'a hook starts although its container went down while its intent was recorded',
+    'const isUp = upSince(change.pod(index), at) !== undefined;',
+    'const isUp = true;',
+  ),
+  step(
+    '§3',
+    'a hook that can never run ends at its turn, not at the first sight of its pod',
+    'if (pod.observed !== undefined && hook.never !== undefined)',
+    "if (pod.observed !== undefined && hook.never !== undefined && pod.states.slice(0, at).every((s) => s.phase === 'Ended'))",
+  ),
+  /* ---- timeouts ---- */
+  step(
+    '§3',
+    'the wait timeout counts from the last try',
+    "change.setHook(index, at, { phase: 'Waiting', tries: state.tries, retryAt, why: outcome.why });",
+    "change.setHook(index, at, { phase: 'Waiting', tries: state.tries, retryAt, why: outcome.why }); change.set(index, { waitingSince: change.at });",
+  ),
+  step(
+    '§3',
+    'the wait timeout counts from the last sight of the pod',
+    'const waitingSince = pod.waitingSince ?? change.at;',
+    'const waitingSince = change.at;',
+  ),
+  step(
+    '§3',
+    'the wait timeout is not looked at when a hook is launched',
+    'if (!isLate(pod, at, now)) return undefined;',
+    "if (state.phase === 'Recording' || !isLate(pod, at, now)) return undefined;",
+  ),
+  answers(
+    '§3',
+    'a refused hook is tried again after its wait timeout',
+    "return late ? { state: 'TimedOut', reason: 'waiting', message: outcome.why } : undefined;",
+    'return undefined;',
+  ),
+  step(
+    '§3',
+    'the exec timeout counts from the first sight of the pod, not from the start',
+    "{ phase: 'Running', startedAt: change.at }",
+    "{ phase: 'Running', startedAt: change.pod(index).waitingSince ?? change.at }",
+  ),
+  deadlines(
+    '§3',
+    'nothing wakes the run for a second try',
+    'next = Math.min(next, state.retryAt);',
+    'next = Math.min(next, Number.POSITIVE_INFINITY);',
+  ),
+  difference(
+    '§3',
+    'the stream of a hook that timed out stays open',
+    "(was.phase === 'Starting' || was.phase === 'Running')",
+    "was.phase === 'Starting'",
+  ),
+  step(
+    '§4',
+    'a refused hook is tried again at once',
+    'const retryAt = change.at + retryDelayMs(state.tries, outcome.retryAfterMs);',
+    'const retryAt = change.at;',
+  ),
+  step('§4', 'Retry-After is ignored', 'retryDelayMs(state.tries, outcome.retryAfterMs)', 'retryDelayMs(state.tries)'),
+  /* ---- onError: Fail, cancel ---- */
+  step('§3', 'Fail stops its own pod alone', 'for (const { index } of run.pods) settlePod(change, index);', ''),
+  step('§3', 'Fail stops nothing', 'run.stop ??= stoppedBy(hook);', ''),
+  step(
+    '§3',
+    'a Fail hook that failed by not running stops nothing',
+    'if (noteOutcome(run, hook, next.outcome) && isFail(hook))',
+    "if (noteOutcome(run, hook, next.outcome) && isFail(hook) && next.outcome.state !== 'NotExecuted')",
+  ),
+  step(
+    '§3',
+    'Continue stops the run',
+    'if (noteOutcome(run, hook, next.outcome) && isFail(hook))',
+    'if (noteOutcome(run, hook, next.outcome))',
+  ),
+  state(
+    '§5',
+    'a Fail hook that was canceled has failed',
+    " || outcome.reason === 'canceled') return false;",
+    ') return false;',
+  ),
+  step(
+    '§6',
+    'cancel stops nothing',
+    "run.stop ??= { reason: 'canceled', message: 'canceled before it was started' };",
+    '',
+  ),
+  step(
+    '§6',
+    'what runs after the grace of cancel is forgotten while it is being started',
+    "else if (state.phase === 'Running' || state.phase === 'Starting' || isAskedFor)",
+    "else if (state.phase === 'Running' || isAskedFor)",
+  ),
+  step(
+    '§6',
+    'what runs after the grace of cancel is said never to have run',
+    "{ state: 'Unknown', reason: 'canceled', message: what }",
+    "{ state: 'NotExecuted', reason: 'canceled', message: what }",
+  ),
+  phases(
+    '§5',
+    'cancel hides that a Fail hook failed',
+    "if (run.failHookFailed) return 'PartiallyFailed';\n",
+    "if (run.failHookFailed && !run.canceled) return 'PartiallyFailed';\n",
+  ),
+  /* ---- pods that go ---- */
+  step(
+    '§3',
+    'hooks run in whatever pod has the name',
+    'const isAnother = pod.uid !== undefined && pod.uid !== observed.uid;',
+    'const isAnother = false;',
+  ),
+  step(
+    '§3',
+    "another pod's deletion is believed",
+    'gone === undefined && (uid === undefined || uid === fact.uid)',
+    'gone === undefined',
+  ),
+  step(
+    '§3',
+    'a pod that goes ends its running hook',
+    "if (state.phase === 'Running') {\n    if (now",
+    "if (pod.gone !== undefined && state.phase === 'Running') return { state: 'Unknown', reason: pod.gone };\n  if (state.phase === 'Running') {\n    if (now",
+  ),
+  step(
+    '§3',
+    'a pod that is gone is waited for',
+    "if (pod.gone !== undefined) return { state: 'NotExecuted', reason: pod.gone };",
+    '',
+  ),
+  step(
+    '§3',
+    'a pod that has finished is waited for',
+    "if (phase === 'Succeeded' || phase === 'Failed') return { state: 'NotExecuted', reason: 'pod-finished' };",
+    'void phase;',
+  ),
+  step(
+    '§3',
+    'a planned pod that is not listed is waited for',
+    "uid === undefined ? { waitingSince } : { gone: 'pod-deleted' }",
+    '{ waitingSince }',
+  ),
+  step(
+    '§3',
+    'the wait for a pod that is not listed counts from the listing',
+    'waitingSince = run.startedAt }',
+    'waitingSince = change.at }',
+  ),
+  answers(
+    '§3',
+    'a success in a pod that was replaced meanwhile is believed',
+    'if (replaced) {',
+    'if (replaced && !replaced) {',
+  ),
+  /* ---- how a hook ends ---- */
+  answers(
+    '§4',
+    'a lost stream is Failed',
+    "return { state: 'Unknown', reason: 'connection-lost', message: outcome.message };",
+    "return { state: 'Failed', reason: 'error', message: outcome.message };",
+  ),
+  answers(
+    '§4',
+    'a lost stream is a success',
+    "return { state: 'Unknown', reason: 'connection-lost', message: outcome.message };",
+    "return { state: 'Succeeded', exitCode: 0 };",
+  ),
+  answers(
+    '§4',
+    'a lost stream is tried again',
+    "return { state: 'Unknown', reason: 'connection-lost', message: outcome.message };",
+    'return undefined;',
+  ),
+  answers('§4', 'any exit is a success', 'if (outcome.exitCode !== 0) return', 'if (outcome.exitCode < 0) return'),
+  answers(
+    '§4',
+    'a success that a dead kubelet may have told of is a proven one',
+    ', ...(outcome.unproven && { unproven: true })',
+    '',
+  ),
+  step(
+    '§4',
+    'a hook that was refused after it had started is tried again',
+    "} else if (outcome.kind === 'notStarted' && state.phase === 'Starting') {",
+    "} else if (outcome.kind === 'notStarted') {",
+  ),
+  answers('§4', 'a refusal after the start ends nothing', 'if (running) return', 'if (running && late) return'),
+  step(
+    '§4',
+    'a run without the right to exec goes on',
+    "if (outcome.kind === 'forbidden') failRun(change.run, { code: 'forbidden', message: outcome.message });",
+    '',
+  ),
+  state('§4', 'an Unknown is counted as a success', "Unknown: 'unknown',", "Unknown: 'succeeded',"),
+  phases(
+    '§5',
+    'a run with failures is Completed',
+    "run.counts.succeeded === run.counts.planned ? 'Completed'",
+    "run.counts.succeeded > 0 ? 'Completed'",
+  ),
+  /* ---- init hooks ---- */
+  init('§2', 'an init hook succeeds with any exit code', 'if (exitCode === 0) return', 'if (exitCode >= 0) return'),
+  init(
+    '§2',
+    'an init hook that its pod runs on without the run is NotExecuted',
+    "return ended({ state: 'Unknown', reason: stop.reason, message });",
+    "return ended({ state: 'NotExecuted', reason: stop.reason, message });",
+  ),
+  init(
+    '§2',
+    'an init hook that had begun in a pod that went is NotExecuted',
+    'return ended(hasBegun ? unseen(pod.gone) :',
+    'return ended(hasBegun && now < 0 ? unseen(pod.gone) :',
+  ),
+  step('§2', 'the UID of a pod that was created is not taken', 'change.set(index, { uid });', ''),
+  step(
+    '§2',
+    'a pod is created although the run was stopped',
+    "stop === undefined && pods[index]?.creation?.phase === 'wanted'",
+    "pods[index]?.creation?.phase === 'wanted'",
+  ),
+  step(
+    '§2',
+    'a pod without the init hook is taken for the created one',
+    'if (pod.creation !== undefined && !isInjected(pod, observed)) {',
+    'if (pod.creation !== undefined && !isInjected(pod, observed) && change.at < 0) {',
+  ),
+  /* ---- durable progress ---- */
+  step(
+    '§6',
+    'a hook starts before its intent is durable',
+    "change.setHook(index, at, { phase: 'Recording', tries });",
+    "change.setHook(index, at, { phase: 'Starting', tries });",
+  ),
+  difference(
+    '§6',
+    'a timeout is not recorded',
+    "effects.push({ type: 'recordResult', hook, result: is });",
+    "if (is.outcome.state !== 'TimedOut') effects.push({ type: 'recordResult', hook, result: is });",
+  ),
+  difference(
+    '§6',
+    'the intent of a hook that was not started is not taken back',
+    "effects.push({ type: 'recordNotStarted', hook });",
+    '',
+  ),
+  difference(
+    '§6',
+    'the start of a command is not recorded',
+    "effects.push({ type: 'recordStarted', hook, at: is.startedAt });",
+    '',
+  ),
+  step('§6', 'a suspended run starts more', 'if (run.suspended) return;', ''),
+  step(
+    '§6',
+    'a suspended run starts what it had chosen',
+    "if (state.phase === 'Recording') change.setHook(index, at, { phase: 'Waiting', tries: state.tries - 1 });",
+    '',
+  ),
+  step(
+    '§6',
+    'suspending is canceling',
+    'change.run.suspended = true;',
+    "change.run.suspended = true;\n  change.run.stop ??= { reason: 'canceled', message: '' };",
+  ),
+  state(
+    '§6',
+    'the next runner runs ended hooks again',
+    'options.resumed?.ended.get(id) ?? {',
+    'options.ended?.get(id) ?? {',
+  ),
+  resume(
+    '§6',
+    'a hook that was running when its runner died runs again under --on-unknown=fail',
+    "record.phase === 'begun' && onUnknown === 'fail'",
+    "record.phase === 'begun' && onUnknown !== 'fail'",
+  ),
+  resume(
+    '§6',
+    'a hook that was running when its runner died stays Unknown under --on-unknown=rerun',
+    " && onUnknown === 'fail'",
+    '',
+  ),
+  resume(
+    '§6',
+    'that a hook was lost is not written down',
+    "entries.push({ kind: 'result', hook, outcome: RUNNER_DIED, ...known, endedAt: now });",
+    '',
+  ),
+  resume(
+    '§6',
+    'the next runner does not know what may still be running',
+    "if (record.phase === 'begun') lost.set(id, Math.max(record.startedAt ?? now, since ?? 0));",
+    '',
+  ),
+  state(
+    '§6',
+    'the next runner starts hooks beside a lost command',
+    'quietUntil: quietUntil(own, options),',
+    'quietUntil: undefined,',
+  ),
+  quiet(
+    '§6',
+    'a lost command without a limit is not waited for',
+    '(execTimeoutMs ?? Number.POSITIVE_INFINITY)',
+    '(execTimeoutMs ?? 0)',
+  ),
+  step(
+    '§6',
+    'a hook that a dead runner may have started is NotExecuted',
+    'const isLostNow = isUnexecuted && this.run.lost.has',
+    'const isLostNow = isUnexecuted && !this.run.lost.has(hookAt(this.pod(index), at).id) && this.run.lost.has',
+  ),
+  state(
+    '§6',
+    'the next runner goes on after a Fail',
+    'if (hasFailed && isFail(hook) && options.resumed?.ended.has(hook.id)) run.stop ??= stoppedBy(hook);',
+    'void hasFailed;',
+  ),
+  state(
+    '§6',
+    'a Fail hook that an earlier run left failed stops the retry of others',
+    ' && options.resumed?.ended.has(hook.id)) run.stop',
+    ') run.stop',
+  ),
+  state(
+    '§6',
+    "the next runner's wait timeouts begin anew",
+    'waitingSince: options.resumed?.waitingSince.get(index),',
+    'waitingSince: undefined,',
+  ),
+  replay(
+    '§6',
+    'a journal may say that an ended hook goes on',
+    "if (before?.phase === 'ended') throw",
+    "if (before?.phase === 'ended' && hook < 0) throw",
+  ),
+  replay(
+    '§6',
+    'a journal may say that one runner began a hook twice',
+    "before?.phase === 'begun' && this.#begunUnder.get(hook) === this.claims",
+    "before?.phase === 'begun' && this.#begunUnder.get(hook) !== this.claims",
+  ),
+  replay(
+    '§6',
+    'a journal may go on after another run took over',
+    "if (this.closedBy !== undefined) throw unreadable('it goes on after it was closed');",
+    '',
+  ),
+  replay(
+    '§6',
+    'a hook that was taken back is still begun',
+    "this.hooks.set(hook, { phase: 'not-started', attempt: before.attempt });",
+    '',
+  ),
+  batch(
+    '§6',
+    'a journal that was cut or reordered is read',
+    'if (batch.n !== batches || batch.p !== end.digest) throw',
+    'if (batch.n < 0) throw',
+  ),
+  batch(
+    '§6',
+    'a journal put together of two is read',
+    'batch.n !== batches || batch.p !== end.digest',
+    'batch.n !== batches',
+  ),
+  batch(
+    '§6',
+    "another run's journal is read",
+    'run !== expected.runID || plan !== expected.planDigest || hooks !== expected.hooks',
+    'plan !== expected.planDigest || hooks !== expected.hooks',
+  ),
+  batch(
+    '§6',
+    "another plan's journal is read",
+    'run !== expected.runID || plan !== expected.planDigest || hooks !== expected.hooks',
+    'run !== expected.runID || hooks !== expected.hooks',
+  ),
+  batch('§6', 'the parts of a journal may be exchanged', 'if (found !== part) throw', 'if (found < 0) throw'),
+  entry('§6', 'a result is read with another end than was written', 'endedAt: base + endedAt,', 'endedAt: base,'),
+  entry(
+    '§6',
+    'an unproven success is written as a proven one',
+    "outcome.unproven ? 'S?' :",
+    "outcome.unproven ? 'S' :",
+  ),
+];
