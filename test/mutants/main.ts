@@ -40,7 +40,7 @@ const SUITES: readonly Suite[] = [
   { name: 'unit, journal', args: [...TEST, 'test/unit/core/journal.test.ts'], told: IN_TEST },
   { name: 'unit, init hooks', args: [...TEST, 'test/unit/core/init-executor.test.ts'], told: IN_TEST },
 ];
-const SEEDS = { SIM_SEEDS: '500', SIM_RUN_SEEDS: '50' };
+const SEEDS = { SIM_SEEDS: '5000', SIM_RUN_SEEDS: '50' };
 
 const { positionals } = parseArgs({ allowPositionals: true });
 const wanted = positionals.join(' ');

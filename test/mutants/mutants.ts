@@ -252,12 +252,6 @@ export const MUTANTS: readonly Mutant[] = [
     ', ...(outcome.unproven && { unproven: true })',
     '',
   ),
-  step(
-    '§4',
-    'a hook that was refused after it had started is tried again',
-    "} else if (outcome.kind === 'notStarted' && state.phase === 'Starting') {",
-    "} else if (outcome.kind === 'notStarted') {",
-  ),
   answers('§4', 'a refusal after the start ends nothing', 'if (running) return', 'if (running && late) return'),
   step(
     '§4',

@@ -15,6 +15,13 @@ import { paths } from '../../shared/kubernetes/paths.ts';
 import { readReportParts } from '../../shared/kubernetes/run-store.ts';
 import type { DurableWorld } from './durable-world.ts';
 
+/** A runner. */
+interface Asker {
+  readonly id: string;
+  readonly runID: string;
+  readonly isSuspended: boolean;
+}
+
 /** One request to run a command, as the world knows it. */
 interface Asked {
   readonly run: string;
@@ -81,8 +88,9 @@ export class DurableInvariants {
 
   /* ---- commands ---- */
 
-  asked(runner: string, run: string, hook: PlannedExecHook): Asked {
+  asked({ id: runner, runID: run, isSuspended }: Asker, hook: PlannedExecHook): Asked {
     const { id } = hook;
+    this.#check('D5', !isSuspended, () => `${runner} starts ${id} although it was asked to end`);
     const now = this.#now;
     const record = this.#run(run);
     const before = this.#of(id);
@@ -181,6 +189,8 @@ export class DurableInvariants {
       record.end = end;
       for (const entry of entries) {
         if (entry.kind !== 'result') continue;
+        const isCanceled = entry.outcome.state !== 'Succeeded' && entry.outcome.reason === 'canceled';
+        this.#check('D9', !isCanceled || this.#cancelAsked, () => `hook ${entry.hook} is canceled, and nobody asked`);
         const hook = this.#world.world.hooks[entry.hook];
         if (hook?.onError === 'Fail' && isOwnFailure(entry)) record.failed ??= hook.id;
       }

@@ -68,7 +68,7 @@ class Runner {
       start: (request, answer) => {
         if (!this.alive) throw new Error('a dead runner starts a command');
         const hook = cluster.hookOf(request.command);
-        const asked = cluster.invariants.asked(this.id, this.runID, hook);
+        const asked = cluster.invariants.asked(this, hook);
         let drop = (): void => undefined;
         drop = cluster.world.exec.start(request, {
           started: () => {

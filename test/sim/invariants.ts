@@ -16,7 +16,7 @@ import type { Witness, World } from './world.ts';
  * - E1  A command is asked for only after its intent is recorded, each time anew.
  * - E2  Two hooks of one pod never overlap.
  * - E3  Hooks of one container run in plan order, and all end before another container of the pod begins.
- * - E4  An ended hook never changes, and its result is recorded once; a kept one is never run.
+ * - E4  A start is recorded, and a result once; an ended hook never changes; a kept one is never run.
  * - E5  At most `maxConcurrent` hooks are active.
  * - E6  No stream outlives its hook, and no answer of an ended hook is asked for.
  * - E7  Once the run is stopped (a `Fail` hook did not succeed by itself, cancel, the run failed) nothing starts, and
@@ -69,6 +69,7 @@ export class Invariants implements Witness {
           open: false,
           begun: kept.get(id)?.startedAt !== undefined,
           startedAt: undefined,
+          startRecorded: false,
           answer: undefined,
           answeredAt: 0,
           retryAt: 0,
@@ -143,6 +144,12 @@ export class Invariants implements Witness {
 
   recorded(id: HookId): void {
     this.#request(id).durable = true;
+  }
+
+  startRecorded(id: HookId, at: number): void {
+    const request = this.#request(id);
+    check('E4', at === request.startedAt, () => `${id} started at ${request.startedAt}, and ${at} is recorded`);
+    request.startRecorded = true;
   }
 
   result(id: HookId): void {
@@ -231,6 +238,7 @@ export class Invariants implements Witness {
         }
         check('E7', !this.#dropAsked || !this.#request(id).open, () => `${id} goes on though all was dropped`);
         if (state.phase === 'Running') {
+          check('E4', this.#request(id).startRecorded, () => `${id} runs, its start is not recorded`);
           const limit = state.startedAt + (hook.execTimeoutMs ?? Number.POSITIVE_INFINITY) + late;
           check('E9', now <= limit, () => `${id} runs after ${limit}`);
           continue;
@@ -339,6 +347,7 @@ export class Invariants implements Witness {
     switch (outcome.state) {
       case 'Succeeded':
         check('E16', answer?.kind === 'exited' && answer.exitCode === 0, say);
+        if (answer?.kind === 'exited') check('E16', outcome.unproven === answer.unproven, say);
         return;
       case 'Failed':
         check('E16', answer?.kind === (outcome.reason === 'exit' ? 'exited' : 'error'), say);
@@ -350,6 +359,9 @@ export class Invariants implements Witness {
         return;
       case 'NotExecuted':
         check('E16', !begun, say);
+        if (answer?.kind === 'notStarted') {
+          check('E16', request.answeredAt < this.#waitDeadline({ id, execTimeoutMs, ...hook }), say);
+        }
         if (outcome.reason === 'pod-deleted') {
           check('E16', pod.gone === 'pod-deleted' || answer?.kind === 'podDeleted', say);
         } else if (outcome.reason === 'pod-replaced') check('E16', pod.gone === 'pod-replaced', say);
@@ -487,6 +499,7 @@ interface Requests {
   open: boolean;
   begun: boolean;
   startedAt: number | undefined;
+  startRecorded: boolean;
   answer: ExecOutcome | undefined;
   answeredAt: number;
   retryAt: number;

@@ -44,7 +44,7 @@ export function play(seed: number, options: { logged?: boolean } = {}): Played {
         invariants.dropRequested();
         tell({ type: 'dropRequested' });
       };
-      if (random.chance(0.5)) clock.setTimer(cancelAt + 1 + random.time(5_000), drop);
+      if (random.chance(0.5)) clock.setTimer(cancelAt + 1 + random.time(random.pick([100, 5_000])), drop);
     }
     if (random.chance(0.05)) {
       clock.setTimer(random.time(20_000), () => {

@@ -9,6 +9,7 @@ export interface Witness {
   told(event: PodEvent): void;
   intended(hook: HookId): void;
   recorded(hook: HookId): void;
+  startRecorded(hook: HookId, at: number): void;
   result(hook: HookId): void;
   asked(hook: HookId): void;
   started(hook: HookId): void;
@@ -38,6 +39,8 @@ export class World {
   readonly #scripts: readonly PodScript[];
   readonly #journalDelayMs: number;
   readonly #forbids: boolean;
+  /** Its commands end over a protocol that calls a dead kubelet a success. */
+  readonly #isUnproven: boolean;
 
   constructor(seed: number, { logged = false } = {}) {
     const random = new Random(seed);
@@ -49,6 +52,9 @@ export class World {
     this.#journalDelayMs = random.pick([0, 0, 100, 2_000]);
     this.#forbids = random.chance(0.05);
     this.#scripts = Array.from({ length: random.int(1, 5) }, (_, index) => podScript(random, index));
+    // What came later is drawn apart, so that a seed's world stays what it was.
+    this.#isUnproven = seed % 10 === 4;
+    if (seed % 10 === 9) for (const script of this.#scripts) addStray(script);
     this.hooks = this.#scripts.flatMap((script) => hooksOf(random, script));
     this.#byCommand = new Map(this.hooks.map((hook) => [hook.command.join(' '), hook]));
   }
@@ -108,7 +114,7 @@ export class World {
       else this.clock.setTimer(this.random.time(this.#journalDelayMs), land);
     },
     notStarted: (hook) => this.say(`not started ${hook}`),
-    started: () => undefined,
+    started: (hook, at) => this.witness?.startRecorded(hook, at),
     seen: () => undefined,
     result: (hook, { outcome }) => {
       this.say(`result ${hook} ${JSON.stringify(outcome)}`);
@@ -160,7 +166,7 @@ export class World {
   /** What becomes of one exec request; without `runsMs` the command never ends. */
   #fate(): { refusal?: ExecOutcome; runsMs?: number; outcome: ExecOutcome } {
     const { random } = this;
-    const outcome: ExecOutcome = { kind: 'exited', exitCode: 0 };
+    const outcome: ExecOutcome = { kind: 'exited', exitCode: 0, ...(this.#isUnproven && { unproven: true }) };
     const message = 'of the world';
     const runsMs = random.pick([0, random.time(500), random.time(5_000), random.time(20_000)]);
     if (random.chance(0.55)) return { runsMs, outcome };
@@ -184,7 +190,7 @@ interface PodScript {
   readonly key: PodKey;
   readonly plannedUid: string | undefined;
   readonly containers: readonly string[];
-  readonly events: readonly { readonly at: number; readonly event: PodEvent }[];
+  readonly events: { readonly at: number; readonly event: PodEvent }[];
 }
 
 function podScript(random: Random, index: number): PodScript {
@@ -196,6 +202,14 @@ function podScript(random: Random, index: number): PodScript {
   const lives = random.chance(0.07) ? 0 : random.chance(0.15) ? 2 : 1;
   for (let life = 0; life < lives; life += 1) at = live(random, { key, uid: `${key}#${life}`, containers, at, events });
   return { key, plannedUid, containers, events };
+}
+
+/** An earlier pod of the name of the planned one, whose deletion is told before that is seen. */
+function addStray({ key, plannedUid, events }: PodScript): void {
+  const first = events[0];
+  if (plannedUid !== `${key}#0` || first === undefined) return;
+  const at = Math.max(0, first.at - 100);
+  events.unshift({ at, event: { type: 'podDeleted', key, uid: `${key}#old` } });
 }
 
 interface Life {
