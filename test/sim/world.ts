@@ -41,6 +41,8 @@ export class World {
   readonly #forbids: boolean;
   /** Its commands end over a protocol that calls a dead kubelet a success. */
   readonly #isUnproven: boolean;
+  /** The deletion of an earlier pod of its name is told while the planned one stands. */
+  readonly #tellsStrays: boolean;
 
   constructor(seed: number, { logged = false } = {}) {
     const random = new Random(seed);
@@ -52,9 +54,9 @@ export class World {
     this.#journalDelayMs = random.pick([0, 0, 100, 2_000]);
     this.#forbids = random.chance(0.05);
     this.#scripts = Array.from({ length: random.int(1, 5) }, (_, index) => podScript(random, index));
-    // What came later is drawn apart, so that a seed's world stays what it was.
+    // Not drawn, so that other seeds keep their worlds.
     this.#isUnproven = seed % 10 === 4;
-    if (seed % 10 === 9) for (const script of this.#scripts) addStray(script);
+    this.#tellsStrays = seed % 10 === 9;
     this.hooks = this.#scripts.flatMap((script) => hooksOf(random, script));
     this.#byCommand = new Map(this.hooks.map((hook) => [hook.command.join(' '), hook]));
   }
@@ -84,7 +86,10 @@ export class World {
         tell(event);
       };
       const listedAt = this.clock.now() + this.random.time(2_000);
-      for (const { events } of this.#scripts) {
+      for (const { key, plannedUid, events } of this.#scripts) {
+        if (this.#tellsStrays && plannedUid === `${key}#0`) {
+          this.#at(listedAt + 1_000, () => say({ type: 'podDeleted', key, uid: `${key}#old` }));
+        }
         // What came before the listing is seen as it stands then.
         const listed = events.findLast(({ at }) => at <= listedAt);
         if (listed?.event.type === 'podObserved') this.#at(listedAt, () => say(listed.event));
@@ -190,7 +195,7 @@ interface PodScript {
   readonly key: PodKey;
   readonly plannedUid: string | undefined;
   readonly containers: readonly string[];
-  readonly events: { readonly at: number; readonly event: PodEvent }[];
+  readonly events: readonly { readonly at: number; readonly event: PodEvent }[];
 }
 
 function podScript(random: Random, index: number): PodScript {
@@ -202,14 +207,6 @@ function podScript(random: Random, index: number): PodScript {
   const lives = random.chance(0.07) ? 0 : random.chance(0.15) ? 2 : 1;
   for (let life = 0; life < lives; life += 1) at = live(random, { key, uid: `${key}#${life}`, containers, at, events });
   return { key, plannedUid, containers, events };
-}
-
-/** An earlier pod of the name of the planned one, whose deletion is told before that is seen. */
-function addStray({ key, plannedUid, events }: PodScript): void {
-  const first = events[0];
-  if (plannedUid !== `${key}#0` || first === undefined) return;
-  const at = Math.max(0, first.at - 100);
-  events.unshift({ at, event: { type: 'podDeleted', key, uid: `${key}#old` } });
 }
 
 interface Life {
