@@ -32,19 +32,29 @@ export function play(seed: number, options: { logged?: boolean } = {}): Played {
     world.pods.start((event) => {
       if (event.type !== 'podsLost') tell(event);
     });
+    const cancel = (): void => {
+      world.say('cancel');
+      invariants.stopRequested('cancel');
+      tell({ type: 'cancelRequested' });
+    };
+    const drop = (): void => {
+      world.say('drop');
+      invariants.dropRequested();
+      tell({ type: 'dropRequested' });
+    };
     if (random.chance(0.2)) {
       const cancelAt = random.time(20_000);
-      clock.setTimer(cancelAt, () => {
-        world.say('cancel');
-        invariants.stopRequested('cancel');
-        tell({ type: 'cancelRequested' });
-      });
-      const drop = (): void => {
-        world.say('drop');
-        invariants.dropRequested();
-        tell({ type: 'dropRequested' });
+      clock.setTimer(cancelAt, cancel);
+      if (random.chance(0.5)) clock.setTimer(cancelAt + 1 + random.time(5_000), drop);
+    } else if (seed % 10 === 7) {
+      // While nobody knows yet whether a command has started.
+      world.onAsked = () => {
+        world.onAsked = undefined;
+        clock.setTimer(1, () => {
+          cancel();
+          drop();
+        });
       };
-      if (random.chance(0.5)) clock.setTimer(cancelAt + 1 + random.time(random.pick([100, 5_000])), drop);
     }
     if (random.chance(0.05)) {
       clock.setTimer(random.time(20_000), () => {

@@ -35,6 +35,7 @@ export class World {
   readonly latestTimerMs: number;
   readonly log: string[] | undefined;
   witness: Witness | undefined;
+  onAsked: (() => void) | undefined;
   readonly #byCommand: ReadonlyMap<string, PlannedExecHook>;
   readonly #scripts: readonly PodScript[];
   readonly #journalDelayMs: number;
@@ -137,6 +138,7 @@ export class World {
       const { id } = hook;
       this.say(`exec ${id}`);
       this.witness?.asked(id);
+      this.onAsked?.();
       let open = true;
       const later = (afterMs: number, happen: () => void): void => {
         const answer = (): void => void (open && happen());
