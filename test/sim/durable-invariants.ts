@@ -108,6 +108,9 @@ export class DurableInvariants {
     const durable = record.replay.hooks.get(position);
     this.#check('D2', durable?.phase === 'begun', () => `${id} starts, durable is ${JSON.stringify(durable)}`);
     this.#checkPod(hook);
+    const seenAt = record.replay.seen.get(this.#pods.indexOf(podKey(hook.namespace, hook.pod)));
+    const isLate = seenAt !== undefined && now >= seenAt + (hook.waitTimeoutMs ?? Number.POSITIVE_INFINITY) + SKEW_MS;
+    this.#check('D11', !isLate, () => `${id} starts after its wait timeout: its pod was seen at ${seenAt}`);
     this.#check('D4', record.failed === undefined, () => `${id} starts although ${record.failed} failed`);
     const isLast = record.replay.claims === this.#claims.get(runner) && record.replay.closedBy === undefined;
     this.#check('D5', isLast, () => `${runner} starts ${id} although ${run} was taken over`);
@@ -265,6 +268,11 @@ export class DurableInvariants {
         this.#check('D7', !mayHaveRun || isProvablyNot, () => `${id} is ${state}, and may have been executed`);
       }
     }
+  }
+
+  /** As a journal names them: by their position in the plan. */
+  get #pods(): readonly string[] {
+    return [...new Set(this.#world.world.hooks.map(({ namespace, pod }) => podKey(namespace, pod)))];
   }
 
   get #isRetried(): boolean {

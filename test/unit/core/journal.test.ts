@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { RestoreHooksError } from '../../../shared/core/errors.ts';
 import type { HookOutcome } from '../../../shared/core/hook.ts';
-import { decodeBatch, emptyEnd, encodeBatch } from '../../../shared/core/journal/batch.ts';
+import { checkHead, decodeBatch, emptyEnd, encodeBatch, headText } from '../../../shared/core/journal/batch.ts';
 import type { JournalEntry } from '../../../shared/core/journal/entry.ts';
 import { Replay } from '../../../shared/core/journal/replay.ts';
 import { resume } from '../../../shared/core/journal/resume.ts';
@@ -73,6 +73,14 @@ describe('a journal', () => {
     const [text = ''] = written(many);
     assert.ok(text.length / 10_000 < 60, `${text.length / 10_000} bytes a hook`);
     for (const entry of entries) assert.ok((written([entry])[0] ?? '').length - (written([])[0] ?? '').length <= 64);
+  });
+
+  test('of another run, plan or part is refused', () => {
+    checkHead(headText(head, 2), head, 2);
+    for (const other of [{ runID: 'zzzzzz' }, { planDigest: 'sha256:2' }, { hooks: 1 }]) {
+      assert.throws(() => checkHead(headText({ ...head, ...other }, 2), head, 2), isRefused);
+    }
+    assert.throws(() => checkHead(headText(head, 1), head, 2), isRefused);
   });
 
   test('of another version, or of none, is refused with what it is', () => {
