@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { RestoreHooksError } from '../core/errors.ts';
 import type { LogReader, Output } from '../ports/ports.ts';
 import type { KubeClient } from './client.ts';
@@ -6,6 +7,21 @@ import { paths } from './paths.ts';
 
 const MOST_LINES = 100;
 const MOST_AT_ONCE = 16;
+/** A container that has just ended may have no log for a moment. */
+const TRIES = 3;
+const PAUSE_MS = 1_000;
+
+async function insistently(ask: () => Promise<string>): Promise<string> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await ask();
+    } catch (error) {
+      const isWorthIt = error instanceof RestoreHooksError && error.code !== 'FORBIDDEN' && tries < TRIES;
+      if (!isWorthIt) throw error;
+    }
+    await delay(PAUSE_MS);
+  }
+}
 
 /** The last lines of init containers' logs, as many as a report holds of a hook's output. */
 export function kubernetesLogReader(
@@ -19,7 +35,9 @@ export function kubernetesLogReader(
     if (reading >= MOST_AT_ONCE) await new Promise<void>((next) => waiting.push(next));
     reading += 1;
     try {
-      const text = await client.getText(paths.podLog(namespace, pod), { container, tailLines: MOST_LINES });
+      const text = await insistently(() =>
+        client.getText(paths.podLog(namespace, pod), { container, tailLines: MOST_LINES }),
+      );
       const tail = outputTail();
       tail.add(Buffer.from(text));
       const stdout = tail.text();

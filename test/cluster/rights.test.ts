@@ -142,7 +142,9 @@ describe("the runner's rights", { skip }, () => {
     const init = { init: { initContainers: [{ name: 'load', image: IMAGE, command: ['echo', 'loaded'] }] } };
     const recreated = async (title: string, lacking?: { resource: string; verb: string }) => {
       const scene = await e2e.scene(title);
-      const { uid } = (await scene.pod('web-0')).metadata;
+      // One that goes at once leaves the node busy with it while the next one of its name waits.
+      const spec = { terminationGracePeriodSeconds: 1 };
+      const { uid } = (await scene.pod('web-0', { spec })).metadata;
       await scene.restore({ hooks: [entry(init)] });
       const rules = runnerRules(true).map((rule) => ({
         ...rule,

@@ -5,6 +5,9 @@ import { entry, exec, gated, isReal, mark, sh, startSuite, waitFor } from './har
 
 /** What survives a runner: nothing lost, nothing run twice, nothing told better than it was seen. */
 
+/** That a runner is gone before it is over: the time for which the next one leaves the pod alone. */
+const LONG_ENOUGH = isReal ? '20s' : '3s';
+
 const e2e = await startSuite();
 after(() => e2e.close());
 const { cluster, velero } = e2e;
@@ -41,7 +44,7 @@ const journalOf = async (scene: Scene): Promise<Loose[]> =>
 
 describe('a runner that is killed', () => {
   it("is followed by its Job's next pod: what was running is Unknown, what has ended stays, the rest runs once", async () => {
-    const hooks = [exec(gated(), { execTimeout: '3s' }), exec(mark('next'))];
+    const hooks = [exec(gated(), { execTimeout: LONG_ENOUGH }), exec(mark('next'))];
     const scene = await sceneWith('killed', hooks, 'web-0');
     await scene.pod('done-0', { labels: { app: 'done' } });
     const run = start(scene);
@@ -65,7 +68,7 @@ describe('a runner that is killed', () => {
   });
 
   it('has its lost hook run again with --on-unknown=rerun, when its time is over', async () => {
-    const scene = await sceneWith('rerun', [exec(gated(), { execTimeout: '3s' })], 'web-0');
+    const scene = await sceneWith('rerun', [exec(gated(), { execTimeout: LONG_ENOUGH })], 'web-0');
     const run = start(scene, '--on-unknown=rerun');
     await begun(scene, 'web-0');
     await removeRunner(scene, true);
@@ -76,7 +79,7 @@ describe('a runner that is killed', () => {
   });
 
   it('leaves a Fail that it saw, and a command that may have failed under Fail stops the rest', async () => {
-    const hooks = [exec(gated(), { execTimeout: '3s', onError: 'Fail' }), exec(mark('next'))];
+    const hooks = [exec(gated(), { execTimeout: LONG_ENOUGH, onError: 'Fail' }), exec(mark('next'))];
     const scene = await sceneWith('fail', hooks, 'web-0');
     const run = start(scene);
     await begun(scene, 'web-0');
@@ -229,7 +232,11 @@ describe('the journal', () => {
   });
 
   it('that is not whole ends the run, and starts nothing', { skip: isReal && 'the same on both servers' }, async () => {
-    const scene = await sceneWith('damaged', [exec(gated(), { execTimeout: '3s' }), exec(mark('next'))], 'web-0');
+    const scene = await sceneWith(
+      'damaged',
+      [exec(gated(), { execTimeout: LONG_ENOUGH }), exec(mark('next'))],
+      'web-0',
+    );
     const run = start(scene);
     await begun(scene, 'web-0');
     await waitFor('the start to be durable', async () => Object.keys((await journalOf(scene))[0].data).length > 3);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Loose, Scene } from './harness.ts';
-import { entry, exec, hookAnnotations, mark, OWN, sh, startSuite, waitFor } from './harness.ts';
+import { entry, exec, hookAnnotations, isReal, mark, OWN, sh, startSuite, waitFor } from './harness.ts';
 
 const e2e = await startSuite();
 after(() => e2e.close());
@@ -176,7 +176,7 @@ describe('apply while a run is going', () => {
 
 describe('apply after a runner that died', () => {
   it('goes on: what may have run is Unknown, what never started runs, and --again starts over', async () => {
-    const lost = exec(held, { execTimeout: '3s' });
+    const lost = exec(held, { execTimeout: isReal ? '20s' : '3s' });
     const scene = await sceneWith('died', [entry([lost, exec(mark('next'))])], 'web-0');
     await scene.pod('own-0', { annotations: hookAnnotations(OWN, mark('own')) });
     const first = e2e.plugin.start('apply', scene.name, '-n', velero, '-o', 'json');
