@@ -38,6 +38,8 @@ const TERMINATION_GRACE_SECONDS = 60;
 const FINAL_EXIT_CODES = Object.values(ExitCode)
   .filter((code) => code !== ExitCode.Ok && code !== ExitCode.Bug && code !== ExitCode.Unreachable)
   .sort((a, b) => a - b);
+/** What a runtime says of an image that is no runner: no such command, or none that can be run. */
+const NO_RUNNER_EXIT_CODES = [126, 127, 128];
 
 const ONE_DAY_SECONDS = 86_400;
 /** The image's user. */
@@ -69,7 +71,11 @@ export function runnerJob({
           { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
           {
             action: 'FailJob',
-            onExitCodes: { containerName: 'runner', operator: 'In', values: [...FINAL_EXIT_CODES] },
+            onExitCodes: {
+              containerName: 'runner',
+              operator: 'In',
+              values: [...FINAL_EXIT_CODES, ...NO_RUNNER_EXIT_CODES],
+            },
           },
         ],
       },
