@@ -34,12 +34,15 @@ const planPartKey = (part: number): string => `plan-${String(part).padStart(3, '
 const BACKOFF_LIMIT = 6;
 /** How long running hooks may take to end when the runner's pod has to go. */
 const TERMINATION_GRACE_SECONDS = 60;
-/** With these another pod would come to the same: all but a bug, an API server out of reach, and signals. */
-const FINAL_EXIT_CODES = Object.values(ExitCode)
-  .filter((code) => code !== ExitCode.Ok && code !== ExitCode.Bug && code !== ExitCode.Unreachable)
-  .sort((a, b) => a - b);
 /** What a runtime says of an image that is no runner: no such command, or none that can be run. */
 const NO_RUNNER_EXIT_CODES = [126, 127, 128];
+/** With these another pod would come to the same: all but a bug, an API server out of reach, and signals. In order. */
+const FINAL_EXIT_CODES = [
+  ...Object.values(ExitCode).filter(
+    (code) => code !== ExitCode.Ok && code !== ExitCode.Bug && code !== ExitCode.Unreachable,
+  ),
+  ...NO_RUNNER_EXIT_CODES,
+].sort((a, b) => a - b);
 
 const ONE_DAY_SECONDS = 86_400;
 /** The image's user. */
@@ -74,7 +77,7 @@ export function runnerJob({
             onExitCodes: {
               containerName: 'runner',
               operator: 'In',
-              values: [...FINAL_EXIT_CODES, ...NO_RUNNER_EXIT_CODES],
+              values: FINAL_EXIT_CODES,
             },
           },
         ],
