@@ -15,7 +15,15 @@ import type { Context } from './context.ts';
 import type { GivenPods } from './given-pods.ts';
 import { fileError, readInput } from './input.ts';
 import type { PlanFlags, PodOfBackup } from './plan-input.ts';
-import { apartFrom, kindOf, offlineRequest, podOfBackup, readHookFiles, theRestore, unreadable } from './plan-input.ts';
+import {
+  apartFrom,
+  hasPods,
+  offlineRequest,
+  podOfBackup,
+  readHookFiles,
+  theRestore,
+  unreadable,
+} from './plan-input.ts';
 import type { KubeArguments, Session } from './session.ts';
 import { namespaceOf, usage, withCluster } from './session.ts';
 
@@ -88,7 +96,7 @@ export async function givenByBackup(
 async function restoreOfFiles(files: readonly string[], context: Context): Promise<Restore> {
   if (files.length === 0) throw usage('whose backup? give a RESTORE, or -f FILE with one');
   const objects = await readInput(files, context);
-  if (objects.some(({ object }) => kindOf(object) === 'Pod')) {
+  if (hasPods(objects)) {
     throw usage('the pods are those of the backup, and -f names others', 'give -f the Restore alone');
   }
   return theRestore(objects, '-f');

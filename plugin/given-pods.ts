@@ -3,7 +3,7 @@ import { podKey } from '../shared/core/hook.ts';
 import type { Restore } from '../shared/core/model/restore.ts';
 import type { Notice } from '../shared/core/plan/notice.ts';
 import type { PlanRequest } from '../shared/core/plan/plan-run.ts';
-import { planRun } from '../shared/core/plan/plan-run.ts';
+import { planHooks } from '../shared/core/plan/plan-run.ts';
 import type { KubeClient } from '../shared/kubernetes/client.ts';
 import { paths } from '../shared/kubernetes/paths.ts';
 import type { Manifests } from '../shared/kubernetes/pods-to-create.ts';
@@ -36,7 +36,7 @@ export async function withGivenPods(
 ): Promise<PlanRequest> {
   const isLive = new Set(live.pods.map(keyOf));
   const absent = given.pods.filter((pod) => !isLive.has(keyOf(pod)));
-  const { hooks } = planRun({ ...live, pods: absent, only: [] });
+  const { hooks } = planHooks({ ...live, pods: absent });
   const created = new Set(hooks.filter(({ kind }) => kind === 'init').map(keyOfHook));
   const hooked = new Set(hooks.map(keyOfHook));
   const candidates = absent.filter((pod) => hooked.has(keyOf(pod)));

@@ -3,7 +3,7 @@ import type { BackupFlags } from './backup-args.ts';
 import type { Context } from './context.ts';
 import type { GivenPods } from './given-pods.ts';
 import type { InputObject } from './manifests.ts';
-import { kindOf } from './plan-input.ts';
+import { hasPods } from './plan-input.ts';
 import type { Session } from './session.ts';
 import { usage } from './session.ts';
 
@@ -13,8 +13,6 @@ export interface Given {
   readonly objects: readonly InputObject[];
   readonly isOfBackup: boolean;
 }
-
-const hasPods = (objects: readonly InputObject[]): boolean => objects.some(({ object }) => kindOf(object) === 'Pod');
 
 export function requireOneOrigin(objects: readonly InputObject[], isOfBackup: boolean): void {
   if (isOfBackup && hasPods(objects)) {

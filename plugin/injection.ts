@@ -5,6 +5,7 @@ import { problemLine, problemsOf } from '../shared/core/model/problem.ts';
 import type { Restore } from '../shared/core/model/restore.ts';
 import type { HookEntries } from '../shared/core/plan/hook-entries.ts';
 import type { InitContainerPlaces } from '../shared/core/plan/init-containers.ts';
+import { withMissing } from '../shared/core/plan/init-containers.ts';
 import { planInitHooks } from '../shared/core/plan/plan-init-hooks.ts';
 import { targetNamespace, whyNotRestored } from '../shared/core/plan/restored-pod.ts';
 import type { Insertion, Path } from './manifest-edit.ts';
@@ -139,9 +140,7 @@ function expected({ documents }: ManifestText, insertions: readonly Insertion[])
   const values: unknown[] = JSON.parse(JSON.stringify(documents.map(({ value }) => value)));
   for (const { document, podSpec, containers } of insertions) {
     const spec = valueAt(values[document], podSpec) as { initContainers?: unknown[] | null };
-    const list = [...(spec.initContainers ?? [])];
-    for (const { at, container } of containers.toReversed()) list.splice(at, 0, container);
-    spec.initContainers = list;
+    spec.initContainers = [...withMissing(spec.initContainers ?? [], containers)];
   }
   return values;
 }

@@ -217,6 +217,9 @@ export function offlineRequest(
   };
 }
 
+export const hasPods = (objects: readonly InputObject[]): boolean =>
+  objects.some(({ object }) => kindOf(object) === 'Pod');
+
 /** The pods of a backup among what `-f` names, as the Restore restores them, each with what it was made of. */
 export function podsIn(objects: readonly InputObject[], restore: Restore) {
   const found = objects

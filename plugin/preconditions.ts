@@ -1,4 +1,5 @@
 import { RestoreHooksError } from '../shared/core/errors.ts';
+import { isCreating } from '../shared/core/hook.ts';
 import type { Right } from '../shared/core/manifests/rbac.ts';
 import { podNamespacesOf, runnerRights } from '../shared/core/manifests/rbac.ts';
 import { SERVICE_ACCOUNT } from '../shared/core/names.ts';
@@ -98,7 +99,7 @@ function logRights(hooks: PlannedRun['hooks']): Right[] {
 function podRights(hooks: PlannedRun['hooks']): Right[] {
   const rights = new Map<string, Right>();
   for (const hook of hooks) {
-    if (hook.kind !== 'init' || hook.injection === undefined || hook.injection === 'found') continue;
+    if (!isCreating(hook)) continue;
     const { namespace } = hook;
     for (const verb of hook.injection === 'recreate' ? ['create', 'delete'] : ['create']) {
       rights.set(`${namespace} ${verb}`, { group: '', resource: 'pods', verb, namespace });

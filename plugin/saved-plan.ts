@@ -7,7 +7,7 @@ import type { Context } from './context.ts';
 import type { Given } from './given.ts';
 import { requireOneOrigin } from './given.ts';
 import { readInput } from './input.ts';
-import { kindOf, savedPlanIn, theRestore } from './plan-input.ts';
+import { hasPods, kindOf, savedPlanIn, theRestore } from './plan-input.ts';
 import { usage } from './session.ts';
 
 /** What `apply -f` names: a plan that was saved, pods to be created, or both. */
@@ -32,8 +32,7 @@ export async function applyInput(
   const isOfBackup = namesBackup(args, [...filename, ...args.hooks], true);
   const objects = filename.length === 0 ? [] : await readInput(filename, context);
   const saved = await savedPlanIn(objects);
-  const hasPods = objects.some(({ object }) => kindOf(object) === 'Pod');
-  if (filename.length > 0 && saved === undefined && !hasPods && !isOfBackup) {
+  if (filename.length > 0 && saved === undefined && !hasPods(objects) && !isOfBackup) {
     throw usage(
       '-f names neither a saved plan (kind RestoreHookPlan) nor pods',
       'make a plan: kubectl restorehooks plan RESTORE -o json > plan.json',

@@ -55,6 +55,12 @@ export type Injection = 'found' | 'create' | 'recreate';
 
 export type PlannedHook = PlannedExecHook | PlannedInitHook;
 
+/** Its pod is created for it. */
+export const isCreating = <Hook extends { readonly kind: 'exec' | 'init'; readonly injection?: Injection | undefined }>(
+  hook: Hook,
+): hook is Extract<Hook, { readonly kind: 'init' }> & { readonly injection: Exclude<Injection, 'found'> } =>
+  hook.kind === 'init' && (hook.injection === 'create' || hook.injection === 'recreate');
+
 /** Why a hook ended as it did (contract §4). */
 export type Reason =
   | 'exit'

@@ -4,6 +4,7 @@ import type { LogReader, Output } from '../ports/ports.ts';
 import type { KubeClient } from './client.ts';
 import { outputTail } from './output-tail.ts';
 import { paths } from './paths.ts';
+import { rethrow } from './rethrow.ts';
 
 const MOST_LINES = 100;
 const MOST_AT_ONCE = 16;
@@ -55,11 +56,7 @@ export function kubernetesLogReader(
   return {
     read({ namespace, pod, container }, done) {
       if (capture === 'none') return done({});
-      read(namespace, pod, container).then(done, (error: unknown) => {
-        process.nextTick(() => {
-          throw error;
-        });
-      });
+      read(namespace, pod, container).then(done, rethrow);
     },
   };
 }

@@ -11,6 +11,7 @@ import type { PodCreation, PodCreator } from '../ports/ports.ts';
 import { kubeApiError } from './api-error.ts';
 import type { KubeClient, KubeObject } from './client.ts';
 import { paths } from './paths.ts';
+import { rethrow } from './rethrow.ts';
 import { createOnce } from './run-store.ts';
 
 type Client = Pick<KubeClient, 'get' | 'create' | 'delete'>;
@@ -31,11 +32,7 @@ export function kubernetesPodCreator(
       const pod = wanted.get(key);
       if (pod === undefined) throw new Error(`no manifest of pod ${key} in this run`);
       const made = pod.replaces === undefined ? create(client, pod, 'as-before') : recreate(client, pod, keep);
-      made.then(answer, (error: unknown) => {
-        process.nextTick(() => {
-          throw error;
-        });
-      });
+      made.then(answer, rethrow);
     },
   };
 

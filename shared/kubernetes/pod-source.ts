@@ -5,6 +5,7 @@ import { kubeApiError } from './api-error.ts';
 import type { KubeClient } from './client.ts';
 import { paths } from './paths.ts';
 import { podObservation } from './pod-observation.ts';
+import { rethrow } from './rethrow.ts';
 import type { WatchEvent } from './watch-stream.ts';
 
 export interface PodSourceOptions {
@@ -64,11 +65,8 @@ export function kubernetesPodSource(client: Client, options: PodSourceOptions): 
         try {
           tell(event);
         } catch (error) {
-          // A bug on the other side must end the process, not vanish in a promise here.
           stop();
-          process.nextTick(() => {
-            throw error;
-          });
+          rethrow(error);
         }
       };
       const context: Context = {
@@ -319,12 +317,5 @@ function pause(context: Context, ms: number): Promise<void> {
     };
     const cancel = context.options.clock.setTimer(ms, done);
     const forget = context.onStop(done);
-  });
-}
-
-/** Only bugs come here; in a promise nobody would hear of them. */
-function rethrow(error: unknown): void {
-  process.nextTick(() => {
-    throw error;
   });
 }

@@ -1,5 +1,5 @@
 import { RestoreHooksError } from '../core/errors.ts';
-import { podKey } from '../core/hook.ts';
+import { isCreating, podKey } from '../core/hook.ts';
 import type { Restore } from '../core/model/restore.ts';
 import type { PlannedInjection } from '../core/plan/plan-restore-hooks.ts';
 import type { PlannedRun } from '../core/plan/plan-run.ts';
@@ -21,10 +21,7 @@ export async function podsToCreate(
   manifests: Manifests,
 ): Promise<PodToCreate[]> {
   const byHook = new Map(injections.map((injection) => [injection.hook, injection]));
-  const created = hooks.flatMap((hook) =>
-    hook.kind === 'init' && (hook.injection === 'create' || hook.injection === 'recreate') ? [hook] : [],
-  );
-  const pods = [...Map.groupBy(created, ({ namespace, pod }) => podKey(namespace, pod)).values()];
+  const pods = [...Map.groupBy(hooks.filter(isCreating), ({ namespace, pod }) => podKey(namespace, pod)).values()];
   const wanted: PodToCreate[] = [];
   for (let from = 0; from < pods.length; from += AT_ONCE) {
     const some = pods.slice(from, from + AT_ONCE).map((own) => {

@@ -1,5 +1,5 @@
 import type { HookId, HookOutcome, PlannedHook, PodKey, PodObservation, Reason } from '../hook.ts';
-import { podKey } from '../hook.ts';
+import { isCreating, podKey } from '../hook.ts';
 import type { RunFailure } from './protocol.ts';
 import type { Resumed } from './resume.ts';
 import { quietUntil } from './resume.ts';
@@ -211,10 +211,6 @@ export function hookAt(pod: PodRun, at: number): PlannedHook {
   if (hook === undefined) throw new RangeError(`pod ${pod.key} has no hook ${at}`);
   return hook;
 }
-
-/** Its pod is created for it. */
-export const isCreating = (hook: PlannedHook): boolean =>
-  hook.kind === 'init' && (hook.injection === 'create' || hook.injection === 'recreate');
 
 /** Takes a slot: an init container is run by its pod. */
 export const isActive = ({ kind }: PlannedHook, { phase }: HookState): boolean =>

@@ -1,5 +1,6 @@
 import { assertNever } from '../errors.ts';
 import type { ExecOutcome, HookId, HookOutcome, PlannedExecHook, PodObservation } from '../hook.ts';
+import { isCreating } from '../hook.ts';
 import { execDeadline, isLate } from './deadlines.ts';
 import { difference } from './difference.ts';
 import { hookOutcome } from './hook-outcome.ts';
@@ -7,7 +8,7 @@ import { initHookState } from './init-hook.ts';
 import type { Effect, Fact, PodLeft, RunFailure } from './protocol.ts';
 import { RUNNER_DIED } from './resume.ts';
 import type { Creation, HookState, PodRun, RunState, UpSince } from './state.ts';
-import { countOf, hookAt, isActive, isCreating, isFail, noteOutcome, stateOf, stoppedBy } from './state.ts';
+import { countOf, hookAt, isActive, isFail, noteOutcome, stateOf, stoppedBy } from './state.ts';
 import { nextHook, upSince } from './turns.ts';
 import { waitingFor } from './waiting-for.ts';
 

@@ -79,6 +79,16 @@ export function initContainerPlaces(
   return { missing, found, own: own.filter((_, index) => !taken.has(index)) };
 }
 
+/** A pod's init containers with those that it lacked put in their places. */
+export const withMissing = <Own>(
+  own: readonly Own[],
+  missing: InitContainerPlaces['missing'],
+): readonly (Own | InitContainer)[] =>
+  missing.reduceRight<readonly (Own | InitContainer)[]>(
+    (list, { at, container }) => list.toSpliced(at, 0, container),
+    own,
+  );
+
 const isSame = ({ container }: PlannedInitContainer, own: OwnContainer): boolean =>
   container.name === own.name && canonicalJson(container) === canonicalJson(own);
 

@@ -4,9 +4,9 @@ import type { Pod } from '../model/pod.ts';
 import { controllerOf } from '../model/pod.ts';
 import type { InitHook } from './annotations.ts';
 import { initHookFromAnnotations } from './annotations.ts';
-import type { HookEntries } from './hook-entries.ts';
+import type { HookEntries, HookEntry } from './hook-entries.ts';
 import type { InitContainerPlaces, PlannedInitContainer } from './init-containers.ts';
-import { GENERATED_PREFIX, initContainerPlaces, injectInitContainers } from './init-containers.ts';
+import { GENERATED_PREFIX, initContainerPlaces, injectInitContainers, withMissing } from './init-containers.ts';
 import type { Notice } from './notice.ts';
 import type { Candidate, HookKind } from './sources.ts';
 import { candidatesOf, firstThatSays, noticeOn } from './sources.ts';
@@ -32,18 +32,21 @@ export function planInitHooks(
   pod: Pod,
   entries: HookEntries,
   isAllowed: (source: Pick<Candidate<InitHook>, 'origin'>) => boolean = () => true,
+  applying: readonly HookEntry[] = entries.of(pod),
 ): InitPlan {
   const notices: Notice[] = [];
-  const candidates = candidatesOf(pod, entries, entries.of(pod), INIT_HOOKS).filter(isAllowed);
+  const candidates = candidatesOf(pod, entries, applying, INIT_HOOKS).filter(isAllowed);
   const chosen = firstThatSays(candidates, pod, notices);
-  const containers = chosen === undefined ? [] : chosen.hooks.flatMap((hook) => plannedContainers(pod, chosen, hook));
+  if (chosen === undefined)
+    return { containers: [], places: initContainerPlaces(pod.spec.initContainers, []), notices };
+  const containers = chosen.hooks.flatMap((hook) => plannedContainers(pod, chosen, hook));
   const places = initContainerPlaces(pod.spec.initContainers, containers);
   // Names collide with the pod's own containers, not with those that hooks have put there.
   const injected = injectInitContainers(places.own, containers);
   return {
     containers,
     places,
-    notices: [...(chosen?.notices ?? []), ...notices, ...nameNotices(pod, containers, injected)],
+    notices: [...chosen.notices, ...notices, ...nameNotices(pod, containers, injected)],
   };
 }
 
@@ -84,11 +87,12 @@ export interface PodInitHook {
 export function initHooksOf(
   pod: Pod,
   entries: HookEntries,
+  applying: readonly HookEntry[],
   { withoutVeleros, recreatePods }: InitHookOptions,
   notices: Notice[],
 ): PodInitHook[] {
   const isVeleros = ({ origin }: Pick<PlannedInitContainer, 'origin'>): boolean => origin === 'velero';
-  const veleros = withoutVeleros ? planInitHooks(pod, entries, isVeleros) : undefined;
+  const veleros = withoutVeleros ? planInitHooks(pod, entries, isVeleros, applying) : undefined;
   for (const { container, name, index } of veleros?.containers ?? []) {
     const isThere = veleros?.places.missing.every((each) => each.container !== container);
     if (isThere) continue;
@@ -164,12 +168,10 @@ export const withInjected = (pod: Pod, hooks: readonly PodInitHook[]): Pod => ({
   ...pod,
   spec: {
     ...pod.spec,
-    initContainers: hooks
-      .flatMap(({ missing }) => missing ?? [])
-      .reduceRight<Pod['spec']['initContainers']>(
-        (own, { at, container }) => own.toSpliced(at, 0, { restartPolicy: undefined, ...container }),
-        pod.spec.initContainers,
-      ),
+    initContainers: withMissing(
+      pod.spec.initContainers,
+      hooks.flatMap(({ missing }) => missing ?? []),
+    ).map((container) => ({ restartPolicy: undefined, ...container })),
   },
 });
 

@@ -3,7 +3,7 @@ import type { Pod } from '../model/pod.ts';
 import { hasExecContainer } from '../model/pod.ts';
 import type { ExecRestoreHook, InitContainer, Restore, RestoreResourceHookSpec } from '../model/restore.ts';
 import { execHookFromAnnotations } from './annotations.ts';
-import type { HookEntries, HookEntry } from './hook-entries.ts';
+import type { HookEntry } from './hook-entries.ts';
 import { whyNot } from './hook-entries.ts';
 import type { Notice, NoticeCode } from './notice.ts';
 import { INIT_HOOKS, initHooksOf, withInjected } from './plan-init-hooks.ts';
@@ -59,8 +59,9 @@ export function planRestoreHooks(input: PlanInput): Plan {
   const entries = hookEntriesOf(input.restore, input.hookFiles);
   const notices: Notice[] = patternNotices(entries);
   for (const pod of [...input.pods].sort(byNamespaceAndName)) {
-    const init = initHooksOf(pod, entries, options, notices);
-    const chosen = choose(pod, entries, withoutVeleros, notices);
+    const applying = entries.of(pod);
+    const init = initHooksOf(pod, entries, applying, options, notices);
+    const chosen = choose(candidatesOf(pod, entries, applying, EXEC_HOOKS), pod, withoutVeleros, notices);
     if (chosen === undefined && init.length === 0) continue;
     for (const notice of chosen?.notices ?? []) notices.push(notice);
     const created = withInjected(pod, init);
@@ -84,9 +85,12 @@ export function planRestoreHooks(input: PlanInput): Plan {
 }
 
 /** Where the pod's exec hooks come from; what that hides, and what is left to Velero, is a notice. */
-function choose(pod: Pod, entries: HookEntries, withoutVeleros: boolean, notices: Notice[]): ExecCandidate | undefined {
-  const applying = entries.of(pod);
-  const candidates = candidatesOf(pod, entries, applying, EXEC_HOOKS);
+function choose(
+  candidates: readonly ExecCandidate[],
+  pod: Pod,
+  withoutVeleros: boolean,
+  notices: Notice[],
+): ExecCandidate | undefined {
   const isAllowed = ({ origin }: Pick<ExecCandidate, 'origin'>) => !(withoutVeleros && origin === 'velero');
   if (withoutVeleros) {
     const left = candidates.find(({ origin, hooks }) => origin === 'velero' && hooks.length > 0);

@@ -5,7 +5,7 @@ import type { Restore, RestoreResourceHookSpec } from '../model/restore.ts';
 import { planDocument, restoreReference } from '../report/make-plan-document.ts';
 import type { PlanDocument } from '../report/plan-document.ts';
 import type { Notice } from './notice.ts';
-import type { PlannedInjection } from './plan-restore-hooks.ts';
+import type { Plan, PlannedInjection } from './plan-restore-hooks.ts';
 import { planRestoreHooks } from './plan-restore-hooks.ts';
 import { busyPhase, hasWorkedOn } from './velero.ts';
 
@@ -34,10 +34,13 @@ export interface PlannedRun {
   readonly injections: readonly PlannedInjection[];
 }
 
+/** All hooks of a request, whatever `only` says. */
+export const planHooks = ({ restore, pods, hookFiles, rerun, recreatePods }: PlanRequest): Plan =>
+  planRestoreHooks({ restore, pods, hookFiles, withoutVelerosHooks: hasWorkedOn(restore) && !rerun, recreatePods });
+
 export function planRun(request: PlanRequest): PlannedRun {
-  const { restore, pods, hookFiles, recreatePods } = request;
-  const withoutVelerosHooks = hasWorkedOn(restore) && !request.rerun;
-  const plan = planRestoreHooks({ restore, pods, hookFiles, withoutVelerosHooks, recreatePods });
+  const { restore } = request;
+  const plan = planHooks(request);
   const leftToVelero = plan.notices.some(({ code }) => code === 'velero-has-run');
   // Where all is left out, that is what there is to say, and not that `only` names none of it.
   const hooks = leftToVelero && plan.hooks.length === 0 ? [] : narrow(plan.hooks, request.only, leftToVelero);

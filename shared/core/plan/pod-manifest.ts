@@ -1,7 +1,7 @@
-import { shortenName } from '../digest.ts';
 import type { Restore } from '../model/restore.ts';
-import { RESTORE_NAME_LABEL } from '../names.ts';
+import { withMissing } from './init-containers.ts';
 import type { PlannedInjection } from './plan-restore-hooks.ts';
+import { velerosLabels } from './restored-pod.ts';
 
 type Manifest = Readonly<Record<string, unknown>>;
 interface PodShape {
@@ -13,16 +13,12 @@ interface PodShape {
  * A pod of a backup, or of a file, as Velero would create it (contract §2): what a server or a node has filled in is taken
  * away, and Velero's labels are set. All else is as it was written.
  */
-export function restoredManifest(pod: unknown, { metadata, spec }: Restore, namespace: string): Manifest {
+export function restoredManifest(pod: unknown, restore: Restore, namespace: string): Manifest {
   const { labels, annotations, name } = ((pod as PodShape).metadata ?? {}) as Record<string, Record<string, string>>;
   return creatable(pod, {
     name,
     namespace,
-    labels: {
-      ...labels,
-      [RESTORE_NAME_LABEL]: shortenName(metadata.name),
-      ...(spec.backupName ? { 'velero.io/backup-name': shortenName(spec.backupName) } : {}),
-    },
+    labels: { ...labels, ...velerosLabels(restore) },
     ...(annotations == null ? {} : { annotations }),
   });
 }
@@ -36,11 +32,7 @@ export function recreatedManifest(pod: unknown): Manifest {
 
 export function withInitContainers(pod: Manifest, injections: readonly PlannedInjection[]): Manifest {
   const { spec } = pod as PodShape;
-  const initContainers = injections.reduceRight<readonly unknown[]>(
-    (own, { at, container }) => own.toSpliced(at, 0, container),
-    spec?.initContainers ?? [],
-  );
-  return { ...pod, spec: { ...spec, initContainers } };
+  return { ...pod, spec: { ...spec, initContainers: withMissing(spec?.initContainers ?? [], injections) } };
 }
 
 /** What is of the node and the server that the pod was on, or can't be given to a new one. */

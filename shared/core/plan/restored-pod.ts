@@ -22,22 +22,23 @@ export function whyNotRestored({ spec }: Restore, pod: Pod): string | undefined 
 }
 
 /** The pod as Velero will create it: in its target namespace, with Velero's labels, another UID. */
-export function asRestored({ metadata: restore, spec }: Restore, pod: Pod): Pod {
-  const { labels } = pod.metadata;
+export function asRestored(restore: Restore, pod: Pod): Pod {
   return {
     ...pod,
     metadata: {
       ...pod.metadata,
       uid: undefined,
-      namespace: targetNamespace(spec, pod),
-      labels: {
-        ...labels,
-        [RESTORE_NAME_LABEL]: shortenName(restore.name),
-        ...(spec.backupName ? { 'velero.io/backup-name': shortenName(spec.backupName) } : {}),
-      },
+      namespace: targetNamespace(restore.spec, pod),
+      labels: { ...pod.metadata.labels, ...velerosLabels(restore) },
     },
   };
 }
+
+/** What Velero labels all that it restores with. */
+export const velerosLabels = ({ metadata, spec }: Restore): Readonly<Record<string, string>> => ({
+  [RESTORE_NAME_LABEL]: shortenName(metadata.name),
+  ...(spec.backupName ? { 'velero.io/backup-name': shortenName(spec.backupName) } : {}),
+});
 
 /** Where a pod of the backup is restored to. */
 export const targetNamespace = ({ namespaceMapping }: Restore['spec'], { metadata: { namespace } }: Pod): string =>

@@ -1,5 +1,6 @@
 import { stoppedBy } from '../executor/state.ts';
 import type { PlannedHook } from '../hook.ts';
+import { isCreating } from '../hook.ts';
 import type { OnUnknown } from '../journal/resume.ts';
 import { hookDocument } from './make-plan-document.ts';
 import type { Payload } from './payload.ts';
@@ -78,16 +79,12 @@ export function decideRetry(
   const isStopped = rows.some((row) => isLeft(row) && isFail(row));
   const run = isStopped
     ? []
-    : rows.filter((row) => isWanted(row) && row.state !== 'Succeeded' && !isLeft(row) && !isToCreate(row));
+    : rows.filter((row) => isWanted(row) && row.state !== 'Succeeded' && !isLeft(row) && !isCreating(row));
   if (run.length === 0) return { action: died ? 'settle' : 'show' };
   const isRun = new Set(run.map(({ id }) => id));
   const kept = rows.filter(({ id }) => !isRun.has(id)).map((row) => ({ ...hookOf(row), ...resultOf(row) }));
   return { action: 'start', kept, difference: [], lost: [...lost, ...run.filter(isLost).map(lostHook)] };
 }
-
-/** Its pod never came to be, and no manifest of it is at hand. */
-const isToCreate = (row: RunHook): boolean =>
-  row.kind === 'init' && (row.injection === 'create' || row.injection === 'recreate');
 
 const stillGoing = ({ runID, runner: { kind, name } }: RunStatus): Decision & { action: 'refuse' } => ({
   action: 'refuse',
