@@ -157,11 +157,6 @@ export class DurableInvariants {
     asked.startedAt = this.#now;
   }
 
-  /** Somebody who gave a run up, and asks for more of it, is not kept waiting by what was given up. */
-  dropped(asked: Asked): void {
-    if (this.#cancelAsked) asked.endedAt = this.#now;
-  }
-
   /** A stream that is dropped otherwise has no end: its command goes on. */
   ended(asked: Asked, outcome: ExecOutcome): void {
     asked.outcome = outcome;
@@ -196,8 +191,14 @@ export class DurableInvariants {
         this.#check('D9', !isCanceled || this.#cancelAsked, () => `hook ${entry.hook} is canceled, and nobody asked`);
         const hook = this.#world.world.hooks[entry.hook];
         if (hook?.onError === 'Fail' && isOwnFailure(entry)) record.failed ??= hook.id;
+        if (isCanceled && hook !== undefined) this.#givenUp(runID, hook.id);
       }
     }
+  }
+
+  /** Somebody who gave a run up, and asks for more of it, is not kept waiting by what was given up. */
+  #givenUp(run: string, hook: HookId): void {
+    for (const asked of this.#of(hook)) if (asked.run === run) asked.endedAt ??= this.#now;
   }
 
   #restore(object: KubeObject): void {

@@ -84,7 +84,6 @@ class Runner {
         this.#drops.add(drop);
         return () => {
           this.#drops.delete(drop);
-          if (!this.isSuspended) cluster.invariants.dropped(asked);
           drop();
         };
       },

@@ -52,6 +52,8 @@ export interface PodRun {
   readonly upSince: Readonly<Record<string, UpSince>>;
   /** It has to be created, or deleted and created anew, before anything can happen in it. */
   readonly creation: Creation | undefined;
+  /** The pod in whose place this one was created: the watch may be behind, and still tell of it. */
+  readonly former: string | undefined;
   /** Why it could not be created. */
   readonly notCreated: string | undefined;
   /** Until when a command that a dead runner has left may be running: nothing starts beside it. */
@@ -156,6 +158,7 @@ export function createRun(hooks: readonly PlannedHook[], options: RunOptions): R
       )
         ? { phase: 'planned' }
         : undefined,
+      former: undefined,
       notCreated: undefined,
       uid: own[0]?.podUID,
       observed: undefined,

@@ -190,6 +190,7 @@ function onHook(change: Change, id: HookId, act: OnHook): void {
 
 function observe(change: Change, index: number, observed: PodObservation): void {
   const pod = change.pod(index);
+  if (observed.uid === pod.former) return;
   const isAnother = pod.uid !== undefined && pod.uid !== observed.uid;
   if (pod.creation !== undefined && !isInjected(pod, observed)) {
     const isWanted = pod.creation.phase === 'planned' && pod.uid !== undefined && !isAnother;
@@ -256,7 +257,7 @@ function answered(change: Change, index: number): Creation | undefined {
 function created(change: Change, index: number, uid: string): void {
   const creation = answered(change, index);
   if (creation === undefined) return;
-  change.set(index, { uid });
+  change.set(index, { uid, former: change.pod(index).uid });
   if (creation.seen?.uid === uid) observe(change, index, creation.seen);
 }
 

@@ -191,6 +191,19 @@ test('a pod to be created anew is asked for once, and what happens to the old on
   assert.deepEqual(states(), ['Running', 'Waiting']);
 });
 
+test('a watch that is behind the creation of a pod still tells of the old one, and that is no matter', () => {
+  const { tell, states } = started(init('recreate'), exec({ podUID: 'old' }));
+  assert.deepEqual(tell(seen('old', undefined, true), listed), ['createPod']);
+  tell({ type: 'podCreated', key: KEY, uid: 'new' });
+  tell(seen('old'));
+  tell({ type: 'podDeleted', key: KEY, uid: 'old' });
+  assert.deepEqual(states(), ['Waiting', 'Waiting']);
+  tell(seen('new', running));
+  assert.deepEqual(states(), ['Running', 'Waiting']);
+  tell(seen('theirs', running));
+  assert.deepEqual(states(), ['Unknown pod-replaced', 'NotExecuted pod-replaced']);
+});
+
 test('a runner that takes over creates what its predecessor has deleted, and watches what it has created', () => {
   const deleted = started(init('recreate'));
   assert.deepEqual(deleted.tell(listed), ['createPod']);
