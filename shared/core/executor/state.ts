@@ -140,6 +140,10 @@ export interface RunOptions {
   readonly resumed?: Resumed | undefined;
 }
 
+/** Of the pod that a runner before this one has created, or seen, where the plan has none or another. */
+const createdUID = (hooks: readonly PlannedHook[], { resumed }: RunOptions): string | undefined =>
+  hooks.map(({ id }) => resumed?.ended.get(id)?.podUID).find((uid) => uid !== undefined);
+
 export type EndedHook = HookState & { phase: 'Ended' };
 
 export function createRun(hooks: readonly PlannedHook[], options: RunOptions): RunState {
@@ -160,7 +164,7 @@ export function createRun(hooks: readonly PlannedHook[], options: RunOptions): R
         : undefined,
       former: undefined,
       notCreated: undefined,
-      uid: own[0]?.podUID,
+      uid: createdUID(own, options) ?? own[0]?.podUID,
       observed: undefined,
       waitingSince: options.resumed?.waitingSince.get(index),
       gone: undefined,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Fact } from '../../../shared/core/executor/protocol.ts';
+import type { Resumed } from '../../../shared/core/executor/resume.ts';
 import { createRun } from '../../../shared/core/executor/state.ts';
 import { step } from '../../../shared/core/executor/step.ts';
 import type {
@@ -72,8 +73,11 @@ const seen = (uid: string, load?: InitContainerObservation, up = false, phase = 
 });
 const listed: Fact = { type: 'podsListed' };
 
-function started(...hooks: PlannedHook[]) {
-  const run = createRun(hooks, { startedAt: 0, maxConcurrent: 1 });
+const started = (...hooks: PlannedHook[]) => resumed(undefined, ...hooks);
+
+function resumed(ended: Resumed['ended'] | undefined, ...hooks: PlannedHook[]) {
+  const earlier = { ended: ended ?? new Map(), attempts: new Map(), lost: new Map(), waitingSince: new Map() };
+  const run = createRun(hooks, { startedAt: 0, maxConcurrent: 1, resumed: ended && earlier });
   let now = 0;
   const at = (instant: number, ...facts: Fact[]): string[] => {
     now = instant;
@@ -213,6 +217,21 @@ test('a runner that takes over creates what its predecessor has deleted, and wat
   const another = started(init('recreate'));
   assert.deepEqual(another.tell(seen('theirs'), listed), []);
   assert.deepEqual(another.states(), ['NotExecuted pod-replaced']);
+});
+
+test('a runner that takes over goes on in the pod that its predecessor has created, and in no other', () => {
+  const hooks = [init('recreate'), exec({ podUID: 'old' })];
+  const loaded = { phase: 'Ended', outcome: { state: 'Succeeded' }, endedAt: 7, podUID: 'new' } as const;
+  const goneOn = () => resumed(new Map([[init('recreate').id, loaded]]), ...hooks);
+  const next = goneOn();
+  assert.deepEqual(next.tell(seen('new', ended(0), true), listed), ['recordIntent']);
+  assert.deepEqual(next.states(), ['Succeeded', 'Recording']);
+  const another = goneOn();
+  another.tell(seen('theirs', ended(0), true), listed);
+  assert.deepEqual(another.states(), ['Succeeded', 'NotExecuted pod-replaced']);
+  const gone = goneOn();
+  gone.tell(listed);
+  assert.deepEqual(gone.states(), ['Succeeded', 'NotExecuted pod-deleted']);
 });
 
 test('a pod that could not be created ends its hooks, unless the old one stands', () => {
