@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { RestoreHooksError } from '../core/errors.ts';
 import type { PodLeft } from '../core/executor/protocol.ts';
 import type { PodKey } from '../core/hook.ts';
@@ -7,21 +6,24 @@ import { restoreOwner } from '../core/manifests/job.ts';
 import { runLabels, runName } from '../core/names.ts';
 import type { PodToCreate } from '../core/report/payload.ts';
 import type { RestoreReference } from '../core/report/plan-document.ts';
-import type { PodCreation, PodCreator } from '../ports/ports.ts';
+import type { Clock, PodCreation, PodCreator } from '../ports/ports.ts';
 import { kubeApiError } from './api-error.ts';
 import type { KubeClient, KubeObject } from './client.ts';
 import { paths } from './paths.ts';
 import { rethrow } from './rethrow.ts';
 import { createOnce } from './run-store.ts';
 
-type Client = Pick<KubeClient, 'get' | 'create' | 'delete'>;
+interface Api {
+  readonly client: Pick<KubeClient, 'get' | 'create' | 'delete'>;
+  readonly clock: Clock;
+}
 
 /** How long an API server that doesn't answer is asked again, and how long a pod is given to go. */
 const PATIENCE_MS = 600_000;
 
 /** Creates the pods of a run (contract §2): as they are given, or in the place of one that has to go first. */
 export function kubernetesPodCreator(
-  client: Client,
+  api: Api,
   restore: RestoreReference,
   runID: string,
   pods: readonly PodToCreate[],
@@ -31,7 +33,7 @@ export function kubernetesPodCreator(
     create(key, answer) {
       const pod = wanted.get(key);
       if (pod === undefined) throw new Error(`no manifest of pod ${key} in this run`);
-      const made = pod.replaces === undefined ? create(client, pod, 'as-before') : recreate(client, pod, keep);
+      const made = pod.replaces === undefined ? create(api, pod, 'as-before') : recreate(api, pod, keep);
       made.then(answer, rethrow);
     },
   };
@@ -39,8 +41,8 @@ export function kubernetesPodCreator(
   /** The pod's manifest, beside the Restore for as long as that is there: whatever happens, it is not lost. */
   async function keep({ namespace, pod, former }: PodToCreate): Promise<string> {
     const name = `${runName(restore.name, runID)}-pod-${[...wanted.keys()].indexOf(podKey(namespace, pod))}`;
-    await patiently(() =>
-      createOnce(client, paths.secrets(restore.namespace), {
+    await patiently(api, () =>
+      createOnce(api.client, paths.secrets(restore.namespace), {
         apiVersion: 'v1',
         kind: 'Secret',
         metadata: {
@@ -58,19 +60,19 @@ export function kubernetesPodCreator(
   }
 }
 
-async function create(client: Client, { namespace, pod, manifest }: PodToCreate, left: PodLeft): Promise<PodCreation> {
+async function create(api: Api, { namespace, pod, manifest }: PodToCreate, left: PodLeft): Promise<PodCreation> {
   try {
-    return createdOf(await patiently(() => client.create(paths.pods(namespace), manifest)));
+    return createdOf(await patiently(api, () => api.client.create(paths.pods(namespace), manifest)));
   } catch (error) {
-    if (isExisting(error)) return existing(client, namespace, pod, manifest);
+    if (isExisting(error)) return existing(api, namespace, pod, manifest);
     return { created: false, message: `the pod could not be created: ${reasonOf(error)}`, left };
   }
 }
 
 /** The pod that is there already: by an answer that was lost, by an earlier runner; or it is none of ours. */
-async function existing(client: Client, namespace: string, pod: string, manifest: object): Promise<PodCreation> {
+async function existing(api: Api, namespace: string, pod: string, manifest: object): Promise<PodCreation> {
   try {
-    const there = await patiently(() => client.get(paths.pods(namespace, pod)));
+    const there = await patiently(api, () => api.client.get(paths.pods(namespace, pod)));
     if (initNames(manifest).every((name) => initNames(there).includes(name))) return createdOf(there);
   } catch (error) {
     if (!isGone(error)) throw error;
@@ -82,17 +84,13 @@ async function existing(client: Client, namespace: string, pod: string, manifest
  * Delete a pod and create it anew. Nothing is deleted that could not be created again: the API server is asked first
  * (a name that is taken is the last of its checks), and the old manifest is kept.
  */
-async function recreate(
-  client: Client,
-  pod: PodToCreate,
-  keep: (pod: PodToCreate) => Promise<string>,
-): Promise<PodCreation> {
+async function recreate(api: Api, pod: PodToCreate, keep: (pod: PodToCreate) => Promise<string>): Promise<PodCreation> {
   const { namespace, pod: name, replaces, manifest, former } = pod;
   const path = paths.pods(namespace, name);
   let secret = 'none';
   try {
-    const refusal = await refusalOf(client, namespace, manifest);
-    if (refusal !== undefined) {
+    const refusal = await refusalOf(api, namespace, manifest);
+    if (refusal !== undefined && (await stands(api, path, replaces))) {
       return {
         created: false,
         message: `the pod would be refused, and is left as it is: ${refusal}`,
@@ -100,59 +98,75 @@ async function recreate(
       };
     }
     secret = await keep(pod);
-    await patiently(() => client.delete(path, { uid: replaces ?? '', propagationPolicy: 'Background' }));
+    await patiently(api, () => api.client.delete(path, { uid: replaces ?? '', propagationPolicy: 'Background' }));
   } catch (error) {
     if (!isGone(error)) {
       const message = `the pod could not be deleted: ${reasonOf(error)}`;
       return { created: false, message, left: isConflict(error) ? 'another' : 'as-before' };
     }
   }
-  if (!(await isGoneInTime(client, path, replaces))) {
+  if (!(await isGoneInTime(api, path, replaces))) {
     return { created: false, message: 'the pod was deleted, but has not gone', left: 'another' };
   }
-  const made = await create(client, pod, 'missing');
+  const made = await create(api, pod, 'missing');
   if (made.created || made.left !== 'missing' || former === undefined) return made;
-  const back = await create(client, { namespace, pod: name, manifest: former }, 'missing');
+  const back = await create(api, { namespace, pod: name, manifest: former }, 'missing');
   const fate = back.created ? 'the old one was put back' : `the old one is lost: its manifest is in Secret ${secret}`;
   return { created: false, message: `${made.message}; ${fate}`, left: back.created ? 'another' : 'missing' };
 }
 
-/** Why the API server would not take the pod; undefined if it would, were it not for its name. */
-async function refusalOf(client: Client, namespace: string, manifest: object): Promise<string | undefined> {
+/** Not gone, and not on its way: a runner that died may have come so far as to delete it. */
+async function stands(api: Api, path: string, uid: string | undefined): Promise<boolean> {
   try {
-    await patiently(() => client.create(paths.pods(namespace), manifest, { dryRun: true }));
+    const { metadata } = (await patiently(api, () => api.client.get(path))) as {
+      metadata?: { uid?: string; deletionTimestamp?: string };
+    };
+    return metadata?.uid === uid && metadata?.deletionTimestamp === undefined;
+  } catch (error) {
+    if (isGone(error)) return false;
+    throw error;
+  }
+}
+
+/** Why the API server would not take the pod; undefined if it would, were it not for its name. */
+async function refusalOf(api: Api, namespace: string, manifest: object): Promise<string | undefined> {
+  try {
+    await patiently(api, () => api.client.create(paths.pods(namespace), manifest, { dryRun: true }));
     return undefined;
   } catch (error) {
     return isExisting(error) ? undefined : reasonOf(error);
   }
 }
 
-async function isGoneInTime(client: Client, path: string, uid: string | undefined): Promise<boolean> {
-  const end = Date.now() + PATIENCE_MS;
-  for (let wait = 200; Date.now() < end; wait = Math.min(2 * wait, 2_000)) {
+async function isGoneInTime(api: Api, path: string, uid: string | undefined): Promise<boolean> {
+  const end = api.clock.now() + PATIENCE_MS;
+  for (let wait = 200; api.clock.now() < end; wait = Math.min(2 * wait, 2_000)) {
     try {
-      const { metadata } = (await patiently(() => client.get(path))) as { metadata?: { uid?: string } };
+      const { metadata } = (await patiently(api, () => api.client.get(path))) as { metadata?: { uid?: string } };
       if (metadata?.uid !== uid) return true;
     } catch (error) {
       if (isGone(error)) return true;
       throw error;
     }
-    await delay(wait);
+    await delay(api, wait);
   }
   return false;
 }
 
+const delay = ({ clock }: Pick<Api, 'clock'>, ms: number): Promise<void> =>
+  new Promise((resolve) => void clock.setTimer(ms, resolve));
+
 /** Ask again while nobody can tell whether it was done: what is done twice here finds it done. */
-async function patiently<Result>(ask: () => Promise<Result>): Promise<Result> {
-  const end = Date.now() + PATIENCE_MS;
+async function patiently<Result>({ clock }: Api, ask: () => Promise<Result>): Promise<Result> {
+  const end = clock.now() + PATIENCE_MS;
   for (let wait = 250; ; wait = Math.min(2 * wait, 10_000)) {
     try {
       return await ask();
     } catch (error) {
       const isWorthIt = error instanceof RestoreHooksError && error.code === 'CLUSTER_UNREACHABLE';
-      if (!isWorthIt || Date.now() > end) throw error;
+      if (!isWorthIt || clock.now() > end) throw error;
     }
-    await delay(wait);
+    await delay({ clock }, wait);
   }
 }
 

@@ -42,7 +42,7 @@ export function carryOut(
         { capture: options.capture },
       ),
       logs: kubernetesLogReader(client, { capture: options.capture }),
-      creator: kubernetesPodCreator(client, plan.restore, status.runID, payload.pods),
+      creator: kubernetesPodCreator({ client, clock }, plan.restore, status.runID, payload.pods),
       pods: kubernetesPodSource(client, { labelSelector, clock, ...(namespaces ? { namespaces } : {}) }),
       store: kubernetesRunStore(client, plan.restore, status, runner, plan.selector),
     },

@@ -38,6 +38,11 @@ const SUITES: readonly Suite[] = [
     told: /^seed \d+: (.*)/m,
   },
   { name: 'unit, journal', args: [...TEST, 'test/unit/core/journal.test.ts'], told: IN_TEST },
+  {
+    name: 'sim, creation',
+    args: ['test/sim/main.ts', '--world', 'creation', '--seeds', '500', '--jobs', '1'],
+    told: /^seed \d+: (.*)/m,
+  },
   { name: 'unit, init hooks', args: [...TEST, 'test/unit/core/init-executor.test.ts'], told: IN_TEST },
 ];
 const SEEDS = { SIM_SEEDS: '5000', SIM_RUN_SEEDS: '50' };

@@ -5,12 +5,13 @@ import { jsonPatch, mergePatch } from '../embedded/patch.ts';
 import type { Random } from './random.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
-type Client = Pick<KubeClient, 'get' | 'create' | 'patch'>;
+export type FakeClient = Pick<KubeClient, 'get' | 'create' | 'patch' | 'delete'>;
 const SERVER = new URL('https://sim');
 
 interface Metadata {
   readonly name: string;
   readonly namespace?: string;
+  readonly uid?: string;
   readonly resourceVersion?: string;
 }
 
@@ -36,6 +37,10 @@ export class FakeApi {
   #version = 0;
   /** Told of every object that was written, as it stands. */
   written: (path: string, object: KubeObject) => void = () => undefined;
+  /** What an object becomes that is to be created, before it is known whether its name is taken; or it is refused. */
+  admit: (path: string, object: KubeObject, isDryRun: boolean) => KubeObject = (_path, object) => object;
+  /** What a deletion does: by default the object is gone. */
+  deleted: (path: string, object: KubeObject) => void = (path) => this.remove(path);
   /** From then on everything is answered. */
   calmAt = Number.POSITIVE_INFINITY;
 
@@ -59,13 +64,17 @@ export class FakeApi {
     return stored;
   }
 
+  remove(path: string): void {
+    this.#objects.delete(path);
+  }
+
   /** As one process sees it. `isAlive`: a dead one hears nothing; `about`: before and after each request. */
-  client(isAlive: () => boolean, about: (when: 'before' | 'done' | 'after', what: string) => void): Client {
+  client(isAlive: () => boolean, about: (when: 'before' | 'done' | 'after', what: string) => void): FakeClient {
     return this.#client(isAlive, about, false);
   }
 
   /** As somebody sees it whom nothing ever happens to. */
-  get calm(): Client {
+  get calm(): FakeClient {
     return this.#client(
       () => true,
       () => undefined,
@@ -77,7 +86,7 @@ export class FakeApi {
     isAlive: () => boolean,
     about: (when: 'before' | 'done' | 'after', what: string) => void,
     isCalm: boolean,
-  ): Client {
+  ): FakeClient {
     const request = (what: string, work: () => KubeObject): Promise<KubeObject> =>
       new Promise((resolve, reject) => {
         const then = (ms: number, happen: () => void): void => {
@@ -125,7 +134,9 @@ export class FakeApi {
       });
     return {
       get: (path) => request(`get ${path}`, () => this.#get(path)),
-      create: (path, object) => request(`create ${path}`, () => this.#create(path, object as KubeObject)),
+      create: (path, object, { dryRun = false } = {}) =>
+        request(`${dryRun ? 'check' : 'create'} ${path}`, () => this.#create(path, object as KubeObject, dryRun)),
+      delete: (path, { uid } = {}) => request(`delete ${path}`, () => this.#delete(path, uid)),
       patch: (path, body, type) => request(`patch ${path}`, () => this.#patch(path, body, type)),
     };
   }
@@ -141,10 +152,20 @@ export class FakeApi {
     return object;
   }
 
-  #create(at: string, object: KubeObject): KubeObject {
+  #create(at: string, object: KubeObject, isDryRun: boolean): KubeObject {
     const path = `${at}/${(object['metadata'] as Metadata).name}`;
+    const admitted = this.admit(path, object, isDryRun);
     if (this.#objects.has(path)) throw refusal(409, 'AlreadyExists', `${path} already exists`, path);
-    return this.put(path, object);
+    return isDryRun ? admitted : this.put(path, admitted);
+  }
+
+  #delete(path: string, uid: string | undefined): KubeObject {
+    const object = this.#get(path);
+    if (uid !== undefined && (object['metadata'] as Metadata).uid !== uid) {
+      throw refusal(409, 'Conflict', `the UID in the precondition (${uid}) does not match`, path);
+    }
+    this.deleted(path, object);
+    return object;
   }
 
   #patch(path: string, body: unknown, type: string): KubeObject {
@@ -164,7 +185,7 @@ export class FakeApi {
   }
 }
 
-function refusal(code: number, reason: string, message: string, name = ''): RestoreHooksError {
+export function refusal(code: number, reason: string, message: string, name = ''): RestoreHooksError {
   const body = JSON.stringify({ kind: 'Status', code, reason, message, details: { name } });
   return refusedByServer({ status: code, body, server: SERVER, request: 'sim' });
 }

@@ -9,7 +9,7 @@ import { waitingFor } from './waiting-for.ts';
  * so a run that stops can't keep it from running: one that has not been seen to end is `Unknown`.
  */
 export function initHookState(
-  { stop, maxConcurrent }: RunState,
+  { stop, failure, listed, maxConcurrent }: RunState,
   pod: PodRun,
   at: number,
   hook: PlannedInitHook,
@@ -19,8 +19,10 @@ export function initHookState(
   if (state.phase === 'Ended' || state.phase === 'Ending') return undefined;
   if (pod.notCreated !== undefined) return ended(notInjected(pod.notCreated));
   if (pod.creation !== undefined) {
-    const isAsked = pod.creation.phase === 'asked';
-    return stop === undefined || isAsked ? undefined : ended({ state: 'NotExecuted', ...stop });
+    if (stop === undefined || pod.creation.phase === 'asked') return undefined;
+    // An earlier runner may have created it, which the listing shows, or have come no further than to delete it.
+    if (failure === undefined && (!listed || isOwed(pod))) return undefined;
+    return ended({ state: 'NotExecuted', ...stop });
   }
   const container = pod.observed?.initContainers?.[hook.container];
   const hasBegun = state.phase === 'Running' || container?.phase === 'running' || (container?.restarts ?? 0) > 0;
@@ -71,6 +73,10 @@ export function initHookState(
     return { phase: 'Ending', outcome, startedAt: since ?? startedOf(state)?.startedAt, endedAt };
   }
 }
+
+/** To be created anew, and not there: whoever deleted it, a run that stops leaves no pod missing. */
+export const isOwed = ({ creation, hooks }: PodRun): boolean =>
+  creation?.phase === 'wanted' && creation.seen === undefined && hooks[0]?.podUID !== undefined;
 
 const startedOf = (state: HookState): { readonly startedAt: number } | undefined =>
   state.phase === 'Running' ? { startedAt: state.startedAt } : undefined;

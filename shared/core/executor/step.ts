@@ -4,7 +4,7 @@ import { isCreating } from '../hook.ts';
 import { execDeadline, isLate } from './deadlines.ts';
 import { difference } from './difference.ts';
 import { hookOutcome } from './hook-outcome.ts';
-import { initHookState } from './init-hook.ts';
+import { initHookState, isOwed } from './init-hook.ts';
 import type { Effect, Fact, PodLeft, RunFailure } from './protocol.ts';
 import { RUNNER_DIED } from './resume.ts';
 import type { Creation, HookState, PodRun, RunState, UpSince } from './state.ts';
@@ -195,7 +195,8 @@ function observe(change: Change, index: number, observed: PodObservation): void 
   if (pod.creation !== undefined && !isInjected(pod, observed)) {
     const isWanted = pod.creation.phase === 'planned' && pod.uid !== undefined && !isAnother;
     if (isWanted || pod.creation.phase !== 'planned') {
-      change.set(index, { creation: { phase: isWanted ? 'wanted' : pod.creation.phase, seen: observed } });
+      const phase = isWanted ? 'wanted' : pod.creation.phase;
+      change.set(index, { creation: { phase, ...(observed.isGoing ? {} : { seen: observed }) } });
       return;
     }
     change.set(index, { creation: undefined });
@@ -424,5 +425,8 @@ function admit(change: Change): void {
 }
 
 /** A pod that is to be created, and may be now. */
-const isWanted = ({ pods, stop }: RunState, index: number): boolean =>
-  stop === undefined && pods[index]?.creation?.phase === 'wanted';
+function isWanted({ pods, stop, failure }: RunState, index: number): boolean {
+  const pod = pods[index];
+  if (pod?.creation?.phase !== 'wanted') return false;
+  return stop === undefined || (failure === undefined && isOwed(pod));
+}

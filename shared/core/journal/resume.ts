@@ -1,12 +1,21 @@
 import type { Resumed } from '../executor/resume.ts';
 import { RUNNER_DIED } from '../executor/resume.ts';
 import type { EndedHook } from '../executor/state.ts';
-import type { HookId, PlannedHook } from '../hook.ts';
+import type { HookId, HookOutcome, PlannedHook } from '../hook.ts';
 import type { JournalEntry } from './entry.ts';
 import type { Replay } from './replay.ts';
 
 /** What becomes of a hook that was running when its runner died (contract §6). */
 export type OnUnknown = 'fail' | 'rerun';
+
+/** The journal has no messages; what a reader can't do without stands all the same. */
+function withMessage(outcome: HookOutcome): HookOutcome {
+  if (outcome.state === 'Unknown' && outcome.reason === 'runner-died') return RUNNER_DIED;
+  if (outcome.state !== 'NotExecuted' || outcome.reason !== 'not-injected') return outcome;
+  const message =
+    'an earlier runner of this run found it so, and its log says why; a pod that it deleted and could not put back has its manifest in a Secret of type restorehooks.io/pod';
+  return { ...outcome, message };
+}
 
 /** How a run goes on from its journal, and what has to be written into it before anything else. */
 export function resume(
@@ -26,8 +35,7 @@ export function resume(
     if (record === undefined) continue;
     if (record.phase === 'ended') {
       const { phase: _, outcome, ...when } = record;
-      const isDead = outcome.state === 'Unknown' && outcome.reason === 'runner-died';
-      ended.set(id, { phase: 'Ended', outcome: isDead ? RUNNER_DIED : outcome, ...when });
+      ended.set(id, { phase: 'Ended', outcome: withMessage(outcome), ...when });
       continue;
     }
     if (record.phase === 'begun' && onUnknown === 'fail') {

@@ -71,6 +71,10 @@ const seen = (uid: string, load?: InitContainerObservation, up = false, phase = 
     initContainers: load === undefined ? {} : { load },
   },
 });
+const going = (uid: string): Fact => ({
+  type: 'podObserved',
+  pod: { key: KEY, uid, phase: 'Running', isGoing: true, containers: {}, initContainers: {} },
+});
 const listed: Fact = { type: 'podsListed' };
 
 const started = (...hooks: PlannedHook[]) => resumed(undefined, ...hooks);
@@ -232,6 +236,25 @@ test('a runner that takes over goes on in the pod that its predecessor has creat
   const gone = goneOn();
   gone.tell(listed);
   assert.deepEqual(gone.states(), ['Succeeded', 'NotExecuted pod-deleted']);
+});
+
+test('a run that stops leaves no pod missing that it, or a runner before it, has deleted', () => {
+  const missing = started(init('recreate'));
+  missing.tell({ type: 'cancelRequested' });
+  assert.deepEqual(missing.states(), ['Waiting']);
+  assert.deepEqual(missing.tell(listed), ['createPod']);
+  assert.deepEqual(missing.tell({ type: 'podCreated', key: KEY, uid: 'new' }, seen('new', waiting)), []);
+  assert.deepEqual(missing.states(), ['Unknown canceled']);
+  const leaving = started(init('recreate'));
+  leaving.tell({ type: 'cancelRequested' });
+  assert.deepEqual(leaving.tell(going('old'), listed), ['createPod']);
+  for (const hook of [init('create'), init('recreate')]) {
+    const standing = started(hook);
+    standing.tell({ type: 'cancelRequested' });
+    const events: Fact[] = hook.injection === 'create' ? [listed] : [seen('old'), listed];
+    assert.deepEqual(standing.tell(...events), []);
+    assert.deepEqual(standing.states(), ['NotExecuted canceled']);
+  }
 });
 
 test('a pod that could not be created ends its hooks, unless the old one stands', () => {

@@ -5,6 +5,7 @@ import type { PodToCreate } from '../../../shared/core/report/payload.ts';
 import { refusedByServer, unreachable } from '../../../shared/kubernetes/api-error.ts';
 import { kubernetesPodCreator } from '../../../shared/kubernetes/pod-creator.ts';
 import type { PodCreation } from '../../../shared/ports/ports.ts';
+import { systemClock } from '../../../shared/system/clock.ts';
 
 const server = new URL('https://api.test');
 const RESTORE = { namespace: 'velero', name: 'r1', uid: 'restore-uid' };
@@ -58,7 +59,10 @@ function serverWith(pod: object | undefined, fails: Readonly<Record<string, unkn
   };
   const run = (wanted: PodToCreate) =>
     new Promise<PodCreation>((resolve) => {
-      kubernetesPodCreator(client, RESTORE, 'abc123', [wanted]).create(podKey('shop', 'web-0'), resolve);
+      kubernetesPodCreator({ client, clock: systemClock }, RESTORE, 'abc123', [wanted]).create(
+        podKey('shop', 'web-0'),
+        resolve,
+      );
     });
   return { run, asked, stands: () => stands };
 }
