@@ -108,6 +108,8 @@ export interface PodObservation {
   readonly key: PodKey;
   readonly uid: string;
   readonly phase: 'Pending' | 'Running' | 'Succeeded' | 'Failed' | 'Unknown';
+  /** It is being deleted. */
+  readonly isGoing?: true;
   /** Those that commands can be run in. */
   readonly containers: Readonly<Record<string, ContainerObservation>>;
   /** Those that end before the pod's own containers begin, and sidecars. Absent: none. */

@@ -25,7 +25,12 @@ type ContainerStatus = z.infer<typeof ContainerStatus>;
 
 /** Only what is read: a listing of 10,000 pods is 41 MB. */
 const ObservedPod = z.object({
-  metadata: z.object({ namespace: z.string().min(1), name: z.string().min(1), uid: z.string().min(1) }),
+  metadata: z.object({
+    namespace: z.string().min(1),
+    name: z.string().min(1),
+    uid: z.string().min(1),
+    deletionTimestamp: z.string().nullish(),
+  }),
   spec: z
     .object({
       restartPolicy: z.string().nullish(),
@@ -70,6 +75,7 @@ export function podObservation(raw: unknown): PodObservation | undefined {
     key: podKey(metadata.namespace, metadata.name),
     uid: metadata.uid,
     phase: status.phase,
+    ...(metadata.deletionTimestamp && { isGoing: true }),
     containers,
     initContainers: initContainers(parsed.data),
   };

@@ -9,18 +9,23 @@ import { waitingFor } from './waiting-for.ts';
  * so a run that stops can't keep it from running: one that has not been seen to end is `Unknown`.
  */
 export function initHookState(
-  { stop, maxConcurrent }: RunState,
+  run: RunState,
   pod: PodRun,
   at: number,
   hook: PlannedInitHook,
   now: number,
 ): HookState | undefined {
+  const { stop, maxConcurrent } = run;
   const state = stateOf(pod, at);
   if (state.phase === 'Ended' || state.phase === 'Ending') return undefined;
   if (pod.notCreated !== undefined) return ended(notInjected(pod.notCreated));
   if (pod.creation !== undefined) {
-    const isAsked = pod.creation.phase === 'asked';
-    return stop === undefined || isAsked ? undefined : ended({ state: 'NotExecuted', ...stop });
+    if (stop === undefined) return undefined;
+    if (!isUnsure(run, pod)) return ended({ state: 'NotExecuted', ...stop });
+    // Nobody will tell any more.
+    return run.failure === undefined || pod.creation.phase !== 'planned'
+      ? undefined
+      : ended({ state: 'Unknown', ...stop });
   }
   const container = pod.observed?.initContainers?.[hook.container];
   const hasBegun = state.phase === 'Running' || container?.phase === 'running' || (container?.restarts ?? 0) > 0;
@@ -71,6 +76,10 @@ export function initHookState(
     return { phase: 'Ending', outcome, startedAt: since ?? startedOf(state)?.startedAt, endedAt };
   }
 }
+
+/** Whether nobody knows yet if the pod that is to be created has been. */
+export const isUnsure = ({ wasTaken, listed }: RunState, { creation }: PodRun): boolean =>
+  creation?.phase === 'asked' || creation?.owed === true || (creation?.phase === 'planned' && wasTaken && !listed);
 
 const startedOf = (state: HookState): { readonly startedAt: number } | undefined =>
   state.phase === 'Running' ? { startedAt: state.startedAt } : undefined;
