@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { testbed } from '../cluster/bed.ts';
+import { isReal } from '../e2e/cluster.ts';
 import type { Failpoint } from './failpoints.ts';
 import { SERVER } from './failpoints.ts';
 import type { Part } from './scenario.ts';
@@ -78,6 +79,16 @@ export class FailpointServer {
   }
 }
 
+/** Start what is not running: what was killed, and a kubelet that has found no containerd and ended. */
+async function mend(): Promise<void> {
+  if (!isReal) return;
+  const start = async (part: Part) => {
+    // It says so where the part is running.
+    await testbed('start', part).catch(() => undefined);
+  };
+  for (const part of ['etcd', 'containerd', 'apiserver', 'kubelet'] as const) await start(part);
+}
+
 /** Parts of the bed, killed one at a time, and not while anybody makes pods for a run. */
 export class Outages {
   #last: Promise<unknown> = Promise.resolve();
@@ -86,7 +97,7 @@ export class Outages {
 
   async withoutAny<T>(work: () => Promise<T>): Promise<T> {
     const before = this.#last;
-    const done = before.then(work);
+    const done = before.then(mend).then(work);
     const settled = done.catch(() => undefined);
     this.#quiet.add(settled);
     void settled.then(() => this.#quiet.delete(settled));
@@ -98,7 +109,7 @@ export class Outages {
       await testbed('kill', part);
       this.counts.set(part, (this.counts.get(part) ?? 0) + 1);
       await delay(forMs);
-      await testbed('start', part);
+      await mend();
     });
     this.#last = turn.catch(() => undefined);
     await turn;

@@ -35,7 +35,7 @@ export interface Played {
 /** Longer than any command takes: one that is lost holds its pod up for that long. */
 const EXEC_TIMEOUT = '20s';
 /** Commands that nobody waits for any more have ended by then. */
-const LAST_COMMANDS_MS = 6_000;
+const LAST_COMMANDS_MS = 7_000;
 const MOST_GOES = 8;
 const CHECK_MS = 500;
 
@@ -77,14 +77,14 @@ class Play {
     await this.#settled('apply');
     await Promise.all([faults, followed]);
     let seen = await this.#look();
-    ends.push(seen.run.phase);
+    ends.push(endOf(seen));
     const verdict = judge(this.#scenario, seen, this.#whatWasDone());
     for (let times = 0; (retried && times === 0) || (seen.run.phase === 'Failed' && times < 3); times += 1) {
       const before = seen;
       await this.#go('retry');
       await this.#settled('retry');
       seen = await this.#look();
-      ends.push(seen.run.phase);
+      ends.push(endOf(seen));
       const again = judge(this.#scenario, seen, this.#whatWasDone(), before);
       for (const kind of ['lost', 'twice', 'untrue'] as const) verdict[kind].push(...again[kind]);
     }
@@ -197,7 +197,10 @@ class Play {
       const ran = await this.#scene.status();
       if (ran.code === 0) {
         const annotations = await this.#patiently(() => this.#scene.annotations());
-        return { run: ran.json(), annotations, marks: await this.#marks() };
+        const pods = await this.#patiently(() => this.#world.e2e.cluster.list('pods', this.#scene.namespace));
+        const standing = pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+        const names = standing.map(({ metadata }) => metadata.name);
+        return { run: ran.json(), annotations, marks: await this.#marks(), pods: names };
       }
       if (!isPassing(ran) || tries > 20) throw new Error(`status: ${ran.code}: ${ran.stderr}`);
       await delay(1000);
@@ -350,6 +353,11 @@ const isPassing = ({ code }: Ran): boolean => code === 5 || code === 6 || code =
 
 function refuseBug(what: string, { code, stderr }: Ran): void {
   if (code === 1 || code === 2 || code === null) throw new Error(`${what} exited with ${code}: ${stderr}`);
+}
+
+function endOf({ run, annotations }: Seen): string {
+  const { failure } = JSON.parse(annotations['status'] ?? '{}');
+  return failure === undefined ? run.phase : `${run.phase} (${failure.code}: ${failure.message})`;
 }
 
 const isEnd = ({ type, status }: Loose): boolean => (type === 'Complete' || type === 'Failed') && status === 'True';

@@ -67,6 +67,15 @@ const FAILING: readonly TargetPod[] = [
 
 /** Only a journal of thousands of hooks has a second part, and only a kubelet that is away makes intents be taken back. */
 const RARE: readonly FailpointName[] = ['journal-part', 'journal-seal', 'journal-taken-back'];
+/** What a runner comes to more than once, even in a small run. */
+const OFTEN: readonly FailpointName[] = [
+  'journal-intent',
+  'journal-result',
+  'status-progress',
+  'command-start',
+  'command-started',
+  'command-end',
+];
 const BOUNDARIES = FAILPOINTS.filter((name) => !RARE.includes(name));
 
 /** All that one call of `test:chaos` plays: what is systematic first, then what the seed makes of it. */
@@ -115,7 +124,8 @@ function mixture(chance: Random, real: boolean): Omit<Scenario, 'index'> {
   const pods = Array.from({ length: chance.int(1, 3) }, (_, index) => target(index, chance));
   const failpoints = Array.from({ length: chance.int(0, 3) }, (): Failpoint => {
     const name = chance.pick([...BOUNDARIES] as [FailpointName, ...FailpointName[]]);
-    return { name, moment: chance.pick(momentsOf(name)), nth: chance.int(1, 4), afterMs: chance.int(0, 30) };
+    const nth = chance.int(1, OFTEN.includes(name) ? 4 : 1);
+    return { name, moment: chance.pick(momentsOf(name)), nth, afterMs: chance.int(0, 30) };
   });
   const faults = Array.from({ length: chance.int(failpoints.length === 0 ? 1 : 0, 3) }, () =>
     fault(chance, pods, real),
@@ -135,7 +145,7 @@ function target(index: number, chance: Random): TargetPod {
   const hooks = Array.from({ length: chance.int(1, 4) }, (): ScriptedHook => {
     const failing = chance.chance(0.15);
     return {
-      sleep: chance.chance(0.6) ? chance.int(1, 5) : 0,
+      sleep: chance.chance(0.75) ? chance.int(1, 6) : 0,
       exitCode: failing ? chance.int(1, 99) : 0,
       onError: chance.chance(0.25) ? 'Fail' : 'Continue',
     };
@@ -144,7 +154,7 @@ function target(index: number, chance: Random): TargetPod {
 }
 
 function fault(chance: Random, pods: readonly TargetPod[], real: boolean): Fault {
-  const afterMs = chance.int(0, 6000);
+  const afterMs = chance.int(0, 3500);
   const pod = chance.pick(pods as [TargetPod, ...TargetPod[]]).name;
   const anywhere: [() => Fault, ...(() => Fault)[]] = [
     () => ({ kind: 'runner killed', afterMs }),

@@ -20,6 +20,8 @@ export interface Seen {
   /** The Restore's annotations, without their prefix. */
   readonly annotations: Readonly<Record<string, string>>;
   readonly marks: Marks;
+  /** That stand by now. */
+  readonly pods: readonly string[];
 }
 
 /** What was done to a run that a report may speak of. */
@@ -73,6 +75,9 @@ export function judge(scenario: Scenario, seen: Seen, done: Done, before?: Seen)
     const fault = faultOf(row, { starts, ends, exitCode }, run, done);
     if (fault !== undefined) verdict[fault].push(saw);
   }
+  for (const { name } of scenario.pods) {
+    if (!seen.pods.includes(name) && !done.gone.has(name)) verdict.lost.push(`pod ${name} is no more`);
+  }
   if (run.hooks.length !== rows.size) verdict.untrue.push(`${run.hooks.length} rows for ${rows.size} hooks`);
   verdict.untrue.push(...falseSums(seen), ...overlaps(seen, done), ...disorder(seen, before));
   return verdict;
@@ -119,11 +124,12 @@ function faultOf(
 
 /** Why a hook was not run is something that happened. */
 function isExplained({ reason, pod }: RunHook, run: RunAsTold, done: Done): boolean {
+  // A run that could not go on says so, and is gone on with.
+  if (run.phase === 'Failed') return true;
   if (reason === 'aborted') return run.hooks.some(isFailed);
   if (reason === 'canceled') return done.canceled;
   if (reason === 'pod-deleted' || reason === 'pod-replaced' || reason === 'pod-finished') return done.gone.has(pod);
-  // A run that could not go on says so, and is gone on with.
-  return run.phase === 'Failed' || (reason === 'not-injected' && done.gone.has(pod));
+  return reason === 'not-injected' && done.gone.has(pod);
 }
 
 const isFailed = (row: RunHook): boolean =>

@@ -54,6 +54,7 @@ function seen(hooks: readonly RunHook[], marks: string, phase = 'CompletedWithFa
     run: { phase, runID: 'r', attempt: hooks[0]?.attempt ?? 1, counts, hooks },
     annotations: { phase, progress: progressLine(counts), status },
     marks: new Map([['a-0', marks.split(', ').filter(Boolean)]]),
+    pods: ['a-0'],
   };
 }
 const RAN = 'start a-0 0, end a-0 0, start a-0 1, end a-0 1';
@@ -67,6 +68,7 @@ describe('the verdict on a run', () => {
 
   it('tells what is lost', () => {
     assert.deepEqual(verdict(seen([succeeded], RAN)), [1, 0, 0]);
+    assert.deepEqual(verdict({ ...seen([succeeded, failed], RAN), pods: [] }), [1, 0, 0]);
     const died = row(1, 'NotExecuted', { reason: 'runner-died' });
     assert.deepEqual(verdict(seen([succeeded, died], 'start a-0 0, end a-0 0')), [1, 0, 0]);
     const replaced = row(1, 'NotExecuted', { reason: 'pod-replaced' });
