@@ -79,15 +79,17 @@ export class FailpointServer {
   }
 }
 
+let mended: Promise<void> = Promise.resolve();
+
 /** Start what is not running: what was killed, and a kubelet that has found no containerd and ended. */
-async function mend(): Promise<void> {
-  if (!isReal) return;
-  const start = async (part: Part) => {
-    // It says so where the part is running.
-    await testbed('start', part).catch(() => undefined);
-  };
-  for (const part of ['etcd', 'containerd', 'apiserver', 'kubelet'] as const) await start(part);
+function mend(): Promise<void> {
+  mended = mended.then(async () => {
+    // It is refused where the part is running.
+    if (isReal) for (const part of IN_ORDER) await testbed('start', part).catch(() => undefined);
+  });
+  return mended;
 }
+const IN_ORDER: readonly Part[] = ['etcd', 'containerd', 'apiserver', 'kubelet'];
 
 /** Parts of the bed, killed one at a time, and not while anybody makes pods for a run. */
 export class Outages {
