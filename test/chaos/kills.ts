@@ -9,9 +9,12 @@ import type { Failpoint } from './failpoints.ts';
 import { SERVER } from './failpoints.ts';
 import type { Part } from './scenario.ts';
 
-/** SIGKILL for a run's runners, or another signal; answers how many there were. A container's processes are seen from outside. */
-export function signalRunners(restore: string, signal: NodeJS.Signals, pod?: string): number {
-  const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry) && isRunner(entry, restore, pod));
+/**
+ * A signal for the runners that have this argument (a Restore, a run's ID); answers how many there were. A container's
+ * processes are seen from outside of it.
+ */
+export function signalRunners(argument: string, signal: NodeJS.Signals, pod?: string): number {
+  const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry) && isRunner(entry, argument, pod));
   for (const pid of pids) {
     try {
       process.kill(Number(pid), signal);
@@ -22,11 +25,11 @@ export function signalRunners(restore: string, signal: NodeJS.Signals, pod?: str
   return pids.length;
 }
 
-function isRunner(pid: string, restore: string, pod: string | undefined): boolean {
+function isRunner(pid: string, argument: string, pod: string | undefined): boolean {
   const words = (file: string) => readFileSync(`/proc/${pid}/${file}`, 'utf8').split('\0');
   try {
     const args = words('cmdline');
-    if (!args.includes(restore) || !args.some((arg) => arg.startsWith('--run-id='))) return false;
+    if (!args.includes(argument) || !args.some((arg) => arg.startsWith('--run-id='))) return false;
     return pod === undefined || words('environ').includes(`POD_NAME=${pod}`);
   } catch {
     return false;

@@ -48,7 +48,18 @@ export const MUTANTS: readonly Mutant[] = [
     ' || since < best.since)',
     ' || hookAt(pod, at).container < hookAt(pod, best.at).container)',
   ),
-  turns('§3', 'another container begins before the first has ended', 'else if (begun) return [at];\n    else', 'else'),
+  turns(
+    '§3',
+    'another container begins before the first has ended',
+    'if (first !== undefined && begun) return [first];',
+    '',
+  ),
+  turns(
+    '§6',
+    'what is run again begins behind a hook that had succeeded before',
+    'else first ??= at;',
+    'else if (begun) return [at];\n    else first ??= at;',
+  ),
   turns('§3', 'waitForReady holds for the first hook alone', 'hook.waitForReady ?', 'hook.waitForReady && at === 0 ?'),
   step(
     '§3',
@@ -280,12 +291,17 @@ export const MUTANTS: readonly Mutant[] = [
     'return ended(hasBegun ? unseen(pod.gone) :',
     'return ended(hasBegun && now < 0 ? unseen(pod.gone) :',
   ),
-  step('§2', 'the UID of a pod that was created is not taken', 'change.set(index, { uid });', ''),
+  step(
+    '§2',
+    'the UID of a pod that was created is not taken',
+    'change.set(index, { uid, former: change.pod(index).uid });',
+    '',
+  ),
   step(
     '§2',
     'a pod is created although the run was stopped',
-    "stop === undefined && pods[index]?.creation?.phase === 'wanted'",
-    "pods[index]?.creation?.phase === 'wanted'",
+    "creation?.phase === 'wanted' && (stop === undefined || creation.owed === true)",
+    "creation?.phase === 'wanted'",
   ),
   step(
     '§2',
