@@ -72,9 +72,16 @@ const common = {
 };
 const bundled = { ...common, bundle: true, write: false, plugins: [ownCopies, onlyKubeConfig] };
 
-async function runnerBundle(entry, external = []) {
+export async function runnerBundle(entry, external = [], plugins = []) {
   const banner = { js: nodeCheck('the runner of kubectl restorehooks') };
-  const { outputFiles } = await build({ ...bundled, entryPoints: [entry], external, format: 'cjs', banner });
+  const { outputFiles } = await build({
+    ...bundled,
+    entryPoints: [entry],
+    external,
+    plugins: [...plugins, ...bundled.plugins],
+    format: 'cjs',
+    banner,
+  });
   return outputFiles[0].text;
 }
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # The runner's image without a container engine: node, its libraries, CA certificates and dist/runner.cjs on nothing else,
 # as dist/runner.docker.tar and dist/runner.oci.tar. Same input, same digest.
+# `build.sh BUNDLE IMAGE`: of another bundle in dist/, under another name.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -8,11 +9,12 @@ die() {
   echo "image: $*" >&2
   exit 1
 }
-[ -f dist/runner.cjs ] || die "dist/runner.cjs is missing: npm run build"
+BUNDLE=${1:-runner}
+[ -f "dist/$BUNDLE.cjs" ] || die "dist/$BUNDLE.cjs is missing: npm run build"
 [ "$(id -u)" = 0 ] || die "must run as root"
 NODE=$(node -p 'process.execPath')
 [ "$(node -p 'process.versions.node.split(".")[0]')" = 24 ] || die "needs Node 24 (npm run image has it on its PATH), this is $(node -v)"
-IMAGE=$(node -p 'import("./shared/core/version.ts").then((v) => console.log(v.DEFAULT_IMAGE)), ""' | grep .)
+IMAGE=${2:-$(node -p 'import("./shared/core/version.ts").then((v) => console.log(v.DEFAULT_IMAGE)), ""' | grep .)}
 
 missing=()
 for package in buildah binutils ca-certificates; do
@@ -42,7 +44,7 @@ ldd "$NODE" | grep -o '/[^ ]*' | while read -r library; do
   install -D "$library" "$root$library"
 done
 install -m 644 "$(readlink -f /etc/ssl/certs/ca-certificates.crt)" "$root/etc/ssl/certs/ca-certificates.crt"
-install -m 644 dist/runner.cjs "$root/app/runner.cjs"
+install -m 644 "dist/$BUNDLE.cjs" "$root/app/runner.cjs"
 echo 'runner:x:65532:65532::/:/sbin/nologin' >"$root/etc/passwd"
 echo 'runner:x:65532:' >"$root/etc/group"
 
@@ -53,15 +55,15 @@ buildah config --user 65532:65532 --env PATH=/usr/local/bin --env NODE_ENV=produ
 # Without a name: the archives would carry it beside the one they are for.
 id=$(buildah commit --quiet --timestamp 0 --omit-history --identity-label=false "$container")
 
-rm -f dist/runner.docker.tar dist/runner.oci.tar
-buildah push --quiet --format v2s2 "$id" "docker-archive:dist/runner.docker.tar:$IMAGE"
+rm -f "dist/$BUNDLE".{docker,oci}.tar
+buildah push --quiet --format v2s2 "$id" "docker-archive:dist/$BUNDLE.docker.tar:$IMAGE"
 buildah push --quiet --format oci --digestfile "$work/digest" "$id" "oci:$work/oci:$IMAGE"
 # Not oci-archive: that one holds the time of the build.
-tar -C "$work/oci" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf dist/runner.oci.tar oci-layout index.json blobs
+tar -C "$work/oci" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf "dist/$BUNDLE.oci.tar" oci-layout index.json blobs
 
 bytes=$(du -sb "$root" | cut -f 1)
 ((bytes <= 120000000)) || die "$((bytes / 1000000)) MB unpacked: more than 120"
 echo "$IMAGE  $((bytes / 1000000)) MB unpacked  $(cat "$work/digest")"
-for archive in dist/runner.docker.tar dist/runner.oci.tar; do
+for archive in "dist/$BUNDLE".{docker,oci}.tar; do
   echo "$archive  $(($(stat -c %s "$archive") / 1000000)) MB  sha256:$(sha256sum "$archive" | cut -d ' ' -f 1)"
 done

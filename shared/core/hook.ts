@@ -108,7 +108,7 @@ export interface PodObservation {
   readonly key: PodKey;
   readonly uid: string;
   readonly phase: 'Pending' | 'Running' | 'Succeeded' | 'Failed' | 'Unknown';
-  /** Deleted, and there for as long as it takes to end. */
+  /** It is being deleted. */
   readonly isGoing?: true;
   /** Those that commands can be run in. */
   readonly containers: Readonly<Record<string, ContainerObservation>>;

@@ -75,7 +75,7 @@ export function podObservation(raw: unknown): PodObservation | undefined {
     key: podKey(metadata.namespace, metadata.name),
     uid: metadata.uid,
     phase: status.phase,
-    ...(metadata.deletionTimestamp ? { isGoing: true as const } : {}),
+    ...(metadata.deletionTimestamp && { isGoing: true }),
     containers,
     initContainers: initContainers(parsed.data),
   };

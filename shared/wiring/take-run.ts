@@ -141,7 +141,13 @@ function begin({ lost = [] }: Payload, hooks: readonly JournaledHook[]) {
     const at = since.get(id);
     return at === undefined ? [] : [{ kind: 'lost', hook, since: at }];
   });
-  const resumed: Resumed = { ended: new Map(), attempts: new Map(), lost: since, waitingSince: new Map() };
+  const resumed: Resumed = {
+    ended: new Map(),
+    attempts: new Map(),
+    lost: since,
+    waitingSince: new Map(),
+    wasTaken: false,
+  };
   return { resumed, entries };
 }
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RESTORE_NAME_LABEL } from '../../shared/core/names.ts';
+import { signalRunners } from '../chaos/kills.ts';
 import type { Scene, Started, Suite } from '../e2e/harness.ts';
 import { endings, exec, hooksOf, isReal, mark, readyWhenOpen, sh, startSuite, waitFor } from '../e2e/harness.ts';
 import { testbed } from './bed.ts';
@@ -218,19 +218,8 @@ describe('parts of the cluster that die while hooks run', { skip }, () => {
   });
 });
 
-/** SIGKILL for the runner's process, found by its run's ID: a container's processes are seen from outside of it. */
 function killRunner(runID: string): void {
-  const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry));
-  const isRunner = (pid: string): boolean => {
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(`--run-id=${runID}`);
-    } catch {
-      return false;
-    }
-  };
-  const [pid] = pids.filter(isRunner);
-  assert.ok(pid, `no process of run ${runID}`);
-  process.kill(Number(pid), 'SIGKILL');
+  assert.equal(signalRunners(`--run-id=${runID}`, 'SIGKILL'), 1);
 }
 
 async function deleteRunner({ cluster, velero }: Suite, runID: string): Promise<void> {

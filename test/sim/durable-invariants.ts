@@ -107,7 +107,7 @@ export class DurableInvariants {
     const position = this.#positions.get(id) ?? -1;
     const durable = record.replay.hooks.get(position);
     this.#check('D2', durable?.phase === 'begun', () => `${id} starts, durable is ${JSON.stringify(durable)}`);
-    this.#checkPod(hook);
+    this.#checkPod(hook, record);
     const seenAt = record.replay.seen.get(this.#pods.indexOf(podKey(hook.namespace, hook.pod)));
     const isLate = seenAt !== undefined && now >= seenAt + (hook.waitTimeoutMs ?? Number.POSITIVE_INFINITY) + SKEW_MS;
     this.#check('D11', !isLate, () => `${id} starts after its wait timeout: its pod was seen at ${seenAt}`);
@@ -126,7 +126,7 @@ export class DurableInvariants {
     return asked;
   }
 
-  #checkPod(hook: PlannedExecHook): void {
+  #checkPod(hook: PlannedExecHook, record: RunRecord): void {
     const key = podKey(hook.namespace, hook.pod);
     for (const other of this.#world.world.hooks) {
       if (podKey(other.namespace, other.pod) !== key) continue;
@@ -141,16 +141,14 @@ export class DurableInvariants {
       }
       const isBehind = other.container === hook.container && other.index < hook.index;
       if (isBehind) {
-        this.#check('D3', this.#hasEnded(other.id), () => `${hook.id} starts before ${other.id}`);
+        this.#check('D3', this.#hasEnded(record, other.id), () => `${hook.id} starts before ${other.id}`);
       }
     }
   }
 
-  #hasEnded(id: HookId): boolean {
-    const position = this.#positions.get(id) ?? -1;
-    return [...this.#runs.values()].some(
-      ({ replay, kept }) => kept.has(id) || replay.hooks.get(position)?.phase === 'ended',
-    );
+  /** In this very run: what it runs again has not ended by having ended before. */
+  #hasEnded({ replay, kept }: RunRecord, id: HookId): boolean {
+    return kept.has(id) || replay.hooks.get(this.#positions.get(id) ?? -1)?.phase === 'ended';
   }
 
   started(asked: Asked): void {

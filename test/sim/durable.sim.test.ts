@@ -12,6 +12,7 @@ const PERMANENT: readonly (readonly [seed: number, what: string])[] = [
   [37, 'the end was told while the last report was being written'],
   [55, 'a run that never began hid what the one before it had done'],
   [343, 'a run that was stopped before it was taken over told its end before its report'],
+  [1210, 'what was run again in a pod began behind a hook that had succeeded before, and not at the first'],
   [1_128_444, 'a hook that a suspended runner gave up, since its run was canceled, was taken for one that goes on'],
 ];
 

@@ -9,20 +9,23 @@ import { waitingFor } from './waiting-for.ts';
  * so a run that stops can't keep it from running: one that has not been seen to end is `Unknown`.
  */
 export function initHookState(
-  { stop, failure, listed, maxConcurrent }: RunState,
+  run: RunState,
   pod: PodRun,
   at: number,
   hook: PlannedInitHook,
   now: number,
 ): HookState | undefined {
+  const { stop, maxConcurrent } = run;
   const state = stateOf(pod, at);
   if (state.phase === 'Ended' || state.phase === 'Ending') return undefined;
   if (pod.notCreated !== undefined) return ended(notInjected(pod.notCreated));
   if (pod.creation !== undefined) {
-    if (stop === undefined || pod.creation.phase === 'asked') return undefined;
-    // An earlier runner may have created it, which the listing shows, or have come no further than to delete it.
-    if (failure === undefined && (!listed || isOwed(pod))) return undefined;
-    return ended({ state: 'NotExecuted', ...stop });
+    if (stop === undefined) return undefined;
+    if (!isUnsure(run, pod)) return ended({ state: 'NotExecuted', ...stop });
+    // Nobody will tell any more.
+    return run.failure === undefined || pod.creation.phase !== 'planned'
+      ? undefined
+      : ended({ state: 'Unknown', ...stop });
   }
   const container = pod.observed?.initContainers?.[hook.container];
   const hasBegun = state.phase === 'Running' || container?.phase === 'running' || (container?.restarts ?? 0) > 0;
@@ -74,9 +77,9 @@ export function initHookState(
   }
 }
 
-/** To be created anew, and not there: whoever deleted it, a run that stops leaves no pod missing. */
-export const isOwed = ({ creation, hooks }: PodRun): boolean =>
-  creation?.phase === 'wanted' && creation.seen === undefined && hooks[0]?.podUID !== undefined;
+/** Whether nobody knows yet if the pod that is to be created has been. */
+export const isUnsure = ({ wasTaken, listed }: RunState, { creation }: PodRun): boolean =>
+  creation?.phase === 'asked' || creation?.owed === true || (creation?.phase === 'planned' && wasTaken && !listed);
 
 const startedOf = (state: HookState): { readonly startedAt: number } | undefined =>
   state.phase === 'Running' ? { startedAt: state.startedAt } : undefined;

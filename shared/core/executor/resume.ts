@@ -10,6 +10,8 @@ export interface Resumed {
   readonly lost: ReadonlyMap<HookId, number>;
   /** When the wait timeouts of a pod began, by its index. */
   readonly waitingSince: ReadonlyMap<number, number>;
+  /** Another runner has had this run: it may have deleted, and created, any pod that was to be created. */
+  readonly wasTaken: boolean;
 }
 
 export const RUNNER_DIED: HookOutcome = {

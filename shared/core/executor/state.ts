@@ -63,6 +63,8 @@ export interface PodRun {
 export interface Creation {
   /** `wanted`: as soon as a slot is free. `asked`: nobody knows yet whether it was. */
   readonly phase: 'planned' | 'wanted' | 'asked';
+  /** A runner before this one has deleted its predecessor: created whatever happens, so that no pod is lost. */
+  readonly owed?: boolean;
   /** The last pod that was seen under its name since it was asked for. */
   readonly seen?: PodObservation;
 }
@@ -128,6 +130,8 @@ export interface RunState {
   /** A success was told over a protocol that calls a dead kubelet a success. */
   unproven: boolean;
   listed: boolean;
+  /** A runner before this one may have created pods: what became of one is told by the first listing. */
+  readonly wasTaken: boolean;
   finishedAt: number | undefined;
 }
 
@@ -192,6 +196,7 @@ export function createRun(hooks: readonly PlannedHook[], options: RunOptions): R
     suspended: false,
     unproven: false,
     listed: false,
+    wasTaken: options.resumed?.wasTaken ?? false,
     finishedAt: undefined,
   };
   for (const pod of pods) {

@@ -4,7 +4,7 @@ import { isCreating } from '../hook.ts';
 import { execDeadline, isLate } from './deadlines.ts';
 import { difference } from './difference.ts';
 import { hookOutcome } from './hook-outcome.ts';
-import { initHookState, isOwed } from './init-hook.ts';
+import { initHookState, isUnsure } from './init-hook.ts';
 import type { Effect, Fact, PodLeft, RunFailure } from './protocol.ts';
 import { RUNNER_DIED } from './resume.ts';
 import type { Creation, HookState, PodRun, RunState, UpSince } from './state.ts';
@@ -196,7 +196,8 @@ function observe(change: Change, index: number, observed: PodObservation): void 
     const isWanted = pod.creation.phase === 'planned' && pod.uid !== undefined && !isAnother;
     if (isWanted || pod.creation.phase !== 'planned') {
       const phase = isWanted ? 'wanted' : pod.creation.phase;
-      change.set(index, { creation: { phase, ...(observed.isGoing ? {} : { seen: observed }) } });
+      const owed = pod.creation.owed || (change.run.wasTaken && observed.isGoing === true);
+      change.set(index, { creation: { phase, seen: observed, owed } });
       return;
     }
     change.set(index, { creation: undefined });
@@ -235,7 +236,8 @@ function listed(change: Change): void {
   for (const { index, observed, uid, gone, creation, waitingSince = run.startedAt } of run.pods) {
     if (observed !== undefined || gone !== undefined) continue;
     if (creation !== undefined) {
-      if (creation.phase === 'planned') change.set(index, { creation: { phase: 'wanted' } });
+      const owed = run.wasTaken && uid !== undefined;
+      if (creation.phase === 'planned') change.set(index, { creation: { phase: 'wanted', owed } });
       continue;
     }
     change.set(index, uid === undefined ? { waitingSince } : { gone: 'pod-deleted' });
@@ -294,6 +296,7 @@ function execEnded(
 
 function failRun(run: RunState, failure: RunFailure): void {
   run.failure ??= failure;
+  run.stopSettled = false;
   run.stop ??= { reason: 'aborted', message: `the run could not go on: ${failure.message}` };
 }
 
@@ -315,7 +318,7 @@ function dropAll(change: Change): void {
   for (const pod of change.run.pods) {
     for (const [at, state] of pod.states.entries()) {
       const hook = hookAt(pod, at);
-      const isAskedFor = hook.kind === 'init' && state.phase === 'Waiting' && pod.creation?.phase === 'asked';
+      const isAskedFor = hook.kind === 'init' && state.phase === 'Waiting' && isUnsure(change.run, pod);
       if (state.phase === 'Ending') change.setHook(pod.index, at, endedOf(state));
       else if (state.phase === 'Running' || state.phase === 'Starting' || isAskedFor) {
         const what = hook.kind === 'init' ? `no longer watched; ${GOES_ON}` : message;
@@ -425,8 +428,7 @@ function admit(change: Change): void {
 }
 
 /** A pod that is to be created, and may be now. */
-function isWanted({ pods, stop, failure }: RunState, index: number): boolean {
-  const pod = pods[index];
-  if (pod?.creation?.phase !== 'wanted') return false;
-  return stop === undefined || (failure === undefined && isOwed(pod));
+function isWanted({ pods, stop }: RunState, index: number): boolean {
+  const creation = pods[index]?.creation;
+  return creation?.phase === 'wanted' && (stop === undefined || creation.owed === true);
 }

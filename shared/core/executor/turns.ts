@@ -24,20 +24,19 @@ export function nextHook(pod: PodRun, now: number): number | undefined {
 /** The first waiting hook of each container, or of the one alone that has begun and not ended. */
 function turns(pod: PodRun): readonly number[] {
   const firsts: number[] = [];
-  let container: string | undefined;
+  let first: number | undefined;
   let begun = false;
-  let listed = false;
   for (let at = 0; at < pod.hooks.length; at += 1) {
     const hook = hookAt(pod, at);
     if (hook.kind === 'init') continue;
-    if (hook.container !== container) [container, begun, listed] = [hook.container, false, false];
     const state = stateOf(pod, at);
     if (state.phase === 'Ended') begun ||= state.startedAt !== undefined || isLost(state);
-    else if (begun) return [at];
-    else if (!listed) {
-      firsts.push(at);
-      listed = true;
-    }
+    else first ??= at;
+    if (pod.hooks[at + 1]?.container === hook.container) continue;
+    // What has succeeded in an earlier run may stand between those that are run again.
+    if (first !== undefined && begun) return [first];
+    if (first !== undefined) firsts.push(first);
+    [first, begun] = [undefined, false];
   }
   return firsts;
 }

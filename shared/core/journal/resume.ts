@@ -47,5 +47,5 @@ export function resume(
     attempts.set(id, record.attempt);
     if (record.phase === 'begun') lost.set(id, Math.max(record.startedAt ?? now, since ?? 0));
   }
-  return { resumed: { ended, attempts, lost, waitingSince: seen }, entries };
+  return { resumed: { ended, attempts, lost, waitingSince: seen, wasTaken: true }, entries };
 }

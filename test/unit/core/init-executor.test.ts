@@ -61,26 +61,29 @@ const ended = (exitCode: number): InitContainerObservation => ({
   finishedAt: 7,
 });
 
-const seen = (uid: string, load?: InitContainerObservation, up = false, phase = 'Pending'): Fact => ({
+const seen = (uid: string, load?: InitContainerObservation, up = false, phase = 'Pending', isGoing = false): Fact => ({
   type: 'podObserved',
   pod: {
     key: KEY,
     uid,
     phase: phase as PodObservation['phase'],
+    ...(isGoing && { isGoing }),
     containers: { app: { running: up, ready: up } },
     initContainers: load === undefined ? {} : { load },
   },
-});
-const going = (uid: string): Fact => ({
-  type: 'podObserved',
-  pod: { key: KEY, uid, phase: 'Running', isGoing: true, containers: {}, initContainers: {} },
 });
 const listed: Fact = { type: 'podsListed' };
 
 const started = (...hooks: PlannedHook[]) => resumed(undefined, ...hooks);
 
 function resumed(ended: Resumed['ended'] | undefined, ...hooks: PlannedHook[]) {
-  const earlier = { ended: ended ?? new Map(), attempts: new Map(), lost: new Map(), waitingSince: new Map() };
+  const earlier = {
+    ended: ended ?? new Map(),
+    attempts: new Map(),
+    lost: new Map(),
+    waitingSince: new Map(),
+    wasTaken: true,
+  };
   const run = createRun(hooks, { startedAt: 0, maxConcurrent: 1, resumed: ended && earlier });
   let now = 0;
   const at = (instant: number, ...facts: Fact[]): string[] => {
@@ -238,22 +241,40 @@ test('a runner that takes over goes on in the pod that its predecessor has creat
   assert.deepEqual(gone.states(), ['Succeeded', 'NotExecuted pod-deleted']);
 });
 
-test('a run that stops leaves no pod missing that it, or a runner before it, has deleted', () => {
-  const missing = started(init('recreate'));
+test('a runner that takes over a run which stops tells of pods that its predecessor may have created', () => {
+  const stopped = () => {
+    const next = resumed(new Map(), init('recreate'), exec({ podUID: 'old' }));
+    next.tell({ type: 'cancelRequested' });
+    assert.deepEqual(next.states(), ['Waiting', 'NotExecuted canceled'], 'what is there is not known yet');
+    return next;
+  };
+  const created = stopped();
+  created.tell(seen('new', ended(0)), listed);
+  created.tell(logRead);
+  assert.deepEqual(created.states(), ['Succeeded', 'NotExecuted canceled']);
+  const standing = stopped();
+  assert.deepEqual(standing.tell(seen('old', undefined, true), listed), []);
+  assert.deepEqual(standing.states(), ['NotExecuted canceled', 'NotExecuted canceled']);
+  const unlisted = stopped();
+  unlisted.tell({ type: 'runFailed', failure: { code: 'forbidden', message: 'no' } });
+  assert.deepEqual(unlisted.states(), ['Unknown canceled', 'NotExecuted canceled']);
+  const dropped = stopped();
+  dropped.tell({ type: 'dropRequested' });
+  assert.deepEqual(dropped.states(), ['Unknown canceled', 'NotExecuted canceled']);
+});
+
+test('a pod that a predecessor has deleted is created although the run stops', () => {
+  const hooks = [init('recreate'), exec({ podUID: 'old' })];
+  const missing = resumed(new Map(), ...hooks);
   missing.tell({ type: 'cancelRequested' });
-  assert.deepEqual(missing.states(), ['Waiting']);
   assert.deepEqual(missing.tell(listed), ['createPod']);
-  assert.deepEqual(missing.tell({ type: 'podCreated', key: KEY, uid: 'new' }, seen('new', waiting)), []);
-  assert.deepEqual(missing.states(), ['Unknown canceled']);
-  const leaving = started(init('recreate'));
-  leaving.tell({ type: 'cancelRequested' });
-  assert.deepEqual(leaving.tell(going('old'), listed), ['createPod']);
-  for (const hook of [init('create'), init('recreate')]) {
-    const standing = started(hook);
-    standing.tell({ type: 'cancelRequested' });
-    const events: Fact[] = hook.injection === 'create' ? [listed] : [seen('old'), listed];
-    assert.deepEqual(standing.tell(...events), []);
-    assert.deepEqual(standing.states(), ['NotExecuted canceled']);
+  const going = resumed(new Map(), ...hooks);
+  going.tell({ type: 'cancelRequested' });
+  assert.deepEqual(going.tell(seen('old', undefined, true, 'Running', true), listed), ['createPod']);
+  for (const { tell, states } of [missing, going]) {
+    tell({ type: 'podCreated', key: KEY, uid: 'new' });
+    tell(seen('new', waiting));
+    assert.deepEqual(states(), ['Unknown canceled', 'NotExecuted canceled']);
   }
 });
 
