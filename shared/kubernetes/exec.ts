@@ -277,7 +277,8 @@ function openStream(
     const told = (): void => {
       const wait = retryAfterMs(response);
       const body = Buffer.concat(chunks).toString('utf8');
-      const refusal = { status: response.statusCode ?? 0, body, ...(wait !== undefined && { retryAfterMs: wait }) };
+      const { statusCode: status = 0, complete } = response;
+      const refusal = { status, body, isCut: !complete, ...(wait !== undefined && { retryAfterMs: wait }) };
       end({ kind: 'refused', refusal });
     };
     response.on('data', (chunk: Buffer) => {
