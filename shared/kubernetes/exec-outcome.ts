@@ -67,8 +67,11 @@ export function outcomeOfRefusal(refusal: Refusal, request: ExecRequest): ExecOu
   return { kind: 'connectionLost', message: `${message}; whether the command was started is not known` };
 }
 
+/** A date by another clock, or a mistake, must not hold a hook up for hours. */
+const longestRetryAfterMs = 60_000;
+
 function notStarted(why: string, { retryAfterMs }: Refusal, said: Status | undefined): ExecOutcome {
-  const wait = retryAfterMs ?? (said?.details?.retryAfterSeconds ?? 0) * 1000;
+  const wait = Math.min(retryAfterMs ?? (said?.details?.retryAfterSeconds ?? 0) * 1000, longestRetryAfterMs);
   return { kind: 'notStarted', why, ...(wait > 0 && { retryAfterMs: wait }) };
 }
 

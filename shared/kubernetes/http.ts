@@ -12,6 +12,8 @@ export interface HttpRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** How long this one may take. */
+  readonly timeoutMs?: number;
 }
 
 export interface Deadlines {

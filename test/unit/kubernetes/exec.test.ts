@@ -384,6 +384,20 @@ test('a command that no server takes is an error, without asking', async () => {
   assert.equal(outcome.kind, 'error');
 });
 
+test('a start that may not be any more is held back when the connection stands, and not a byte is written', async (t) => {
+  let heard = 0;
+  const port = await listening(
+    t,
+    net.createServer((socket) =>
+      socket.on('data', () => {
+        heard += 1;
+      }),
+    ),
+  );
+  const { outcome, started } = await run(execAt(port, { ...quick, mayStart: () => false }));
+  assert.deepEqual([outcome.kind, started, heard], ['notStarted', 0, 0]);
+});
+
 test('a header that can not be sent is an error', async (t) => {
   const { port } = await kubelet(t, (ws) => finish(ws, success));
   const open = async () => ({
