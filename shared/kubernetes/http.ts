@@ -67,6 +67,8 @@ export function send(
     outgoing.on('socket', (socket) => {
       // Also on the long silence of a watch the network's death must show.
       socket.setKeepAlive(true, 30_000);
+      // Node takes its own listener away with the answer's last byte: an abort at that moment would end the process.
+      if (!socket.listeners('error').includes(heard)) socket.on('error', heard);
       if (!socket.connecting) return;
       const connecting = setTimeout(() => fail('no connection within 30s'), connectTimeoutMs);
       timers.push(connecting);
@@ -80,6 +82,8 @@ export function send(
     outgoing.end(request.body);
   });
 }
+
+const heard = (): void => undefined;
 
 const unzip = promisify(gunzip);
 
