@@ -91,6 +91,10 @@ function explain(code: string, message: string, server: URL): [why: string, hint
   if (code === 'ECONNREFUSED') return ['connection refused', isUp];
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return [`no such host ${server.hostname}`, isUp];
   if (code === 'ECONNRESET' || code === 'EPIPE') return ['the connection was closed in the middle', isUp];
+  if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') {
+    const what = code === 'CERT_HAS_EXPIRED' ? 'has expired' : 'is not valid yet';
+    return [`its certificate ${what} (${code})`, "renew it there, or set this machine's clock right"];
+  }
   if (/CERT|SIGNATURE|ISSUER/.test(code)) {
     return [`its certificate is not trusted (${code})`, "check the kubeconfig's certificate-authority and server name"];
   }

@@ -37,6 +37,8 @@ export interface WriteOptions {
   readonly fieldValidation?: 'Ignore' | 'Warn' | 'Strict';
   /** Be answered with the object's metadata alone. */
   readonly metadataOnly?: boolean;
+  /** How long one try may take, in place of the client's own limit. */
+  readonly timeoutMs?: number;
 }
 
 export interface DeleteOptions {
@@ -74,7 +76,7 @@ export interface KubeClient {
     query: Query,
     onEvent: (event: WatchEvent) => void,
     onEnd: (end: WatchEnd) => void,
-    options?: { stallMs?: number },
+    options?: { silenceMs?: number },
   ): () => void;
   /** For the exec transport. */
   connection(): Promise<KubeConnection>;
@@ -109,8 +111,9 @@ export function kubeClient(config: KubeConfig, options: KubeClientOptions = {}):
   async function once(request: HttpRequest): Promise<string> {
     const connection = await connected.open();
     const startedAt = performance.now();
-    const response = await send(connection, request, { wholeMs: options.requestTimeoutMs ?? 0, silenceMs }).catch(
-      (error: unknown) => Promise.reject(unreachable(server, error)),
+    const wholeMs = request.timeoutMs ?? options.requestTimeoutMs ?? 0;
+    const response = await send(connection, request, { wholeMs, silenceMs }).catch((error: unknown) =>
+      Promise.reject(unreachable(server, error)),
     );
     const body = await bodyOf(response).catch((error: unknown) => Promise.reject(unreachable(server, error)));
     warn(response.headers['warning']);
@@ -234,11 +237,11 @@ export function kubeClient(config: KubeConfig, options: KubeClientOptions = {}):
       }
       return { items, resourceVersion };
     },
-    create: (path, object, { dryRun, metadataOnly: _, ...query } = {}) =>
+    create: (path, object, { dryRun, metadataOnly: _, timeoutMs: __, ...query } = {}) =>
       json(write('POST', path, object, { ...query, ...(dryRun && { dryRun: 'All' }) })),
-    patch: (path, body, type, { dryRun, metadataOnly, ...query } = {}) =>
-      json(
-        write(
+    patch: (path, body, type, { dryRun, metadataOnly, timeoutMs, ...query } = {}) =>
+      json({
+        ...write(
           'PATCH',
           path,
           body,
@@ -246,7 +249,8 @@ export function kubeClient(config: KubeConfig, options: KubeClientOptions = {}):
           patchTypes[type],
           metadataOnly ? METADATA_ONLY : undefined,
         ),
-      ),
+        ...(timeoutMs !== undefined && { timeoutMs }),
+      }),
     delete: (path, { uid, dryRun, ...rest } = {}) =>
       json(
         write(
@@ -262,9 +266,9 @@ export function kubeClient(config: KubeConfig, options: KubeClientOptions = {}):
           {},
         ),
       ),
-    watch(path, query, onEvent, onEnd, { stallMs = 0 } = {}) {
+    watch(path, query, onEvent, onEnd, { silenceMs = 0 } = {}) {
       const request = { ...read(path, { ...query, watch: true }), headers: baseHeaders };
-      return watchStream(connected, request, stallMs, onEvent, onEnd);
+      return watchStream(connected, request, silenceMs, onEvent, onEnd);
     },
     connection: () => connected.open(),
     forgetCredentials: () => connected.forget(),

@@ -42,12 +42,14 @@ export function connections(config: KubeConfig): Connections {
   const server = new URL(config.cluster.server);
   const impersonation = impersonationHeaders(config.user.impersonate);
   const agents = new Set<Promise<http.Agent>>();
-  let files: { readonly tls: Promise<TlsOptions>; readonly until: number } | undefined;
+  let files: { readonly tls: Promise<TlsOptions>; readonly since: number } | undefined;
   let current: { readonly identity: string; readonly agent: Promise<http.Agent>; readonly tls: TlsOptions } | undefined;
 
   async function open(): Promise<KubeConnection> {
-    if (files === undefined || files.until < Date.now()) {
-      files = { tls: tlsOptions(config), until: Date.now() + filesMaxAgeMs };
+    const ageMs = files === undefined ? Number.NaN : Date.now() - files.since;
+    // Of an age below 0 the clock was set back.
+    if (files === undefined || !(ageMs >= 0 && ageMs < filesMaxAgeMs)) {
+      files = { tls: tlsOptions(config), since: Date.now() };
     }
     const asked = files;
     const [tls, credential] = await Promise.all([asked.tls, credentials.get()]).catch((error: unknown) => {

@@ -44,21 +44,25 @@ export function credentialSource(config: KubeConfig): CredentialSource {
 
 interface Fresh {
   readonly credential: Credential;
-  /** Absent: for ever. */
+  /** By the wall clock, as tokens have it. Absent: for ever. */
   readonly until?: number;
 }
 
 /** Get it once for all who ask at the same time, and again when it has expired or was refused. */
 function kept(fetch: () => Promise<Fresh>): CredentialSource {
   let current: Promise<Fresh> | undefined;
+  let since = 0;
   return {
     async get() {
       let asked = current;
       if (asked !== undefined) {
         const { credential, until } = await asked;
-        if (until === undefined || until > Date.now()) return credential;
+        // A clock that was set back knows nothing of an age.
+        const now = Date.now();
+        if (until === undefined || (now >= since && now < until)) return credential;
         if (current === asked) current = undefined;
       }
+      if (current === undefined) since = Date.now();
       asked = current ??= fetch();
       try {
         return (await asked).credential;

@@ -18,6 +18,8 @@ export type ExecProtocol = 'v4' | 'v5';
 export interface Refusal {
   readonly status: number;
   readonly body: string;
+  /** The body ended before its end. */
+  readonly isCut?: boolean;
   readonly retryAfterMs?: number;
 }
 
@@ -45,8 +47,8 @@ function statusOf(body: string): Status | undefined {
 }
 
 /** Streaming servers refuse a subprotocol that they don't know with a bare 403 (Go's x/net) or a 400. */
-export function isProtocolRefused({ status, body }: Refusal): boolean {
-  return (status === 400 || status === 403) && statusOf(body) === undefined && /^\s*$|protocol/i.test(body);
+export function isProtocolRefused({ status, body, isCut }: Refusal): boolean {
+  return !isCut && (status === 400 || status === 403) && statusOf(body) === undefined && /^\s*$|protocol/i.test(body);
 }
 
 /** The end of an exec that got an HTTP answer in place of its stream. */
@@ -55,6 +57,8 @@ export function outcomeOfRefusal(refusal: Refusal, request: ExecRequest): ExecOu
   const said = statusOf(body);
   const message = described(refusal, said, request);
   if (status === 401 || status === 403) return { kind: 'forbidden', message };
+  // Nobody started it, and what it lacks is lost with the body: asked again, it is told.
+  if (refusal.isCut && (status === 400 || status === 404)) return notStarted(message, refusal, said);
   if (status === 404) return isGone(said, body) ? { kind: 'podDeleted' } : notStarted(message, refusal, said);
   if (status === 429) return notStarted(message, refusal, said);
   if (status === 400 && /\bis not valid for pod\b/.test(said?.message ?? body)) return { kind: 'noSuchContainer' };
@@ -63,8 +67,11 @@ export function outcomeOfRefusal(refusal: Refusal, request: ExecRequest): ExecOu
   return { kind: 'connectionLost', message: `${message}; whether the command was started is not known` };
 }
 
+/** A date by another clock, or a mistake, must not hold a hook up for hours. */
+const longestRetryAfterMs = 60_000;
+
 function notStarted(why: string, { retryAfterMs }: Refusal, said: Status | undefined): ExecOutcome {
-  const wait = retryAfterMs ?? (said?.details?.retryAfterSeconds ?? 0) * 1000;
+  const wait = Math.min(retryAfterMs ?? (said?.details?.retryAfterSeconds ?? 0) * 1000, longestRetryAfterMs);
   return { kind: 'notStarted', why, ...(wait > 0 && { retryAfterMs: wait }) };
 }
 

@@ -26,6 +26,8 @@ export interface ExecTiming {
 export interface HookExecOptions {
   /** `none` keeps nothing of what commands print. */
   readonly capture?: 'tail' | 'none';
+  /** Asked when all stands but the request itself: until then a lost Lease may still hold it back. */
+  readonly mayStart?: () => boolean;
   readonly timing?: Partial<ExecTiming>;
 }
 
@@ -49,7 +51,7 @@ const maxPathBytes = 1024 * 1024 + 4096;
  */
 export function kubernetesHookExec(
   connections: Pick<Connections, 'open' | 'forget'>,
-  { capture = 'tail', timing }: HookExecOptions = {},
+  { capture = 'tail', mayStart = () => true, timing }: HookExecOptions = {},
 ): HookExec {
   const dial = dialer();
   const times = { ...usualTiming, ...timing };
@@ -88,6 +90,7 @@ export function kubernetesHookExec(
       const exchange = (connection: KubeConnection): void => {
         const protocol = spoken;
         hangUp = openStream(dial, connection, execPath(request), protocol, times, {
+          mayAsk: mayStart,
           upgraded(negotiated) {
             // The command may run already: it is not asked for again, the next one is.
             if (negotiated !== subprotocols[protocol]) spoken = 'v5';
@@ -136,6 +139,8 @@ function outcomeOf(
   protocol: ExecProtocol,
 ): ExecOutcome {
   switch (ending.kind) {
+    case 'heldBack':
+      return { kind: 'notStarted', why: 'this runner could not renew its Lease in time' };
     case 'unreachable':
       return notStarted(unreachable(server, ending.error));
     case 'invalid':
@@ -168,6 +173,8 @@ const subprotocols = { v4: 'v4.channel.k8s.io', v5: 'v5.channel.k8s.io' } as con
 type Ending =
   /** Before a byte of the request was written. */
   | { readonly kind: 'unreachable'; readonly error: Error }
+  /** Likewise: the connection stood, and the request was not to be written any more. */
+  | { readonly kind: 'heldBack' }
   /** The request was never a valid one. */
   | { readonly kind: 'invalid'; readonly error: Error }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
@@ -175,6 +182,7 @@ type Ending =
   | { readonly kind: 'lost'; readonly why: string };
 
 interface StreamListener {
+  mayAsk(): boolean;
   upgraded(negotiated: string | undefined): void;
   printed(channel: 1 | 2, bytes: Buffer): void;
   ended(ending: Ending): void;
@@ -202,7 +210,8 @@ function openStream(
   );
   let close = dial(connection, (error, socket) => {
     if (socket === undefined) end({ kind: 'unreachable', error: error ?? new Error('no connection') });
-    else ask(socket);
+    else if (listener.mayAsk()) ask(socket);
+    else end({ kind: 'heldBack' });
   });
 
   function stop(): void {
@@ -277,7 +286,8 @@ function openStream(
     const told = (): void => {
       const wait = retryAfterMs(response);
       const body = Buffer.concat(chunks).toString('utf8');
-      const refusal = { status: response.statusCode ?? 0, body, ...(wait !== undefined && { retryAfterMs: wait }) };
+      const { statusCode: status = 0, complete } = response;
+      const refusal = { status, body, isCut: !complete, ...(wait !== undefined && { retryAfterMs: wait }) };
       end({ kind: 'refused', refusal });
     };
     response.on('data', (chunk: Buffer) => {

@@ -12,6 +12,8 @@ export interface HttpRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** How long this one may take. */
+  readonly timeoutMs?: number;
 }
 
 export interface Deadlines {
@@ -65,6 +67,8 @@ export function send(
     outgoing.on('socket', (socket) => {
       // Also on the long silence of a watch the network's death must show.
       socket.setKeepAlive(true, 30_000);
+      // Node takes its own listener away with the answer's last byte: an abort at that moment would end the process.
+      if (!socket.listeners('error').includes(heard)) socket.on('error', heard);
       if (!socket.connecting) return;
       const connecting = setTimeout(() => fail('no connection within 30s'), connectTimeoutMs);
       timers.push(connecting);
@@ -78,6 +82,8 @@ export function send(
     outgoing.end(request.body);
   });
 }
+
+const heard = (): void => undefined;
 
 const unzip = promisify(gunzip);
 

@@ -44,7 +44,9 @@ const SHARED_EVERY_MS = 100;
 const MANY = 8;
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
+/** Fresh after a restart the API server may deny what it allows a second later. */
 const DENIED_AT_MOST = 5;
+const DENIED_PAUSE_MS = 1_000;
 const READ_AT_ONCE = 8;
 
 const Part = z.object({
@@ -410,37 +412,27 @@ export class KubernetesJournal implements Journal {
     isWritten: (part: Part) => boolean,
   ): Promise<string> {
     let denied = 0;
+    let isClear = true;
     for (let pauseMs = FIRST_RETRY_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_RETRY_MS)) {
       if (this.#broken !== undefined) throw this.#broken;
       try {
+        const now = isClear ? undefined : await getPart(this.#client, this.#place, part);
+        if (now !== undefined && isWritten(now)) return now.metadata.resourceVersion;
+        if (now !== undefined && now.metadata.resourceVersion !== this.#resourceVersion) throw takenOver(this.#place);
+        isClear = true;
         const { metadata } = (await send(this.#resourceVersion)) as { metadata?: { resourceVersion?: string } };
         return metadata?.resourceVersion ?? '';
       } catch (error) {
         if (!(error instanceof RestoreHooksError)) throw error;
-        if (error.code === 'FORBIDDEN') {
-          denied += 1;
-          if (denied >= DENIED_AT_MOST) throw error;
-        } else if (error.code === 'NOT_FOUND') throw unreadable('it is gone');
-        else if (error.code === 'INVALID_INPUT' && kubeApiError(error)?.status !== 422) throw error;
-        else if (kubeApiError(error)?.status !== 429) {
-          const now = await this.#now(part);
-          if (now !== undefined && isWritten(now)) return now.metadata.resourceVersion;
-          const isUntouched = now === undefined || now.metadata.resourceVersion === this.#resourceVersion;
-          if (!isUntouched) throw takenOver(this.#place);
-        }
-        await new Promise<void>((resolve) => this.#clock.setTimer(pauseMs, resolve));
-      }
-    }
-  }
-
-  async #now(part: number): Promise<Part | undefined> {
-    for (;;) {
-      if (this.#broken !== undefined) throw this.#broken;
-      try {
-        return await getPart(this.#client, this.#place, part);
-      } catch (error) {
-        if (!(error instanceof RestoreHooksError) || error.code !== 'CLUSTER_UNREACHABLE') throw error;
-        await new Promise<void>((resolve) => this.#clock.setTimer(LONGEST_RETRY_MS, resolve));
+        const { code } = error;
+        const status = kubeApiError(error)?.status;
+        if (code === 'NOT_FOUND') throw unreadable('it is gone');
+        if (code === 'FORBIDDEN') denied += 1;
+        else if (code !== 'CLUSTER_UNREACHABLE' && code !== 'WRITE_CONFLICT' && status !== 422) throw error;
+        else if (status !== 429) isClear = false;
+        if (denied >= DENIED_AT_MOST) throw error;
+        const leastMs = code === 'FORBIDDEN' ? DENIED_PAUSE_MS : 0;
+        await new Promise<void>((resolve) => this.#clock.setTimer(Math.max(pauseMs, leastMs), resolve));
       }
     }
   }

@@ -21,6 +21,8 @@ export const LEASE_MS = 15_000;
 const RENEW_EVERY_MS = 5_000;
 /** After the last renewal was sent; what is left until the Lease can be taken is for starts that are on their way. */
 const START_FOR_MS = 10_000;
+/** Beyond it an answer is hardly worth anything, and a connection that is dead is given up while the Lease still holds. */
+const RENEW_WITHIN_MS = 8_000;
 const POLL_MS = 1_000;
 const RETRY_MS = 1_000;
 const LONGEST_LEASE_S = 300;
@@ -316,6 +318,7 @@ export class HeldLease {
         pathOf(this.#place),
         { metadata, spec: { holderIdentity: this.#place.holder, renewTime: microTime(sentAt) } },
         'merge',
+        { timeoutMs: RENEW_WITHIN_MS },
       );
       this.#renewed(seenLease(object).resourceVersion, sentAt);
     } catch (error) {
@@ -329,8 +332,9 @@ export class HeldLease {
     this.#resourceVersion = resourceVersion;
     this.#startUntil = sentAt + START_FOR_MS;
     if (this.#over) return;
-    for (const held of this.#waiting.splice(0)) held();
-    this.#renewIn(RENEW_EVERY_MS);
+    // An answer that was long on its way says how it was when it was asked for: somebody else may have it by now.
+    if (this.mayStart) for (const held of this.#waiting.splice(0)) held();
+    this.#renewIn(this.mayStart ? RENEW_EVERY_MS : 0);
   }
 
   /** A renewal that got no answer may have been made: what stands there decides. */

@@ -13,6 +13,8 @@ export interface PodSourceOptions {
   /** One list and one watch for each of them; absent: one of each for the whole cluster. */
   readonly namespaces?: readonly string[];
   readonly clock: Pick<Clock, 'now' | 'setTimer'>;
+  /** A watch that is silent for so long is dead: the API server sends a bookmark every minute. */
+  readonly silenceMs?: number;
   /** From 0 to 1, for jitter. */
   readonly random?: () => number;
 }
@@ -36,6 +38,7 @@ const deniedAtMost = { beforeListed: 2, later: 5 } as const;
 const shortestBackoffMs = 500;
 const longestBackoffMs = 30_000;
 const longestPollMs = 10_000;
+const usualSilenceMs = 75_000;
 /** A watch that lasted this long, or told something, was a good one. */
 const goodWatchMs = 5000;
 /** Watches that failed in a row before the list is read again: the resourceVersion itself may be what fails. */
@@ -116,7 +119,8 @@ async function follow(context: Context, namespace: string | undefined): Promise<
     failures += 1;
     if (failures % failuresBeforeRelist === 0) resourceVersion = undefined;
     if (status === 410 && failures === 1) return true;
-    await pause(context, Math.max(kubeApiError(error)?.retryAfterMs ?? 0, backoffMs(context, failures)));
+    const askedMs = Math.min(kubeApiError(error)?.retryAfterMs ?? 0, longestBackoffMs);
+    await pause(context, Math.max(askedMs, backoffMs(context, failures)));
     return true;
   }
 
@@ -201,7 +205,7 @@ function watchPods(
         const good = told || options.clock.now() - startedAt >= goodWatchMs;
         resolve({ resourceVersion, good, ...(error && { error }) });
       },
-      { stallMs: (timeoutSeconds + 30) * 1000 },
+      { silenceMs: options.silenceMs ?? usualSilenceMs },
     );
     const forget = context.onStop(() => {
       stop();

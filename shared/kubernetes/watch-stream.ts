@@ -14,20 +14,23 @@ export interface WatchEvent {
 /** Why a watch is over: the server ended it as servers do, or something went wrong. */
 export type WatchEnd = { readonly error?: RestoreHooksError };
 
-/** One watch request, from its first byte to its last. An ERROR event is the end, with that error. */
+/**
+ * One watch request, from its first byte to its last. An ERROR event is the end, with that error; so is a silence of
+ * `silenceMs` (0: none), as nothing else tells of a connection that only seems to stand.
+ */
 export function watchStream(
   connected: Pick<Connections, 'open'>,
   request: HttpRequest,
-  stallMs: number,
+  silenceMs: number,
   onEvent: (event: WatchEvent) => void,
   onEnd: (end: WatchEnd) => void,
 ): () => void {
   const abort = new AbortController();
   let over = false;
   let server = new URL('http://unknown');
-  const stall =
-    stallMs > 0
-      ? setTimeout(() => end({ error: unreachable(server, new Error('the watch went silent')) }), stallMs)
+  const silence =
+    silenceMs > 0
+      ? setTimeout(() => end({ error: unreachable(server, new Error('the watch went silent')) }), silenceMs)
       : undefined;
 
   function end(result: WatchEnd): void {
@@ -39,7 +42,7 @@ export function watchStream(
 
   function stop(): void {
     over = true;
-    clearTimeout(stall);
+    clearTimeout(silence);
     abort.abort();
   }
 
@@ -79,6 +82,7 @@ export function watchStream(
     // Joined only once the line is whole: a large object comes in many chunks.
     let parts: string[] = [];
     response.on('data', (chunk: Buffer) => {
+      if (!over) silence?.refresh();
       const text = decoder.write(chunk);
       let from = 0;
       for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', from)) {

@@ -88,6 +88,8 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
   /** How often a write that was allowed before has been denied since. */
   const denied = new Map<() => Promise<void>, number>();
   let wake: () => void = () => undefined;
+  /** What the last write came to, where it was not made although there is a Restore to write to. */
+  let unwritten: RestoreHooksError | undefined;
   /** Somebody else has the run. */
   let lost: RestoreHooksError | undefined;
   const seen = new Set(request.resumed?.waitingSince.keys());
@@ -231,6 +233,14 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
     }
     await insist('the last status could not be written', async () => void (await store.annotate(annotations(status))));
     if (lost !== undefined) throw lost;
+    // Where the Restore says that it goes on, nobody is told that all went well.
+    if (run.finishedAt !== undefined && run.failure === undefined && unwritten !== undefined) {
+      throw new RestoreHooksError(
+        unwritten.code,
+        `the run has ended (${progressLine(run.counts)}), which could not be written: ${unwritten.message}`,
+        { hint: 'see what each hook did: kubectl restorehooks status' },
+      );
+    }
     return { status, rows: rows.all() };
   }
 
@@ -258,6 +268,7 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
     try {
       await write();
       denied.delete(write);
+      unwritten = undefined;
       return true;
     } catch (error) {
       if (!(error instanceof RestoreHooksError)) throw error;
@@ -267,6 +278,7 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
         return true;
       }
       observer.warn?.(what, error);
+      unwritten = error.code === 'NOT_FOUND' ? undefined : error;
       if (error.code !== 'NOT_FOUND' && error.code !== 'FORBIDDEN') return false;
       if (error.code === 'FORBIDDEN') {
         const times = (denied.get(write) ?? 0) + 1;

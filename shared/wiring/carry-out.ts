@@ -39,7 +39,7 @@ export function carryOut(
       ...held(journal, lease),
       exec: kubernetesHookExec(
         { open: () => client.connection(), forget: () => client.forgetCredentials() },
-        { capture: options.capture },
+        { capture: options.capture, mayStart: () => lease.mayStart },
       ),
       logs: kubernetesLogReader(client, { capture: options.capture }),
       creator: kubernetesPodCreator({ client, clock }, plan.restore, status.runID, payload.pods),

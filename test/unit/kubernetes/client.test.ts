@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -13,6 +14,7 @@ import { kubeApiError } from '../../../shared/kubernetes/api-error.ts';
 import type { KubeClientOptions } from '../../../shared/kubernetes/client.ts';
 import { kubeClient } from '../../../shared/kubernetes/client.ts';
 import { paths } from '../../../shared/kubernetes/paths.ts';
+import { selfSignedCertificate } from '../../embedded/certificate.ts';
 
 type Answer = (request: IncomingMessage, response: ServerResponse, body: string) => void;
 
@@ -189,6 +191,34 @@ describe('kubeClient', () => {
     });
   });
 
+  it('gives one write less time than the others, where that is asked for', async (t) => {
+    const { client, seen } = await serve(t, () => undefined);
+    await assert.rejects(client.patch('/x', {}, 'merge', { timeoutMs: 50 }), { message: /within 0.05s/ });
+    assert.deepEqual(
+      seen.map(({ url }) => url),
+      ['/prefix/x'],
+    );
+  });
+
+  it('says of a server whose certificate has expired that it has', async (t) => {
+    const certificate = selfSignedCertificate(Date.now() - 1000);
+    const server = createTlsServer(certificate).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.after(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    const caData = Buffer.from(certificate.cert).toString('base64');
+    const client = kubeClient({
+      cluster: { name: 'c', server: `https://127.0.0.1:${port}`, skipTLSVerify: false, caData },
+      user: { name: '' },
+      env: {},
+    });
+    await assert.rejects(client.get('/x'), {
+      code: 'CLUSTER_UNREACHABLE',
+      message: `the API server at 127.0.0.1:${port} can't be reached: its certificate has expired (CERT_HAS_EXPIRED)`,
+      hint: "renew it there, or set this machine's clock right",
+    });
+  });
+
   it('says so when nobody listens, when the answer is a login page, and passes warnings on', async (t) => {
     const warnings: string[] = [];
     const { client } = await serve(
@@ -265,6 +295,21 @@ describe('watch', () => {
     );
   });
 
+  it('is not silent while something comes, if only bookmarks', async (t) => {
+    let beats = 0;
+    const { client } = await serve(t, (_, response) => {
+      const beat = setInterval(() => {
+        response.write('{"type":"BOOKMARK","object":{}}\n');
+        beats += 1;
+        if (beats < 8) return;
+        clearInterval(beat);
+        response.end();
+      }, 50);
+    });
+    const end = await new Promise((resolve) => client.watch('/x', {}, () => {}, resolve, { silenceMs: 300 }));
+    assert.deepEqual([end, beats], [{}, 8]);
+  });
+
   it('ends with the error of a refusal, of an ERROR event, of silence; and tells nothing after stop', async (t) => {
     const { client } = await serve(t, (request, response) => {
       if (request.url?.includes('/gone')) return json(response, 410, failure(410, 'Expired', 'old'));
@@ -272,14 +317,14 @@ describe('watch', () => {
         return response.write(`{"type":"ERROR","object":${JSON.stringify(failure(410, 'Expired', 'old'))}}\n`);
       return response.write('{"type":"BOOKMARK","object":{}}\n');
     });
-    const ended = (path: string, stallMs = 0) =>
+    const ended = (path: string, silenceMs = 0) =>
       new Promise<unknown>((resolve) =>
         client.watch(
           path,
           {},
           () => {},
           ({ error }) => resolve(error),
-          { stallMs },
+          { silenceMs },
         ),
       );
     assert.equal(kubeApiError(await ended('/gone'))?.status, 410);

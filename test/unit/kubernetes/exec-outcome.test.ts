@@ -74,6 +74,15 @@ test('Retry-After is kept, from the header or from the Status', () => {
   });
 });
 
+test('a Retry-After of a day is one of a minute', () => {
+  const refusal = { status: 429, body: '', retryAfterMs: 86_400_000 };
+  assert.deepEqual(outcomeOfRefusal(refusal, request), {
+    kind: 'notStarted',
+    why: 'HTTP 429 in answer to the exec request',
+    retryAfterMs: 60_000,
+  });
+});
+
 test('what the server says is kept, unless it repeats the command', () => {
   const said = (message: string) => {
     const outcome = outcomeOfRefusal({ status: 403, body: status({ message }) }, request);

@@ -29,6 +29,8 @@ function bench(count: number, latencyMs = 10) {
   api.written = (path, object) => parts.set(path, object as never);
   /** `before`: lost on its way; `after`: its answer is. */
   const losses: ('before' | 'after' | undefined)[] = [];
+  /** How many reads are denied, as by an API server that has just started. */
+  const self = { denials: 0 };
   const slow = <T>(work: () => Promise<T>): Promise<T> => {
     const loss = losses.shift();
     const broken = new RestoreHooksError('CLUSTER_UNREACHABLE', 'the connection was closed in the middle');
@@ -40,7 +42,11 @@ function bench(count: number, latencyMs = 10) {
     });
   };
   const client: JournalClient = {
-    get: (path) => api.calm.get(path),
+    get(path) {
+      if (self.denials === 0) return api.calm.get(path);
+      self.denials -= 1;
+      return Promise.reject(new RestoreHooksError('FORBIDDEN', 'not yet'));
+    },
     create: (path, object) => slow(() => api.calm.create(path, object)),
     patch: (path, body, type) => slow(() => api.calm.patch(path, body, type)),
   };
@@ -55,7 +61,7 @@ function bench(count: number, latencyMs = 10) {
   };
   const take = async () =>
     settled(readJournal(client, place).then((read) => KubernetesJournal.take(client, clock, place, hooks, read)));
-  return { clock, api, client, hooks, place, parts, losses, settled, take };
+  return { clock, api, client, hooks, place, parts, losses, self, settled, take };
 }
 
 const id = (index: number): HookId => `ns/p${index}/a/h/0` as HookId;
@@ -131,6 +137,26 @@ describe('a journal in ConfigMaps', () => {
     const read = await settled(readJournal(client, place));
     assert.deepEqual(read?.replay.hooks.get(0), { phase: 'begun', attempt: 1, at: 1 });
     assert.equal(read?.end.batches, 2);
+  });
+
+  test('believes a denial only when it lasts, also where it looks after a write that was lost', async () => {
+    for (const [denials, isBelieved] of [
+      [2, false],
+      [50, true],
+    ] as const) {
+      const { clock, take, losses, self } = bench(1);
+      const journal = await take();
+      losses.push('after');
+      self.denials = denials;
+      const told: string[] = [];
+      journal.onLost(({ code }) => told.push(code));
+      let isRecorded = false;
+      journal.intent(id(0), intent(1), () => {
+        isRecorded = true;
+      });
+      await clock.runUntilWithPromises(clock.now() + 60_000);
+      assert.deepEqual([isRecorded, told], [!isBelieved, isBelieved ? ['FORBIDDEN'] : []]);
+    }
   });
 
   test('that another runner has taken is written no more, and says so once', async () => {

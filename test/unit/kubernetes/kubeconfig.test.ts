@@ -249,6 +249,31 @@ echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","s
     assert.equal((await open()).headers['authorization'], 'Bearer two');
   });
 
+  it('reads files again by their age, also where the clock is set back or forward', async (t) => {
+    const tokenFile = file('c/token', 'one');
+    const caFile = file('c/ca', 'ca-one');
+    t.mock.timers.enable({ apis: ['Date'], now: 1_000_000_000_000 });
+    const { open } = connections(
+      load({
+        kubeconfig: file('c/config', {
+          ...config('a', { tokenFile: 'token' }, 'x'),
+          clusters: [{ name: 'x', cluster: { server: 'http://a', 'certificate-authority': 'ca' } }],
+        }),
+      }),
+    );
+    const read = async () => {
+      const { headers, tls } = await open();
+      return [headers['authorization'], String(tls.ca)];
+    };
+    assert.deepEqual(await read(), ['Bearer one', 'ca-one']);
+    for (const hour of [-1, 1, -5]) {
+      writeFileSync(tokenFile, `at ${hour}`);
+      writeFileSync(caFile, `ca-${hour}`);
+      t.mock.timers.setTime(1_000_000_000_000 + hour * 3_600_000);
+      assert.deepEqual(await read(), [`Bearer at ${hour}`, `ca-${hour}`]);
+    }
+  });
+
   it("loads the client library only for kubeconfig's auth-providers", async () => {
     const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
     const idToken = `${part({ alg: 'none' })}.${part({ exp: 4_000_000_000 })}.`;

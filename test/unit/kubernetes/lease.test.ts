@@ -24,18 +24,30 @@ function bench() {
   };
   /** A runner that can be cut off from the API server. */
   const runner = () => {
-    const self = { reaches: true };
+    const self = { reaches: true, answersAfterMs: 0 };
     const guard = <T>(work: () => Promise<T>): Promise<T> =>
       self.reaches ? work() : Promise.reject(new RestoreHooksError('CLUSTER_UNREACHABLE', 'cut off'));
     const client: LeaseClient = {
       get: (path) => guard(() => api.calm.get(path)),
       create: (path, object) => guard(() => api.calm.create(path, object)),
-      patch: (path, body, type) => guard(() => api.calm.patch(path, body, type)),
+      patch: (path, body, type) =>
+        guard(async () => {
+          const answer = await api.calm.patch(path, body, type);
+          if (self.answersAfterMs > 0)
+            await new Promise<void>((resolve) => clock.setTimer(self.answersAfterMs, resolve));
+          return answer;
+        }),
     };
     return { self, client };
   };
+  /** The virtual clock stands still where nothing happens. */
+  const pass = (ms: number): Promise<void> => {
+    const until = clock.now() + ms;
+    clock.setTimer(ms, () => undefined);
+    return clock.runUntilWithPromises(until);
+  };
   const skewed = (ms: number): Clock => ({ ...methods(clock), now: () => clock.now() + ms });
-  return { clock, api, restore, place, settled, runner, skewed };
+  return { clock, api, restore, place, settled, pass, runner, skewed };
 }
 const methods = (clock: VirtualClock) => ({
   setTimer: (ms: number, fire: () => void) => clock.setTimer(ms, fire),
@@ -88,6 +100,41 @@ describe('a Lease', () => {
     await clock.runUntilWithPromises(clock.now() + 5_000);
     assert.deepEqual(lost, ['RUN_BY_ANOTHER']);
     assert.equal(held.mayStart, false);
+  });
+
+  test('whose renewal is answered late starts nothing by it: somebody else may have it by then', async () => {
+    const { clock, place, settled, pass, runner } = bench();
+    const one = runner();
+    const held = (await settled(takeLease(one.client, clock, place('one')))) as HeldLease;
+    one.self.answersAfterMs = 30_000;
+    await pass(12_000);
+    let started = false;
+    held.whenHeld(() => {
+      started = true;
+    });
+    const two = (await settled(takeLease(runner().client, clock, place('two')))) as HeldLease;
+    assert.equal(two.mayStart, true);
+    const lost: string[] = [];
+    held.onLost(({ code }) => lost.push(code));
+    await pass(60_000);
+    assert.deepEqual([started, held.mayStart, lost], [false, false, ['RUN_BY_ANOTHER']]);
+  });
+
+  test('whose renewals are answered late, and then in time, is held again', async () => {
+    const { clock, place, settled, pass, runner } = bench();
+    const one = runner();
+    const held = (await settled(takeLease(one.client, clock, place('one')))) as HeldLease;
+    one.self.answersAfterMs = 12_000;
+    await pass(11_000);
+    let started = false;
+    held.whenHeld(() => {
+      started = true;
+    });
+    one.self.answersAfterMs = 0;
+    await pass(5_000);
+    assert.equal(started, false);
+    await pass(2_000);
+    assert.deepEqual([started, held.mayStart], [true, true]);
   });
 
   test('that could not be renewed for a while is held again when it is', async () => {
