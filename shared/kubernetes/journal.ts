@@ -26,9 +26,16 @@ export type JournalClient = Pick<KubeClient, 'get' | 'create' | 'patch'>;
 const BATCH_BYTES = 32 * 1024;
 /** A start that is durable only by itself is worth no write of its own, until it has lasted. */
 const LAZY_MS = 1_000;
-/** Results, and intents while many hooks run, share their writes: no more than ten a second. */
+/** Results share their writes: no more than ten a second, and fewer while many hooks run. */
 const SHARED_EVERY_MS = 100;
+/**
+ * So do intents while many hooks run, as long as those that wait are a small part of them. Of few each is written at
+ * once: nothing else goes on.
+ */
 const MANY = 8;
+const SHARED_MS_A_HOOK = 5;
+const SHARED_AT_MOST_MS = 500;
+const SMALL_PART = 1 / 6;
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
 const DENIED_AT_MOST = 5;
@@ -135,11 +142,14 @@ export class KubernetesJournal implements Journal {
     const { position, inPod } = this.#hook(id, podUID);
     this.#recorded.push(recorded);
     this.#begun.add(position);
-    this.#add({ kind: 'intent', hook: position, attempt, at, ...inPod }, this.#begun.size > MANY ? this.#sharedMs : 0);
+    const canWait = this.#begun.size > MANY && this.#recorded.length < this.#begun.size * SMALL_PART;
+    this.#add({ kind: 'intent', hook: position, attempt, at, ...inPod }, canWait ? this.#sharedMs : 0);
   }
 
   notStarted(hook: HookId): void {
-    this.#add({ kind: 'not-started', hook: this.#hook(hook).position }, LAZY_MS);
+    const { position } = this.#hook(hook);
+    this.#begun.delete(position);
+    this.#add({ kind: 'not-started', hook: position }, LAZY_MS);
   }
 
   started(hook: HookId, at: number): void {
@@ -158,7 +168,8 @@ export class KubernetesJournal implements Journal {
   }
 
   get #sharedMs(): number {
-    return Math.max(0, this.#wroteAt + SHARED_EVERY_MS - this.#clock.now());
+    const everyMs = Math.min(SHARED_AT_MOST_MS, Math.max(SHARED_EVERY_MS, SHARED_MS_A_HOOK * this.#begun.size));
+    return Math.max(0, this.#wroteAt + everyMs - this.#clock.now());
   }
 
   whenDurable(durable: () => void): void {
