@@ -2,6 +2,7 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { archiveRows } from './archive.ts';
 import { clusterRows } from './cluster.ts';
+import { durabilityRows } from './durability.ts';
 import { planRow } from './plan.ts';
 import type { Row } from './row.ts';
 import { simulationRows } from './simulation.ts';
@@ -21,6 +22,7 @@ const suites: Readonly<Record<string, () => Promise<Row[]> | Row[]>> = {
   simulation: simulationRows,
   'start-up': startUpRows,
   archive: () => archiveRows(values.full),
+  durability: durabilityRows,
   cluster: clusterRows,
 };
 const rows: Row[] = [];

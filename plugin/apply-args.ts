@@ -66,6 +66,12 @@ export const runnerArgs = {
     default: 'fail',
     description: 'What becomes of hooks that were running when a runner died: left Unknown, or run again',
   },
+  record: {
+    type: 'string',
+    value: 'FILE',
+    bare: '',
+    description: "Write the run's history, for a bug report: of a Job into its log, of a local run into FILE",
+  },
   force: { type: 'boolean', description: "Go on although Velero isn't done with the Restore" },
   ...outputArg(['json', 'yaml', 'wide', 'name']),
   ...kubeArgs,

@@ -3,7 +3,7 @@ import process from 'node:process';
 import { ExitCode, RestoreHooksError } from '../shared/core/errors.ts';
 import type { RunOptions } from '../shared/core/manifests/job.ts';
 import type { Restore } from '../shared/core/model/restore.ts';
-import { runName } from '../shared/core/names.ts';
+import { runName, runSelector } from '../shared/core/names.ts';
 import { busyPhase } from '../shared/core/plan/velero.ts';
 import type { Decision, Earlier } from '../shared/core/report/decide.ts';
 import { restoreReference } from '../shared/core/report/make-plan-document.ts';
@@ -18,12 +18,14 @@ import { createRunObjects, runManifests } from '../shared/kubernetes/launch.ts';
 import { holderOf } from '../shared/kubernetes/lease.ts';
 import { getRestore } from '../shared/kubernetes/restores.ts';
 import { readReport, runStatusOf, writeStatus } from '../shared/kubernetes/run-store.ts';
+import type { RunObserver } from '../shared/runtime/run.ts';
 import { carryOut } from '../shared/wiring/carry-out.ts';
 import { takeRun } from '../shared/wiring/take-run.ts';
 import type { RunnerArguments } from './apply-args.ts';
 import type { CommandResult } from './command.ts';
 import type { Context } from './context.ts';
 import { asDead, follow, runDocument } from './follow.ts';
+import { createHistoryFile } from './history-file.ts';
 import { jobStart, writeFailed } from './job-start.ts';
 import { count, noticeLines, summary } from './output/plan-view.ts';
 import { createProgress } from './output/progress.ts';
@@ -61,8 +63,8 @@ export class Launcher {
     this.#name = name;
     this.#args = args;
     this.#context = context;
-    const { maxConcurrent, capture, failOn, keepRestorePhase, onUnknown } = args;
-    this.#options = { maxConcurrent, capture, failOn, keepRestorePhase, onUnknown };
+    const { maxConcurrent, capture, failOn, keepRestorePhase, onUnknown, record } = args;
+    this.#options = { maxConcurrent, capture, failOn, keepRestorePhase, onUnknown, record: record !== undefined };
   }
 
   /** Say what is about to be done, once. */
@@ -158,6 +160,10 @@ export class Launcher {
       throw asRunFailure(error);
     }
     this.say(`run       ${runID}: Job ${status.runner.name} created`);
+    if (this.#options.record) {
+      const logs = `kubectl logs -n ${namespace} -l ${runSelector(runID)} --tail=-1`;
+      this.say(`history   ${logs} > history.jsonl`);
+    }
     if (this.#args.noWait) return this.shown(restore, status, []);
     return this.follow();
   }
@@ -183,6 +189,17 @@ export class Launcher {
   }
 
   async #runHere(restore: Restore, payload: Payload): Promise<CommandResult> {
+    const { record } = this.#args;
+    if (!record) return this.#runRecorded(restore, payload, undefined);
+    const history = createHistoryFile(record, this.#context.cwd, (message) => this.say(`warning: ${message}`));
+    try {
+      return await this.#runRecorded(restore, payload, (line) => history.write(line));
+    } finally {
+      history.close();
+    }
+  }
+
+  async #runRecorded(restore: Restore, payload: Payload, record: RunObserver['record']): Promise<CommandResult> {
     const { client, namespace } = this.#session;
     const { clock, signal, secondSignal, stderr, env } = this.#context;
     const runner = { kind: 'local', name: `${userInfo().username}@${hostname()} (process ${process.pid})` } as const;
@@ -205,6 +222,7 @@ export class Launcher {
         for (const row of rows) if (row.state !== 'Waiting' && !isAskedFor(row)) progress.event(eventLine(row));
       },
       warn: (what, error) => progress.event(`warning: ${what}: ${error.message}`),
+      record,
     });
     let suspended: 'INTERRUPTED' | 'TIMEOUT' = 'INTERRUPTED';
     const stop = () => {

@@ -53,9 +53,13 @@ export async function withCluster<T>(
 export const usage = (message: string, hint?: string): RestoreHooksError =>
   new RestoreHooksError('INVALID_ARGUMENT', message, hint === undefined ? {} : { hint });
 
-/** What only a Job can do. */
-export function requireRunnerFlags({ runner, noWait, dryRun }: RunnerFlags): void {
-  if (runner === 'job') return;
+/** What only a Job can do, and what only a local run. */
+export function requireRunnerFlags({ runner, noWait, dryRun, record }: RunnerFlags): void {
+  if (runner === 'job') {
+    if (!record) return;
+    throw usage('--record=FILE goes with --runner=local', 'a Job writes its history into its log: --record');
+  }
+  if (record === '') throw usage('--record needs a file with --runner=local: --record=FILE');
   if (noWait) throw usage('--no-wait goes with --runner=job', 'a local run ends with this process');
   if (dryRun === undefined) return;
   throw usage('--dry-run goes with --runner=job', 'see what would be run with: kubectl restorehooks plan');
@@ -65,4 +69,5 @@ interface RunnerFlags {
   readonly runner: 'job' | 'local';
   readonly noWait: boolean;
   readonly dryRun: string | undefined;
+  readonly record: string | undefined;
 }

@@ -1,3 +1,4 @@
+import { HISTORY_MESSAGE } from '../shared/core/history.ts';
 import type { RunOptions } from '../shared/core/manifests/job.ts';
 import type { Payload } from '../shared/core/report/payload.ts';
 import type { RunHook } from '../shared/core/report/run-document.ts';
@@ -27,6 +28,7 @@ export const runOptions = (config: RunnerConfig): RunOptions => ({
   failOn: config['fail-on'],
   keepRestorePhase: config['keep-restore-phase'],
   onUnknown: config['on-unknown'],
+  record: config.record,
 });
 
 /** Claim a run and start it, or go on with it; a run that has ended meanwhile is answered with its status. */
@@ -68,6 +70,7 @@ export async function begin(
       for (const row of rows) logRow(log, row);
     },
     warn: (what, error) => log.warn(what, { code: error.code, reason: error.message }),
+    ...(config.record && { record: (line) => log.info(HISTORY_MESSAGE, { ...line }) }),
   });
 }
 

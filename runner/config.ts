@@ -30,6 +30,7 @@ const Config = z.object({
   capture: z.enum(['none', 'tail']).default('tail'),
   'fail-on': z.enum(['fail', 'any']).default('fail'),
   'on-unknown': z.enum(['fail', 'rerun']).default('fail'),
+  record: z.boolean().default(false),
 });
 export type RunnerConfig = z.infer<typeof Config>;
 
@@ -59,6 +60,7 @@ export function runnerConfig(argv: readonly string[], env: Readonly<Record<strin
         capture: { type: 'string' },
         'fail-on': { type: 'string' },
         'on-unknown': { type: 'string' },
+        record: { type: 'boolean' },
       },
     });
   } catch (error) {

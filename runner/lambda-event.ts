@@ -24,6 +24,7 @@ const OPTIONS = [
   'capture',
   'failOn',
   'onUnknown',
+  'record',
 ] as const;
 const Option = z.union([z.string(), z.number(), z.boolean(), z.array(z.string())], 'expected an option of apply');
 

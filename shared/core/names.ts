@@ -29,8 +29,11 @@ export const journalName = (run: string, part: number): string => `${run}-journa
 /** One for a Restore, whatever the run: who works on it. */
 export const leaseName = (restore: string): string => `restorehooks-${shortenName(restore, OBJECT_NAME_LIMIT - 13)}`;
 
+const RUN_ID_LABEL = 'restorehooks.io/run-id';
+/** Of all objects of one run, and of its runners' pods. */
+export const runSelector = (runID: string): string => `${RUN_ID_LABEL}=${runID}`;
 export const runLabels = (restore: string, runID: string): Record<string, string> => ({
   'app.kubernetes.io/name': 'restorehooks',
   'restorehooks.io/restore': shortenName(restore),
-  'restorehooks.io/run-id': runID,
+  [RUN_ID_LABEL]: runID,
 });

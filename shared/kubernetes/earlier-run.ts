@@ -11,7 +11,7 @@ import { hasEnded } from '../core/report/run-status.ts';
 import { sanitizeLine } from '../core/sanitize.ts';
 import type { Clock } from '../ports/ports.ts';
 import type { KubeClient } from './client.ts';
-import { readJournal } from './journal.ts';
+import { readJournal } from './journal-reader.ts';
 import { holderOf } from './lease.ts';
 import { paths } from './paths.ts';
 import { readReportParts, runStatusOf } from './run-store.ts';

@@ -1,27 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import * as z from 'zod';
 import { RestoreHooksError } from '../core/errors.ts';
 import type { EndedHook } from '../core/executor/state.ts';
 import type { HookId } from '../core/hook.ts';
 import type { JournalEnd } from '../core/journal/batch.ts';
-import {
-  checkHead,
-  decodeBatch,
-  emptyEnd,
-  encodeBatch,
-  endText,
-  headText,
-  parseEnd,
-  unreadable,
-} from '../core/journal/batch.ts';
-import type { JournalEntry, JournalHead } from '../core/journal/entry.ts';
-import { Replay } from '../core/journal/replay.ts';
+import { checkHead, emptyEnd, encodeBatch, endText, headText, unreadable } from '../core/journal/batch.ts';
+import type { JournalEntry } from '../core/journal/entry.ts';
 import { restoreOwner } from '../core/manifests/job.ts';
 import { journalName, runLabels, runName } from '../core/names.ts';
-import type { RestoreReference } from '../core/report/plan-document.ts';
 import type { Clock, Intent, Journal } from '../ports/ports.ts';
 import { kubeApiError } from './api-error.ts';
 import type { KubeClient, KubeObject } from './client.ts';
+import type { JournalPlace, Part, ReadJournal } from './journal-reader.ts';
+import { batchKey, getPart, KEY_BYTES, PART_BYTES, pathOf } from './journal-reader.ts';
 import { paths } from './paths.ts';
 
 /*
@@ -33,114 +23,29 @@ import { paths } from './paths.ts';
 
 export type JournalClient = Pick<KubeClient, 'get' | 'create' | 'patch'>;
 
-/** What etcd is given anew with each write, at the most. */
-const PART_BYTES = 64 * 1024;
 const BATCH_BYTES = 32 * 1024;
-const KEY_BYTES = 32;
 /** A start that is durable only by itself is worth no write of its own, until it has lasted. */
 const LAZY_MS = 1_000;
-/** Results, and intents while many hooks run, share their writes: no more than ten a second. */
+/** Results share their writes: no more than ten a second, and fewer while many hooks run. */
 const SHARED_EVERY_MS = 100;
+/**
+ * So do intents while many hooks run, as long as those that wait are a small part of them. Of few each is written at
+ * once: nothing else goes on.
+ */
 const MANY = 8;
+const SHARED_MS_A_HOOK = 5;
+const SHARED_AT_MOST_MS = 500;
+const SMALL_PART = 1 / 6;
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
 /** Fresh after a restart the API server may deny what it allows a second later. */
 const DENIED_AT_MOST = 5;
 const DENIED_PAUSE_MS = 1_000;
-const READ_AT_ONCE = 8;
-
-const Part = z.object({
-  metadata: z.object({ resourceVersion: z.string() }),
-  immutable: z.boolean().nullish(),
-  data: z.record(z.string(), z.string()).nullish(),
-});
-type Part = z.infer<typeof Part>;
-
-const batchKey = (batch: number): string => `b${String(batch).padStart(8, '0')}`;
 
 export interface JournaledHook {
   readonly id: HookId;
   readonly podUID?: string | undefined;
 }
-
-export interface JournalPlace {
-  readonly restore: RestoreReference;
-  readonly head: JournalHead;
-}
-
-/** A journal as it was read. */
-export interface ReadJournal {
-  readonly replay: Replay;
-  readonly end: JournalEnd;
-  /** The part that is written to. */
-  readonly part: number;
-  readonly resourceVersion: string;
-  readonly bytes: number;
-}
-
-const pathOf = ({ restore, head }: JournalPlace, part: number): string =>
-  paths.configMaps(restore.namespace, journalName(runName(restore.name, head.runID), part));
-
-/** Read a run's journal whole; undefined where there is none. Throws where it isn't one, or not whole. */
-export async function readJournal(
-  client: Pick<JournalClient, 'get'>,
-  place: JournalPlace,
-): Promise<ReadJournal | undefined> {
-  const replay = new Replay(place.head);
-  let end = emptyEnd(place.head);
-  for (let from = 0, count = 1; ; from += count, count = READ_AT_ONCE) {
-    const asked = await Promise.all(Array.from({ length: count }, (_, at) => getPart(client, place, from + at)));
-    for (const [at, early] of asked.entries()) {
-      const part = from + at;
-      if (early === undefined && part === 0) return undefined;
-      // Asked for again, as it may have been made since: where its predecessor is full, it is there.
-      const answer = early ?? (await getPart(client, place, part));
-      if (answer === undefined) throw unreadable(`its part ${part} is missing`);
-      end = foldPart(answer, place, part, replay, end);
-      if (answer.immutable) continue;
-      return { replay, end, part, resourceVersion: answer.metadata.resourceVersion, bytes: sizeOf(answer) };
-    }
-  }
-}
-
-async function getPart(
-  client: Pick<JournalClient, 'get'>,
-  place: JournalPlace,
-  part: number,
-): Promise<Part | undefined> {
-  try {
-    const parsed = Part.safeParse(await client.get(pathOf(place, part)));
-    if (parsed.success) return parsed.data;
-    throw unreadable(`its part ${part} is no ConfigMap of ours`);
-  } catch (error) {
-    if (error instanceof RestoreHooksError && error.code === 'NOT_FOUND') return undefined;
-    throw error;
-  }
-}
-
-function foldPart({ data, immutable }: Part, { head }: JournalPlace, part: number, replay: Replay, from: JournalEnd) {
-  const { head: headData, end: endData, ...rest } = data ?? {};
-  checkHead(headData, head, part);
-  const said = parseEnd(endData);
-  const keys = Object.keys(rest).sort();
-  let end = from;
-  for (const key of keys) {
-    if (key !== batchKey(end.batches))
-      throw unreadable(`its part ${part} holds ${key} where batch ${end.batches} is expected`);
-    const decoded = decodeBatch(rest[key] ?? '', end);
-    replay.fold(decoded.entries);
-    end = decoded.end;
-  }
-  // A part that was made before the one before it was full says how far that was then.
-  const isFresh = keys.length === 0 && !immutable && part > 0;
-  if (!isFresh && (said.batches !== end.batches || said.digest !== end.digest)) {
-    throw unreadable(`its part ${part} ends at batch ${end.batches}, not at ${said.batches}`);
-  }
-  return end;
-}
-
-const sizeOf = ({ data }: Part): number =>
-  Object.entries(data ?? {}).reduce((sum, [, value]) => sum + value.length + KEY_BYTES, 0);
 
 function partObject({ restore, head }: JournalPlace, part: number, end: JournalEnd, batches: Record<string, string>) {
   return {
@@ -239,11 +144,14 @@ export class KubernetesJournal implements Journal {
     const { position, inPod } = this.#hook(id, podUID);
     this.#recorded.push(recorded);
     this.#begun.add(position);
-    this.#add({ kind: 'intent', hook: position, attempt, at, ...inPod }, this.#begun.size > MANY ? this.#sharedMs : 0);
+    const canWait = this.#begun.size > MANY && this.#recorded.length < this.#begun.size * SMALL_PART;
+    this.#add({ kind: 'intent', hook: position, attempt, at, ...inPod }, canWait ? this.#sharedMs : 0);
   }
 
   notStarted(hook: HookId): void {
-    this.#add({ kind: 'not-started', hook: this.#hook(hook).position }, LAZY_MS);
+    const { position } = this.#hook(hook);
+    this.#begun.delete(position);
+    this.#add({ kind: 'not-started', hook: position }, LAZY_MS);
   }
 
   started(hook: HookId, at: number): void {
@@ -262,7 +170,8 @@ export class KubernetesJournal implements Journal {
   }
 
   get #sharedMs(): number {
-    return Math.max(0, this.#wroteAt + SHARED_EVERY_MS - this.#clock.now());
+    const everyMs = Math.min(SHARED_AT_MOST_MS, Math.max(SHARED_EVERY_MS, SHARED_MS_A_HOOK * this.#begun.size));
+    return Math.max(0, this.#wroteAt + everyMs - this.#clock.now());
   }
 
   whenDurable(durable: () => void): void {

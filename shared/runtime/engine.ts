@@ -12,10 +12,12 @@ export interface EnginePorts {
   readonly creator: PodCreator;
 }
 
-/** Told after each step; can't influence the run. */
+/** Told of each step; can't influence the run. */
 export interface Observer {
+  /** Before it is made. */
+  stepping?(facts: readonly Fact[], at: number): void;
   /** `touched`: indexes of the pods that may have changed. */
-  stepped?(touched: readonly number[]): void;
+  stepped?(touched: readonly number[], effects: readonly Effect[]): void;
   /** What a command printed, told before its end is. */
   printed?(hook: HookId, output: Output): void;
 }
@@ -42,9 +44,11 @@ export function startEngine(run: RunState, ports: EnginePorts, observer: Observe
     const batch = facts;
     facts = [];
     if (stopped) return;
-    const { effects, touched } = step(run, batch, clock.now());
+    const at = clock.now();
+    observer.stepping?.(batch, at);
+    const { effects, touched } = step(run, batch, at);
     for (const effect of effects) perform(effect);
-    observer.stepped?.(touched);
+    observer.stepped?.(touched, effects);
   }
 
   function perform(effect: Effect): void {

@@ -4,6 +4,8 @@ import type { Resumed } from '../core/executor/resume.ts';
 import { phaseOf } from '../core/executor/run-phase.ts';
 import type { HookState } from '../core/executor/state.ts';
 import { createRun } from '../core/executor/state.ts';
+import type { HistoryLine } from '../core/history.ts';
+import { historyHead, recordedEffects, recordedFacts } from '../core/history.ts';
 import type { HookId, HookOutcome, PlannedHook } from '../core/hook.ts';
 import { ANNOTATION } from '../core/names.ts';
 import { formatInstant } from '../core/report/instant.ts';
@@ -43,6 +45,8 @@ export interface RunObserver {
   changed?(rows: readonly RunHook[]): void;
   /** Something went wrong beside the hooks, and is tried again. */
   warn?(what: string, error: RestoreHooksError): void;
+  /** The run's history, line by line; absent: it isn't recorded. */
+  readonly record?: ((line: HistoryLine) => void) | undefined;
 }
 
 export interface StartedRun {
@@ -76,12 +80,18 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
   const takenAt = clock.now();
   const startedAt = request.status.startedAt === undefined ? takenAt : Date.parse(request.status.startedAt);
   const kept = new Map(request.kept.map((row) => [row.id as HookId, row]));
-  const run = createRun(request.hooks, {
+  const options = {
     startedAt,
     maxConcurrent: request.maxConcurrent,
     ended: new Map([...kept].map(([id, row]) => [id, endedState(row)])),
     resumed: request.resumed,
-  });
+  };
+  const run = createRun(request.hooks, options);
+  const record = (lines: () => Iterable<HistoryLine>): void => {
+    if (observer.record !== undefined) for (const line of lines()) observer.record(line);
+  };
+  record(() => historyHead(request.status, request.hooks, options));
+  let steps = 0;
   const rows = new Rows(run, request.status.attempt, kept);
   let reportParts = request.status.reportParts;
   let stale = true;
@@ -99,7 +109,12 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
 
   const { tell, stop } = startEngine(run, ports, {
     printed: (hook, output) => rows.holdOutput(hook, output),
-    stepped(touched) {
+    stepping(facts, at) {
+      steps += 1;
+      record(() => recordedFacts(steps, at, facts));
+    },
+    stepped(touched, effects) {
+      record(() => recordedEffects(effects));
       noteSeen(touched);
       const changed = rows.update(touched);
       if (changed.length > 0) {

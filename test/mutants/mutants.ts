@@ -291,12 +291,7 @@ export const MUTANTS: readonly Mutant[] = [
     'return ended(hasBegun ? unseen(pod.gone) :',
     'return ended(hasBegun && now < 0 ? unseen(pod.gone) :',
   ),
-  step(
-    '§2',
-    'the UID of a pod that was created is not taken',
-    'change.set(index, { uid, former: change.pod(index).uid });',
-    '',
-  ),
+  step('§2', 'the UID of a pod that was created is not taken', '{ uid, former: ', '{ former: '),
   step(
     '§2',
     'a pod is created although the run was stopped',

@@ -1,4 +1,5 @@
 import { RestoreHooksError } from '../../shared/core/errors.ts';
+import type { HistoryLine } from '../../shared/core/history.ts';
 import type { PlannedExecHook } from '../../shared/core/hook.ts';
 import type { OnUnknown } from '../../shared/core/journal/resume.ts';
 import { ANNOTATION } from '../../shared/core/names.ts';
@@ -111,6 +112,8 @@ export class DurableWorld {
   readonly plan: PlanDocument;
   readonly runners: Runner[] = [];
   payload: Payload;
+  /** What each runner has recorded. */
+  readonly histories: Map<string, HistoryLine[]> | undefined;
   #runID = 'run1';
   #runs = 1;
   #kills = 0;
@@ -118,10 +121,11 @@ export class DurableWorld {
   readonly #mostKills: number;
   readonly #hooks: ReadonlyMap<string, PlannedExecHook>;
 
-  constructor(seed: number, options: { logged?: boolean } = {}) {
+  constructor(seed: number, { recorded = false, ...options }: DurableOptions = {}) {
     const world = new World(seed, options);
     const { random, clock } = world;
     this.world = world;
+    this.histories = recorded ? new Map() : undefined;
     this.random = random;
     this.api = new FakeApi(clock, random);
     this.api.calmAt = CALM_AFTER_MS;
@@ -289,10 +293,17 @@ export class DurableWorld {
         store: kubernetesRunStore(runner.client, payload.plan.restore, status, number, payload.plan.selector),
         ...execOnly,
       },
+      { record: this.histories && ((line) => this.#recorded(runner, line)) },
     );
     runner.started = run;
     const { status: last } = await run.done.finally(() => lease.release());
     return hasEnded(last) ? `the run has ended: ${last.phase}` : 'suspended';
+  }
+
+  #recorded({ id }: Runner, line: HistoryLine): void {
+    const lines = this.histories?.get(id) ?? [];
+    this.histories?.set(id, lines);
+    lines.push(line);
   }
 
   /** What the Job's controller does, or a person where the Job has given up. */
@@ -361,9 +372,14 @@ export class DurableWorld {
   }
 }
 
+interface DurableOptions {
+  readonly logged?: boolean;
+  readonly recorded?: boolean;
+}
+
 export async function playDurable(
   seed: number,
-  options: { logged?: boolean } = {},
+  options: DurableOptions = {},
 ): Promise<{ readonly broken: string | undefined; readonly log: readonly string[]; readonly world: DurableWorld }> {
   const world = new DurableWorld(seed, options);
   try {

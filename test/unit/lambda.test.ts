@@ -25,11 +25,18 @@ describe('the event', () => {
   });
 
   it("takes apply's options, with a list, a number or true", () => {
-    const options = { only: ['a', 'b'], maxConcurrent: 3, rerun: true, force: false, podNamespace: ['x'] };
+    const options = {
+      only: ['a', 'b'],
+      maxConcurrent: 3,
+      rerun: true,
+      force: false,
+      podNamespace: ['x'],
+      record: true,
+    };
     const { config } = lambdaCall({ restore: 'r', cluster: CLUSTER, ...options }, ENV);
     assert.deepEqual(
-      [config.only, config['max-concurrent'], config.rerun, config.force, config['pod-namespace']],
-      [['a', 'b'], 3, true, false, ['x']],
+      [config.only, config['max-concurrent'], config.rerun, config.force, config['pod-namespace'], config.record],
+      [['a', 'b'], 3, true, false, ['x'], true],
     );
   });
 

@@ -72,15 +72,15 @@ export function decodeBatch(text: string, end: JournalEnd): { entries: JournalEn
 
 /** Refuse the journal of another run, plan or version. */
 export function checkHead(text: string | undefined, expected: JournalHead, part: number): void {
-  const { run, plan, hooks, part: found } = parse(Head, text ?? '', 'its head');
+  const { run, plan, hooks, part: found } = parse(Head, text ?? '', `the head of its part ${part}`);
   if (run !== expected.runID || plan !== expected.planDigest || hooks !== expected.hooks) {
-    throw unreadable(`it belongs to another plan or run (${run})`);
+    throw unreadable(`its part ${part} belongs to another plan or run (${run})`);
   }
   if (found !== part) throw unreadable(`its part ${part} says that it is part ${found}`);
 }
 
-export function parseEnd(text: string | undefined): JournalEnd {
-  const { n, p } = parse(End, text ?? '', 'its end');
+export function parseEnd(text: string | undefined, part: number): JournalEnd {
+  const { n, p } = parse(End, text ?? '', `the end of its part ${part}`);
   return { batches: n, digest: p };
 }
 

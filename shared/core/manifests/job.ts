@@ -11,6 +11,8 @@ export interface RunOptions {
   readonly keepRestorePhase: boolean;
   /** What becomes of hooks that were running when a runner died. */
   readonly onUnknown: OnUnknown;
+  /** Write the run's history into the runner's log. */
+  readonly record: boolean;
 }
 
 export interface RunnerJob {
@@ -147,6 +149,7 @@ function runnerArgs(
     `--fail-on=${options.failOn}`,
     ...(options.keepRestorePhase ? ['--keep-restore-phase'] : []),
     ...(options.onUnknown === 'fail' ? [] : [`--on-unknown=${options.onUnknown}`]),
+    ...(options.record ? ['--record'] : []),
   ];
 }
 

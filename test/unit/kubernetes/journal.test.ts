@@ -4,8 +4,10 @@ import fc from 'fast-check';
 import { RestoreHooksError } from '../../../shared/core/errors.ts';
 import type { HookId } from '../../../shared/core/hook.ts';
 import { resume } from '../../../shared/core/journal/resume.ts';
-import type { JournalClient, JournalPlace } from '../../../shared/kubernetes/journal.ts';
-import { KubernetesJournal, readJournal } from '../../../shared/kubernetes/journal.ts';
+import type { JournalClient } from '../../../shared/kubernetes/journal.ts';
+import { KubernetesJournal } from '../../../shared/kubernetes/journal.ts';
+import type { JournalPlace } from '../../../shared/kubernetes/journal-reader.ts';
+import { readJournal } from '../../../shared/kubernetes/journal-reader.ts';
 import { FakeApi } from '../../sim/fake-api.ts';
 import { Random } from '../../sim/random.ts';
 import { VirtualClock } from '../../sim/virtual-clock.ts';
@@ -96,6 +98,36 @@ describe('a journal in ConfigMaps', () => {
     assert.equal(read?.replay.hooks.size, 1_000);
     assert.ok([...(read?.replay.hooks.values() ?? [])].every(({ phase }) => phase === 'ended'));
     assert.ok(journal.writes / 1_000 <= 0.1, `${journal.writes} writes`);
+  });
+
+  test('holds up a start only while many hooks run, for half a second at the most, and not where many wait', async () => {
+    for (const [running, starting, waitsMs] of [
+      [0, 1, 0],
+      [6, 1, 0],
+      [18, 1, 100],
+      [63, 1, 325],
+      [63, 20, 0],
+      [1_000, 1, 500],
+    ] as const) {
+      const { clock, take } = bench(2_000);
+      const journal = await take();
+      for (let index = 0; index < running; index += 1) journal.intent(id(index), intent(0), () => undefined);
+      // The clock stands at what happened last.
+      clock.setTimer(5_000, () => undefined);
+      await clock.runUntilWithPromises(clock.now() + 5_000);
+      const wroteAt = clock.now();
+      journal.intent(id(1_000), intent(wroteAt), () => undefined);
+      await clock.runUntilWithPromises(wroteAt + 10);
+      let recordedAt = Number.NaN;
+      for (let index = 1; index <= starting; index += 1) {
+        journal.intent(id(1_000 + index), intent(wroteAt), () => {
+          recordedAt = clock.now();
+        });
+      }
+      await clock.runUntilWithPromises(wroteAt + 5_000);
+      const what = `${running} run, ${starting} more: durable after ${recordedAt - wroteAt} ms`;
+      assert.ok(Math.abs(recordedAt - wroteAt - Math.max(waitsMs, 10) - 10) <= 10, what);
+    }
   });
 
   test('goes on in another object long before one is too large, and is read again within 3 s for 10,000 hooks', async () => {

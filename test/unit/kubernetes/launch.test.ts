@@ -44,7 +44,14 @@ const job = {
   image: 'example.com/runner:1',
   imagePullSecrets: ['pull'],
   serviceAccount: 'restorehooks',
-  options: { maxConcurrent: 64, capture: 'tail', failOn: 'fail', keepRestorePhase: false, onUnknown: 'fail' },
+  options: {
+    maxConcurrent: 64,
+    capture: 'tail',
+    failOn: 'fail',
+    keepRestorePhase: false,
+    onUnknown: 'fail',
+    record: false,
+  },
 } as const;
 
 interface Manifest {

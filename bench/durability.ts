@@ -1,0 +1,267 @@
+import { randomUUID } from 'node:crypto';
+import process from 'node:process';
+import { runOptions } from '../runner/begin.ts';
+import { runnerConfig } from '../runner/config.ts';
+import { ownPlan } from '../runner/own-plan.ts';
+import { createRun } from '../shared/core/executor/state.ts';
+import type { HookId, HookOutcome, PlannedExecHook } from '../shared/core/hook.ts';
+import { planDocument } from '../shared/core/report/make-plan-document.ts';
+import type { Payload } from '../shared/core/report/payload.ts';
+import type { RunStatus } from '../shared/core/report/run-status.ts';
+import { claimRun, newRunID, newStatus, versionOf } from '../shared/kubernetes/claim.ts';
+import { KubernetesJournal } from '../shared/kubernetes/journal.ts';
+import type { HeldLease } from '../shared/kubernetes/lease.ts';
+import { getRestore } from '../shared/kubernetes/restores.ts';
+import { writeStatus } from '../shared/kubernetes/run-store.ts';
+import { startEngine } from '../shared/runtime/engine.ts';
+import { systemClock } from '../shared/system/clock.ts';
+import { carryOut } from '../shared/wiring/carry-out.ts';
+import type { TakenRun } from '../shared/wiring/take-run.ts';
+import { journalPlace, takeRun } from '../shared/wiring/take-run.ts';
+import { crowd, inGroups } from '../test/e2e/crowd.ts';
+import type { Scene, Suite } from '../test/e2e/harness.ts';
+import { isReal, startSuite } from '../test/e2e/harness.ts';
+import { execOnly } from '../test/sim/exec-only.ts';
+import { firmHold, forgetfulJournal } from '../test/sim/forgetful-journal.ts';
+import type { Row } from './row.ts';
+import { median, row } from './row.ts';
+
+/** What it costs that nothing is lost: on a real cluster where there is one, else on the embedded server. */
+export async function durabilityRows(): Promise<Row[]> {
+  const e2e = await startSuite();
+  const server = isReal ? 'real API server and etcd' : 'embedded API server';
+  try {
+    return [
+      row({
+        name: 'journal writes per hook',
+        ours: await writesPerHook(e2e),
+        reference: 0.1,
+        unit: 'writes',
+        limit: 1,
+        source: `the limit itself; 1,000 hooks of 1 ms, 64 at once, ${server}`,
+      }),
+      row({
+        name: 'resume of 10,000 hooks',
+        ours: await resumeSeconds(e2e),
+        reference: 3,
+        unit: 's',
+        limit: 1,
+        source: `the limit itself; from taking the run to the first choice of a hook, ${server}`,
+      }),
+      await overheadRow(e2e, server),
+    ];
+  } finally {
+    await e2e.close();
+  }
+}
+
+const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+const runner = { kind: 'local', name: 'bench' } as const;
+
+/** A run that is written down, and nobody's yet. */
+async function writtenRun({ cluster: { client }, velero }: Suite, { name }: Scene, payload: Payload) {
+  const runID = newRunID();
+  const restore = await getRestore(client, velero, name);
+  const options = runOptions(runnerConfig([name, `--namespace=${velero}`], {}));
+  const planned = { document: payload.plan };
+  const status = newStatus(restore, { runID, planned, runner, options, now: systemClock.now() });
+  await writeStatus(client, versionOf(restore, velero), status);
+  const take = { runID, payload, claimant: { name: 'bench', id: randomUUID() }, onUnknown: 'fail' } as const;
+  return { status, options, take: { ...take, unwritten: () => status } };
+}
+
+/* ---- a run with a journal and a Lease against one without ---- */
+
+const PODS = 200;
+const PAIRS = 5;
+
+async function overheadRow(e2e: Suite, server: string): Promise<Row> {
+  const { scene } = await crowd(e2e, 'durable', PODS);
+  const ours: number[] = [];
+  const reference: number[] = [];
+  await oneRun(e2e, scene, true);
+  for (let pair = 0; pair < PAIRS; pair += 1) {
+    // Each goes first every other time.
+    for (const isDurable of pair % 2 === 0 ? [true, false] : [false, true]) {
+      (isDurable ? ours : reference).push(await oneRun(e2e, scene, isDurable));
+    }
+  }
+  return row({
+    name: `${PODS} pods with 2 hooks each`,
+    ours: median(ours),
+    reference: median(reference),
+    unit: 's',
+    limit: 1.05,
+    source: `the same without journal and Lease; ${PAIRS} runs each, in turns, ${server}`,
+  });
+}
+
+async function oneRun(e2e: Suite, scene: Scene, isDurable: boolean): Promise<number> {
+  const { client } = e2e.cluster;
+  const { velero: namespace } = e2e;
+  const config = runnerConfig([scene.name, `--namespace=${namespace}`, '--again'], {});
+  const payload = await ownPlan(client, config, undefined, silent);
+  if (!('plan' in payload)) throw new Error('there is nothing to run');
+  const { take, options } = await writtenRun(e2e, scene, payload);
+  const from = performance.now();
+  const taken = isDurable
+    ? await takeRun(client, systemClock, take)
+    : await forgetful(e2e, scene, take.runID, payload, take.unwritten);
+  if ('ended' in taken) throw new Error('the run has ended already');
+  const { status } = await carryOut(client, systemClock, taken, options, {}).done;
+  const seconds = (performance.now() - from) / 1000;
+  if (status.counts.succeeded !== 2 * PODS) throw new Error(`the run of the benchmark: ${JSON.stringify(status)}`);
+  process.stderr.write(`  ${isDurable ? 'durable' : 'forgetful'} ${seconds.toFixed(2)} s\n`);
+  return seconds;
+}
+
+async function forgetful(
+  { cluster: { client }, velero: namespace }: Suite,
+  { name }: Scene,
+  runID: string,
+  payload: Payload,
+  unwritten: () => RunStatus,
+): Promise<TakenRun> {
+  const { restore, status } = await claimRun(client, { namespace, name, runID }, 'bench', unwritten);
+  const nothing = { onLost: () => undefined, release: async () => undefined };
+  const lease = { ...nothing, whenHeld: (held: () => void) => held() } as unknown as HeldLease;
+  const journal = { ...forgetfulJournal, ...firmHold, abandon: () => undefined } as unknown as KubernetesJournal;
+  const resumed = { ended: new Map(), attempts: new Map(), lost: new Map(), waitingSince: new Map(), wasTaken: false };
+  return { restore, status, payload, lease, journal, runner: 1, resumed };
+}
+
+/* ---- how long it takes to go on ---- */
+
+const POD_COUNT = 1_000;
+const HOOKS_A_POD = 10;
+/** Of the last pods' hooks: running when the runner died, and pending. */
+const RUNNING = 20;
+const PENDING = 200;
+const UP = 'up-0';
+const SUCCEEDED: HookOutcome = { state: 'Succeeded', exitCode: 0 };
+
+async function resumeSeconds(e2e: Suite): Promise<number> {
+  const { client } = e2e.cluster;
+  const scene = await e2e.scene('resume');
+  await scene.restore({ hooks: [] });
+  const uids = new Map<string, string>();
+  // Pods that nothing schedules: they only have to be listed. The last is up, and has hooks to run.
+  const names = Array.from({ length: POD_COUNT - 1 }, (_, index) => `gated-${index}`);
+  await inGroups(names, 20, async (pod) => {
+    const spec = { schedulingGates: [{ name: 'restorehooks.io/bench' }] };
+    uids.set(pod, (await scene.pod(pod, { spec, wait: false })).metadata.uid);
+  });
+  uids.set(UP, (await scene.pod(UP)).metadata.uid);
+  const hooks = [...uids].flatMap(([pod, podUID]) =>
+    Array.from({ length: HOOKS_A_POD }, (_, index) => hookOf(scene.namespace, pod, podUID, index)),
+  );
+  const { metadata } = await scene.current();
+  const restore = { namespace: e2e.velero, name: scene.name, uid: metadata.uid };
+  const selector = { labelSelector: `velero.io/restore-name=${scene.name}`, namespaces: [scene.namespace] };
+  const plan = planDocument({ restore, selector, hooks, skipped: [], notices: [] });
+  const payload: Payload = { version: 1, plan, kept: [], pods: [] };
+  const { take, options } = await writtenRun(e2e, scene, payload);
+  const batches = await journaled(e2e, payload, take.runID, hooks);
+  const from = performance.now();
+  const taken = await takeRun(client, systemClock, take);
+  if ('ended' in taken) throw new Error('the run has ended already');
+  const taking = performance.now() - from;
+  if (taken.resumed.ended.size !== hooks.length - PENDING) throw new Error(`${taken.resumed.ended.size} have ended`);
+  const seconds = await new Promise<number>((resolve, reject) => {
+    const { journal } = taken;
+    const intent = journal.intent.bind(journal);
+    journal.intent = (...first) => {
+      resolve((performance.now() - from) / 1000);
+      journal.intent = intent;
+      intent(...first);
+      started.suspend();
+    };
+    const started = carryOut(client, systemClock, taken, options, {});
+    started.done.catch(reject);
+  });
+  process.stderr.write(`  ${batches} writes read, and the run taken, in ${taking.toFixed(0)} ms\n`);
+  return seconds;
+}
+
+const hookOf = (namespace: string, pod: string, podUID: string, index: number): PlannedExecHook => ({
+  id: `${namespace}/${pod}/main/bench/${index}` as HookId,
+  kind: 'exec',
+  namespace,
+  pod,
+  podUID,
+  container: 'main',
+  source: 'spec',
+  origin: 'velero',
+  name: 'bench',
+  index,
+  command: ['true'],
+  onError: 'Continue',
+  execTimeoutMs: 1_000,
+  execTimeoutFrom: 'default',
+  waitTimeoutMs: null,
+  waitTimeoutFrom: 'default',
+  waitForReady: false,
+});
+
+/** The journal of a runner that died, as it comes to be: 64 hooks at once. Answers how many writes it took. */
+async function journaled(
+  { cluster: { client } }: Suite,
+  payload: Payload,
+  runID: string,
+  hooks: readonly PlannedExecHook[],
+): Promise<number> {
+  const planned = payload.plan.hooks.map(({ id, podUID }) => ({ id: id as HookId, podUID }));
+  const journal = await KubernetesJournal.take(client, systemClock, journalPlace(payload, runID), planned, undefined);
+  const begun = hooks.length - PENDING;
+  for (let from = 0; from < begun; from += 64) {
+    const some = hooks.slice(from, Math.min(from + 64, begun));
+    const at = systemClock.now();
+    for (const { id, podUID } of some) journal.intent(id, { attempt: 1, at, podUID }, () => undefined);
+    for (const { id } of some) {
+      journal.started(id, at);
+      if (hooks.findIndex((hook) => hook.id === id) >= begun - RUNNING) continue;
+      journal.result(id, { phase: 'Ended', outcome: SUCCEEDED, startedAt: at, endedAt: at + 5 });
+    }
+    await new Promise<void>((resolve) => journal.whenDurable(resolve));
+  }
+  return journal.writes;
+}
+
+/* ---- how often it is written ---- */
+
+async function writesPerHook(e2e: Suite): Promise<number> {
+  const count = 1_000;
+  const scene = await e2e.scene('writes');
+  await scene.restore({ hooks: [] });
+  const hooks = Array.from({ length: count }, (_, index) => hookOf('ns', `web-${index}`, 'uid', 0));
+  const { metadata } = await scene.current();
+  const restore = { namespace: e2e.velero, name: scene.name, uid: metadata.uid };
+  const plan = planDocument({ restore, selector: { labelSelector: 'x' }, hooks, skipped: [], notices: [] });
+  const payload: Payload = { version: 1, plan, kept: [], pods: [] };
+  const place = journalPlace(payload, newRunID());
+  const journal = await KubernetesJournal.take(e2e.cluster.client, systemClock, place, hooks, undefined);
+  const run = createRun(hooks, { startedAt: systemClock.now(), maxConcurrent: 64 });
+  await new Promise<void>((resolve) => {
+    const { tell } = startEngine(
+      run,
+      {
+        clock: systemClock,
+        journal,
+        ...execOnly,
+        exec: {
+          start(_, { started, ended }) {
+            started();
+            return systemClock.setTimer(1, () => ended({ kind: 'exited', exitCode: 0 }, {}));
+          },
+        },
+      },
+      { stepped: () => run.finishedAt !== undefined && journal.whenDurable(resolve) },
+    );
+    for (const { key } of run.pods) {
+      const containers = { main: { running: true, ready: true } };
+      tell({ type: 'podObserved', pod: { key, uid: 'uid', phase: 'Running', containers } });
+    }
+  });
+  if (run.counts.succeeded !== count) throw new Error(`${run.counts.succeeded} hooks succeeded`);
+  return journal.writes / count;
+}

@@ -1,0 +1,319 @@
+import { isDeepStrictEqual } from 'node:util';
+import * as z from 'zod';
+import type { Effect, Fact } from '../../shared/core/executor/protocol.ts';
+import type { RunPhase } from '../../shared/core/executor/run-phase.ts';
+import { phaseOf } from '../../shared/core/executor/run-phase.ts';
+import type { EndedHook, RunState } from '../../shared/core/executor/state.ts';
+import { createRun } from '../../shared/core/executor/state.ts';
+import { step } from '../../shared/core/executor/step.ts';
+import { HISTORY_MESSAGE, HISTORY_VERSION, recordedEffects } from '../../shared/core/history.ts';
+import type { HookId, PlannedHook, PodKey } from '../../shared/core/hook.ts';
+
+/* ---- as it is written ---- */
+
+const id = z.string().transform((text) => text as HookId);
+const key = z.string().transform((text) => text as PodKey);
+const count = z.int().min(0);
+const time = z.number();
+
+const Head = z.strictObject({
+  history: z.literal(HISTORY_VERSION),
+  version: z.string(),
+  runID: z.string(),
+  digest: z.string(),
+  startedAt: time,
+  maxConcurrent: z.int().min(1),
+  wasTaken: z.boolean().default(false),
+  hooks: count,
+});
+
+const hook = {
+  id,
+  namespace: z.string(),
+  pod: z.string(),
+  podUID: z.string().optional(),
+  container: z.string(),
+  waitTimeoutMs: time.nullable(),
+  never: z.enum(['no-such-container', 'empty-command', 'not-injected']).optional(),
+};
+/** What is not recorded, as nothing is decided by it. */
+const notRecorded = {
+  source: 'spec',
+  origin: 'restorehooks',
+  name: '',
+  index: 0,
+  command: [],
+  waitTimeoutFrom: 'default',
+} as const;
+const Hook = z.discriminatedUnion('kind', [
+  z
+    .strictObject({
+      ...hook,
+      kind: z.literal('exec'),
+      onError: z.enum(['Continue', 'Fail']),
+      execTimeoutMs: time.nullable(),
+      waitForReady: z.boolean(),
+    })
+    .transform((read): PlannedHook => ({ ...notRecorded, execTimeoutFrom: 'default', ...read })),
+  z
+    .strictObject({
+      ...hook,
+      kind: z.literal('init'),
+      injection: z.enum(['found', 'create', 'recreate']).optional(),
+    })
+    .transform((read): PlannedHook => ({ ...notRecorded, image: '', ...read })),
+]);
+
+const Result = z.custom<EndedHook>(
+  (value) =>
+    z
+      .strictObject({
+        phase: z.literal('Ended'),
+        outcome: z.strictObject({
+          state: z.enum(['Succeeded', 'Failed', 'TimedOut', 'NotExecuted', 'Unknown']),
+          reason: z.string().optional(),
+          exitCode: z.int().optional(),
+          unproven: z.literal(true).optional(),
+        }),
+        startedAt: time.optional(),
+        endedAt: time,
+        podUID: z.string().optional(),
+      })
+      .safeParse(value).success,
+  'expected how a hook ended',
+);
+
+const Pod = z.strictObject({
+  key,
+  uid: z.string(),
+  phase: z.enum(['Pending', 'Running', 'Succeeded', 'Failed', 'Unknown']),
+  isGoing: z.literal(true).exactOptional(),
+  containers: z.record(z.string(), z.strictObject({ running: z.boolean(), ready: z.boolean() })),
+  initContainers: z
+    .record(
+      z.string(),
+      z.strictObject({
+        phase: z.enum(['waiting', 'running', 'terminated']),
+        isOver: z.boolean(),
+        isSidecar: z.boolean(),
+        startedAt: time.exactOptional(),
+        finishedAt: time.exactOptional(),
+        exitCode: z.int().exactOptional(),
+        restarts: count,
+      }),
+    )
+    .exactOptional(),
+});
+
+const Answer = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('exited'), exitCode: z.int(), unproven: z.literal(true).exactOptional() }),
+  z.strictObject({ kind: z.literal('notStarted'), why: z.string(), retryAfterMs: time.exactOptional() }),
+  z.strictObject({ kind: z.enum(['podDeleted', 'noSuchContainer']) }),
+  z.strictObject({ kind: z.enum(['error', 'forbidden', 'connectionLost']), message: z.string() }),
+]);
+
+const RecordedFact: z.ZodType<Fact> = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('podObserved'), pod: Pod }),
+  z.strictObject({ type: z.literal('podDeleted'), key, uid: z.string() }),
+  z.strictObject({ type: z.literal('podsListed') }),
+  z.strictObject({ type: z.enum(['intentRecorded', 'execStarted', 'logRead']), hook: id }),
+  z.strictObject({ type: z.literal('execEnded'), hook: id, outcome: Answer }),
+  z.strictObject({ type: z.literal('podCreated'), key, uid: z.string() }),
+  z.strictObject({
+    type: z.literal('podNotCreated'),
+    key,
+    message: z.string(),
+    left: z.enum(['as-before', 'another', 'missing']),
+  }),
+  z.strictObject({ type: z.literal('timerFired'), key }),
+  z.strictObject({ type: z.enum(['cancelRequested', 'suspendRequested', 'dropRequested']) }),
+  z.strictObject({
+    type: z.literal('runFailed'),
+    failure: z.strictObject({ code: z.enum(['forbidden', 'restore-deleted', 'error']), message: z.string() }),
+  }),
+]) as z.ZodType<Fact>;
+
+const Line = z.union([
+  Head,
+  z.strictObject({
+    hook: Hook,
+    kept: Result.optional(),
+    ended: Result.optional(),
+    attempts: count.optional(),
+    lost: time.optional(),
+  }),
+  z.strictObject({ pod: count, waitingSince: time }),
+  z.strictObject({ step: count, at: time, facts: count }),
+  z.strictObject({ fact: RecordedFact }),
+  z.strictObject({ effects: count }),
+  // Only compared: what today's code makes of the facts may be of another kind.
+  z.strictObject({ effect: z.looseObject({ type: z.string() }) }),
+]);
+type Line = z.infer<typeof Line>;
+
+/* ---- as it is played ---- */
+
+export interface History {
+  readonly head: z.infer<typeof Head>;
+  readonly hooks: readonly Extract<Line, { hook: unknown }>[];
+  readonly waitingSince: ReadonlyMap<number, number>;
+  readonly steps: readonly Step[];
+}
+
+interface Step {
+  readonly step: number;
+  readonly at: number;
+  readonly facts: readonly Fact[];
+  /** undefined: the recording ends before them. */
+  readonly effects: readonly object[] | undefined;
+}
+
+/** A recording that can't be read: one line, with what and where. */
+export class HistoryError extends Error {
+  override readonly name = 'HistoryError';
+}
+
+/**
+ * The histories of a file: one for each runner of a run. The file may be a runner's log, in which other lines stand
+ * between theirs. Of each the end may be missing, and nothing else.
+ */
+export function parseHistories(text: string): History[] {
+  const lines = [...recordedLines(text)];
+  const histories: History[] = [];
+  for (let from = 0; from < lines.length; ) {
+    const next = lines.findIndex(({ line }, at) => at > from && 'history' in line);
+    const to = next < 0 ? lines.length : next;
+    histories.push(parseHistory(lines.slice(from, to)));
+    from = to;
+  }
+  if (histories.length === 0) throw new HistoryError('there is no history in it: was the run recorded (--record)?');
+  return histories;
+}
+
+interface Numbered {
+  readonly number: number;
+  readonly line: Line;
+}
+
+function* recordedLines(text: string): Generator<Numbered> {
+  const texts = text.split('\n');
+  for (const [at, one] of texts.entries()) {
+    const isLast = at === texts.length - 1;
+    if (isLast && one === '') return;
+    const wrong = (why: string) => new HistoryError(`line ${at + 1}: ${why}`);
+    let value: Record<string, unknown>;
+    try {
+      value = JSON.parse(one);
+    } catch {
+      // A runner that died may have left half a line.
+      if (isLast) return;
+      throw wrong('expected JSON, as --record writes it');
+    }
+    if (value === null || typeof value !== 'object') throw wrong('expected an object, as --record writes it');
+    const { level, time: _, msg, ...own } = value;
+    if (level !== undefined && msg !== HISTORY_MESSAGE) continue;
+    const { history } = own;
+    if (history !== undefined && history !== HISTORY_VERSION) {
+      throw wrong(`a history of version ${JSON.stringify(history)}; this reads version ${HISTORY_VERSION}`);
+    }
+    const parsed = Line.safeParse(own);
+    if (!parsed.success) throw wrong(`it is none of version ${HISTORY_VERSION}: ${one.slice(0, 80)}`);
+    yield { number: at + 1, line: parsed.data };
+  }
+}
+
+function parseHistory(lines: readonly Numbered[]): History {
+  let at = 0;
+  const wrong = (expected: string): HistoryError => {
+    const { number, line } = lines[at] ?? { number: 0, line: {} };
+    return new HistoryError(`line ${number}: expected ${expected}, found ${Object.keys(line)[0]}`);
+  };
+  /** The next `count` lines of one kind; undefined where the recording ends among them. */
+  function take<Name extends string>(count: number, name: Name): Extract<Line, Record<Name, unknown>>[] | undefined {
+    const taken: Extract<Line, Record<Name, unknown>>[] = [];
+    for (; taken.length < count; at += 1) {
+      const line = lines[at]?.line;
+      if (line === undefined) return undefined;
+      if (!(name in line)) throw wrong(name);
+      taken.push(line as Extract<Line, Record<Name, unknown>>);
+    }
+    return taken;
+  }
+  const head = lines[0]?.line;
+  if (head === undefined || !('history' in head))
+    throw wrong('the head of a history (its beginning may have been cut)');
+  at = 1;
+  const hooks = take(head.hooks, 'hook');
+  if (hooks === undefined)
+    throw new HistoryError(`line ${lines.at(-1)?.number}: it ends before its ${head.hooks} hooks`);
+  const waitingSince = new Map<number, number>();
+  for (let line = lines[at]?.line; line !== undefined && 'pod' in line; line = lines[at]?.line) {
+    waitingSince.set(line.pod, line.waitingSince);
+    at += 1;
+  }
+  const steps: Step[] = [];
+  for (;;) {
+    const [first] = take(1, 'step') ?? [];
+    if (first === undefined) break;
+    if (first.step !== steps.length + 1) {
+      at -= 1;
+      throw wrong(`step ${steps.length + 1}`);
+    }
+    const facts = take(first.facts, 'fact');
+    if (facts === undefined) break;
+    const [announced] = take(1, 'effects') ?? [];
+    const effects = announced && take(announced.effects, 'effect');
+    steps.push({
+      step: first.step,
+      at: first.at,
+      facts: facts.map(({ fact }) => fact),
+      effects: effects?.map(({ effect }) => effect),
+    });
+  }
+  return { head, hooks, waitingSince, steps };
+}
+
+export interface Replayed {
+  readonly phase: RunPhase;
+  readonly counts: RunState['counts'];
+  readonly steps: number;
+  /** The first step that is not made as it was then. */
+  readonly differs?: { readonly step: number; readonly then: readonly object[]; readonly now: readonly object[] };
+}
+
+/** Make each step again, at its time. */
+export function replay({ head, hooks, waitingSince, steps }: History): Replayed {
+  const known = <T>(of: (line: History['hooks'][number]) => T | undefined): Map<HookId, T> =>
+    new Map(
+      hooks.flatMap((line) => {
+        const value = of(line);
+        return value === undefined ? [] : [[line.hook.id, value]];
+      }),
+    );
+  const run = createRun(
+    hooks.map((line) => line.hook),
+    {
+      startedAt: head.startedAt,
+      maxConcurrent: head.maxConcurrent,
+      ended: known(({ kept }) => kept),
+      resumed: {
+        ended: known(({ ended }) => ended),
+        attempts: known(({ attempts }) => attempts),
+        lost: known(({ lost }) => lost),
+        waitingSince,
+        wasTaken: head.wasTaken,
+      },
+    },
+  );
+  let made = 0;
+  for (const { step: number, at, facts, effects: then } of steps) {
+    const now = asRecorded(step(run, facts, at).effects);
+    made += 1;
+    if (then === undefined || isDeepStrictEqual(now, then)) continue;
+    return { phase: phaseOf(run), counts: run.counts, steps: made, differs: { step: number, then, now } };
+  }
+  return { phase: phaseOf(run), counts: run.counts, steps: made };
+}
+
+const asRecorded = (effects: readonly Effect[]): object[] =>
+  [...recordedEffects(effects)].flatMap((line) => ('effect' in line ? [JSON.parse(JSON.stringify(line.effect))] : []));
