@@ -231,12 +231,7 @@ describe('through faults', { concurrency: true }, () => {
       }));
 
     // What the next hook needs is missed when it is its turn; what only time tells must be noticed before.
-    for (const [resource, denials] of [
-      ['pods/exec', 0],
-      ['configmaps', 0],
-      ['leases', 0],
-      ['restores', 9],
-    ] as const) {
+    for (const resource of ['pods/exec', 'configmaps', 'leases'] as const) {
       it(`to ${resource}: the run fails and says so, and the next hook is never started`, async () => {
         const scene = await sceneWith(
           `no-${resource.replace('/', '-')}`,
@@ -249,9 +244,7 @@ describe('through faults', { concurrency: true }, () => {
         await begun(scene, 'web-0');
         await scene.runStatus(({ counts }) => counts.running === 1);
         await cluster.patch('clusterRoles', undefined, name, { rules: rules(resource) });
-        const told = () => run.output().stderr.match(/ is forbidden/g)?.length ?? 0;
         if (resource === 'leases') await waitFor('the Lease to be lost', async () => await isFailed(scene));
-        await waitFor('denials', () => told() >= denials);
         await scene.open('web-0');
         const ran = await run.done;
         assert.equal(ran.code, 5, `${ran.stdout}\n${ran.stderr}`);
@@ -314,10 +307,10 @@ describe('an API server that refuses, breaks or loses requests', {
         const isWrite = ['create', 'patch'].includes(verb) && ['configmaps', 'leases', 'secrets'].includes(kind);
         const isExec = kind === 'pods/exec';
         if (!isOurs || !(isWrite || isExec)) return undefined;
-        // Each kind of request has trouble three times out of four, and in the end none.
+        // Each kind of request has trouble at first, execs for longer, and then none.
         const times = (struck.get(kind) ?? 0) + 1;
         struck.set(kind, times);
-        if (times > 8 || times % 4 === 0) return undefined;
+        if (times > (isExec ? 6 : 2)) return undefined;
         kinds.add(kind);
         turn += 1;
         return fates[turn % fates.length];

@@ -11,7 +11,7 @@ import { startEmbeddedCluster } from './server.ts';
 /** The line between before and after the start, at every byte of an exec, and of the answers in its place. */
 
 /** For what only waiting tells. A slow machine comes to the same end by it. */
-const AWAITING_ANSWER: Partial<ExecTiming> = { connectMs: 150, answerMs: 150 };
+const AWAITING_ANSWER: Partial<ExecTiming> = { answerMs: 150 };
 const AWAITING_END: Partial<ExecTiming> = { pingMs: 50 };
 const WIDTH = 128;
 
