@@ -24,7 +24,7 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '4' },
     boundaries: { type: 'string', default: 'once' },
     parts: { type: 'string', default: '1' },
-    'at-once': { type: 'string', default: '6' },
+    'at-once': { type: 'string', default: '8' },
     patience: { type: 'string', default: '600' },
     /** Only these, by number. */
     only: { type: 'string', multiple: true },
