@@ -9,7 +9,7 @@ import type { Replay } from './replay.ts';
 export type OnUnknown = 'fail' | 'rerun';
 
 /** The journal has no messages; what a reader can't do without stands all the same. */
-function withMessage(outcome: HookOutcome): HookOutcome {
+export function withMessage(outcome: HookOutcome): HookOutcome {
   if (outcome.state === 'Unknown' && outcome.reason === 'runner-died') return RUNNER_DIED;
   if (outcome.state !== 'NotExecuted' || outcome.reason !== 'not-injected') return outcome;
   const message =

@@ -1,11 +1,13 @@
 import type { Counts } from '../executor/state.ts';
 import { COUNT_OF, noCounts } from '../executor/state.ts';
 import type { Replay } from '../journal/replay.ts';
+import { withMessage } from '../journal/resume.ts';
 import { formatInstant } from './instant.ts';
 import type { RunHook } from './run-document.ts';
 import type { RunStatus } from './run-status.ts';
 
 const MAYBE = 'the runner died; the command may have been started';
+const MAYBE_ITS_POD = 'the runner died; its pod may have run it';
 const NEVER = 'the runner died before it was started';
 
 /**
@@ -23,20 +25,25 @@ export function rowsOfDeadRun(
     const { message: _, ...rest } = row;
     const record = journal?.hooks.get(position);
     if (record?.phase === 'ended') {
-      const { outcome, startedAt, endedAt, podUID } = record;
+      const { startedAt, endedAt, podUID } = record;
+      const outcome = withMessage(record.outcome);
       const started = startedAt === undefined ? {} : { startedAt: formatInstant(startedAt) };
       const inPod = podUID === undefined ? {} : { podUID };
       return { ...rest, ...inPod, ...outcome, ...started, finishedAt: formatInstant(endedAt) };
     }
-    const isUntouched = journal === undefined ? !wasClaimed : record?.phase !== 'begun' && !journal.lost.has(position);
-    if (isUntouched) return { ...rest, state: 'NotExecuted' as const, reason: 'runner-died' as const, message: NEVER };
+    const isBegun = journal === undefined ? wasClaimed : record?.phase === 'begun' || journal.lost.has(position);
+    // No runner starts it.
+    const isItsPods = row.kind === 'init' && row.never === undefined && wasClaimed;
+    if (!isBegun && !isItsPods)
+      return { ...rest, state: 'NotExecuted' as const, reason: 'runner-died' as const, message: NEVER };
     const { startedAt, podUID } = record?.phase === 'begun' ? record : {};
     const started = {
       ...(startedAt === undefined ? {} : { startedAt: formatInstant(startedAt) }),
       ...(podUID === undefined ? {} : { podUID }),
     };
     const end = { finishedAt: formatInstant(now) };
-    return { ...rest, ...started, ...end, state: 'Unknown' as const, reason: 'runner-died' as const, message: MAYBE };
+    const message = isItsPods ? MAYBE_ITS_POD : MAYBE;
+    return { ...rest, ...started, ...end, state: 'Unknown' as const, reason: 'runner-died' as const, message };
   });
   return known;
 }

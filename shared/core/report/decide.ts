@@ -114,7 +114,8 @@ function goingOn(earlier: Earlier, onUnknown: OnUnknown): { rows: RunHook[]; los
 /** Not kept from a run before it. */
 const isOf = ({ status, attempt = status.attempt }: Earlier, row: RunHook): boolean => row.attempt === attempt;
 const isFail = (row: RunHook): boolean => row.kind === 'exec' && row.onError === 'Fail';
-const isLost = ({ state, reason }: RunHook): boolean => state === 'Unknown' && reason === 'runner-died';
+const isUnseen = ({ state, reason }: RunHook): boolean => state === 'Unknown' && reason === 'runner-died';
+const isLost = (row: RunHook): boolean => row.kind === 'exec' && isUnseen(row);
 /** By itself: what others kept from running hasn't. */
 const hasFailed = (row: RunHook): boolean =>
   row.state !== 'Succeeded' && !isPending(row) && row.reason !== 'aborted' && row.reason !== 'canceled';
@@ -134,9 +135,12 @@ function keptRows(rows: readonly RunHook[], hooks: readonly PlannedHook[]): RunH
   });
 }
 
-/** Provably never started, and not because of anything that was decided about the hook. */
-const isPending = ({ state, reason }: RunHook): boolean =>
-  state === 'Waiting' || state === 'Running' || (state === 'NotExecuted' && reason === 'runner-died');
+/** Provably never started, and not because of anything that was decided about the hook; or its pod's to run, and watched again. */
+const isPending = (row: RunHook): boolean =>
+  row.state === 'Waiting' ||
+  row.state === 'Running' ||
+  (row.state === 'NotExecuted' && row.reason === 'runner-died') ||
+  (row.kind === 'init' && isUnseen(row));
 
 const isSame = (row: RunHook, hook: PlannedHook): boolean =>
   row.podUID === hook.podUID && row.kind === hook.kind && contentOf(row) === contentOf(hook);

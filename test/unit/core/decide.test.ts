@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { HookId, PlannedExecHook, PlannedHook } from '../../../shared/core/hook.ts';
+import { rowsOfDeadRun } from '../../../shared/core/report/dead-run.ts';
 import { decide } from '../../../shared/core/report/decide.ts';
 import { hookDocument } from '../../../shared/core/report/make-plan-document.ts';
 import type { HookResult, RunHook } from '../../../shared/core/report/run-document.ts';
@@ -94,6 +95,24 @@ describe('apply', () => {
       action: 'start',
       kept: [],
       difference: ['~ ns/p/a/one/0 (another pod)', '~ ns/p/a/two/0 (another command)'],
+      lost: [],
+    });
+  });
+
+  test('watches an init container again of which a dead runner has told nothing, and calls it Unknown until then', () => {
+    const { command: _, onError: __, execTimeoutMs: ___, execTimeoutFrom: ____, waitForReady: _____, ...both } = one;
+    const found: PlannedHook = { ...both, kind: 'init', container: 'load', image: 'i', injection: 'found' };
+    const waiting = [found, { ...found, injection: undefined, never: 'not-injected' as const }].map((hook) =>
+      rowOf(hook, { state: 'Waiting' }),
+    );
+    const rows = rowsOfDeadRun(waiting, { hooks: new Map(), lost: new Map() }, true, 0);
+    const states = rows.map(({ state, reason }) => `${state} ${reason}`);
+    assert.deepEqual(states, ['Unknown runner-died', 'NotExecuted runner-died']);
+    const died = { status: statusOf({ phase: 'InProgress' }), rows: [rowOf(two), ...rows.slice(0, 1)], died: true };
+    assert.deepEqual(decide(died, { digest: 'sha256:1', hooks: [found, two] }, false), {
+      action: 'start',
+      kept: [rowOf(two)],
+      difference: [],
       lost: [],
     });
   });
