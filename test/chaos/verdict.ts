@@ -79,7 +79,7 @@ export function judge(scenario: Scenario, seen: Seen, done: Done, before?: Seen)
     if (!seen.pods.includes(name) && !done.gone.has(name)) verdict.lost.push(`pod ${name} is no more`);
   }
   if (run.hooks.length !== rows.size) verdict.untrue.push(`${run.hooks.length} rows for ${rows.size} hooks`);
-  verdict.untrue.push(...falseSums(seen), ...overlaps(seen, done), ...disorder(seen, before));
+  verdict.untrue.push(...falseSums(seen), ...overlaps(seen, done, before), ...disorder(seen, before));
   return verdict;
 }
 
@@ -164,9 +164,11 @@ function falseSums({ run, annotations }: Seen): string[] {
   return wrong;
 }
 
-/** Two commands at once in one pod; what outlived its time may. */
-function overlaps({ run, marks }: Seen, { gone }: Done): string[] {
-  const timedOut = new Set(run.hooks.filter(({ state }) => state === 'TimedOut').map(keyOf));
+/** Two commands at once in one pod; what has outlived its time, or its connection, may go on beside the next. */
+function overlaps({ run, marks }: Seen, { gone }: Done, before: Seen | undefined): string[] {
+  const rows = [...run.hooks, ...(before?.run.hooks ?? [])];
+  const goesOn = ({ state, reason }: RunHook): boolean => state === 'TimedOut' || reason === 'connection-lost';
+  const outlived = new Set(rows.filter(goesOn).map(keyOf));
   return [...marks].flatMap(([pod, lines]) => {
     if (gone.has(pod)) return [];
     const running = new Set<string>();
@@ -175,7 +177,7 @@ function overlaps({ run, marks }: Seen, { gone }: Done): string[] {
       const key = rest.join(' ');
       if (what === 'end') running.delete(key);
       else {
-        const beside = [...running].filter((other) => !timedOut.has(other));
+        const beside = [...running].filter((other) => !outlived.has(other));
         running.add(key);
         if (beside.length > 0) return [`${key} was started beside ${beside.join(' and ')}`];
       }
