@@ -108,7 +108,7 @@ describe('the verdict on a run', () => {
       { state: 'TimedOut', reason: 'executing' },
       { state: 'Unknown', reason: 'connection-lost' },
     ] as const) {
-      assert.deepEqual(verdict(seen([{ ...succeeded, ...how }, failed], beside)), [0, 0, 0]);
+      assert.deepEqual(verdict(seen([{ ...succeeded, ...how }, failed], beside, 'PartiallyFailed')), [0, 0, 0]);
     }
     const backwards = 'start a-0 1, end a-0 1, start a-0 0, end a-0 0';
     assert.deepEqual(verdict(seen([succeeded, failed], backwards)), [0, 0, 1]);
