@@ -90,7 +90,7 @@ async function recreate(api: Api, pod: PodToCreate, keep: (pod: PodToCreate) => 
   let secret = 'none';
   try {
     const refusal = await refusalOf(api, namespace, manifest);
-    if (refusal !== undefined && (await stands(api, path, replaces))) {
+    if (refusal !== undefined && (await fateOf(api, path, replaces)) === 'stands') {
       return {
         created: false,
         message: `the pod would be refused, and is left as it is: ${refusal}`,
@@ -115,15 +115,16 @@ async function recreate(api: Api, pod: PodToCreate, keep: (pod: PodToCreate) => 
   return { created: false, message: `${made.message}; ${fate}`, left: back.created ? 'another' : 'missing' };
 }
 
-/** Not gone, and not on its way: a runner that died may have come so far as to delete it. */
-async function stands(api: Api, path: string, uid: string | undefined): Promise<boolean> {
+/** What became of a pod. A runner that died may have come so far as to delete it. */
+async function fateOf(api: Api, path: string, uid: string | undefined): Promise<'stands' | 'going' | 'gone'> {
   try {
     const { metadata } = (await patiently(api, () => api.client.get(path))) as {
       metadata?: { uid?: string; deletionTimestamp?: string };
     };
-    return metadata?.uid === uid && metadata?.deletionTimestamp === undefined;
+    if (metadata?.uid !== uid) return 'gone';
+    return metadata?.deletionTimestamp === undefined ? 'stands' : 'going';
   } catch (error) {
-    if (isGone(error)) return false;
+    if (isGone(error)) return 'gone';
     throw error;
   }
 }
@@ -141,13 +142,7 @@ async function refusalOf(api: Api, namespace: string, manifest: object): Promise
 async function isGoneInTime(api: Api, path: string, uid: string | undefined): Promise<boolean> {
   const end = api.clock.now() + PATIENCE_MS;
   for (let wait = 200; api.clock.now() < end; wait = Math.min(2 * wait, 2_000)) {
-    try {
-      const { metadata } = (await patiently(api, () => api.client.get(path))) as { metadata?: { uid?: string } };
-      if (metadata?.uid !== uid) return true;
-    } catch (error) {
-      if (isGone(error)) return true;
-      throw error;
-    }
+    if ((await fateOf(api, path, uid)) === 'gone') return true;
     await delay(api, wait);
   }
   return false;

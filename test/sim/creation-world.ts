@@ -113,7 +113,7 @@ export class CreationWorld {
     }
     this.#api.put(RESTORE, { metadata: { name: 'nightly', namespace: 'velero', uid: 'u' }, spec: {}, status: {} });
     this.#api.put(paths.jobs('velero', JOB.name), { kind: 'Job', metadata: JOB, status: {} });
-    const restore = await this.#answered(getRestore(this.#api.calm, 'velero', 'nightly'));
+    const restore = await this.clock.answered(getRestore(this.#api.calm, 'velero', 'nightly'));
     const status = newStatus(restore, {
       runID: JOB.name,
       planned: { document: this.#payload.plan },
@@ -121,7 +121,7 @@ export class CreationWorld {
       options: { failOn: 'fail' },
       now: this.clock.now(),
     });
-    await this.#answered(writeStatus(this.#api.calm, versionOf(restore, 'velero'), status));
+    await this.clock.answered(writeStatus(this.#api.calm, versionOf(restore, 'velero'), status));
     if (random.chance(0.15)) this.clock.setTimer(random.time(60_000), () => this.#cancel());
     this.#startRunner();
     await this.clock.runUntilWithPromises(HORIZON_MS);
@@ -380,16 +380,6 @@ export class CreationWorld {
     this.#api.put(RESTORE, { ...restore, metadata: { ...metadata, annotations } });
   }
 
-  async #answered<T>(asked: Promise<T>): Promise<T> {
-    let isAnswered = false;
-    const noted = asked.finally(() => {
-      isAnswered = true;
-    });
-    noted.catch(() => undefined);
-    while (!isAnswered) await this.clock.runUntilWithPromises(this.clock.now());
-    return noted;
-  }
-
   /* ---- at rest ---- */
 
   async #atRest(): Promise<void> {
@@ -399,7 +389,7 @@ export class CreationWorld {
     const parsed = parseRunStatus(annotations[ANNOTATION.status] ?? '');
     if (!parsed.ok || !hasEnded(parsed.value)) return this.#check('C6', false, () => 'the run has no end');
     const reading = readReportParts(this.#api.calm, RESTORE_REFERENCE, parsed.value);
-    const rows = new Map(joinReport(await this.#answered(reading)).map((row) => [row.id, row]));
+    const rows = new Map(joinReport(await this.clock.answered(reading)).map((row) => [row.id, row]));
     for (const script of this.#scripts) this.#checkPod(script, rows);
   }
 

@@ -233,7 +233,7 @@ export class DurableInvariants {
     if (record.final.phase === 'Failed') return;
     const { counts, phase } = record.final;
     const reading = readReportParts(this.#world.api.calm, payload.plan.restore, record.final);
-    const parts = await this.#world.answered(reading);
+    const parts = await this.#world.world.clock.answered(reading);
     const rows = joinReport(parts);
     this.#check('D7', rows.length === counts.planned, () => `${rows.length} rows of ${counts.planned}`);
     const succeeded = rows.filter(({ state }) => state === 'Succeeded').length;

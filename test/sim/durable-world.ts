@@ -165,7 +165,7 @@ export class DurableWorld {
   async play(): Promise<void> {
     const { clock } = this.world;
     const { random } = this;
-    await this.answered(this.#launch());
+    await clock.answered(this.#launch());
     if (random.chance(0.15)) clock.setTimer(random.time(40_000), () => this.#startRunner());
     for (let kills = random.pick([0, 0, 1, 3]); kills > 0; kills -= 1) {
       clock.setTimer(random.time(60_000), () => {
@@ -178,18 +178,6 @@ export class DurableWorld {
     await clock.runUntilWithPromises(HORIZON_MS);
     if (this.invariants.broken !== undefined) return;
     await this.invariants.atRest(this.payload, this.#runID);
-  }
-
-  /** What is asked once time stands still. */
-  async answered<T>(asked: Promise<T>): Promise<T> {
-    const { clock } = this.world;
-    let isAnswered = false;
-    const noted = asked.finally(() => {
-      isAnswered = true;
-    });
-    noted.catch(() => undefined);
-    while (!isAnswered) await clock.runUntilWithPromises(clock.now());
-    return noted;
   }
 
   #suspend(): void {

@@ -56,6 +56,17 @@ export class VirtualClock implements Clock {
     } while (this.runNext(until));
   }
 
+  /** What is asked once time stands still. */
+  async answered<T>(asked: Promise<T>): Promise<T> {
+    let isAnswered = false;
+    const noted = asked.finally(() => {
+      isAnswered = true;
+    });
+    noted.catch(() => undefined);
+    while (!isAnswered) await this.runUntilWithPromises(this.#now);
+    return noted;
+  }
+
   /** Run what falls on the next instant; false where there is none up to `until`. */
   runNext(until: number): boolean {
     this.#settle();
