@@ -164,11 +164,10 @@ function falseSums({ run, annotations }: Seen): string[] {
   return wrong;
 }
 
-/** Two commands at once in one pod; what has outlived its time, or its connection, may go on beside the next. */
+/** Two commands at once in one pod; what has outlived its time may go on beside the next. */
 function overlaps({ run, marks }: Seen, { gone }: Done, before: Seen | undefined): string[] {
   const rows = [...run.hooks, ...(before?.run.hooks ?? [])];
-  const goesOn = ({ state, reason }: RunHook): boolean => state === 'TimedOut' || reason === 'connection-lost';
-  const outlived = new Set(rows.filter(goesOn).map(keyOf));
+  const outlived = new Set(rows.filter(({ state }) => state === 'TimedOut').map(keyOf));
   return [...marks].flatMap(([pod, lines]) => {
     if (gone.has(pod)) return [];
     const running = new Set<string>();

@@ -256,6 +256,18 @@ export const MUTANTS: readonly Mutant[] = [
     "return { state: 'Unknown', reason: 'connection-lost', message: outcome.message };",
     'return undefined;',
   ),
+  step(
+    '§3',
+    'a hook starts beside a command whose connection was lost',
+    'if (isLost(ended)) leaveAlone(change, index, at);',
+    '',
+  ),
+  quiet(
+    '§6',
+    'the next runner starts hooks beside a command whose connection was lost',
+    " || outcome.reason === 'connection-lost'",
+    '',
+  ),
   answers('§4', 'any exit is a success', 'if (outcome.exitCode !== 0) return', 'if (outcome.exitCode < 0) return'),
   answers(
     '§4',

@@ -155,10 +155,12 @@ export class DurableInvariants {
     asked.startedAt = this.#now;
   }
 
-  /** A stream that is dropped otherwise has no end: its command goes on. */
+  /** A stream that is lost, or dropped, has no end: its command goes on. */
   ended(asked: Asked, outcome: ExecOutcome): void {
     asked.outcome = outcome;
-    asked.endedAt = this.#now;
+    const isLost =
+      outcome.kind === 'connectionLost' || (outcome.kind === 'notStarted' && asked.startedAt !== undefined);
+    if (!isLost) asked.endedAt = this.#now;
   }
 
   /* ---- what stands ---- */

@@ -14,7 +14,7 @@ import type { Witness, World } from './world.ts';
  *
  * While it goes on:
  * - E1  A command is asked for only after its intent is recorded, each time anew.
- * - E2  Two hooks of one pod never overlap.
+ * - E2  Two hooks of one pod never overlap, also where the connection to one was lost before its time was over.
  * - E3  Hooks of one container run in plan order, and all end before another container of the pod begins.
  * - E4  A start is recorded, and a result once; an ended hook never changes; a kept one is never run.
  * - E5  At most `maxConcurrent` hooks are active.
@@ -57,7 +57,7 @@ export class Invariants implements Witness {
     this.#pods = new Map(
       [...Map.groupBy(world.hooks, ({ namespace, pod }) => podKey(namespace, pod))].map(([key, hooks], index) => [
         key,
-        { index, hooks, uid: hooks[0]?.podUID, upSince: new Map(), replaced: false },
+        { index, hooks, uid: hooks[0]?.podUID, upSince: new Map(), replaced: false, quietUntil: 0 },
       ]),
     );
     this.#requests = new Map(
@@ -163,6 +163,7 @@ export class Invariants implements Witness {
     const request = this.#request(id);
     check('E1', request.durable, () => `${id} is started without its intent recorded`);
     check('E7', !this.#isStopped(), () => `${id} starts though the run is stopped`);
+    check('E2', this.#now >= pod.quietUntil, () => `${id} starts beside what may go on until ${pod.quietUntil}`);
     for (const other of pod.hooks) {
       check('E2', !this.#request(other.id).open, () => `${id} starts while ${other.id} is open`);
       if (this.#hasEnded(other.id) || other.id === id) continue;
@@ -199,7 +200,14 @@ export class Invariants implements Witness {
     request.open = false;
     request.answer = answer;
     request.answeredAt = this.#now;
-    request.replaced = this.#pod(this.#hook(id)).replaced;
+    const hook = this.#hook(id);
+    const pod = this.#pod(hook);
+    request.replaced = pod.replaced;
+    if (answer.kind === 'connectionLost' || (answer.kind === 'notStarted' && request.startedAt !== undefined)) {
+      const until = (request.startedAt ?? this.#now) + (hook.execTimeoutMs ?? Number.POSITIVE_INFINITY);
+      pod.quietUntil = Math.max(pod.quietUntil, until);
+      request.begun = true;
+    }
     if (answer.kind !== 'notStarted') return;
     const backoff = Math.min(10_000, 100 * 2 ** (request.asked - 1));
     request.retryAt = this.#now + Math.max(answer.retryAfterMs ?? 0, backoff);
@@ -332,7 +340,6 @@ export class Invariants implements Witness {
     const late = this.#world.latestTimerMs;
     const { answer } = request;
     const say = () => `${id} is ${JSON.stringify(state)} after ${JSON.stringify(answer)}`;
-    const begun = request.begun || answer?.kind === 'connectionLost';
     if (startedAt !== undefined) {
       const limit = startedAt + (execTimeoutMs ?? Number.POSITIVE_INFINITY);
       check('E9', endedAt <= limit + late, say);
@@ -355,10 +362,10 @@ export class Invariants implements Witness {
       case 'Unknown':
         if (outcome.reason === 'pod-replaced') check('E16', pod.replaced && answer?.kind === 'exited', say);
         else if (outcome.reason === 'canceled') check('E16', this.#cancelAsked && request.asked > 0, say);
-        else check('E16', outcome.reason === 'connection-lost' && begun, say);
+        else check('E16', outcome.reason === 'connection-lost' && request.begun, say);
         return;
       case 'NotExecuted':
-        check('E16', !begun, say);
+        check('E16', !request.begun, say);
         if (answer?.kind === 'notStarted') {
           check('E16', request.answeredAt < this.#waitDeadline({ id, execTimeoutMs, ...hook }), say);
         }
@@ -377,7 +384,7 @@ export class Invariants implements Witness {
         const deadline = this.#waitDeadline({ id, execTimeoutMs, ...hook });
         const answeredAt = answer?.kind === 'notStarted' ? request.answeredAt : 0;
         const latest = Math.max(deadline + late, answeredAt, pod.listedAt ?? 0);
-        check('E8', !begun && endedAt >= deadline && endedAt <= latest, say);
+        check('E8', !request.begun && endedAt >= deadline && endedAt <= latest, say);
       }
     }
   }
@@ -423,6 +430,7 @@ export class Invariants implements Witness {
   #candidates(pod: ToldPod, slack: number, besides?: HookId): PlannedExecHook[] {
     const isBusy = (hook: PlannedExecHook): boolean => hook.id !== besides && isActive(hook, this.#state(hook.id));
     if (!this.#mayRunIn(pod) || this.#isStopped() || pod.hooks.some(isBusy)) return [];
+    if (this.#now < pod.quietUntil + (pod.quietUntil > 0 ? slack : 0)) return [];
     const turns: PlannedExecHook[] = [];
     for (const hooks of Map.groupBy(pod.hooks, ({ container }) => container).values()) {
       const next = hooks.find(({ id }) => !this.#hasEnded(id));
@@ -486,6 +494,8 @@ interface ToldPod {
   phase?: string;
   gone?: 'pod-deleted' | 'pod-replaced';
   replaced: boolean;
+  /** Until when a command whose connection was lost may go on in it. */
+  quietUntil: number;
   waitingSince?: number;
   /** When the listing showed that it isn't there. */
   listedAt?: number;

@@ -104,12 +104,8 @@ describe('the verdict on a run', () => {
   it('tells two commands at once in one pod, and another order', () => {
     const beside = 'start a-0 0, start a-0 1, end a-0 1, end a-0 0';
     assert.deepEqual(verdict(seen([succeeded, failed], beside)), [0, 0, 1]);
-    for (const how of [
-      { state: 'TimedOut', reason: 'executing' },
-      { state: 'Unknown', reason: 'connection-lost' },
-    ] as const) {
-      assert.deepEqual(verdict(seen([{ ...succeeded, ...how }, failed], beside, 'PartiallyFailed')), [0, 0, 0]);
-    }
+    const outlived = { state: 'TimedOut', reason: 'executing' } as const;
+    assert.deepEqual(verdict(seen([{ ...succeeded, ...outlived }, failed], beside, 'PartiallyFailed')), [0, 0, 0]);
     const backwards = 'start a-0 1, end a-0 1, start a-0 0, end a-0 0';
     assert.deepEqual(verdict(seen([succeeded, failed], backwards)), [0, 0, 1]);
   });

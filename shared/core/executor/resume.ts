@@ -1,5 +1,5 @@
-import type { HookId, HookOutcome, PlannedHook } from '../hook.ts';
-import type { EndedHook, HookState, RunOptions } from './state.ts';
+import type { HookId, HookOutcome, PlannedExecHook, PlannedHook } from '../hook.ts';
+import type { EndedHook, RunOptions } from './state.ts';
 
 /** What the runners before this one have done of a run, as its journal has it. */
 export interface Resumed {
@@ -17,24 +17,27 @@ export interface Resumed {
 export const RUNNER_DIED: HookOutcome = {
   state: 'Unknown',
   reason: 'runner-died',
-  message: 'the runner died; the command may have been started',
+  message: 'the command may have been started, and nobody saw its end',
 };
 
-/** It was begun by a runner that is gone: it may have run, and may be running. */
-export const isLost = ({ phase, outcome }: HookState & { phase: 'Ended' }): boolean =>
-  phase === 'Ended' && outcome.state === 'Unknown' && outcome.reason === 'runner-died';
+/** Its runner died, or the connection to its command was lost: it may have run, and may be running. */
+export const isLost = (outcome: HookOutcome): boolean =>
+  outcome.state === 'Unknown' && (outcome.reason === 'runner-died' || outcome.reason === 'connection-lost');
 
-/** Until when lost commands of a pod may be running (contract §6): for ever where one has no limit. */
+/** Until when a command that was started at `since`, at the latest, may be running: for ever without a limit. */
+export const mayRunUntil = (since: number, { execTimeoutMs }: PlannedExecHook): number =>
+  since + (execTimeoutMs ?? Number.POSITIVE_INFINITY);
+
+/** Until when lost commands of a pod may be running (contract §6). */
 export function quietUntil(hooks: readonly PlannedHook[], { ended, resumed }: RunOptions): number | undefined {
   let until: number | undefined;
   for (const hook of hooks) {
     if (hook.kind !== 'exec') continue;
-    const { id, execTimeoutMs } = hook;
-    const state = ended?.get(id) ?? resumed?.ended.get(id);
+    const state = ended?.get(hook.id) ?? resumed?.ended.get(hook.id);
     // Without a start that anybody saw, it was before the end that was given to it.
-    const since =
-      state === undefined ? resumed?.lost.get(id) : isLost(state) ? (state.startedAt ?? state.endedAt) : undefined;
-    if (since !== undefined) until = Math.max(until ?? 0, since + (execTimeoutMs ?? Number.POSITIVE_INFINITY));
+    const end = state !== undefined && isLost(state.outcome) ? (state.startedAt ?? state.endedAt) : undefined;
+    const since = state === undefined ? resumed?.lost.get(hook.id) : end;
+    if (since !== undefined) until = Math.max(until ?? 0, mayRunUntil(since, hook));
   }
   return until;
 }

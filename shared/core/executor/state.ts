@@ -56,7 +56,7 @@ export interface PodRun {
   readonly former: string | undefined;
   /** Why it could not be created. */
   readonly notCreated: string | undefined;
-  /** Until when a command that a dead runner has left may be running: nothing starts beside it. */
+  /** Until when a command whose end nobody saw may be running: nothing starts beside it. */
   readonly quietUntil: number | undefined;
 }
 

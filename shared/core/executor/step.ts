@@ -6,7 +6,7 @@ import { difference } from './difference.ts';
 import { hookOutcome } from './hook-outcome.ts';
 import { initHookState, isUnsure } from './init-hook.ts';
 import type { Effect, Fact, PodLeft, RunFailure } from './protocol.ts';
-import { RUNNER_DIED } from './resume.ts';
+import { isLost, mayRunUntil, RUNNER_DIED } from './resume.ts';
 import type { Creation, HookState, PodRun, RunState, UpSince } from './state.ts';
 import { countOf, hookAt, isActive, isFail, noteOutcome, stateOf, stoppedBy } from './state.ts';
 import { nextHook, upSince } from './turns.ts';
@@ -288,10 +288,21 @@ function execEnded(
   });
   if (ended !== undefined) {
     change.end(index, at, ended);
+    if (isLost(ended)) leaveAlone(change, index, at);
   } else if (outcome.kind === 'notStarted' && state.phase === 'Starting') {
     const retryAt = change.at + retryDelayMs(state.tries, outcome.retryAfterMs);
     change.setHook(index, at, { phase: 'Waiting', tries: state.tries, retryAt, why: outcome.why });
   }
+}
+
+/** The command may be running: nothing starts beside it before its time is over. */
+function leaveAlone(change: Change, index: number, at: number): void {
+  const pod = change.pod(index);
+  const hook = hookAt(pod, at);
+  const state = stateOf(pod, at);
+  if (hook.kind !== 'exec' || state.phase !== 'Ended') return;
+  const until = mayRunUntil(state.startedAt ?? state.endedAt, hook);
+  change.set(index, { quietUntil: Math.max(pod.quietUntil ?? 0, until) });
 }
 
 function failRun(run: RunState, failure: RunFailure): void {

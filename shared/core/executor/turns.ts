@@ -30,7 +30,7 @@ function turns(pod: PodRun): readonly number[] {
     const hook = hookAt(pod, at);
     if (hook.kind === 'init') continue;
     const state = stateOf(pod, at);
-    if (state.phase === 'Ended') begun ||= state.startedAt !== undefined || isLost(state);
+    if (state.phase === 'Ended') begun ||= state.startedAt !== undefined || isLost(state.outcome);
     else first ??= at;
     if (pod.hooks[at + 1]?.container === hook.container) continue;
     // What has succeeded in an earlier run may stand between those that are run again.

@@ -23,7 +23,7 @@ export function waitingFor(maxConcurrent: number, pod: PodRun, at: number): stri
   const slot = `one of ${maxConcurrent} slots`;
   if (pod.quietUntil === undefined) return slot;
   const until = pod.quietUntil === Number.POSITIVE_INFINITY ? 'for ever' : `until ${formatInstant(pod.quietUntil)}`;
-  return `${slot}, and a command that a dead runner left: it may run ${until}`;
+  return `${slot}, and a command whose end nobody saw: it may run ${until}`;
 }
 
 /** A hook of the same container that comes first. */

@@ -1,3 +1,4 @@
+import { RUNNER_DIED } from '../executor/resume.ts';
 import type { Counts } from '../executor/state.ts';
 import { COUNT_OF, noCounts } from '../executor/state.ts';
 import type { Replay } from '../journal/replay.ts';
@@ -6,7 +7,6 @@ import { formatInstant } from './instant.ts';
 import type { RunHook } from './run-document.ts';
 import type { RunStatus } from './run-status.ts';
 
-const MAYBE = 'the runner died; the command may have been started';
 const MAYBE_ITS_POD = 'the runner died; its pod may have run it';
 const NEVER = 'the runner died before it was started';
 
@@ -42,8 +42,7 @@ export function rowsOfDeadRun(
       ...(podUID === undefined ? {} : { podUID }),
     };
     const end = { finishedAt: formatInstant(now) };
-    const message = isItsPods ? MAYBE_ITS_POD : MAYBE;
-    return { ...rest, ...started, ...end, state: 'Unknown' as const, reason: 'runner-died' as const, message };
+    return { ...rest, ...started, ...end, ...RUNNER_DIED, ...(isItsPods && { message: MAYBE_ITS_POD }) };
   });
   return known;
 }

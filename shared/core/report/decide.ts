@@ -83,7 +83,7 @@ export function decideRetry(
   if (run.length === 0) return { action: died ? 'settle' : 'show' };
   const isRun = new Set(run.map(({ id }) => id));
   const kept = rows.filter(({ id }) => !isRun.has(id)).map((row) => ({ ...hookOf(row), ...resultOf(row) }));
-  return { action: 'start', kept, difference: [], lost: [...lost, ...run.filter(isLost).map(lostHook)] };
+  return { action: 'start', kept, difference: [], lost: [...lost, ...run.filter(mayBeRunning).map(lostHook)] };
 }
 
 const stillGoing = ({ runID, runner: { kind, name } }: RunStatus): Decision & { action: 'refuse' } => ({
@@ -116,6 +116,8 @@ const isOf = ({ status, attempt = status.attempt }: Earlier, row: RunHook): bool
 const isFail = (row: RunHook): boolean => row.kind === 'exec' && row.onError === 'Fail';
 const isUnseen = ({ state, reason }: RunHook): boolean => state === 'Unknown' && reason === 'runner-died';
 const isLost = (row: RunHook): boolean => row.kind === 'exec' && isUnseen(row);
+const mayBeRunning = (row: RunHook): boolean =>
+  isLost(row) || (row.state === 'Unknown' && row.reason === 'connection-lost');
 /** By itself: what others kept from running hasn't. */
 const hasFailed = (row: RunHook): boolean =>
   row.state !== 'Succeeded' && !isPending(row) && row.reason !== 'aborted' && row.reason !== 'canceled';

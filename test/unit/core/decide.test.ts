@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { HookId, PlannedExecHook, PlannedHook } from '../../../shared/core/hook.ts';
 import { rowsOfDeadRun } from '../../../shared/core/report/dead-run.ts';
-import { decide } from '../../../shared/core/report/decide.ts';
+import { decide, decideRetry } from '../../../shared/core/report/decide.ts';
 import { hookDocument } from '../../../shared/core/report/make-plan-document.ts';
 import type { HookResult, RunHook } from '../../../shared/core/report/run-document.ts';
 import type { RunStatus } from '../../../shared/core/report/run-status.ts';
@@ -127,6 +127,30 @@ describe('apply', () => {
       difference: [],
       lost: [],
     });
+  });
+});
+
+describe('retry', () => {
+  test('says of each hook since when its command may be running: nothing starts beside it', () => {
+    const startedAt = '2025-12-31T23:59:50.000Z';
+    const rows = [
+      rowOf(one, { state: 'Unknown', reason: 'connection-lost', startedAt }),
+      rowOf(two, { state: 'Unknown', reason: 'runner-died' }),
+      rowOf(hookOf('three'), { state: 'TimedOut', reason: 'executing', startedAt }),
+    ];
+    const earlier = { status: statusOf({ phase: 'CompletedWithFailures' }), rows, died: false };
+    assert.deepEqual(
+      decideRetry(earlier, () => true, 'fail'),
+      {
+        action: 'start',
+        kept: [],
+        difference: [],
+        lost: [
+          { id: one.id, since: startedAt },
+          { id: two.id, since: '2026-01-01T00:00:00.000Z' },
+        ],
+      },
+    );
   });
 });
 
