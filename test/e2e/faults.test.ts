@@ -55,7 +55,8 @@ async function behindProxy() {
 }
 
 const HOOKS = [0, 1, 2];
-const counted = HOOKS.map((index) => exec(mark(`h${index}`)));
+/** Where a connection is lost the next of the pod waits until this is over. */
+const counted = HOOKS.map((index) => exec(mark(`h${index}`), { execTimeout: '10s' }));
 const podsOf = (count: number): string[] => Array.from({ length: count }, (_, index) => `web-${index}`);
 
 /** What was done is counted in the containers: what is told must fit it. */
