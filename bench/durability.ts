@@ -123,11 +123,11 @@ async function forgetful(
   unwritten: () => RunStatus,
 ): Promise<TakenRun> {
   const { restore, status } = await claimRun(client, { namespace, name, runID }, 'bench', unwritten);
-  const nothing = { onLost: () => undefined, release: async () => undefined };
-  const lease = { ...nothing, whenHeld: (held: () => void) => held() } as unknown as HeldLease;
+  const nothing = { onLost: () => undefined, abandon: () => undefined, release: async () => undefined };
+  const lease: Pick<HeldLease, keyof HeldLease> = { ...nothing, mayStart: true, whenHeld: (held) => held() };
   const journal = { ...forgetfulJournal, ...firmHold, abandon: () => undefined } as unknown as KubernetesJournal;
   const resumed = { ended: new Map(), attempts: new Map(), lost: new Map(), waitingSince: new Map(), wasTaken: false };
-  return { restore, status, payload, lease, journal, runner: 1, resumed };
+  return { restore, status, payload, lease: lease as HeldLease, journal, runner: 1, resumed };
 }
 
 /* ---- how long it takes to go on ---- */
