@@ -31,7 +31,7 @@ export function collectList(
 function collectEntry(kind: HookList['kind'], fields: Fields, place: Place, given: readonly LintedPod[]): LintedEntry {
   const { name } = fields;
   const title = `hook ${typeof name === 'string' && name !== '' ? quote(name) : 'without a name'}`;
-  const selector = LabelSelector.safeParse(fields['labelSelector'] ?? {});
+  const selector = LabelSelector().safeParse(fields['labelSelector'] ?? {});
   const selectorIsValid = selector.success && labelSelectorProblems(selector.data).length === 0;
   const entry = compiled(fields, selectorIsValid);
   const pods = entry === undefined || !selectorIsValid ? [] : given.filter((pod) => applies(entry, pod));

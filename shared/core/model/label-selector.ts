@@ -1,12 +1,15 @@
 import * as z from 'zod/mini';
+import { once } from '../once.ts';
 import { stringRecord, text } from './schema.ts';
 
 /** A `metav1.LabelSelector`, as it stands in a Restore. */
-export const LabelSelector = z.object({
-  matchLabels: z.nullish(stringRecord),
-  matchExpressions: z.nullish(z.array(z.object({ key: text, operator: text, values: z.nullish(z.array(text)) }))),
-});
-export type LabelSelector = z.infer<typeof LabelSelector>;
+export const LabelSelector = once(() =>
+  z.object({
+    matchLabels: z.nullish(stringRecord),
+    matchExpressions: z.nullish(z.array(z.object({ key: text, operator: text, values: z.nullish(z.array(text)) }))),
+  }),
+);
+export type LabelSelector = z.infer<ReturnType<typeof LabelSelector>>;
 
 export type Labels = Readonly<Record<string, string>>;
 

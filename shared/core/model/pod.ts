@@ -1,9 +1,9 @@
 import * as z from 'zod/mini';
-import { boolean, list, string, stringMap, text } from './schema.ts';
+import { boolean, list, rare, string, stringMap, text } from './schema.ts';
 
 const Container = z.object({ name: text });
 /** Whole: whether a hook's container stands there already is told by all of its fields. */
-const InitContainer = z.looseObject({ name: text, restartPolicy: string });
+const initContainer = () => z.looseObject({ name: text, restartPolicy: string });
 
 /** The fields of a Pod that the planner reads. */
 export const Pod = z.object({
@@ -16,10 +16,10 @@ export const Pod = z.object({
     uid: string,
     labels: stringMap,
     annotations: stringMap,
-    ownerReferences: list(z.object({ kind: text, name: text, controller: boolean })),
+    ownerReferences: rare(() => z.array(z.object({ kind: text, name: text, controller: boolean })), []),
   }),
-  spec: z.object({ containers: list(Container), initContainers: list(InitContainer) }),
-  status: z.nullish(z.object({ phase: string })),
+  spec: z.object({ containers: list(Container), initContainers: rare(() => z.array(initContainer()), []) }),
+  status: rare(() => z.object({ phase: string }), undefined),
 });
 export type Pod = z.infer<typeof Pod>;
 

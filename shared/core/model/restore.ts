@@ -4,7 +4,7 @@ import { parseDurationMs } from './duration.ts';
 import { LabelSelector, labelSelectorProblems } from './label-selector.ts';
 import type { Parsed, Problem } from './problem.ts';
 import { problemsOf } from './problem.ts';
-import { boolean, list, orEmpty, string, stringMap, strings, text } from './schema.ts';
+import { boolean, list, orEmpty, rare, string, stringMap, strings, text } from './schema.ts';
 
 const DURATION_EXPECTED = 'expected a duration as Go writes it, such as "30s" or "1m30s"';
 
@@ -30,13 +30,17 @@ export const ExecRestoreHook = z.object({
 });
 export type ExecRestoreHook = z.infer<typeof ExecRestoreHook>;
 
-const InitRestoreHook = z.object({
-  /** Whole containers, kept as they were written. */
-  initContainers: list(z.unknown()),
-  timeout: Duration,
-});
+const labelSelector = rare(LabelSelector, undefined);
 
-const optionalSelector = z.nullish(LabelSelector);
+const InitRestoreHook = rare(
+  () =>
+    z.object({
+      /** Whole containers, kept as they were written. */
+      initContainers: list(z.unknown()),
+      timeout: Duration,
+    }),
+  undefined,
+);
 
 export const RestoreResourceHookSpec = z.object({
   name: z.pipe(
@@ -47,8 +51,8 @@ export const RestoreResourceHookSpec = z.object({
   excludedNamespaces: strings,
   includedResources: strings,
   excludedResources: strings,
-  labelSelector: optionalSelector,
-  postHooks: list(z.object({ exec: z.nullish(ExecRestoreHook), init: z.nullish(InitRestoreHook) })),
+  labelSelector,
+  postHooks: list(z.object({ exec: z.nullish(ExecRestoreHook), init: InitRestoreHook })),
 });
 export type RestoreResourceHookSpec = z.infer<typeof RestoreResourceHookSpec>;
 
@@ -60,8 +64,8 @@ const RestoreSpec = z.object({
   excludedNamespaces: strings,
   includedResources: strings,
   excludedResources: strings,
-  labelSelector: optionalSelector,
-  orLabelSelectors: list(LabelSelector),
+  labelSelector,
+  orLabelSelectors: rare(() => z.array(LabelSelector()), []),
   namespaceMapping: stringMap,
   hooks: z.pipe(orEmpty, hooks),
 });
@@ -77,12 +81,14 @@ export const Restore = z.object({
     annotations: stringMap,
   }),
   spec: z.pipe(orEmpty, RestoreSpec),
-  status: z.nullish(
-    z.object({
-      phase: string,
-      startTimestamp: string,
-      hookStatus: z.nullish(z.object({ hooksAttempted: z.nullish(z.number()) })),
-    }),
+  status: rare(
+    () =>
+      z.object({
+        phase: string,
+        startTimestamp: string,
+        hookStatus: z.nullish(z.object({ hooksAttempted: z.nullish(z.number()) })),
+      }),
+    undefined,
   ),
 });
 export type Restore = z.infer<typeof Restore>;

@@ -20,6 +20,18 @@ export const orEmpty = z.transform((given: unknown) => given ?? {});
 
 export const list = <T extends z.core.SomeType>(element: T) => z.pipe(orEmptyList, z.array(element));
 
+/** A field that many objects don't have: its schema is made when one has it. */
+export const rare = <T extends z.ZodMiniType, Absent>(make: () => T, absent: Absent) => {
+  const schema = once(make);
+  return z.transform((given: unknown, { issues }): z.output<T> | Absent => {
+    if (given === null || given === undefined) return absent;
+    const { data, error } = schema().safeParse(given);
+    if (error === undefined) return data;
+    for (const { path, message } of error.issues) issues.push({ code: 'custom', path, message, input: given });
+    return z.NEVER;
+  });
+};
+
 export const strings = list(text);
 
 export const stringRecord = z.record(text, text);

@@ -197,7 +197,7 @@ function withIds(hooks: readonly Unnamed[], names: readonly string[]): PlannedHo
 }
 
 /** Separators, and all that is taken away where an ID is shown: what is printed must be what `--only` takes. */
-const NOT_IN_IDS = /[/\s\p{Cc}\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/gu;
+const NOT_IN_IDS = /[/\s\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/gu;
 const encodePart = (part: string): string => part.replace(NOT_IN_IDS, encodeURIComponent);
 
 function byNamespaceAndName({ metadata: a }: Pod, { metadata: b }: Pod): number {

@@ -43,6 +43,7 @@ describe('published JSON Schemas', () => {
         {
           metadata: { name: 'p', namespace: 'n', uid: 'v', labels: {}, annotations: {}, ownerReferences: [] },
           spec: { containers: [{ name: 'c' }], initContainers: [] },
+          status: undefined,
         },
       ],
       selector: { labelSelector: 'a=b' },

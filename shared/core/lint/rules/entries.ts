@@ -15,7 +15,7 @@ const strings = (value: unknown): string[] =>
 const isPattern = (name: string): boolean => /[*?[\]{}\\]/.test(name);
 
 function selectorKeys({ labelSelector }: Fields): string[] {
-  const parsed = LabelSelector.safeParse(labelSelector ?? {});
+  const parsed = LabelSelector().safeParse(labelSelector ?? {});
   if (!parsed.success) return [];
   const { matchLabels, matchExpressions } = parsed.data;
   return [...Object.keys(matchLabels ?? {}), ...(matchExpressions ?? []).map(({ key }) => key)];
@@ -130,7 +130,7 @@ export const entryRules: readonly Rule[] = [
     reason: 'Velero refuses a Restore with a label selector that Kubernetes does not accept.',
     fix: 'Use label keys and values, and the operators In, NotIn, Exists, DoesNotExist.',
     check({ fields, place, title }, report) {
-      const parsed = LabelSelector.safeParse(fields['labelSelector'] ?? {});
+      const parsed = LabelSelector().safeParse(fields['labelSelector'] ?? {});
       if (!parsed.success) return;
       for (const { path, expected } of labelSelectorProblems(parsed.data)) {
         report(below(place, 'labelSelector', ...pathOf(path)), `${title}: expected ${expected}`);
