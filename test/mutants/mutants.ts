@@ -259,13 +259,13 @@ export const MUTANTS: readonly Mutant[] = [
   step(
     '§3',
     'a hook starts beside a command whose connection was lost',
-    'if (isLost(ended)) leaveAlone(change, index, at);',
-    '',
+    "if (hook.kind !== 'exec' || !isLost(ended)) return;",
+    'return;',
   ),
   quiet(
     '§6',
     'the next runner starts hooks beside a command whose connection was lost',
-    " || outcome.reason === 'connection-lost'",
+    " || reason === 'connection-lost'",
     '',
   ),
   answers('§4', 'any exit is a success', 'if (outcome.exitCode !== 0) return', 'if (outcome.exitCode < 0) return'),

@@ -1,4 +1,4 @@
-import type { HookId, HookOutcome, PlannedExecHook, PlannedHook } from '../hook.ts';
+import type { HookId, HookOutcome, PlannedExecHook, PlannedHook, Reason } from '../hook.ts';
 import type { EndedHook, RunOptions } from './state.ts';
 
 /** What the runners before this one have done of a run, as its journal has it. */
@@ -21,8 +21,8 @@ export const RUNNER_DIED: HookOutcome = {
 };
 
 /** Its runner died, or the connection to its command was lost: it may have run, and may be running. */
-export const isLost = (outcome: HookOutcome): boolean =>
-  outcome.state === 'Unknown' && (outcome.reason === 'runner-died' || outcome.reason === 'connection-lost');
+export const isLost = ({ state, reason }: { readonly state: string; readonly reason?: Reason | undefined }): boolean =>
+  state === 'Unknown' && (reason === 'runner-died' || reason === 'connection-lost');
 
 /** Until when a command that was started at `since`, at the latest, may be running: for ever without a limit. */
 export const mayRunUntil = (since: number, { execTimeoutMs }: PlannedExecHook): number =>

@@ -288,21 +288,14 @@ function execEnded(
   });
   if (ended !== undefined) {
     change.end(index, at, ended);
-    if (isLost(ended)) leaveAlone(change, index, at);
+    const hook = hookAt(pod, at);
+    if (hook.kind !== 'exec' || !isLost(ended)) return;
+    const until = mayRunUntil(state.phase === 'Running' ? state.startedAt : change.at, hook);
+    change.set(index, { quietUntil: Math.max(pod.quietUntil ?? 0, until) });
   } else if (outcome.kind === 'notStarted' && state.phase === 'Starting') {
     const retryAt = change.at + retryDelayMs(state.tries, outcome.retryAfterMs);
     change.setHook(index, at, { phase: 'Waiting', tries: state.tries, retryAt, why: outcome.why });
   }
-}
-
-/** The command may be running: nothing starts beside it before its time is over. */
-function leaveAlone(change: Change, index: number, at: number): void {
-  const pod = change.pod(index);
-  const hook = hookAt(pod, at);
-  const state = stateOf(pod, at);
-  if (hook.kind !== 'exec' || state.phase !== 'Ended') return;
-  const until = mayRunUntil(state.startedAt ?? state.endedAt, hook);
-  change.set(index, { quietUntil: Math.max(pod.quietUntil ?? 0, until) });
 }
 
 function failRun(run: RunState, failure: RunFailure): void {

@@ -1,3 +1,4 @@
+import { isLost } from '../executor/resume.ts';
 import { stoppedBy } from '../executor/state.ts';
 import type { PlannedHook } from '../hook.ts';
 import { isCreating } from '../hook.ts';
@@ -74,7 +75,7 @@ export function decideRetry(
   const { status, died, neverBegan = false } = earlier;
   if (!hasEnded(status) && !died && !neverBegan) return stillGoing(status);
   const { rows, lost } = underPolicy(earlier, onUnknown);
-  const isLeft = (row: RunHook): boolean => died && isOf(earlier, row) && isLost(row);
+  const isLeft = (row: RunHook): boolean => died && isOf(earlier, row) && diedWithIt(row);
   // Nobody knows whether a `Fail` hook has failed: nothing goes on beside that.
   const isStopped = rows.some((row) => isLeft(row) && isFail(row));
   const run = isStopped
@@ -83,7 +84,8 @@ export function decideRetry(
   if (run.length === 0) return { action: died ? 'settle' : 'show' };
   const isRun = new Set(run.map(({ id }) => id));
   const kept = rows.filter(({ id }) => !isRun.has(id)).map((row) => ({ ...hookOf(row), ...resultOf(row) }));
-  return { action: 'start', kept, difference: [], lost: [...lost, ...run.filter(mayBeRunning).map(lostHook)] };
+  const mayBeRunning = run.filter((row) => row.kind === 'exec' && isLost(row));
+  return { action: 'start', kept, difference: [], lost: [...lost, ...mayBeRunning.map(lostHook)] };
 }
 
 const stillGoing = ({ runID, runner: { kind, name } }: RunStatus): Decision & { action: 'refuse' } => ({
@@ -94,7 +96,7 @@ const stillGoing = ({ runID, runner: { kind, name } }: RunStatus): Decision & { 
 /** Where the runner died, `rerun` makes what it may have started pending again. */
 function underPolicy(earlier: Earlier, onUnknown: OnUnknown): { rows: RunHook[]; lost: LostHook[] } {
   const { rows, died } = earlier;
-  const isAgain = (row: RunHook): boolean => died && onUnknown === 'rerun' && isOf(earlier, row) && isLost(row);
+  const isAgain = (row: RunHook): boolean => died && onUnknown === 'rerun' && isOf(earlier, row) && diedWithIt(row);
   return {
     rows: rows.map((row): RunHook => (isAgain(row) ? { ...row, state: 'NotExecuted' } : row)),
     lost: rows.filter(isAgain).map(lostHook),
@@ -115,9 +117,7 @@ function goingOn(earlier: Earlier, onUnknown: OnUnknown): { rows: RunHook[]; los
 const isOf = ({ status, attempt = status.attempt }: Earlier, row: RunHook): boolean => row.attempt === attempt;
 const isFail = (row: RunHook): boolean => row.kind === 'exec' && row.onError === 'Fail';
 const isUnseen = ({ state, reason }: RunHook): boolean => state === 'Unknown' && reason === 'runner-died';
-const isLost = (row: RunHook): boolean => row.kind === 'exec' && isUnseen(row);
-const mayBeRunning = (row: RunHook): boolean =>
-  isLost(row) || (row.state === 'Unknown' && row.reason === 'connection-lost');
+const diedWithIt = (row: RunHook): boolean => row.kind === 'exec' && isUnseen(row);
 /** By itself: what others kept from running hasn't. */
 const hasFailed = (row: RunHook): boolean =>
   row.state !== 'Succeeded' && !isPending(row) && row.reason !== 'aborted' && row.reason !== 'canceled';
