@@ -1,5 +1,4 @@
 // Bundles the plugin into dist/kubectl-restorehooks, the runner into dist/runner.cjs and dist/lambda.cjs, one file each.
-import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import process from 'node:process';
@@ -174,14 +173,10 @@ const nodeCheck = (name) => `(function () {
 `;
 
 // The parts of the plugin are comments at its end (docs/adr/0003-one-file-in-parts.md): an older Node doesn't stumble
-// over them, and a command doesn't pay for parts that it doesn't use. V8's cache of each is written after a command has
-// run, one per command, with -f and without: then it holds the functions that ran, which Node's own compile cache, made before, doesn't.
-// V8 itself refuses what another V8 has written; that the code is the same one has to be said by the folder's name.
+// over them, and a command doesn't pay for parts that it doesn't use. No code comes from anywhere but this file.
 // The file has no ending, so the package.json above it says whether it is CommonJS or an ES module; this runs as both.
-const loader = (partOf, codeId, comments) => `(function whole() {
+const loader = (partOf, comments) => `(function whole() {
   var builtin = process.getBuiltinModule;
-  var fs = builtin('node:fs');
-  var path = builtin('node:path');
   var vm = builtin('node:vm');
   var file = process.argv[1];
   var text = whole.toString(); // V8 has it in memory: this neither reads nor copies it
@@ -198,38 +193,7 @@ const loader = (partOf, codeId, comments) => `(function whole() {
     var start = text.indexOf('/*' + name + '\\n') + name.length + 3;
     var code = text.slice(start, text.indexOf('*/', start));
     if (name !== 'main') code = builtin('node:zlib').brotliDecompressSync(Buffer.from(code, 'base64')).latin1Slice();
-    return (parts[name] = compile(name, code).runInThisContext()(file, require));
-  }
-  var command = /^[a-z]+$/.test(process.argv[2]) ? process.argv[2] : 'any';
-  if (process.argv.some((word) => /^(-f|--filename)/.test(word))) command += '-f'; // other functions run
-  function compile(name, code) {
-    var options = { filename: file + '#' + name };
-    if (process.env.NODE_DISABLE_COMPILE_CACHE) return new vm.Script(code, options);
-    try {
-      var cached = path.join(cacheFolder(), name + '-' + command);
-      options.cachedData = fs.readFileSync(cached);
-    } catch {}
-    var script = new vm.Script(code, options);
-    if (script.cachedDataRejected !== false) process.once('exit', () => save(script, cached));
-    return script;
-  }
-  function cacheFolder() {
-    var base = process.env.XDG_CACHE_HOME || path.join(process.env.HOME || builtin('node:os').homedir(), '.cache');
-    return path.join(base, 'kubectl-restorehooks', '${codeId}-' + process.version + '-' + process.arch);
-  }
-  // Not with mkdirSync's own recursion, which never ends below /proc.
-  function makeFolder(folder, levels) {
-    if (fs.existsSync(folder)) return;
-    if (levels > 1) makeFolder(path.dirname(folder), levels - 1);
-    fs.mkdirSync(folder, { mode: 0o700 });
-  }
-  function save(script, cached) {
-    try {
-      makeFolder(path.dirname(cached), 3);
-      var unfinished = cached + '.' + process.pid;
-      fs.writeFileSync(unfinished, script.createCachedData(), { mode: 0o600, flag: 'wx' });
-      fs.renameSync(unfinished, cached);
-    } catch {} // no folder to write to: the next start is as slow as this one
+    return (parts[name] = new vm.Script(code, { filename: file + '#' + name }).runInThisContext()(file, require));
   }
   require('./main.js');
 ${comments}})();
@@ -249,9 +213,8 @@ const [{ partOf, texts }, runner, lambda] = await Promise.all([
   // It knows its user and takes no proxy: all that the client library is there for.
   runnerBundle('runner/lambda.ts', [CLIENT]),
 ]);
-const codeId = createHash('sha256').update(JSON.stringify(texts)).digest('hex').slice(0, 16);
 const comments = Object.entries(texts).map(([name, code]) => asComment(name, code));
-const plugin = `#!/usr/bin/env node\n${nodeCheck('kubectl restorehooks')}${loader(partOf, codeId, comments.join(''))}`;
+const plugin = `#!/usr/bin/env node\n${nodeCheck('kubectl restorehooks')}${loader(partOf, comments.join(''))}`;
 
 mkdirSync('dist', { recursive: true });
 writeFileSync('dist/kubectl-restorehooks', plugin, { mode: 0o755 });

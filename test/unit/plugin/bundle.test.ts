@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { after, describe, it } from 'node:test';
+
+const PLUGIN = join(import.meta.dirname, '../../../dist/kubectl-restorehooks');
+const home = mkdtempSync(join(tmpdir(), 'restorehooks-home-'));
+after(() => rmSync(home, { recursive: true }));
+
+describe('the built plugin', () => {
+  it('runs no code from a cache: it writes no file, and takes none that V8 has made', () => {
+    const env = { PATH: process.env['PATH'], HOME: home, XDG_CACHE_HOME: join(home, 'cache') };
+    for (const args of [['version', '--client'], ['plan', '--help'], ['lint', '-f', '-']]) {
+      const { status, stderr } = spawnSync(process.execPath, [PLUGIN, ...args], { env, input: '', encoding: 'utf8' });
+      assert.notEqual(status, 1, stderr);
+    }
+    assert.deepEqual(readdirSync(home), []);
+    assert.doesNotMatch(readFileSync(PLUGIN, 'utf8'), /cachedData|enableCompileCache/);
+  });
+});
