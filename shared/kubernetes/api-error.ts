@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { ErrorCode } from '../core/errors.ts';
 import { RestoreHooksError } from '../core/errors.ts';
+import type { ServerUrl } from './proxy.ts';
 
 /** What the API server said, kept as the `cause` of the RestoreHooksError that it became. */
 export interface KubeApiError {
@@ -76,14 +77,19 @@ function statusOf(body: string): z.infer<typeof Status> | undefined {
 }
 
 /** Turn a failure below HTTP into the error that users see. */
-export function unreachable(server: URL, error: unknown): RestoreHooksError {
+export function unreachable(server: ServerUrl, error: unknown): RestoreHooksError {
   if (error instanceof RestoreHooksError) return error;
   const { code = '', message = '' } = (error ?? {}) as { code?: string; message?: string };
   const [why, hint] = explain(code, message, server);
-  return new RestoreHooksError('CLUSTER_UNREACHABLE', `the API server at ${server.host} can't be reached: ${why}`, {
-    hint,
-    cause: error,
-  });
+  const by = server.proxy === undefined ? '' : ` by the proxy ${server.proxy}`;
+  return new RestoreHooksError(
+    'CLUSTER_UNREACHABLE',
+    `the API server at ${server.host} can't be reached${by}: ${why}`,
+    {
+      hint: by === '' ? hint : `check the proxy (proxy-url in the kubeconfig, else HTTPS_PROXY and NO_PROXY); ${hint}`,
+      cause: error,
+    },
+  );
 }
 
 function explain(code: string, message: string, server: URL): [why: string, hint: string] {

@@ -7,6 +7,7 @@ import { connections } from './connection.ts';
 import type { HttpRequest } from './http.ts';
 import { bodyOf, retryAfterMs, send } from './http.ts';
 import type { KubeConfig } from './kubeconfig.ts';
+import { serverUrl } from './proxy.ts';
 import type { WatchEnd, WatchEvent } from './watch-stream.ts';
 import { watchStream } from './watch-stream.ts';
 
@@ -104,7 +105,7 @@ const METADATA_ONLY = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v
 
 export function kubeClient(config: KubeConfig, options: KubeClientOptions = {}): KubeClient {
   const connected = connections(config);
-  const server = new URL(config.cluster.server);
+  const server = serverUrl(config.cluster, config.env);
   const maxRetries = options.maxRetries ?? 5;
   const baseHeaders = { accept: 'application/json', 'user-agent': options.userAgent ?? 'kubectl-restorehooks' };
 

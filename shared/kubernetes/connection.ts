@@ -1,11 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import http from 'node:http';
 import https from 'node:https';
+import { getCACertificates } from 'node:tls';
 import { RestoreHooksError } from '../core/errors.ts';
 import type { Credential } from './credentials.ts';
 import { credentialSource } from './credentials.ts';
 import type { Impersonation, KubeConfig } from './kubeconfig.ts';
-import { proxyFor } from './proxy.ts';
+import type { ServerUrl } from './proxy.ts';
+import { proxyFor, serverUrl } from './proxy.ts';
 
 export interface TlsOptions {
   readonly ca?: string | Buffer | string[];
@@ -17,8 +19,7 @@ export interface TlsOptions {
 
 /** Everything that a request needs, REST or WebSocket. Good for this request: ask again for the next. */
 export interface KubeConnection {
-  /** The API server's base URL; it may have a path. */
-  readonly server: URL;
+  readonly server: ServerUrl;
   /** Credentials and impersonation. */
   readonly headers: Readonly<Record<string, string | string[]>>;
   /** Keep-alive, TLS session resumption, and the proxy if there is one. The same object until a certificate changes. */
@@ -39,7 +40,7 @@ const filesMaxAgeMs = 60_000;
 
 export function connections(config: KubeConfig): Connections {
   const credentials = credentialSource(config);
-  const server = new URL(config.cluster.server);
+  const server = serverUrl(config.cluster, config.env);
   const impersonation = impersonationHeaders(config.user.impersonate);
   const agents = new Set<Promise<http.Agent>>();
   let files: { readonly tls: Promise<TlsOptions>; readonly since: number } | undefined;
@@ -131,11 +132,13 @@ async function tlsOptions({ cluster, user }: KubeConfig): Promise<TlsOptions> {
     pem(user.keyData, user.keyFile, `user "${user.name}"`),
   ]);
   return {
-    ...(ca && { ca }),
+    // Without a CA of its own kubectl trusts whom the system trusts, and not those that Node brings along.
+    ca: ca ?? getCACertificates('system'),
     ...(cert && { cert }),
     ...(key && { key }),
     ...(cluster.tlsServerName && { servername: cluster.tlsServerName }),
-    ...(cluster.skipTLSVerify && { rejectUnauthorized: false }),
+    // Said in either case: else NODE_TLS_REJECT_UNAUTHORIZED decides.
+    rejectUnauthorized: !cluster.skipTLSVerify,
   };
 }
 
@@ -155,10 +158,17 @@ function impersonationHeaders(as: Impersonation | undefined): Record<string, str
   if (as.uid !== undefined) headers['impersonate-uid'] = headerValue(as.uid);
   if (as.groups.length > 0) headers['impersonate-group'] = as.groups.map(headerValue);
   for (const [key, values] of Object.entries(as.extra)) {
-    headers[`impersonate-extra-${encodeURIComponent(key)}`] = values.map(headerValue);
+    headers[`impersonate-extra-${headerName(key)}`] = values.map(headerValue);
   }
   return headers;
 }
+
+/** A key as part of a header's name: what may not stand there, and the escape itself, as client-go escapes it. */
+const headerName = (key: string): string =>
+  Array.from(Buffer.from(key, 'utf8'), (byte) => {
+    const character = String.fromCharCode(byte);
+    return /[\w!#$&'*+.^`|~-]/.test(character) ? character : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+  }).join('');
 
 /** Go sends UTF-8 as it is, Node takes one character for one byte. */
 function headerValue(value: string): string {

@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
+import { load } from 'js-yaml';
 import * as z from 'zod';
 import { RestoreHooksError } from '../core/errors.ts';
 import type { ExecPlugin, KubeCluster, KubeConfig, KubeUser } from './kubeconfig.ts';
+import { requireAllowed } from './kuberc.ts';
 
 /** What proves who we are, at this moment. */
 export interface Credential {
@@ -31,14 +33,18 @@ export function credentialSource(config: KubeConfig): CredentialSource {
       return { credential: { authorization: `Bearer ${token}` }, until: until - expiryMarginMs };
     });
   }
-  if (user.exec) return kept(() => fromPlugin(user.exec as ExecPlugin, config));
   if (user.tokenFile) return kept(() => fromTokenFile(user, user.tokenFile as string));
+  if (user.token) return constant(`Bearer ${user.token}`);
+  if (user.username) {
+    return constant(`Basic ${Buffer.from(`${user.username}:${user.password ?? ''}`).toString('base64')}`);
+  }
   if (user.authProvider) return kept(() => fromAuthProvider(config));
-  const authorization = user.token
-    ? `Bearer ${user.token}`
-    : user.username
-      ? `Basic ${Buffer.from(`${user.username}:${user.password ?? ''}`).toString('base64')}`
-      : undefined;
+  // Who has a certificate needs no plugin.
+  if (user.exec && !(user.certData || user.certFile)) return kept(() => fromPlugin(user.exec as ExecPlugin, config));
+  return constant(undefined);
+}
+
+function constant(authorization: string | undefined): CredentialSource {
   return { get: async () => (authorization === undefined ? {} : { authorization }), forget: () => {} };
 }
 
@@ -112,6 +118,7 @@ async function fromAuthProvider({ cluster, user }: KubeConfig): Promise<Fresh> {
 }
 
 const ExecCredential = z.object({
+  apiVersion: z.string(),
   kind: z.literal('ExecCredential'),
   status: z.object({
     token: z.string().nullish(),
@@ -122,23 +129,27 @@ const ExecCredential = z.object({
 });
 
 /** Run a credential plugin as client-go does: told the cluster if it asks for that, its stderr ours. */
-async function fromPlugin(plugin: ExecPlugin, { cluster, user, env }: KubeConfig): Promise<Fresh> {
+async function fromPlugin(plugin: ExecPlugin, config: KubeConfig): Promise<Fresh> {
+  const { user, env } = config;
+  requireAllowed(plugin.command, plugin.policy, env);
   const interactive = plugin.interactiveMode !== 'Never' && process.stdin.isTTY === true;
   if (plugin.interactiveMode === 'Always' && !interactive) {
     throw failedPlugin(plugin, user, 'it asks questions, and there is no terminal');
   }
-  const info = {
-    apiVersion: plugin.apiVersion,
-    kind: 'ExecCredential',
-    spec: { interactive, ...(plugin.provideClusterInfo && { cluster: clusterInfo(cluster) }) },
-  };
-  const output = await new Promise<string>((resolve, reject) => {
-    const child = spawn(plugin.command, plugin.args ?? [], {
+  const cluster = plugin.provideClusterInfo ? { cluster: await clusterInfo(config.cluster) } : {};
+  const info = { kind: 'ExecCredential', apiVersion: plugin.apiVersion, spec: { ...cluster, interactive } };
+  const output = await outputOf(plugin, config, interactive, `${JSON.stringify(info)}\n`);
+  return freshFrom(output, plugin, user);
+}
+
+function outputOf(plugin: ExecPlugin, { user, env }: KubeConfig, interactive: boolean, info: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(plugin.command, plugin.args, {
       stdio: [interactive ? 'inherit' : 'ignore', 'pipe', 'inherit'],
       env: {
         ...env,
-        ...Object.fromEntries((plugin.env ?? []).map(({ name, value }) => [name, value])),
-        KUBERNETES_EXEC_INFO: JSON.stringify(info),
+        ...Object.fromEntries(plugin.env.map(({ name, value }) => [name, value])),
+        KUBERNETES_EXEC_INFO: info,
       },
     });
     let written = '';
@@ -152,28 +163,37 @@ async function fromPlugin(plugin: ExecPlugin, { cluster, user, env }: KubeConfig
         : reject(failedPlugin(plugin, user, signal ? `it was ended by ${signal}` : `it exited with ${code}`)),
     );
   });
-  const parsed = ExecCredential.safeParse(parseJson(output));
+}
+
+/** Refuse what a plugin gives that proves nothing: with it the request would go out as nobody's. */
+function freshFrom(output: string, plugin: ExecPlugin, user: KubeUser): Fresh {
+  const parsed = ExecCredential.safeParse(parseYaml(output));
   // Neither the output nor the parser's words about it: they may hold a token.
-  if (!parsed.success) throw failedPlugin(plugin, user, 'it printed no ExecCredential');
-  const { token, clientCertificateData, clientKeyData, expirationTimestamp } = parsed.data.status;
+  if (!parsed.success) throw failedPlugin(plugin, user, 'it printed no ExecCredential with a status');
+  const { apiVersion, status } = parsed.data;
+  if (apiVersion !== plugin.apiVersion) {
+    throw failedPlugin(plugin, user, `it was asked for ${plugin.apiVersion}, and answered in another version`);
+  }
+  const { token, clientCertificateData: cert, clientKeyData: key, expirationTimestamp } = status;
+  if (Boolean(cert) !== Boolean(key)) throw failedPlugin(plugin, user, 'it gave a certificate or a key, and not both');
+  if (!token && !cert) throw failedPlugin(plugin, user, 'it gave neither a token nor a certificate');
   const until = Date.parse(expirationTimestamp ?? '') - expiryMarginMs;
   return {
-    credential: {
-      ...(token && { authorization: `Bearer ${token}` }),
-      ...(clientCertificateData && clientKeyData && { cert: clientCertificateData, key: clientKeyData }),
-    },
+    credential: { ...(token && { authorization: `Bearer ${token}` }), ...(cert && key && { cert, key }) },
     ...(Number.isFinite(until) && { until }),
   };
 }
 
-function clusterInfo(cluster: KubeCluster): Record<string, unknown> {
+/** What client-go tells plugins, in its order and with its `config: null`; a CA file as its content. */
+async function clusterInfo(cluster: KubeCluster): Promise<Record<string, unknown>> {
+  const { caData, caFile } = cluster;
   return {
     server: cluster.server,
     'tls-server-name': cluster.tlsServerName,
     'insecure-skip-tls-verify': cluster.skipTLSVerify || undefined,
-    'certificate-authority-data': cluster.caData,
+    'certificate-authority-data': caData ?? (caFile === undefined ? undefined : await readFile(caFile, 'base64')),
     'proxy-url': cluster.proxyUrl,
-    config: cluster.execConfig,
+    config: cluster.execConfig ?? null,
   };
 }
 
@@ -184,9 +204,10 @@ function failedPlugin(plugin: ExecPlugin, user: KubeUser, why: string, cause?: u
   });
 }
 
-function parseJson(content: string): unknown {
+/** JSON is YAML, and client-go takes either. */
+function parseYaml(content: string): unknown {
   try {
-    return JSON.parse(content);
+    return load(content);
   } catch {
     return undefined;
   }

@@ -1,13 +1,16 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
-import { load } from 'js-yaml';
-import * as z from 'zod';
 import { RestoreHooksError } from '../core/errors.ts';
+import { requireUsable } from './kubeconfig-check.ts';
+import type { ClusterEntry, Merged, UserEntry } from './kubeconfig-file.ts';
+import { readKubeConfigs } from './kubeconfig-file.ts';
+import type { PluginPolicy } from './kuberc.ts';
+import { pluginPolicy } from './kuberc.ts';
 
 /** One cluster, one user and the context that joined them: what is left of all kubeconfig files once flags have chosen. */
 export interface KubeConfig {
-  /** Absent in a pod and where only `--cluster` was given. */
+  /** Absent in a pod and where only `--cluster` or `--server` was given. */
   readonly context?: string;
   readonly namespace?: string;
   readonly cluster: KubeCluster;
@@ -29,6 +32,7 @@ export interface KubeCluster {
   readonly execConfig?: unknown;
 }
 
+/** Of its ways to prove who it is kubectl takes the first that is here: token, password, certificate, plugin. */
 export interface KubeUser {
   readonly name: string;
   readonly certData?: string;
@@ -46,6 +50,18 @@ export interface KubeUser {
   readonly issueToken?: () => { readonly token: string; readonly until: number };
 }
 
+export interface ExecPlugin {
+  readonly apiVersion: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: readonly { readonly name: string; readonly value: string }[];
+  readonly installHint?: string;
+  readonly interactiveMode: 'Never' | 'IfAvailable' | 'Always';
+  readonly provideClusterInfo: boolean;
+  /** What the user's kuberc allows. */
+  readonly policy?: PluginPolicy;
+}
+
 export interface Impersonation {
   readonly user: string;
   readonly uid?: string;
@@ -53,90 +69,56 @@ export interface Impersonation {
   readonly extra: Readonly<Record<string, readonly string[]>>;
 }
 
+/** kubectl's flags of the same names. */
 export interface KubeConfigOptions {
   readonly kubeconfig?: string | undefined;
+  readonly kuberc?: string | undefined;
   readonly context?: string | undefined;
   readonly cluster?: string | undefined;
   readonly user?: string | undefined;
+  readonly server?: string | undefined;
+  readonly token?: string | undefined;
+  readonly certificateAuthority?: string | undefined;
+  readonly clientCertificate?: string | undefined;
+  readonly clientKey?: string | undefined;
+  readonly insecureSkipTlsVerify?: boolean | undefined;
+  readonly tlsServerName?: string | undefined;
   readonly as?: string | undefined;
   readonly asGroup?: readonly string[] | undefined;
   readonly asUid?: string | undefined;
+  /** `key=value` each. */
+  readonly asUserExtra?: readonly string[] | undefined;
   readonly env: NodeJS.ProcessEnv;
   /** Where a pod finds its ServiceAccount. */
   readonly serviceAccountDir?: string;
 }
 
-const text = z
-  .string()
-  .nullish()
-  .transform((value) => (value ? value : undefined));
-const ExecPlugin = z.object({
-  apiVersion: text,
-  command: z.string().min(1),
-  args: z.array(z.string()).nullish(),
-  env: z.array(z.object({ name: z.string(), value: z.string() })).nullish(),
-  installHint: text,
-  interactiveMode: text,
-  provideClusterInfo: z.boolean().nullish(),
-});
-export type ExecPlugin = z.infer<typeof ExecPlugin>;
-const ClusterEntry = z.object({
-  server: text,
-  'certificate-authority': text,
-  'certificate-authority-data': text,
-  'insecure-skip-tls-verify': z.boolean().nullish(),
-  'tls-server-name': text,
-  'proxy-url': text,
-  extensions: z.array(z.object({ name: z.string(), extension: z.unknown() })).nullish(),
-});
-const UserEntry = z.object({
-  'client-certificate': text,
-  'client-certificate-data': text,
-  'client-key': text,
-  'client-key-data': text,
-  token: text,
-  tokenFile: text,
-  username: text,
-  password: text,
-  as: text,
-  'as-uid': text,
-  'as-groups': z.array(z.string()).nullish(),
-  'as-user-extra': z.record(z.string(), z.array(z.string())).nullish(),
-  exec: ExecPlugin.nullish(),
-  'auth-provider': z.object({ name: z.string(), config: z.record(z.string(), z.string()).nullish() }).nullish(),
-});
-const ContextEntry = z.object({ cluster: text, user: text, namespace: text });
-const KubeConfigFile = z
-  .object({
-    clusters: z.array(z.object({ name: z.string(), cluster: ClusterEntry.nullish() })).nullish(),
-    users: z.array(z.object({ name: z.string(), user: UserEntry.nullish() })).nullish(),
-    contexts: z.array(z.object({ name: z.string(), context: ContextEntry.nullish() })).nullish(),
-    'current-context': text,
-  })
-  .nullish();
-
-interface Merged {
-  currentContext: string | undefined;
-  readonly clusters: Map<string, z.infer<typeof ClusterEntry>>;
-  readonly users: Map<string, z.infer<typeof UserEntry>>;
-  readonly contexts: Map<string, z.infer<typeof ContextEntry>>;
-}
-
 /**
- * Find the cluster and the user to work as, by kubectl's own rules.
- *
- * Of several files in KUBECONFIG the first that defines a name, or the current context, wins; missing ones are ignored,
- * and a relative path belongs to its own file. In a pod without any kubeconfig it is the pod's ServiceAccount. Where
- * kubectl would go to localhost:8080 because nothing is configured, this says so instead.
+ * Find the cluster and the user to work as, by kubectl's own rules (client-go's `tools/clientcmd`, held against the real
+ * kubectl by `test/kubeconfigs`). What kubectl refuses is refused. In a pod where nothing says which cluster, it is the
+ * pod's own, with its ServiceAccount; elsewhere kubectl would go to localhost:8080, and this says so instead.
  */
 export function loadKubeConfig(options: KubeConfigOptions): KubeConfig {
+  const policy = pluginPolicy(options.kuberc, options.env);
   const files = configFiles(options);
-  const merged = merge(files);
-  if (options.kubeconfig === undefined && merged.clusters.size + merged.contexts.size === 0) {
-    const inCluster = inClusterConfig(options);
-    if (inCluster !== undefined) return inCluster;
-  }
-  return select(merged, options, files);
+  const merged = readKubeConfigs(files);
+  const chosen = choose(merged, options);
+  const entry = clusterEntry(chosen.cluster, options);
+  const user = userEntry(chosen.user, options);
+  const isNowhere = Object.values(entry).every((value) => value === undefined || value === null);
+  if (isNowhere) return inClusterConfig(options) ?? nowhere(merged, chosen, options, files);
+  const cluster = clusterOf(chosen.clusterName ?? '', entry);
+  const userName = chosen.userName ?? '';
+  requireUsable(cluster, userName, user);
+  const all = userOf(userName, user, policy);
+  return {
+    ...(chosen.contextName !== undefined && { context: chosen.contextName }),
+    ...optional('namespace', chosen.namespace),
+    cluster,
+    // kubectl sends no credentials where no TLS hides them.
+    user: cluster.server.startsWith('http:') ? { name: userName, ...optional('impersonate', all.impersonate) } : all,
+    env: options.env,
+  };
 }
 
 function configFiles({ kubeconfig, env }: KubeConfigOptions): string[] {
@@ -148,100 +130,32 @@ function configFiles({ kubeconfig, env }: KubeConfigOptions): string[] {
   return [path.join(env['HOME'] || env['USERPROFILE'] || homedir(), '.kube', 'config')];
 }
 
-function merge(files: readonly string[]): Merged {
-  const merged: Merged = { currentContext: undefined, clusters: new Map(), users: new Map(), contexts: new Map() };
-  for (const file of files) {
-    const content = parse(file);
-    const absolute = (name: string | undefined) => name && path.resolve(path.dirname(file), name);
-    merged.currentContext ??= content?.['current-context'];
-    for (const { name, context } of content?.contexts ?? []) addFirst(merged.contexts, name, context ?? emptyContext);
-    for (const { name, cluster } of content?.clusters ?? []) {
-      if (!cluster) continue;
-      addFirst(merged.clusters, name, {
-        ...cluster,
-        'certificate-authority': absolute(cluster['certificate-authority']),
-      });
-    }
-    for (const { name, user } of content?.users ?? []) {
-      if (!user) continue;
-      // A plugin named without a slash is found on the PATH.
-      const { exec } = user;
-      const command = exec && (exec.command.includes(path.sep) ? absolute(exec.command) : exec.command);
-      addFirst(merged.users, name, {
-        ...user,
-        'client-certificate': absolute(user['client-certificate']),
-        'client-key': absolute(user['client-key']),
-        tokenFile: absolute(user.tokenFile),
-        ...(exec && command && { exec: { ...exec, command } }),
-      });
-    }
-  }
-  return merged;
+interface Chosen {
+  readonly contextName?: string;
+  readonly clusterName?: string;
+  readonly userName?: string;
+  readonly namespace?: string;
+  readonly cluster: ClusterEntry | undefined;
+  readonly user: UserEntry | undefined;
 }
 
-const emptyContext = { cluster: undefined, user: undefined, namespace: undefined };
-
-function addFirst<T>(map: Map<string, T>, name: string, value: T): void {
-  if (!map.has(name)) map.set(name, value);
-}
-
-function parse(file: string): z.infer<typeof KubeConfigFile> {
-  let content: string;
-  try {
-    content = readFileSync(file, 'utf8');
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
-    throw new RestoreHooksError('INVALID_ARGUMENT', `kubeconfig ${file} can't be read (${codeOf(error)})`, {
-      cause: error,
-    });
-  }
-  if (content.trim() === '') return undefined;
-  let document: unknown;
-  try {
-    document = load(content);
-  } catch {
-    // The parser's message quotes the file, which holds secrets.
-    throw new RestoreHooksError('INVALID_ARGUMENT', `kubeconfig ${file} is not valid YAML`);
-  }
-  const parsed = KubeConfigFile.safeParse(document);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new RestoreHooksError(
-    'INVALID_ARGUMENT',
-    `kubeconfig ${file} is not valid: ${issue?.path.join('.') || 'it'}: ${issue?.message}`,
-  );
-}
-
-function select(merged: Merged, options: KubeConfigOptions, files: readonly string[]): KubeConfig {
-  const where = files.join(', ');
+/** What flags name must be there; a cluster or user that only the context names may be missing, and is empty then. */
+function choose(merged: Merged, options: KubeConfigOptions): Chosen {
   const contextName = options.context || merged.currentContext;
   const context = contextName === undefined ? undefined : merged.contexts.get(contextName);
-  if (contextName !== undefined && context === undefined)
-    throw unknown('context', contextName, merged.contexts, options);
+  if (contextName !== undefined && context === undefined) throw unknown('context', contextName, merged.contexts);
   const clusterName = options.cluster || context?.cluster;
-  if (clusterName === undefined) {
-    if (merged.contexts.size + merged.clusters.size === 0) {
-      throw new RestoreHooksError('INVALID_ARGUMENT', `no Kubernetes configuration was found (looked at ${where})`, {
-        hint: 'give --kubeconfig FILE, or set KUBECONFIG',
-      });
-    }
-    throw contextName === undefined
-      ? new RestoreHooksError('INVALID_ARGUMENT', `no current context is set in ${where}`, {
-          hint: `give --context (${namesOf(merged.contexts)}), or set one with kubectl config use-context`,
-        })
-      : new RestoreHooksError('INVALID_ARGUMENT', `context "${contextName}" names no cluster`);
-  }
-  const cluster = merged.clusters.get(clusterName);
-  if (cluster === undefined) throw unknown('cluster', clusterName, merged.clusters, options);
   const userName = options.user || context?.user;
-  const user = userName === undefined ? undefined : merged.users.get(userName);
-  if (userName !== undefined && user === undefined) throw unknown('user', userName, merged.users, options);
+  if (options.cluster && !merged.clusters.has(options.cluster))
+    throw unknown('cluster', options.cluster, merged.clusters);
+  if (options.user && !merged.users.has(options.user)) throw unknown('user', options.user, merged.users);
   return {
-    ...(contextName !== undefined && { context: contextName }),
-    ...(context?.namespace && { namespace: context.namespace }),
-    cluster: clusterOf(clusterName, cluster),
-    user: userOf(userName ?? '', user, options),
-    env: options.env,
+    ...optional('contextName', contextName),
+    ...optional('clusterName', clusterName),
+    ...optional('userName', userName),
+    ...optional('namespace', context?.namespace),
+    cluster: clusterName === undefined ? undefined : merged.clusters.get(clusterName),
+    user: userName === undefined ? undefined : merged.users.get(userName),
   };
 }
 
@@ -249,14 +163,36 @@ function unknown(
   kind: 'context' | 'cluster' | 'user',
   name: string,
   known: ReadonlyMap<string, unknown>,
-  options: KubeConfigOptions,
 ): RestoreHooksError {
-  const from =
-    options[kind] !== undefined || kind === 'context' || options.context === undefined
-      ? ''
-      : ` (of context "${options.context}")`;
-  return new RestoreHooksError('INVALID_ARGUMENT', `${kind} "${name}"${from} does not exist in the kubeconfig`, {
+  return new RestoreHooksError('INVALID_ARGUMENT', `${kind} "${name}" does not exist in the kubeconfig`, {
     hint: known.size === 0 ? `there are no ${kind}s in it` : `choose one of: ${namesOf(known)}`,
+  });
+}
+
+function nowhere(
+  merged: Merged,
+  { contextName, clusterName }: Chosen,
+  options: KubeConfigOptions,
+  files: readonly string[],
+): never {
+  const where = files.join(', ');
+  if (clusterName !== undefined) {
+    const of = contextName === undefined || options.cluster ? '' : ` (of context "${contextName}")`;
+    const why = merged.clusters.has(clusterName) ? 'names no server' : 'does not exist in the kubeconfig';
+    throw new RestoreHooksError('INVALID_ARGUMENT', `cluster "${clusterName}"${of} ${why}`, {
+      hint: merged.clusters.size === 0 ? 'there are no clusters in it' : `choose one of: ${namesOf(merged.clusters)}`,
+    });
+  }
+  if (contextName !== undefined) {
+    throw new RestoreHooksError('INVALID_ARGUMENT', `context "${contextName}" names no cluster`);
+  }
+  if (merged.contexts.size + merged.clusters.size === 0) {
+    throw new RestoreHooksError('INVALID_ARGUMENT', `no Kubernetes configuration was found (looked at ${where})`, {
+      hint: 'give --kubeconfig FILE, or set KUBECONFIG',
+    });
+  }
+  throw new RestoreHooksError('INVALID_ARGUMENT', `no current context is set in ${where}`, {
+    hint: `give --context (${namesOf(merged.contexts)}), or set one with kubectl config use-context`,
   });
 }
 
@@ -265,19 +201,55 @@ function namesOf(map: ReadonlyMap<string, unknown>): string {
   return names.length > 10 ? `${names.slice(0, 10).join(', ')}, … ${names.length - 10} more` : names.join(', ');
 }
 
-function clusterOf(name: string, entry: z.infer<typeof ClusterEntry>): KubeCluster {
+/** Flags go before the file; one about trust takes the place of all that the file says about it. */
+function clusterEntry(entry: ClusterEntry | undefined, options: KubeConfigOptions): Partial<ClusterEntry> {
+  const { server, certificateAuthority, insecureSkipTlsVerify, tlsServerName } = options;
+  return {
+    ...entry,
+    ...(server && { server }),
+    ...((insecureSkipTlsVerify || certificateAuthority) && {
+      'insecure-skip-tls-verify': insecureSkipTlsVerify,
+      'certificate-authority': certificateAuthority || undefined,
+      'certificate-authority-data': undefined,
+    }),
+    ...((server || tlsServerName) && { 'tls-server-name': tlsServerName || undefined }),
+  };
+}
+
+function userEntry(entry: UserEntry | undefined, options: KubeConfigOptions): Partial<UserEntry> {
+  const { token, clientCertificate, clientKey, as, asUid, asGroup = [], asUserExtra = [] } = options;
+  const extra: Record<string, string[]> = {};
+  for (const pair of asUserExtra) {
+    const [key = '', ...value] = pair.split('=');
+    if (key === '' || value.length === 0) {
+      throw new RestoreHooksError('INVALID_ARGUMENT', `--as-user-extra: expected KEY=VALUE, found "${pair}"`);
+    }
+    extra[key] = [...(extra[key] ?? []), value.join('=')];
+  }
+  return {
+    ...entry,
+    ...(token && { token }),
+    ...(clientCertificate && { 'client-certificate': clientCertificate, 'client-certificate-data': undefined }),
+    ...(clientKey && { 'client-key': clientKey, 'client-key-data': undefined }),
+    ...(as && { as }),
+    ...(asUid && { 'as-uid': asUid }),
+    ...(asGroup.length > 0 && { 'as-groups': [...asGroup] }),
+    ...(asUserExtra.length > 0 && { 'as-user-extra': { ...entry?.['as-user-extra'], ...extra } }),
+  };
+}
+
+function clusterOf(name: string, entry: Partial<ClusterEntry>): KubeCluster {
   if (!entry.server) throw new RestoreHooksError('INVALID_ARGUMENT', `cluster "${name}" names no server`);
-  const skipTLSVerify = entry['insecure-skip-tls-verify'] === true;
-  const tls = skipTLSVerify || entry['certificate-authority'] || entry['certificate-authority-data'];
-  const server = entry.server.includes('://') ? entry.server : `${tls ? 'https' : 'http'}://${entry.server}`;
-  if (!/^https?:$/.test(URL.parse(server)?.protocol ?? '')) {
+  // Without a scheme it is plain http, a CA or not.
+  const server = entry.server.includes('://') ? entry.server : `http://${entry.server}`;
+  if (/\s/.test(server) || !/^https?:$/.test(URL.parse(server)?.protocol ?? '')) {
     throw new RestoreHooksError('INVALID_ARGUMENT', `cluster "${name}": its server is not an http or https URL`);
   }
   const execConfig = entry.extensions?.find((extension) => extension.name === 'client.authentication.k8s.io/exec');
   return {
     name,
     server: server.replace(/\/+$/, ''),
-    skipTLSVerify,
+    skipTLSVerify: entry['insecure-skip-tls-verify'] === true,
     ...optional('caData', entry['certificate-authority-data']),
     ...optional('caFile', entry['certificate-authority']),
     ...optional('tlsServerName', entry['tls-server-name']),
@@ -286,37 +258,41 @@ function clusterOf(name: string, entry: z.infer<typeof ClusterEntry>): KubeClust
   };
 }
 
-function userOf(name: string, entry: z.infer<typeof UserEntry> | undefined, options: KubeConfigOptions): KubeUser {
-  const provider = entry?.['auth-provider'];
+function userOf(name: string, entry: Partial<UserEntry>, policy: PluginPolicy | undefined): KubeUser {
+  const { exec, 'auth-provider': provider } = entry;
   return {
     name,
-    ...optional('certData', entry?.['client-certificate-data']),
-    ...optional('certFile', entry?.['client-certificate']),
-    ...optional('keyData', entry?.['client-key-data']),
-    ...optional('keyFile', entry?.['client-key']),
-    ...optional('token', entry?.token),
-    ...optional('tokenFile', entry?.tokenFile),
-    ...optional('username', entry?.username),
-    ...optional('password', entry?.password),
-    ...optional('exec', entry?.exec ?? undefined),
-    ...optional('authProvider', provider ? { name: provider.name, config: provider.config ?? {} } : undefined),
-    ...optional('impersonate', impersonation(entry, options)),
+    ...optional('certData', entry['client-certificate-data']),
+    ...optional('certFile', entry['client-certificate']),
+    ...optional('keyData', entry['client-key-data']),
+    ...optional('keyFile', entry['client-key']),
+    ...optional('token', entry.token),
+    ...optional('tokenFile', entry.tokenFile),
+    ...optional('username', entry.username),
+    ...optional('password', entry.password),
+    ...optional('exec', exec ? pluginOf(exec, policy) : undefined),
+    ...optional('authProvider', provider ? { name: provider.name ?? '', config: provider.config ?? {} } : undefined),
+    ...optional('impersonate', impersonation(entry)),
   };
 }
 
-function impersonation(
-  entry: z.infer<typeof UserEntry> | undefined,
-  options: KubeConfigOptions,
-): Impersonation | undefined {
-  const user = options.as || entry?.as;
-  const uid = options.asUid || entry?.['as-uid'];
-  const groups = options.asGroup?.length ? options.asGroup : (entry?.['as-groups'] ?? []);
-  const extra = entry?.['as-user-extra'] ?? {};
-  if (user !== undefined) return { user, groups, extra, ...optional('uid', uid) };
-  if (uid === undefined && groups.length + Object.keys(extra).length === 0) return undefined;
-  throw new RestoreHooksError('INVALID_ARGUMENT', 'a group or uid can be impersonated only together with a user', {
-    hint: 'give --as USER as well',
-  });
+/** Of one that `requireUsable` has let through. */
+function pluginOf(exec: NonNullable<UserEntry['exec']>, policy: PluginPolicy | undefined): ExecPlugin {
+  return {
+    apiVersion: exec.apiVersion ?? '',
+    command: exec.command ?? '',
+    args: exec.args ?? [],
+    env: (exec.env ?? []).map(({ name = '', value = '' }) => ({ name, value })),
+    ...optional('installHint', exec.installHint),
+    interactiveMode: (exec.interactiveMode as ExecPlugin['interactiveMode'] | undefined) ?? 'IfAvailable',
+    provideClusterInfo: exec.provideClusterInfo === true,
+    ...optional('policy', policy),
+  };
+}
+
+function impersonation(entry: Partial<UserEntry>): Impersonation | undefined {
+  const { as: user, 'as-uid': uid, 'as-groups': groups, 'as-user-extra': extra } = entry;
+  return user === undefined ? undefined : { user, groups: groups ?? [], extra: extra ?? {}, ...optional('uid', uid) };
 }
 
 /** The ServiceAccount of the pod that this runs in. Its token is named, not read: it is exchanged every hour. */
@@ -328,6 +304,8 @@ function inClusterConfig(options: KubeConfigOptions): KubeConfig | undefined {
   if (!host || !port || !existsSync(tokenFile)) return undefined;
   const caFile = path.join(directory, 'ca.crt');
   const namespaceFile = path.join(directory, 'namespace');
+  const flags = userEntry(undefined, options);
+  requireUsable(undefined, 'in-cluster', { ...flags, token: flags.token ?? 'of the pod' });
   return {
     cluster: {
       name: 'in-cluster',
@@ -335,7 +313,7 @@ function inClusterConfig(options: KubeConfigOptions): KubeConfig | undefined {
       skipTLSVerify: false,
       ...(existsSync(caFile) && { caFile }),
     },
-    user: { ...userOf('in-cluster', undefined, options), tokenFile },
+    user: { ...userOf('in-cluster', flags, undefined), ...(flags.token === undefined && { tokenFile }) },
     ...(existsSync(namespaceFile) && { namespace: readFileSync(namespaceFile, 'utf8').trim() }),
     env: options.env,
   };
@@ -343,8 +321,4 @@ function inClusterConfig(options: KubeConfigOptions): KubeConfig | undefined {
 
 function optional<K extends string, V>(key: K, value: V | undefined): { readonly [P in K]?: V } {
   return value === undefined ? {} : ({ [key]: value } as { readonly [P in K]?: V });
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }

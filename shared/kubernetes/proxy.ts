@@ -1,6 +1,18 @@
 import { BlockList, isIP } from 'node:net';
 import type { KubeCluster } from './kubeconfig.ts';
 
+/** The API server's base URL; it may have a path. */
+export interface ServerUrl extends URL {
+  /** The proxy on the way to it, without what may be secret of its URL. */
+  readonly proxy?: string;
+}
+
+export function serverUrl(cluster: KubeCluster, env: NodeJS.ProcessEnv): ServerUrl {
+  const proxy = proxyFor(cluster, env);
+  const url = proxy === undefined ? null : URL.parse(proxy);
+  return Object.assign(new URL(cluster.server), url && { proxy: `${url.protocol}//${url.host}` });
+}
+
 /** The proxy to reach the cluster by: the kubeconfig's, else the environment's as Go reads it (NO_PROXY may hold CIDRs). */
 export function proxyFor(cluster: KubeCluster, env: NodeJS.ProcessEnv): string | undefined {
   if (cluster.proxyUrl !== undefined) return cluster.proxyUrl;

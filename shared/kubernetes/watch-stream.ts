@@ -5,6 +5,7 @@ import type { KubeObject } from './client.ts';
 import type { Connections } from './connection.ts';
 import type { HttpRequest } from './http.ts';
 import { bodyOf, retryAfterMs, send } from './http.ts';
+import type { ServerUrl } from './proxy.ts';
 
 export interface WatchEvent {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK';
@@ -27,7 +28,7 @@ export function watchStream(
 ): () => void {
   const abort = new AbortController();
   let over = false;
-  let server = new URL('http://unknown');
+  let server: ServerUrl = new URL('http://unknown');
   const silence =
     silenceMs > 0
       ? setTimeout(() => end({ error: unreachable(server, new Error('the watch went silent')) }), silenceMs)

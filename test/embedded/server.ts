@@ -1,16 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createServer } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Api, DeleteOptions } from './api.ts';
 import { createApi } from './api.ts';
-import { selfSignedCertificate } from './certificate.ts';
 import type { ExecHandler, ExecProtocol } from './exec.ts';
 import { answer, createExecService } from './exec.ts';
 import { collectGarbage } from './garbage.ts';
@@ -18,6 +14,8 @@ import { createHandlers, send } from './handlers.ts';
 import { createJobController } from './jobs.ts';
 import type { ImageKind } from './kubelet.ts';
 import { createKubelet } from './kubelet.ts';
+import type { Listener } from './listener.ts';
+import { listen } from './listener.ts';
 import type { KubeObject, Pod, PodStatus } from './objects.ts';
 import { asPod, isRecord } from './objects.ts';
 import { createProcesses } from './processes.ts';
@@ -44,7 +42,7 @@ export interface EmbeddedClusterOptions {
   readonly users?: readonly EmbeddedUser[];
   /** Whose a token is that is none of theirs, as a token webhook says it; undefined: nobody's. */
   readonly authenticate?: (token: string) => EmbeddedUser | undefined;
-  /** HTTPS with a certificate made for it; kubectl needs it, as it sends no token over plain HTTP. Default: plain. */
+  /** True: its port takes TLS alone. Default: also plain HTTP, on which nobody needs a token to be an administrator. */
   readonly tls?: boolean;
   /** Besides `default`, `kube-system` and `velero`. */
   readonly namespaces?: readonly string[];
@@ -133,21 +131,17 @@ export async function startEmbeddedCluster(options: EmbeddedClusterOptions = {})
     options.exec,
   );
 
-  const certificate = options.tls ? selfSignedCertificate() : undefined;
-  const keepAliveTimeout = 60_000;
-  // As Go has it: the command of an exec stands in its URL.
-  const maxHeaderSize = 1 << 20;
-  const server =
-    certificate === undefined
-      ? createServer({ keepAliveTimeout, maxHeaderSize })
-      : createTlsServer({ keepAliveTimeout, maxHeaderSize, ...certificate });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const url = `${certificate === undefined ? 'http' : 'https'}://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const listener = await listen(
+    options.tls === true,
+    (request, response) => void serve(request, response),
+    (request, socket, head) => void upgrade(request, socket, head),
+  );
+  const { url } = listener;
 
   const kubeconfig = (user = 'admin', namespace?: string): string => {
     const account = /^system:serviceaccount:(.*):(.*)$/.exec(user);
     const token = account === null ? users.tokenOf(user) : users.tokenFor(account[1] ?? '', account[2] ?? '');
-    return kubeconfigText(url, certificate?.cert, user, token, namespace);
+    return kubeconfigText(listener, user, token, namespace);
   };
   const writeKubeconfig = async (user: string, namespace?: string): Promise<string> => {
     const path = join(root, `kubeconfig-${encodeURIComponent(user)}-${namespace ?? ''}`);
@@ -272,9 +266,6 @@ export async function startEmbeddedCluster(options: EmbeddedClusterOptions = {})
     }
   }
 
-  server.on('request', (request, response) => void serve(request, response));
-  server.on('upgrade', (request, socket, head) => void upgrade(request, socket, head));
-
   const named = (resource: string): Resource => {
     const of = resources.find((each) => each.resource === resource || each.kind === resource);
     if (of === undefined) throw new Error(`the embedded cluster knows no resource ${resource}`);
@@ -358,8 +349,7 @@ export async function startEmbeddedCluster(options: EmbeddedClusterOptions = {})
       exec.close();
       processes.killAll();
       for (const end of [...openWatches]) end();
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      await listener.close();
       await rm(root, { recursive: true, force: true, maxRetries: 5 });
     },
   };
@@ -379,17 +369,12 @@ function defaultImageKind(image: string, pod: Pod, runnerImage: string | undefin
 }
 
 function kubeconfigText(
-  server: string,
-  certificate: string | undefined,
+  { secureUrl: server, certificate }: Listener,
   user: string,
   token: string,
   namespace: string | undefined,
 ): string {
-  // client-node refuses plain HTTP unless it is told not to verify.
-  const trust =
-    certificate === undefined
-      ? { 'insecure-skip-tls-verify': true }
-      : { 'certificate-authority-data': Buffer.from(certificate).toString('base64') };
+  const trust = { 'certificate-authority-data': Buffer.from(certificate).toString('base64') };
   const context = { cluster: 'embedded', user, ...(namespace === undefined ? {} : { namespace }) };
   return JSON.stringify({
     apiVersion: 'v1',

@@ -15,6 +15,8 @@ after(() => rmSync(home, { recursive: true }));
 function file(name: string, content: unknown): string {
   const full = path.join(home, name);
   mkdirSync(path.dirname(full), { recursive: true });
+  // What the entries of `config` name must be there.
+  for (const named of ['ca.crt', 'c.pem']) writeFileSync(path.join(path.dirname(full), named), '', { flag: 'a' });
   writeFileSync(full, typeof content === 'string' ? content : JSON.stringify(content));
   return full;
 }
@@ -60,19 +62,20 @@ describe('loadKubeConfig', () => {
   });
 
   it('resolves certificate, token and plugin paths by their own file, and leaves commands of the PATH alone', () => {
-    const user = { 'client-certificate': 'c.pem', 'client-key': '/abs/k.pem', tokenFile: 'tok' };
+    file('abs-k.pem', '');
+    const user = { 'client-certificate': 'c.pem', 'client-key': path.join(home, 'abs-k.pem'), tokenFile: 'tok' };
     const kubeconfig = file('p/config', {
       ...config('a', user, 'x'),
       users: [
         { name: 'x', user },
-        { name: 'rel', user: { exec: { command: './plugin' } } },
-        { name: 'path', user: { exec: { command: 'plugin' } } },
+        { name: 'rel', user: { exec: { apiVersion: 'client.authentication.k8s.io/v1beta1', command: './plugin' } } },
+        { name: 'path', user: { exec: { apiVersion: 'client.authentication.k8s.io/v1beta1', command: 'plugin' } } },
       ],
     });
     const { certFile, keyFile, tokenFile } = load({ kubeconfig }).user;
     assert.deepEqual(
       [certFile, keyFile, tokenFile],
-      [path.join(home, 'p/c.pem'), '/abs/k.pem', path.join(home, 'p/tok')],
+      [path.join(home, 'p/c.pem'), path.join(home, 'abs-k.pem'), path.join(home, 'p/tok')],
     );
     assert.equal(load({ kubeconfig, user: 'rel' }).user.exec?.command, path.join(home, 'p/plugin'));
     assert.equal(load({ kubeconfig, user: 'path' }).user.exec?.command, 'plugin');
@@ -80,13 +83,13 @@ describe('loadKubeConfig', () => {
 
   it('reads ~/.kube/config when KUBECONFIG is unset or empty', () => {
     const env = { HOME: path.join(home, 'h'), KUBECONFIG: '' };
-    file('h/.kube/config', config('home', {}, 'x'));
+    file('h/.kube/config', config('home', { token: 't' }, 'x'));
     assert.equal(load({ env }).cluster.server, 'https://home');
   });
 
   it('says what exists when a context, cluster or user does not', () => {
     const kubeconfig = file('u/config', {
-      ...config('a', {}, 'x'),
+      ...config('a', { token: 't' }, 'x'),
       contexts: [
         { name: 'x', context: { cluster: 'x', user: 'x' } },
         { name: 'broken', context: { cluster: 'gone', user: 'x' } },
@@ -137,8 +140,12 @@ describe('loadKubeConfig', () => {
       namespace: 'velero',
       env,
     });
-    const KUBECONFIG = file('k/config', config('a', {}, 'x'));
+    const KUBECONFIG = file('k/config', config('a', { token: 't' }, 'x'));
     assert.equal(load({ env: { ...env, KUBECONFIG }, serviceAccountDir }).cluster.name, 'x');
+    // A context that was asked for and isn't there is no reason to work on the pod's own cluster instead.
+    for (const flag of ['context', 'cluster', 'user']) {
+      assert.match(refused({ env, serviceAccountDir, [flag]: 'prod' }).message, /"prod" does not exist/);
+    }
   });
 });
 
@@ -147,7 +154,7 @@ describe('credentials and headers', () => {
     const user = { as: 'u', 'as-uid': '7', 'as-groups': ['a', 'b'], 'as-user-extra': { 'k/1': ['v'] }, token: 't' };
     const kubeconfig = file('i/config', {
       ...config('a', user, 'x'),
-      clusters: [{ name: 'x', cluster: { server: 'http://a' } }],
+      clusters: [{ name: 'x', cluster: { server: 'https://a' } }],
     });
     assert.deepEqual((await connections(load({ kubeconfig })).open()).headers, {
       authorization: 'Bearer t',
@@ -169,7 +176,7 @@ describe('credentials and headers', () => {
     const plugin = file(
       'e/plugin',
       `#!/bin/sh
-echo "$KUBERNETES_EXEC_INFO $EXTRA" >> ${log}
+echo "$(printf %s "$KUBERNETES_EXEC_INFO") $EXTRA" >> ${log}
 echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"T'$(wc -l < ${log})'","expirationTimestamp":"'$UNTIL'"}}'
 `,
     );
@@ -188,7 +195,7 @@ echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","s
       ];
       const kubeconfig = file('e/config', {
         ...config('a', { exec: { ...exec, env } }, 'x'),
-        clusters: [{ name: 'x', cluster: { server: 'http://a' } }],
+        clusters: [{ name: 'x', cluster: { server: 'https://a' } }],
       });
       return connections(loadKubeConfig({ kubeconfig, env: process.env }));
     };
@@ -202,7 +209,7 @@ echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","s
     assert.match(info, / more$/);
     assert.deepEqual(JSON.parse(info.replace(/ more$/, '')).spec, {
       interactive: false,
-      cluster: { server: 'http://a' },
+      cluster: { server: 'https://a', config: null },
     });
     const expired = start('2001-01-01T00:00:00Z');
     await expired.open();
@@ -214,8 +221,8 @@ echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","s
       connections(
         load({
           kubeconfig: file('f/config', {
-            ...config('a', { exec }, 'x'),
-            clusters: [{ name: 'x', cluster: { server: 'http://a' } }],
+            ...config('a', { exec: { apiVersion: 'client.authentication.k8s.io/v1beta1', ...exec } }, 'x'),
+            clusters: [{ name: 'x', cluster: { server: 'https://a' } }],
           }),
         }),
       );
@@ -228,7 +235,7 @@ echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","s
       message: /it exited with 3$/,
     });
     await assert.rejects(withPlugin({ command: '/bin/echo', args: ['SECRET'] }).open(), {
-      message: /it printed no ExecCredential$/,
+      message: /it printed no ExecCredential with a status$/,
     });
   });
 
@@ -238,7 +245,7 @@ echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","s
       load({
         kubeconfig: file('t/config', {
           ...config('a', { tokenFile: 'token', token: 'old' }, 'x'),
-          clusters: [{ name: 'x', cluster: { server: 'http://a' } }],
+          clusters: [{ name: 'x', cluster: { server: 'https://a' } }],
         }),
       }),
     );
@@ -257,7 +264,7 @@ echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","s
       load({
         kubeconfig: file('c/config', {
           ...config('a', { tokenFile: 'token' }, 'x'),
-          clusters: [{ name: 'x', cluster: { server: 'http://a', 'certificate-authority': 'ca' } }],
+          clusters: [{ name: 'x', cluster: { server: 'https://a', 'certificate-authority': 'ca' } }],
         }),
       }),
     );
@@ -283,7 +290,7 @@ echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","s
     };
     const kubeconfig = file('o/config', {
       ...config('a', { 'auth-provider': provider }, 'x'),
-      clusters: [{ name: 'x', cluster: { server: 'http://a' } }],
+      clusters: [{ name: 'x', cluster: { server: 'https://a' } }],
     });
     assert.equal((await connections(load({ kubeconfig })).open()).headers['authorization'], `Bearer ${idToken}`);
   });

@@ -13,7 +13,11 @@ after(() => rmSync(home, { recursive: true }));
 describe('the built plugin', () => {
   it('runs no code from a cache: it writes no file, and takes none that V8 has made', () => {
     const env = { PATH: process.env['PATH'], HOME: home, XDG_CACHE_HOME: join(home, 'cache') };
-    for (const args of [['version', '--client'], ['plan', '--help'], ['lint', '-f', '-']]) {
+    for (const args of [
+      ['version', '--client'],
+      ['plan', '--help'],
+      ['lint', '-f', '-'],
+    ]) {
       const { status, stderr } = spawnSync(process.execPath, [PLUGIN, ...args], { env, input: '', encoding: 'utf8' });
       assert.notEqual(status, 1, stderr);
     }
