@@ -28,6 +28,7 @@ export function asRestored(restore: Restore, pod: Pod): Pod {
     metadata: {
       ...pod.metadata,
       uid: undefined,
+      creationTimestamp: undefined,
       namespace: targetNamespace(restore.spec, pod),
       labels: { ...pod.metadata.labels, ...velerosLabels(restore) },
     },
@@ -41,5 +42,7 @@ export const velerosLabels = ({ metadata, spec }: Restore): Readonly<Record<stri
 });
 
 /** Where a pod of the backup is restored to. */
-export const targetNamespace = ({ namespaceMapping }: Restore['spec'], { metadata: { namespace } }: Pod): string =>
+export const targetNamespace = (spec: Restore['spec'], { metadata }: Pod): string => targetOf(spec, metadata.namespace);
+
+export const targetOf = ({ namespaceMapping }: Restore['spec'], namespace: string): string =>
   (Object.hasOwn(namespaceMapping, namespace) && namespaceMapping[namespace]) || namespace;
