@@ -8,7 +8,7 @@ import { isOfHooks } from '../shared/core/plan/annotations.ts';
 import type { Notice } from '../shared/core/plan/notice.ts';
 import type { PlanRequest } from '../shared/core/plan/plan-run.ts';
 import { restoreSelector } from '../shared/core/plan/pods-of-restore.ts';
-import { asRestored, whyNotRestored } from '../shared/core/plan/restored-pod.ts';
+import { asRestored, lossNotices, modifierNotices, whyNotRestored } from '../shared/core/plan/restored-pod.ts';
 import type { PlanDocument } from '../shared/core/report/plan-document.ts';
 import type { Flags } from './command.ts';
 import type { Context } from './context.ts';
@@ -189,7 +189,7 @@ function manifestsRequest(
 
 /** A pod of the Restore's backup: as it will be restored, or why it won't be, or what is wrong with it. */
 export type PodOfBackup =
-  | { readonly pod: Pod }
+  | { readonly pod: Pod; readonly notices: readonly Notice[] }
   | { readonly skipped: PlanDocument['skipped'][number] }
   | { readonly notice: Notice };
 
@@ -202,7 +202,8 @@ export function podOfBackup(restore: Restore, object: unknown, place: string): P
   if (reason !== undefined) return { skipped: { namespace, pod: name, reason } };
   const { metadata, ...pod } = asRestored(restore, parsed.data);
   const annotations = Object.fromEntries(Object.entries(metadata.annotations).filter(([key]) => isOfHooks(key)));
-  return { pod: { ...pod, metadata: { ...metadata, annotations } } };
+  const restored = { ...pod, metadata: { ...metadata, annotations } };
+  return { pod: restored, notices: lossNotices(restored, object) };
 }
 
 export const unreadable = (place: string, why: string): Notice => ({
@@ -222,6 +223,7 @@ export function offlineRequest(
   return {
     ...given,
     ...found,
+    notices: [...modifierNotices(restore), ...(found.notices ?? [])],
     restore,
     selector: { labelSelector: restoreSelector(restore.metadata.name) },
     rerun: flags.rerun,
@@ -247,7 +249,7 @@ export function podsIn(objects: readonly InputObject[], restore: Restore) {
 export const apartFrom = (pods: readonly PodOfBackup[]) => ({
   pods: pods.flatMap((each) => ('pod' in each ? [each.pod] : [])),
   skipped: pods.flatMap((each) => ('skipped' in each ? [each.skipped] : [])),
-  notices: pods.flatMap((each) => ('notice' in each ? [each.notice] : [])),
+  notices: pods.flatMap((each) => ('notice' in each ? [each.notice] : 'notices' in each ? each.notices : [])),
 });
 
 /** The one Restore among what a flag names. */
