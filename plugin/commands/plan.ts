@@ -80,7 +80,10 @@ function show(
   const refusal = whyApplyRefuses(planned, request, force);
   // A plan changes nothing, so it can always be shown; that apply would refuse it belongs to it.
   if (refusal === undefined || view.kind !== 'document') return { view };
-  return { view: { ...view, human: [...view.human, `apply would refuse: ${refusal.message} (${refusal.hint})`] } };
+  const told = new Set(planned.document.notices.map(({ message }) => message));
+  const untold = (text = '') => text.split('\n').filter((line) => !told.has(line));
+  const lines = `apply would refuse: ${untold(refusal.message).join('\n')} (${untold(refusal.hint).join('\n')})`;
+  return { view: { ...view, human: [...view.human, ...lines.split('\n')] } };
 }
 
 function whyApplyRefuses(planned: PlannedRun, request: PlanRequest, force: boolean): RestoreHooksError | undefined {

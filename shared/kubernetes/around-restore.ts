@@ -86,7 +86,7 @@ async function namespacesOfBackup(client: Client, { spec }: Restore, namespace: 
  * Whether this namespace's Velero writes `hookStatus`: another Restore has one, or the cluster's schema of Restores does
  * (a first Restore has no other beside it).
  */
-async function knowsHookStatus(client: Client, namespace: string): Promise<boolean> {
+export async function knowsHookStatus(client: Client, namespace: string): Promise<boolean> {
   const isWritten = await ifAllowed(async () => {
     for await (const { items } of client.list(paths.restores(namespace))) if (items.some(hasHookStatus)) return true;
     return false;

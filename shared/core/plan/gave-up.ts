@@ -6,7 +6,7 @@ import { isOurs } from './annotations.ts';
 import type { Notice } from './notice.ts';
 import { hooksByPod } from './plan-restore-hooks.ts';
 import { noticeOn } from './sources.ts';
-import { hasNoHookStatus } from './velero.ts';
+import { hasExecHooks, hasNoHookStatus } from './velero.ts';
 
 /**
  * What there is to say of a Velero that has stopped waiting for the hooks of these pods, and so may be running them
@@ -20,8 +20,7 @@ export function gaveUpNotices(restore: Restore, pods: readonly Pod[], writesHook
     const commands = hooks.filter((hook) => hook.kind === 'exec');
     return commands.length === 0 ? [] : [gaveUp(pod, commands)];
   });
-  const hasHooks = restore.spec.hooks.resources.some(({ postHooks }) => postHooks.some(({ exec }) => exec));
-  if (notices.length === 0 && !hasHooks) return [];
+  if (notices.length === 0 && !hasExecHooks(restore)) return [];
   const ended = `Velero has ended Restore ${restore.metadata.name} (${restore.status?.phase}) without a word about its hooks`;
   if (!writesHookStatus) {
     const message = `${ended}, as it has all others: whether it has run them can't be known`;

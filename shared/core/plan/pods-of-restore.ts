@@ -38,7 +38,8 @@ export function withoutLabel(restore: Restore, labelled: readonly Pod[], others:
   return others.filter((pod) => {
     if (pod.metadata.deletionTimestamp || neverRestored(pod) !== undefined) return false;
     if (controllerOf(pod) !== undefined && workloads.has(workloadOf(pod))) return true;
-    return pod.metadata.labels[RESTORE_NAME_LABEL] === undefined && !isOlder(pod, restore);
+    const isAnothers = labelled.length > 0 && pod.metadata.labels[RESTORE_NAME_LABEL] !== undefined;
+    return !isAnothers && !isOlder(pod, restore);
   });
 }
 

@@ -29,6 +29,9 @@ export const hasWorkedOn = ({ status }: Restore): boolean =>
 export const hasNoHookStatus = ({ status }: Restore): boolean =>
   Boolean(status?.completionTimestamp) && (status?.hookStatus === null || status?.hookStatus === undefined);
 
+export const hasExecHooks = ({ spec }: Restore): boolean =>
+  spec.hooks.resources.some(({ postHooks }) => postHooks.some(({ exec }) => exec));
+
 /** What Velero says of a Restore that it has refused or not restored whole. */
 export function phaseNotices({ metadata: { name }, status }: Restore): Notice[] {
   const reasons = [...(status?.validationErrors ?? []), ...(status?.failureReason ? [status.failureReason] : [])];
