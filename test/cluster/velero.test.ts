@@ -412,7 +412,7 @@ describe('beside a real Velero', { skip }, () => {
     });
   });
 
-  describe('pods and Restores that have changed since', () => {
+  describe('pods and Restores that have changed since', { concurrency: 3 }, () => {
     const own = (script: string[], more: object = {}) => ({ annotations: hookAnnotations(OWN, script, more) });
     const deployment = (source: Scene, name: string, script: string[]) => {
       const { spec } = source.podManifest(name);
@@ -532,7 +532,7 @@ describe('beside a real Velero', { skip }, () => {
       assert.ok(offline.notices.some(({ code }: Loose) => code === 'resource-modifier'));
       assert.equal((await scene.done()).status.phase, 'Completed');
       const { metadata } = await world.cluster.get('pods', scene.namespace, 'web-0');
-      const ran = await scene.apply('--recreate-pods', '--rerun');
+      const ran = await scene.apply('--recreate-pods', '--rerun', '--runner=local');
       const [row] = ran.json().hooks;
       assert.deepEqual([ran.code, row.state, row.stdout], [0, 'Succeeded', 'modified\n'], ran.stderr);
       assert.match(ran.stderr, /web-0: init container load .* was changed .*\(command\) \(image-differs\)$/m);
@@ -569,31 +569,6 @@ describe('beside a real Velero', { skip }, () => {
       );
     });
 
-    it('a Restore that Velero can not read stops the others; both are told, and the command frees them', async () => {
-      const source = await world.scene('queue');
-      await world.workload(source, 'own-0', own(mark('own')));
-      const backup = await world.backUp(source);
-      const bad = await backup.into('one-day');
-      const scene = await backup.into('behind');
-      await bad.begin({ hooks: [entry(exec(mark('x'), { execTimeout: '1d' }))] });
-      try {
-        await scene.begin();
-        const frees = `delete restore.velero.io ${bad.name} -n ${world.velero}`;
-        for (const command of ['plan', 'apply', 'status', 'retry', 'cancel']) {
-          for (const name of [bad.name, scene.name]) {
-            const { stdout, stderr } = await world.plugin(command, name, '-n', world.velero);
-            assert.ok(`${stdout}${stderr}`.includes(`kubectl ${frees}`), `${command} ${name}: ${stdout}${stderr}`);
-          }
-        }
-        assert.equal((await scene.current()).status, undefined, 'Velero has not seen it');
-        await testbed('kubectl', ...frees.split(' '));
-      } finally {
-        await world.cluster.remove('restores', world.velero, bad.name);
-      }
-      assert.equal((await scene.done()).status.phase, 'Completed');
-      assert.equal((await scene.apply()).code, 0);
-    });
-
     it('a Restore that Velero refused is told as such, and so are pods that are not there', async () => {
       const scene = await world.scene('refused');
       await scene.restore({ spec: { backupName: 'no-such-backup' } });
@@ -603,6 +578,31 @@ describe('beside a real Velero', { skip }, () => {
       assert.match(refused.stderr, /FailedValidation\) and has restored nothing: .*no-such-backup/);
       assert.match((await scene.status()).stderr, /FailedValidation/);
     });
+  });
+
+  it('a Restore that Velero can not read stops the others; both are told, and the command frees them', async () => {
+    const source = await world.scene('queue');
+    await world.workload(source, 'own-0', { annotations: hookAnnotations(OWN, mark('own')) });
+    const backup = await world.backUp(source);
+    const bad = await backup.into('one-day');
+    const scene = await backup.into('behind');
+    await bad.begin({ hooks: [entry(exec(mark('x'), { execTimeout: '1d' }))] });
+    try {
+      await scene.begin();
+      const frees = `delete restore.velero.io ${bad.name} -n ${world.velero}`;
+      for (const command of ['plan', 'apply', 'status', 'retry', 'cancel']) {
+        for (const name of [bad.name, scene.name]) {
+          const { stdout, stderr } = await world.plugin(command, name, '-n', world.velero);
+          assert.ok(`${stdout}${stderr}`.includes(`kubectl ${frees}`), `${command} ${name}: ${stdout}${stderr}`);
+        }
+      }
+      assert.equal((await scene.current()).status, undefined, 'Velero has not seen it');
+      await testbed('kubectl', ...frees.split(' '));
+    } finally {
+      await world.cluster.remove('restores', world.velero, bad.name);
+    }
+    assert.equal((await scene.done()).status.phase, 'Completed');
+    assert.equal((await scene.apply()).code, 0);
   });
 
   it('init hooks that Velero injected are those of our plan, and are watched without --rerun', async () => {
