@@ -1,10 +1,12 @@
 import { RestoreHooksError } from '../shared/core/errors.ts';
 import { podKey } from '../shared/core/hook.ts';
+import { nothingToRun, refuseAfterGivingUp } from '../shared/core/plan/nothing-to-run.ts';
 import type { PlannedRun, PlanRequest } from '../shared/core/plan/plan-run.ts';
-import { nothingToRun, planRun, refuseWhileBusy } from '../shared/core/plan/plan-run.ts';
+import { planRun, refuseWhileBusy } from '../shared/core/plan/plan-run.ts';
 import { decide } from '../shared/core/report/decide.ts';
 import { restoreReference } from '../shared/core/report/make-plan-document.ts';
 import type { PlanDocument } from '../shared/core/report/plan-document.ts';
+import { hasEnded } from '../shared/core/report/run-status.ts';
 import { earlierRun } from '../shared/kubernetes/earlier-run.ts';
 import { podsToCreate } from '../shared/kubernetes/pods-to-create.ts';
 import { getRestore } from '../shared/kubernetes/restores.ts';
@@ -17,6 +19,7 @@ import { givenPods } from './given.ts';
 import type { GivenPods } from './given-pods.ts';
 import { withGivenPods } from './given-pods.ts';
 import { Launcher, untilWritten } from './launcher.ts';
+import { noticeLines } from './output/plan-view.ts';
 import { runView } from './output/run-view.ts';
 import { liveInput } from './plan-input.ts';
 import { requirePodRights, requireRunner, requireUserRights, UNCHECKED } from './preconditions.ts';
@@ -70,12 +73,8 @@ export class Application {
     const { podNamespace } = this.#args;
     await requireUserRights(this.#session, this.#args.runner, podNamespace.length > 0 ? podNamespace : podNamespaces);
     const { request, planned, given } = await this.#plan(podNamespaces);
-    const nothing = nothingToRun(planned, request, this.#args.allowNoMatch);
-    if (nothing !== undefined) return { error: nothing };
-    if (planned.hooks.length === 0) {
-      launcher.say(`Restore ${namespace}/${this.#name} has no hooks to run; nothing is created`);
-      return { view: runView(runDocument(request.restore, namespace, undefined, [])) };
-    }
+    refuseAfterGivingUp(planned, request);
+    if (planned.hooks.length === 0) return this.#nothingToRun(planned, request);
     const reference = restoreReference(request.restore, namespace);
     const earlier = await earlierRun(client, this.#context.clock, reference, request.restore);
     const { digest } = planned.document;
@@ -106,6 +105,31 @@ export class Application {
       `this plan was run by run ${earlier.status.runID}: nothing is run again (retry runs what did not succeed, --again all)`,
     );
     return launcher.shown(request.restore, earlier.status, earlier.rows);
+  }
+
+  /** A run that was made is shown, whatever has become of the pods and their labels since. */
+  async #nothingToRun(planned: PlannedRun, request: PlanRequest): Promise<CommandResult> {
+    const { client, namespace } = this.#session;
+    const { restore } = request;
+    const launcher = this.#launcher;
+    const why = nothingToRun(planned, request, this.#args.allowNoMatch);
+    const error = `${why?.message}\n${why?.hint}`;
+    const { notices } = planned.document;
+    const told = notices.filter(({ code, message }) => code !== 'velero-has-run' && !error.includes(message));
+    for (const line of noticeLines({ notices: told })) launcher.say(line);
+    const earlier = await earlierRun(client, this.#context.clock, restoreReference(restore, namespace), restore);
+    if (earlier === undefined) {
+      if (why !== undefined) return { error: why };
+      launcher.say(`Restore ${namespace}/${this.#name} has no hooks to run; nothing is created`);
+      return { view: runView(runDocument(restore, namespace, undefined, [])) };
+    }
+    const { status, rows, died } = earlier;
+    launcher.say(
+      `there is nothing to run now${why === undefined ? '' : ` (${why.message})`}: this is run ${status.runID}`,
+    );
+    if (died) return launcher.settle(restore, status, rows);
+    if (!hasEnded(status)) throw launcher.refused(`run ${status.runID} of this Restore is still going`);
+    return launcher.shown(restore, status, rows);
   }
 
   async #plan(podNamespaces: readonly string[] | undefined): Promise<Planned> {

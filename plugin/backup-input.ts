@@ -139,7 +139,7 @@ async function podsOfBackup(
     if (kept > MAX_KEPT) {
       throw new RestoreHooksError('INVALID_INPUT', `${archive.name}: its pods have more labels than can be kept`);
     }
-    return 'pod' in pod ? { pod: { ...pod.pod, spec: oneOfEach(specs, pod.pod.spec) } } : pod;
+    return 'pod' in pod ? { ...pod, pod: { ...pod.pod, spec: oneOfEach(specs, pod.pod.spec) } } : pod;
   });
   const places = new Map<PodKey, string>();
   const all = pods.map(({ place, result }): PodOfBackup => {

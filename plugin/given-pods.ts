@@ -4,6 +4,7 @@ import type { Restore } from '../shared/core/model/restore.ts';
 import type { Notice } from '../shared/core/plan/notice.ts';
 import type { PlanRequest } from '../shared/core/plan/plan-run.ts';
 import { planHooks } from '../shared/core/plan/plan-run.ts';
+import { modifierNotices } from '../shared/core/plan/restored-pod.ts';
 import type { KubeClient } from '../shared/kubernetes/client.ts';
 import { paths } from '../shared/kubernetes/paths.ts';
 import type { Manifests } from '../shared/kubernetes/pods-to-create.ts';
@@ -49,6 +50,7 @@ export async function withGivenPods(
     pods: [...live.pods, ...ours],
     notices: [
       ...(live.notices ?? []),
+      ...modifierNotices(live.restore),
       ...given.notices,
       ...others.map(({ metadata }) => notRestored(live, metadata)),
       ...awaited.map(({ metadata }) => waitedFor(metadata)),

@@ -1,15 +1,14 @@
-import { shortenName } from '../shared/core/digest.ts';
 import { RestoreHooksError } from '../shared/core/errors.ts';
 import type { Pod } from '../shared/core/model/pod.ts';
 import { Pod as PodModel } from '../shared/core/model/pod.ts';
 import { problemLine } from '../shared/core/model/problem.ts';
 import type { Restore, RestoreResourceHookSpec } from '../shared/core/model/restore.ts';
 import { parseRestore, parseRestoreHooks } from '../shared/core/model/restore.ts';
-import { RESTORE_NAME_LABEL } from '../shared/core/names.ts';
 import { isOfHooks } from '../shared/core/plan/annotations.ts';
 import type { Notice } from '../shared/core/plan/notice.ts';
 import type { PlanRequest } from '../shared/core/plan/plan-run.ts';
-import { asRestored, whyNotRestored } from '../shared/core/plan/restored-pod.ts';
+import { restoreSelector } from '../shared/core/plan/pods-of-restore.ts';
+import { asRestored, lossNotices, modifierNotices, whyNotRestored } from '../shared/core/plan/restored-pod.ts';
 import type { PlanDocument } from '../shared/core/report/plan-document.ts';
 import type { Flags } from './command.ts';
 import type { Context } from './context.ts';
@@ -28,6 +27,10 @@ export const planArgs = {
   only: { type: 'strings', value: 'HOOK|POD', description: 'Only this hook, or this pod; can be repeated' },
   rerun: { type: 'boolean', description: 'Plan also the hooks that Velero has run, perhaps in part' },
   force: { type: 'boolean', description: "Go on although Velero isn't done with the Restore" },
+  'include-existing': {
+    type: 'boolean',
+    description: "Take in pods with the Restore's label that were there before it (existingResourcePolicy: update)",
+  },
   'recreate-pods': {
     type: 'boolean',
     description: 'Delete pods that lack their init containers and have no controller, and create them anew with them',
@@ -46,6 +49,8 @@ export interface PlanFlags {
   readonly hooks: readonly string[];
   readonly only: readonly string[];
   readonly rerun: boolean;
+  readonly force: boolean;
+  readonly includeExisting: boolean;
   readonly recreatePods: boolean;
   readonly selector: string | undefined;
   readonly allNamespaces: boolean;
@@ -60,21 +65,28 @@ export async function liveInput(
   hookFiles: readonly RestoreResourceHookSpec[] | undefined,
   namespaces?: readonly string[],
 ): Promise<PlanRequest> {
-  const { getRestore, listPods } = await import('../shared/kubernetes/restores.ts');
+  const [{ getRestore, listPods }, { aroundRestore }] = await Promise.all([
+    import('../shared/kubernetes/restores.ts'),
+    import('../shared/kubernetes/around-restore.ts'),
+  ]);
   const selector = podSelector(name, flags, namespaces);
   const [restore, { pods, notices }] = await Promise.all([
     getRestore(client, namespace, name),
     listPods(client, selector.labelSelector, selector.namespaces),
   ]);
+  const around = await aroundRestore(client, { restore, namespace, selector, pods });
   const limits = namespaces === undefined || flags.podNamespace.length > 0 ? [] : [limited(namespaces)];
   return {
     restore,
     namespace,
     pods,
-    notices: [...limits, ...notices],
+    ...around,
+    notices: [...limits, ...around.notices, ...notices],
     selector,
     hookFiles,
     rerun: flags.rerun,
+    force: flags.force,
+    includeExisting: flags.includeExisting,
     only: flags.only,
     recreatePods: flags.recreatePods,
   };
@@ -98,7 +110,7 @@ function podSelector(
         "without it, Velero's label finds the pods",
       );
     }
-    return { labelSelector: `${RESTORE_NAME_LABEL}=${shortenName(name)}`, ...(asked ? { namespaces: asked } : {}) };
+    return { labelSelector: restoreSelector(name), ...(asked ? { namespaces: asked } : {}) };
   }
   if (allNamespaces === podNamespace.length > 0) {
     throw usage(
@@ -177,7 +189,7 @@ function manifestsRequest(
 
 /** A pod of the Restore's backup: as it will be restored, or why it won't be, or what is wrong with it. */
 export type PodOfBackup =
-  | { readonly pod: Pod }
+  | { readonly pod: Pod; readonly notices: readonly Notice[] }
   | { readonly skipped: PlanDocument['skipped'][number] }
   | { readonly notice: Notice };
 
@@ -190,7 +202,8 @@ export function podOfBackup(restore: Restore, object: unknown, place: string): P
   if (reason !== undefined) return { skipped: { namespace, pod: name, reason } };
   const { metadata, ...pod } = asRestored(restore, parsed.data);
   const annotations = Object.fromEntries(Object.entries(metadata.annotations).filter(([key]) => isOfHooks(key)));
-  return { pod: { ...pod, metadata: { ...metadata, annotations } } };
+  const restored = { ...pod, metadata: { ...metadata, annotations } };
+  return { pod: restored, notices: lossNotices(restored, object) };
 }
 
 export const unreadable = (place: string, why: string): Notice => ({
@@ -210,8 +223,9 @@ export function offlineRequest(
   return {
     ...given,
     ...found,
+    notices: [...modifierNotices(restore), ...(found.notices ?? [])],
     restore,
-    selector: { labelSelector: `${RESTORE_NAME_LABEL}=${shortenName(restore.metadata.name)}` },
+    selector: { labelSelector: restoreSelector(restore.metadata.name) },
     rerun: flags.rerun,
     only: flags.only,
   };
@@ -235,7 +249,7 @@ export function podsIn(objects: readonly InputObject[], restore: Restore) {
 export const apartFrom = (pods: readonly PodOfBackup[]) => ({
   pods: pods.flatMap((each) => ('pod' in each ? [each.pod] : [])),
   skipped: pods.flatMap((each) => ('skipped' in each ? [each.skipped] : [])),
-  notices: pods.flatMap((each) => ('notice' in each ? [each.notice] : [])),
+  notices: pods.flatMap((each) => ('notice' in each ? [each.notice] : 'notices' in each ? each.notices : [])),
 });
 
 /** The one Restore among what a flag names. */

@@ -2,11 +2,46 @@ import { RestoreHooksError } from '../shared/core/errors.ts';
 import { isCreating } from '../shared/core/hook.ts';
 import type { Right } from '../shared/core/manifests/rbac.ts';
 import { podNamespacesOf, runnerRights } from '../shared/core/manifests/rbac.ts';
+import type { Restore } from '../shared/core/model/restore.ts';
 import { SERVICE_ACCOUNT } from '../shared/core/names.ts';
 import type { PlannedRun } from '../shared/core/plan/plan-run.ts';
+import { hasExecHooks, hasNoHookStatus, phaseNotices } from '../shared/core/plan/velero.ts';
+import type { RunHook } from '../shared/core/report/run-document.ts';
+import { sanitizeLine } from '../shared/core/sanitize.ts';
 import { missingRights, missingRightsOfServiceAccount, rightText } from '../shared/kubernetes/access.ts';
+import { knowsHookStatus, whatStopsVelero } from '../shared/kubernetes/around-restore.ts';
 import { paths } from '../shared/kubernetes/paths.ts';
+import type { Context } from './context.ts';
 import type { Session } from './session.ts';
+
+/** Say what keeps Velero from a Restore: one that it can't read, or that it has refused this one, or failed. */
+export async function warnOfVelero(
+  { client, namespace }: Pick<Session, 'client' | 'namespace'>,
+  restore: Restore,
+  { stderr }: Pick<Context, 'stderr'>,
+): Promise<void> {
+  for (const { code, message } of [...(await whatStopsVelero(client, restore, namespace)), ...phaseNotices(restore)]) {
+    if (code === 'restore-without-phase') continue;
+    stderr.write(`warning: ${sanitizeLine(message)}\n`);
+  }
+}
+
+/** Refuse to start anything of a Restore whose hooks Velero has stopped waiting for; `rows` are of an earlier run. */
+export async function refuseAfterVeleroGaveUp(
+  { client, namespace }: Pick<Session, 'client' | 'namespace'>,
+  restore: Restore,
+  rows: readonly Pick<RunHook, 'origin' | 'kind'>[],
+): Promise<void> {
+  const isVeleros = rows.some(({ origin, kind }) => origin === 'velero' && kind === 'exec');
+  if (!hasNoHookStatus(restore) || !(isVeleros || hasExecHooks(restore))) return;
+  if (!(await knowsHookStatus(client, namespace))) return;
+  const { name } = restore.metadata;
+  throw new RestoreHooksError(
+    'RUN_BY_ANOTHER',
+    `Velero has given up waiting for the hooks of Restore ${name} (no hookStatus): they may be running, or be started, right now`,
+    { hint: `see until when: kubectl restorehooks plan ${name} -n ${namespace}; then add --force` },
+  );
+}
 
 /** What the user needs to plan, to launch a run and to follow it, beyond the Restore that has been read by then. */
 const launchRights = (namespace: string, podNamespaces: readonly string[] | undefined): Right[] => [

@@ -9,6 +9,7 @@ import { paths } from '../shared/kubernetes/paths.ts';
 import { getRestore } from '../shared/kubernetes/restores.ts';
 import { MANAGER, runStatusOf } from '../shared/kubernetes/run-store.ts';
 import type { Context } from './context.ts';
+import { warnOfVelero } from './preconditions.ts';
 import type { Session } from './session.ts';
 
 /** Ask the Restore's run to stop, if there is one that goes on. Answers what to say. */
@@ -20,6 +21,7 @@ export async function requestCancel(
 ): Promise<string> {
   const { client, namespace } = session;
   const restore = await getRestore(client, namespace, name);
+  await warnOfVelero(session, restore, context);
   const status = runStatusOf(restore);
   if (status === undefined) return `there has been no run of Restore ${name}: nothing to cancel`;
   if (hasEnded(status)) return `run ${status.runID} has ended (${status.phase}): nothing to cancel`;

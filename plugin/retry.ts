@@ -12,7 +12,14 @@ import type { RunnerArguments } from './apply-args.ts';
 import type { CommandResult } from './command.ts';
 import type { Context } from './context.ts';
 import { Launcher, untilWritten } from './launcher.ts';
-import { requirePodRights, requireRunner, requireUserRights, UNCHECKED } from './preconditions.ts';
+import {
+  refuseAfterVeleroGaveUp,
+  requirePodRights,
+  requireRunner,
+  requireUserRights,
+  UNCHECKED,
+  warnOfVelero,
+} from './preconditions.ts';
 import type { Session } from './session.ts';
 import { usage } from './session.ts';
 
@@ -43,6 +50,7 @@ export class Retry {
     const { runner, serviceAccount, force, onUnknown } = this.#args;
     const launcher = this.#launcher;
     const restore = await getRestore(client, namespace, this.#name);
+    await warnOfVelero(this.#session, restore, this.#context);
     refuseWhileBusy(restore, force);
     const account = runner === 'job' ? await requireRunner(this.#session, serviceAccount) : undefined;
     const reference = restoreReference(restore, namespace);
@@ -54,6 +62,7 @@ export class Retry {
       );
     }
     const rows = earlier.rows.map(asCreated);
+    if (!force) await refuseAfterVeleroGaveUp(this.#session, restore, rows);
     const isWanted = this.#narrowed(rows);
     const selector = earlier.selector ?? noSelector(this.#name);
     await requireUserRights(this.#session, runner, selector.namespaces ?? account?.podNamespaces);

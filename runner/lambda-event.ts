@@ -15,6 +15,7 @@ const OPTIONS = [
   'selector',
   'podNamespace',
   'rerun',
+  'includeExisting',
   'recreatePods',
   'again',
   'force',

@@ -1,15 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { load } from 'js-yaml';
-import { shortenName } from '../shared/core/digest.ts';
 import { RestoreHooksError } from '../shared/core/errors.ts';
 import { problemLine } from '../shared/core/model/problem.ts';
 import type { RestoreResourceHookSpec } from '../shared/core/model/restore.ts';
 import { parseRestoreHooks } from '../shared/core/model/restore.ts';
-import { RESTORE_NAME_LABEL } from '../shared/core/names.ts';
-import { nothingToRun, planRun, refuseWhileBusy } from '../shared/core/plan/plan-run.ts';
+import { nothingToRun, refuseAfterGivingUp } from '../shared/core/plan/nothing-to-run.ts';
+import { planRun, refuseWhileBusy } from '../shared/core/plan/plan-run.ts';
+import { restoreSelector } from '../shared/core/plan/pods-of-restore.ts';
 import type { Payload } from '../shared/core/report/payload.ts';
 import type { RunStatus } from '../shared/core/report/run-status.ts';
 import { hasEnded } from '../shared/core/report/run-status.ts';
+import { aroundRestore } from '../shared/kubernetes/around-restore.ts';
 import type { KubeClient } from '../shared/kubernetes/client.ts';
 import { podsToCreate } from '../shared/kubernetes/pods-to-create.ts';
 import { getRestore, listPods } from '../shared/kubernetes/restores.ts';
@@ -27,29 +28,39 @@ export async function ownPlan(
   const { restore: name, namespace } = config;
   const restore = await getRestore(client, namespace, name);
   refuseWhileBusy(restore, config.force);
-  const labelSelector = config.selector ?? `${RESTORE_NAME_LABEL}=${shortenName(name)}`;
   const namespaces = config['pod-namespace'];
-  const { pods, notices } = await listPods(client, labelSelector, namespaces);
-  const planned = planRun({
+  const selector = { labelSelector: config.selector ?? restoreSelector(name), ...(namespaces ? { namespaces } : {}) };
+  const { pods, notices } = await listPods(client, selector.labelSelector, namespaces);
+  const around = await aroundRestore(client, { restore, namespace, selector, pods });
+  const request = {
     restore,
     namespace,
     pods,
-    notices,
+    ...around,
+    notices: [...around.notices, ...notices],
     hookFiles,
-    selector: { labelSelector, ...(namespaces ? { namespaces } : {}) },
+    selector,
     rerun: config.rerun,
+    force: config.force,
+    includeExisting: config['include-existing'],
     recreatePods: config['recreate-pods'],
     only: config.only,
-  });
+  };
+  const planned = planRun(request);
   for (const notice of planned.document.notices) log.warn('notice', { ...notice });
-  const error = nothingToRun(planned, { restore, hookFiles }, config['allow-no-match']);
-  if (error !== undefined) throw error;
+  refuseAfterGivingUp(planned, request);
   const earlier = runStatusOf(restore);
   if (earlier !== undefined && hasEnded(earlier) && earlier.planDigest === planned.document.digest && !config.again) {
     log.info('this plan has been run', { runID: earlier.runID, phase: earlier.phase });
     return { ended: earlier };
   }
   if (planned.hooks.length === 0) {
+    const why = nothingToRun(planned, request, config['allow-no-match']);
+    if (earlier !== undefined && hasEnded(earlier)) {
+      log.info('there is nothing to run; the last run stands', { runID: earlier.runID, reason: why?.message });
+      return { ended: earlier };
+    }
+    if (why !== undefined) throw why;
     log.info('there are no hooks to run', { restore: name, namespace });
     return { ended: undefined };
   }

@@ -1,6 +1,7 @@
 import { RestoreHooksError } from '../../shared/core/errors.ts';
+import { nothingToRun, refuseAfterGivingUp } from '../../shared/core/plan/nothing-to-run.ts';
 import { explainPod } from '../../shared/core/plan/plan-restore-hooks.ts';
-import type { PlanRequest } from '../../shared/core/plan/plan-run.ts';
+import type { PlannedRun, PlanRequest } from '../../shared/core/plan/plan-run.ts';
 import { planRun, refuseWhileBusy } from '../../shared/core/plan/plan-run.ts';
 import { hasWorkedOn } from '../../shared/core/plan/velero.ts';
 import { filenameArg, kubeArgs, outputArg } from '../args.ts';
@@ -74,16 +75,26 @@ function show(
   { explain, force }: { explain: string | undefined; force: boolean },
 ): CommandResult {
   if (explain !== undefined) return { view: { kind: 'text', text: explanation(request, explain) } };
-  const { document } = planRun(request);
-  const view = planView(document);
+  const planned = planRun(request);
+  const view = planView(planned.document);
+  const refusal = whyApplyRefuses(planned, request, force);
+  // A plan changes nothing, so it can always be shown; that apply would refuse it belongs to it.
+  if (refusal === undefined || view.kind !== 'document') return { view };
+  const told = new Set(planned.document.notices.map(({ message }) => message));
+  const untold = (text = '') => text.split('\n').filter((line) => !told.has(line));
+  const lines = `apply would refuse: ${untold(refusal.message).join('\n')} (${untold(refusal.hint).join('\n')})`;
+  return { view: { ...view, human: [...view.human, ...lines.split('\n')] } };
+}
+
+function whyApplyRefuses(planned: PlannedRun, request: PlanRequest, force: boolean): RestoreHooksError | undefined {
   try {
     refuseWhileBusy(request.restore, force);
+    refuseAfterGivingUp(planned, request);
   } catch (error) {
-    // A plan changes nothing, so it can always be shown; that apply would refuse it belongs to it.
-    if (!(error instanceof RestoreHooksError) || view.kind !== 'document') throw error;
-    return { view: { ...view, human: [...view.human, `apply would refuse: ${error.message} (${error.hint})`] } };
+    if (error instanceof RestoreHooksError) return error;
+    throw error;
   }
-  return { view };
+  return nothingToRun(planned, request, false);
 }
 
 function explanation(request: PlanRequest, wanted: string): string {

@@ -17,9 +17,11 @@ export const status = defineCommand({
     withCluster(args, context, async (session) => {
       const { asDead, follow, RunReader, runDocument } = await import('../follow.ts');
       const { restoreReference } = await import('../../shared/core/report/make-plan-document.ts');
+      const { warnOfVelero } = await import('../preconditions.ts');
       const { hasDied } = await import('../../shared/kubernetes/earlier-run.ts');
       const reader = new RunReader(session, name);
       const { restore, status } = await reader.read();
+      await warnOfVelero(session, restore, context);
       if (status === undefined) return { view: runView(runDocument(restore, session.namespace, undefined, [])) };
       if (watch && !hasEnded(status)) {
         const followed = await follow(session, name, context, undefined);

@@ -5,13 +5,14 @@ import { problemLine } from '../core/model/problem.ts';
 import type { Restore } from '../core/model/restore.ts';
 import { parseRestore } from '../core/model/restore.ts';
 import type { Notice } from '../core/plan/notice.ts';
+import { unreadableByVelero } from '../core/plan/velero.ts';
 import { kubeApiError } from './api-error.ts';
 import type { KubeClient, KubeObject } from './client.ts';
 import { paths } from './paths.ts';
 
 /** Read one Restore. `RESTORE_NOT_FOUND`, or `INVALID_INPUT` naming every path that is wrong. */
 export async function getRestore(client: Pick<KubeClient, 'get'>, namespace: string, name: string): Promise<Restore> {
-  return readRestore(await getRestoreObject(client, namespace, name), name);
+  return readRestore(await getRestoreObject(client, namespace, name), namespace, name);
 }
 
 /** A Restore as it stands in the cluster, whatever is in it. `RESTORE_NOT_FOUND`. */
@@ -28,13 +29,21 @@ export async function getRestoreObject(
   }
 }
 
-function readRestore(object: unknown, name: string): Restore {
+function readRestore(object: unknown, namespace: string, name: string): Restore {
   const parsed = parseRestore(object);
   if (parsed.ok) return parsed.value;
   throw new RestoreHooksError('INVALID_INPUT', `Restore ${name}: ${parsed.problems.map(problemLine).join('; ')}`, {
-    hint: 'mend these fields of the Restore, or bring hooks of your own with --hooks FILE',
+    hint: unreadableByVelero(object).length > 0 ? stopsVelero(name, namespace) : mend(name, namespace),
   });
 }
+
+const mend = (name: string, namespace: string): string =>
+  `mend these fields: kubectl edit restores.velero.io ${name} -n ${namespace}`;
+const stopsVelero = (name: string, namespace: string): string =>
+  `Velero can't read it either, and works on no Restore of namespace ${namespace} until it is deleted: ${deleteCommand(name, namespace)}`;
+/** What frees Velero of a Restore that it can't read. */
+export const deleteCommand = (name: string, namespace: string): string =>
+  `kubectl delete restore.velero.io ${name} -n ${namespace}`;
 
 const noVelero = (cause: unknown): RestoreHooksError =>
   new RestoreHooksError('RESTORE_NOT_FOUND', "this cluster doesn't know restores.velero.io", {

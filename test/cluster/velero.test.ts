@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { paths } from '../../shared/kubernetes/paths.ts';
 import type { Loose, Scene } from '../e2e/harness.ts';
 import {
   endings,
@@ -247,13 +248,29 @@ describe('beside a real Velero', { skip }, () => {
       assert.deepEqual(await scene.marks('late-0'), []);
     });
 
-    it('a hook for a container that is not there: Velero waits its resource timeout, we say so and run the rest', async () => {
+    it('a hook for a container that is not there: Velero gives up, and another runs on; we run nothing beside it', async () => {
       const scene = await backup.into('missing');
-      const hooks = [hooksOf('bad', exec(mark('lost'), { container: 'nope' }), exec(mark('found')))];
-      const { status } = await scene.run({ spec: only('bad'), hooks });
+      const hooks = [
+        hooksOf('bad', exec(mark('lost'), { container: 'nope' }), exec(mark('found'))),
+        hooksOf('late', exec(gated(), { execTimeout: '5m', waitTimeout: '1m' })),
+      ];
+      const { status } = await scene.run({ spec: only('bad', 'late'), hooks });
       assert.deepEqual([status.phase, status.hookStatus], ['PartiallyFailed', undefined]);
-      assert.deepEqual(await scene.marks('bad-0'), ['found']);
-      const ran = await scene.apply('--rerun');
+      assert.deepEqual([await scene.marks('bad-0'), await scene.marks('late-0')], [['found'], ['begun']]);
+      const file = await scene.hooksFile([entry(exec(mark('file')))]);
+      const { metadata } = await world.cluster.get('pods', scene.namespace, 'late-0');
+      const until = new Date(Date.parse(metadata.creationTimestamp) + 6 * 60_000).toISOString();
+      for (const args of [[], ['--rerun'], ['--hooks', file], ['--rerun', '--only', 'late-0']]) {
+        const refused = await scene.apply(...args);
+        assert.deepEqual([refused.code, refused.stdout], [9, ''], refused.stderr);
+        assert.match(refused.stderr, /^error: Velero has given up waiting/);
+        assert.match(refused.stderr, new RegExp(`late-0: .*late \\(0\\), .* until ${until}$`, 'm'));
+      }
+      await assertUntouched(world, scene);
+      await scene.open('late-0');
+      await lineIn(scene, 'late-0', 'ended');
+      assert.deepEqual(await scene.marks('late-0'), ['begun', 'ended'], "Velero's, once");
+      const ran = await scene.apply('--rerun', '--force', '--only', 'bad-0');
       assert.deepEqual(endings(ran.json()), { 'bad-0 0': 'NotExecuted (no-such-container)', 'bad-0 1': 'Succeeded' });
       assert.deepEqual(await scene.marks('bad-0'), ['found', 'found']);
     });
@@ -393,6 +410,199 @@ describe('beside a real Velero', { skip }, () => {
         return secrets.length === 0 && (await scene.jobs()).length === 0;
       });
     });
+  });
+
+  describe('pods and Restores that have changed since', { concurrency: 3 }, () => {
+    const own = (script: string[], more: object = {}) => ({ annotations: hookAnnotations(OWN, script, more) });
+    const deployment = (source: Scene, name: string, script: string[]) => {
+      const { spec } = source.podManifest(name);
+      const labels = { app: name };
+      return world.cluster.create({
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        metadata: { name, namespace: source.namespace },
+        spec: {
+          replicas: 2,
+          selector: { matchLabels: labels },
+          template: { metadata: { labels, ...own(script) }, spec },
+        },
+      });
+    };
+    const podsOf = (scene: Scene, app: string): Promise<Loose[]> =>
+      waitFor(`the pods of ${app}`, async () => {
+        const pods = await world.cluster.list('pods', scene.namespace, `app=${app}`);
+        const there = pods.filter(({ metadata, status }) => !metadata.deletionTimestamp && status.phase === 'Running');
+        return there.length === 2 && pods.length === 2 && there;
+      });
+
+    it('existingResourcePolicy: update relabels pods that nobody has restored: theirs are left out', async () => {
+      const source = await world.scene('live');
+      await world.workload(source, 'own-0', own(mark('own')));
+      await world.workload(source, 'velero-0', { annotations: hookAnnotations(VELERO, mark('velero')) });
+      const scene = await (await world.backUp(source)).over('update');
+      const { status } = await scene.run({ spec: { existingResourcePolicy: 'update' } });
+      assert.equal(status.phase, 'Completed');
+      const { metadata } = await world.cluster.get('pods', scene.namespace, 'own-0');
+      assert.equal(metadata.labels['velero.io/restore-name'], scene.name, 'relabelled');
+      for (const args of [[], ['--rerun'], ['--rerun', '--runner=local']]) {
+        const refused = await scene.apply(...args);
+        assert.deepEqual([refused.code, refused.stdout], [8, ''], refused.stderr);
+        assert.match(
+          refused.stderr,
+          /own-0: was there before the Restore .*--include-existing takes them in \(pod-not/,
+        );
+      }
+      await assertUntouched(world, scene, 'own-0', 'velero-0');
+      const taken = await scene.apply('--include-existing', '--rerun');
+      assert.equal(taken.code, 0, taken.stderr);
+      assert.deepEqual(await left(scene), { 'own-0/main': ['own'], 'velero-0/main': ['velero'] });
+    });
+
+    it('pods that a controller made anew are told, and run by what the notice says', async () => {
+      const source = await world.scene('rollout');
+      await deployment(source, 'web', mark('own'));
+      await deployment(source, 'api', mark('own'));
+      await Promise.all([podsOf(source, 'web'), podsOf(source, 'api')]);
+      const scene = await (await world.backUp(source)).into('anew');
+      await scene.run();
+      const [gone] = await podsOf(scene, 'web');
+      await podsOf(scene, 'api');
+      await scene.removePod(gone.metadata.name);
+      const restarted = { spec: { template: { metadata: { annotations: { restarted: 'now' } } } } };
+      await world.cluster.patch('deployments', scene.namespace, 'api', restarted);
+      const unlabelled = async (app: string) =>
+        (await podsOf(scene, app)).filter(({ metadata }) => metadata.labels['velero.io/restore-name'] === undefined);
+      await waitFor('the rollout', async () => (await unlabelled('api')).length === 2);
+      const [anew] = await unlabelled('web');
+      const ran = await scene.apply();
+      assert.deepEqual([ran.code, ran.json().counts.planned], [0, 1], ran.stderr);
+      const told = [...ran.stderr.matchAll(/\((Deployment \w+)\); to select them: kubectl restorehooks (.*) \(pods-/g)];
+      assert.deepEqual(told.map(([, of]) => of).sort(), ['Deployment api', 'Deployment web'], ran.stderr);
+      for (const [, , command = ''] of told) {
+        const selected = await world.plugin(...command.split(' ').map((part) => part.replaceAll("'", '')));
+        assert.equal(selected.code, 0, selected.stderr);
+      }
+      assert.deepEqual(await scene.marks(anew.metadata.name), ['own']);
+      assert.deepEqual(Object.values(await left(scene)), [['own'], ['own'], ['own'], ['own']]);
+    });
+
+    it('a run is shown though a later Restore has taken the labels, and retry runs in the pods that live', async () => {
+      const source = await world.scene('taken');
+      await world.workload(source, 'db-0', own(sh('echo try >> marks; test -f gate'), { 'on-error': 'Fail' }));
+      const backup = await world.backUp(source);
+      const scene = await backup.back();
+      await scene.run();
+      const failed = await scene.apply();
+      assert.equal(failed.code, 3, failed.stderr);
+      const later = await backup.over('later');
+      await later.run({ spec: { existingResourcePolicy: 'update' } });
+      const again = await scene.apply();
+      assert.deepEqual([again.code, again.json().runID], [3, failed.json().runID], again.stderr);
+      assert.equal((await scene.status('-w')).code, 3);
+      await scene.open('db-0');
+      const retried = await world.plugin('retry', scene.name, '-n', world.velero, '-o', 'json');
+      assert.deepEqual(endings(retried.json()), { 'db-0 0': 'Succeeded' }, retried.stderr);
+      assert.deepEqual(await scene.marks('db-0'), ['try', 'try']);
+    });
+
+    it('an injected init container that a resource modifier has changed is known, and not injected again', async () => {
+      const source = await world.scene('modified');
+      await world.workload(source, 'web-0');
+      const rules = [
+        {
+          conditions: { groupResource: 'pods' },
+          patches: [{ operation: 'replace', path: '/spec/initContainers/0/command/2', value: 'echo modified' }],
+        },
+      ];
+      const name = source.name;
+      await world.cluster.create({
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { name, namespace: world.velero },
+        data: { 'rules.yaml': JSON.stringify({ version: 'v1', resourceModifierRules: rules }) },
+      });
+      const backup = await world.backUp(source);
+      const scene = await backup.into('modifier');
+      const container = { name: 'load', image: IMAGE, command: sh('echo as written') };
+      const restore = await scene.begin({
+        spec: { resourceModifier: { kind: 'ConfigMap', name } },
+        hooks: [entry({ init: { initContainers: [container] } })],
+      });
+      const offline = await planOfArchive(backup, restore);
+      assert.ok(offline.notices.some(({ code }: Loose) => code === 'resource-modifier'));
+      assert.equal((await scene.done()).status.phase, 'Completed');
+      const { metadata } = await world.cluster.get('pods', scene.namespace, 'web-0');
+      const ran = await scene.apply('--recreate-pods', '--rerun', '--runner=local');
+      const [row] = ran.json().hooks;
+      assert.deepEqual([ran.code, row.state, row.stdout], [0, 'Succeeded', 'modified\n'], ran.stderr);
+      assert.match(ran.stderr, /web-0: init container load .* was changed .*\(command\) \(image-differs\)$/m);
+      assert.equal((await world.cluster.get('pods', scene.namespace, 'web-0')).metadata.uid, metadata.uid);
+    });
+
+    it('what Velero can not create, or loses, is told before', async () => {
+      const source = await world.scene('lossy');
+      const rules = [{ action: 'Restart', exitCodes: { operator: 'In', values: [9] } }];
+      await world.workload(source, 'ruled-0', {
+        containers: [{ name: 'main', restartPolicy: 'Never', restartPolicyRules: rules }],
+      });
+      const debugged = await world.workload(source, 'debugged-0');
+      const ephemeralContainers = [{ name: 'debugger', image: IMAGE, command: ['true'] }];
+      await world.cluster.client.patch(
+        `${paths.pods(source.namespace, debugged.metadata.name)}/ephemeralcontainers`,
+        { spec: { ephemeralContainers } },
+        'strategic',
+      );
+      const backup = await world.backUp(source);
+      const scene = await backup.into('losses');
+      const restore = await scene.begin();
+      const { notices } = await planOfArchive(backup, restore);
+      const told = notices.filter(({ pod }: Loose) => pod !== undefined).map(({ code, pod }: Loose) => [pod, code]);
+      assert.deepEqual(told.sort(), [
+        ['debugged-0', 'ephemeral-containers'],
+        ['ruled-0', 'restart-policy-rules'],
+      ]);
+      assert.equal((await scene.done()).status.phase, 'PartiallyFailed');
+      const [pod, ...others] = await world.cluster.list('pods', scene.namespace);
+      assert.deepEqual(
+        [pod.metadata.name, pod.spec.containers[0].restartPolicyRules, others],
+        ['ruled-0', undefined, []],
+      );
+    });
+
+    it('a Restore that Velero refused is told as such, and so are pods that are not there', async () => {
+      const scene = await world.scene('refused');
+      await scene.restore({ spec: { backupName: 'no-such-backup' } });
+      await waitFor('the refusal', async () => (await scene.current()).status?.phase === 'FailedValidation');
+      const refused = await scene.apply();
+      assert.equal(refused.code, 8, refused.stderr);
+      assert.match(refused.stderr, /FailedValidation\) and has restored nothing: .*no-such-backup/);
+      assert.match((await scene.status()).stderr, /FailedValidation/);
+    });
+  });
+
+  it('a Restore that Velero can not read stops the others; both are told, and the command frees them', async () => {
+    const source = await world.scene('queue');
+    await world.workload(source, 'own-0', { annotations: hookAnnotations(OWN, mark('own')) });
+    const backup = await world.backUp(source);
+    const bad = await backup.into('one-day');
+    const scene = await backup.into('behind');
+    await bad.begin({ hooks: [entry(exec(mark('x'), { execTimeout: '1d' }))] });
+    try {
+      await scene.begin();
+      const frees = `delete restore.velero.io ${bad.name} -n ${world.velero}`;
+      for (const command of ['plan', 'apply', 'status', 'retry', 'cancel']) {
+        for (const name of [bad.name, scene.name]) {
+          const { stdout, stderr } = await world.plugin(command, name, '-n', world.velero);
+          assert.ok(`${stdout}${stderr}`.includes(`kubectl ${frees}`), `${command} ${name}: ${stdout}${stderr}`);
+        }
+      }
+      assert.equal((await scene.current()).status, undefined, 'Velero has not seen it');
+      await testbed('kubectl', ...frees.split(' '));
+    } finally {
+      await world.cluster.remove('restores', world.velero, bad.name);
+    }
+    assert.equal((await scene.done()).status.phase, 'Completed');
+    assert.equal((await scene.apply()).code, 0);
   });
 
   it('init hooks that Velero injected are those of our plan, and are watched without --rerun', async () => {

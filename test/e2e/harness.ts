@@ -128,8 +128,8 @@ export interface Suite {
   /** The Restores' namespace, with the runner's ServiceAccount. */
   readonly velero: string;
   readonly plugin: Plugin;
-  /** The Restore's name is made of the title, if none is given. */
-  scene(title: string, name?: string): Promise<Scene>;
+  /** The Restore's name is made of the title, if none is given; the pods' namespace is a new one, if none is given. */
+  scene(title: string, name?: string, namespace?: string): Promise<Scene>;
   userWith(rules: readonly Rule[]): Promise<Plugin>;
   close(): Promise<void>;
 }
@@ -149,8 +149,8 @@ export async function startSuite({ velero: given, ...options }: SuiteOptions = {
       cluster,
       velero,
       plugin,
-      scene: async (title, name = `${title}-${id}`) =>
-        createScene(cluster, plugin, velero, name, await cluster.namespace(`e2e-${title}`)),
+      scene: async (title, name = `${title}-${id}`, namespace = undefined) =>
+        createScene(cluster, plugin, velero, name, namespace ?? (await cluster.namespace(`e2e-${title}`))),
       userWith: async (rules) => plugin.with({ kubeconfig: await cluster.userWith(velero, rules) }),
       async close() {
         // What a failed test has left would keep this process.
@@ -175,6 +175,10 @@ async function ensureVelero(cluster: TestCluster): Promise<void> {
 
 function createScene(cluster: TestCluster, plugin: Plugin, velero: string, name: string, namespace: string): Scene {
   const at = ['-n', velero, '-o', 'json'];
+  const restore = { apiVersion: 'velero.io/v1', kind: 'Restore', metadata: { name, namespace: velero } };
+  /** A pod that is older than its Restore was not restored: where a test makes pods first, this one is before them. */
+  let placeholder: Promise<boolean> | undefined;
+  const createPlaceholder = () => cluster.create({ ...restore, spec: {} }).then(() => true);
   const scene: Scene = {
     name,
     namespace,
@@ -194,6 +198,8 @@ function createScene(cluster: TestCluster, plugin: Plugin, velero: string, name:
       },
     }),
     async pod(pod, podOptions = {}) {
+      placeholder ??= cluster.exists('restores', velero, name).then((isThere) => !isThere && createPlaceholder());
+      await placeholder;
       const created = await cluster.create(scene.podManifest(pod, podOptions));
       if (podOptions.wait === false) return created;
       return waitFor(`pod ${pod} to run`, async () => {
@@ -206,14 +212,17 @@ function createScene(cluster: TestCluster, plugin: Plugin, velero: string, name:
       await cluster.remove('pods', namespace, pod);
       await waitFor(`pod ${pod} to go`, async () => !(await cluster.exists('pods', namespace, pod)));
     },
-    restore: ({ hooks, spec = {}, status } = {}) =>
-      cluster.create({
-        apiVersion: 'velero.io/v1',
-        kind: 'Restore',
-        metadata: { name, namespace: velero },
+    async restore({ hooks, spec = {}, status } = {}) {
+      const isPlaceholder = await placeholder;
+      placeholder = Promise.resolve(false);
+      const fields = {
         spec: { backupName: 'nightly', ...(hooks !== undefined && { hooks: { resources: hooks } }), ...spec },
         ...(status !== undefined && { status }),
-      }),
+      };
+      if (!isPlaceholder) return cluster.create({ ...restore, ...fields });
+      const changes = Object.entries(fields).map(([field, value]) => ({ op: 'add', path: `/${field}`, value }));
+      return cluster.patch('restores', velero, name, changes, 'json');
+    },
     current: () => cluster.get('restores', velero, name),
     async annotations() {
       const { metadata } = await scene.current();

@@ -251,6 +251,43 @@ describe('pods that have the containers already', { concurrency: 4 }, () => {
     assert.deepEqual(await scene.marks('web-0'), []);
   });
 
+  it('are known where something has changed them since, and never injected once more', async () => {
+    const scene = await e2e.scene('changed');
+    await scene.restore({
+      hooks: [
+        entry([init([container('load', 'echo as written'), container('index', 'true')])], {
+          labelSelector: { matchLabels: { app: 'web' } },
+        }),
+      ],
+      status: { phase: 'Completed', startTimestamp: '2026-01-01T00:00:00Z' },
+    });
+    const changed = [container('load', 'echo changed'), container('index', 'true')];
+    const { uid } = (await scene.pod('web-0', { spec: { initContainers: changed } })).metadata;
+    // Velero has made up the name, a webhook has changed the command.
+    const generated = {
+      ...container('velero-restore-init-0a1b2c3d', 'echo rewritten'),
+      imagePullPolicy: 'IfNotPresent',
+    };
+    await scene.pod('api-0', {
+      annotations: { 'init.hook.restore.velero.io/container-image': IMAGE, 'init.hook.restore.velero.io/command': 'x' },
+      spec: { initContainers: [generated] },
+    });
+    const ran = await scene.apply('--recreate-pods', '--rerun');
+    assert.deepEqual(rowsOf(ran.json()), [
+      ['api-0', 'velero-restore-init-0a1b2c3d', 'Succeeded', undefined],
+      ['web-0', 'load', 'Succeeded', undefined],
+      ['web-0', 'index', 'Succeeded', undefined],
+    ]);
+    assert.equal(ran.json().hooks[1].stdout, 'changed\n');
+    assert.equal((await podOf(scene, 'web-0')).metadata.uid, uid, 'the pod is still the same');
+    const told = (await scene.plan()).json().notices.filter(({ code }: Loose) => code === 'image-differs');
+    assert.deepEqual(
+      told.map(({ pod }: Loose) => pod),
+      ['api-0', 'web-0'],
+    );
+    assert.match(told[1].message, /^init container load of hook e2e \(0\) was changed after .* \(command\)$/);
+  });
+
   it('tell exit code and last lines where the pod does not try again', async () => {
     const own = container('load', 'echo one; echo two; exit 3');
     const { ran, row } = await watched('failing', own, init([own]), { restartPolicy: 'Never' });

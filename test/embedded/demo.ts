@@ -17,8 +17,8 @@ const cluster = await startEmbeddedCluster({
   runner: { image: DEFAULT_IMAGE, entrypoint: [process.execPath, runner] },
 });
 try {
-  for (const name of ['db-0', 'web-0', 'web-1']) await cluster.create(pod(name));
   await cluster.create(restore());
+  for (const name of ['db-0', 'web-0', 'web-1']) await cluster.create(pod(name));
   say('An API server is up in this process, with three restored pods and a Restore whose hooks nobody has run.');
   await kubectl('setup', '--apply');
   await kubectl('plan', RESTORE);

@@ -14,9 +14,11 @@ export const Pod = z.object({
       z.transform((namespace) => namespace || 'default'),
     ),
     uid: string,
+    creationTimestamp: string,
+    deletionTimestamp: string,
     labels: stringMap,
     annotations: stringMap,
-    ownerReferences: rare(() => z.array(z.object({ kind: text, name: text, controller: boolean })), []),
+    ownerReferences: rare(() => z.array(z.object({ kind: text, name: text, uid: string, controller: boolean })), []),
   }),
   spec: z.object({ containers: list(Container), initContainers: rare(() => z.array(initContainer()), []) }),
   status: rare(() => z.object({ phase: string }), undefined),
@@ -39,5 +41,5 @@ export function hasExecContainer(pod: Pod, container: string): boolean {
 }
 
 /** What keeps the pod there and would make another: a pod with a controller is never deleted. */
-export const controllerOf = ({ metadata }: Pod): { readonly kind: string; readonly name: string } | undefined =>
+export const controllerOf = ({ metadata }: Pod): Pod['metadata']['ownerReferences'][number] | undefined =>
   metadata.ownerReferences.find(({ controller }) => controller === true);

@@ -67,6 +67,9 @@ const RestoreSpec = z.object({
   labelSelector,
   orLabelSelectors: rare(() => z.array(LabelSelector()), []),
   namespaceMapping: stringMap,
+  existingResourcePolicy: string,
+  itemOperationTimeout: Duration,
+  resourceModifier: rare(() => z.object({ kind: string, name: string }), undefined),
   hooks: z.pipe(orEmpty, hooks),
 });
 
@@ -77,6 +80,7 @@ export const Restore = z.object({
     namespace: string,
     uid: string,
     resourceVersion: string,
+    creationTimestamp: string,
     deletionTimestamp: string,
     annotations: stringMap,
   }),
@@ -86,6 +90,9 @@ export const Restore = z.object({
       z.object({
         phase: string,
         startTimestamp: string,
+        completionTimestamp: string,
+        validationErrors: strings,
+        failureReason: string,
         hookStatus: z.nullish(z.object({ hooksAttempted: z.nullish(z.number()) })),
       }),
     undefined,

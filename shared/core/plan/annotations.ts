@@ -14,6 +14,10 @@ export const isOfHooks = (key: string): boolean =>
     (domain) => key.startsWith(`post.hook.${domain}/`) || key.startsWith(`init.hook.${domain}/`),
   );
 
+/** Whether Velero doesn't know this annotation. */
+export const isOurs = (key: string): boolean =>
+  key.split('/')[0]?.endsWith(`.hook.${ANNOTATION_DOMAIN.restorehooks}`) === true;
+
 export type Annotations = Readonly<Record<string, string>>;
 export type Report = (code: NoticeCode, message: string) => void;
 

@@ -45,21 +45,25 @@ export interface InitContainerPlaces {
   readonly missing: readonly { readonly at: number; readonly container: InitContainer }[];
   /** The hooks' that stand there already, under the names that they have there. */
   readonly found: ReadonlyMap<PlannedInitContainer, string>;
+  /** Of those: what something has changed in them since they were injected, by the fields' names. */
+  readonly changed: ReadonlyMap<PlannedInitContainer, readonly string[]>;
   /** The pod's own, less those. */
   readonly own: readonly OwnContainer[];
 }
 
 /**
- * Which of the hooks' containers a pod lacks. One that it has stays as and where it is: an API server may have filled
- * it up with defaults, and Velero makes up other names.
+ * Which of the hooks' containers a pod lacks. One that it has stays as and where it is: an API server may have filled it
+ * up with defaults, and Velero makes up other names. Of a pod that `isLive` one may also have been changed: a resource
+ * modifier and a webhook come after Velero.
  */
 export function initContainerPlaces(
   own: readonly OwnContainer[],
   planned: readonly PlannedInitContainer[],
+  isLive = false,
 ): InitContainerPlaces {
   const places = new Map<PlannedInitContainer, number>();
   const taken = new Set<number>();
-  for (const isIt of [isSame, isFilledUp]) {
+  for (const isIt of isLive ? [isSame, isFilledUp, isChanged] : [isSame, isFilledUp]) {
     for (const each of planned) {
       if (places.has(each)) continue;
       const at = own.findIndex((container, index) => !taken.has(index) && isIt(each, container));
@@ -76,7 +80,11 @@ export function initContainerPlaces(
     else next = Math.max(next, at + 1);
   }
   const found = new Map([...places].map(([each, at]) => [each, own[at]?.name ?? each.container.name]));
-  return { missing, found, own: own.filter((_, index) => !taken.has(index)) };
+  const changed = [...places].flatMap(([each, at]) => {
+    const there = own[at];
+    return there === undefined || isFilledUp(each, there) ? [] : [[each, differingFields(each, there)] as const];
+  });
+  return { missing, found, changed: new Map(changed), own: own.filter((_, index) => !taken.has(index)) };
 }
 
 /** A pod's init containers with those that it lacked put in their places. */
@@ -96,6 +104,20 @@ function isFilledUp({ container, generatedName }: PlannedInitContainer, own: Own
   if (!(container.name === own.name || (generatedName && GENERATED_NAME.test(own.name)))) return false;
   return holds({ ...own, name: container.name }, container);
 }
+
+/** It has the name, or one that Velero made up and what is left of the container. */
+function isChanged({ container, generatedName }: PlannedInitContainer, own: OwnContainer): boolean {
+  if (!generatedName) return container.name === own.name;
+  if (!GENERATED_NAME.test(own.name)) return false;
+  return (
+    own['image'] === container.image || canonicalJson(own['command'] ?? []) === canonicalJson(container.command ?? [])
+  );
+}
+
+const differingFields = ({ container }: PlannedInitContainer, own: OwnContainer): string[] =>
+  Object.entries(container).flatMap(([field, given]) =>
+    field === 'name' || holds(own[field], given, field === 'resources') ? [] : [field],
+  );
 
 /**
  * Whether all that is given stands there, too. What is empty may be left out; between the objects of a list there may be

@@ -40,15 +40,23 @@ export function planInitHooks(
   if (chosen === undefined)
     return { containers: [], places: initContainerPlaces(pod.spec.initContainers, []), notices };
   const containers = chosen.hooks.flatMap((hook) => plannedContainers(pod, chosen, hook));
-  const places = initContainerPlaces(pod.spec.initContainers, containers);
+  const places = initContainerPlaces(pod.spec.initContainers, containers, Boolean(pod.metadata.uid));
   // Names collide with the pod's own containers, not with those that hooks have put there.
   const injected = injectInitContainers(places.own, containers);
   return {
     containers,
     places,
-    notices: [...chosen.notices, ...notices, ...nameNotices(pod, containers, injected)],
+    notices: [...chosen.notices, ...notices, ...changeNotices(pod, places), ...nameNotices(pod, containers, injected)],
   };
 }
+
+const changeNotices = (pod: Pod, { found, changed }: InitContainerPlaces): Notice[] =>
+  [...changed].map(([planned, fields]) => {
+    const { name, index, container } = planned;
+    const image = fields.includes('image') ? `; its hook has ${container.image}` : '';
+    const message = `init container ${found.get(planned)} of hook ${name} (${index}) was changed after it was injected, by a resource modifier or a webhook (${fields.join(', ')})${image}`;
+    return noticeOn(pod, 'image-differs', message);
+  });
 
 const plannedContainers = (
   pod: Pod,
@@ -99,6 +107,7 @@ export function initHooksOf(
     const message = `init container ${container.name} of hook ${name} (${index}) is left out: Velero has worked on this Restore`;
     notices.push(noticeOn(pod, 'velero-has-run', message));
   }
+  if (veleros !== undefined) notices.push(...changeNotices(pod, veleros.places));
   const {
     containers,
     places,

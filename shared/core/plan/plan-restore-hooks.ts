@@ -1,4 +1,5 @@
 import type { HookId, HookSource, Never, OnError, PlannedExecHook, PlannedHook } from '../hook.ts';
+import { podKey } from '../hook.ts';
 import type { Pod } from '../model/pod.ts';
 import { hasExecContainer } from '../model/pod.ts';
 import type { ExecRestoreHook, InitContainer, Restore, RestoreResourceHookSpec } from '../model/restore.ts';
@@ -82,6 +83,17 @@ export function planRestoreHooks(input: PlanInput): Plan {
     said.add(key);
     notices.push(notice);
   }
+}
+
+/** The pods that have hooks, whoever is to run them. */
+export function hooksByPod(input: Pick<PlanInput, 'restore' | 'pods' | 'hookFiles'>): Map<Pod, PlannedHook[]> {
+  const hooks = Map.groupBy(planRestoreHooks(input).hooks, ({ namespace, pod }) => podKey(namespace, pod));
+  const found = new Map<Pod, PlannedHook[]>();
+  for (const pod of input.pods) {
+    const own = hooks.get(podKey(pod.metadata.namespace, pod.metadata.name));
+    if (own !== undefined) found.set(pod, own);
+  }
+  return found;
 }
 
 /** Where the pod's exec hooks come from; what that hides, and what is left to Velero, is a notice. */

@@ -4,10 +4,12 @@ import type { Pod } from '../model/pod.ts';
 import type { Restore, RestoreResourceHookSpec } from '../model/restore.ts';
 import { planDocument, restoreReference } from '../report/make-plan-document.ts';
 import type { PlanDocument } from '../report/plan-document.ts';
-import type { Notice } from './notice.ts';
+import { gaveUpNotices } from './gave-up.ts';
+import type { Notice, NoticeCode } from './notice.ts';
 import type { Plan, PlannedInjection } from './plan-restore-hooks.ts';
-import { planRestoreHooks } from './plan-restore-hooks.ts';
-import { busyPhase, hasWorkedOn } from './velero.ts';
+import { hooksByPod, planRestoreHooks } from './plan-restore-hooks.ts';
+import { isOlder, notRestored, restoreSelector, withoutLabel, withoutLabelNotices } from './pods-of-restore.ts';
+import { busyPhase, hasWorkedOn, phaseNotices } from './velero.ts';
 
 /** What `plan`, `apply` and a runner that plans for itself take alike: the same input gives the same plan. */
 export interface PlanRequest {
@@ -23,6 +25,14 @@ export interface PlanRequest {
   readonly only: readonly string[];
   /** Delete pods that lack their init containers and have no controller, and create them anew. */
   readonly recreatePods?: boolean | undefined;
+  /** Take in pods that were there before the Restore. */
+  readonly includeExisting?: boolean | undefined;
+  /** Pods of the same namespaces that don't have the Restore's label. */
+  readonly others?: readonly Pod[] | undefined;
+  /** Go on although Velero may be running hooks. */
+  readonly force?: boolean | undefined;
+  /** False: this namespace's Velero is one that knows no `hookStatus`. */
+  readonly writesHookStatus?: boolean | undefined;
   readonly skipped?: PlanDocument['skipped'];
   readonly notices?: readonly Notice[];
 }
@@ -38,30 +48,55 @@ export interface PlannedRun {
 export const planHooks = ({ restore, pods, hookFiles, rerun, recreatePods }: PlanRequest): Plan =>
   planRestoreHooks({ restore, pods, hookFiles, withoutVelerosHooks: hasWorkedOn(restore) && !rerun, recreatePods });
 
+const NO_PLAN: Plan = { hooks: [], injections: [], notices: [] };
+
 export function planRun(request: PlanRequest): PlannedRun {
-  const { restore } = request;
-  const plan = planHooks(request);
-  const leftToVelero = plan.notices.some(({ code }) => code === 'velero-has-run');
-  // Where all is left out, that is what there is to say, and not that `only` names none of it.
-  const hooks = leftToVelero && plan.hooks.length === 0 ? [] : narrow(plan.hooks, request.only, leftToVelero);
+  const { restore, namespace, writesHookStatus = true, force = false } = request;
+  const { pods, notices: ofPods } = podsOf(request);
+  const gaveUp = gaveUpNotices(restore, pods, writesHookStatus);
+  const plan = !force && has(gaveUp, 'velero-gave-up') ? NO_PLAN : planHooks({ ...request, pods });
+  const notices = [...phaseNotices(restore), ...ofPods, ...gaveUp, ...plan.notices];
+  const hooks = plan.hooks.length === 0 && isLeftOut(request, notices) ? [] : narrow(request, plan);
   const document = planDocument({
-    restore: restoreReference(restore, request.namespace),
+    restore: restoreReference(restore, namespace),
     selector: request.selector,
     hooks,
     skipped: request.skipped ?? [],
-    notices: [...(request.notices ?? []), ...phaseNotices(restore), ...plan.notices],
+    notices: [...(request.notices ?? []), ...notices],
   });
   const planned = new Set(hooks.map(({ id }) => id));
   return { hooks, document, injections: plan.injections.filter(({ hook }) => planned.has(hook)) };
 }
 
-function phaseNotices({ status }: Restore): Notice[] {
-  if (status?.phase) return [];
-  const message = 'the Restore has no phase: Velero has not seen it, or another tool made it';
-  return [{ code: 'restore-without-phase', message }];
+export const has = (notices: readonly { readonly code: string }[], code: NoticeCode): boolean =>
+  notices.some((notice) => notice.code === code);
+
+/** Something else is to be said of an empty plan than that `--only` names none of it. */
+const isLeftOut = ({ pods }: PlanRequest, notices: readonly Notice[]): boolean =>
+  pods.length === 0 || LEFT_OUT.some((code) => has(notices, code));
+const LEFT_OUT = ['velero-has-run', 'velero-gave-up', 'pod-not-restored'] as const;
+
+/** The pods that the Restore has restored, and what is to be said of others. */
+function podsOf(request: PlanRequest): { readonly pods: readonly Pod[]; readonly notices: readonly Notice[] } {
+  const { restore, namespace, hookFiles, pods: found, others = [], includeExisting = false } = request;
+  if (!isByLabel(request)) return { pods: found, notices: [] };
+  const older = new Set(includeExisting ? [] : found.filter((pod) => isOlder(pod, restore)));
+  const left = hooksByPod({ restore, hookFiles, pods: [...older] });
+  const without = hooksByPod({ restore, hookFiles, pods: withoutLabel(restore, found, others) });
+  return {
+    pods: older.size === 0 ? found : found.filter((pod) => !older.has(pod)),
+    notices: [
+      ...[...left].map(([pod, hooks]) => notRestored(pod, restore, hooks.length)),
+      ...withoutLabelNotices(restore, namespace, [...without.keys()]),
+    ],
+  };
 }
 
-function narrow(hooks: readonly PlannedHook[], only: readonly string[], leftToVelero: boolean): readonly PlannedHook[] {
+/** Nobody has selected the pods by hand. */
+export const isByLabel = ({ restore, selector }: PlanRequest): boolean =>
+  selector.labelSelector === restoreSelector(restore.metadata.name);
+
+function narrow({ only }: PlanRequest, { hooks, notices }: Plan): readonly PlannedHook[] {
   if (only.length === 0) return hooks;
   const wanted = new Set(only);
   const kept = hooks.filter(
@@ -70,8 +105,9 @@ function narrow(hooks: readonly PlannedHook[], only: readonly string[], leftToVe
   const matched = new Set(kept.flatMap(({ id, namespace, pod }) => [id as string, `${namespace}/${pod}`, pod]));
   const unmatched = only.find((name) => !matched.has(name));
   if (unmatched === undefined) return kept;
+  const more = has(notices, 'velero-has-run') ? '; --rerun adds those that Velero may have run' : '';
   throw new RestoreHooksError('INVALID_ARGUMENT', `--only ${unmatched} is no hook and no pod of the plan`, {
-    hint: `list the hooks: kubectl restorehooks plan RESTORE -o name${leftToVelero ? '; --rerun adds those that Velero may have run' : ''}`,
+    hint: `list the hooks: kubectl restorehooks plan RESTORE -o name${more}`,
   });
 }
 
@@ -84,38 +120,6 @@ export function refuseWhileBusy(restore: Restore, force: boolean): void {
     `Velero isn't done with Restore ${restore.metadata.name}: its phase is ${phase}`,
     {
       hint: 'wait until it is, or add --force if no Velero server is working on it',
-    },
-  );
-}
-
-/** Why there is nothing to run, as an error with its exit code; undefined where that is in order (contract §7). */
-export function nothingToRun(
-  { document, hooks }: PlannedRun,
-  { restore, hookFiles }: Pick<PlanRequest, 'restore' | 'hookFiles'>,
-  allowNoMatch: boolean,
-): RestoreHooksError | undefined {
-  if (hooks.length > 0) return undefined;
-  const { name } = restore.metadata;
-  const namespace = document.restore.namespace;
-  const ran = document.notices.filter(({ code }) => code === 'velero-has-run');
-  if (ran.length > 0) {
-    return new RestoreHooksError(
-      'RUN_BY_ANOTHER',
-      `Velero has worked on Restore ${name} and may have run its ${ran.length === 1 ? 'hook' : `${ran.length} hooks`}`,
-      {
-        hint: `see them: kubectl restorehooks plan ${name} -n ${namespace} --rerun\nrun them again: kubectl restorehooks apply ${name} -n ${namespace} --rerun [--only HOOK|POD]`,
-      },
-    );
-  }
-  const entries = hookFiles ?? restore.spec.hooks.resources;
-  const hasHooks = entries.some(({ postHooks }) => postHooks.some(({ exec, init }) => exec || init));
-  if (!hasHooks || allowNoMatch) return undefined;
-  const { labelSelector } = document.selector;
-  return new RestoreHooksError(
-    'NO_POD_MATCHED',
-    `Restore ${name} has hooks, but none of them matches a pod (${labelSelector})`,
-    {
-      hint: `see why: kubectl restorehooks plan ${name} -n ${namespace} --explain POD; or add --allow-no-match`,
     },
   );
 }

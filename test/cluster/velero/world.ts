@@ -26,6 +26,8 @@ export interface Backup {
   readonly archive: string;
   /** A Restore of it into a namespace of its own. */
   into(title: string, name?: string): Promise<Restored>;
+  /** A Restore of it over the pods that it was made of. */
+  over(title: string): Promise<Restored>;
   /** A Restore of it into the namespace that it was made of, which goes first. */
   back(): Promise<Restored>;
 }
@@ -96,6 +98,7 @@ export async function startWorld(): Promise<World> {
         name,
         archive,
         into: async (title, restore) => restored(await suite.scene(title, restore), name, namespace),
+        over: async (title) => restored(await suite.scene(title, undefined, namespace), name, namespace),
         async back() {
           await cluster.remove('namespaces', undefined, namespace);
           const isGone = async () => !(await cluster.exists('namespaces', undefined, namespace));

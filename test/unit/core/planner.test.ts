@@ -3,9 +3,10 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { Pod } from '../../../shared/core/model/pod.ts';
 import { parseRestore, parseRestoreHooks } from '../../../shared/core/model/restore.ts';
+import { nothingToRun } from '../../../shared/core/plan/nothing-to-run.ts';
 import type { PlanInput } from '../../../shared/core/plan/plan-restore-hooks.ts';
 import { planRestoreHooks } from '../../../shared/core/plan/plan-restore-hooks.ts';
-import { nothingToRun, planRun, refuseWhileBusy } from '../../../shared/core/plan/plan-run.ts';
+import { planRun, refuseWhileBusy } from '../../../shared/core/plan/plan-run.ts';
 import { plannedHook } from '../../../shared/core/report/make-plan-document.ts';
 import { parsePlanDocument } from '../../../shared/core/report/plan-document.ts';
 
@@ -156,7 +157,8 @@ test('nothing to run is exit 9 after Velero, 8 where no pod matched, and nothing
   assert.equal(code({}, { hookStatus: { hooksAttempted: 1 } }), 'RUN_BY_ANOTHER');
   assert.equal(code({ pods: [] }), 'NO_POD_MATCHED');
   assert.equal(code({ pods: [] }, undefined, true), undefined);
-  assert.equal(code({ pods: [], restore: restoreOf([]) }), undefined);
+  assert.equal(code({ pods: [], restore: restoreOf([]) }), 'NO_POD_MATCHED', 'annotations are not known');
+  assert.equal(code({ restore: restoreOf([]) }), undefined);
 });
 
 test('a plan that is written and read is the same plan; one that was changed is refused', () => {
