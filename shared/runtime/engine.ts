@@ -113,9 +113,10 @@ export function startEngine(run: RunState, ports: EnginePorts, observer: Observe
   function startExec({ id, namespace, pod, container, command }: PlannedExecHook): void {
     let ended = false;
     const drop = exec.start(
-      { namespace, pod, container, command },
+      { namespace, pod, podUID: podOf(run, id).uid, container, command },
       {
         started: () => tell({ type: 'execStarted', hook: id }),
+        commandEnded: () => tell({ type: 'commandEnded', hook: id }),
         ended: (outcome, output) => {
           ended = true;
           streams.delete(id);

@@ -8,9 +8,10 @@ export const waitDeadline = ({ waitingSince }: PodRun, { waitTimeoutMs }: Planne
 
 /** When a running hook ends `TimedOut (executing)`; undefined = never. */
 export const execDeadline = (
-  { startedAt }: HookState & { phase: 'Running' },
+  { startedAt, commandEndedAt }: HookState & { phase: 'Running' },
   { execTimeoutMs }: PlannedExecHook,
-): number | undefined => (execTimeoutMs === null ? undefined : startedAt + execTimeoutMs);
+): number | undefined =>
+  execTimeoutMs === null || commandEndedAt !== undefined ? undefined : startedAt + execTimeoutMs;
 
 /** The next time after `now` at which the pod has to be looked at although nothing has happened to it. */
 export function lookAgainAt(pod: PodRun, now: number): number | undefined {

@@ -17,7 +17,8 @@ export type HookState =
   | { readonly phase: 'Recording'; readonly tries: number }
   /** Asked for; nobody knows yet whether it has started. */
   | { readonly phase: 'Starting'; readonly tries: number }
-  | { readonly phase: 'Running'; readonly startedAt: number }
+  /** `commandEndedAt`: it has ended, and how is about to be told. */
+  | { readonly phase: 'Running'; readonly startedAt: number; readonly commandEndedAt?: number }
   /** It is known how its init container ended, and its log is being read. */
   | {
       readonly phase: 'Ending';

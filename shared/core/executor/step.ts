@@ -95,12 +95,8 @@ class Change {
       outcome.state === 'NotExecuted' || (outcome.state === 'TimedOut' && outcome.reason === 'waiting');
     const isLostNow = isUnexecuted && this.run.lost.has(hookAt(this.pod(index), at).id);
     const startedAt = state.phase === 'Running' ? { startedAt: state.startedAt } : {};
-    this.setHook(index, at, {
-      phase: 'Ended',
-      outcome: isLostNow ? RUNNER_DIED : outcome,
-      ...startedAt,
-      endedAt: this.at,
-    });
+    const endedAt = (state.phase === 'Running' ? state.commandEndedAt : undefined) ?? this.at;
+    this.setHook(index, at, { phase: 'Ended', outcome: isLostNow ? RUNNER_DIED : outcome, ...startedAt, endedAt });
   }
 }
 
@@ -134,6 +130,11 @@ function fold(change: Change, fact: Fact): void {
     case 'execStarted':
       onHook(change, fact.hook, (index, at, state) => {
         if (state.phase === 'Starting') change.setHook(index, at, { phase: 'Running', startedAt: change.at });
+      });
+      return;
+    case 'commandEnded':
+      onHook(change, fact.hook, (index, at, state) => {
+        if (state.phase === 'Running') change.setHook(index, at, { ...state, commandEndedAt: change.at });
       });
       return;
     case 'execEnded':
@@ -280,6 +281,10 @@ function execEnded(
   outcome: ExecOutcome,
 ): void {
   if (outcome.kind === 'forbidden') failRun(change.run, { code: 'forbidden', message: outcome.message });
+  if (outcome.kind === 'noWebSocket') failRun(change.run, { code: 'error', message: outcome.message });
+  if (outcome.kind === 'podReplaced' || outcome.kind === 'podChanged') {
+    change.set(index, { gone: 'pod-replaced', replaced: true });
+  }
   const pod = change.pod(index);
   const ended = hookOutcome(outcome, {
     replaced: pod.replaced,
