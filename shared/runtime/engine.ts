@@ -1,5 +1,6 @@
 import type { Effect, Fact } from '../core/executor/protocol.ts';
 import type { PodRun, RunState } from '../core/executor/state.ts';
+import type { Step } from '../core/executor/step.ts';
 import { step } from '../core/executor/step.ts';
 import type { HookId, PlannedExecHook, PlannedHook, PodKey } from '../core/hook.ts';
 import type { Clock, HookExec, Journal, LogReader, Output, PodCreator } from '../ports/ports.ts';
@@ -16,8 +17,8 @@ export interface EnginePorts {
 export interface Observer {
   /** Before it is made. */
   stepping?(facts: readonly Fact[], at: number): void;
-  /** `touched`: indexes of the pods that may have changed. */
-  stepped?(touched: readonly number[], effects: readonly Effect[]): void;
+  /** `touched`: the pods that may have changed, as they stood before. */
+  stepped?(touched: Step['touched'], effects: readonly Effect[]): void;
   /** What a command printed, told before its end is. */
   printed?(hook: HookId, output: Output): void;
 }
