@@ -82,15 +82,14 @@ const kubeletDenied = /^Forbidden \(user=/;
 
 /** What an admission policy said of an exec that its caller has the right to. */
 export function deniedByPolicy(refusal: Refusal, request: ExecRequest): ExecOutcome {
-  const words = (statusOf(refusal.body)?.message ?? '').trim();
-  const shown = withoutCommand(words, request);
-  return {
-    kind: 'error',
-    message:
-      shown === ''
-        ? `denied by an admission policy (HTTP ${refusal.status})`
-        : `denied by an admission policy: ${shown}`,
-  };
+  const words = refusedWith(refusal, statusOf(refusal.body), request);
+  return { kind: 'error', message: `denied by an admission policy: ${words ?? `HTTP ${refusal.status}`}` };
+}
+
+/** The words of a Status that refused a request for good; a policy's come with 400 and 422 too. */
+function refusedWith({ status }: Refusal, said: Status | undefined, request: ExecRequest): string | undefined {
+  const shown = withoutCommand((said?.message ?? '').trim(), request);
+  return shown === '' ? undefined : `${shown} (HTTP ${status})`;
 }
 
 /** The end of an exec that got an HTTP answer in place of its stream. */
@@ -104,7 +103,7 @@ export function outcomeOfRefusal(refusal: Refusal, request: ExecRequest): ExecOu
   if (status === 404) return isGone(said, request) ? { kind: 'podDeleted' } : notStarted(message, refusal, said);
   if (status === 429) return notStarted(message, refusal, said);
   if (status === 400 && /\bis not valid for pod\b/.test(said?.message ?? body)) return { kind: 'noSuchContainer' };
-  if (status >= 400 && status < 500) return { kind: 'error', message };
+  if (status >= 400 && status < 500) return { kind: 'error', message: refusedWith(refusal, said, request) ?? message };
   if ((status === 500 || status === 503) && isBeforeStart(said, body)) return notStarted(message, refusal, said);
   return { kind: 'connectionLost', message: `${message}; whether the command was started is not known` };
 }

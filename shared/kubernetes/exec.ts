@@ -49,7 +49,7 @@ const usualTiming: ExecTiming = {
   answerMs: 60_000,
   deniedMs: 3_000,
   pingMs: 20_000,
-  dataMs: 5_000,
+  dataMs: 3_000,
 };
 
 /** A frame for a channel that v4 doesn't have, which the kubelet and the runtimes pass over. */

@@ -310,7 +310,7 @@ test('a denial although the right is there is a policy: its words are told, with
   const told = (isAllowed: () => Promise<boolean>) => run(execAt(port, { ...quick, isAllowed }));
   assert.deepEqual((await told(async () => true)).outcome, {
     kind: 'error',
-    message: `denied by an admission policy: pods "db-0" is forbidden: policy 'no-exec' denied ["sh","-c","…"]: not '…'`,
+    message: `denied by an admission policy: pods "db-0" is forbidden: policy 'no-exec' denied ["sh","-c","…"]: not '…' (HTTP 403)`,
   });
   assert.equal(asked, 2, 'said twice');
   assert.equal((await told(async () => false)).outcome.kind, 'forbidden');
