@@ -149,6 +149,7 @@ function recordedAnswer(outcome: ExecOutcome): ExecOutcome {
       return { ...outcome, why: LEFT_OUT };
     case 'error':
     case 'forbidden':
+    case 'noWebSocket':
     case 'connectionLost':
       return { kind: outcome.kind, message: LEFT_OUT };
     default:

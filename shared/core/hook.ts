@@ -97,9 +97,15 @@ export type ExecOutcome =
   /** Provably before the start, and worth another try. */
   | { readonly kind: 'notStarted'; readonly why: string; readonly retryAfterMs?: number }
   | { readonly kind: 'podDeleted' }
+  /** Another pod stands under the pod's name: nothing was started in it. */
+  | { readonly kind: 'podReplaced' }
+  /** Another pod stood under the pod's name when the command had ended: in which of the two it ran is not known. */
+  | { readonly kind: 'podChanged' }
   | { readonly kind: 'noSuchContainer' }
-  /** 401 or 403: the run itself can't go on. */
+  /** 401, or a right that is missing: the run itself can't go on. */
   | { readonly kind: 'forbidden'; readonly message: string }
+  /** The server, or a proxy before it, lets no WebSocket through: the run itself can't go on. */
+  | { readonly kind: 'noWebSocket'; readonly message: string }
   /** Started, or perhaps started, and the end was never seen. */
   | { readonly kind: 'connectionLost'; readonly message: string };
 

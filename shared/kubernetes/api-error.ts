@@ -19,7 +19,9 @@ const Status = z.object({
   code: z.number().nullish(),
   message: z.string().nullish(),
   reason: z.string().nullish(),
-  details: z.object({ name: z.string().nullish(), retryAfterSeconds: z.number().nullish() }).nullish(),
+  details: z
+    .object({ name: z.string().nullish(), kind: z.string().nullish(), retryAfterSeconds: z.number().nullish() })
+    .nullish(),
 });
 
 const answers = new WeakSet<object>();
@@ -35,7 +37,7 @@ export interface Refused {
   readonly body: string;
   readonly retryAfterMs?: number;
   readonly server: URL;
-  /** `GET /api/v1/pods`, for answers that say nothing themselves. */
+  /** `GET /api/v1/pods`, for answers that say nothing themselves, and for the object that a 404 must name. */
   readonly request: string;
 }
 
@@ -51,15 +53,36 @@ export function refusedByServer({ status, body, retryAfterMs, server, request }:
     ...(wait > 0 && { retryAfterMs: wait }),
   };
   answers.add(answer);
-  const { code, hint } = meaning(answer, server);
+  const isNotFound = status === 404 && namesObject(said, request);
+  const { code, hint } = meaning(answer, server, isNotFound);
   const message = status === 401 ? `the API server at ${server.host} did not accept the credentials` : answer.message;
   return new RestoreHooksError(code, message, { ...(hint && { hint }), cause: answer });
 }
 
-function meaning({ status }: KubeApiError, server: URL): { code: ErrorCode; hint?: string } {
+/**
+ * Whether a 404 is about the object of the request, or about the namespace that it is to be in. Proxies, aggregated API
+ * servers and an API server that is starting answer 404 too, and that says nothing of the object: it may well be there.
+ */
+function namesObject(said: z.infer<typeof Status> | undefined, request: string): boolean {
+  const { name, kind } = said?.details ?? {};
+  if (!name) return false;
+  const path = request.slice(request.indexOf('/'));
+  const [, ofNamespace, resource, ofObject] = OBJECT_PATH.exec(path) ?? [];
+  const asked = (part: string | undefined): boolean => part !== undefined && decodeURIComponent(part) === name;
+  return (asked(ofObject) && (kind ?? resource) === resource) || (kind === 'namespaces' && asked(ofNamespace));
+}
+
+/** Namespace, resource and name. */
+const OBJECT_PATH = /\/(?:api|apis\/[^/]+)\/[^/]+(?:\/namespaces\/([^/?]+)(?=\/))?\/([^/?]+)(?:\/([^/?]+))?/;
+
+function meaning({ status }: KubeApiError, server: URL, isNotFound: boolean): { code: ErrorCode; hint?: string } {
   if (status === 401) return { code: 'FORBIDDEN', hint: 'log in again, or choose another --context or --user' };
   if (status === 403) return { code: 'FORBIDDEN', hint: 'ask for this right, or choose another --context or --as' };
-  if (status === 404) return { code: 'NOT_FOUND' };
+  if (isNotFound) return { code: 'NOT_FOUND' };
+  if (status === 404) {
+    const hint = `check that ${server.origin} is this cluster's API server, and what stands before it (a proxy)`;
+    return { code: 'CLUSTER_UNREACHABLE', hint };
+  }
   if (status === 409) return { code: 'WRITE_CONFLICT' };
   if (status >= 500 || status === 429) return { code: 'CLUSTER_UNREACHABLE', hint: 'try again in a moment' };
   if (status < 400) {

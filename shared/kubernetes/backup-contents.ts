@@ -5,11 +5,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { getCACertificates } from 'node:tls';
 import * as z from 'zod';
 import { RestoreHooksError } from '../core/errors.ts';
-import { kubeApiError } from './api-error.ts';
 import type { KubeClient } from './client.ts';
 import { createAgent } from './connection.ts';
 import { send } from './http.ts';
 import { paths } from './paths.ts';
+import { isOfUnknownType } from './restores.ts';
 
 export interface DownloadOptions {
   readonly env: NodeJS.ProcessEnv;
@@ -45,14 +45,15 @@ async function getBackup(client: Client, namespace: string, name: string): Promi
   try {
     return Backup.parse(await client.get(paths.backups(namespace, name)));
   } catch (error) {
-    if (!(error instanceof RestoreHooksError) || error.code !== 'NOT_FOUND') throw error;
-    const [message, hint] =
-      kubeApiError(error)?.name === undefined
-        ? ["this cluster doesn't know backups.velero.io", "Velero isn't installed here; check --context"]
-        : [
-            `there is no Backup ${name} in namespace ${namespace}`,
-            `list them: kubectl get backups.velero.io -n ${namespace}`,
-          ];
+    if (!(error instanceof RestoreHooksError)) throw error;
+    const isUnknown = await isOfUnknownType(client, error, 'velero.io', 'backups');
+    if (error.code !== 'NOT_FOUND' && !isUnknown) throw error;
+    const [message, hint] = isUnknown
+      ? ["this cluster doesn't know backups.velero.io", "Velero isn't installed here; check --context"]
+      : [
+          `there is no Backup ${name} in namespace ${namespace}`,
+          `list them: kubectl get backups.velero.io -n ${namespace}`,
+        ];
     throw new RestoreHooksError('NOT_FOUND', message, { hint, cause: error });
   }
 }

@@ -57,7 +57,7 @@ export interface DeleteOptions {
  */
 export interface KubeClient {
   readonly server: URL;
-  get(path: string, query?: Query): Promise<KubeObject>;
+  get(path: string, query?: Query, options?: Pick<WriteOptions, 'metadataOnly'>): Promise<KubeObject>;
   /** Plain text, such as a pod's log. */
   getText(path: string, query?: Query): Promise<string>;
   /** In pages of 500. */
@@ -162,10 +162,10 @@ export function kubeClient(config: KubeConfig, options: KubeClientOptions = {}):
     });
   }
 
-  const read = (path: string, query?: Query): HttpRequest => ({
+  const read = (path: string, query?: Query, accept = baseHeaders.accept): HttpRequest => ({
     method: 'GET',
     path: withQuery(path, query),
-    headers: { ...baseHeaders, 'accept-encoding': 'gzip' },
+    headers: { ...baseHeaders, accept, 'accept-encoding': 'gzip' },
   });
 
   const write = (
@@ -226,7 +226,7 @@ export function kubeClient(config: KubeConfig, options: KubeClientOptions = {}):
 
   return {
     server,
-    get: (path, query) => json(read(path, query)),
+    get: (path, query, { metadataOnly } = {}) => json(read(path, query, metadataOnly ? METADATA_ONLY : undefined)),
     getText: (path, query) => exchange({ ...read(path, query), headers: { ...baseHeaders, accept: '*/*' } }),
     list,
     async listAll(path, query) {
@@ -294,6 +294,9 @@ function retryDelayMs(request: HttpRequest, error: unknown, attempt: number): nu
   const backoff = 250 * 2 ** attempt * (0.75 + Math.random() / 2);
   const answer = kubeApiError(error);
   if (answer === undefined) return request.method === 'GET' && wasDropped(error) && attempt === 0 ? 0 : undefined;
+  // It names nothing, so it may be a proxy's, or that of an API server that is starting.
+  const isVague = answer.status === 404 && error instanceof RestoreHooksError && error.code === 'CLUSTER_UNREACHABLE';
+  if (isVague && request.method === 'GET') return attempt < 2 ? backoff : undefined;
   const wait = Math.max(answer.retryAfterMs ?? 0, backoff);
   if (wait > longestRetryAfterMs) return undefined;
   if (answer.status === 429) return wait;

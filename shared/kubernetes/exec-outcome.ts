@@ -23,19 +23,22 @@ export interface Refusal {
   readonly retryAfterMs?: number;
 }
 
-const Status = z.object({
-  kind: z.literal('Status').nullish(),
-  status: z.enum(['Success', 'Failure']),
-  reason: z.string().nullish(),
-  message: z.string().nullish(),
-  details: z
-    .object({
-      kind: z.string().nullish(),
-      causes: z.array(z.object({ reason: z.string().nullish(), message: z.string().nullish() })).nullish(),
-      retryAfterSeconds: z.number().nullish(),
-    })
-    .nullish(),
-});
+const Status = z
+  .object({
+    kind: z.literal('Status').nullish(),
+    status: z.enum(['Success', 'Failure']).nullish(),
+    reason: z.string().nullish(),
+    message: z.string().nullish(),
+    details: z
+      .object({
+        kind: z.string().nullish(),
+        name: z.string().nullish(),
+        causes: z.array(z.object({ reason: z.string().nullish(), message: z.string().nullish() })).nullish(),
+        retryAfterSeconds: z.number().nullish(),
+      })
+      .nullish(),
+  })
+  .refine(({ kind, status }) => kind != null || status != null);
 type Status = z.infer<typeof Status>;
 
 function statusOf(body: string): Status | undefined {
@@ -51,6 +54,44 @@ export function isProtocolRefused({ status, body, isCut }: Refusal): boolean {
   return !isCut && (status === 400 || status === 403) && statusOf(body) === undefined && /^\s*$|protocol/i.test(body);
 }
 
+/** Longer ones are refused for their length, by proxies too. */
+const SHORT_PATH = 4000;
+
+/**
+ * Whether it is upgrades to WebSocket that don't get through: the API server misses the Upgrade header that a proxy took
+ * away, or somebody who is no API server answers, and none has ever opened a stream.
+ */
+export function isUpgradeRefused(
+  { status, body, isCut }: Refusal,
+  { hasUpgraded, path }: { readonly hasUpgraded: boolean; readonly path: string },
+): boolean {
+  const said = statusOf(body);
+  if (status === 426) return true;
+  if (status === 400 && /^upgrade request required/i.test(said?.message ?? body)) return true;
+  if (isCut || hasUpgraded || said !== undefined || path.length > SHORT_PATH) return false;
+  return (
+    status < 400 ||
+    ((status === 403 || status === 400) && !kubeletDenied.test(body)) ||
+    status === 405 ||
+    status === 501
+  );
+}
+
+/** The kubelet's word that it doesn't let the API server in. */
+const kubeletDenied = /^Forbidden \(user=/;
+
+/** What an admission policy said of an exec that its caller has the right to. */
+export function deniedByPolicy(refusal: Refusal, request: ExecRequest): ExecOutcome {
+  const words = refusedWith(refusal, statusOf(refusal.body), request);
+  return { kind: 'error', message: `denied by an admission policy: ${words ?? `HTTP ${refusal.status}`}` };
+}
+
+/** The words of a Status that refused a request for good; a policy's come with 400 and 422 too. */
+function refusedWith({ status }: Refusal, said: Status | undefined, request: ExecRequest): string | undefined {
+  const shown = withoutCommand((said?.message ?? '').trim(), request);
+  return shown === '' ? undefined : `${shown} (HTTP ${status})`;
+}
+
 /** The end of an exec that got an HTTP answer in place of its stream. */
 export function outcomeOfRefusal(refusal: Refusal, request: ExecRequest): ExecOutcome {
   const { status, body } = refusal;
@@ -59,10 +100,10 @@ export function outcomeOfRefusal(refusal: Refusal, request: ExecRequest): ExecOu
   if (status === 401 || status === 403) return { kind: 'forbidden', message };
   // Nobody started it, and what it lacks is lost with the body: asked again, it is told.
   if (refusal.isCut && (status === 400 || status === 404)) return notStarted(message, refusal, said);
-  if (status === 404) return isGone(said, body) ? { kind: 'podDeleted' } : notStarted(message, refusal, said);
+  if (status === 404) return isGone(said, request) ? { kind: 'podDeleted' } : notStarted(message, refusal, said);
   if (status === 429) return notStarted(message, refusal, said);
   if (status === 400 && /\bis not valid for pod\b/.test(said?.message ?? body)) return { kind: 'noSuchContainer' };
-  if (status >= 400 && status < 500) return { kind: 'error', message };
+  if (status >= 400 && status < 500) return { kind: 'error', message: refusedWith(refusal, said, request) ?? message };
   if ((status === 500 || status === 503) && isBeforeStart(said, body)) return notStarted(message, refusal, said);
   return { kind: 'connectionLost', message: `${message}; whether the command was started is not known` };
 }
@@ -75,10 +116,12 @@ function notStarted(why: string, { retryAfterMs }: Refusal, said: Status | undef
   return { kind: 'notStarted', why, ...(wait > 0 && { retryAfterMs: wait }) };
 }
 
-/** A kubelet that has just been started doesn't know its pods yet, and a pod's node may be gone before the pod. */
-function isGone(said: Status | undefined, body: string): boolean {
-  return said === undefined ? !/^pod does not exist\s*$/.test(body) : said.details?.kind !== 'nodes';
-}
+/**
+ * Only a Status that names this pod says that it is gone. A proxy or an aggregator answers 404 too, a kubelet that has
+ * just been started doesn't know its pods yet, and a pod's node may be gone before the pod.
+ */
+const isGone = (said: Status | undefined, { pod }: ExecRequest): boolean =>
+  said?.details?.name === pod && (said.details.kind ?? 'pods') === 'pods';
 
 /** What the API server says where the kubelet took the request and then gave no answer, as it comes from Go's http. */
 const upstreamBroke =
@@ -97,15 +140,26 @@ function isBeforeStart(said: Status | undefined, body: string): boolean {
 function described({ status, body }: Refusal, said: Status | undefined, request: ExecRequest): string {
   const words = (said?.message ?? (kubeletRefused.test(body) ? body : '')).trim();
   if (words === '' || quotesCommand(words, request)) return `HTTP ${status} in answer to the exec request`;
-  return sanitizeLine(words.length > 500 ? `${words.slice(0, 500)}…` : words);
+  return shortened(words);
 }
+
+const shortened = (words: string): string => sanitizeLine(words.length > 500 ? `${words.slice(0, 500)}…` : words);
+
+/** A policy's own words, with a `…` for whatever of the command it quotes. */
+function withoutCommand(words: string, { command }: ExecRequest): string {
+  if (words.includes('command=')) return '';
+  const parts = [command.join(' '), ...command, ...command.flatMap(wordsOf)];
+  const secret = parts.flatMap((part) => [part, JSON.stringify(part).slice(1, -1)]).filter(({ length }) => length >= 4);
+  const shown = secret.sort((a, b) => b.length - a.length).reduce((rest, part) => rest.replaceAll(part, '…'), words);
+  return shortened(shown);
+}
+
+const wordsOf = (argument: string): string[] => argument.split(/[\s"'`\\;&|<>()]+/);
 
 function quotesCommand(words: string, { namespace, pod, container, command }: ExecRequest): boolean {
   if (words.includes('command=')) return true;
   const others = [namespace, pod, container].reduce((rest, name) => rest.replaceAll(`"${name}"`, ''), words);
-  return command
-    .flatMap((argument) => argument.split(/[\s"'`\\;&|<>()]+/))
-    .some((word) => word.length >= 6 && others.includes(word));
+  return command.flatMap(wordsOf).some((word) => word.length >= 6 && others.includes(word));
 }
 
 /** The end of an exec that was told on its status channel. */

@@ -2,15 +2,22 @@ import type { IncomingMessage } from 'node:http';
 import WebSocket from 'ws';
 import { RestoreHooksError } from '../core/errors.ts';
 import type { ExecOutcome } from '../core/hook.ts';
-import type { ExecRequest, HookExec, Output } from '../ports/ports.ts';
+import type { ExecAnswer, ExecRequest, HookExec, Output } from '../ports/ports.ts';
 import { unreachable } from './api-error.ts';
 import type { Connections, KubeConnection } from './connection.ts';
 import { dialer } from './exec-dial.ts';
 import type { ExecProtocol, Refusal } from './exec-outcome.ts';
-import { isProtocolRefused, outcomeOfRefusal, outcomeOfStatus } from './exec-outcome.ts';
+import {
+  deniedByPolicy,
+  isProtocolRefused,
+  isUpgradeRefused,
+  outcomeOfRefusal,
+  outcomeOfStatus,
+} from './exec-outcome.ts';
 import { retryAfterMs } from './http.ts';
 import { outputTail } from './output-tail.ts';
 import { paths } from './paths.ts';
+import type { PodIdentity } from './pod-identity.ts';
 
 export interface ExecTiming {
   /** To a connection with TLS. Beyond it nothing was sent, and the exec may be tried again. */
@@ -21,6 +28,8 @@ export interface ExecTiming {
   readonly deniedMs: number;
   /** Between pings; two without an answer are the connection's end. */
   readonly pingMs: number;
+  /** Between frames of data that say nothing: a runtime ends a stream on which no message came for so long as it is set to. */
+  readonly dataMs: number;
 }
 
 export interface HookExecOptions {
@@ -28,11 +37,23 @@ export interface HookExecOptions {
   readonly capture?: 'tail' | 'none';
   /** Asked when all stands but the request itself: until then a lost Lease may still hold it back. */
   readonly mayStart?: () => boolean;
+  /** Absent: whatever pod has the name is the one that is meant. */
+  readonly identity?: PodIdentity;
+  /** Whether the caller has the right to this exec, whatever was said of it. Absent: a 403 says that it hasn't. */
+  readonly isAllowed?: (request: ExecRequest) => Promise<boolean>;
   readonly timing?: Partial<ExecTiming>;
 }
 
-const usualTiming: ExecTiming = { connectMs: 30_000, answerMs: 60_000, deniedMs: 3_000, pingMs: 20_000 };
+const usualTiming: ExecTiming = {
+  connectMs: 30_000,
+  answerMs: 60_000,
+  deniedMs: 3_000,
+  pingMs: 20_000,
+  dataMs: 3_000,
+};
 
+/** A frame for a channel that v4 doesn't have, which the kubelet and the runtimes pass over. */
+const SAYS_NOTHING = Buffer.of(9);
 /** A status frame is as long as its command, and a server takes up to 1 MiB of that. */
 const maxPayload = 16 * 1024 * 1024;
 const maxRefusalBytes = 64 * 1024;
@@ -51,106 +72,189 @@ const maxPathBytes = 1024 * 1024 + 4096;
  */
 export function kubernetesHookExec(
   connections: Pick<Connections, 'open' | 'forget'>,
-  { capture = 'tail', mayStart = () => true, timing }: HookExecOptions = {},
+  options: HookExecOptions = {},
 ): HookExec {
-  const dial = dialer();
-  const times = { ...usualTiming, ...timing };
-  let spoken: ExecProtocol = 'v4';
-  let deniedSince: number | undefined;
-
-  const unlessPassing = (outcome: ExecOutcome): ExecOutcome => {
-    if (outcome.kind !== 'forbidden') return outcome;
-    deniedSince ??= performance.now();
-    const isPassing = performance.now() - deniedSince < times.deniedMs;
-    return isPassing ? { kind: 'notStarted', why: outcome.message } : outcome;
-  };
-
+  const server: Server = { connections, options, dial: dialer(), spoken: 'v4', upgrades: 0, refusedSince: new Map() };
   return {
     start(request, answer) {
-      const tails = capture === 'none' ? [] : [outputTail(), outputTail()];
-      let over = false;
-      let refreshed = false;
-      let hangUp = () => {};
-
-      const end = (outcome: ExecOutcome): void => {
-        if (over) return;
-        over = true;
-        answer.ended(outcome, outputOf(tails[0]?.text(), tails[1]?.text()));
-      };
-
-      const attempt = (): void => {
-        connections.open().then(
-          (connection) => {
-            if (!over) exchange(connection);
-          },
-          (error) => end(notStarted(error)),
-        );
-      };
-
-      const exchange = (connection: KubeConnection): void => {
-        const protocol = spoken;
-        hangUp = openStream(dial, connection, execPath(request), protocol, times, {
-          mayAsk: mayStart,
-          upgraded(negotiated) {
-            // The command may run already: it is not asked for again, the next one is.
-            if (negotiated !== subprotocols[protocol]) spoken = 'v5';
-            deniedSince = undefined;
-            answer.started();
-          },
-          printed: (channel, bytes) => tails[channel - 1]?.add(bytes),
-          ended(ending) {
-            if (ending.kind === 'refused') refused(ending.refusal, protocol);
-            else end(outcomeOf(ending, connection, protocol));
-          },
-        });
-      };
-
-      const refused = (refusal: Refusal, protocol: ExecProtocol): void => {
-        if (refusal.status === 401 && !refreshed) {
-          refreshed = true;
-          connections.forget();
-          attempt();
-        } else if (protocol === 'v4' && isProtocolRefused(refusal)) {
-          spoken = 'v5';
-          attempt();
-        } else {
-          end(unlessPassing(outcomeOfRefusal(refusal, request)));
-        }
-      };
-
-      if (execPath(request).length > maxPathBytes) {
-        queueMicrotask(() =>
-          end({ kind: 'error', message: 'the command is longer than the API server takes (1 MiB)' }),
-        );
-      } else {
-        attempt();
-      }
-      return () => {
-        over = true;
-        hangUp();
-      };
+      const exec = new Exec(server, request, answer);
+      exec.start();
+      return () => exec.drop();
     },
   };
 }
 
+/** What all execs of a run share. */
+interface Server {
+  readonly connections: Pick<Connections, 'open' | 'forget'>;
+  readonly options: HookExecOptions;
+  readonly dial: ReturnType<typeof dialer>;
+  spoken: ExecProtocol;
+  /** How many streams it has opened. */
+  upgrades: number;
+  /** Since when each kind of refusal that ends a run has been given, with no stream opened between. */
+  readonly refusedSince: Map<ExecOutcome['kind'], number>;
+}
+
+/** One hook's exec, from its request to its end, which is told once. */
+class Exec {
+  readonly #server: Server;
+  readonly #request: ExecRequest;
+  readonly #answer: ExecAnswer;
+  readonly #times: ExecTiming;
+  readonly #tails: readonly ReturnType<typeof outputTail>[];
+  #over = false;
+  #refreshed = false;
+  #denied = false;
+  #stop = (): void => {};
+
+  constructor(server: Server, request: ExecRequest, answer: ExecAnswer) {
+    this.#server = server;
+    this.#request = request;
+    this.#answer = answer;
+    this.#times = { ...usualTiming, ...server.options.timing };
+    this.#tails = server.options.capture === 'none' ? [] : [outputTail(), outputTail()];
+  }
+
+  start(): void {
+    const message = 'the command is longer than the API server takes (1 MiB)';
+    if (execPath(this.#request).length <= maxPathBytes) this.#attempt();
+    else queueMicrotask(() => this.#end({ kind: 'error', message }));
+  }
+
+  drop(): void {
+    this.#over = true;
+    this.#stop();
+  }
+
+  #end(outcome: ExecOutcome): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#answer.ended(outcome, outputOf(this.#tails[0]?.text(), this.#tails[1]?.text()));
+  }
+
+  #attempt(): void {
+    this.#server.connections.open().then(
+      (connection) => {
+        if (!this.#over) this.#exchange(connection);
+      },
+      (error) => this.#end(notStarted(error)),
+    );
+  }
+
+  #exchange(connection: KubeConnection): void {
+    const server = this.#server;
+    const protocol = server.spoken;
+    this.#stop = openStream(server.dial, connection, execPath(this.#request), protocol, this.#times, {
+      mayAsk: (go) => this.#mayAsk(go),
+      upgraded: (negotiated) => {
+        // The command may run already: it is not asked for again, the next one is.
+        if (negotiated !== subprotocols[protocol]) server.spoken = 'v5';
+        server.upgrades += 1;
+        server.refusedSince.clear();
+        this.#answer.started();
+      },
+      printed: (channel, bytes) => this.#tails[channel - 1]?.add(bytes),
+      ended: (ending) => {
+        if (ending.kind === 'refused') this.#refused(ending.refusal, connection, protocol);
+        else if (ending.kind === 'status') this.#commandEnded(outcomeOfStatus(ending.frame, protocol));
+        else this.#end(ending.kind === 'instead' ? this.#unlessPassing(ending.outcome) : outcomeOf(ending, connection));
+      },
+    });
+  }
+
+  #mayAsk(go: (instead?: ExecOutcome) => void): () => void {
+    const { mayStart = () => true, identity } = this.#server.options;
+    const held = { kind: 'notStarted', why: 'this runner could not renew its Lease in time' } as const;
+    if (identity === undefined) {
+      go(mayStart() ? undefined : held);
+      return () => {};
+    }
+    return identity.before(this.#request, (instead) => go(instead ?? (mayStart() ? undefined : held)));
+  }
+
+  /** The runtime's own word is true of the pod that it ran in: whether it is the one that was meant is asked. */
+  #commandEnded(outcome: ExecOutcome): void {
+    const { identity } = this.#server.options;
+    if (identity === undefined || outcome.kind === 'connectionLost') {
+      this.#end(outcome);
+      return;
+    }
+    this.#answer.commandEnded?.();
+    this.#stop = identity.after(this.#request, (found) => {
+      if (found.kind === 'another') this.#end({ kind: outcome.kind === 'exited' ? 'podChanged' : 'podReplaced' });
+      else if (found.kind === 'unknown')
+        this.#end(lost(`the command has ended, but in which pod is not known: ${found.why}`));
+      // A pod that has gone since it was seen before the start goes back on nothing.
+      else this.#end(outcome);
+    });
+  }
+
+  #refused(refusal: Refusal, { server: { host } }: KubeConnection, protocol: ExecProtocol): void {
+    const server = this.#server;
+    const { status } = refusal;
+    if (status === 401 && !this.#refreshed) {
+      this.#refreshed = true;
+      server.connections.forget();
+      this.#attempt();
+    } else if (protocol === 'v4' && isProtocolRefused(refusal)) {
+      server.spoken = 'v5';
+      this.#attempt();
+    } else if (isUpgradeRefused(refusal, { hasUpgraded: server.upgrades > 0, path: execPath(this.#request) })) {
+      server.spoken = 'v4';
+      this.#end(this.#unlessPassing({ kind: 'noWebSocket', message: noWebSocket(host, status) }));
+    } else if (status === 403 && server.options.isAllowed !== undefined) {
+      this.#askWhoDenied(refusal, server.options.isAllowed);
+    } else {
+      this.#end(this.#unlessPassing(outcomeOfRefusal(refusal, this.#request)));
+    }
+  }
+
+  /** A 403 although the right is there is a policy's, once it is given a second time. */
+  #askWhoDenied(refusal: Refusal, isAllowed: NonNullable<HookExecOptions['isAllowed']>): void {
+    isAllowed(this.#request).then(
+      (allowed) => {
+        if (this.#over) return;
+        if (!allowed) return this.#end(this.#unlessPassing(outcomeOfRefusal(refusal, this.#request)));
+        if (this.#denied) return this.#end(deniedByPolicy(refusal, this.#request));
+        this.#denied = true;
+        const again = setTimeout(() => this.#attempt(), this.#times.deniedMs);
+        this.#stop = () => clearTimeout(again);
+      },
+      (error) => this.#end(notStarted(error)),
+    );
+  }
+
+  /** What would end the run is believed when it lasts: an API server, or a proxy, that has just started may say it. */
+  #unlessPassing(outcome: ExecOutcome): ExecOutcome {
+    if (outcome.kind !== 'forbidden' && outcome.kind !== 'noWebSocket') return outcome;
+    const { refusedSince } = this.#server;
+    const since = refusedSince.get(outcome.kind) ?? performance.now();
+    refusedSince.set(outcome.kind, since);
+    return performance.now() - since < this.#times.deniedMs ? { kind: 'notStarted', why: outcome.message } : outcome;
+  }
+}
+
+const noWebSocket = (host: string, status: number): string =>
+  `${host}, or a proxy on the way there, lets no WebSocket through (it answered HTTP ${status}), and commands are run by ` +
+  'WebSocket: use a --context, or --server, that leads to the API server itself, let the proxy pass upgrades, ' +
+  'or run the hooks from inside the cluster (--runner=job)';
+
 function outcomeOf(
-  ending: Exclude<Ending, { kind: 'refused' }>,
+  ending: Exclude<Ending, { kind: 'refused' | 'status' | 'instead' }>,
   { server }: KubeConnection,
-  protocol: ExecProtocol,
 ): ExecOutcome {
   switch (ending.kind) {
-    case 'heldBack':
-      return { kind: 'notStarted', why: 'this runner could not renew its Lease in time' };
     case 'unreachable':
       return notStarted(unreachable(server, ending.error));
     case 'invalid':
       return { kind: 'error', message: `the request can't be sent: ${ending.error.message}` };
-    case 'status':
-      return outcomeOfStatus(ending.frame, protocol);
     case 'lost':
-      return { kind: 'connectionLost', message: ending.why };
+      return lost(ending.why);
   }
 }
+
+const lost = (message: string): ExecOutcome => ({ kind: 'connectionLost', message });
 
 const notStarted = (error: unknown): ExecOutcome => ({
   kind: 'notStarted',
@@ -173,8 +277,8 @@ const subprotocols = { v4: 'v4.channel.k8s.io', v5: 'v5.channel.k8s.io' } as con
 type Ending =
   /** Before a byte of the request was written. */
   | { readonly kind: 'unreachable'; readonly error: Error }
-  /** Likewise: the connection stood, and the request was not to be written any more. */
-  | { readonly kind: 'heldBack' }
+  /** Likewise: the connection stood, and the request was not to be written. */
+  | { readonly kind: 'instead'; readonly outcome: ExecOutcome }
   /** The request was never a valid one. */
   | { readonly kind: 'invalid'; readonly error: Error }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
@@ -182,7 +286,8 @@ type Ending =
   | { readonly kind: 'lost'; readonly why: string };
 
 interface StreamListener {
-  mayAsk(): boolean;
+  /** Calls `go` once, unless the returned function is called before; with an outcome: the request isn't written. */
+  mayAsk(go: (instead?: ExecOutcome) => void): () => void;
   upgraded(negotiated: string | undefined): void;
   printed(channel: 1 | 2, bytes: Buffer): void;
   ended(ending: Ending): void;
@@ -204,20 +309,35 @@ function openStream(
 ): () => void {
   let over = false;
   let pings: NodeJS.Timeout | undefined;
+  let data: NodeJS.Timeout | undefined;
   let deadline = setTimeout(
     () => end({ kind: 'unreachable', error: new Error(`no connection within ${times.connectMs / 1000}s`) }),
     times.connectMs,
   );
   let close = dial(connection, (error, socket) => {
-    if (socket === undefined) end({ kind: 'unreachable', error: error ?? new Error('no connection') });
-    else if (listener.mayAsk()) ask(socket);
-    else end({ kind: 'heldBack' });
+    if (socket === undefined) return end({ kind: 'unreachable', error: error ?? new Error('no connection') });
+    clearTimeout(deadline);
+    // It may break while others are asked.
+    socket.on('error', () => {});
+    const hangUp = close;
+    let stopAsking = (): void => {};
+    close = () => {
+      stopAsking();
+      hangUp();
+    };
+    stopAsking = listener.mayAsk((instead) => {
+      if (over) return;
+      if (instead !== undefined) end({ kind: 'instead', outcome: instead });
+      else if (socket.destroyed) end({ kind: 'unreachable', error: new Error('the connection was closed') });
+      else ask(socket);
+    });
   });
 
   function stop(): void {
     over = true;
     clearTimeout(deadline);
     clearInterval(pings);
+    clearInterval(data);
     close();
   }
 
@@ -278,6 +398,8 @@ function openStream(
       unanswered += 1;
       ws.ping();
     }, times.pingMs);
+    // Only v4 reaches the runtime, whose idle timeout counts messages and no pings.
+    if (ws.protocol === subprotocols.v4) data = setInterval(() => ws.send(SAYS_NOTHING), times.dataMs);
   }
 
   function readRefusal(response: IncomingMessage): void {

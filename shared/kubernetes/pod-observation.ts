@@ -23,6 +23,20 @@ const ContainerStatus = z.object({
 });
 type ContainerStatus = z.infer<typeof ContainerStatus>;
 
+const InitContainer = z.object({
+  name: z.string(),
+  restartPolicy: z.string().nullish(),
+  restartPolicyRules: z
+    .array(
+      z.object({
+        action: z.string(),
+        exitCodes: z.object({ operator: z.string(), values: z.array(z.number()).nullish() }).nullish(),
+      }),
+    )
+    .nullish(),
+});
+type InitContainer = z.infer<typeof InitContainer>;
+
 /** Only what is read: a listing of 10,000 pods is 41 MB. */
 const ObservedPod = z.object({
   metadata: z.object({
@@ -35,7 +49,7 @@ const ObservedPod = z.object({
     .object({
       restartPolicy: z.string().nullish(),
       containers: z.array(z.object({ name: z.string() })).nullish(),
-      initContainers: z.array(z.object({ name: z.string(), restartPolicy: z.string().nullish() })).nullish(),
+      initContainers: z.array(InitContainer).nullish(),
     })
     .nullish(),
   status: z
@@ -83,19 +97,36 @@ export function podObservation(raw: unknown): PodObservation | undefined {
 
 function initContainers({ spec, status }: ObservedPod): Record<string, InitContainerObservation> {
   const statuses = new Map(status.initContainerStatuses?.map((each) => [each.name, each]));
-  const isLastTry = spec?.restartPolicy === 'Never' || status.phase === 'Failed' || status.phase === 'Succeeded';
+  const isPodOver = status.phase === 'Failed' || status.phase === 'Succeeded';
   return Object.fromEntries(
-    (spec?.initContainers ?? []).map(({ name, restartPolicy }) => {
-      const isSidecar = restartPolicy === 'Always';
-      return [name, initContainerObservation(statuses.get(name), isSidecar, isLastTry)];
+    (spec?.initContainers ?? []).map((container) => {
+      const isLastTry = (code: number) => isPodOver || !isTriedAgain(container, spec?.restartPolicy, code);
+      return [
+        container.name,
+        initContainerObservation(statuses.get(container.name), container.restartPolicy === 'Always', isLastTry),
+      ];
     }),
   );
+}
+
+/** Whether the kubelet starts an init container again that has failed: its own rules come first, then its own policy. */
+function isTriedAgain(
+  { restartPolicy, restartPolicyRules }: InitContainer,
+  ofPod: string | null | undefined,
+  exitCode: number,
+): boolean {
+  if (restartPolicy == null) return ofPod !== 'Never';
+  const rule = restartPolicyRules?.find(({ exitCodes }) => {
+    const isNamed = exitCodes?.values?.includes(exitCode) ?? false;
+    return (exitCodes?.operator === 'In' && isNamed) || (exitCodes?.operator === 'NotIn' && !isNamed);
+  });
+  return rule !== undefined || restartPolicy !== 'Never';
 }
 
 function initContainerObservation(
   status: ContainerStatus | undefined,
   isSidecar: boolean,
-  isLastTry: boolean,
+  isLastTry: (exitCode: number) => boolean,
 ): InitContainerObservation {
   const { running, waiting, terminated } = status?.state ?? {};
   const end = terminated ?? status?.lastState?.terminated;
@@ -106,7 +137,7 @@ function initContainerObservation(
   const reason = phase === 'running' ? undefined : (waiting?.reason ?? endReason(end) ?? undefined);
   return {
     phase,
-    isOver: terminated != null && (exitCode === 0 || isLastTry),
+    isOver: terminated != null && (exitCode === 0 || isLastTry(exitCode ?? Number.NaN)),
     isSidecar,
     restarts: status?.restartCount ?? 0,
     ...(reason === undefined || reason === 'PodInitializing' ? {} : { reason }),

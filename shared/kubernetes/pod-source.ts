@@ -12,6 +12,8 @@ export interface PodSourceOptions {
   readonly labelSelector: string;
   /** One list and one watch for each of them; absent: one of each for the whole cluster. */
   readonly namespaces?: readonly string[];
+  /** UIDs of the plan's pods: one that the first listing lacks may only have lost its label, and is asked for. */
+  readonly planned?: ReadonlyMap<PodKey, string>;
   readonly clock: Pick<Clock, 'now' | 'setTimer'>;
   /** A watch that is silent for so long is dead: the API server sends a bookmark every minute. */
   readonly silenceMs?: number;
@@ -49,7 +51,8 @@ const failuresBeforeRelist = 5;
  *
  * The watch ends often, and by itself: it is taken up where it ended, and the list is read again when the server has
  * forgotten that place. A pod that leaves the selection may only have lost its label, so it is believed deleted when a
- * GET says so, and is asked for one by one until then.
+ * GET says so, and is asked for one by one until then. So is a planned pod that was never in the selection: the pods are
+ * listed when that is known of each.
  */
 export function kubernetesPodSource(client: Client, options: PodSourceOptions): PodSource {
   return {
@@ -135,7 +138,7 @@ async function follow(context: Context, namespace: string | undefined): Promise<
         if (!(await waitAfter(error))) return;
         continue;
       }
-      if (!everListed) context.listed();
+      if (!everListed) checkPlanned(context, pods, namespace);
       everListed = true;
     }
     const watch = await watchPods(context, pods, namespace, resourceVersion);
@@ -167,6 +170,43 @@ async function listPods(context: Context, pods: PodTracker, namespace: string | 
   }
   pods.keptOnly(seen);
   return resourceVersion;
+}
+
+const CHECKED_AT_ONCE = 8;
+
+/** Ask for the planned pods of a place that its first listing lacks; then it is listed. */
+function checkPlanned(context: Context, pods: PodTracker, namespace: string | undefined): void {
+  const missing = [...(context.options.planned ?? [])].filter(
+    ([key]) => !pods.has(key) && (namespace === undefined || key.startsWith(`${namespace}/`)),
+  );
+  const lane = async (): Promise<void> => {
+    for (let next = missing.pop(); next !== undefined; next = missing.pop()) await checkOne(context, pods, ...next);
+  };
+  if (missing.length === 0) context.listed();
+  else Promise.all(Array.from({ length: CHECKED_AT_ONCE }, lane)).then(context.listed, rethrow);
+}
+
+async function checkOne(context: Context, pods: PodTracker, key: PodKey, uid: string): Promise<void> {
+  const [namespace, name] = key.split('/');
+  let denied = 0;
+  for (let tries = 1; !context.stopped() && !pods.has(key); tries += 1) {
+    try {
+      const pod = podObservation(await context.client.get(paths.pods(namespace, name)));
+      if (pods.has(key) || pod === undefined) return;
+      if (pod.uid === uid) pods.outside(pod);
+      else context.tell({ type: 'podObserved', pod });
+      return;
+    } catch (error) {
+      if (!(error instanceof RestoreHooksError)) throw error;
+      if (error.code === 'NOT_FOUND') return;
+      denied = error.code === 'FORBIDDEN' ? denied + 1 : 0;
+      if (denied >= deniedAtMost.later) {
+        context.lost(error);
+        return;
+      }
+    }
+    await pause(context, Math.min(longestPollMs, backoffMs(context, tries)));
+  }
 }
 
 interface WatchResult {
@@ -225,10 +265,13 @@ function isBeingDeleted({ object }: WatchEvent): boolean {
 
 /** Which pods have been told, and which of them have left the selection but are not yet known to be gone. */
 interface PodTracker {
+  has(key: PodKey): boolean;
   observed(pod: PodObservation): void;
   deleted(pod: Pick<PodObservation, 'key' | 'uid'>): void;
   /** It no longer answers to the selector: deleted, or only its label was. */
   left(pod: Pick<PodObservation, 'key' | 'uid'>): void;
+  /** It is there, and was never in the selection. */
+  outside(pod: PodObservation): void;
   /** A listing is complete: what it didn't show has left. */
   keptOnly(seen: ReadonlySet<PodKey>): void;
 }
@@ -272,6 +315,11 @@ function podTracker(context: Context): PodTracker {
     },
     deleted: (pod) => gone(pod.key, pod.uid),
     left: (pod) => left(pod.key, pod.uid),
+    has: (key) => uids.has(key),
+    outside(pod) {
+      tellObserved(pod);
+      left(pod.key, pod.uid);
+    },
     keptOnly(seen) {
       for (const [key, uid] of [...uids]) if (!seen.has(key)) left(key, uid);
     },
@@ -294,7 +342,12 @@ async function followOutside(
       const pod = podObservation(await context.client.get(paths.pods(namespace, name)));
       if (!active()) return;
       denied = 0;
-      if (pod?.uid !== uid) return gone(key, uid);
+      if (pod?.uid !== uid) {
+        // First that another one is there: replaced says more than gone.
+        if (pod !== undefined) context.tell({ type: 'podObserved', pod });
+        gone(key, uid);
+        return;
+      }
       observed(pod);
     } catch (error) {
       if (!(error instanceof RestoreHooksError)) throw error;

@@ -1,3 +1,4 @@
+import * as z from 'zod';
 import { RestoreHooksError } from '../core/errors.ts';
 import type { Pod } from '../core/model/pod.ts';
 import { Pod as PodModel } from '../core/model/pod.ts';
@@ -24,8 +25,32 @@ export async function getRestoreObject(
   try {
     return await client.get(paths.restores(namespace, name));
   } catch (error) {
-    if (!(error instanceof RestoreHooksError) || error.code !== 'NOT_FOUND') throw error;
-    throw kubeApiError(error)?.name === undefined ? noVelero(error) : noSuchRestore(namespace, name, error);
+    if (!(error instanceof RestoreHooksError)) throw error;
+    if (error.code === 'NOT_FOUND') throw noSuchRestore(namespace, name, error);
+    throw (await isOfUnknownType(client, error, 'velero.io', 'restores')) ? noVelero(error) : error;
+  }
+}
+
+const Groups = z.object({ kind: z.literal('APIGroupList'), groups: z.array(z.object({ name: z.string() })) });
+const Resources = z.object({ kind: z.literal('APIResourceList'), resources: z.array(z.object({ name: z.string() })) });
+
+/** Whether a 404 that names no object says that the cluster has no such type: it lists those that it has. */
+export async function isOfUnknownType(
+  client: Pick<KubeClient, 'get'>,
+  error: unknown,
+  group: string,
+  resource: string,
+): Promise<boolean> {
+  if (kubeApiError(error)?.status !== 404) return false;
+  const has = (all: readonly { readonly name: string }[] | undefined, wanted: string): boolean | undefined =>
+    all?.some(({ name }) => name === wanted);
+  try {
+    const hasGroup = has(Groups.safeParse(await client.get('/apis')).data?.groups, group);
+    if (hasGroup !== true) return hasGroup === false;
+    return has(Resources.safeParse(await client.get(`/apis/${group}/v1`)).data?.resources, resource) === false;
+  } catch (second) {
+    if (second instanceof RestoreHooksError) return false;
+    throw second;
   }
 }
 

@@ -21,6 +21,8 @@ export interface Clock {
 export interface ExecRequest {
   readonly namespace: string;
   readonly pod: string;
+  /** Of the pod that is meant: in another one of its name nothing is run. */
+  readonly podUID?: string | undefined;
   readonly container: string;
   readonly command: readonly string[];
 }
@@ -31,16 +33,20 @@ export interface Output {
   readonly stderr?: string;
 }
 
+export interface ExecAnswer {
+  started(): void;
+  commandEnded?(): void;
+  ended(outcome: ExecOutcome, output: Output): void;
+}
+
 export interface HookExec {
   /**
    * Ask for one command in one container. `started` is called at most once, when the command may be running;
+   * `commandEnded` at most once, when it is known how it ended, but not yet whether in the pod that is meant;
    * then `ended`, exactly once, unless the returned function has dropped the stream before: after that, silence.
    * Dropping never ends the command in the container.
    */
-  start(
-    request: ExecRequest,
-    answer: { started(): void; ended(outcome: ExecOutcome, output: Output): void },
-  ): () => void;
+  start(request: ExecRequest, answer: ExecAnswer): () => void;
 }
 
 export interface LogReader {

@@ -1,5 +1,6 @@
 import type { Effect, Fact } from '../core/executor/protocol.ts';
 import type { PodRun, RunState } from '../core/executor/state.ts';
+import type { Step } from '../core/executor/step.ts';
 import { step } from '../core/executor/step.ts';
 import type { HookId, PlannedExecHook, PlannedHook, PodKey } from '../core/hook.ts';
 import type { Clock, HookExec, Journal, LogReader, Output, PodCreator } from '../ports/ports.ts';
@@ -16,8 +17,8 @@ export interface EnginePorts {
 export interface Observer {
   /** Before it is made. */
   stepping?(facts: readonly Fact[], at: number): void;
-  /** `touched`: indexes of the pods that may have changed. */
-  stepped?(touched: readonly number[], effects: readonly Effect[]): void;
+  /** `touched`: the pods that may have changed, as they stood before. */
+  stepped?(touched: Step['touched'], effects: readonly Effect[]): void;
   /** What a command printed, told before its end is. */
   printed?(hook: HookId, output: Output): void;
 }
@@ -113,9 +114,10 @@ export function startEngine(run: RunState, ports: EnginePorts, observer: Observe
   function startExec({ id, namespace, pod, container, command }: PlannedExecHook): void {
     let ended = false;
     const drop = exec.start(
-      { namespace, pod, container, command },
+      { namespace, pod, podUID: podOf(run, id).uid, container, command },
       {
         started: () => tell({ type: 'execStarted', hook: id }),
+        commandEnded: () => tell({ type: 'commandEnded', hook: id }),
         ended: (outcome, output) => {
           ended = true;
           streams.delete(id);

@@ -1,5 +1,6 @@
 import type { HookState, PodRun, RunState } from '../core/executor/state.ts';
 import { stateOf } from '../core/executor/state.ts';
+import type { Step } from '../core/executor/step.ts';
 import type { HookId } from '../core/hook.ts';
 import type { RunHook } from '../core/report/run-document.ts';
 import { runHook } from '../core/report/run-hook.ts';
@@ -18,6 +19,8 @@ export class Rows {
   /** What each row last said. */
   readonly #said = new Map<HookId, { readonly state: HookState; readonly message: string | undefined }>();
   #unwritten = new Map<HookId, RunHook>();
+  /** Pods of which it is not known whether what their hooks wait for has changed. */
+  readonly #unlooked = new Set<number>();
   #outputBytes = 0;
 
   constructor(run: RunState, attempt: number, kept: ReadonlyMap<HookId, RunHook>) {
@@ -28,11 +31,36 @@ export class Rows {
   }
 
   get hasUnwritten(): boolean {
+    this.#look();
     return this.#unwritten.size > 0;
   }
 
   holdOutput(hook: HookId, output: Output): void {
     if (output.stdout !== undefined || output.stderr !== undefined) this.#outputs.set(hook, output);
+  }
+
+  /**
+   * Note what a step has changed; returns those rows. What the others of its pods wait for is looked at when the report
+   * is written: all of a pod's waiting hooks may say something new each time that one of them ends.
+   */
+  stepped(touched: Step['touched']): RunHook[] {
+    const changed: RunHook[] = [];
+    for (const [index, { states }] of touched) {
+      this.#unlooked.add(index);
+      const pod = this.#run.pods[index];
+      for (const at of states.keys()) {
+        const row = pod && this.#changedRow(pod, at);
+        if (row === undefined) continue;
+        this.#unwritten.set(row.id as HookId, row);
+        changed.push(row);
+      }
+    }
+    return changed;
+  }
+
+  #look(): void {
+    this.update(this.#unlooked);
+    this.#unlooked.clear();
   }
 
   /** Note the pods that may have changed; returns the rows that did. */
@@ -52,6 +80,7 @@ export class Rows {
 
   /** Write what has changed; it stays unwritten if `write` rejects. */
   async write(write: (rows: readonly RunHook[]) => Promise<void>): Promise<void> {
+    this.#look();
     const rows = this.#unwritten;
     if (rows.size === 0) return;
     this.#unwritten = new Map();

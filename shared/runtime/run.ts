@@ -115,8 +115,8 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
     },
     stepped(touched, effects) {
       record(() => recordedEffects(effects));
-      noteSeen(touched);
-      const changed = rows.update(touched);
+      noteSeen(touched.keys());
+      const changed = rows.stepped(touched);
       if (changed.length > 0) {
         stale = true;
         observer.changed?.(changed);
@@ -150,7 +150,7 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
   };
 
   /** A wait timeout goes on under the next runner. */
-  function noteSeen(touched: readonly number[]): void {
+  function noteSeen(touched: Iterable<number>): void {
     for (const index of touched) {
       const pod = run.pods[index];
       if (pod?.waitingSince === undefined || seen.has(index)) continue;
@@ -184,7 +184,7 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
         dropped = true;
         tell({ type: 'dropRequested' });
       }
-      if (rows.hasUnwritten && now >= nextReport && reportParts < MOST_REPORTS - 1) {
+      if (now >= nextReport && reportParts < MOST_REPORTS - 1 && rows.hasUnwritten) {
         nextReport = now + Math.max(REPORT_EVERY_MS, (now - startedAt) / 30);
         await attempt('the report could not be written', writeReport);
       }

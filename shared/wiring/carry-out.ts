@@ -1,12 +1,17 @@
+import type { PodKey } from '../core/hook.ts';
+import { podKey } from '../core/hook.ts';
 import type { RunOptions } from '../core/manifests/job.ts';
+import { execRights } from '../core/manifests/rbac.ts';
 import { ANNOTATION } from '../core/names.ts';
 import { plannedHook } from '../core/report/make-plan-document.ts';
+import { missingRights } from '../kubernetes/access.ts';
 import type { KubeClient } from '../kubernetes/client.ts';
 import { kubernetesHookExec } from '../kubernetes/exec.ts';
 import type { KubernetesJournal } from '../kubernetes/journal.ts';
 import type { HeldLease } from '../kubernetes/lease.ts';
 import { kubernetesLogReader } from '../kubernetes/log-reader.ts';
 import { kubernetesPodCreator } from '../kubernetes/pod-creator.ts';
+import { podIdentity } from '../kubernetes/pod-identity.ts';
 import { kubernetesPodSource } from '../kubernetes/pod-source.ts';
 import { kubernetesRunStore } from '../kubernetes/run-store.ts';
 import type { Clock, Hold, Journal } from '../ports/ports.ts';
@@ -39,16 +44,36 @@ export function carryOut(
       ...held(journal, lease),
       exec: kubernetesHookExec(
         { open: () => client.connection(), forget: () => client.forgetCredentials() },
-        { capture: options.capture, mayStart: () => lease.mayStart },
+        {
+          capture: options.capture,
+          mayStart: () => lease.mayStart,
+          identity: podIdentity(client),
+          isAllowed: async ({ namespace }) => (await missingRights(client, execRights(namespace))).length === 0,
+        },
       ),
       logs: kubernetesLogReader(client, { capture: options.capture }),
       creator: kubernetesPodCreator({ client, clock }, plan.restore, status.runID, payload.pods),
-      pods: kubernetesPodSource(client, { labelSelector, clock, ...(namespaces ? { namespaces } : {}) }),
+      pods: kubernetesPodSource(client, {
+        labelSelector,
+        clock,
+        planned: podUIDs(payload),
+        ...(namespaces ? { namespaces } : {}),
+      }),
       store: kubernetesRunStore(client, plan.restore, status, runner, plan.selector),
     },
     observer,
   );
   return { ...started, done: started.done.finally(() => lease.release()) };
+}
+
+/** Of the pods in which something is to be done. */
+function podUIDs({ plan, kept }: TakenRun['payload']): ReadonlyMap<PodKey, string> {
+  const isKept = new Set(kept.map(({ id }) => id));
+  return new Map(
+    plan.hooks.flatMap(({ id, namespace, pod, podUID }): [PodKey, string][] =>
+      podUID === undefined || isKept.has(id) ? [] : [[podKey(namespace, pod), podUID]],
+    ),
+  );
 }
 
 /** What is durable may be started while the Lease is held; what is lost by one of the two is lost by both. */

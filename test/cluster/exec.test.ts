@@ -9,6 +9,9 @@ import tls from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { ExecOutcome } from '../../shared/core/hook.ts';
+import { execRights } from '../../shared/core/manifests/rbac.ts';
+import { missingRights } from '../../shared/kubernetes/access.ts';
+import { kubeClient } from '../../shared/kubernetes/client.ts';
 import type { Connections } from '../../shared/kubernetes/connection.ts';
 import { connections } from '../../shared/kubernetes/connection.ts';
 import { kubernetesHookExec } from '../../shared/kubernetes/exec.ts';
@@ -225,6 +228,83 @@ suite('pods/exec on a real kubelet', { skip }, () => {
     const open = async () => ({ ...(await connected.open()), tls: {} });
     const { outcome } = await run(kubernetesHookExec({ open, forget() {} }), 'target', ['true']);
     assert.match(JSON.stringify(outcome), /"notStarted".*not trusted/);
+  });
+
+  test("an admission policy's denial is an error in its own words, and a missing right is one", async () => {
+    const client = kubeClient(loadKubeConfig({ env: process.env }));
+    const isAllowed = async () => (await missingRights(client, execRights(namespace))).length === 0;
+    const asking = kubernetesHookExec(connected, { isAllowed, timing: { deniedMs: 100 } });
+    const policy = `no-exec-${process.pid}`;
+    const group = { apiVersion: 'admissionregistration.k8s.io/v1', metadata: { name: policy } };
+    try {
+      await kubectlApply({
+        ...group,
+        kind: 'ValidatingAdmissionPolicy',
+        spec: {
+          matchConstraints: {
+            resourceRules: [
+              { apiGroups: [''], apiVersions: ['v1'], operations: ['CONNECT'], resources: ['pods/exec'] },
+            ],
+          },
+          validations: [
+            {
+              expression: "!object.command.exists(c, c == 'hunter2')",
+              messageExpression: "'not with ' + object.command[1]",
+            },
+          ],
+        },
+      });
+      const spec = { policyName: policy, validationActions: ['Deny'] };
+      await kubectlApply({ ...group, kind: 'ValidatingAdmissionPolicyBinding', spec });
+      let outcome: ExecOutcome = { kind: 'exited', exitCode: 0 };
+      for (let tries = 0; outcome.kind === 'exited' && tries < 100; tries += 1) {
+        ({ outcome } = await run(asking, 'target', ['echo', 'hunter2']));
+        await delay(100);
+      }
+      assert.equal(outcome.kind, 'error', JSON.stringify(outcome));
+      assert.match(JSON.stringify(outcome), new RegExp(`${policy}.*not with … \\(HTTP 422\\)`));
+      const reason = { op: 'add', path: '/spec/validations/0/reason', value: 'Forbidden' };
+      await kubectl('patch', 'validatingadmissionpolicy', policy, '--type=json', '-p', JSON.stringify([reason]));
+      const isForbidden = () =>
+        /denied by an admission policy: .*not with … \(HTTP 403\)/.test(JSON.stringify(outcome));
+      for (let tries = 0; !isForbidden() && tries < 100; tries += 1) {
+        ({ outcome } = await run(asking, 'target', ['echo', 'hunter2']));
+        assert.equal(outcome.kind, 'error', JSON.stringify(outcome));
+        assert.doesNotMatch(JSON.stringify(outcome), /hunter2/);
+        await delay(100);
+      }
+      assert.ok(isForbidden(), JSON.stringify(outcome));
+      assert.deepEqual((await run(asking, 'target', ['true'])).outcome, { kind: 'exited', exitCode: 0 });
+    } finally {
+      await kubectl(
+        'delete',
+        'validatingadmissionpolicy,validatingadmissionpolicybinding',
+        policy,
+        '--ignore-not-found',
+      );
+      client.close();
+    }
+  });
+
+  test('a runtime that ends idle streams ends none on which data comes that says nothing', async () => {
+    await testbed('kill', 'containerd');
+    await testbed('start', 'containerd', '6s');
+    try {
+      await recovered(exec, 'target');
+      const silent = ['sh', '-c', 'sleep 10; exit 4'];
+      const [kept, idle] = await Promise.all([
+        run(exec, 'target', silent),
+        run(kubernetesHookExec(connected, { timing: { dataMs: 600_000, pingMs: 1_000 } }), 'target', silent),
+      ]);
+      assert.deepEqual(kept.outcome, { kind: 'exited', exitCode: 4 });
+      // Where this one lives too, data is not needed any more.
+      assert.equal(idle.outcome.kind, 'connectionLost');
+    } finally {
+      await testbed('kill', 'containerd');
+      await testbed('start', 'containerd');
+    }
+    await recovered(exec, 'target');
+    await kubectl('wait', '--for=condition=Ready', 'node', '--all', '--timeout=60s');
   });
 
   test('a container that restarts while its command runs', async () => {

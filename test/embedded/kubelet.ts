@@ -230,9 +230,15 @@ export function createKubelet(store: Store, api: Api, processes: Processes, opti
     const { signal } = life.stopping;
     const isInit = pod.spec.initContainers?.includes(container) ?? false;
     const sidecar = isInit && container.restartPolicy === 'Always';
-    const policy = sidecar ? 'Always' : (pod.spec.restartPolicy ?? 'Always');
-    const restarts = (code: number): boolean =>
-      policy === 'Always' ? sidecar || !isInit || code !== 0 : policy === 'OnFailure' && code !== 0;
+    const policy = container.restartPolicy ?? pod.spec.restartPolicy ?? 'Always';
+    const isRuled = (code: number): boolean =>
+      container.restartPolicyRules?.some(({ exitCodes: { operator, values } }) =>
+        operator === 'In' ? values.includes(code) : !values.includes(code),
+      ) ?? false;
+    const restarts = (code: number): boolean => {
+      if (isInit && !sidecar && code === 0) return false;
+      return isRuled(code) || policy === 'Always' || (policy === 'OnFailure' && code !== 0);
+    };
     for (let attempt = 0; ; attempt += 1) {
       await pull(life, pod, container);
       const code = await run(life, pod, container, isInit && !sidecar, onStarted);

@@ -49,6 +49,7 @@ export interface Container {
   env?: EnvVar[];
   workingDir?: string;
   restartPolicy?: string;
+  restartPolicyRules?: { action: string; exitCodes: { operator: string; values: number[] } }[];
   imagePullPolicy?: string;
   volumeMounts?: { name: string; mountPath: string; subPath?: string; readOnly?: boolean }[];
   readinessProbe?: {

@@ -108,15 +108,15 @@ const Pod = z.strictObject({
 const Answer = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('exited'), exitCode: z.int(), unproven: z.literal(true).exactOptional() }),
   z.strictObject({ kind: z.literal('notStarted'), why: z.string(), retryAfterMs: time.exactOptional() }),
-  z.strictObject({ kind: z.enum(['podDeleted', 'noSuchContainer']) }),
-  z.strictObject({ kind: z.enum(['error', 'forbidden', 'connectionLost']), message: z.string() }),
+  z.strictObject({ kind: z.enum(['podDeleted', 'podReplaced', 'podChanged', 'noSuchContainer']) }),
+  z.strictObject({ kind: z.enum(['error', 'forbidden', 'noWebSocket', 'connectionLost']), message: z.string() }),
 ]);
 
 const RecordedFact: z.ZodType<Fact> = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('podObserved'), pod: Pod }),
   z.strictObject({ type: z.literal('podDeleted'), key, uid: z.string() }),
   z.strictObject({ type: z.literal('podsListed') }),
-  z.strictObject({ type: z.enum(['intentRecorded', 'execStarted', 'logRead']), hook: id }),
+  z.strictObject({ type: z.enum(['intentRecorded', 'execStarted', 'commandEnded', 'logRead']), hook: id }),
   z.strictObject({ type: z.literal('execEnded'), hook: id, outcome: Answer }),
   z.strictObject({ type: z.literal('podCreated'), key, uid: z.string() }),
   z.strictObject({

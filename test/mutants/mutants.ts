@@ -16,6 +16,7 @@ const mutantsOf =
 const step = mutantsOf('shared/core/executor/step.ts');
 const state = mutantsOf('shared/core/executor/state.ts');
 const turns = mutantsOf('shared/core/executor/turns.ts');
+const open = mutantsOf('shared/core/executor/open-hooks.ts');
 const deadlines = mutantsOf('shared/core/executor/deadlines.ts');
 const difference = mutantsOf('shared/core/executor/difference.ts');
 const answers = mutantsOf('shared/core/executor/hook-outcome.ts');
@@ -32,14 +33,13 @@ export const MUTANTS: readonly Mutant[] = [
   turns(
     '§3',
     'two hooks of a pod run at once',
-    `if (pod.states.some((state, at) => isActive(hookAt(pod, at), state)) || now < (pod.quietUntil ?? now))
-    return undefined;
+    `if (pod.open.active.size > 0 || now < (pod.quietUntil ?? now)) return undefined;
   let best: { at: number; since: number } | undefined;
-  for (const at of turns(pod)) {`,
+  for (const at of pod.open.turns()) {`,
     `if (now < (pod.quietUntil ?? now)) return undefined;
   let best: { at: number; since: number } | undefined;
-  for (const at of turns(pod)) {
-    if (isActive(hookAt(pod, at), stateOf(pod, at))) continue;`,
+  for (const at of pod.open.turns()) {
+    if (pod.open.active.has(at)) continue;`,
   ),
   turns('§3', 'containers begin in plan order, not in that of being up', ' || since < best.since)', ')'),
   turns(
@@ -48,17 +48,12 @@ export const MUTANTS: readonly Mutant[] = [
     ' || since < best.since)',
     ' || hookAt(pod, at).container < hookAt(pod, best.at).container)',
   ),
-  turns(
-    '§3',
-    'another container begins before the first has ended',
-    'if (first !== undefined && begun) return [first];',
-    '',
-  ),
-  turns(
+  open('§3', 'another container begins before the first has ended', 'if (begun) return [first];', 'void begun;'),
+  open(
     '§6',
     'what is run again begins behind a hook that had succeeded before',
-    'else first ??= at;',
-    'else if (begun) return [at];\n    else first ??= at;',
+    'stretch.begun ||= state.startedAt !== undefined || isLost(state.outcome);',
+    '[stretch.begun, stretch.first] = [true, Math.max(stretch.first, at + 1)];',
   ),
   turns('§3', 'waitForReady holds for the first hook alone', 'hook.waitForReady ?', 'hook.waitForReady && at === 0 ?'),
   step(
@@ -234,8 +229,8 @@ export const MUTANTS: readonly Mutant[] = [
   answers(
     '§3',
     'a success in a pod that was replaced meanwhile is believed',
-    'if (replaced) {',
-    'if (replaced && !replaced) {',
+    'if (replaced) return',
+    'if (replaced && !replaced) return',
   ),
   /* ---- how a hook ends ---- */
   answers(

@@ -186,6 +186,6 @@ export class FakeApi {
 }
 
 export function refusal(code: number, reason: string, message: string, name = ''): RestoreHooksError {
-  const body = JSON.stringify({ kind: 'Status', code, reason, message, details: { name } });
-  return refusedByServer({ status: code, body, server: SERVER, request: 'sim' });
+  const body = JSON.stringify({ kind: 'Status', code, reason, message, details: { name: name.split('/').at(-1) } });
+  return refusedByServer({ status: code, body, server: SERVER, request: `sim ${name}` });
 }

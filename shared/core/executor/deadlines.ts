@@ -8,28 +8,34 @@ export const waitDeadline = ({ waitingSince }: PodRun, { waitTimeoutMs }: Planne
 
 /** When a running hook ends `TimedOut (executing)`; undefined = never. */
 export const execDeadline = (
-  { startedAt }: HookState & { phase: 'Running' },
+  { startedAt, commandEndedAt }: HookState & { phase: 'Running' },
   { execTimeoutMs }: PlannedExecHook,
-): number | undefined => (execTimeoutMs === null ? undefined : startedAt + execTimeoutMs);
+): number | undefined =>
+  execTimeoutMs === null || commandEndedAt !== undefined ? undefined : startedAt + execTimeoutMs;
 
 /** The next time after `now` at which the pod has to be looked at although nothing has happened to it. */
 export function lookAgainAt(pod: PodRun, now: number): number | undefined {
+  const { open } = pod;
   let next = Number.POSITIVE_INFINITY;
-  for (let at = 0; at < pod.hooks.length; at += 1) {
+  for (const at of open.active) {
     const state = stateOf(pod, at);
     const hook = hookAt(pod, at);
-    if (state.phase === 'Running') {
-      const deadline = hook.kind === 'exec' ? execDeadline(state, hook) : waitDeadline(pod, hook);
-      next = Math.min(next, deadline ?? next);
-    }
+    if (state.phase === 'Running' && hook.kind === 'exec') next = Math.min(next, execDeadline(state, hook) ?? next);
+  }
+  for (const at of open.retried) {
+    const state = stateOf(pod, at);
     // A try that is due already waits for something else: a slot, its container.
     if (state.phase === 'Waiting' && state.retryAt !== undefined && state.retryAt > now)
       next = Math.min(next, state.retryAt);
-    if (state.phase === 'Waiting' || state.phase === 'Recording')
-      next = Math.min(next, waitDeadline(pod, hook) ?? next);
-    if (state.phase === 'Waiting' && pod.quietUntil !== undefined && pod.quietUntil > now)
-      next = Math.min(next, pod.quietUntil);
   }
+  for (const at of open.byTimeout()) {
+    const { phase } = stateOf(pod, at);
+    const isInit = hookAt(pod, at).kind === 'init';
+    if (phase !== 'Waiting' && phase !== 'Recording' && !(isInit && phase === 'Running')) continue;
+    next = Math.min(next, waitDeadline(pod, hookAt(pod, at)) ?? next);
+    break;
+  }
+  if (open.isWaiting && pod.quietUntil !== undefined && pod.quietUntil > now) next = Math.min(next, pod.quietUntil);
   return next === Number.POSITIVE_INFINITY ? undefined : next;
 }
 

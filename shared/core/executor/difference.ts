@@ -4,11 +4,16 @@ import type { Effect } from './protocol.ts';
 import type { HookState, PodRun } from './state.ts';
 import { hookAt, stateOf } from './state.ts';
 
+/** A pod as it stood before a step: of its hooks' states, those that the step has changed. */
+export interface Before extends Pick<PodRun, 'creation' | 'observed'> {
+  readonly states: Map<number, HookState>;
+}
+
 /**
  * Derive all effects of a step from the phases that changed: nothing can end a hook and forget its timer, its stream
  * or its record. A pod's timer is told anew each time, since it may have fired, even before its time.
  */
-export function difference(before: ReadonlyMap<number, PodRun>, pods: readonly PodRun[], now: number): Effect[] {
+export function difference(before: ReadonlyMap<number, Before>, pods: readonly PodRun[], now: number): Effect[] {
   const effects: Effect[] = [];
   for (const [index, previous] of before) {
     const next = pods[index];
@@ -16,12 +21,9 @@ export function difference(before: ReadonlyMap<number, PodRun>, pods: readonly P
     if (next.creation?.phase === 'asked' && previous.creation?.phase !== 'asked') {
       effects.push({ type: 'createPod', key: next.key });
     }
-    if (next.states !== previous.states) {
-      for (let at = 0; at < next.hooks.length; at += 1) {
-        const was = stateOf(previous, at);
-        const is = stateOf(next, at);
-        if (was !== is) phaseEffects(hookAt(next, at), was, is, effects);
-      }
+    for (const at of [...previous.states.keys()].sort((a, b) => a - b)) {
+      const was = previous.states.get(at);
+      if (was !== undefined) phaseEffects(hookAt(next, at), was, stateOf(next, at), effects);
     }
     const due = lookAgainAt(next, now);
     effects.push(

@@ -11,18 +11,21 @@ export function hookOutcome(
 ): HookOutcome | undefined {
   switch (outcome.kind) {
     case 'exited':
-      if (replaced) {
-        return { state: 'Unknown', reason: 'pod-replaced', message: 'the pod was replaced while the command ran' };
-      }
+      if (replaced) return REPLACED_MEANWHILE;
       if (outcome.exitCode !== 0) return { state: 'Failed', reason: 'exit', exitCode: outcome.exitCode };
       return { state: 'Succeeded', exitCode: 0, ...(outcome.unproven && { unproven: true }) };
     case 'error':
       return { state: 'Failed', reason: 'error', message: outcome.message };
     case 'podDeleted':
       return { state: 'NotExecuted', reason: 'pod-deleted' };
+    case 'podReplaced':
+      return { state: 'NotExecuted', reason: 'pod-replaced' };
+    case 'podChanged':
+      return REPLACED_MEANWHILE;
     case 'noSuchContainer':
       return { state: 'NotExecuted', reason: 'no-such-container' };
     case 'forbidden':
+    case 'noWebSocket':
       return { state: 'NotExecuted', reason: 'aborted', message: outcome.message };
     case 'connectionLost':
       return { state: 'Unknown', reason: 'connection-lost', message: outcome.message };
@@ -31,3 +34,9 @@ export function hookOutcome(
       return late ? { state: 'TimedOut', reason: 'waiting', message: outcome.why } : undefined;
   }
 }
+
+const REPLACED_MEANWHILE: HookOutcome = {
+  state: 'Unknown',
+  reason: 'pod-replaced',
+  message: 'the pod was replaced while the command ran',
+};

@@ -10,6 +10,8 @@ export type Fact =
   /** The intent to start this hook is durable. */
   | { readonly type: 'intentRecorded'; readonly hook: HookId }
   | { readonly type: 'execStarted'; readonly hook: HookId }
+  /** Its command has ended. How is told when the pod has been asked for once more: until then no time runs out. */
+  | { readonly type: 'commandEnded'; readonly hook: HookId }
   | { readonly type: 'execEnded'; readonly hook: HookId; readonly outcome: ExecOutcome }
   /** What there is of an init container's log has been read. */
   | { readonly type: 'logRead'; readonly hook: HookId }

@@ -1,5 +1,6 @@
 import type { HookId, HookOutcome, PlannedHook, PodKey, PodObservation, Reason } from '../hook.ts';
 import { isCreating, podKey } from '../hook.ts';
+import { isActivePhase, OpenHooks } from './open-hooks.ts';
 import type { RunFailure } from './protocol.ts';
 import type { Resumed } from './resume.ts';
 import { quietUntil } from './resume.ts';
@@ -17,7 +18,8 @@ export type HookState =
   | { readonly phase: 'Recording'; readonly tries: number }
   /** Asked for; nobody knows yet whether it has started. */
   | { readonly phase: 'Starting'; readonly tries: number }
-  | { readonly phase: 'Running'; readonly startedAt: number }
+  /** `commandEndedAt`: it has ended, and how is about to be told. */
+  | { readonly phase: 'Running'; readonly startedAt: number; readonly commandEndedAt?: number }
   /** It is known how its init container ended, and its log is being read. */
   | {
       readonly phase: 'Ending';
@@ -34,13 +36,16 @@ export type HookState =
       readonly podUID?: string;
     };
 
-/** One pod's part of the run: never changed, only replaced. */
+/** One pod's part of the run: never changed, only replaced, but for its `states`. */
 export interface PodRun {
   readonly index: number;
   readonly key: PodKey;
   /** In plan order, with `states` beside it. */
   readonly hooks: readonly PlannedHook[];
-  readonly states: readonly HookState[];
+  readonly states: HookState[];
+  readonly open: OpenHooks;
+  /** Of its hooks, each once. */
+  readonly containers: readonly string[];
   /** From the plan, else that of the first pod observed. */
   readonly uid: string | undefined;
   readonly observed: PodObservation | undefined;
@@ -151,16 +156,19 @@ const createdUID = (hooks: readonly PlannedHook[], { resumed }: RunOptions): str
 export type EndedHook = HookState & { phase: 'Ended' };
 
 export function createRun(hooks: readonly PlannedHook[], options: RunOptions): RunState {
-  const pods = [...Map.groupBy(hooks, (hook) => podKey(hook.namespace, hook.pod))].map(
-    ([key, own], index): PodRun => ({
+  const pods = [...Map.groupBy(hooks, (hook) => podKey(hook.namespace, hook.pod))].map(([key, own], index): PodRun => {
+    const states = own.map(
+      ({ id }): HookState =>
+        options.ended?.get(id) ??
+        options.resumed?.ended.get(id) ?? { phase: 'Waiting', tries: options.resumed?.attempts.get(id) ?? 0 },
+    );
+    return {
       index,
       key,
       hooks: own,
-      states: own.map(
-        ({ id }) =>
-          options.ended?.get(id) ??
-          options.resumed?.ended.get(id) ?? { phase: 'Waiting', tries: options.resumed?.attempts.get(id) ?? 0 },
-      ),
+      states,
+      open: new OpenHooks(own, states),
+      containers: [...new Set(own.map(({ container }) => container))],
       creation: own.some(
         (hook) => isCreating(hook) && !options.ended?.has(hook.id) && !options.resumed?.ended.has(hook.id),
       )
@@ -175,8 +183,8 @@ export function createRun(hooks: readonly PlannedHook[], options: RunOptions): R
       replaced: false,
       upSince: {},
       quietUntil: quietUntil(own, options),
-    }),
-  );
+    };
+  });
   const run: RunState = {
     startedAt: options.startedAt,
     maxConcurrent: options.maxConcurrent,
@@ -226,7 +234,7 @@ export function hookAt(pod: PodRun, at: number): PlannedHook {
 
 /** Takes a slot: an init container is run by its pod. */
 export const isActive = ({ kind }: PlannedHook, { phase }: HookState): boolean =>
-  kind === 'exec' && (phase === 'Recording' || phase === 'Starting' || phase === 'Running');
+  kind === 'exec' && isActivePhase(phase);
 
 const FIRST_FAILURES = 5;
 

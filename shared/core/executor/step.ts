@@ -2,6 +2,7 @@ import { assertNever } from '../errors.ts';
 import type { ExecOutcome, HookId, HookOutcome, PlannedExecHook, PodObservation } from '../hook.ts';
 import { isCreating } from '../hook.ts';
 import { execDeadline, isLate } from './deadlines.ts';
+import type { Before } from './difference.ts';
 import { difference } from './difference.ts';
 import { hookOutcome } from './hook-outcome.ts';
 import { initHookState, isUnsure } from './init-hook.ts';
@@ -25,20 +26,20 @@ import { waitingFor } from './waiting-for.ts';
  * the plan. Repeated and reordered pod events are harmless: nothing is decided from an event, only from what stands.
  */
 export function step(run: RunState, facts: readonly Fact[], at: number): Step {
-  if (run.finishedAt !== undefined) return { effects: [], touched: [] };
+  if (run.finishedAt !== undefined) return { effects: [], touched: new Map() };
   const change = new Change(run, at);
   for (const fact of facts) fold(change, fact);
   settle(change);
   launch(change);
   admit(change);
   if (run.counts.waiting + run.counts.running === 0) run.finishedAt = at;
-  return { effects: difference(change.before, run.pods, at), touched: [...change.before.keys()] };
+  return { effects: difference(change.before, run.pods, at), touched: change.before };
 }
 
 export interface Step {
   readonly effects: readonly Effect[];
-  /** Indexes of the pods that may have changed. */
-  readonly touched: readonly number[];
+  /** By their indexes the pods that may have changed, as they stood before. */
+  readonly touched: ReadonlyMap<number, Before>;
 }
 
 /** One step's writes: the only writer of pods and counts. */
@@ -46,7 +47,7 @@ class Change {
   readonly run: RunState;
   readonly at: number;
   /** The pods that this step has touched, as they stood before it. */
-  readonly before = new Map<number, PodRun>();
+  readonly before = new Map<number, Before>();
   /** Hooks whose intent has become durable. */
   readonly recorded: HookId[] = [];
 
@@ -63,7 +64,9 @@ class Change {
 
   touch(index: number): PodRun {
     const pod = this.pod(index);
-    if (!this.before.has(index)) this.before.set(index, pod);
+    if (!this.before.has(index)) {
+      this.before.set(index, { creation: pod.creation, observed: pod.observed, states: new Map() });
+    }
     return pod;
   }
 
@@ -81,7 +84,10 @@ class Change {
     const hook = hookAt(pod, at);
     run.active += Number(isActive(hook, next)) - Number(isActive(hook, previous));
     const kept = next.phase === 'Ended' && pod.uid !== undefined ? { ...next, podUID: pod.uid } : next;
-    this.set(index, { states: pod.states.with(at, kept) });
+    const changed = this.before.get(index)?.states;
+    if (changed?.has(at) === false) changed.set(at, previous);
+    pod.states[at] = kept;
+    pod.open.noted(at, previous);
     if (next.phase !== 'Ended') return;
     if (noteOutcome(run, hook, next.outcome) && isFail(hook)) {
       run.stop ??= stoppedBy(hook);
@@ -95,12 +101,8 @@ class Change {
       outcome.state === 'NotExecuted' || (outcome.state === 'TimedOut' && outcome.reason === 'waiting');
     const isLostNow = isUnexecuted && this.run.lost.has(hookAt(this.pod(index), at).id);
     const startedAt = state.phase === 'Running' ? { startedAt: state.startedAt } : {};
-    this.setHook(index, at, {
-      phase: 'Ended',
-      outcome: isLostNow ? RUNNER_DIED : outcome,
-      ...startedAt,
-      endedAt: this.at,
-    });
+    const endedAt = (state.phase === 'Running' ? state.commandEndedAt : undefined) ?? this.at;
+    this.setHook(index, at, { phase: 'Ended', outcome: isLostNow ? RUNNER_DIED : outcome, ...startedAt, endedAt });
   }
 }
 
@@ -134,6 +136,11 @@ function fold(change: Change, fact: Fact): void {
     case 'execStarted':
       onHook(change, fact.hook, (index, at, state) => {
         if (state.phase === 'Starting') change.setHook(index, at, { phase: 'Running', startedAt: change.at });
+      });
+      return;
+    case 'commandEnded':
+      onHook(change, fact.hook, (index, at, state) => {
+        if (state.phase === 'Running') change.setHook(index, at, { ...state, commandEndedAt: change.at });
       });
       return;
     case 'execEnded':
@@ -216,7 +223,7 @@ function observe(change: Change, index: number, observed: PodObservation): void 
     return;
   }
   const upSince: Record<string, UpSince> = {};
-  for (const { container } of pod.hooks) {
+  for (const container of pod.containers) {
     const now = observed.containers[container];
     const before = pod.upSince[container];
     upSince[container] = {
@@ -280,6 +287,10 @@ function execEnded(
   outcome: ExecOutcome,
 ): void {
   if (outcome.kind === 'forbidden') failRun(change.run, { code: 'forbidden', message: outcome.message });
+  if (outcome.kind === 'noWebSocket') failRun(change.run, { code: 'error', message: outcome.message });
+  if (outcome.kind === 'podReplaced' || outcome.kind === 'podChanged') {
+    change.set(index, { gone: 'pod-replaced', replaced: true });
+  }
   const pod = change.pod(index);
   const ended = hookOutcome(outcome, {
     replaced: pod.replaced,
@@ -354,7 +365,17 @@ function settle(change: Change): void {
 
 /** In plan order: the first `Fail` hook that ends here stops all that come after it. */
 function settlePod(change: Change, index: number): void {
-  for (const [at, hook] of change.pod(index).hooks.entries()) {
+  const pod = change.pod(index);
+  if (!pod.open.isAny) return;
+  const mayAllEnd =
+    change.run.stop !== undefined ||
+    pod.gone !== undefined ||
+    pod.observed?.phase === 'Succeeded' ||
+    pod.observed?.phase === 'Failed' ||
+    // Those that can never run.
+    (pod.observed !== undefined && change.before.get(index)?.observed === undefined);
+  for (const at of mayAllEnd ? pod.hooks.keys() : dueNow(pod, change.at)) {
+    const hook = hookAt(pod, at);
     if (hook.kind === 'init') {
       const next = initHookState(change.run, change.pod(index), at, hook, change.at);
       if (next !== undefined) change.setHook(index, at, next);
@@ -363,6 +384,16 @@ function settlePod(change: Change, index: number): void {
     const outcome = dueOutcome(change.run, change.pod(index), at, hook, change.at);
     if (outcome !== undefined) change.end(index, at, outcome);
   }
+}
+
+/** The hooks that may end, while nothing ends them all: those that run, init hooks, and those that have waited too long. */
+function dueNow(pod: PodRun, now: number): readonly number[] {
+  const late: number[] = [];
+  for (const at of pod.open.byTimeout()) {
+    if (!isLate(pod, at, now)) break;
+    late.push(at);
+  }
+  return [...new Set([...pod.open.active, ...pod.open.inits, ...late])].sort((a, b) => a - b);
 }
 
 /** How a hook ends because of what stands now, without an answer of its own; undefined where it goes on. */

@@ -1,7 +1,7 @@
 import type { InitContainerObservation } from '../hook.ts';
 import { formatInstant } from '../report/instant.ts';
-import type { HookState, PodRun } from './state.ts';
-import { hookAt, isActive, stateOf } from './state.ts';
+import type { PodRun } from './state.ts';
+import { hookAt, stateOf } from './state.ts';
 
 /** What a waiting hook waits for: for people. */
 export function waitingFor(maxConcurrent: number, pod: PodRun, at: number): string {
@@ -10,10 +10,9 @@ export function waitingFor(maxConcurrent: number, pod: PodRun, at: number): stri
   if (pod.observed === undefined) return 'the pod';
   if (hook.kind === 'init') return initContainerText(hook.container, pod.observed.initContainers?.[hook.container]);
   if (stateOf(pod, at).phase === 'Recording') return 'its intent to be recorded';
-  const ahead = pod.states.findIndex(
-    (state, index) => isActive(hookAt(pod, index), state) || (index < at && isBefore(pod, index, at, state)),
-  );
-  if (ahead >= 0 && ahead !== at) return `hook ${hookAt(pod, ahead).id}`;
+  const beside = pod.open.firstBeside(at) ?? at;
+  const ahead = Math.min(...pod.open.active, beside < at ? beside : Number.POSITIVE_INFINITY);
+  if (ahead !== at && ahead < pod.hooks.length) return `hook ${hookAt(pod, ahead).id}`;
   const state = stateOf(pod, at);
   if (state.phase === 'Waiting' && state.why !== undefined) return `another try: ${state.why}`;
   const container = pod.observed.containers[hook.container];
@@ -25,10 +24,6 @@ export function waitingFor(maxConcurrent: number, pod: PodRun, at: number): stri
   const until = pod.quietUntil === Number.POSITIVE_INFINITY ? 'for ever' : `until ${formatInstant(pod.quietUntil)}`;
   return `${slot}, and a command whose end nobody saw: it may run ${until}`;
 }
-
-/** A hook of the same container that comes first. */
-const isBefore = (pod: PodRun, index: number, at: number, state: HookState): boolean =>
-  state.phase !== 'Ended' && hookAt(pod, index).container === hookAt(pod, at).container;
 
 function initContainerText(name: string, observed: InitContainerObservation | undefined): string {
   const { reason, exitCode, restarts = 0 } = observed ?? {};

@@ -70,6 +70,13 @@ export function runnerRights(
   });
 }
 
+/** What one exec in a namespace needs. */
+export const execRights = (namespace: string): Right[] =>
+  runnerRights(
+    { namespace, podNamespaces: [namespace] },
+    RULES.filter(({ resource }) => resource === 'pods/exec'),
+  );
+
 export const MANAGED_LABELS = {
   'app.kubernetes.io/name': 'restorehooks',
   'app.kubernetes.io/managed-by': 'kubectl-restorehooks',

@@ -94,12 +94,48 @@ describe('kubeClient', () => {
       [500, 'InternalError', 'CLUSTER_UNREACHABLE'],
     ] as const) {
       status = failure(code, reason, `said ${code}`);
-      const error = await failureOf(client.create('/api/v1/x', {}));
+      const error = await failureOf(client.delete('/api/v1/x/n'));
       assert.equal(error.code, expected);
       assert.deepEqual(kubeApiError(error), { status: code, reason, message: `said ${code}`, name: 'n' });
       assert.doesNotMatch(`${error.message} ${error.hint}`, /SECRET/);
     }
     assert.equal(kubeApiError(new Error('other')), undefined);
+  });
+
+  it('believes a 404 where a Status names the object that was asked for, or its namespace', async (t) => {
+    let body: unknown = '';
+    const answered: string[] = [];
+    const { client } = await serve(t, ({ url = '' }, response) => {
+      answered.push(url);
+      json(response, 404, body);
+    });
+    const named = (details: object) => ({ kind: 'Status', code: 404, reason: 'NotFound', message: 'no', details });
+    const pod = paths.pods('shop', 'db-0');
+    for (const [what, ask, isBelieved] of [
+      [named({ name: 'db-0', kind: 'pods' }), () => client.delete(pod), true],
+      [named({ name: 'db-0', kind: 'pods' }), () => client.getText(paths.podLog('shop', 'db-0')), true],
+      [
+        named({ name: 'r.1', group: 'velero.io', kind: 'restores' }),
+        () => client.get(paths.restores('v', 'r.1')),
+        true,
+      ],
+      [named({ name: 'shop', kind: 'namespaces' }), () => client.create(paths.pods('shop'), {}), true],
+      [named({ name: 'shop', kind: 'namespaces' }), () => client.get(paths.namespaces('shop')), true],
+      [named({ name: 'other', kind: 'namespaces' }), () => client.create(paths.pods('shop'), {}), false],
+      [named({ name: 'db-1', kind: 'pods' }), () => client.delete(pod), false],
+      [named({ name: 'db-0', kind: 'services' }), () => client.delete(pod), false],
+      [named({}), () => client.delete(pod), false],
+      ['404 page not found', () => client.delete(pod), false],
+      [{ error: 'no such route' }, () => client.delete(pod), false],
+    ] as const) {
+      body = what;
+      const error = await failureOf(ask());
+      assert.equal(error.code, isBelieved ? 'NOT_FOUND' : 'CLUSTER_UNREACHABLE', JSON.stringify(what));
+      assert.equal(kubeApiError(error)?.status, 404);
+    }
+    answered.length = 0;
+    assert.equal((await failureOf(client.get(pod))).code, 'CLUSTER_UNREACHABLE');
+    assert.equal(answered.length, 3, 'a read is tried again');
   });
 
   it('tries again what was not done: reads on 429 and 503, writes on 429 only', async (t) => {

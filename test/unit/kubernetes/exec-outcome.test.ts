@@ -6,11 +6,19 @@ import { isProtocolRefused, outcomeOfRefusal, outcomeOfStatus } from '../../../s
 const request = { namespace: 'app', pod: 'db-0', container: 'c', command: ['sh', '-c', 'PW=hunter2; mysqldump'] };
 const status = (said: object) => JSON.stringify({ kind: 'Status', apiVersion: 'v1', status: 'Failure', ...said });
 
+const notFound = (details: object) => status({ message: 'pods "db-0" not found', reason: 'NotFound', details });
+
 const rows: [status: number, body: string, kind: ExecOutcome['kind'], why: string][] = [
   [401, status({ message: 'Unauthorized', reason: 'Unauthorized' }), 'forbidden', 'credentials'],
   [403, status({ message: 'pods "db-0" is forbidden', reason: 'Forbidden' }), 'forbidden', 'rights'],
-  [404, status({ message: 'pods "db-0" not found', reason: 'NotFound', details: { kind: 'pods' } }), 'podDeleted', ''],
-  [404, '404 page not found', 'podDeleted', ''],
+  [404, notFound({ name: 'db-0', kind: 'pods' }), 'podDeleted', 'a Status that names the pod'],
+  [404, notFound({ name: 'db-0' }), 'podDeleted', 'a Status that names the pod'],
+  [404, notFound({ name: 'db-1', kind: 'pods' }), 'notStarted', 'another pod'],
+  [404, notFound({ name: 'db-0', kind: 'services' }), 'notStarted', 'another kind'],
+  [404, notFound({ kind: 'pods' }), 'notStarted', 'a Status that names nothing'],
+  [404, status({ reason: 'NotFound' }), 'notStarted', 'a Status that names nothing'],
+  [404, '404 page not found', 'notStarted', 'a proxy, or an API server that is starting'],
+  [404, '<html>Not Found</html>', 'notStarted', 'a proxy'],
   [404, 'pod does not exist', 'notStarted', 'a kubelet that has just been started'],
   [
     404,

@@ -15,6 +15,7 @@ import { WebSocketServer } from 'ws';
 import type { ExecOutcome } from '../../../shared/core/hook.ts';
 import type { HookExecOptions } from '../../../shared/kubernetes/exec.ts';
 import { kubernetesHookExec } from '../../../shared/kubernetes/exec.ts';
+import type { Found, PodIdentity } from '../../../shared/kubernetes/pod-identity.ts';
 import type { Output } from '../../../shared/ports/ports.ts';
 
 const request = { namespace: 'app', pod: 'db-0', container: 'c', command: ['sh', '-c', 'echo a&b +%é'] };
@@ -287,6 +288,131 @@ test('a denial is taken for a passing one at first, and believed when it lasts',
   assert.equal((await run(patient)).outcome.kind, 'notStarted');
   assert.equal((await run(patient)).outcome.kind, 'notStarted');
   assert.equal((await run(execAt(port))).outcome.kind, 'forbidden');
+});
+
+test('a denial although the right is there is a policy: its words are told, without the command', async (t) => {
+  const denied = {
+    kind: 'Status',
+    code: 403,
+    reason: 'Forbidden',
+    message: `pods "db-0" is forbidden: policy 'no-exec' denied \u001b[31m["sh","-c","echo a&b +%é"]: not 'echo a&b +%é'`,
+  };
+  let asked = 0;
+  const port = await listening(
+    t,
+    net.createServer((socket) =>
+      socket.once('data', () => {
+        asked += 1;
+        socket.end(httpAnswer('403 Forbidden', JSON.stringify(denied)));
+      }),
+    ),
+  );
+  const told = (isAllowed: () => Promise<boolean>) => run(execAt(port, { ...quick, isAllowed }));
+  assert.deepEqual((await told(async () => true)).outcome, {
+    kind: 'error',
+    message: `denied by an admission policy: pods "db-0" is forbidden: policy 'no-exec' denied ["sh","-c","…"]: not '…' (HTTP 403)`,
+  });
+  assert.equal(asked, 2, 'said twice');
+  assert.equal((await told(async () => false)).outcome.kind, 'forbidden');
+  assert.equal((await told(() => Promise.reject(new Error('no answer')))).outcome.kind, 'notStarted');
+});
+
+for (const [status, body] of [
+  ['426 Upgrade Required', ''],
+  ['200 OK', '<html>log in</html>'],
+  ['302 Found', ''],
+  ['400 Bad Request', '<html>Bad Request</html>'],
+  ['400 Bad Request', JSON.stringify({ kind: 'Status', status: 'Failure', message: 'Upgrade request required' })],
+  ['403 Forbidden', ''],
+  ['403 Forbidden', '<html>Forbidden</html>'],
+  ['405 Method Not Allowed', ''],
+  ['501 Not Implemented', ''],
+] as const) {
+  test(`${status} ${body.slice(0, 30)} where no stream was ever opened: no WebSocket gets through`, async (t) => {
+    const port = await refusing(t, httpAnswer(status, body));
+    const { outcome, started } = await run(execAt(port));
+    assert.equal(outcome.kind, 'noWebSocket');
+    assert.match(JSON.stringify(outcome), new RegExp(`127.0.0.1:${port}.*HTTP ${status.slice(0, 3)}.*--runner=job`));
+    assert.equal(started, 0);
+    const patient = execAt(port, { timing: { ...quick.timing, deniedMs: 60_000 } });
+    assert.equal((await run(patient)).outcome.kind, 'notStarted');
+  });
+}
+
+test('a server that has opened a stream before is not one without WebSocket', async (t) => {
+  let answer: string | undefined;
+  const server = http.createServer();
+  const sockets = new WebSocketServer({ noServer: true, handleProtocols: () => 'v4.channel.k8s.io' });
+  server.on('upgrade', (incoming, socket, head) => {
+    if (answer !== undefined) socket.end(answer);
+    else sockets.handleUpgrade(incoming, socket, head, (ws) => finish(ws, success));
+  });
+  const exec = execAt(await listening(t, server));
+  assert.equal((await run(exec)).outcome.kind, 'exited');
+  answer = httpAnswer('200 OK', 'hello');
+  assert.equal((await run(exec)).outcome.kind, 'connectionLost');
+  answer = httpAnswer('405 No', '');
+  assert.equal((await run(exec)).outcome.kind, 'error');
+});
+
+test('a silent command is kept alive by data that says nothing, under v4 alone', async (t) => {
+  for (const [protocol, gets] of [
+    ['v4.channel.k8s.io', true],
+    ['v5.channel.k8s.io', false],
+  ] as const) {
+    const { port } = await kubelet(
+      t,
+      (ws) => {
+        const heard: Buffer[] = [];
+        ws.on('message', (frame: Buffer) => heard.push(frame));
+        const enough = setInterval(() => {
+          if (gets && heard.length < 3) return;
+          clearInterval(enough);
+          const isSilent = heard.every((frame) => frame.equals(Buffer.of(9)));
+          finish(ws, isSilent && heard.length > 0 === gets ? success : failure(1));
+        }, 50);
+      },
+      [protocol],
+    );
+    const { outcome } = await run(execAt(port, { timing: { ...quick.timing, dataMs: 10 } }));
+    assert.equal(outcome.kind === 'exited' && outcome.exitCode, 0, protocol);
+  }
+});
+
+test('the pod is asked for when the connection stands, before the start and after the end', async (t) => {
+  const { port, asked } = await kubelet(t, (ws, { url }) => finish(ws, url?.includes('fails') ? failure(3) : success));
+  const told = async (before: ExecOutcome | undefined, found: Found) => {
+    const order: string[] = [];
+    const identity: PodIdentity = {
+      before(_, go) {
+        order.push('before');
+        go(before);
+        return () => {};
+      },
+      after(_, tell) {
+        order.push('after');
+        tell(found);
+        return () => {};
+      },
+    };
+    const exec = execAt(port, { ...quick, identity });
+    const outcome = await new Promise<ExecOutcome>((resolve) => {
+      exec.start(request, {
+        started: () => order.push('started'),
+        commandEnded: () => order.push('commandEnded'),
+        ended: resolve,
+      });
+    });
+    return [outcome.kind, ...order];
+  };
+  const all = ['before', 'started', 'commandEnded', 'after'];
+  assert.deepEqual(await told(undefined, { kind: 'same' }), ['exited', ...all]);
+  assert.deepEqual(await told(undefined, { kind: 'gone' }), ['exited', ...all]);
+  assert.deepEqual(await told(undefined, { kind: 'another' }), ['podChanged', ...all]);
+  assert.deepEqual(await told(undefined, { kind: 'unknown', why: 'x' }), ['connectionLost', ...all]);
+  const { length } = asked;
+  assert.deepEqual(await told({ kind: 'podReplaced' }, { kind: 'same' }), ['podReplaced', 'before']);
+  assert.equal(asked.length, length, 'nothing was asked for in another pod');
 });
 
 test('no connection is not started: refused, no such host, no credentials, a stranger where TLS was', async (t) => {

@@ -16,7 +16,12 @@ const recreated: PodToCreate = { ...created, replaces: 'old', former };
 
 type Body = { kind?: string; spec?: { initContainers?: object[] } };
 const refused = (status: number, reason: string) =>
-  refusedByServer({ status, body: JSON.stringify({ kind: 'Status', reason, message: reason }), server, request: 'x' });
+  refusedByServer({
+    status,
+    body: JSON.stringify({ kind: 'Status', reason, message: reason, details: { name: 'web-0' } }),
+    server,
+    request: 'GET /api/v1/namespaces/shop/pods/web-0',
+  });
 
 /**
  * An API server that holds one pod, or none. `fails`: what a request of this name is answered with, once; a `create` is

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { RestoreHooksError } from '../../../shared/core/errors.ts';
+import type { PodKey } from '../../../shared/core/hook.ts';
 import { podKey } from '../../../shared/core/hook.ts';
 import { refusedByServer } from '../../../shared/kubernetes/api-error.ts';
 import type { KubeClient, KubeObject, Page, Query } from '../../../shared/kubernetes/client.ts';
@@ -26,11 +27,20 @@ const page = (items: KubeObject[], resourceVersion: string, restarted = false): 
   restarted,
 });
 const server = new URL('https://api');
+const noPod = JSON.stringify({ kind: 'Status', reason: 'NotFound', details: { name: 'p', kind: 'pods' } });
+const request = 'GET /api/v1/namespaces/n/pods/p';
 const refusal = (status: number, retryAfterMs?: number) =>
-  refusedByServer({ status, body: '', server, request: 'r', ...(retryAfterMs !== undefined && { retryAfterMs }) });
+  refusedByServer({
+    status,
+    body: status === 404 ? noPod : '',
+    server,
+    request,
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  });
+const vague404 = refusedByServer({ status: 404, body: '404 page not found\n', server, request });
 
 /** A client whose lists and GETs are scripted, and whose watches the test holds. Timers fire when the test says so. */
-function bed(lists: (Page[] | RestoreHooksError)[], namespaces?: string[]) {
+function bed(lists: (Page[] | RestoreHooksError)[], namespaces?: string[], planned?: ReadonlyMap<PodKey, string>) {
   const told: string[] = [];
   const queries: Query[] = [];
   const gets: (KubeObject | RestoreHooksError)[] = [];
@@ -69,6 +79,7 @@ function bed(lists: (Page[] | RestoreHooksError)[], namespaces?: string[]) {
   const source = kubernetesPodSource(client, {
     labelSelector: 'a=b',
     ...(namespaces && { namespaces }),
+    ...(planned && { planned }),
     random: () => 0.5,
     clock: {
       now: () => now,
@@ -173,8 +184,23 @@ describe('kubernetesPodSource', () => {
     assert.deepEqual([await b.fire(), await b.fire()], [500, 1000]);
     assert.deepEqual(await b.told(), ['observed n/a u-a']);
     await b.fire();
-    assert.deepEqual(await b.told(), ['deleted n/a u-a']);
+    assert.deepEqual(await b.told(), ['observed n/a another', 'deleted n/a u-a']);
     assert.deepEqual(b.timers, []);
+  });
+
+  it('asks for each planned pod that the first listing lacks before the pods are listed', async () => {
+    const planned = new Map(['a', 'gone', 'unlabelled', 'other'].map((name) => [podKey('n', name), `u-${name}`]));
+    const b = bed([[page([pod('a')], '1')]], undefined, planned);
+    // The API server is busy at first, and a 404 that names nothing is nobody's word.
+    b.gets.push(refusal(503), vague404, pod('other', 'another'));
+    assert.deepEqual(await b.told(), ['observed n/a u-a', 'observed n/other another']);
+    assert.equal(b.watches.length, 1);
+    b.gets.push(pod('unlabelled'), refusal(404));
+    await b.fire();
+    await b.fire();
+    const told = await b.told();
+    assert.deepEqual(told.slice().sort(), ['observed n/unlabelled u-unlabelled', 'podsListed']);
+    assert.equal(told.at(-1), 'podsListed');
   });
 
   it('leaves a pod to the watch again that gets its label back', async () => {
@@ -237,6 +263,31 @@ describe('kubernetesPodSource', () => {
 });
 
 describe('podObservation', () => {
+  it("goes by an init container's own rules and policy, before the pod's, whether it is tried again", () => {
+    const rule = (operator: string, ...values: number[]) => ({ action: 'Restart', exitCodes: { operator, values } });
+    for (const [ofPod, own, rules, exitCode, isOver] of [
+      ['Never', undefined, undefined, 3, true],
+      ['Never', 'OnFailure', undefined, 3, false],
+      ['Never', 'OnFailure', undefined, 0, true],
+      ['Always', 'Never', undefined, 3, true],
+      ['Always', 'Never', [rule('In', 3, 4)], 3, false],
+      ['Always', 'Never', [rule('In', 3, 4)], 5, true],
+      ['Never', 'Never', [rule('NotIn', 3), rule('In', 9)], 3, true],
+      ['Never', 'Never', [rule('NotIn', 3)], 4, false],
+      ['OnFailure', undefined, undefined, 3, false],
+    ] as const) {
+      const container = { name: 'i', ...(own && { restartPolicy: own }), ...(rules && { restartPolicyRules: rules }) };
+      const status = (phase: string) => ({
+        metadata: { namespace: 'n', name: 'p', uid: 'u' },
+        spec: { restartPolicy: ofPod, containers: [{ name: 'a' }], initContainers: [container] },
+        status: { phase, initContainerStatuses: [{ name: 'i', state: { terminated: { exitCode } } }] },
+      });
+      const what = JSON.stringify([ofPod, container, exitCode]);
+      assert.equal(podObservation(status('Pending'))?.initContainers?.['i']?.isOver, isOver, what);
+      assert.equal(podObservation(status('Failed'))?.initContainers?.['i']?.isOver, true, what);
+    }
+  });
+
   it('says how an init container ended, beyond its exit code, and whether it is tried again', () => {
     const observed = (terminated: object, restartPolicy: string, more: object = {}) =>
       podObservation({
