@@ -1,5 +1,5 @@
 import type { Restore } from '../../shared/core/model/restore.ts';
-import { hookEntriesOf, patternNotices } from '../../shared/core/plan/sources.ts';
+import { hookEntriesOf } from '../../shared/core/plan/sources.ts';
 import { sanitizeLine } from '../../shared/core/sanitize.ts';
 import { filenameArg } from '../args.ts';
 import type { CommandResult } from '../command.ts';
@@ -47,7 +47,6 @@ export const inject = defineCommand({
     const injected = texts.map(({ text, file }) => injectInto(text, file, input));
 
     const say = (line: string) => context.stderr.write(`${sanitizeLine(line)}\n`);
-    for (const { message } of patternNotices(entries)) say(`warning: ${message}`);
     for (const { warnings } of injected) for (const warning of warnings) say(`warning: ${warning}`);
     const changes = injected.flatMap((each) => each.changes);
     for (const change of changes.length > 0 ? changes : ['nothing to inject']) say(change);

@@ -3,7 +3,6 @@ export type NoticeCode =
   | 'annotation-hides-hooks'
   | 'archive-without-version'
   | 'backup-is-another'
-  | 'bad-namespace-pattern'
   | 'container-name-invalid'
   | 'empty-command'
   | 'exec-container-missing'
