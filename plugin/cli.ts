@@ -1,9 +1,10 @@
 import { closest } from '../shared/core/closest.ts';
 import { ExitCode, RestoreHooksError } from '../shared/core/errors.ts';
+import { restoreName } from '../shared/core/names.ts';
 import { sanitizeText } from '../shared/core/sanitize.ts';
+import type { ParsedValue } from '../shared/input/argv.ts';
+import { camelCase, indexOfCommand, parseArgv } from '../shared/input/argv.ts';
 import { commonArgs, sharedFlags } from './args.ts';
-import type { ParsedValue } from './argv.ts';
-import { camelCase, indexOfCommand, parseArgv } from './argv.ts';
 import type { Command, CommandEntry, CommandList } from './command.ts';
 import type { Context } from './context.ts';
 import { commandHelp, overallHelp, PROGRAM, usageOf } from './help.ts';
@@ -112,7 +113,9 @@ function named(name: string, command: Command, words: readonly string[]): Readon
   for (const [key, { optional, many }] of Object.entries(command.positionals)) {
     const value = words[taken];
     if (value === undefined && !optional) throw misused(name, command, `${key.toUpperCase()} is missing`);
-    values[camelCase(key)] = many ? words.slice(taken) : value;
+    // What stands where help says RESTORE.
+    const read = key === 'restore' && value !== undefined ? restoreName(value) : value;
+    values[camelCase(key)] = many ? words.slice(taken) : read;
     taken = many ? words.length : taken + 1;
   }
   const surplus = words[taken];

@@ -8,10 +8,10 @@ import type { InitContainerPlaces } from '../shared/core/plan/init-containers.ts
 import { withMissing } from '../shared/core/plan/init-containers.ts';
 import { planInitHooks } from '../shared/core/plan/plan-init-hooks.ts';
 import { targetNamespace, whyNotRestored } from '../shared/core/plan/restored-pod.ts';
+import type { InputObject, ManifestObject, ManifestText } from '../shared/input/manifests.ts';
+import { objectsIn, parseTexts } from '../shared/input/manifests.ts';
 import type { Insertion, Path } from './manifest-edit.ts';
 import { insertInitContainers } from './manifest-edit.ts';
-import type { InputObject, ManifestObject, ManifestText } from './manifests.ts';
-import { objectsIn, parseTexts } from './manifests.ts';
 import { formatYaml } from './output/yaml.ts';
 
 export interface InjectionInput {

@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { once } from '../once.ts';
 import { parseDurationMs } from './duration.ts';
 import { compileGlob } from './glob.ts';
+import { unknownFieldsOfHooks } from './known-fields.ts';
 import { LabelSelector, labelSelectorProblems } from './label-selector.ts';
 import type { Parsed, Problem } from './problem.ts';
 import { problemsOf } from './problem.ts';
@@ -119,10 +120,14 @@ export function parseRestore(object: unknown): Parsed<Restore> {
 
 export function parseRestoreHooks(object: unknown): Parsed<RestoreHooks> {
   const parsed = RestoreHooks().safeParse(object);
-  if (!parsed.success) return { ok: false, problems: problemsOf(parsed.error) };
-  const problems = hookProblems(parsed.data.spec.resources, 'spec.resources');
+  // Of another kind no field is known: that it is of another kind is what there is to say.
+  if (!parsed.success) return { ok: false, problems: [...problemsOf(parsed.error), ...unknownIfOurs(object)] };
+  const problems = [...unknownFieldsOfHooks(object), ...hookProblems(parsed.data.spec.resources, 'spec.resources')];
   return problems.length > 0 ? { ok: false, problems } : { ok: true, value: parsed.data };
 }
+
+const unknownIfOurs = (object: unknown): Problem[] =>
+  (object as { kind?: unknown } | null)?.kind === 'RestoreHooks' ? unknownFieldsOfHooks(object) : [];
 
 /** What Velero refuses a Restore for, and patterns that it can't read. */
 function hookProblems(entries: readonly RestoreResourceHookSpec[], at: string): Problem[] {

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { filenameArg, kubeArgs, outputArg, selectorArg } from '../../../plugin/args.ts';
-import { indexOfCommand, parseArgv } from '../../../plugin/argv.ts';
-import type { Flags } from '../../../plugin/command.ts';
 import { RestoreHooksError } from '../../../shared/core/errors.ts';
+import { indexOfCommand, parseArgv } from '../../../shared/input/argv.ts';
+import type { Flags } from '../../../shared/input/flags.ts';
 
 const flags = {
   ...kubeArgs,

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
-import { parseManifests } from '../../../plugin/manifests.ts';
 import { formatYaml } from '../../../plugin/output/yaml.ts';
+import { parseManifests } from '../../../shared/input/manifests.ts';
 import { run, stdinOf } from './harness.ts';
 
 const EXAMPLE = path.join(import.meta.dirname, '../../../examples/init-hooks.yaml');

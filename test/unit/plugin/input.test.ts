@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { readInput } from '../../../plugin/input.ts';
-import { parseManifests } from '../../../plugin/manifests.ts';
+import { parseManifests } from '../../../shared/input/manifests.ts';
 import { stdinOf } from './harness.ts';
 
 const objectsOf = (text: string) => parseManifests(text, 'f').map(({ object }) => object);
@@ -30,7 +30,7 @@ describe('readInput', () => {
     const euro = Buffer.from('# €\nname: in\n---\nname: in2\n');
     const found = await read(['-', 'd', 'd/c.txt'], euro.subarray(0, 3), euro.subarray(3));
     assert.deepEqual(
-      found.map(({ object, source }) => `${object['name']} ${source.file}:${source.line}`),
+      found.objects.map(({ object, source }) => `${object['name']} ${source.file}:${source.line}`),
       ['in stdin:2', 'in2 stdin:4', 'a d/a.json:1', 'b d/b.yml:1', 'c d/c.txt:1'],
     );
   });
