@@ -1,13 +1,13 @@
 import { closest } from '../shared/core/closest.ts';
 import { ExitCode, RestoreHooksError } from '../shared/core/errors.ts';
 import { restoreName } from '../shared/core/names.ts';
-import { sanitizeText } from '../shared/core/sanitize.ts';
 import type { ParsedValue } from '../shared/input/argv.ts';
 import { camelCase, indexOfCommand, parseArgv } from '../shared/input/argv.ts';
 import { commonArgs, sharedFlags } from './args.ts';
 import type { Command, CommandEntry, CommandList } from './command.ts';
 import type { Context } from './context.ts';
 import { commandHelp, overallHelp, PROGRAM, usageOf } from './help.ts';
+import { withCleanOutput } from './output/clean.ts';
 import type { OutputFormat } from './output/view.ts';
 
 /** Every command, in the order of the help. */
@@ -56,9 +56,10 @@ export const allCommands: CommandList = {
  */
 export async function main(
   argv: readonly string[],
-  context: Context,
+  process: Context,
   commands: CommandList = allCommands,
 ): Promise<ExitCode> {
+  const context = withCleanOutput(process);
   try {
     return await dispatch(argv, context, commands);
   } catch (error) {
@@ -136,8 +137,8 @@ function unknownCommand(name: string, commands: CommandList): RestoreHooksError 
 
 function report(error: unknown, { stderr, signal }: Context): ExitCode {
   if (error instanceof RestoreHooksError) {
-    stderr.write(`error: ${sanitizeText(error.message)}\n`);
-    if (error.hint !== undefined) stderr.write(`hint: ${sanitizeText(error.hint)}\n`);
+    stderr.write(`error: ${error.message}\n`);
+    if (error.hint !== undefined) stderr.write(`hint: ${error.hint}\n`);
     return error.exitCode;
   }
   if (signal.aborted && error instanceof Error && error.name === 'AbortError') {
@@ -145,9 +146,7 @@ function report(error: unknown, { stderr, signal }: Context): ExitCode {
     return ExitCode.Interrupted;
   }
   const stack = error instanceof Error ? (error.stack ?? error.message) : `thrown: ${String(error)}`;
-  stderr.write(
-    `error: ${sanitizeText(stack)}\nhint: this is a bug in ${PROGRAM}; please report it with the lines above\n`,
-  );
+  stderr.write(`error: ${stack}\nhint: this is a bug in ${PROGRAM}; please report it with the lines above\n`);
   return ExitCode.Bug;
 }
 

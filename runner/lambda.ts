@@ -5,6 +5,7 @@ import { ExitCode, RestoreHooksError } from '../shared/core/errors.ts';
 import type { Payload } from '../shared/core/report/payload.ts';
 import type { RunStatus } from '../shared/core/report/run-status.ts';
 import { exitCodeOf, hasEnded } from '../shared/core/report/run-status.ts';
+import { sanitizeText } from '../shared/core/sanitize.ts';
 import { VERSION } from '../shared/core/version.ts';
 import { kubeApiError } from '../shared/kubernetes/api-error.ts';
 import { newRunID, runIDOf } from '../shared/kubernetes/claim.ts';
@@ -49,7 +50,7 @@ export const handler: Handler<unknown, LambdaResult> = async (event, context) =>
 
 /** Step Functions tells errors apart by their names: RESTORE_NOT_FOUND is RestoreNotFound. */
 function named({ code, message, hint }: Pick<RestoreHooksError, 'code' | 'message' | 'hint'>): Error {
-  const error = new Error(hint === undefined ? message : `${message}\n${hint}`);
+  const error = new Error(sanitizeText(hint === undefined ? message : `${message}\n${hint}`));
   error.name = code.toLowerCase().replace(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase());
   // Lambda logs it: where an error was thrown that is explained says nothing more.
   error.stack = `${error.name}: ${error.message}`;

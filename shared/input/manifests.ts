@@ -22,6 +22,7 @@ export interface InputObject {
 /** Beyond this, aliases are an attack: 8 MiB of YAML have fewer values written out. */
 const MAX_VALUES = 2_000_000;
 const MAX_DEPTH = 500;
+const TOO_DEEP = `nested more than ${MAX_DEPTH} deep`;
 const MAX_MERGED_KEYS = 100_000;
 
 /** The objects of a file; see {@link parseTexts}. */
@@ -133,9 +134,12 @@ function yamlDocuments(text: string, file: string, firstLine: number): Document[
       return { value: checked(value, hasAliases, file, line), line };
     });
   } catch (error) {
+    // The stack's end: it was nested deeper than the parser has found.
+    if (error instanceof RangeError) throw invalid(file, firstLine, 1, TOO_DEEP);
     if (!(error instanceof YAMLException)) throw error;
     const { line = 0, column = 0 } = error.mark ?? {};
-    throw invalid(file, firstLine + line, column + 1, error.reason);
+    const reason = error.reason.startsWith('nesting exceeded') ? TOO_DEEP : error.reason;
+    throw invalid(file, firstLine + line, column + 1, reason);
   }
 }
 
@@ -164,7 +168,7 @@ function checked(document: unknown, hasAliases: boolean, file: string, line: num
     if (typeof value !== 'object' || value === null) return 1;
     const known = sizes.get(value);
     if (known !== undefined) return known;
-    if (depth > MAX_DEPTH) throw invalid(file, line, 1, `nested more than ${MAX_DEPTH} deep`);
+    if (depth > MAX_DEPTH) throw invalid(file, line, 1, TOO_DEEP);
     if (open.has(value)) throw invalid(file, line, 1, 'an alias stands within its own anchor');
     open.add(value);
     let size = 1;

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { ExecOutcome } from '../core/hook.ts';
-import { sanitizeLine } from '../core/sanitize.ts';
+import { cutText, sanitizeLine } from '../core/sanitize.ts';
 import type { ExecRequest } from '../ports/ports.ts';
 
 /**
@@ -97,7 +97,7 @@ function isBeforeStart(said: Status | undefined, body: string): boolean {
 function described({ status, body }: Refusal, said: Status | undefined, request: ExecRequest): string {
   const words = (said?.message ?? (kubeletRefused.test(body) ? body : '')).trim();
   if (words === '' || quotesCommand(words, request)) return `HTTP ${status} in answer to the exec request`;
-  return sanitizeLine(words.length > 500 ? `${words.slice(0, 500)}…` : words);
+  return sanitizeLine(words.length > 500 ? `${cutText(words, 500)}…` : words);
 }
 
 function quotesCommand(words: string, { namespace, pod, container, command }: ExecRequest): boolean {
