@@ -141,6 +141,10 @@ function manifestsRequest(
   const given = theRestore(objects, '-f');
   const { pods, ...found } = podsIn(objects, given.restore);
   const all = [...notices, ...given.notices, ...passedOver(objects), ...found.notices];
+  if (!hasPods(objects)) {
+    const message = '-f names no Pod, so there is none to plan: give those of the backup, or --backup-archive';
+    all.push({ code: 'pods-missing', message });
+  }
   return offlineRequest(
     given.restore,
     { ...found, notices: all, pods: pods.map(({ pod }) => pod) },
@@ -238,7 +242,7 @@ export function theRestore(
 ): { readonly restore: Restore; readonly notices: readonly Notice[]; readonly isNamed: boolean } {
   const [first, second] = objects.filter(isRestore);
   if (first === undefined) {
-    const others = passedOver(objects.filter(({ object }) => object['kind'] === 'Restore'));
+    const others = passedOver(objects);
     throw usage(
       [`${flag} names no Restore`, ...others.map(({ message }) => message)].join('\n'),
       `give it a velero.io/v1 Restore${flag === '-f' ? ' beside the pods' : ''}`,

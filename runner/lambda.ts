@@ -19,7 +19,7 @@ import type { StartedRun } from '../shared/runtime/run.ts';
 import { startClock } from '../shared/system/clock.ts';
 import type { Logger } from '../shared/system/log.ts';
 import { jsonLogger } from '../shared/system/log.ts';
-import { begin } from './begin.ts';
+import { apiWarning, begin } from './begin.ts';
 import type { LambdaCall } from './lambda-event.ts';
 import { lambdaCall } from './lambda-event.ts';
 import { launchJob, lookAtJob } from './lambda-job.ts';
@@ -76,6 +76,7 @@ async function answer(call: LambdaCall, context: Context, log: Logger): Promise<
   // A client for each call: connections don't outlive the standstill between two.
   const client = kubeClient(await eksConfig(call.cluster, process.env), {
     userAgent: `restorehooks-lambda/${VERSION}`,
+    onWarning: apiWarning(log),
   });
   try {
     const status = await runFor({ ...call, client, clock, deadline, functionName, log });

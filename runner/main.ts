@@ -14,7 +14,7 @@ import { getRestore } from '../shared/kubernetes/restores.ts';
 import { runStatusOf } from '../shared/kubernetes/run-store.ts';
 import { systemClock } from '../shared/system/clock.ts';
 import type { Logger } from '../shared/system/log.ts';
-import { begin } from './begin.ts';
+import { apiWarning, begin } from './begin.ts';
 import type { RunnerConfig } from './config.ts';
 import { runnerConfig } from './config.ts';
 import { ownPlan } from './own-plan.ts';
@@ -25,7 +25,10 @@ type Env = Readonly<Record<string, string | undefined>>;
 /** One run in a pod: with the plan that `apply` mounted, or with one of its own. Resolves to the exit code. */
 export async function main(argv: readonly string[], env: Env, log: Logger): Promise<number> {
   const config = runnerConfig(argv, env);
-  const client = kubeClient(loadKubeConfig({ env }), { userAgent: `restorehooks-runner/${VERSION}` });
+  const client = kubeClient(loadKubeConfig({ env }), {
+    userAgent: `restorehooks-runner/${VERSION}`,
+    onWarning: apiWarning(log),
+  });
   try {
     return await run(client, config, env, log);
   } finally {

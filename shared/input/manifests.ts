@@ -139,7 +139,7 @@ function yamlDocuments(text: string, file: string, firstLine: number): Document[
     if (!(error instanceof YAMLException)) throw error;
     const { line = 0, column = 0 } = error.mark ?? {};
     const reason = error.reason.startsWith('nesting exceeded') ? TOO_DEEP : error.reason;
-    throw invalid(file, firstLine + line, column + 1, reason);
+    throw invalid(file, firstLine + line, column + 1, reason, /\{\{/.test(text) ? TEMPLATE : undefined);
   }
 }
 
@@ -213,9 +213,11 @@ const isObject = (value: unknown): value is ManifestObject =>
 const nameOf = (value: unknown): string =>
   value === null ? 'null' : Array.isArray(value) ? 'a list' : `a ${typeof value}`;
 
-function invalid(file: string, line: number, column: number, reason: string): RestoreHooksError {
-  return new RestoreHooksError('INVALID_INPUT', `${file}:${line}:${column}: ${reason}`);
+function invalid(file: string, line: number, column: number, reason: string, hint?: string): RestoreHooksError {
+  return new RestoreHooksError('INVALID_INPUT', `${file}:${line}:${column}: ${reason}`, hint === undefined ? {} : { hint });
 }
+
+const TEMPLATE = 'a template is no YAML yet; render it: helm template CHART | kubectl restorehooks … -f -';
 
 /*
  * The scalars of go-yaml v2, through which kubectl reads: YAML 1.1's, less its sexagesimals and timestamps, which stay

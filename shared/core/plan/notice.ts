@@ -18,6 +18,7 @@ export type NoticeCode =
   | 'pod-not-restored'
   | 'pod-repeated'
   | 'pod-unreadable'
+  | 'pods-missing'
   | 'restore-field-unknown'
   | 'restore-name-generated'
   | 'restore-without-phase'

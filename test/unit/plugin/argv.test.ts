@@ -54,6 +54,13 @@ describe('parseArgv', () => {
 
   it('splits --filename at commas, as kubectl does', () => {
     assert.deepEqual(valuesOf('-f', 'a,b', '-f', 'c')['filename'], ['a', 'b', 'c']);
+    assert.deepEqual(valuesOf('-f', '"a,b",c,"d""e"')['filename'], ['a,b', 'c', 'd"e']);
+    for (const bad of ['"a', 'a"b', '"a"b']) assert.match(problem('-f', bad), /expected a list: values between commas/);
+  });
+
+  it('takes no empty value in a list: it would be the directory that we are in', () => {
+    for (const bad of ['', 'a,', ',a', 'a,,b', '""'])
+      assert.match(problem('-f', bad), /for -f, --filename: expected no empty value/);
   });
 
   it('lets the last of a repeated flag win, and keeps all of a list', () => {
