@@ -43,7 +43,7 @@ const ownCopies = {
   name: 'own-copies',
   setup({ onResolve, onLoad, resolve }) {
     onResolve({ filter: /./ }, async ({ path, pluginData, ...from }) => {
-      const own = { 'js-yaml': '/plugin/manifests.ts', 'zod/mini': '.ts', 'zod/v4/locales/en.js': '.ts' }[path];
+      const own = { 'js-yaml': '/shared/input/manifests.ts', 'zod/mini': '.ts', 'zod/v4/locales/en.js': '.ts' }[path];
       if (pluginData === 'resolved' || !(from.namespace === 'main' || (own && from.importer.endsWith(own)))) return;
       const found = await resolve(path, { ...from, namespace: 'file', pluginData: 'resolved' });
       return { path: found.path, namespace: 'main', sideEffects: false };

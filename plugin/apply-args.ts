@@ -1,12 +1,14 @@
 import { SERVICE_ACCOUNT } from '../shared/core/names.ts';
 import { DEFAULT_IMAGE } from '../shared/core/version.ts';
+import type { Flags } from '../shared/input/flags.ts';
+import { executionFlags, planFlags, startFlags } from '../shared/input/run-flags.ts';
 import { filenameArg, kubeArgs, outputArg } from './args.ts';
 import { backupArgs } from './backup-args.ts';
-import type { Arguments, Flags } from './command.ts';
+import type { Arguments } from './command.ts';
 import { planArgs } from './plan-input.ts';
 
 export const onlyArg = {
-  only: { type: 'strings', value: 'HOOK|POD', description: 'Only this hook, or this pod; can be repeated' },
+  only: planFlags.only,
 } as const satisfies Flags;
 
 /** How a run is carried out: `apply` and `retry` take the same. */
@@ -41,46 +43,21 @@ export const runnerArgs = {
     default: SERVICE_ACCOUNT,
     description: 'The ServiceAccount that the Job runs as',
   },
-  'max-concurrent': {
-    type: 'integer',
-    min: 1,
-    default: 64,
-    description: 'How many pods may have a hook running at the same time',
-  },
-  capture: {
-    type: 'string',
-    choices: ['none', 'tail'],
-    default: 'tail',
-    description: "How much of the hooks' output the report keeps",
-  },
-  'fail-on': {
-    type: 'string',
-    choices: ['fail', 'any'],
-    default: 'fail',
-    description: 'Which failures make the exit code 3: those of onError: Fail hooks, or any',
-  },
-  'keep-restore-phase': { type: 'boolean', description: "Leave the Restore's own phase alone" },
-  'on-unknown': {
-    type: 'string',
-    choices: ['fail', 'rerun'],
-    default: 'fail',
-    description: 'What becomes of hooks that were running when a runner died: left Unknown, or run again',
-  },
+  ...executionFlags,
   record: {
     type: 'string',
     value: 'FILE',
     bare: '',
     description: "Write the run's history, for a bug report: of a Job into its log, of a local run into FILE",
   },
-  force: { type: 'boolean', description: "Go on although Velero isn't done with the Restore" },
+  force: planFlags.force,
   ...outputArg(['json', 'yaml', 'wide', 'name']),
   ...kubeArgs,
 } as const;
 
 export const applyArgs = {
   ...planArgs,
-  again: { type: 'boolean', description: 'Start over with all hooks, also those that succeeded' },
-  'allow-no-match': { type: 'boolean', description: 'Exit 0 where the Restore has hooks but none matches a pod' },
+  ...startFlags,
   ...filenameArg,
   ...backupArgs,
   ...runnerArgs,

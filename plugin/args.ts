@@ -1,4 +1,4 @@
-import type { Flag, Flags } from './command.ts';
+import type { Flag, Flags } from '../shared/input/flags.ts';
 import type { OutputFormat } from './output/view.ts';
 
 const verbosity = {

@@ -1,4 +1,5 @@
-import type { Arguments, Flags } from './command.ts';
+import type { Flags } from '../shared/input/flags.ts';
+import type { Arguments } from './command.ts';
 import { usage } from './session.ts';
 
 /** Where the pods of a backup come from, instead of a cluster. */

@@ -8,6 +8,8 @@ import type { Pod } from '../shared/core/model/pod.ts';
 import type { Restore } from '../shared/core/model/restore.ts';
 import type { Notice } from '../shared/core/plan/notice.ts';
 import type { PlanRequest } from '../shared/core/plan/plan-run.ts';
+import { readHookFiles } from '../shared/input/hooks.ts';
+import { passedOver } from '../shared/input/objects.ts';
 import type { ArchivedPods, BackupArchive, ManifestObject } from './archive/backup-archive.ts';
 import { readPods, wholePods } from './archive/backup-archive.ts';
 import type { BackupFlags } from './backup-args.ts';
@@ -15,15 +17,7 @@ import type { Context } from './context.ts';
 import type { GivenPods } from './given-pods.ts';
 import { fileError, readInput } from './input.ts';
 import type { PlanFlags, PodOfBackup } from './plan-input.ts';
-import {
-  apartFrom,
-  hasPods,
-  offlineRequest,
-  podOfBackup,
-  readHookFiles,
-  theRestore,
-  unreadable,
-} from './plan-input.ts';
+import { apartFrom, hasPods, offlineRequest, podOfBackup, theRestore, unreadable } from './plan-input.ts';
 import type { KubeArguments, Session } from './session.ts';
 import { namespaceOf, usage, withCluster } from './session.ts';
 
@@ -61,10 +55,14 @@ export type BackupPlanFlags = BackupFlags &
 /** Plan a backup's pods by themselves. The cluster is asked only for the backup. */
 export async function backupInput(flags: BackupPlanFlags, context: Context): Promise<PlanRequest> {
   const hookFiles = await readHookFiles(flags.hooks, context);
-  const restore = await restoreOfFiles(flags.filename, context);
+  const { restore, notices } = await restoreOfFiles(flags.filename, context);
   const read = async (session?: Session) => {
     const { places: _, ...found } = await podsOfBackup(backupOf(flags, session, context), restore, flags.fromBackup);
-    return offlineRequest(restore, found, { flags, namespace: namespaceOf(flags, context), hookFiles });
+    return offlineRequest(
+      restore,
+      { ...found, notices: [...notices, ...found.notices] },
+      { flags, namespace: namespaceOf(flags, context), hookFiles },
+    );
   };
   return flags.fromBackup === undefined ? read() : withCluster(flags, context, read);
 }
@@ -93,13 +91,14 @@ export async function givenByBackup(
   };
 }
 
-async function restoreOfFiles(files: readonly string[], context: Context): Promise<Restore> {
+async function restoreOfFiles(files: readonly string[], context: Context) {
   if (files.length === 0) throw usage('whose backup? give a RESTORE, or -f FILE with one');
-  const objects = await readInput(files, context);
+  const { objects, notices } = await readInput(files, context);
   if (hasPods(objects)) {
     throw usage('the pods are those of the backup, and -f names others', 'give -f the Restore alone');
   }
-  return theRestore(objects, '-f');
+  const given = theRestore(objects, '-f');
+  return { restore: given.restore, notices: [...notices, ...given.notices, ...passedOver(objects)] };
 }
 
 async function* asBytes(stream: AsyncIterable<Uint8Array | string>): AsyncGenerator<Uint8Array> {

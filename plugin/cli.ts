@@ -1,12 +1,13 @@
 import { closest } from '../shared/core/closest.ts';
 import { ExitCode, RestoreHooksError } from '../shared/core/errors.ts';
-import { sanitizeText } from '../shared/core/sanitize.ts';
+import { restoreName } from '../shared/core/names.ts';
+import type { ParsedValue } from '../shared/input/argv.ts';
+import { camelCase, indexOfCommand, parseArgv } from '../shared/input/argv.ts';
 import { commonArgs, sharedFlags } from './args.ts';
-import type { ParsedValue } from './argv.ts';
-import { camelCase, indexOfCommand, parseArgv } from './argv.ts';
 import type { Command, CommandEntry, CommandList } from './command.ts';
 import type { Context } from './context.ts';
 import { commandHelp, overallHelp, PROGRAM, usageOf } from './help.ts';
+import { withCleanOutput } from './output/clean.ts';
 import type { OutputFormat } from './output/view.ts';
 
 /** Every command, in the order of the help. */
@@ -55,9 +56,10 @@ export const allCommands: CommandList = {
  */
 export async function main(
   argv: readonly string[],
-  context: Context,
+  process: Context,
   commands: CommandList = allCommands,
 ): Promise<ExitCode> {
+  const context = withCleanOutput(process);
   try {
     return await dispatch(argv, context, commands);
   } catch (error) {
@@ -112,7 +114,9 @@ function named(name: string, command: Command, words: readonly string[]): Readon
   for (const [key, { optional, many }] of Object.entries(command.positionals)) {
     const value = words[taken];
     if (value === undefined && !optional) throw misused(name, command, `${key.toUpperCase()} is missing`);
-    values[camelCase(key)] = many ? words.slice(taken) : value;
+    // What stands where help says RESTORE.
+    const read = key === 'restore' && value !== undefined ? restoreName(value) : value;
+    values[camelCase(key)] = many ? words.slice(taken) : read;
     taken = many ? words.length : taken + 1;
   }
   const surplus = words[taken];
@@ -133,8 +137,8 @@ function unknownCommand(name: string, commands: CommandList): RestoreHooksError 
 
 function report(error: unknown, { stderr, signal }: Context): ExitCode {
   if (error instanceof RestoreHooksError) {
-    stderr.write(`error: ${sanitizeText(error.message)}\n`);
-    if (error.hint !== undefined) stderr.write(`hint: ${sanitizeText(error.hint)}\n`);
+    stderr.write(`error: ${error.message}\n`);
+    if (error.hint !== undefined) stderr.write(`hint: ${error.hint}\n`);
     return error.exitCode;
   }
   if (signal.aborted && error instanceof Error && error.name === 'AbortError') {
@@ -142,9 +146,7 @@ function report(error: unknown, { stderr, signal }: Context): ExitCode {
     return ExitCode.Interrupted;
   }
   const stack = error instanceof Error ? (error.stack ?? error.message) : `thrown: ${String(error)}`;
-  stderr.write(
-    `error: ${sanitizeText(stack)}\nhint: this is a bug in ${PROGRAM}; please report it with the lines above\n`,
-  );
+  stderr.write(`error: ${stack}\nhint: this is a bug in ${PROGRAM}; please report it with the lines above\n`);
   return ExitCode.Bug;
 }
 

@@ -2,7 +2,10 @@ import type { Clock } from '../shared/ports/ports.ts';
 
 /** Where text goes: stdout or stderr. */
 export interface TextSink {
+  /** Of what is written here a terminal acts on nothing: see output/clean.ts. */
   write(text: string): void;
+  /** For colours, the live line and a filter's bytes alone: what stands between them has been cleaned by then. */
+  readonly raw?: (text: string) => void;
   readonly isTTY: boolean;
   /** The terminal's width now; undefined when it isn't a terminal. */
   readonly columns: number | undefined;

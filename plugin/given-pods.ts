@@ -5,10 +5,10 @@ import type { Notice } from '../shared/core/plan/notice.ts';
 import type { PlanRequest } from '../shared/core/plan/plan-run.ts';
 import { planHooks } from '../shared/core/plan/plan-run.ts';
 import { modifierNotices } from '../shared/core/plan/restored-pod.ts';
+import type { InputObject } from '../shared/input/manifests.ts';
 import type { KubeClient } from '../shared/kubernetes/client.ts';
 import { paths } from '../shared/kubernetes/paths.ts';
 import type { Manifests } from '../shared/kubernetes/pods-to-create.ts';
-import type { InputObject } from './manifests.ts';
 import { podsIn } from './plan-input.ts';
 
 /** Pods of files or of a backup, beside those that live. */

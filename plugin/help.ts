@@ -1,5 +1,6 @@
 import type { Argv, Options } from 'yargs';
-import type { Command, CommandList, Flag, Flags, Positionals } from './command.ts';
+import type { Flag, Flags } from '../shared/input/flags.ts';
+import type { Command, CommandList, Positionals } from './command.ts';
 
 /*
  * Our commands as yargs' definitions, for yargs to draw. It reads no command line: docs/adr/0001-argv-by-pflags-rules.md.

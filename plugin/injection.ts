@@ -8,10 +8,11 @@ import type { InitContainerPlaces } from '../shared/core/plan/init-containers.ts
 import { withMissing } from '../shared/core/plan/init-containers.ts';
 import { planInitHooks } from '../shared/core/plan/plan-init-hooks.ts';
 import { targetNamespace, whyNotRestored } from '../shared/core/plan/restored-pod.ts';
+import type { InputObject, ManifestObject, ManifestText } from '../shared/input/manifests.ts';
+import { objectsIn, parseTexts } from '../shared/input/manifests.ts';
+import { podTemplatePath } from '../shared/input/objects.ts';
 import type { Insertion, Path } from './manifest-edit.ts';
 import { insertInitContainers } from './manifest-edit.ts';
-import type { InputObject, ManifestObject, ManifestText } from './manifests.ts';
-import { objectsIn, parseTexts } from './manifests.ts';
 import { formatYaml } from './output/yaml.ts';
 
 export interface InjectionInput {
@@ -30,7 +31,7 @@ export interface Injected {
   readonly warnings: readonly string[];
 }
 
-/** Where the pods of a kind are described: the kinds of contract §2. */
+/** Where the pods of Kubernetes' own kinds are described. Other groups' kinds are looked into. */
 const POD_PATHS: Readonly<Record<string, { readonly groups: RegExp; readonly path: Path }>> = {
   Pod: { groups: /^v1$/, path: [] },
   Deployment: { groups: /^(apps|extensions)\//, path: ['spec', 'template'] },
@@ -63,8 +64,20 @@ export function injectInto(text: string, file: string, input: InjectionInput): I
     if (insertions.length === 0) return part.text;
     return edited(part, file, insertions) ?? rewritten(part, file, insertions, warnings);
   });
+  const gaps = gapLines(texts, file);
+  if (changes.length > 0 && gaps.length > 0) throw unseen(gaps);
+  warnings.push(...gaps);
   return { text: done.join(''), isJson: texts.some(({ isJson }) => isJson), changes, warnings };
 }
+
+const gapLines = (texts: readonly ManifestText[], file: string): string[] =>
+  texts.flatMap(({ gaps }) => gaps).map(({ line, reason }) => `${file}:${line}: ${reason}`);
+
+/** Nothing is reported as injected that kubectl may never see. */
+const unseen = (gaps: readonly string[]): RestoreHooksError =>
+  new RestoreHooksError('INVALID_INPUT', gaps.slice(0, 20).join('\n'), {
+    hint: 'begin each document with --- on a line of its own',
+  });
 
 interface Found {
   /** As in `Deployment shop/web`. */
@@ -77,9 +90,9 @@ interface Found {
 /** What an object lacks; undefined where it has no pod, or one that the Restore leaves out. */
 function missingIn(object: ManifestObject, source: InputObject['source'], input: InjectionInput): Found | undefined {
   const { kind, apiVersion } = object;
-  if (typeof kind !== 'string' || !Object.hasOwn(POD_PATHS, kind)) return undefined;
-  const { groups, path } = POD_PATHS[kind] ?? { groups: /^$/, path: [] };
-  if (typeof apiVersion === 'string' && !groups.test(apiVersion)) return undefined;
+  if (typeof kind !== 'string') return undefined;
+  const path = podPathOf(object, kind, apiVersion);
+  if (path === undefined) return undefined;
   const written = podOf(object, kind, path, source, input.namespace);
   const { namespace, name } = written.metadata;
   if (input.restore !== undefined && whyNotRestored(input.restore, written) !== undefined) return undefined;
@@ -94,6 +107,13 @@ function missingIn(object: ManifestObject, source: InputObject['source'], input:
     missing: places.missing,
     notices: notices.map(({ message }) => message),
   };
+}
+
+/** A DeploymentConfig, a Rollout and other workloads describe their pods as a Deployment does. */
+function podPathOf(object: ManifestObject, kind: string, apiVersion: unknown): Path | undefined {
+  const own = Object.hasOwn(POD_PATHS, kind) ? POD_PATHS[kind] : undefined;
+  if (own === undefined) return podTemplatePath(object);
+  return typeof apiVersion !== 'string' || own.groups.test(apiVersion) ? own.path : undefined;
 }
 
 /** The pod that an object is, or makes: a template's labels and annotations, the workload's namespace. */

@@ -1,6 +1,7 @@
 import { RestoreHooksError } from '../shared/core/errors.ts';
 import type { RunStatus } from '../shared/core/report/run-status.ts';
 import { hasEnded } from '../shared/core/report/run-status.ts';
+import { cutText } from '../shared/core/sanitize.ts';
 import { versionOf } from '../shared/kubernetes/claim.ts';
 import { paths } from '../shared/kubernetes/paths.ts';
 import { getRestore } from '../shared/kubernetes/restores.ts';
@@ -120,7 +121,7 @@ export async function writeFailed(
     ...status,
     phase: 'Failed',
     counts,
-    failure: { code: 'job', message: message.slice(0, 500) },
+    failure: { code: 'job', message: cutText(message, 500) },
   });
 }
 

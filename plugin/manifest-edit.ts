@@ -1,7 +1,7 @@
 import type { Document, Node, Pair, YAMLMap, YAMLSeq } from 'yaml';
 import { isAlias, isMap, isScalar, isSeq, parseAllDocuments } from 'yaml';
 import type { InitContainer } from '../shared/core/model/restore.ts';
-import type { ManifestText } from './manifests.ts';
+import type { ManifestText } from '../shared/input/manifests.ts';
 import { formatYaml } from './output/yaml.ts';
 
 export type Path = readonly (string | number)[];

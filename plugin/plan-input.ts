@@ -1,49 +1,29 @@
 import { RestoreHooksError } from '../shared/core/errors.ts';
+import type { PodKey } from '../shared/core/hook.ts';
+import { podKey } from '../shared/core/hook.ts';
+import { unknownFieldsOfRestore } from '../shared/core/model/known-fields.ts';
 import type { Pod } from '../shared/core/model/pod.ts';
 import { Pod as PodModel } from '../shared/core/model/pod.ts';
 import { problemLine } from '../shared/core/model/problem.ts';
 import type { Restore, RestoreResourceHookSpec } from '../shared/core/model/restore.ts';
-import { parseRestore, parseRestoreHooks } from '../shared/core/model/restore.ts';
+import { parseRestore } from '../shared/core/model/restore.ts';
 import { isOfHooks } from '../shared/core/plan/annotations.ts';
 import type { Notice } from '../shared/core/plan/notice.ts';
 import type { PlanRequest } from '../shared/core/plan/plan-run.ts';
 import { restoreSelector } from '../shared/core/plan/pods-of-restore.ts';
 import { asRestored, lossNotices, modifierNotices, whyNotRestored } from '../shared/core/plan/restored-pod.ts';
 import type { PlanDocument } from '../shared/core/report/plan-document.ts';
-import type { Flags } from './command.ts';
+import type { Input } from '../shared/input/files.ts';
+import { readHookFiles } from '../shared/input/hooks.ts';
+import type { InputObject, ManifestObject } from '../shared/input/manifests.ts';
+import { isPod, isRestore, isSavedPlan, passedOver } from '../shared/input/objects.ts';
+import { planFlags } from '../shared/input/run-flags.ts';
 import type { Context } from './context.ts';
 import { readInput } from './input.ts';
-import type { InputObject } from './manifests.ts';
 import type { Session } from './session.ts';
 import { usage } from './session.ts';
 
-/** The flags that say what is planned: `plan` and `apply` take the same. */
-export const planArgs = {
-  hooks: {
-    type: 'list',
-    value: 'FILE',
-    description: "Hooks of your own (kind RestoreHooks), instead of the Restore's; can be repeated",
-  },
-  only: { type: 'strings', value: 'HOOK|POD', description: 'Only this hook, or this pod; can be repeated' },
-  rerun: { type: 'boolean', description: 'Plan also the hooks that Velero has run, perhaps in part' },
-  force: { type: 'boolean', description: "Go on although Velero isn't done with the Restore" },
-  'include-existing': {
-    type: 'boolean',
-    description: "Take in pods with the Restore's label that were there before it (existingResourcePolicy: update)",
-  },
-  'recreate-pods': {
-    type: 'boolean',
-    description: 'Delete pods that lack their init containers and have no controller, and create them anew with them',
-  },
-  selector: {
-    type: 'string',
-    short: 'l',
-    value: 'SELECTOR',
-    description: "Select the pods by hand, not by Velero's label",
-  },
-  'all-namespaces': { type: 'boolean', short: 'A', description: 'With --selector: pods of all namespaces' },
-  'pod-namespace': { type: 'list', value: 'NAMESPACE', description: 'With --selector: pods of these namespaces' },
-} as const satisfies Flags;
+export const planArgs = planFlags;
 
 export interface PlanFlags {
   readonly hooks: readonly string[];
@@ -121,22 +101,6 @@ function podSelector(
   return { labelSelector: selector, ...(asked ? { namespaces: asked } : {}) };
 }
 
-export async function readHookFiles(
-  files: readonly string[],
-  context: Context,
-): Promise<readonly RestoreResourceHookSpec[] | undefined> {
-  if (files.length === 0) return undefined;
-  return (await readInput(files, context)).flatMap(({ object, source }) => {
-    const parsed = parseRestoreHooks(object);
-    if (parsed.ok) return parsed.value.spec.resources;
-    throw invalid(
-      source,
-      parsed.problems.map(problemLine).join('; '),
-      'expected kind RestoreHooks of restorehooks.io/v1',
-    );
-  });
-}
-
 const invalid = ({ file, line }: InputObject['source'], message: string, hint: string): RestoreHooksError =>
   new RestoreHooksError('INVALID_INPUT', `${file}:${line}: ${message}`, { hint });
 
@@ -151,19 +115,19 @@ export async function fileInput(
   namespace: string,
   context: Context,
 ): Promise<FileInput> {
-  const objects = await readInput(files, context);
-  const saved = await savedPlanIn(objects);
+  const input = await readInput(files, context);
+  const saved = await savedPlanIn(input.objects);
   if (saved !== undefined) {
-    if (objects.length > 1) throw usage('a saved plan stands alone: -f names more than one object');
+    if (input.objects.length > 1) throw usage('a saved plan stands alone: -f names more than one object');
     return { kind: 'plan', plan: saved };
   }
   const hookFiles = await readHookFiles(flags.hooks, context);
-  return { kind: 'manifests', request: manifestsRequest(objects, flags, namespace, hookFiles) };
+  return { kind: 'manifests', request: manifestsRequest(input, flags, namespace, hookFiles) };
 }
 
 /** The saved plan among what `-f` names. */
 export async function savedPlanIn(objects: readonly InputObject[]): Promise<PlanDocument | undefined> {
-  const [saved, second] = objects.filter(({ object }) => kindOf(object) === 'RestoreHookPlan');
+  const [saved, second] = objects.filter(isSavedPlan);
   if (saved === undefined) return undefined;
   if (second !== undefined) throw invalid(second.source, 'a second saved plan', 'give one');
   const { parsePlanDocument } = await import('../shared/core/report/plan-document.ts');
@@ -177,14 +141,23 @@ export async function savedPlanIn(objects: readonly InputObject[]): Promise<Plan
 }
 
 function manifestsRequest(
-  objects: readonly InputObject[],
+  { objects, notices }: Input,
   flags: PlanFlags,
   namespace: string,
   hookFiles: readonly RestoreResourceHookSpec[] | undefined,
 ): PlanRequest {
-  const restore = theRestore(objects, '-f');
-  const { pods, ...found } = podsIn(objects, restore);
-  return offlineRequest(restore, { ...found, pods: pods.map(({ pod }) => pod) }, { flags, namespace, hookFiles });
+  const given = theRestore(objects, '-f');
+  const { pods, ...found } = podsIn(objects, given.restore);
+  const all = [...notices, ...given.notices, ...passedOver(objects), ...found.notices];
+  if (!hasPods(objects)) {
+    const message = '-f names no Pod, so there is none to plan: give those of the backup, or --backup-archive';
+    all.push({ code: 'pods-missing', message });
+  }
+  return offlineRequest(
+    given.restore,
+    { ...found, notices: all, pods: pods.map(({ pod }) => pod) },
+    { flags, namespace, hookFiles },
+  );
 }
 
 /** A pod of the Restore's backup: as it will be restored, or why it won't be, or what is wrong with it. */
@@ -196,7 +169,7 @@ export type PodOfBackup =
 /** Of the pod itself only what a plan needs: there may be very many of them. */
 export function podOfBackup(restore: Restore, object: unknown, place: string): PodOfBackup {
   const parsed = PodModel.safeParse(object);
-  if (!parsed.success) return { notice: unreadable(place, 'not as Kubernetes writes pods') };
+  if (!parsed.success) return { notice: unreadable(place, whyNoPod(object)) };
   const reason = whyNotRestored(restore, parsed.data);
   const { namespace, name } = parsed.data.metadata;
   if (reason !== undefined) return { skipped: { namespace, pod: name, reason } };
@@ -205,6 +178,13 @@ export function podOfBackup(restore: Restore, object: unknown, place: string): P
   const restored = { ...pod, metadata: { ...metadata, annotations } };
   return { pod: restored, notices: lossNotices(restored, object) };
 }
+
+const whyNoPod = (object: unknown): string => {
+  const { name, generateName } = (object as { metadata?: { name?: unknown; generateName?: unknown } }).metadata ?? {};
+  return generateName && !name
+    ? 'the Pod has a generateName and no name, so nobody knows yet what it will be called'
+    : 'not as Kubernetes writes pods';
+};
 
 export const unreadable = (place: string, why: string): Notice => ({
   code: 'pod-unreadable',
@@ -231,14 +211,22 @@ export function offlineRequest(
   };
 }
 
-export const hasPods = (objects: readonly InputObject[]): boolean =>
-  objects.some(({ object }) => kindOf(object) === 'Pod');
+export const hasPods = (objects: readonly InputObject[]): boolean => objects.some(isPod);
 
 /** The pods of a backup among what `-f` names, as the Restore restores them, each with what it was made of. */
 export function podsIn(objects: readonly InputObject[], restore: Restore) {
-  const found = objects
-    .filter(({ object }) => kindOf(object) === 'Pod')
-    .map(({ object, source }) => ({ object, as: podOfBackup(restore, object, `${source.file}:${source.line}`) }));
+  const places = new Map<PodKey, string>();
+  const found = objects.filter(isPod).map(({ object, source }) => {
+    const place = `${source.file}:${source.line}`;
+    const as = podOfBackup(restore, object, place);
+    if ('pod' in as) {
+      const { namespace, name } = as.pod.metadata;
+      const first = places.get(podKey(namespace, name));
+      if (first !== undefined) throw repeated(`pod ${namespace}/${name}`, first, place);
+      places.set(podKey(namespace, name), place);
+    }
+    return { object, as };
+  });
   return {
     ...apartFrom(found.map(({ as }) => as)),
     pods: found.flatMap(({ object, as }) => ('pod' in as ? [{ pod: as.pod, object }] : [])),
@@ -252,17 +240,45 @@ export const apartFrom = (pods: readonly PodOfBackup[]) => ({
   notices: pods.flatMap((each) => ('notice' in each ? [each.notice] : 'notices' in each ? each.notices : [])),
 });
 
-/** The one Restore among what a flag names. */
-export function theRestore(objects: readonly InputObject[], flag: string): Restore {
-  const [first, second] = objects.filter(({ object }) => kindOf(object) === 'Restore');
+const repeated = (what: string, first: string, second: string): RestoreHooksError =>
+  new RestoreHooksError('INVALID_INPUT', `${what} stands at ${first} and again at ${second}`, {
+    hint: 'give each pod once, in the namespace that it is restored to',
+  });
+
+/** The one Restore among what a flag names, and what its reader should know of how it is written. */
+export function theRestore(
+  objects: readonly InputObject[],
+  flag: string,
+): { readonly restore: Restore; readonly notices: readonly Notice[]; readonly isNamed: boolean } {
+  const [first, second] = objects.filter(isRestore);
   if (first === undefined) {
-    throw usage(`${flag} names no Restore`, `give it a velero.io/v1 Restore${flag === '-f' ? ' beside the pods' : ''}`);
+    const others = passedOver(objects);
+    throw usage(
+      [`${flag} names no Restore`, ...others.map(({ message }) => message)].join('\n'),
+      `give it a velero.io/v1 Restore${flag === '-f' ? ' beside the pods' : ''}`,
+    );
   }
   if (second !== undefined)
     throw invalid(second.source, 'a second Restore; a plan is made for one', 'give one Restore');
-  const parsed = parseRestore(first.object);
+  const place = `${first.source.file}:${first.source.line}`;
+  const notices: Notice[] = unknownFieldsOfRestore(first.object).map((problem) => ({
+    code: 'restore-field-unknown',
+    message: `${place}: ${problemLine(problem)}`,
+  }));
+  const { object, generated } = withName(first.object);
+  if (generated !== undefined) {
+    const message = `${place}: the Restore gets its name when it is created; it is planned as ${generated}`;
+    notices.push({ code: 'restore-name-generated', message });
+  }
+  const parsed = parseRestore(object);
   if (!parsed.ok) throw invalid(first.source, parsed.problems.map(problemLine).join('; '), 'mend these fields');
-  return parsed.value;
+  return { restore: parsed.value, notices, isNamed: generated === undefined };
 }
 
-export const kindOf = (object: unknown): unknown => (object as { kind?: unknown } | null)?.kind;
+/** A Restore that has yet to be created may leave its name to the API server. */
+function withName(object: ManifestObject): { object: ManifestObject; generated?: string } {
+  const metadata = object['metadata'] as { name?: unknown; generateName?: unknown } | null | undefined;
+  const { name, generateName } = metadata ?? {};
+  if (name || typeof generateName !== 'string' || generateName === '') return { object };
+  return { object: { ...object, metadata: { ...metadata, name: generateName } }, generated: generateName };
+}

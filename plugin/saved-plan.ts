@@ -1,13 +1,14 @@
 import { canonicalJson } from '../shared/core/digest.ts';
 import { RestoreHooksError } from '../shared/core/errors.ts';
 import type { PlanDocument } from '../shared/core/report/plan-document.ts';
+import { isRestore, passedOver } from '../shared/input/objects.ts';
 import type { BackupFlags } from './backup-args.ts';
 import { namesBackup } from './backup-args.ts';
 import type { Context } from './context.ts';
 import type { Given } from './given.ts';
 import { requireOneOrigin } from './given.ts';
 import { readInput } from './input.ts';
-import { hasPods, kindOf, savedPlanIn, theRestore } from './plan-input.ts';
+import { hasPods, savedPlanIn, theRestore } from './plan-input.ts';
 import { usage } from './session.ts';
 
 /** What `apply -f` names: a plan that was saved, pods to be created, or both. */
@@ -30,20 +31,32 @@ export async function applyInput(
 ): Promise<ApplyInput> {
   const { filename, namespace } = args;
   const isOfBackup = namesBackup(args, [...filename, ...args.hooks], true);
-  const objects = filename.length === 0 ? [] : await readInput(filename, context);
+  const input = await readInput(filename, context);
+  const { objects } = input;
   const saved = await savedPlanIn(objects);
   if (filename.length > 0 && saved === undefined && !hasPods(objects) && !isOfBackup) {
     throw usage(
-      '-f names neither a saved plan (kind RestoreHookPlan) nor pods',
-      'make a plan: kubectl restorehooks plan RESTORE -o json > plan.json',
+      [
+        '-f names neither a saved plan (kind RestoreHookPlan) nor pods',
+        ...passedOver(objects).map(({ message }) => message),
+      ].join('\n'),
+      objects.some(isRestore)
+        ? 'create the Restore (kubectl create -f), then: kubectl restorehooks apply RESTORE'
+        : 'make a plan: kubectl restorehooks plan RESTORE -o json > plan.json',
     );
   }
   requireOneOrigin(objects, isOfBackup);
-  const restores = objects.filter(({ object }) => kindOf(object) === 'Restore');
-  const inFile = restores.length === 0 ? undefined : theRestore(restores, '-f').metadata;
+  const restores = objects.filter(isRestore);
+  const ofFile = restores.length === 0 ? undefined : theRestore(restores, '-f');
+  const inFile = ofFile?.isNamed ? ofFile.restore.metadata : undefined;
   const name = given ?? saved?.restore.name ?? inFile?.name;
   if (name === undefined) {
-    throw usage('RESTORE is missing', 'usage: kubectl restorehooks apply RESTORE, or apply -f plan.json');
+    throw usage(
+      ofFile === undefined
+        ? 'RESTORE is missing'
+        : 'the Restore of -f got its name when it was created: RESTORE is missing',
+      'usage: kubectl restorehooks apply RESTORE, or apply -f plan.json',
+    );
   }
   const other = [saved?.restore.name, inFile?.name].find((each) => each !== undefined && each !== name);
   if (other !== undefined) {
@@ -54,7 +67,7 @@ export async function applyInput(
     name,
     namespace: namespace ?? saved?.restore.namespace ?? inFile?.namespace ?? undefined,
     saved,
-    given: { args, objects, isOfBackup },
+    given: { args, input, isOfBackup },
   };
 }
 

@@ -1,4 +1,5 @@
 import { RestoreHooksError } from '../shared/core/errors.ts';
+import { sanitizeLine } from '../shared/core/sanitize.ts';
 import { VERSION } from '../shared/core/version.ts';
 import type { KubeClient } from '../shared/kubernetes/client.ts';
 import type { kubeArgs } from './args.ts';
@@ -33,6 +34,7 @@ export async function withCluster<T>(
     import('../shared/kubernetes/client.ts'),
   ]);
   const config = loadKubeConfig({ ...args, env: context.env });
+  const warned = new Set<string>();
   const client = kubeClient(config, {
     requestTimeoutMs: args.requestTimeout,
     userAgent: `kubectl-restorehooks/${VERSION}`,
@@ -40,7 +42,11 @@ export async function withCluster<T>(
       onAnswer: (method, path, status, ms) =>
         context.stderr.write(`${method} ${path} ${status} in ${Math.round(ms)} ms\n`),
     }),
-    onWarning: (text) => context.stderr.write(`warning: ${text}\n`),
+    onWarning: (text) => {
+      // As kubectl: once each. A follower's polls would repeat one without end.
+      if (!warned.has(text)) context.stderr.write(`warning: ${sanitizeLine(text)}\n`);
+      warned.add(text);
+    },
   });
   try {
     const cluster = `${config.context ?? 'in-cluster'} (${client.server.origin})`;

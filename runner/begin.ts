@@ -31,6 +31,9 @@ export const runOptions = (config: RunnerConfig): RunOptions => ({
   record: config.record,
 });
 
+/** PodSecurity, deprecations, policies that only warn: of what is created, why nothing may come of it. */
+export const apiWarning = (log: Logger) => (warning: string) => log.warn('the API server warns', { warning });
+
 /** Claim a run and start it, or go on with it; a run that has ended meanwhile is answered with its status. */
 export async function begin(
   client: KubeClient,

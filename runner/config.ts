@@ -1,78 +1,45 @@
-import { parseArgs } from 'node:util';
-import * as z from 'zod';
 import { RestoreHooksError } from '../shared/core/errors.ts';
+import { restoreName } from '../shared/core/names.ts';
+import { camelCase, parseArgv } from '../shared/input/argv.ts';
+import type { Flags, FlagValue } from '../shared/input/flags.ts';
+import { executionFlags, planFlags, startFlags } from '../shared/input/run-flags.ts';
 
-const number = (least: number) =>
-  z
-    .string()
-    .regex(/^\d+$/, 'expected a whole number')
-    .transform(Number)
-    .pipe(z.number().min(least, `expected at least ${least}`));
+/** The runner's command line: `args` of a Job, by hand or by `apply`. What `apply` also takes means the same. */
+const runnerFlags = {
+  namespace: { type: 'string', short: 'n', value: 'NAMESPACE', description: "The Restore's namespace" },
+  ...planFlags,
+  ...startFlags,
+  ...executionFlags,
+  record: { type: 'boolean', description: "Write the run's history into the log" },
+  'run-id': { type: 'string', hidden: true, description: 'The run that the launcher has begun' },
+  plan: { type: 'string', hidden: true, description: 'The directory of the plan that the launcher has made' },
+  after: { type: 'string', hidden: true, description: 'The run before, which the launcher has taken into account' },
+} as const satisfies Flags;
 
-/** The runner's command line: `args` of a Job, by hand or by `apply`. */
-const Config = z.object({
-  restore: z.string('expected the name of a Restore'),
-  namespace: z.string().min(1),
-  'run-id': z.string().optional(),
-  plan: z.string().optional(),
-  after: z.string().optional(),
-  hooks: z.array(z.string()).default([]),
-  only: z.array(z.string()).default([]),
-  selector: z.string().optional(),
-  'pod-namespace': z.array(z.string()).optional(),
-  rerun: z.boolean().default(false),
-  'include-existing': z.boolean().default(false),
-  'recreate-pods': z.boolean().default(false),
-  again: z.boolean().default(false),
-  force: z.boolean().default(false),
-  'allow-no-match': z.boolean().default(false),
-  'keep-restore-phase': z.boolean().default(false),
-  'max-concurrent': number(1).default(64),
-  capture: z.enum(['none', 'tail']).default('tail'),
-  'fail-on': z.enum(['fail', 'any']).default('fail'),
-  'on-unknown': z.enum(['fail', 'rerun']).default('fail'),
-  record: z.boolean().default(false),
-});
-export type RunnerConfig = z.infer<typeof Config>;
+type GivenFlags = { readonly [Name in keyof typeof runnerFlags]: FlagValue<(typeof runnerFlags)[Name]> };
 
-/** All that is wrong with the command line, in one `INVALID_ARGUMENT`. */
-export function runnerConfig(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): RunnerConfig {
-  let parsed: { values: Record<string, unknown>; positionals: string[] };
-  try {
-    parsed = parseArgs({
-      args: [...argv],
-      allowPositionals: true,
-      options: {
-        namespace: { type: 'string', short: 'n' },
-        'run-id': { type: 'string' },
-        plan: { type: 'string' },
-        after: { type: 'string' },
-        hooks: { type: 'string', multiple: true },
-        only: { type: 'string', multiple: true },
-        selector: { type: 'string', short: 'l' },
-        'pod-namespace': { type: 'string', multiple: true },
-        rerun: { type: 'boolean' },
-        'include-existing': { type: 'boolean' },
-        'recreate-pods': { type: 'boolean' },
-        again: { type: 'boolean' },
-        force: { type: 'boolean' },
-        'allow-no-match': { type: 'boolean' },
-        'keep-restore-phase': { type: 'boolean' },
-        'max-concurrent': { type: 'string' },
-        capture: { type: 'string' },
-        'fail-on': { type: 'string' },
-        'on-unknown': { type: 'string' },
-        record: { type: 'boolean' },
-      },
-    });
-  } catch (error) {
-    throw new RestoreHooksError('INVALID_ARGUMENT', error instanceof Error ? error.message : String(error));
-  }
-  const { values, positionals } = parsed;
-  if (positionals.length > 1) throw new RestoreHooksError('INVALID_ARGUMENT', 'expected one Restore, not several');
-  const namespace = env['VELERO_NAMESPACE'] || 'velero';
-  const config = Config.safeParse({ namespace, ...values, restore: positionals[0] });
-  if (config.success) return config.data;
-  const problems = config.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
-  throw new RestoreHooksError('INVALID_ARGUMENT', problems.join('; '));
+export interface RunnerConfig extends Omit<GivenFlags, 'namespace'> {
+  readonly restore: string;
+  readonly namespace: string;
 }
+
+/** The first mistake of the command line is an `INVALID_ARGUMENT`. */
+export function runnerConfig(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): RunnerConfig {
+  const { values, positionals } = parseArgv(argv, runnerFlags);
+  const given = Object.fromEntries(
+    Object.keys(runnerFlags).map((name) => [name, values[camelCase(name)]]),
+  ) as unknown as GivenFlags;
+  const [restore, ...others] = positionals;
+  if (restore === undefined) throw invalid('expected the name of a Restore');
+  if (others.length > 0) throw invalid('expected one Restore, not several');
+  if (given['all-namespaces'] && (given.selector === undefined || given['pod-namespace'].length > 0)) {
+    throw invalid('--all-namespaces goes with --selector, and without --pod-namespace');
+  }
+  return {
+    ...given,
+    restore: restoreName(restore),
+    namespace: given.namespace || env['VELERO_NAMESPACE'] || 'velero',
+  };
+}
+
+const invalid = (message: string): RestoreHooksError => new RestoreHooksError('INVALID_ARGUMENT', message);

@@ -5,14 +5,15 @@ import { problemLine, problemsOf } from '../shared/core/model/problem.ts';
 import type { RestoreResourceHookSpec } from '../shared/core/model/restore.ts';
 import { API_VERSION, SERVICE_ACCOUNT } from '../shared/core/names.ts';
 import { DEFAULT_IMAGE } from '../shared/core/version.ts';
+import { hooksOf } from '../shared/input/hooks.ts';
 import type { RunnerConfig } from './config.ts';
 import { runnerConfig } from './config.ts';
-import { hooksOf } from './own-plan.ts';
 
 /** Options of `apply`, as it has them but in camel case. What they may be is the command line's to say. */
 const OPTIONS = [
   'only',
   'selector',
+  'allNamespaces',
   'podNamespace',
   'rerun',
   'includeExisting',

@@ -5,6 +5,7 @@ import { ExitCode, RestoreHooksError } from '../shared/core/errors.ts';
 import type { Payload } from '../shared/core/report/payload.ts';
 import type { RunStatus } from '../shared/core/report/run-status.ts';
 import { exitCodeOf, hasEnded } from '../shared/core/report/run-status.ts';
+import { sanitizeText } from '../shared/core/sanitize.ts';
 import { VERSION } from '../shared/core/version.ts';
 import { kubeApiError } from '../shared/kubernetes/api-error.ts';
 import { newRunID, runIDOf } from '../shared/kubernetes/claim.ts';
@@ -18,7 +19,7 @@ import type { StartedRun } from '../shared/runtime/run.ts';
 import { startClock } from '../shared/system/clock.ts';
 import type { Logger } from '../shared/system/log.ts';
 import { jsonLogger } from '../shared/system/log.ts';
-import { begin } from './begin.ts';
+import { apiWarning, begin } from './begin.ts';
 import type { LambdaCall } from './lambda-event.ts';
 import { lambdaCall } from './lambda-event.ts';
 import { launchJob, lookAtJob } from './lambda-job.ts';
@@ -49,7 +50,7 @@ export const handler: Handler<unknown, LambdaResult> = async (event, context) =>
 
 /** Step Functions tells errors apart by their names: RESTORE_NOT_FOUND is RestoreNotFound. */
 function named({ code, message, hint }: Pick<RestoreHooksError, 'code' | 'message' | 'hint'>): Error {
-  const error = new Error(hint === undefined ? message : `${message}\n${hint}`);
+  const error = new Error(sanitizeText(hint === undefined ? message : `${message}\n${hint}`));
   error.name = code.toLowerCase().replace(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase());
   // Lambda logs it: where an error was thrown that is explained says nothing more.
   error.stack = `${error.name}: ${error.message}`;
@@ -75,6 +76,7 @@ async function answer(call: LambdaCall, context: Context, log: Logger): Promise<
   // A client for each call: connections don't outlive the standstill between two.
   const client = kubeClient(await eksConfig(call.cluster, process.env), {
     userAgent: `restorehooks-lambda/${VERSION}`,
+    onWarning: apiWarning(log),
   });
   try {
     const status = await runFor({ ...call, client, clock, deadline, functionName, log });

@@ -4,6 +4,7 @@ import { ExitCode, RestoreHooksError, SUSPENDED_EXIT_CODE } from '../shared/core
 import type { RunStatus } from '../shared/core/report/run-status.ts';
 import { exitCodeOf, hasEnded } from '../shared/core/report/run-status.ts';
 import { VERSION } from '../shared/core/version.ts';
+import { readHookFiles } from '../shared/input/hooks.ts';
 import { newRunID } from '../shared/kubernetes/claim.ts';
 import type { KubeClient } from '../shared/kubernetes/client.ts';
 import { kubeClient } from '../shared/kubernetes/client.ts';
@@ -13,10 +14,10 @@ import { getRestore } from '../shared/kubernetes/restores.ts';
 import { runStatusOf } from '../shared/kubernetes/run-store.ts';
 import { systemClock } from '../shared/system/clock.ts';
 import type { Logger } from '../shared/system/log.ts';
-import { begin } from './begin.ts';
+import { apiWarning, begin } from './begin.ts';
 import type { RunnerConfig } from './config.ts';
 import { runnerConfig } from './config.ts';
-import { ownPlan, readHooksFiles } from './own-plan.ts';
+import { ownPlan } from './own-plan.ts';
 import { readPlanDirectory } from './plan-directory.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -24,7 +25,10 @@ type Env = Readonly<Record<string, string | undefined>>;
 /** One run in a pod: with the plan that `apply` mounted, or with one of its own. Resolves to the exit code. */
 export async function main(argv: readonly string[], env: Env, log: Logger): Promise<number> {
   const config = runnerConfig(argv, env);
-  const client = kubeClient(loadKubeConfig({ env }), { userAgent: `restorehooks-runner/${VERSION}` });
+  const client = kubeClient(loadKubeConfig({ env }), {
+    userAgent: `restorehooks-runner/${VERSION}`,
+    onWarning: apiWarning(log),
+  });
   try {
     return await run(client, config, env, log);
   } finally {
@@ -36,7 +40,12 @@ async function run(client: KubeClient, config: RunnerConfig, env: Env, log: Logg
   const { namespace } = config;
   const payload =
     config.plan === undefined
-      ? await ownPlan(client, config, readHooksFiles(config.hooks), log)
+      ? await ownPlan(
+          client,
+          config,
+          await readHookFiles(config.hooks, { cwd: process.cwd(), stdin: process.stdin }),
+          log,
+        )
       : readPlanDirectory(config.plan);
   if (!('plan' in payload)) return payload.ended === undefined ? ExitCode.Ok : exitCodeOf(payload.ended);
   const jobName = env['JOB_NAME'];

@@ -1,9 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { load } from 'js-yaml';
 import { RestoreHooksError } from '../shared/core/errors.ts';
-import { problemLine } from '../shared/core/model/problem.ts';
 import type { RestoreResourceHookSpec } from '../shared/core/model/restore.ts';
-import { parseRestoreHooks } from '../shared/core/model/restore.ts';
 import { nothingToRun, refuseAfterGivingUp } from '../shared/core/plan/nothing-to-run.ts';
 import { planRun, refuseWhileBusy } from '../shared/core/plan/plan-run.ts';
 import { restoreSelector } from '../shared/core/plan/pods-of-restore.ts';
@@ -28,7 +24,8 @@ export async function ownPlan(
   const { restore: name, namespace } = config;
   const restore = await getRestore(client, namespace, name);
   refuseWhileBusy(restore, config.force);
-  const namespaces = config['pod-namespace'];
+  const asked = config['pod-namespace'];
+  const namespaces = asked.length > 0 ? [...asked] : undefined;
   const selector = { labelSelector: config.selector ?? restoreSelector(name), ...(namespaces ? { namespaces } : {}) };
   const { pods, notices } = await listPods(client, selector.labelSelector, namespaces);
   const around = await aroundRestore(client, { restore, namespace, selector, pods });
@@ -84,24 +81,4 @@ export function refuseWhatMayHaveRun(name: string, earlier: RunStatus | undefine
       hint: `let the plugin decide what is new: kubectl restorehooks apply ${name}; or start over with --again`,
     },
   );
-}
-
-export function readHooksFiles(files: readonly string[]): readonly RestoreResourceHookSpec[] | undefined {
-  return files.length === 0 ? undefined : files.flatMap(readHooksFile);
-}
-
-function readHooksFile(file: string): readonly RestoreResourceHookSpec[] {
-  let object: unknown;
-  try {
-    object = load(readFileSync(file, 'utf8'));
-  } catch (error) {
-    throw new RestoreHooksError('INVALID_INPUT', `${file} can't be read as YAML`, { cause: error });
-  }
-  return hooksOf(object, file);
-}
-
-export function hooksOf(object: unknown, from: string): readonly RestoreResourceHookSpec[] {
-  const parsed = parseRestoreHooks(object);
-  if (parsed.ok) return parsed.value.spec.resources;
-  throw new RestoreHooksError('INVALID_INPUT', `${from}: ${parsed.problems.map(problemLine).join('; ')}`);
 }

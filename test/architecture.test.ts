@@ -23,15 +23,16 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'npm:zod',
     'node:',
   ],
+  // Command lines and manifests, for the plugin and the runner alike.
+  'shared/input': ['shared/core', 'npm:js-yaml', 'node:'],
   'shared/system': ['shared/core', 'shared/ports', 'npm:pino', 'node:'],
   // Joins the runtime to its adapters, for the plugin and the runner alike.
   'shared/wiring': ['shared/core', 'shared/ports', 'shared/runtime', 'shared/kubernetes'],
   // Reads what anybody may have made; it knows no cluster and no command.
   'plugin/archive': ['shared/core', 'npm:tar-stream', 'node:'],
   plugin: ['shared', 'npm:js-yaml', 'npm:yaml', 'npm:yargs', 'npm:zod', 'node:'],
-  // js-yaml: the hooks of a file, where the image plans for itself.
   // aws-lambda: types alone.
-  runner: ['shared', 'npm:aws-lambda', 'npm:js-yaml', 'npm:zod', 'node:'],
+  runner: ['shared', 'npm:aws-lambda', 'npm:zod', 'node:'],
   test: ['*'],
 };
 

@@ -4,6 +4,7 @@ import { createGunzip } from 'node:zlib';
 import type { Extract } from 'tar-stream';
 import { extract as tarExtract } from 'tar-stream';
 import { RestoreHooksError } from '../../shared/core/errors.ts';
+import { cutText } from '../../shared/core/sanitize.ts';
 
 const MiB = 1024 * 1024;
 
@@ -115,7 +116,7 @@ const KINDS: Readonly<Record<string, string>> = {
   fifo: 'a named pipe',
 };
 
-const shortened = (text: string): string => (text.length <= 120 ? text : `${text.slice(0, 119)}…`);
+const shortened = (text: string): string => (text.length <= 120 ? text : `${cutText(text, 119)}…`);
 
 async function* decompressed(bytes: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<Uint8Array> {
   const source = bytes[Symbol.asyncIterator]();

@@ -1,8 +1,8 @@
+import { readHookFiles } from '../../shared/input/hooks.ts';
 import { Application } from '../application.ts';
 import { applyArgs } from '../apply-args.ts';
 import type { CommandResult } from '../command.ts';
 import { defineCommand } from '../command.ts';
-import { readHookFiles } from '../plan-input.ts';
 import { applyInput } from '../saved-plan.ts';
 import { requireRunnerFlags, withCluster } from '../session.ts';
 

@@ -1,13 +1,16 @@
 import type { Restore } from '../../shared/core/model/restore.ts';
-import { hookEntriesOf, patternNotices } from '../../shared/core/plan/sources.ts';
+import type { Notice } from '../../shared/core/plan/notice.ts';
+import { hookEntriesOf } from '../../shared/core/plan/sources.ts';
 import { sanitizeLine } from '../../shared/core/sanitize.ts';
+import { readHookFiles } from '../../shared/input/hooks.ts';
 import { filenameArg } from '../args.ts';
 import type { CommandResult } from '../command.ts';
 import { defineCommand } from '../command.ts';
+import type { Context } from '../context.ts';
 import type { Injected } from '../injection.ts';
 import { injectInto } from '../injection.ts';
 import { readInput, readTexts } from '../input.ts';
-import { planArgs, readHookFiles, theRestore } from '../plan-input.ts';
+import { planArgs, theRestore } from '../plan-input.ts';
 import { usage } from '../session.ts';
 
 export const inject = defineCommand({
@@ -39,21 +42,30 @@ export const inject = defineCommand({
     if ([...filenames, ...restoreFiles, ...args.hooks].filter((name) => name === '-').length > 1) {
       throw usage('stdin (-) can be read only once', 'give -f, --restore or --hooks a file');
     }
-    const restore: Restore | undefined =
-      args.restore === undefined ? undefined : theRestore(await readInput(restoreFiles, context), '--restore');
+    const { restore, notices } = await restoreOf(restoreFiles, context);
     const entries = hookEntriesOf(restore, await readHookFiles(args.hooks, context));
     const texts = await readTexts(filenames, context);
     const input = { entries, restore, namespace: args.namespace };
     const injected = texts.map(({ text, file }) => injectInto(text, file, input));
 
     const say = (line: string) => context.stderr.write(`${sanitizeLine(line)}\n`);
-    for (const { message } of patternNotices(entries)) say(`warning: ${message}`);
+    for (const { message } of notices) say(`warning: ${message}`);
     for (const { warnings } of injected) for (const warning of warnings) say(`warning: ${warning}`);
     const changes = injected.flatMap((each) => each.changes);
     for (const change of changes.length > 0 ? changes : ['nothing to inject']) say(change);
     return { view: { kind: 'filtered', text: joined(injected) } };
   },
 });
+
+async function restoreOf(
+  files: readonly string[],
+  context: Context,
+): Promise<{ readonly restore?: Restore; readonly notices: readonly Notice[] }> {
+  if (files.length === 0) return { notices: [] };
+  const { objects, notices } = await readInput(files, context);
+  const given = theRestore(objects, '--restore');
+  return { restore: given.restore, notices: [...notices, ...given.notices] };
+}
 
 /** Several files as one stream: JSON objects stand one behind the other, YAML documents need a line between them. */
 function joined(parts: readonly Injected[]): string {

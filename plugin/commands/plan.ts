@@ -4,6 +4,7 @@ import { explainPod } from '../../shared/core/plan/plan-restore-hooks.ts';
 import type { PlannedRun, PlanRequest } from '../../shared/core/plan/plan-run.ts';
 import { planRun, refuseWhileBusy } from '../../shared/core/plan/plan-run.ts';
 import { hasWorkedOn } from '../../shared/core/plan/velero.ts';
+import { readHookFiles } from '../../shared/input/hooks.ts';
 import { filenameArg, kubeArgs, outputArg } from '../args.ts';
 import { backupArgs, namesBackup } from '../backup-args.ts';
 import type { CommandResult } from '../command.ts';
@@ -11,7 +12,7 @@ import { defineCommand } from '../command.ts';
 import { givenPods, requireOneOrigin } from '../given.ts';
 import { readInput } from '../input.ts';
 import { planView } from '../output/plan-view.ts';
-import { fileInput, liveInput, planArgs, readHookFiles } from '../plan-input.ts';
+import { fileInput, liveInput, planArgs } from '../plan-input.ts';
 import { namespaceOf, usage, withCluster } from '../session.ts';
 
 export const plan = defineCommand({
@@ -56,12 +57,12 @@ export const plan = defineCommand({
     if (restore === undefined)
       throw usage('RESTORE is missing', 'usage: kubectl restorehooks plan RESTORE, or plan -f FILE');
     const hookFiles = await readHookFiles(args.hooks, context);
-    const objects = await readInput(args.filename, context);
-    requireOneOrigin(objects, isOfBackup);
+    const input = await readInput(args.filename, context);
+    requireOneOrigin(input.objects, isOfBackup);
     const request = await withCluster(args, context, async (session) => {
       const { runnerNamespaces } = await import('../preconditions.ts');
       const live = await liveInput(session, restore, args, hookFiles, await runnerNamespaces(session));
-      const given = await givenPods({ args, objects, isOfBackup }, session, live.restore, context);
+      const given = await givenPods({ args, input, isOfBackup }, session, live.restore, context);
       if (given === undefined) return live;
       const { withGivenPods } = await import('../given-pods.ts');
       return withGivenPods(session.client, live, given);

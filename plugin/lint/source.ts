@@ -1,6 +1,6 @@
 import type { Finding } from '../../shared/core/lint/rule.ts';
-import type { ManifestObject } from '../manifests.ts';
-import { objectsIn, parseTexts } from '../manifests.ts';
+import type { ManifestObject } from '../../shared/input/manifests.ts';
+import { objectsIn, parseTexts } from '../../shared/input/manifests.ts';
 import { Places, scalarSource } from './places.ts';
 
 /** One object, and where it comes from. */

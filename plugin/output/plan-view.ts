@@ -1,6 +1,7 @@
 import type { Injection } from '../../shared/core/hook.ts';
 import type { HookDocument, PlanDocument } from '../../shared/core/report/plan-document.ts';
 import type { HumanPart, View } from './view.ts';
+import { truncate } from './width.ts';
 
 /** A plan. What only people see is made when it is asked for: a plan can be long. */
 export function planView(plan: PlanDocument): View {
@@ -59,8 +60,7 @@ function what(hook: HookDocument): string {
 const COMMAND_WIDTH = 40;
 
 function shortened(command: readonly string[]): string {
-  const text = command.join(' ');
-  return text.length <= COMMAND_WIDTH ? text : `${text.slice(0, COMMAND_WIDTH - 1)}…`;
+  return truncate(command.join(' '), COMMAND_WIDTH);
 }
 
 const timeout = (value: string | undefined, from: string): string =>

@@ -1,6 +1,7 @@
 import { sanitizeLine } from '../../shared/core/sanitize.ts';
 import type { Clock } from '../../shared/ports/ports.ts';
 import type { TextSink } from '../context.ts';
+import { writeRaw } from './clean.ts';
 import { truncate } from './width.ts';
 
 /** What happens, told while it happens. */
@@ -32,7 +33,7 @@ export function createProgress(
     const line = truncate(wanted, (stream.columns ?? 80) - 1);
     if (line === drawn) return;
     drawn = line;
-    stream.write(`\r${line}${ERASE_TO_END}`);
+    writeRaw(stream, `\r${line}${ERASE_TO_END}`);
   };
   const redrawSoon = (): void => {
     if (stopTimer !== undefined) return;
@@ -48,7 +49,7 @@ export function createProgress(
       const text = sanitizeLine(line);
       if (drawn === '') stream.write(`${text}\n`);
       // One write for the event and the live line below it, so that nothing flickers.
-      else stream.write(`\r${text}${ERASE_TO_END}\n${drawn}${ERASE_TO_END}`);
+      else writeRaw(stream, `\r${text}${ERASE_TO_END}\n${drawn}${ERASE_TO_END}`);
     },
     status(line) {
       if (ended || !isLive) return;
@@ -59,7 +60,7 @@ export function createProgress(
       if (ended) return;
       ended = true;
       stopTimer?.();
-      if (drawn !== '') stream.write(`\r${ERASE_TO_END}`);
+      if (drawn !== '') writeRaw(stream, `\r${ERASE_TO_END}`);
     },
   };
 }

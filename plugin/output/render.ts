@@ -1,6 +1,7 @@
 import { RestoreHooksError } from '../../shared/core/errors.ts';
 import { sanitizeLine, sanitizeText } from '../../shared/core/sanitize.ts';
 import type { Context } from '../context.ts';
+import { writeRaw } from './clean.ts';
 import { usesColor } from './color.ts';
 import { formatJson } from './json.ts';
 import { formatTable } from './table.ts';
@@ -8,8 +9,11 @@ import type { OutputFormat, View } from './view.ts';
 
 /** Print the view to stdout in the format that was asked for. */
 export async function printView(view: View, format: OutputFormat, { stdout, env }: Context): Promise<void> {
-  if (view.kind === 'filtered' && !stdout.isTTY) stdout.write(view.text);
-  else stdout.write(await renderView(view, format, usesColor(stdout, env)));
+  if (view.kind === 'filtered' && !stdout.isTTY) return writeRaw(stdout, view.text);
+  const color = usesColor(stdout, env);
+  const text = await renderView(view, format, color);
+  if (color) writeRaw(stdout, text);
+  else stdout.write(text);
 }
 
 export async function renderView(view: View, format: OutputFormat, color: boolean): Promise<string> {

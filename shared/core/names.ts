@@ -1,4 +1,5 @@
 import { shortenName } from './digest.ts';
+import { RestoreHooksError } from './errors.ts';
 
 export const API_VERSION = 'restorehooks.io/v1';
 /** Velero's label on what it has restored. */
@@ -37,3 +38,13 @@ export const runLabels = (restore: string, runID: string): Record<string, string
   'restorehooks.io/restore': shortenName(restore),
   [RUN_ID_LABEL]: runID,
 });
+
+const RESTORE_RESOURCE = /^restores?(?:\.(?:v1\.)?velero\.io)?$/i;
+
+/** The name in `NAME`, or in what `kubectl get -o name` prints: `restore.velero.io/NAME`. */
+export function restoreName(given: string): string {
+  const [name = '', resource, ...others] = given.split('/').reverse();
+  if (name !== '' && others.length === 0 && (resource === undefined || RESTORE_RESOURCE.test(resource))) return name;
+  const what = given === '' ? 'the name of the Restore is empty' : `${JSON.stringify(given)} names no Restore`;
+  throw new RestoreHooksError('INVALID_ARGUMENT', what, { hint: 'give NAME, restore/NAME or restore.velero.io/NAME' });
+}

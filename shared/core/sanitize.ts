@@ -19,6 +19,10 @@ export function sanitizeLine(text: string): string {
   return sanitizeText(text).replaceAll('\n', '\\n').replaceAll('\t', '\\t');
 }
 
+/** The beginning of a text, at most so many UTF-16 units: the last character is there, or it isn't. */
+export const cutText = (text: string, most: number): string =>
+  text.length <= most ? text : text.slice(0, most).replace(/[\ud800-\udbff]$/, '');
+
 /** What `JSON.stringify` leaves as it is and a terminal doesn't: DEL, C1, line separators, marks that reorder text. */
 const UNSAFE = /[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/g;
 

@@ -219,7 +219,9 @@ export function kubeClient(config: KubeConfig, options: KubeClientOptions = {}):
 
   function warn(header: string | string[] | undefined): void {
     if (header === undefined || options.onWarning === undefined) return;
-    for (const [, quoted = ''] of String(header).matchAll(/\d{3} \S+ ("(?:[^"\\]|\\.)*")/g)) {
+    // Node takes the bytes of a header for Latin-1; the API server writes UTF-8.
+    const text = Buffer.from(String(header), 'latin1').toString('utf8');
+    for (const [, quoted = ''] of text.matchAll(/\d{3} \S+ ("(?:[^"\\]|\\.)*")/g)) {
       options.onWarning(quoted.slice(1, -1).replace(/\\(.)/g, '$1'));
     }
   }

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { ExecOutcome } from '../core/hook.ts';
-import { sanitizeLine } from '../core/sanitize.ts';
+import { cutText, sanitizeLine } from '../core/sanitize.ts';
 import type { ExecRequest } from '../ports/ports.ts';
 
 /**
@@ -143,7 +143,7 @@ function described({ status, body }: Refusal, said: Status | undefined, request:
   return shortened(words);
 }
 
-const shortened = (words: string): string => sanitizeLine(words.length > 500 ? `${words.slice(0, 500)}…` : words);
+const shortened = (words: string): string => sanitizeLine(words.length > 500 ? `${cutText(words, 500)}…` : words);
 
 /** A policy's own words, with a `…` for whatever of the command it quotes. */
 function withoutCommand(words: string, { command }: ExecRequest): string {

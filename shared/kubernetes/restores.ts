@@ -88,7 +88,8 @@ export async function listPods(
   labelSelector: string,
   namespaces: readonly string[] | undefined,
 ): Promise<{ pods: Pod[]; notices: Notice[] }> {
-  const at = namespaces === undefined ? [paths.pods()] : namespaces.map((namespace) => paths.pods(namespace));
+  const at =
+    namespaces === undefined ? [paths.pods()] : [...new Set(namespaces)].map((namespace) => paths.pods(namespace));
   const lists = await Promise.all(at.map((path) => client.listAll(path, { labelSelector })));
   return readPods(lists.flatMap(({ items }) => items));
 }

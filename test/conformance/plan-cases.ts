@@ -11,7 +11,6 @@ import type { Failure } from './main.ts';
 
 /** The notices that the vectors know; ours are more. */
 const KNOWN_NOTICES = new Set([
-  'bad-namespace-pattern',
   'container-name-invalid',
   'empty-command',
   'exec-container-missing',

@@ -64,8 +64,12 @@ describe('the event', () => {
       [{ ...event, mode: 'local' }, /mode: expected 'run' or 'job'/],
       [{ ...event, margin: '10' }, /margin: expected a duration such as 1m/],
       [{ ...event, margin: '-1s' }, /margin: expected a duration such as 1m/],
-      [{ ...event, maxConcurrent: 0 }, /max-concurrent: expected at least 1/],
-      [{ ...event, capture: 'all' }, /capture: /],
+      [{ ...event, maxConcurrent: 0 }, /max-concurrent: expected a whole number from 1/],
+      [{ ...event, capture: 'all' }, /capture: expected none or tail/],
+      [
+        { ...event, hooks: [{ includeNamespaces: ['shop'] }] },
+        /includeNamespaces: unknown field; did you mean included/,
+      ],
       [{ ...event, again: true }, /again: goes only together with 'execution'/],
       [{ ...event, hooks: [{ postHooks: 1 }] }, /^the event's hooks: spec\.resources\[0\]\.postHooks: /],
       [{ ...event, cluster: { name: 'a/../b' } }, /^the cluster: name: expected the name of an EKS cluster/],
@@ -85,7 +89,10 @@ describe('the event', () => {
   });
 
   it("takes a Restore's name for nothing else", () => {
-    assert.equal(lambdaCall({ restore: '--plan=/x', cluster: CLUSTER }, ENV).config.restore, '--plan=/x');
+    const restoreOf = (restore: string) => lambdaCall({ restore, cluster: CLUSTER }, ENV).config;
+    assert.equal(restoreOf('--plan').restore, '--plan');
+    assert.equal(restoreOf('restore.velero.io/nightly').restore, 'nightly');
+    assert.throws(() => restoreOf('--plan=/x'), { code: 'INVALID_ARGUMENT' });
   });
 });
 

@@ -1,6 +1,8 @@
 import * as z from 'zod/mini';
 import { once } from '../once.ts';
 import { parseDurationMs } from './duration.ts';
+import { compileGlob } from './glob.ts';
+import { unknownFieldsOfHooks } from './known-fields.ts';
 import { LabelSelector, labelSelectorProblems } from './label-selector.ts';
 import type { Parsed, Problem } from './problem.ts';
 import { problemsOf } from './problem.ts';
@@ -114,7 +116,7 @@ export function parseRestore(object: unknown): Parsed<Restore> {
   const parsed = Restore.safeParse(object);
   if (!parsed.success) return { ok: false, problems: problemsOf(parsed.error) };
   const { spec } = parsed.data;
-  const problems = hookProblems(spec.hooks.resources, 'spec.hooks.resources');
+  const problems = [...patternProblems(spec, 'spec'), ...hookProblems(spec.hooks.resources, 'spec.hooks.resources')];
   for (const [index, selector] of [spec.labelSelector, ...spec.orLabelSelectors].entries()) {
     if (!selector) continue;
     const at = index === 0 ? 'spec.labelSelector' : `spec.orLabelSelectors[${index - 1}]`;
@@ -125,15 +127,20 @@ export function parseRestore(object: unknown): Parsed<Restore> {
 
 export function parseRestoreHooks(object: unknown): Parsed<RestoreHooks> {
   const parsed = RestoreHooks().safeParse(object);
-  if (!parsed.success) return { ok: false, problems: problemsOf(parsed.error) };
-  const problems = hookProblems(parsed.data.spec.resources, 'spec.resources');
+  // Of another kind no field is known: that it is of another kind is what there is to say.
+  if (!parsed.success) return { ok: false, problems: [...problemsOf(parsed.error), ...unknownIfOurs(object)] };
+  const problems = [...unknownFieldsOfHooks(object), ...hookProblems(parsed.data.spec.resources, 'spec.resources')];
   return problems.length > 0 ? { ok: false, problems } : { ok: true, value: parsed.data };
 }
 
-/** What Velero's own validation refuses a Restore for: label selectors, and init containers that can't be. */
+const unknownIfOurs = (object: unknown): Problem[] =>
+  (object as { kind?: unknown } | null)?.kind === 'RestoreHooks' ? unknownFieldsOfHooks(object) : [];
+
+/** What Velero refuses a Restore for, and patterns that it can't read. */
 function hookProblems(entries: readonly RestoreResourceHookSpec[], at: string): Problem[] {
   const problems: Problem[] = [];
   for (const [index, entry] of entries.entries()) {
+    problems.push(...patternProblems(entry, `${at}[${index}]`));
     if (entry.labelSelector) {
       problems.push(...selectorProblems(entry.labelSelector, `${at}[${index}].labelSelector`));
     }
@@ -150,6 +157,22 @@ function hookProblems(entries: readonly RestoreResourceHookSpec[], at: string): 
   }
   return problems;
 }
+
+const PATTERN_LISTS = ['includedNamespaces', 'excludedNamespaces', 'includedResources', 'excludedResources'] as const;
+
+/** Velero doesn't refuse these: it reads no name of the list that sorts after one, without a word. */
+function patternProblems(filters: Readonly<Record<(typeof PATTERN_LISTS)[number], string[]>>, at: string): Problem[] {
+  return PATTERN_LISTS.flatMap((list) =>
+    filters[list].flatMap((pattern, index) =>
+      compileGlob(pattern) === undefined
+        ? [{ code: 'validation-error', path: `${at}.${list}[${index}]`, message: PATTERN_EXPECTED }]
+        : [],
+    ),
+  );
+}
+const PATTERN_EXPECTED =
+  'expected a name or a pattern; Velero can not compile this one, and does not look at the names that sort after it ' +
+  '(brackets hold one range, [a-z], or characters, [abc])';
 
 const nonEmpty = (expected: string) => z.string(expected).check(z.minLength(1, expected));
 const InitContainer = once(() =>

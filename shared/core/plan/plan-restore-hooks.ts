@@ -9,7 +9,7 @@ import { whyNot } from './hook-entries.ts';
 import type { Notice, NoticeCode } from './notice.ts';
 import { INIT_HOOKS, initHooksOf, withInjected } from './plan-init-hooks.ts';
 import type { Candidate, HookKind } from './sources.ts';
-import { candidatesOf, firstThatSays, hookEntriesOf, noticeOn, patternNotices } from './sources.ts';
+import { candidatesOf, firstThatSays, hookEntriesOf, noticeOn } from './sources.ts';
 
 export interface PlanInput {
   readonly restore: Restore;
@@ -58,7 +58,7 @@ export function planRestoreHooks(input: PlanInput): Plan {
   const withoutVeleros = input.withoutVelerosHooks === true;
   const options = { withoutVeleros, recreatePods: input.recreatePods === true };
   const entries = hookEntriesOf(input.restore, input.hookFiles);
-  const notices: Notice[] = patternNotices(entries);
+  const notices: Notice[] = [];
   for (const pod of [...input.pods].sort(byNamespaceAndName)) {
     const applying = entries.of(pod);
     const init = initHooksOf(pod, entries, applying, options, notices);

@@ -81,14 +81,6 @@ export function firstThatSays<Hook>(
   return chosen;
 }
 
-export const patternNotices = ({ entries }: HookEntries): Notice[] =>
-  entries.flatMap(({ name, badPatterns }) =>
-    badPatterns.map((pattern) => ({
-      code: 'bad-namespace-pattern',
-      message: `hook ${JSON.stringify(name)}: the namespace pattern ${JSON.stringify(pattern)} can't be parsed and matches nothing`,
-    })),
-  );
-
 export const noticeOn = ({ metadata }: Pod, code: NoticeCode, message: string): Notice => ({
   code,
   namespace: metadata.namespace,

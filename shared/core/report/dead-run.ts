@@ -3,6 +3,7 @@ import type { Counts } from '../executor/state.ts';
 import { COUNT_OF, noCounts } from '../executor/state.ts';
 import type { Replay } from '../journal/replay.ts';
 import { withMessage } from '../journal/resume.ts';
+import { cutText } from '../sanitize.ts';
 import { formatInstant } from './instant.ts';
 import type { RunHook } from './run-document.ts';
 import type { RunStatus } from './run-status.ts';
@@ -65,5 +66,5 @@ export function failedStatus(status: RunStatus, failure: NonNullable<RunStatus['
     running: 0,
     ...(isUntouched ? { notExecuted: notExecuted + open } : { unknown: unknown + open }),
   };
-  return { ...status, phase: 'Failed', failure: { ...failure, message: failure.message.slice(0, 500) }, counts };
+  return { ...status, phase: 'Failed', failure: { ...failure, message: cutText(failure.message, 500) }, counts };
 }

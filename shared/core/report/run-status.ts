@@ -4,6 +4,7 @@ import { isFinalPhase } from '../executor/run-phase.ts';
 import type { Counts as RunCounts } from '../executor/state.ts';
 import type { Parsed } from '../model/problem.ts';
 import { problemsOf } from '../model/problem.ts';
+import { cutText } from '../sanitize.ts';
 import { Counts, HookResult, Phase } from './run-document.ts';
 
 /** Where a run stands: the Restore's annotation `restorehooks.io/status`, JSON of at most 4 KiB (contract §5). */
@@ -77,7 +78,7 @@ export function statusText(status: RunStatus): string {
     const text = JSON.stringify({ ...status, failures: status.failures.slice(0, failures) });
     if (byteLength(text) <= STATUS_LIMIT) return text;
   }
-  const failure = status.failure && { ...status.failure, message: status.failure.message.slice(0, 500) };
+  const failure = status.failure && { ...status.failure, message: cutText(status.failure.message, 500) };
   return JSON.stringify({ ...status, ...(failure ? { failure } : {}), failures: [], notices: undefined });
 }
 

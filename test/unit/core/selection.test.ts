@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { describe, test } from 'node:test';
 import { compileGlob } from '../../../shared/core/model/glob.ts';
 import { admitsPods, compileIncludesExcludes } from '../../../shared/core/model/includes-excludes.ts';
 import { compileLabelSelector, labelSelectorProblems } from '../../../shared/core/model/label-selector.ts';
+import { parseRestore, parseRestoreHooks } from '../../../shared/core/model/restore.ts';
+
+/** Made by the library itself: main.go beside it. Names, then a bit for each of them behind every pattern. */
+const TABLE = path.join(import.meta.dirname, '../../data/gobwas-glob/table.tsv');
 
 describe('globs', () => {
   const cases: readonly (readonly [pattern: string, text: string, matches: boolean | undefined])[] = [
@@ -24,12 +30,41 @@ describe('globs', () => {
     ['\\*', '*', true],
     ['\\*', 'x', false],
     ['[', 'x', undefined],
-    ['{a', 'a', undefined],
+    // What only Velero's library does.
+    ['{a', 'a', true],
+    ['[a-z0-9]', 'a', undefined],
+    ['{prod-*,stage}-db', 'prod-a-db', false],
+    ['{stage,prod-*}-db', 'prod-a-db', true],
+    ['ab*ba', 'aba', true],
   ];
   for (const [pattern, text, matches] of cases) {
     const what = matches === undefined ? 'is refused' : matches ? `matches ${text}` : `does not match ${text}`;
     test(`${pattern} ${what}`, () => assert.equal(compileGlob(pattern)?.(text), matches));
   }
+
+  test("every pattern of the table means what Velero's library makes of it", () => {
+    const [names = '', ...rows] = readFileSync(TABLE, 'utf8').trimEnd().split('\n');
+    const differing = rows.filter((row) => {
+      const [pattern = '', answer] = row.split('\t');
+      const matches = compileGlob(pattern);
+      const bits = names
+        .split('\t')
+        .reduce((sum, name, index) => sum | (matches?.(name) ? 1n << BigInt(index) : 0n), 0n);
+      return (matches === undefined ? '!' : bits.toString(16)) !== answer;
+    });
+    assert.ok(rows.length > 5000);
+    assert.deepEqual(differing, []);
+  });
+
+  test('no pattern takes exponential time, and one with more parts than any name has is refused', () => {
+    const long = 'a'.repeat(5000);
+    assert.equal(compileGlob('*a*a*a*a*b')?.(long), false);
+    assert.equal(compileGlob(`${'*a'.repeat(100)}*b*c`)?.(`${long}b`), false);
+    assert.equal(compileGlob(`${'*a'.repeat(100)}*b`)?.(`${long}b`), true);
+    assert.equal(compileGlob(`${'{a*,b*}*'.repeat(80)}c`)?.(long), false);
+    assert.equal(compileGlob('*?'.repeat(200)), undefined);
+    assert.equal(compileGlob('{'.repeat(5000)), undefined);
+  });
 });
 
 describe('includes and excludes', () => {
@@ -42,11 +77,26 @@ describe('includes and excludes', () => {
     assert.equal(admits(['a'], ['a'], 'a'), false);
   });
 
-  test('a pattern that cannot be read is told and matches nothing', () => {
-    const { admits, badPatterns } = compileIncludesExcludes(['[', 'a'], []);
+  test('a pattern that cannot be compiled hides the names that sort after it, as in Velero', () => {
+    const { admits, badPatterns } = compileIncludesExcludes(['a', '[', 'A'], []);
     assert.deepEqual(badPatterns, ['[']);
-    assert.deepEqual([admits('a'), admits('[')], [true, false]);
-    assert.equal(compileIncludesExcludes(['['], []).admits('a'), false);
+    assert.deepEqual([admits('A'), admits('a'), admits('[')], [true, false, false]);
+  });
+
+  test('it is an error with its path, in a Restore as in a file', () => {
+    const resources = [{ excludedNamespaces: ['ok', 'team-[a-z0-9]'], includedResources: ['po['] }];
+    const paths = (parsed: ReturnType<typeof parseRestore | typeof parseRestoreHooks>) =>
+      parsed.ok ? [] : parsed.problems.map(({ path }) => path);
+    const metadata = { name: 'r' };
+    assert.deepEqual(paths(parseRestore({ metadata, spec: { includedNamespaces: ['[!]'], hooks: { resources } } })), [
+      'spec.includedNamespaces[0]',
+      'spec.hooks.resources[0].excludedNamespaces[1]',
+      'spec.hooks.resources[0].includedResources[0]',
+    ]);
+    assert.deepEqual(
+      paths(parseRestoreHooks({ apiVersion: 'restorehooks.io/v1', kind: 'RestoreHooks', spec: { resources } })),
+      ['spec.resources[0].excludedNamespaces[1]', 'spec.resources[0].includedResources[0]'],
+    );
   });
 
   test('pods go by po, pod and Pods', () => {

@@ -69,6 +69,20 @@ const failureOf = (promise: Promise<unknown>): Promise<RestoreHooksError> =>
   );
 
 describe('kubeClient', () => {
+  it('passes on what the API server warns of, in the UTF-8 that it is written in', async (t) => {
+    const warnings: string[] = [];
+    const { client } = await serve(
+      t,
+      (_, response) => {
+        const text = Buffer.from('299 - "müßte \\"x\\" 日本", 299 - "two"').toString('latin1');
+        response.writeHead(201, { warning: text }).end('{}');
+      },
+      { onWarning: (text) => warnings.push(text) },
+    );
+    await client.create(paths.jobs('velero'), {});
+    assert.deepEqual(warnings, ['müßte "x" 日本', 'two']);
+  });
+
   it('sends credentials, impersonation with each group by itself, and query, over one kept-alive connection', async (t) => {
     const { client, seen, sockets } = await serve(t, (_, response) =>
       response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('{"kind":"Pod"}')),

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { filenameArg, kubeArgs, outputArg, selectorArg } from '../../../plugin/args.ts';
-import { indexOfCommand, parseArgv } from '../../../plugin/argv.ts';
-import type { Flags } from '../../../plugin/command.ts';
 import { RestoreHooksError } from '../../../shared/core/errors.ts';
+import { indexOfCommand, parseArgv } from '../../../shared/input/argv.ts';
+import type { Flags } from '../../../shared/input/flags.ts';
 
 const flags = {
   ...kubeArgs,
@@ -54,6 +54,13 @@ describe('parseArgv', () => {
 
   it('splits --filename at commas, as kubectl does', () => {
     assert.deepEqual(valuesOf('-f', 'a,b', '-f', 'c')['filename'], ['a', 'b', 'c']);
+    assert.deepEqual(valuesOf('-f', '"a,b",c,"d""e"')['filename'], ['a,b', 'c', 'd"e']);
+    for (const bad of ['"a', 'a"b', '"a"b']) assert.match(problem('-f', bad), /expected a list: values between commas/);
+  });
+
+  it('takes no empty value in a list: it would be the directory that we are in', () => {
+    for (const bad of ['', 'a,', ',a', 'a,,b', '""'])
+      assert.match(problem('-f', bad), /for -f, --filename: expected no empty value/);
   });
 
   it('lets the last of a repeated flag win, and keeps all of a list', () => {

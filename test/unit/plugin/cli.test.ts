@@ -37,6 +37,53 @@ const failing = (problem: unknown): CommandList => one(async () => Promise.rejec
 const one = (act: () => Promise<CommandResult>): CommandList => ({
   act: { summary: 'Act', load: async () => defineCommand({ args: {}, positionals: {}, examples: [], run: act }) },
 });
+const BAD = '\x1b[31mred\x1b[0m\x9b1m \x1b]0;title\x07\u202etxt\x07\r\n日本';
+
+describe('what is printed', () => {
+  it('is cleaned where it is printed, whoever wrote it and from where', async () => {
+    const printing: CommandList = {
+      act: {
+        summary: 'Act',
+        load: async () =>
+          defineCommand({
+            args: {},
+            positionals: {},
+            examples: [],
+            async run(_, { stdout, stderr }) {
+              stdout.write(BAD);
+              stderr.write(BAD);
+              throw new RestoreHooksError('RUN_FAILED', BAD, { hint: BAD });
+            },
+          }),
+      },
+    };
+    const { stdout, stderr } = await run(['act'], { commands: printing, terminal: { isTTY: true, columns: 80 } });
+    const clean = 'red txt\n日本';
+    assert.deepEqual([stdout, stderr], [clean, `${clean}error: ${clean}\nhint: ${clean}\n`]);
+    const bug = await run(['act'], { commands: failing(new Error(BAD)) });
+    assert.doesNotMatch(bug.stderr, /[\x1b\x9b\x07\u202e\r]/);
+  });
+
+  it('has its colours and its live line, and a filter its bytes', async () => {
+    const colored = await run(['table'], {
+      commands: {
+        table: { summary: 'Show', load: async () => viewing({ kind: 'document', document: {}, human: [RED] }) },
+      },
+      terminal: { isTTY: true, columns: 80 },
+    });
+    assert.equal(colored.stdout, 'STATE\n\x1b[31mred txt\\n日本\x1b[0m\n');
+    const filtered: CommandList = {
+      pass: { summary: 'Pass', load: async () => viewing({ kind: 'filtered', text: BAD }) },
+    };
+    assert.equal((await run(['pass'], { commands: filtered })).stdout, BAD);
+    assert.equal((await run(['pass'], { commands: filtered, terminal: { isTTY: true } })).stdout, 'red txt\n日本\n');
+  });
+});
+
+const RED = { columns: [{ title: 'STATE', color: () => 'red' as const }], rows: [[BAD]] };
+const viewing = (view: NonNullable<CommandResult['view']>) =>
+  defineCommand({ args: {}, positionals: {}, examples: [], run: async () => ({ view }) });
+
 const commands: CommandList = {
   greet: { summary: 'Say hello', load: async () => greet },
   broken: { summary: 'Never loaded here', load: (): Promise<Command> => assert.fail('loaded') },

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
-import { parseManifests } from '../../../plugin/manifests.ts';
 import { formatYaml } from '../../../plugin/output/yaml.ts';
+import { parseManifests } from '../../../shared/input/manifests.ts';
 import { run, stdinOf } from './harness.ts';
 
 const EXAMPLE = path.join(import.meta.dirname, '../../../examples/init-hooks.yaml');
@@ -86,7 +86,7 @@ describe('inject', () => {
   });
 
   it('passes on byte for byte what nothing matches, and what it has injected before', async () => {
-    const others = `%YAML 1.1\n---\n{kind: ConfigMap, data: {a: &a 'x', b: *a}}   # \t\n---\n${DEPLOYMENT.replace('app: web', 'app: db')}...`;
+    const others = `---\n{kind: ConfigMap, data: {a: &a 'x', b: *a}}   # \t\n---\n${DEPLOYMENT.replace('app: web', 'app: db')}...`;
     const { stdout, stderr } = await inject(others, '--hooks', 'hooks.json');
     assert.deepEqual([stdout, stderr], [others, 'nothing to inject\n']);
     assert.equal(await injected(''), '');
@@ -127,6 +127,25 @@ describe('inject', () => {
       const foreign = formatYaml({ ...object, apiVersion: 'example.com/v1' });
       assert.equal(await injected(foreign), foreign);
     }
+    const rollout = formatYaml({ apiVersion: 'argoproj.io/v1alpha1', kind: 'Rollout', metadata, spec: { template } });
+    assert.deepEqual(initNames(read(await injected(rollout))[0].spec.template.spec), ['h1', 'h2']);
+  });
+
+  it('injects into nothing that kubectl does not read, and warns where nothing is injected', async () => {
+    const foreign = DEPLOYMENT.replace('app: web', 'app: db');
+    for (const [text, other, message] of [
+      [`${foreign}...\n${DEPLOYMENT}`, `${foreign}...\n${foreign}`, /kubectl reads nothing of this/],
+      [`--- {}\n---\n${DEPLOYMENT}`, `--- {}\n---\n${foreign}`, /more stands on the line of ---/],
+      [`%YAML 1.1\n---\n${DEPLOYMENT}`, `%YAML 1.1\n---\n${foreign}`, /YAML directive/],
+    ] as const) {
+      const refused = await inject(text, '--hooks', 'hooks.json');
+      assert.deepEqual([refused.code, refused.stdout], [2, '']);
+      assert.match(refused.stderr, message);
+      const passed = await inject(other, '--hooks', 'hooks.json');
+      assert.deepEqual([passed.code, passed.stdout], [0, other]);
+      assert.match(passed.stderr, message);
+    }
+    assert.equal((await inject(`---${DEPLOYMENT}`)).code, 2);
   });
 
   it('keeps JSON as JSON, laid out as it was', async () => {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { readInput } from '../../../plugin/input.ts';
-import { parseManifests } from '../../../plugin/manifests.ts';
+import { readInput, readTexts } from '../../../shared/input/files.ts';
+import { parseManifests } from '../../../shared/input/manifests.ts';
 import { stdinOf } from './harness.ts';
 
 const objectsOf = (text: string) => parseManifests(text, 'f').map(({ object }) => object);
@@ -30,7 +30,7 @@ describe('readInput', () => {
     const euro = Buffer.from('# €\nname: in\n---\nname: in2\n');
     const found = await read(['-', 'd', 'd/c.txt'], euro.subarray(0, 3), euro.subarray(3));
     assert.deepEqual(
-      found.map(({ object, source }) => `${object['name']} ${source.file}:${source.line}`),
+      found.objects.map(({ object, source }) => `${object['name']} ${source.file}:${source.line}`),
       ['in stdin:2', 'in2 stdin:4', 'a d/a.json:1', 'b d/b.yml:1', 'c d/c.txt:1'],
     );
   });
@@ -47,6 +47,37 @@ describe('readInput', () => {
       await assert.rejects(read([name]), { code: 'INVALID_INPUT', exitCode: 2, message });
     }
     await assert.rejects(read(['-', '-'], 'a: 1'), { message: 'stdin (-f -) can be read only once' });
+    await assert.rejects(read(['']), { code: 'INVALID_ARGUMENT', message: 'the name of a file is empty' });
+  });
+
+  it('walks directories as kubectl does: by name, past directories, through links to files alone', async () => {
+    await mkdir(path.join(cwd, 'w/dir.yaml'), { recursive: true });
+    await writeFile(path.join(cwd, 'w/dir.yaml/in.yaml'), 'name: in\n');
+    await writeFile(path.join(cwd, 'w/a.yaml'), 'name: a\n');
+    await symlink('../d', path.join(cwd, 'w/linked'));
+    await symlink('../d/b.yml', path.join(cwd, 'w/link.yml'));
+    const read = async (recursive: boolean) =>
+      (await readTexts(['w'], { cwd, stdin: stdinOf() }, recursive)).map(({ file }) => file);
+    assert.deepEqual(await read(false), ['w/a.yaml', 'w/link.yml']);
+    assert.deepEqual(await read(true), ['w/a.yaml', 'w/dir.yaml/in.yaml', 'w/link.yml']);
+  });
+
+  it('looks at all files, and tells all that it can not read', async () => {
+    await mkdir(path.join(cwd, 'bad'));
+    await writeFile(path.join(cwd, 'bad/a.yaml'), 'a: [\n');
+    await writeFile(path.join(cwd, 'bad/b.yaml'), 'name: good\n');
+    await symlink('nowhere', path.join(cwd, 'bad/c.yaml'));
+    await symlink('../d', path.join(cwd, 'bad/d.yaml'));
+    await symlink('e.yaml', path.join(cwd, 'bad/e.yaml'));
+    const all = await read(['bad', 'nofile']).catch(({ code, message }) => [code, ...message.split('\n').sort()]);
+    assert.deepEqual(all, [
+      'INVALID_INPUT',
+      'bad/a.yaml:2:1: deficient indentation',
+      'bad/c.yaml: no such file or directory',
+      'bad/d.yaml: is a directory',
+      'bad/e.yaml: its links lead in a circle',
+      'nofile: no such file or directory',
+    ]);
   });
 });
 
@@ -126,6 +157,7 @@ describe('parseManifests', () => {
       ['a: b: c', 'f:1:5: bad indentation of a mapping entry'],
       ['a: .inf', "f:1:1: the number Infinity can't be written in JSON"],
       ['a: *x', 'f:1:5: unidentified alias "x"'],
+      ['a: '.concat('['.repeat(100_000)), 'f:1:503: nested more than 500 deep'],
       ['a: &a [*a]', 'f:1:1: an alias stands within its own anchor'],
       [doubled(40), 'f:1:1: more than 2000000 values, aliases written out'],
     ];

@@ -409,7 +409,7 @@ export const lintCases: Readonly<Record<string, LintCase>> = {
     good: [entry()],
   },
   'namespace-pattern-invalid': {
-    bad: [entry('  includedNamespaces: [a, @@"shop-[a"]'), entry('  excludedNamespaces: [@@"{a,b"]')],
+    bad: [entry('  includedNamespaces: [a, @@"shop-[a"]'), entry('  excludedNamespaces: [@@"[a-z0-9]"]')],
     good: [entry('  includedNamespaces: ["shop-[ab]", "{a,b}*"]')],
   },
   'included-and-excluded': {

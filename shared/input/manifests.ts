@@ -9,7 +9,7 @@ import {
   parseEvents,
   YAMLException,
 } from 'js-yaml';
-import { RestoreHooksError } from '../shared/core/errors.ts';
+import { RestoreHooksError } from '../core/errors.ts';
 
 export type ManifestObject = Readonly<Record<string, unknown>>;
 
@@ -22,17 +22,16 @@ export interface InputObject {
 /** Beyond this, aliases are an attack: 8 MiB of YAML have fewer values written out. */
 const MAX_VALUES = 2_000_000;
 const MAX_DEPTH = 500;
+const TOO_DEEP = `nested more than ${MAX_DEPTH} deep`;
 const MAX_MERGED_KEYS = 100_000;
 
-/**
- * Parse the documents of a file, YAML or JSON, as kubectl reads them: YAML 1.1 scalars (`yes` is true, `010` is 8), merge
- * keys, several JSON objects one behind the other. Other than kubectl's own parser, and as a strict API server, a key
- * that stands twice in a mapping is an error: one of the two would be lost. Empty documents are passed over, and a
- * `List`, or `PodList`, is its items.
- */
-export function parseManifests(text: string, file: string): InputObject[] {
+/** The objects of a file; see {@link parseTexts}. */
+export const parseManifests = (text: string, file: string): InputObject[] => objectsOf(parseTexts(text, file), file);
+
+/** Empty documents are passed over, and a `List`, or `PodList`, is its items. */
+export function objectsOf(texts: readonly ManifestText[], file: string): InputObject[] {
   const objects: InputObject[] = [];
-  for (const { value, line } of parseTexts(text, file).flatMap(({ documents }) => documents)) {
+  for (const { value, line } of texts.flatMap(({ documents }) => documents)) {
     if (value === null) continue;
     for (const { object } of objectsIn(value, { file, line })) objects.push({ object, source: { file, line } });
   }
@@ -49,17 +48,55 @@ export interface ManifestText {
   readonly text: string;
   readonly isJson: boolean;
   readonly documents: readonly Document[];
+  readonly gaps: readonly Gap[];
 }
 
-/** The documents of a file, and the texts that they are read from. */
+/** What YAML allows and kubectl doesn't: it refuses the file, or reads on without a word behind these lines. */
+export interface Gap {
+  readonly line: number;
+  readonly reason: string;
+}
+
+/**
+ * The documents of a file, YAML or JSON, and the texts that they are read from. They are read as kubectl does: YAML 1.1
+ * scalars (`yes` is true, `010` is 8), merge keys, several JSON objects one behind the other. Other than kubectl's own
+ * parser, and as a strict API server, a key that stands twice in a mapping is an error: one of the two would be lost.
+ */
 export function parseTexts(text: string, file: string): ManifestText[] {
   let line = 1;
   const json = jsonTexts(text);
   return (json ?? [text]).map((part) => {
+    const gaps = json === undefined ? gapsOf(part, file) : [];
     const documents = yamlDocuments(part, file, line);
     line += newlines(part);
-    return { text: part, isJson: json !== undefined, documents };
+    return { text: part, isJson: json !== undefined, documents, gaps };
   });
+}
+
+/** kubectl cuts a file at its lines that begin with `---`, and of each piece it reads the first document. */
+function gapsOf(text: string, file: string): Gap[] {
+  const gaps: Gap[] = [];
+  let [isEmpty, isOver] = [true, false];
+  for (const [index, row] of text.split('\n').entries()) {
+    const line = index + 1;
+    if (row.startsWith('---')) {
+      const rest = row.slice('---'.length);
+      [isEmpty, isOver] = [true, false];
+      if (/^\s*(#|$)/.test(rest)) continue;
+      if (/^\S/.test(rest)) throw invalid(file, line, 4, 'kubectl refuses this: --- needs a line of its own');
+      gaps.push({ line, reason: 'kubectl refuses a file in which more stands on the line of ---' });
+      isEmpty = false;
+    } else if (/^\.\.\.\s*(#|$)/.test(row)) isOver = !isEmpty;
+    else if (!/^\s*(#|$)/.test(row)) {
+      if (isEmpty && row.startsWith('%')) gaps.push({ line, reason: 'kubectl refuses a file with a YAML directive' });
+      else if (isOver && !row.startsWith('%')) {
+        gaps.push({ line, reason: 'kubectl reads nothing of this: it stops at ..., and goes on behind the next ---' });
+        isOver = false;
+      }
+      isEmpty = false;
+    }
+  }
+  return gaps;
 }
 
 const newlines = (text: string): number => text.split('\n').length - 1;
@@ -97,9 +134,12 @@ function yamlDocuments(text: string, file: string, firstLine: number): Document[
       return { value: checked(value, hasAliases, file, line), line };
     });
   } catch (error) {
+    // The stack's end: it was nested deeper than the parser has found.
+    if (error instanceof RangeError) throw invalid(file, firstLine, 1, TOO_DEEP);
     if (!(error instanceof YAMLException)) throw error;
     const { line = 0, column = 0 } = error.mark ?? {};
-    throw invalid(file, firstLine + line, column + 1, error.reason);
+    const reason = error.reason.startsWith('nesting exceeded') ? TOO_DEEP : error.reason;
+    throw invalid(file, firstLine + line, column + 1, reason, /\{\{/.test(text) ? TEMPLATE : undefined);
   }
 }
 
@@ -128,7 +168,7 @@ function checked(document: unknown, hasAliases: boolean, file: string, line: num
     if (typeof value !== 'object' || value === null) return 1;
     const known = sizes.get(value);
     if (known !== undefined) return known;
-    if (depth > MAX_DEPTH) throw invalid(file, line, 1, `nested more than ${MAX_DEPTH} deep`);
+    if (depth > MAX_DEPTH) throw invalid(file, line, 1, TOO_DEEP);
     if (open.has(value)) throw invalid(file, line, 1, 'an alias stands within its own anchor');
     open.add(value);
     let size = 1;
@@ -173,9 +213,11 @@ const isObject = (value: unknown): value is ManifestObject =>
 const nameOf = (value: unknown): string =>
   value === null ? 'null' : Array.isArray(value) ? 'a list' : `a ${typeof value}`;
 
-function invalid(file: string, line: number, column: number, reason: string): RestoreHooksError {
-  return new RestoreHooksError('INVALID_INPUT', `${file}:${line}:${column}: ${reason}`);
+function invalid(file: string, line: number, column: number, reason: string, hint?: string): RestoreHooksError {
+  return new RestoreHooksError('INVALID_INPUT', `${file}:${line}:${column}: ${reason}`, hint === undefined ? {} : { hint });
 }
+
+const TEMPLATE = 'a template is no YAML yet; render it: helm template CHART | kubectl restorehooks … -f -';
 
 /*
  * The scalars of go-yaml v2, through which kubectl reads: YAML 1.1's, less its sexagesimals and timestamps, which stay

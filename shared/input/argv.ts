@@ -1,7 +1,7 @@
-import { closest } from '../shared/core/closest.ts';
-import { RestoreHooksError } from '../shared/core/errors.ts';
-import { parseDurationMs } from '../shared/core/model/duration.ts';
-import type { Flag, Flags } from './command.ts';
+import { closest } from '../core/closest.ts';
+import { RestoreHooksError } from '../core/errors.ts';
+import { parseDurationMs } from '../core/model/duration.ts';
+import type { Flag, Flags } from './flags.ts';
 
 export type ParsedValue = string | number | boolean | readonly string[] | undefined;
 
@@ -129,10 +129,25 @@ const bareValue = (flag: Flag): string | undefined =>
 
 function flagValue(name: string, flag: Flag, given: readonly string[] | undefined): ParsedValue {
   if (flag.type === 'strings') return given ?? [];
-  if (flag.type === 'list') return (given ?? []).flatMap((text) => text.split(','));
+  if (flag.type === 'list') return (given ?? []).flatMap((text) => listOf(name, flag, text));
   if (given === undefined) return flag.type === 'boolean' ? (flag.default ?? false) : flag.default;
   // Each one is read, as pflag does: an earlier mistake is a mistake, also where a later value wins.
   return given.map((text) => scalarOf(name, flag, text)).at(-1);
+}
+
+/** One line of CSV, as pflag reads a list; an empty item is a mistake: `''` would name the directory that we are in. */
+function listOf(name: string, flag: Flag, text: string): string[] {
+  const items: string[] = [];
+  const item = /(?:"((?:[^"]|"")*)"|([^",]*))(,|$)/y;
+  for (;;) {
+    const found = item.exec(text);
+    if (found === null)
+      throw invalidValue(name, flag, text, 'a list: values between commas, quoted with " if they hold one');
+    const [, quoted, plain = '', comma] = found;
+    items.push(quoted?.replaceAll('""', '"') ?? plain);
+    if (items.at(-1) === '') throw invalidValue(name, flag, text, 'no empty value', 'is a variable unset?');
+    if (comma === '') return items;
+  }
 }
 
 function scalarOf(name: string, flag: Exclude<Flag, { type: 'strings' | 'list' }>, text: string): ParsedValue {

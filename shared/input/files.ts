@@ -1,0 +1,209 @@
+import type { Dirent } from 'node:fs';
+import { createReadStream, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { RestoreHooksError } from '../core/errors.ts';
+import type { Notice } from '../core/plan/notice.ts';
+import type { InputObject } from './manifests.ts';
+import { objectsOf, parseTexts } from './manifests.ts';
+
+/** One file may be this long; what Kubernetes stores is far smaller. */
+const MAX_BYTES = 8 * 1024 * 1024;
+const MANIFEST = /\.(ya?ml|json)$/;
+/** So many mistakes are listed; who has more has made one kind of mistake. */
+const MOST_MISTAKES = 20;
+
+/** What a reader of files may touch of its process. */
+export interface FileContext {
+  readonly cwd: string;
+  readonly stdin: AsyncIterable<Uint8Array | string>;
+}
+
+/** What is read from files: objects, in the order in which they are written, and what their reader should know. */
+export interface Input {
+  readonly objects: readonly InputObject[];
+  readonly notices: readonly Notice[];
+}
+
+/**
+ * Read every `-f`: files, directories (their .yaml, .yml and .json files by name, not those below), `-` for stdin.
+ * The objects of lists are returned one by one. All files are looked at, and all that can't be read are told together:
+ * a plan of some of them would be another plan.
+ */
+export async function readInput(filenames: readonly string[], context: FileContext): Promise<Input> {
+  const mistakes = new Mistakes();
+  const objects: InputObject[] = [];
+  const notices: Notice[] = [];
+  for (const { text, file } of await mistakes.texts(filenames, context, false)) {
+    mistakes.collect(() => {
+      const texts = parseTexts(text, file);
+      for (const object of objectsOf(texts, file)) objects.push(object);
+      for (const { line, reason } of texts.flatMap(({ gaps }) => gaps)) {
+        notices.push({ code: 'kubectl-reads-less', message: `${file}:${line}: ${reason}` });
+      }
+    });
+  }
+  mistakes.throw();
+  return { objects, notices };
+}
+
+/** The texts that {@link readInput} reads, as they stand there; `recursive`: with the folders below. */
+export async function readTexts(
+  filenames: readonly string[],
+  context: FileContext,
+  recursive = false,
+): Promise<{ readonly text: string; readonly file: string }[]> {
+  const mistakes = new Mistakes();
+  const texts = await mistakes.texts(filenames, context, recursive);
+  mistakes.throw();
+  return texts;
+}
+
+/** What is wrong with some files, told when all have been looked at. */
+class Mistakes {
+  readonly #errors: RestoreHooksError[] = [];
+
+  collect<T>(work: () => T): T | undefined {
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof RestoreHooksError)) throw error;
+      this.#errors.push(error);
+      return undefined;
+    }
+  }
+
+  async texts(filenames: readonly string[], context: FileContext, recursive: boolean) {
+    const texts: { text: string; file: string }[] = [];
+    let hasStdin = false;
+    for (const name of filenames) {
+      for (const file of this.collect(() => expand(name, context.cwd, recursive)) ?? []) {
+        if (file.path === undefined && hasStdin) throw unreadable('stdin (-f -) can be read only once');
+        hasStdin ||= file.path === undefined;
+        const bytes = await bytesOf(file, context).catch((error: unknown) => this.collect(() => rethrow(error)));
+        const text = bytes && this.collect(() => decode(file.shown, bytes));
+        if (text !== undefined) texts.push({ text, file: file.shown });
+      }
+    }
+    return texts;
+  }
+
+  throw(): void {
+    const [first, ...others] = this.#errors;
+    if (first === undefined) return;
+    if (others.length === 0) throw first;
+    const lines = this.#errors.slice(0, MOST_MISTAKES).map(({ message }) => message);
+    const more = this.#errors.length - lines.length;
+    throw unreadable([...lines, ...(more > 0 ? [`and ${more} more`] : [])].join('\n'));
+  }
+}
+
+/** What the user calls it, and where it is; no path: stdin. */
+interface InputFile {
+  readonly shown: string;
+  readonly path?: string;
+  /** Only a regular file is read: it stands in a directory, and nobody has named it. */
+  readonly found?: true;
+}
+
+function expand(name: string, cwd: string, recursive: boolean): InputFile[] {
+  if (name === '') {
+    throw new RestoreHooksError('INVALID_ARGUMENT', 'the name of a file is empty', {
+      hint: 'is a variable unset? . is this directory, - is stdin',
+    });
+  }
+  if (name === '-') return [{ shown: 'stdin' }];
+  if (/^https?:\/\//.test(name)) {
+    throw new RestoreHooksError('INVALID_INPUT', `${name}: only files are read, not URLs`, {
+      hint: 'download it, and pipe it in with -f -',
+    });
+  }
+  const full = resolve(cwd, name);
+  const found = orFileError(name, () => statSync(full));
+  if (!found.isDirectory()) return [{ shown: name, path: full }];
+  const files = manifestsIn(name, full, recursive);
+  if (files.length === 0) throw unreadable(`${name}: no .json, .yaml or .yml file in this directory`);
+  return files;
+}
+
+/** As kubectl walks: by name, and through no link to a directory. */
+function manifestsIn(shown: string, full: string, recursive: boolean): InputFile[] {
+  const entries: Dirent[] = orFileError(shown, () => readdirSync(full, { withFileTypes: true }));
+  return entries
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .flatMap((entry): InputFile[] => {
+      const file = { shown: join(shown, entry.name), path: join(full, entry.name) };
+      if (entry.isDirectory()) return recursive ? manifestsIn(file.shown, file.path, true) : [];
+      return MANIFEST.test(entry.name) ? [{ ...file, found: true }] : [];
+    });
+}
+
+function decode(shown: string, bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw unreadable(`${shown}: not UTF-8 text`);
+  }
+}
+
+/** The context's stdin is asked for only where it is read: that opens it. */
+async function bytesOf({ shown, path, found }: InputFile, context: Pick<FileContext, 'stdin'>): Promise<Uint8Array> {
+  if (path === undefined) return readStream(shown, context.stdin);
+  return readWhole(shown, path, found === true) ?? readStream(shown, createReadStream(path));
+}
+
+/** At once, which is far cheaper than a stream; undefined for what may keep its reader waiting, such as `<(command)`. */
+function readWhole(shown: string, path: string, onlyFiles: boolean): Uint8Array | undefined {
+  return orFileError(shown, () => {
+    const found = statSync(path);
+    if (found.isDirectory()) throw unreadable(`${shown}: ${reasons['EISDIR']}`);
+    if (!found.isFile() && onlyFiles) throw unreadable(`${shown}: is no regular file`);
+    if (!found.isFile()) return undefined;
+    if (found.size > MAX_BYTES) throw tooLong(shown);
+    return readFileSync(path);
+  });
+}
+
+async function readStream(shown: string, stream: AsyncIterable<Uint8Array | string>): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of stream) {
+      const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+      size += bytes.length;
+      if (size > MAX_BYTES) throw tooLong(shown);
+      chunks.push(bytes);
+    }
+  } catch (error) {
+    throw fileError(shown, error);
+  }
+  return Buffer.concat(chunks);
+}
+
+const tooLong = (shown: string): RestoreHooksError => unreadable(`${shown}: longer than 8 MiB`);
+const unreadable = (message: string): RestoreHooksError => new RestoreHooksError('INVALID_INPUT', message);
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file or directory',
+  EACCES: 'permission denied',
+  EISDIR: 'is a directory',
+  ENOTDIR: 'a part of its path is no directory',
+  ELOOP: 'its links lead in a circle',
+};
+
+function rethrow(error: unknown): never {
+  throw error;
+}
+
+function orFileError<T>(name: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw fileError(name, error);
+  }
+}
+
+export function fileError(name: string, error: unknown): RestoreHooksError {
+  if (error instanceof RestoreHooksError) return error;
+  const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  return new RestoreHooksError('INVALID_INPUT', `${name}: ${reasons[code] ?? code}`, { cause: error });
+}

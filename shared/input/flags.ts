@@ -1,0 +1,39 @@
+interface FlagBase {
+  readonly description: string;
+  /** One letter: `n` makes `-n`. */
+  readonly short?: string;
+  /** How help names the value: `NAMESPACE`. */
+  readonly value?: string;
+  readonly hidden?: true;
+}
+
+/** One flag, with pflag's kinds of value. `strings` and `list` may be repeated; `list` also splits at commas. */
+export type Flag =
+  | (FlagBase & { readonly type: 'boolean'; readonly default?: boolean })
+  | (FlagBase & {
+      readonly type: 'string';
+      readonly default?: string;
+      readonly choices?: readonly string[];
+      /** The value of the flag when it is written without one (`--dry-run`); then only `--flag=value` takes one. */
+      readonly bare?: string;
+    })
+  | (FlagBase & { readonly type: 'integer'; readonly default?: number; readonly min?: number })
+  /** A Go duration, in milliseconds. `seconds`: a bare number is seconds, as kubectl's `--request-timeout` has it. */
+  | (FlagBase & { readonly type: 'duration'; readonly default?: number; readonly seconds?: true })
+  | (FlagBase & { readonly type: 'strings' })
+  | (FlagBase & { readonly type: 'list' });
+
+export type Flags = Readonly<Record<string, Flag>>;
+
+type OrAbsent<F extends Flag, Value> = F extends { readonly default: NonNullable<unknown> } ? Value : Value | undefined;
+
+/** What a flag comes to when the command line has been read. */
+export type FlagValue<F extends Flag> = F extends { readonly type: 'boolean' }
+  ? boolean
+  : F extends { readonly type: 'strings' | 'list' }
+    ? readonly string[]
+    : F extends { readonly type: 'integer' | 'duration' }
+      ? OrAbsent<F, number>
+      : F extends { readonly choices: readonly (infer Choice extends string)[] }
+        ? OrAbsent<F, Choice>
+        : OrAbsent<F, string>;

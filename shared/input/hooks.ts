@@ -1,0 +1,31 @@
+import { RestoreHooksError } from '../core/errors.ts';
+import { problemLine } from '../core/model/problem.ts';
+import type { RestoreResourceHookSpec } from '../core/model/restore.ts';
+import { parseRestoreHooks } from '../core/model/restore.ts';
+import type { FileContext } from './files.ts';
+import { readInput } from './files.ts';
+
+/** The hooks of `--hooks` files, in their order; undefined where there are none, and the Restore's own count. */
+export async function readHookFiles(
+  files: readonly string[],
+  context: FileContext,
+): Promise<readonly RestoreResourceHookSpec[] | undefined> {
+  if (files.length === 0) return undefined;
+  const { objects, notices } = await readInput(files, context);
+  const [gap] = notices;
+  if (gap !== undefined) throw new RestoreHooksError('INVALID_INPUT', gap.message);
+  if (objects.length === 0) {
+    throw new RestoreHooksError('INVALID_INPUT', `${files.join(', ')}: no RestoreHooks in it`, { hint: EXPECTED });
+  }
+  return objects.flatMap(({ object, source }) => hooksOf(object, `${source.file}:${source.line}`));
+}
+
+const EXPECTED = 'expected kind RestoreHooks of restorehooks.io/v1: examples/hooks.yaml';
+
+export function hooksOf(object: unknown, from: string): readonly RestoreResourceHookSpec[] {
+  const parsed = parseRestoreHooks(object);
+  if (parsed.ok) return parsed.value.spec.resources;
+  throw new RestoreHooksError('INVALID_INPUT', `${from}: ${parsed.problems.map(problemLine).join('; ')}`, {
+    hint: EXPECTED,
+  });
+}
