@@ -12,6 +12,7 @@ import { kubeApiError } from './api-error.ts';
 import type { KubeClient, KubeObject } from './client.ts';
 import { compressRows, decompress } from './compressed-parts.ts';
 import { paths } from './paths.ts';
+import { refusedWrite } from './refused-write.ts';
 
 export const MANAGER = 'kubectl-restorehooks';
 const REPORT_KEY = 'report.json.gz';
@@ -89,13 +90,22 @@ const CONFLICTS_AT_MOST = 10;
  * has them, in which `<`, `>` and `&` are escaped.) Velero and users write the same object: on a conflict it is read
  * again, and decided again.
  */
-function claimedRestore(client: Pick<KubeClient, 'get' | 'patch'>, restore: RestoreReference, status: RunStatus) {
+function claimedRestore(
+  client: Pick<KubeClient, 'get' | 'patch' | 'create'>,
+  restore: RestoreReference,
+  status: RunStatus,
+) {
   const path = paths.restores(restore.namespace, restore.name);
+  const { namespace, name } = restore;
+  const asked = (verb: 'get' | 'patch') => ({ verb, group: 'velero.io', resource: 'restores', namespace, name });
   /** Undefined: to be read before the next write. */
   let last: Standing | undefined;
   return {
     async read(): Promise<Standing> {
-      last = requireOwn(standingOf(await client.get(path), restore));
+      const object = await client.get(path).catch(async (error: unknown) => {
+        throw await refusedWrite(client, asked('get'), error);
+      });
+      last = requireOwn(standingOf(object, restore));
       return last;
     },
     /** `decide` answers what to change, undefined for nothing. Returns how the Restore stands then. */
@@ -113,7 +123,7 @@ function claimedRestore(client: Pick<KubeClient, 'get' | 'patch'>, restore: Rest
           return last;
         } catch (error) {
           const isConflict = error instanceof RestoreHooksError && error.code === 'WRITE_CONFLICT';
-          if (!isConflict || tries >= CONFLICTS_AT_MOST) throw error;
+          if (!isConflict || tries >= CONFLICTS_AT_MOST) throw await refusedWrite(client, asked('patch'), error);
         }
       }
     },
@@ -155,13 +165,15 @@ async function createReportPart(
   part: number,
   bytes: Buffer,
 ): Promise<boolean> {
+  const { namespace } = restore;
+  const name = reportSecretName(runName(restore.name, runID), part);
   try {
     await client.create(paths.secrets(restore.namespace), {
       apiVersion: 'v1',
       kind: 'Secret',
       metadata: {
-        name: reportSecretName(runName(restore.name, runID), part),
-        namespace: restore.namespace,
+        name,
+        namespace,
         labels: runLabels(restore.name, runID),
         ownerReferences: [restoreOwner(restore)],
       },
@@ -171,8 +183,8 @@ async function createReportPart(
     });
     return true;
   } catch (error) {
-    if (kubeApiError(error)?.reason !== 'AlreadyExists') throw error;
-    return false;
+    if (kubeApiError(error)?.reason === 'AlreadyExists') return false;
+    throw await refusedWrite(client, { verb: 'create', group: '', resource: 'secrets', namespace, name }, error);
   }
 }
 
