@@ -13,11 +13,12 @@ import type { KubeClient } from '../../shared/kubernetes/client.ts';
 import { KubernetesJournal } from '../../shared/kubernetes/journal.ts';
 import { readJournal } from '../../shared/kubernetes/journal-reader.ts';
 import { takeLease } from '../../shared/kubernetes/lease.ts';
+import { paths } from '../../shared/kubernetes/paths.ts';
 import { getRestore } from '../../shared/kubernetes/restores.ts';
 import { kubernetesRunStore, readReport, writeStatus } from '../../shared/kubernetes/run-store.ts';
 import { systemClock } from '../../shared/system/clock.ts';
 import type { Loose, Scene } from './harness.ts';
-import { entry, exec, gated, hookAnnotations, mark, sh, startSuite, VELERO, waitFor } from './harness.ts';
+import { entry, exec, gated, hookAnnotations, isReal, mark, sh, startSuite, VELERO, waitFor } from './harness.ts';
 
 /** What the product writes beside a Restore: whatever text is in it, and whoever else writes the same object. */
 
@@ -100,7 +101,74 @@ function contended(scene: () => Scene, writes: object[]): Pick<KubeClient, 'get'
 const annotation = (key: string, value: string | null) => ({ metadata: { annotations: { [key]: value } } });
 const rejectsWith = (code: string) => (error: unknown) => error instanceof RestoreHooksError && error.code === code;
 
-describe('writes', { concurrency: 4 }, () => {
+/** As many bytes of annotations as the API server lets an object have. */
+const MOST_ANNOTATIONS = 256 * 1024;
+const FILLER = 'example.com/filler';
+
+/** Leaves room for what a run has said up to now, and not for its end. */
+async function fill(scene: Scene): Promise<void> {
+  const { annotations } = (await scene.current()).metadata;
+  const used = Object.entries(annotations as Record<string, string>).reduce(
+    (sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(value),
+    0,
+  );
+  await cluster.patch(
+    'restores',
+    velero,
+    scene.name,
+    annotation(FILLER, 'x'.repeat(MOST_ANNOTATIONS - used - FILLER.length)),
+  );
+}
+
+const POLICIES = '/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies';
+
+/** An admission policy that lets nobody say of this run that it has ended; answers how to take it away. */
+async function denyTheEnd(scene: Scene): Promise<() => Promise<void>> {
+  const { client } = cluster;
+  const name = scene.namespace;
+  const of = { apiVersion: 'admissionregistration.k8s.io/v1', metadata: { name } };
+  const resourceRules = [
+    { apiGroups: ['velero.io'], apiVersions: ['*'], operations: ['UPDATE'], resources: ['restores'] },
+  ];
+  const phase = `object.metadata.annotations['${ANNOTATION.phase}']`;
+  const expression = `object.metadata.name != '${scene.name}' || ${phase} in ['Pending', 'InProgress']`;
+  await client.create(POLICIES, {
+    ...of,
+    kind: 'ValidatingAdmissionPolicy',
+    spec: {
+      failurePolicy: 'Fail',
+      matchConstraints: { resourceRules },
+      validations: [{ expression, message: 'no ends on a Sunday', reason: 'Forbidden' }],
+    },
+  });
+  await client.create(`${POLICIES.slice(0, -3)}ybindings`, {
+    ...of,
+    kind: 'ValidatingAdmissionPolicyBinding',
+    spec: { policyName: name, validationActions: ['Deny'] },
+  });
+  await waitFor('the policy to hold', () =>
+    client.patch(paths.restores(velero, scene.name), annotation(ANNOTATION.phase, 'X'), 'merge', { dryRun: true }).then(
+      () => false,
+      (error: unknown) => rejectsWith('FORBIDDEN')(error),
+    ),
+  );
+  return async () => {
+    await client.delete(`${POLICIES.slice(0, -3)}ybindings/${name}`);
+    await client.delete(`${POLICIES}/${name}`);
+  };
+}
+
+/** A run whose hook is running; it ends when the gate is opened. */
+async function running(title: string, ...args: string[]) {
+  const scene = await e2e.scene(title);
+  await scene.pod('web-0');
+  await scene.restore({ hooks: [entry(exec(gated()))] });
+  const going = scene.apply(...args);
+  await scene.runStatus(({ counts }) => counts.running === 1);
+  return { scene, going };
+}
+
+describe('writes', { concurrency: 6 }, () => {
   it("ends a run in which an annotation's hook fails while others run", async () => {
     const scene = await e2e.scene('annotated');
     const names = ['a-0', 'b-0', 'c-0', 'd-0', 'e-0'];
@@ -250,6 +318,51 @@ describe('writes', { concurrency: 4 }, () => {
     await assert.rejects(store.annotate(annotationsOf(status)), rejectsWith('NOT_FOUND'));
     await assert.rejects(store.checkRestore(), rejectsWith('NOT_FOUND'));
     assert.deepEqual(await scene.annotations(), {});
+  });
+
+  it('ends a Job whose last word is refused for good, and status tells why; the next apply goes on', async () => {
+    const { scene, going } = await running('full');
+    await fill(scene);
+    await scene.open('web-0');
+    const why =
+      /exit code 10: the run has ended \(Completed: 1\/1 done\), which could not be written: patch restores\.velero\.io \S+: .*Too long.*HTTP 422/;
+    const ran = await going;
+    assert.deepEqual([ran.code, ran.json().phase], [10, 'Failed'], ran.stderr);
+    assert.match(ran.json().message, why);
+    const told = (await scene.status()).json();
+    assert.match(told.message, why);
+    assert.deepEqual([told.phase, told.hooks[0].state, told.counts.succeeded], ['Failed', 'Succeeded', 1]);
+    await cluster.patch('restores', velero, scene.name, annotation(FILLER, null));
+    const next = await scene.apply();
+    assert.deepEqual([next.json().hooks[0].state, await scene.marks('web-0')], ['Succeeded', ['begun', 'ended']]);
+  });
+
+  it("ends a run of the plugin's own whose last word is refused for good", async () => {
+    const { scene, going } = await running('full-local', '--runner=local');
+    await fill(scene);
+    await scene.open('web-0');
+    const ran = await going;
+    assert.equal(ran.code, 10, ran.stderr);
+    assert.match(ran.stderr, /warning: the last status could not be written: patch restores\.velero\.io/);
+    assert.match(ran.stderr, /error: the run has ended \(Completed: 1\/1 done\), which could not be written/);
+    await cluster.patch('restores', velero, scene.name, annotation(FILLER, null));
+    await scene.apply();
+    assert.deepEqual(await scene.marks('web-0'), ['begun', 'ended']);
+  });
+
+  it('takes the word of an admission policy for no missing right', {
+    skip: !isReal && 'the embedded server has no admission policies',
+  }, async () => {
+    const { scene, going } = await running('denied');
+    const allow = await denyTheEnd(scene);
+    try {
+      await scene.open('web-0');
+      const ran = await going;
+      assert.deepEqual([ran.code, ran.json().phase], [10, 'Failed'], ran.stderr);
+      assert.match(ran.json().message, /exit code 10: .*patch restores\.velero\.io .*no ends on a Sunday.*HTTP 403/);
+    } finally {
+      await allow();
+    }
   });
 
   it('ends at a Restore that is being deleted', async () => {

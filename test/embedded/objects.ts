@@ -49,6 +49,7 @@ export interface Container {
   env?: EnvVar[];
   workingDir?: string;
   restartPolicy?: string;
+  terminationMessagePolicy?: string;
   imagePullPolicy?: string;
   volumeMounts?: { name: string; mountPath: string; subPath?: string; readOnly?: boolean }[];
   readinessProbe?: {
