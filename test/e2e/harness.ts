@@ -128,8 +128,8 @@ export interface Suite {
   /** The Restores' namespace, with the runner's ServiceAccount. */
   readonly velero: string;
   readonly plugin: Plugin;
-  /** The Restore's name is made of the title, if none is given. */
-  scene(title: string, name?: string): Promise<Scene>;
+  /** The Restore's name is made of the title, if none is given; so is the pods' namespace. */
+  scene(title: string, name?: string, namespace?: string): Promise<Scene>;
   userWith(rules: readonly Rule[]): Promise<Plugin>;
   close(): Promise<void>;
 }
@@ -149,8 +149,8 @@ export async function startSuite({ velero: given, ...options }: SuiteOptions = {
       cluster,
       velero,
       plugin,
-      scene: async (title, name = `${title}-${id}`) =>
-        createScene(cluster, plugin, velero, name, await cluster.namespace(`e2e-${title}`)),
+      scene: async (title, name = `${title}-${id}`, namespace) =>
+        createScene(cluster, plugin, velero, name, namespace ?? (await cluster.namespace(`e2e-${title}`))),
       userWith: async (rules) => plugin.with({ kubeconfig: await cluster.userWith(velero, rules) }),
       async close() {
         // What a failed test has left would keep this process.
