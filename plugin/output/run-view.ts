@@ -26,7 +26,7 @@ function humanParts(run: RunDocument): HumanPart[] {
     `phase     ${run.phase}${run.message ? `: ${run.message}` : ''}`,
     ...(run.counts ? [`progress  ${progressLine(run.counts)}`] : []),
     `started   ${run.startedAt ?? 'not yet'}${run.finishedAt ? `, finished ${run.finishedAt}` : ''}`,
-    ...(run.notices ?? []).map((notice) => `left out  ${notice}`),
+    ...(run.notices ?? []).map((notice) => `notice    ${notice}`),
   ];
   if (run.hooks.length === 0) return head;
   return [
@@ -51,12 +51,14 @@ function humanParts(run: RunDocument): HumanPart[] {
         hook.reason,
         hook.exitCode,
         elapsed(hook),
-        hook.message,
+        hook.message ?? (hook.unproven && NOT_PROVEN),
         hook.id,
       ]),
     },
   ];
 }
+
+const NOT_PROVEN = 'not proven: the server speaks only v5.channel.k8s.io';
 
 function elapsed({ startedAt, finishedAt }: RunHook): string | undefined {
   if (startedAt === undefined || finishedAt === undefined) return undefined;
@@ -68,6 +70,6 @@ export function eventLine(row: RunHook): string {
   const exit = row.exitCode === undefined || row.state === 'Succeeded' ? '' : ` ${row.exitCode}`;
   const reason = row.reason === undefined ? '' : ` (${row.reason}${exit})`;
   const message = row.message === undefined ? '' : `: ${row.message}`;
-  const proof = row.unproven ? ' (not proven: the server speaks only v5.channel.k8s.io)' : '';
+  const proof = row.unproven ? ` (${NOT_PROVEN})` : '';
   return `${row.state} ${row.id}${reason}${proof}${message}`;
 }

@@ -13,6 +13,8 @@ import type { KubeClient, KubeObject } from './client.ts';
 import type { JournalPlace, Part, ReadJournal } from './journal-reader.ts';
 import { batchKey, getPart, KEY_BYTES, PART_BYTES, pathOf } from './journal-reader.ts';
 import { paths } from './paths.ts';
+import type { Asked } from './refused-write.ts';
+import { refusedWrite } from './refused-write.ts';
 
 /*
  * A journal is a row of ConfigMaps, its parts. Each write adds one key with what is new, and says in `end` how many
@@ -38,9 +40,9 @@ const SHARED_AT_MOST_MS = 500;
 const SMALL_PART = 1 / 6;
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
-/** Fresh after a restart the API server may deny what it allows a second later. */
-const DENIED_AT_MOST = 5;
-const DENIED_PAUSE_MS = 1_000;
+/** Fresh after a restart the API server may refuse what it takes a second later. */
+const REFUSED_AT_MOST = 5;
+const REFUSED_PAUSE_MS = 1_000;
 
 export interface JournaledHook {
   readonly id: HookId;
@@ -259,6 +261,7 @@ export class KubernetesJournal implements Journal {
     const part = this.#part;
     this.writes += 1;
     this.#resourceVersion = await this.#persist(
+      'patch',
       (resourceVersion) =>
         this.#client.patch(
           pathOf(this.#place, part),
@@ -288,6 +291,7 @@ export class KubernetesJournal implements Journal {
     const object = partObject(this.#place, 0, end, { [key]: text });
     this.writes += 1;
     this.#resourceVersion = await this.#persist(
+      'create',
       () => this.#client.create(paths.configMaps(this.#place.restore.namespace), object),
       0,
       ({ data }) => data?.[key] === text && data['end'] === endText(end),
@@ -302,6 +306,7 @@ export class KubernetesJournal implements Journal {
     const object = partObject(this.#place, part, this.#end, {});
     this.writes += 1;
     return this.#persist(
+      'create',
       () => this.#client.create(paths.configMaps(this.#place.restore.namespace), object),
       part,
       ({ data, immutable }) => {
@@ -316,11 +321,12 @@ export class KubernetesJournal implements Journal {
    * an answer, may have been written all the same, also by an earlier try: what stands there decides.
    */
   async #persist(
+    verb: 'create' | 'patch',
     send: (resourceVersion: string) => Promise<KubeObject>,
     part: number,
     isWritten: (part: Part) => boolean,
   ): Promise<string> {
-    let denied = 0;
+    let refused = 0;
     let isClear = true;
     for (let pauseMs = FIRST_RETRY_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_RETRY_MS)) {
       if (this.#broken !== undefined) throw this.#broken;
@@ -332,18 +338,26 @@ export class KubernetesJournal implements Journal {
         const { metadata } = (await send(this.#resourceVersion)) as { metadata?: { resourceVersion?: string } };
         return metadata?.resourceVersion ?? '';
       } catch (error) {
-        if (!(error instanceof RestoreHooksError)) throw error;
-        const { code } = error;
         const status = kubeApiError(error)?.status;
+        const told = await refusedWrite(this.#client, this.#asked(part, isClear ? verb : 'get'), error);
+        if (!(told instanceof RestoreHooksError)) throw told;
+        const { code } = told;
         if (code === 'NOT_FOUND') throw unreadable('it is gone');
-        if (code === 'FORBIDDEN') denied += 1;
-        else if (code !== 'CLUSTER_UNREACHABLE' && code !== 'WRITE_CONFLICT' && status !== 422) throw error;
-        else if (status !== 429) isClear = false;
-        if (denied >= DENIED_AT_MOST) throw error;
-        const leastMs = code === 'FORBIDDEN' ? DENIED_PAUSE_MS : 0;
+        const isTransient = code === 'CLUSTER_UNREACHABLE' || code === 'WRITE_CONFLICT';
+        if (!isTransient) refused += 1;
+        const isAnswer = status !== undefined || code === 'FORBIDDEN';
+        if (!isTransient && (!isAnswer || refused >= REFUSED_AT_MOST)) throw told;
+        if (status !== 429 && code !== 'FORBIDDEN') isClear = false;
+        const leastMs = isTransient ? 0 : REFUSED_PAUSE_MS;
         await new Promise<void>((resolve) => this.#clock.setTimer(Math.max(pauseMs, leastMs), resolve));
       }
     }
+  }
+
+  #asked(part: number, verb: string): Asked {
+    const { restore, head } = this.#place;
+    const name = journalName(runName(restore.name, head.runID), part);
+    return { verb, group: '', resource: 'configmaps', namespace: restore.namespace, name };
   }
 }
 

@@ -8,6 +8,8 @@ import type { Clock } from '../ports/ports.ts';
 import { kubeApiError } from './api-error.ts';
 import type { KubeClient, KubeObject } from './client.ts';
 import { paths } from './paths.ts';
+import type { Asked } from './refused-write.ts';
+import { refusedWrite } from './refused-write.ts';
 
 /*
  * One runner for one Restore at a time (contract §6). Nobody compares two clocks: whether a Lease is stale is judged by
@@ -219,12 +221,21 @@ async function tryTake(
           );
     return new HeldLease(client, clock, place, seenLease(object).resourceVersion, sentAt);
   } catch (error) {
-    if (!(error instanceof RestoreHooksError)) throw error;
-    const isTaken = error.code === 'WRITE_CONFLICT' || error.code === 'NOT_FOUND';
-    if (!isTaken && error.code !== 'CLUSTER_UNREACHABLE') throw error;
+    const told = await refusedWrite(client, asked(place, lease === undefined ? 'create' : 'patch'), error);
+    if (!(told instanceof RestoreHooksError)) throw told;
+    const isTaken = told.code === 'WRITE_CONFLICT' || (told.code === 'NOT_FOUND' && lease !== undefined);
+    if (!isTaken && told.code !== 'CLUSTER_UNREACHABLE') throw told;
     return undefined;
   }
 }
+
+const asked = ({ restore }: LeasePlace, verb: 'create' | 'patch'): Asked => ({
+  verb,
+  group: 'coordination.k8s.io',
+  resource: 'leases',
+  namespace: restore.namespace,
+  name: leaseName(restore.name),
+});
 
 const isHeldBy = ({ holder, runID }: LeasePlace, lease: SeenLease): boolean =>
   lease.holder?.name === holder && lease.holder.runID === runID;
@@ -339,10 +350,13 @@ export class HeldLease {
 
   /** A renewal that got no answer may have been made: what stands there decides. */
   async #refused(error: RestoreHooksError): Promise<void> {
-    if (error.code === 'FORBIDDEN') {
+    const told = await refusedWrite(this.#client, asked(this.#place, 'patch'), error);
+    if (!(told instanceof RestoreHooksError)) throw told;
+    if (told.code === 'FORBIDDEN' || told.code === 'RUN_FAILED') {
       this.#denied += 1;
-      if (this.#denied >= DENIED_AT_MOST) return this.#lose(error);
-    } else if (kubeApiError(error) !== undefined && error.code !== 'CLUSTER_UNREACHABLE') {
+      if (this.#denied >= DENIED_AT_MOST) return this.#lose(told);
+    }
+    if (kubeApiError(told) !== undefined && told.code !== 'FORBIDDEN' && told.code !== 'CLUSTER_UNREACHABLE') {
       try {
         const lease = await readLease(this.#client, this.#place);
         const { holder } = lease ?? {};

@@ -12,6 +12,7 @@ import { kubeApiError } from './api-error.ts';
 import type { KubeClient, KubeObject } from './client.ts';
 import { compressRows, decompress } from './compressed-parts.ts';
 import { paths } from './paths.ts';
+import { refusedWrite } from './refused-write.ts';
 
 export const MANAGER = 'kubectl-restorehooks';
 const REPORT_KEY = 'report.json.gz';
@@ -28,30 +29,17 @@ export function kubernetesRunStore(
   runner: number,
   selector: ReportPartDocument['selector'],
 ): RunStore {
-  const path = paths.restores(restore.namespace, restore.name);
-  const run = runName(restore.name, status.runID);
+  const { runID } = status;
+  const own = claimedRestore(client, restore, status);
   let parts = status.reportParts;
-  /** What stands in the status, as far as this runner knows. */
-  let text: string | undefined = statusText(status);
-  const unchanged = () => (text === undefined ? [] : [{ op: 'test', path: pointer(ANNOTATION.status), value: text }]);
   return {
     async annotate(annotations) {
-      for (let tries = 1; ; tries += 1) {
-        try {
-          const patch = [...unchanged(), ...Object.entries(annotations).map(annotationChange)];
-          const object = await client.patch(path, patch, 'json', { fieldManager: MANAGER });
-          text = annotations[ANNOTATION.status] ?? text;
-          return wishesOf(object, status.runID);
-        } catch (error) {
-          if (kubeApiError(error)?.status !== 422 || tries >= OWN_TRIES) throw error;
-          text = await ownText();
-        }
-      }
+      return wishesOf(requireStaying(await own.change(() => ({ annotations }))), runID);
     },
     async addToReport(rows) {
       const wrap = (some: readonly RunHook[]): ReportPartDocument => ({
         version: 1,
-        runID: status.runID,
+        runID,
         part: parts,
         runner,
         ...(parts === 0 && selector ? { selector } : {}),
@@ -59,74 +47,144 @@ export function kubernetesRunStore(
       });
       for (const bytes of compressRows(rows, wrap)) {
         // That a part is there already is the doing of the runner before, or of a try that got no answer.
-        while (!(await isCreated(bytes))) parts += 1;
+        while (!(await createReportPart(client, restore, runID, parts, bytes))) parts += 1;
         parts += 1;
       }
       return parts;
     },
     async setRestorePhase(from, to, annotations) {
-      const changes = Object.entries(annotations).map(([key, value]) => {
-        return annotationChange([key, value]);
-      });
-      const phase = '/status/phase';
-      const test = [
-        ...unchanged(),
-        { op: 'test', path: phase, value: from },
-        { op: 'replace', path: phase, value: to },
-      ];
-      try {
-        await client.patch(path, [...test, ...changes], 'json', { fieldManager: MANAGER });
-      } catch (error) {
-        // The phase is another one by now: then it isn't ours to change.
-        if (kubeApiError(error)?.status !== 422) throw error;
-      }
+      // A phase that is another one by now isn't ours to change.
+      await own.change(({ phase }) => (phase === from ? { annotations, status: { phase: to } } : undefined));
     },
     async checkRestore() {
-      const object = await client.get(path);
-      const { metadata } = object as { metadata?: { uid?: string; deletionTimestamp?: string } };
-      if (metadata?.deletionTimestamp || (restore.uid !== undefined && metadata?.uid !== restore.uid)) {
-        throw new RestoreHooksError('NOT_FOUND', `Restore ${restore.name} is being deleted`);
-      }
-      requireOwn(annotationsOf(object)[ANNOTATION.status]);
-      return wishesOf(object, status.runID);
+      return wishesOf(requireStaying(await own.read()), runID);
     },
   };
 
-  /** The status as it stands, if it is this runner's own, or nobody's; so that a write without an answer is no riddle. */
-  async function ownText(): Promise<string | undefined> {
-    return requireOwn(annotationsOf(await client.get(path))[ANNOTATION.status]);
+  function requireStaying(standing: Standing): Standing {
+    if (!standing.isBeingDeleted) return standing;
+    throw new RestoreHooksError('NOT_FOUND', `Restore ${restore.name} is being deleted`);
   }
+}
 
-  function requireOwn(standing: string | undefined): string | undefined {
-    if (standing === undefined || standing === text) return standing;
-    const parsed = parseRunStatus(standing);
+/** A Restore as its run's runner looks at it. */
+interface Standing {
+  readonly resourceVersion: string;
+  readonly isBeingDeleted: boolean;
+  readonly annotations: Readonly<Record<string, string | undefined>>;
+  readonly phase: string | undefined;
+}
+
+/** What is set of a Restore; null takes an annotation away. */
+interface Change {
+  readonly annotations: Readonly<Record<string, string | null>>;
+  readonly status?: { readonly phase: string };
+}
+
+/** Velero writes a Restore at most once a second: somebody who writes it more often has to be waited for. */
+const CONFLICTS_AT_MOST = 10;
+
+/**
+ * The Restore of a run, read and written while the run is still this runner's. Every write is a merge patch that holds
+ * the resourceVersion of what was decided on. (A JSON Patch `test` won't do: the API server compares texts as Go's JSON
+ * has them, in which `<`, `>` and `&` are escaped.) Velero and users write the same object: on a conflict it is read
+ * again, and decided again.
+ */
+function claimedRestore(
+  client: Pick<KubeClient, 'get' | 'patch' | 'create'>,
+  restore: RestoreReference,
+  status: RunStatus,
+) {
+  const path = paths.restores(restore.namespace, restore.name);
+  const { namespace, name } = restore;
+  const asked = (verb: 'get' | 'patch') => ({ verb, group: 'velero.io', resource: 'restores', namespace, name });
+  /** Undefined: to be read before the next write. */
+  let last: Standing | undefined;
+  return {
+    async read(): Promise<Standing> {
+      const object = await client.get(path).catch(async (error: unknown) => {
+        throw await refusedWrite(client, asked('get'), error);
+      });
+      last = requireOwn(standingOf(object, restore));
+      return last;
+    },
+    /** `decide` answers what to change, undefined for nothing. Returns how the Restore stands then. */
+    async change(decide: (standing: Standing) => Change | undefined): Promise<Standing> {
+      for (let tries = 1; ; tries += 1) {
+        const standing: Standing = last ?? (await this.read());
+        const change = decide(standing);
+        if (change === undefined) return standing;
+        // Nobody knows how it stands after a write without an answer.
+        last = undefined;
+        const { annotations, ...rest } = change;
+        const body = { metadata: { resourceVersion: standing.resourceVersion, annotations }, ...rest };
+        try {
+          last = standingOf(await client.patch(path, body, 'merge', { fieldManager: MANAGER }), restore);
+          return last;
+        } catch (error) {
+          const isConflict = error instanceof RestoreHooksError && error.code === 'WRITE_CONFLICT';
+          if (!isConflict || tries >= CONFLICTS_AT_MOST) throw await refusedWrite(client, asked('patch'), error);
+        }
+      }
+    },
+  };
+
+  /** The status is this runner's own, or somebody took it away. */
+  function requireOwn(standing: Standing): Standing {
+    const text = standing.annotations[ANNOTATION.status];
+    if (text === undefined) return standing;
+    const parsed = parseRunStatus(text);
     const { claimedBy } = status.runner;
     if (parsed.ok && parsed.value.runID === status.runID && parsed.value.runner.claimedBy === claimedBy)
       return standing;
     throw new RestoreHooksError('RUN_BY_ANOTHER', `another runner has claimed Restore ${restore.name}`);
   }
+}
 
-  /** False: there is a part of that number. */
-  async function isCreated(bytes: Buffer): Promise<boolean> {
-    try {
-      await client.create(paths.secrets(restore.namespace), {
-        apiVersion: 'v1',
-        kind: 'Secret',
-        metadata: {
-          name: reportSecretName(run, parts),
-          namespace: restore.namespace,
-          labels: runLabels(restore.name, status.runID),
-          ownerReferences: [restoreOwner(restore)],
-        },
-        type: 'restorehooks.io/report',
-        immutable: true,
-        data: { [REPORT_KEY]: bytes.toString('base64') },
-      });
-      return true;
-    } catch (error) {
-      if (kubeApiError(error)?.reason !== 'AlreadyExists') throw error;
-      return false;
-    }
+function standingOf(object: KubeObject, { name, uid }: RestoreReference): Standing {
+  const { metadata, status } = object as {
+    metadata?: { uid?: string; resourceVersion?: string; deletionTimestamp?: string };
+    status?: { phase?: string };
+  };
+  if (uid !== undefined && metadata?.uid !== uid) {
+    throw new RestoreHooksError('NOT_FOUND', `Restore ${name} was deleted: another one has its name`);
+  }
+  return {
+    resourceVersion: metadata?.resourceVersion ?? '',
+    isBeingDeleted: metadata?.deletionTimestamp !== undefined,
+    annotations: annotationsOf(object),
+    phase: status?.phase,
+  };
+}
+
+/** Create one part of a run's report. False: there is a part of that number. */
+async function createReportPart(
+  client: Pick<KubeClient, 'create'>,
+  restore: RestoreReference,
+  runID: string,
+  part: number,
+  bytes: Buffer,
+): Promise<boolean> {
+  const { namespace } = restore;
+  const name = reportSecretName(runName(restore.name, runID), part);
+  try {
+    await client.create(paths.secrets(restore.namespace), {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: {
+        name,
+        namespace,
+        labels: runLabels(restore.name, runID),
+        ownerReferences: [restoreOwner(restore)],
+      },
+      type: 'restorehooks.io/report',
+      immutable: true,
+      data: { [REPORT_KEY]: bytes.toString('base64') },
+    });
+    return true;
+  } catch (error) {
+    if (kubeApiError(error)?.reason === 'AlreadyExists') return false;
+    throw await refusedWrite(client, { verb: 'create', group: '', resource: 'secrets', namespace, name }, error);
   }
 }
 
@@ -139,19 +197,11 @@ export async function createOnce(client: Pick<KubeClient, 'create'>, path: strin
   }
 }
 
-const OWN_TRIES = 3;
-
-const pointer = (annotation: string): string =>
-  `/metadata/annotations/${annotation.replaceAll('~', '~0').replaceAll('/', '~1')}`;
-
-const annotationChange = ([key, value]: readonly [string, string | null]) =>
-  value === null ? { op: 'remove', path: pointer(key) } : { op: 'add', path: pointer(key), value };
-
 const annotationsOf = (object: KubeObject): Readonly<Record<string, string | undefined>> =>
   (object['metadata'] as { annotations?: Record<string, string> } | undefined)?.annotations ?? {};
 
-function wishesOf(object: KubeObject, runID: string): Wishes {
-  const cancel = cancelOf(annotationsOf(object)[ANNOTATION.cancelRequested], runID);
+function wishesOf({ annotations }: Standing, runID: string): Wishes {
+  const cancel = cancelOf(annotations[ANNOTATION.cancelRequested], runID);
   return cancel === undefined ? {} : { cancel };
 }
 

@@ -1,14 +1,20 @@
-import type { HookState, PodRun, RunState } from '../core/executor/state.ts';
+import type { Counts, HookState, PodRun, RunState } from '../core/executor/state.ts';
 import { stateOf } from '../core/executor/state.ts';
 import type { Step } from '../core/executor/step.ts';
 import type { HookId } from '../core/hook.ts';
+import { countRows } from '../core/report/dead-run.ts';
 import type { RunHook } from '../core/report/run-document.ts';
 import { runHook } from '../core/report/run-hook.ts';
 import type { Output } from '../ports/ports.ts';
 
-const RUN_LIMIT_BYTES = 16 * 1024 * 1024;
+/** Of a run's output in its report, over all its runners (contract §5). */
+export const OUTPUT_LIMIT_BYTES = 16 * 1024 * 1024;
 /** What successes may take, so that failures come first. */
-const SUCCESS_LIMIT_BYTES = RUN_LIMIT_BYTES / 2;
+const SUCCESS_LIMIT_BYTES = OUTPUT_LIMIT_BYTES / 2;
+
+interface Said extends Pick<RunHook, 'message' | 'startedAt'> {
+  readonly state: HookState;
+}
 
 /** The rows of a run's report: which have changed since they were last written, and the output that goes with them. */
 export class Rows {
@@ -17,22 +23,29 @@ export class Rows {
   readonly #kept: ReadonlyMap<HookId, RunHook>;
   readonly #outputs = new Map<HookId, Output>();
   /** What each row last said. */
-  readonly #said = new Map<HookId, { readonly state: HookState; readonly message: string | undefined }>();
+  readonly #said = new Map<HookId, Said>();
   #unwritten = new Map<HookId, RunHook>();
   /** Pods of which it is not known whether what their hooks wait for has changed. */
   readonly #unlooked = new Set<number>();
-  #outputBytes = 0;
+  #outputBytes: number;
 
-  constructor(run: RunState, attempt: number, kept: ReadonlyMap<HookId, RunHook>) {
+  /** `outputBytes`: what the runners of the run before this one have reported of output. */
+  constructor(run: RunState, attempt: number, kept: ReadonlyMap<HookId, RunHook>, outputBytes = 0) {
     this.#run = run;
     this.#attempt = attempt;
     this.#kept = kept;
+    this.#outputBytes = outputBytes;
     this.update(run.pods.keys());
   }
 
   get hasUnwritten(): boolean {
     this.#look();
     return this.#unwritten.size > 0;
+  }
+
+  /** How much output is, or is about to be, in the run's report. */
+  get outputBytes(): number {
+    return this.#outputBytes;
   }
 
   holdOutput(hook: HookId, output: Output): void {
@@ -97,6 +110,16 @@ export class Rows {
     return this.#run.pods.flatMap((pod) => pod.hooks.map((_, at) => this.#row(pod, at)));
   }
 
+  /** Every planned hook has one result, and the counts are those of the rows (contract §4): else nothing is told as an end. */
+  checkSum(counts: Counts): void {
+    const counted = countRows(this.all());
+    const isSame = Object.entries(counted).every(([state, count]) => counts[state as keyof Counts] === count);
+    if (isSame && counted.waiting === 0 && counted.running === 0) return;
+    throw new Error(
+      `the rows of a run that has ended are ${JSON.stringify(counted)}, and its counts ${JSON.stringify(counts)}`,
+    );
+  }
+
   #row(pod: PodRun, at: number): RunHook {
     const kept = this.#kept.get(pod.hooks[at]?.id as HookId);
     return kept ?? runHook(this.#run, pod, at, this.#attempt);
@@ -108,8 +131,9 @@ export class Rows {
     const said = this.#said.get(id);
     if (said?.state === state && state.phase !== 'Waiting') return undefined;
     const row = this.#row(pod, at);
-    if (said?.state.phase === state.phase && said.message === row.message) return undefined;
-    this.#said.set(id, { state, message: row.message });
+    const { message, startedAt } = row;
+    if (said?.state.phase === state.phase && said.message === message && said.startedAt === startedAt) return undefined;
+    this.#said.set(id, { state, message, startedAt });
     return state.phase === 'Ended' ? this.#withOutput(id, row) : row;
   }
 
@@ -118,7 +142,7 @@ export class Rows {
     if (output === undefined) return row;
     this.#outputs.delete(id);
     const size = Buffer.byteLength(output.stdout ?? '') + Buffer.byteLength(output.stderr ?? '');
-    const limit = row.state === 'Succeeded' ? SUCCESS_LIMIT_BYTES : RUN_LIMIT_BYTES;
+    const limit = row.state === 'Succeeded' ? SUCCESS_LIMIT_BYTES : OUTPUT_LIMIT_BYTES;
     if (this.#outputBytes + size > limit) return { ...row, outputDropped: true };
     this.#outputBytes += size;
     return { ...row, ...output };

@@ -1,6 +1,7 @@
 import { RestoreHooksError } from '../core/errors.ts';
 import type { RunFailure } from '../core/executor/protocol.ts';
 import type { Resumed } from '../core/executor/resume.ts';
+import type { RunPhase } from '../core/executor/run-phase.ts';
 import { phaseOf } from '../core/executor/run-phase.ts';
 import type { HookState } from '../core/executor/state.ts';
 import { createRun } from '../core/executor/state.ts';
@@ -15,7 +16,9 @@ import { progressLine, statusText } from '../core/report/run-status.ts';
 import type { Hold, PodEvent, PodSource, RunStore, Wishes } from '../ports/ports.ts';
 import type { EnginePorts } from './engine.ts';
 import { startEngine } from './engine.ts';
-import { Rows } from './rows.ts';
+import { OUTPUT_LIMIT_BYTES, Rows } from './rows.ts';
+import type { Tried } from './writes.ts';
+import { INSIST_MS, Writes } from './writes.ts';
 
 /** What a run is asked to do. */
 export interface RunRequest {
@@ -68,11 +71,10 @@ const TELL_EVERY_MS = 1_000;
 const TELL_AT_LEAST_EVERY_MS = 5_000;
 const CHECK_EVERY_MS = 3_000;
 const REPORT_EVERY_MS = 5_000;
+/** Over all runners of a run. */
 const MOST_REPORTS = 200;
-/** Fresh after a restart the API server may deny what it allows a second later. */
-const DENIED_AT_MOST = 5;
-/** How long the first and the last word on a run are tried to be written. */
-const INSIST_MS = 600_000;
+/** By how much more than there is, so that not every report needs a status of its own before it. */
+const ANNOUNCE_BYTES = 256 * 1024;
 
 /** Run a plan's hooks to their end, and tell of it beside the Restore as it goes (contract §5). */
 export function startRun(request: RunRequest, ports: RunPorts, observer: RunObserver = {}): StartedRun {
@@ -92,14 +94,15 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
   };
   record(() => historyHead(request.status, request.hooks, options));
   let steps = 0;
-  const rows = new Rows(run, request.status.attempt, kept);
+  const rows = new Rows(run, request.status.attempt, kept, request.status.outputBytes);
+  /** How many bytes of output the status has announced: no more of it is put into the report. */
+  let announced = request.status.outputBytes ?? 0;
   let reportParts = request.status.reportParts;
+  /** Reports of all the run's runners, as far as this one knows. */
+  let reports = reportParts;
   let stale = true;
-  /** How often a write that was allowed before has been denied since. */
-  const denied = new Map<() => Promise<void>, number>();
+  const writes = new Writes(clock, (what, error) => observer.warn?.(what, error));
   let wake: () => void = () => undefined;
-  /** What the last write came to, where it was not made although there is a Restore to write to. */
-  let unwritten: RestoreHooksError | undefined;
   /** Somebody else has the run. */
   let lost: RestoreHooksError | undefined;
   const seen = new Set(request.resumed?.waitingSince.keys());
@@ -168,12 +171,13 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
   /** Tells of the run, and decides nothing of what is run. */
   async function reportToTheEnd() {
     // A runner that dies must have said what it was about to do: nothing is started before that is written.
-    const isWritten =
-      (await insist('the first report could not be written', writeReport)) &&
+    const notBegun =
+      (await insist('the first report could not be written', writeReport, 1)) ??
       (await insist('the first status could not be written', writeStatus));
-    if (!isWritten) fail({ code: 'error', message: 'its report could not be written' });
+    if (notBegun !== undefined)
+      fail({ code: 'error', message: `its report could not be written: ${notBegun.message}` });
     const stopPods = isOver() ? () => undefined : ports.pods.start(observePods);
-    let nextReport = clock.now() + REPORT_EVERY_MS;
+    let nextReport = clock.now() + reportAgainMs(clock.now() - startedAt, reports);
     let nextCheck = takenAt + CHECK_EVERY_MS;
     stale = false;
     for (;;) {
@@ -184,9 +188,12 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
         dropped = true;
         tell({ type: 'dropRequested' });
       }
-      if (now >= nextReport && reportParts < MOST_REPORTS - 1 && rows.hasUnwritten) {
-        nextReport = now + Math.max(REPORT_EVERY_MS, (now - startedAt) / 30);
-        await attempt('the report could not be written', writeReport);
+      if (now >= nextReport && rows.hasUnwritten) {
+        if (rows.outputBytes > announced) stale = true;
+        else {
+          await attempt('the report could not be written', writeReport);
+          nextReport = now + reportAgainMs(now - startedAt, reports);
+        }
       }
       if (stale) {
         stale = false;
@@ -234,34 +241,36 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
         resolve();
       });
     });
-    await insist('the last report could not be written', writeReport);
-    const status = statusNow();
-    if (run.finishedAt !== undefined) {
-      const { planned, waiting, running, ...results } = run.counts;
-      const sum = Object.values(results).reduce((total, count) => total + count, 0);
-      if (waiting + running > 0 || sum !== planned) throw new Error(`${planned} planned hooks, but ${sum} results`);
-      const move = restorePhaseMove(status, request);
-      if (move !== undefined) {
-        const former = { [ANNOTATION.formerPhase]: move.former };
-        await insist("the Restore's phase could not be set", () => store.setRestorePhase(move.from, move.to, former));
-      }
+    if (run.finishedAt !== undefined) rows.checkSum(run.counts);
+    // Where another runner goes on it must know first what is about to be in the report.
+    else if (rows.outputBytes > announced) await insist('the status could not be written', annotate);
+    const incomplete: string[] = [];
+    const noReport = await insist('the last report could not be written', writeReport);
+    if (noReport !== undefined) incomplete.push(`the report is not complete: ${noReport.message}`);
+    const move = run.finishedAt === undefined ? undefined : restorePhaseMove(phaseOf(run), request);
+    if (move !== undefined) {
+      const former = { [ANNOTATION.formerPhase]: move.former };
+      const what = "the Restore's phase could not be set";
+      const notMoved = await insist(what, () => store.setRestorePhase(move.from, move.to, former));
+      if (notMoved !== undefined) incomplete.push(`${what} to ${move.to}: ${notMoved.message}`);
     }
-    await insist('the last status could not be written', async () => void (await store.annotate(annotations(status))));
+    // The next runner of a run that is suspended reports anew.
+    const status = statusNow(run.finishedAt === undefined ? [] : incomplete);
+    const last = annotations(status);
+    const unwritten = await insist(
+      'the last status could not be written',
+      async () => void (await store.annotate(last)),
+    );
     if (lost !== undefined) throw lost;
     // Where the Restore says that it goes on, nobody is told that all went well.
-    if (run.finishedAt !== undefined && run.failure === undefined && unwritten !== undefined) {
-      throw new RestoreHooksError(
-        unwritten.code,
-        `the run has ended (${progressLine(run.counts)}), which could not be written: ${unwritten.message}`,
-        { hint: 'see what each hook did: kubectl restorehooks status' },
-      );
-    }
+    if (run.finishedAt !== undefined && unwritten !== undefined) throw endUnwritten(status, unwritten);
     return { status, rows: rows.all() };
   }
 
   function writeReport(): Promise<void> {
     return rows.write(async (changed) => {
       reportParts = await store.addToReport(changed);
+      reports += 1;
       // Readers find the new part by the status.
       stale = true;
     });
@@ -269,57 +278,45 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
 
   /** How it stands; that it is over is said last, when all else is written. */
   async function writeStatus(): Promise<void> {
-    if (isOver()) return;
-    heed(await store.annotate(annotations(statusNow())));
+    if (!isOver()) await annotate();
+  }
+
+  async function annotate(): Promise<void> {
+    const status = statusNow();
+    heed(await store.annotate(annotations(status)));
+    announced = status.outputBytes ?? 0;
   }
 
   async function checkRestore(): Promise<void> {
     heed(await store.checkRestore());
   }
 
-  /** One write; that the Restore is gone, or is no longer ours to write, ends the run. False: worth another try. */
+  /** One write; false: worth another try. */
   async function attempt(what: string, write: () => Promise<void>): Promise<boolean> {
-    if (lost !== undefined) return true;
-    try {
-      await write();
-      denied.delete(write);
-      unwritten = undefined;
-      return true;
-    } catch (error) {
-      if (!(error instanceof RestoreHooksError)) throw error;
-      if (error.code === 'RUN_BY_ANOTHER') {
-        lost ??= error;
-        stop();
-        return true;
-      }
-      observer.warn?.(what, error);
-      unwritten = error.code === 'NOT_FOUND' ? undefined : error;
-      if (error.code !== 'NOT_FOUND' && error.code !== 'FORBIDDEN') return false;
-      if (error.code === 'FORBIDDEN') {
-        const times = (denied.get(write) ?? 0) + 1;
-        denied.set(write, times);
-        const wasAllowed = write !== writeReport || reportParts > request.status.reportParts;
-        if (wasAllowed && times < DENIED_AT_MOST) return false;
-      }
-      const gone = { code: 'restore-deleted', message: 'the Restore was deleted' } as const;
-      const failure = error.code === 'NOT_FOUND' ? gone : ({ code: 'forbidden', message: error.message } as const);
-      fail(failure);
-      return true;
-    }
+    return lost !== undefined || heedTried(await writes.try(what, write)).is !== 'again';
   }
 
-  /** Try until it is written, or can't be any more; false: given up. */
-  async function insist(what: string, write: () => Promise<void>): Promise<boolean> {
-    const giveUpAt = clock.now() + INSIST_MS;
-    for (
-      let pauseMs = TELL_EVERY_MS;
-      !(await attempt(what, write));
-      pauseMs = Math.min(pauseMs * 2, TELL_AT_LEAST_EVERY_MS)
-    ) {
-      if (clock.now() >= giveUpAt) return false;
-      await new Promise<void>((resolve) => clock.setTimer(pauseMs, resolve));
+  /** Try until it is written, or can't be any more; answers why it isn't, where there still is a run to write down. */
+  async function insist(
+    what: string,
+    write: () => Promise<void>,
+    refusedAtMost?: number,
+  ): Promise<RestoreHooksError | undefined> {
+    if (lost !== undefined) return undefined;
+    const tried = heedTried(await writes.insist(what, write, refusedAtMost));
+    return tried.is === 'again' || tried.is === 'refused' ? tried.why : undefined;
+  }
+
+  /** That the Restore is gone, that it is no longer ours to write, and that the right to is missing ends the run. */
+  function heedTried(tried: Tried): Tried {
+    if (tried.is === 'over' && tried.why.code === 'RUN_BY_ANOTHER') {
+      lost ??= tried.why;
+      stop();
+    } else if (tried.is === 'over') fail({ code: 'restore-deleted', message: 'the Restore was deleted' });
+    else if (tried.is === 'refused' && tried.why.code === 'FORBIDDEN') {
+      fail({ code: 'forbidden', message: tried.why.message });
     }
-    return true;
+    return tried;
   }
 
   /** Resolves after `ms`, or as soon as the run is over. */
@@ -334,7 +331,15 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
     });
   }
 
-  function statusNow(): RunStatus {
+  /** A runner that dies may have reported what it had announced: the next one takes it as used. */
+  function announcement(): number {
+    if (isOver()) return rows.outputBytes;
+    return rows.outputBytes <= announced ? announced : Math.min(rows.outputBytes + ANNOUNCE_BYTES, OUTPUT_LIMIT_BYTES);
+  }
+
+  function statusNow(incomplete: readonly string[] = []): RunStatus {
+    // An earlier runner of this run may have said the same.
+    const notices = new Set([...(request.status.notices ?? []), ...(run.unproven ? [UNPROVEN] : []), ...incomplete]);
     return {
       ...request.status,
       phase: phaseOf(run),
@@ -349,10 +354,29 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
         ...(exitCode === undefined ? {} : { exitCode }),
       })),
       reportParts,
-      ...(run.unproven ? { notices: [...(request.status.notices ?? []), UNPROVEN] } : {}),
+      ...(rows.outputBytes === 0 ? {} : { outputBytes: announcement() }),
+      ...(notices.size === 0 ? {} : { notices: [...notices] }),
       ...(run.failure === undefined ? {} : { failure: run.failure }),
     };
   }
+}
+
+/**
+ * How long after a report the next one is due, so that a run makes no more than 200 and they never stop: each takes the
+ * fourth part of the time so far, divided by what is left of the 200.
+ */
+const reportAgainMs = (elapsedMs: number, reports: number): number =>
+  Math.max(REPORT_EVERY_MS, (4 * elapsedMs) / Math.max(1, MOST_REPORTS - 1 - reports));
+
+/** The run has ended, and nobody can read so beside the Restore: its exit code and its last word have to say it. */
+function endUnwritten(status: RunStatus, why: RestoreHooksError): RestoreHooksError {
+  const known = status.failure === undefined ? '' : `; ${status.failure.message}`;
+  const isTold = why.code === 'FORBIDDEN' || why.code === 'CLUSTER_UNREACHABLE';
+  return new RestoreHooksError(
+    isTold ? why.code : 'RUN_FAILED',
+    `the run has ended (${status.phase}: ${progressLine(status.counts)}${known}), which could not be written: ${why.message}`,
+    { hint: 'see what each hook did: kubectl restorehooks status' },
+  );
 }
 
 const UNPROVEN =
@@ -366,22 +390,23 @@ const annotations = (status: RunStatus): Record<string, string> => ({
 
 /** What the end of a run does to the Restore's own phase (contract §5), if anything. */
 function restorePhaseMove(
-  { phase }: RunStatus,
+  phase: RunPhase,
   { keepRestorePhase, formerPhase }: RunRequest,
 ): { from: string; to: string; former: string | null } | undefined {
   if (keepRestorePhase) return undefined;
   if (phase === 'PartiallyFailed') return { from: 'Completed', to: 'PartiallyFailed', former: 'Completed' };
   const succeeded = phase === 'Completed' || phase === 'CompletedWithFailures';
-  if (!succeeded || formerPhase === undefined) return undefined;
+  // Nothing else has ever been written there; by hand it may be anything.
+  if (!succeeded || formerPhase !== 'Completed') return undefined;
   return { from: 'PartiallyFailed', to: formerPhase, former: null };
 }
 
 /** The state of a hook whose row of an earlier run is kept. */
 function endedState(row: RunHook): HookState & { phase: 'Ended' } {
-  const { state, reason, exitCode, message } = row;
+  const { state, reason, exitCode, unproven, message } = row;
   const outcome: HookOutcome =
     state === 'Succeeded'
-      ? { state, exitCode: 0 }
+      ? { state, ...(exitCode === undefined ? {} : { exitCode: 0 }), ...(unproven && { unproven }) }
       : {
           state: state === 'Waiting' || state === 'Running' ? 'Unknown' : state,
           reason: reason ?? 'runner-died',

@@ -59,6 +59,13 @@ export interface Kubelet {
   close(): void;
 }
 
+/** What a container that asks for it leaves in its status: the end of its log, as the kubelet cuts it. */
+function lastWords({ terminationMessagePolicy: policy }: Container, { chunks }: ContainerLog, exitCode: number) {
+  if (policy !== 'FallbackToLogsOnError' || exitCode === 0) return {};
+  const lines = Buffer.concat(chunks).subarray(-2048).toString().split('\n');
+  return { message: lines.slice(-81).join('\n') };
+}
+
 interface Life {
   readonly uid: string;
   readonly namespace: string;
@@ -330,7 +337,16 @@ export function createKubelet(store: Store, api: Api, processes: Processes, opti
     const reason = code === 0 ? 'Completed' : 'Error';
     changeStatus(life, name, (status) => ({
       ...status,
-      state: { terminated: { exitCode: code, reason, startedAt, finishedAt: timestamp(), containerID } },
+      state: {
+        terminated: {
+          exitCode: code,
+          reason,
+          startedAt,
+          finishedAt: timestamp(),
+          containerID,
+          ...lastWords(container, log, code),
+        },
+      },
       ready: isInit && code === 0,
       started: false,
     }));

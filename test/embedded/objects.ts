@@ -50,6 +50,7 @@ export interface Container {
   workingDir?: string;
   restartPolicy?: string;
   restartPolicyRules?: { action: string; exitCodes: { operator: string; values: number[] } }[];
+  terminationMessagePolicy?: string;
   imagePullPolicy?: string;
   volumeMounts?: { name: string; mountPath: string; subPath?: string; readOnly?: boolean }[];
   readinessProbe?: {

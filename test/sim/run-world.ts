@@ -143,7 +143,8 @@ function checkReport(
   const last = store.annotated.at(-1);
   for (const [index, { at, done, status: said }] of store.annotated.entries()) {
     const next = store.annotated[index + 1];
-    if (next === undefined || next.status.finishedAt !== undefined) break;
+    // Where there is no Restore any more, nothing is tried again.
+    if (next === undefined || next.status.finishedAt !== undefined || at >= store.deletedAt) break;
     check('R1', next.at - at >= 999, () => `annotated at ${at} and ${next.at}`);
     // Refused: tried again at the next time that a run tells of itself, and what the store took to answer.
     const soonEnough = next.at - at <= 5_000 + 1_000 + late + 2 * 1_500;

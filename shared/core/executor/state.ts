@@ -216,9 +216,13 @@ export function createRun(hooks: readonly PlannedHook[], options: RunOptions): R
       if (hasFailed && isFail(hook) && options.resumed?.ended.has(hook.id)) run.stop ??= stoppedBy(hook);
     }
   }
-  if (run.counts.waiting === 0) run.finishedAt = options.startedAt;
+  if (run.counts.waiting === 0) run.finishedAt = lastEnd(options);
   return run;
 }
+
+/** When a run ended in which nothing is left to do: with the last hook that an earlier runner of it has ended, else at once. */
+const lastEnd = ({ startedAt, resumed }: RunOptions): number =>
+  [...(resumed?.ended.values() ?? [])].reduce((last, { endedAt }) => Math.max(last, endedAt), startedAt);
 
 export function stateOf(pod: PodRun, at: number): HookState {
   const state = pod.states[at];
@@ -240,6 +244,7 @@ const FIRST_FAILURES = 5;
 
 /** Note a hook that did not succeed by itself, if it is one: what others kept from running isn't (contract §5). */
 export function noteOutcome(run: RunState, hook: PlannedHook, outcome: HookOutcome): boolean {
+  if (outcome.state === 'Succeeded' && outcome.unproven) run.unproven = true;
   if (outcome.state === 'Succeeded' || outcome.reason === 'aborted' || outcome.reason === 'canceled') return false;
   if (run.firstFailures.length < FIRST_FAILURES) run.firstFailures.push({ id: hook.id, outcome });
   if (isFail(hook)) run.failHookFailed = true;

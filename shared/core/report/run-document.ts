@@ -75,7 +75,7 @@ export const RunDocument = z.strictObject({
   finishedAt: instant.optional(),
   runner: z.strictObject({ kind: z.enum(['job', 'local']), name: z.string() }).optional(),
   counts: Counts.optional(),
-  notices: z.array(z.string()).optional().describe('What the run leaves out'),
+  notices: z.array(z.string()).optional().describe('What has to be known of the result'),
   hooks: z.array(RunHook),
 });
 export type RunDocument = z.infer<typeof RunDocument>;

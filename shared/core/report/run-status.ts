@@ -44,6 +44,8 @@ export const RunStatus = z.strictObject({
   ),
   /** How many report Secrets stand: `<runner's run name>-report-<0…>`. */
   reportParts: z.int(),
+  /** How many bytes of output the report may hold by now, of at most 16 MiB a run; absent: none. */
+  outputBytes: z.int().optional(),
   /** The last run before it that left a report: until this one has its own, that is what is known of the hooks. */
   before: z
     .strictObject({
@@ -54,7 +56,7 @@ export const RunStatus = z.strictObject({
       planned: z.int().optional(),
     })
     .optional(),
-  /** What the run leaves out, for people. */
+  /** What has to be known of the result, for people: successes that are not proven, a report that is not complete. */
   notices: z.array(z.string()).optional(),
 });
 export type RunStatus = z.infer<typeof RunStatus>;
@@ -71,15 +73,28 @@ export function parseRunStatus(text: string): Parsed<RunStatus> {
 }
 
 const STATUS_LIMIT = 4096;
+const LONGEST_TEXT = 500;
 
-/** The annotation's text; failures, then notices, give way where it would be over 4 KiB. */
+/** The annotation's text; where it would be over 4 KiB, texts are cut, then failures and notices give way, the last first. */
 export function statusText(status: RunStatus): string {
-  for (let failures = Math.min(5, status.failures.length); failures >= 0; failures -= 1) {
-    const text = JSON.stringify({ ...status, failures: status.failures.slice(0, failures) });
-    if (byteLength(text) <= STATUS_LIMIT) return text;
+  const { failure, failures, notices } = status;
+  const cut = (text: string): string => (text.length > LONGEST_TEXT ? `${cutText(text, LONGEST_TEXT)}…` : text);
+  const short: RunStatus = {
+    ...status,
+    ...(failure && { failure: { ...failure, message: cut(failure.message) } }),
+    ...(notices && { notices: notices.map(cut) }),
+  };
+  const tries: RunStatus[] = [status];
+  for (let kept = Math.min(5, failures.length); kept >= 0; kept -= 1) {
+    tries.push({ ...short, failures: failures.slice(0, kept) });
   }
-  const failure = status.failure && { ...status.failure, message: cutText(status.failure.message, 500) };
-  return JSON.stringify({ ...status, ...(failure ? { failure } : {}), failures: [], notices: undefined });
+  for (let kept = (notices?.length ?? 0) - 1; kept > 0; kept -= 1) {
+    tries.push({ ...short, failures: [], notices: (short.notices ?? []).slice(0, kept) });
+  }
+  const { notices: _, ...least } = { ...short, failures: [] };
+  const fits = (each: RunStatus): boolean =>
+    each.failures.length <= 5 && byteLength(JSON.stringify(each)) <= STATUS_LIMIT;
+  return JSON.stringify(tries.find(fits) ?? least);
 }
 
 /** UTF-8 bytes of a string; a surrogate pair counts 4. */

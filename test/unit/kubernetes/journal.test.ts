@@ -8,7 +8,7 @@ import type { JournalClient } from '../../../shared/kubernetes/journal.ts';
 import { KubernetesJournal } from '../../../shared/kubernetes/journal.ts';
 import type { JournalPlace } from '../../../shared/kubernetes/journal-reader.ts';
 import { readJournal } from '../../../shared/kubernetes/journal-reader.ts';
-import { FakeApi } from '../../sim/fake-api.ts';
+import { FakeApi, refusal } from '../../sim/fake-api.ts';
 import { Random } from '../../sim/random.ts';
 import { VirtualClock } from '../../sim/virtual-clock.ts';
 
@@ -32,7 +32,7 @@ function bench(count: number, latencyMs = 10) {
   /** `before`: lost on its way; `after`: its answer is. */
   const losses: ('before' | 'after' | undefined)[] = [];
   /** How many reads are denied, as by an API server that has just started. */
-  const self = { denials: 0 };
+  const self = { denials: 0, refusals: 0 };
   const slow = <T>(work: () => Promise<T>): Promise<T> => {
     const loss = losses.shift();
     const broken = new RestoreHooksError('CLUSTER_UNREACHABLE', 'the connection was closed in the middle');
@@ -50,7 +50,12 @@ function bench(count: number, latencyMs = 10) {
       return Promise.reject(new RestoreHooksError('FORBIDDEN', 'not yet'));
     },
     create: (path, object) => slow(() => api.calm.create(path, object)),
-    patch: (path, body, type) => slow(() => api.calm.patch(path, body, type)),
+    patch: (path, body, type) =>
+      slow(() => {
+        if (self.refusals === 0) return api.calm.patch(path, body, type);
+        self.refusals -= 1;
+        return Promise.reject(refusal(422, 'Invalid', 'denied by policy'));
+      }),
   };
   const settled = async <T>(promise: Promise<T>): Promise<T> => {
     let isOver = false;
@@ -188,6 +193,27 @@ describe('a journal in ConfigMaps', () => {
       });
       await clock.runUntilWithPromises(clock.now() + 60_000);
       assert.deepEqual([isRecorded, told], [!isBelieved, isBelieved ? ['FORBIDDEN'] : []]);
+    }
+  });
+
+  test('whose write is refused for good is lost, with the verb and the object; one refused a few times is written', async () => {
+    for (const [refusals, isBelieved] of [
+      [3, false],
+      [50, true],
+    ] as const) {
+      const { clock, take, self } = bench(1);
+      const journal = await take();
+      self.refusals = refusals;
+      const told: string[] = [];
+      journal.onLost(({ code, message }) => told.push(`${code}: ${message}`));
+      let isRecorded = false;
+      journal.intent(id(0), intent(1), () => {
+        isRecorded = true;
+      });
+      await clock.runUntilWithPromises(clock.now() + 60_000);
+      const why =
+        'RUN_FAILED: patch configmaps velero/restorehooks-nightly-abcdef-journal-0: denied by policy (HTTP 422)';
+      assert.deepEqual([isRecorded, told], [!isBelieved, isBelieved ? [why] : []]);
     }
   });
 

@@ -4,7 +4,7 @@ import { RestoreHooksError } from '../../../shared/core/errors.ts';
 import type { HeldLease, LeaseClient } from '../../../shared/kubernetes/lease.ts';
 import { holderOf, LEASE_MS, takeLease } from '../../../shared/kubernetes/lease.ts';
 import type { Clock } from '../../../shared/ports/ports.ts';
-import { FakeApi } from '../../sim/fake-api.ts';
+import { FakeApi, refusal } from '../../sim/fake-api.ts';
 import { Random } from '../../sim/random.ts';
 import { VirtualClock } from '../../sim/virtual-clock.ts';
 
@@ -24,7 +24,7 @@ function bench() {
   };
   /** A runner that can be cut off from the API server. */
   const runner = () => {
-    const self = { reaches: true, answersAfterMs: 0 };
+    const self = { reaches: true, answersAfterMs: 0, refuses: undefined as number | undefined };
     const guard = <T>(work: () => Promise<T>): Promise<T> =>
       self.reaches ? work() : Promise.reject(new RestoreHooksError('CLUSTER_UNREACHABLE', 'cut off'));
     const client: LeaseClient = {
@@ -32,6 +32,7 @@ function bench() {
       create: (path, object) => guard(() => api.calm.create(path, object)),
       patch: (path, body, type) =>
         guard(async () => {
+          if (self.refuses !== undefined) throw refusal(self.refuses, 'Refused', 'no', 'restorehooks-nightly');
           const answer = await api.calm.patch(path, body, type);
           if (self.answersAfterMs > 0)
             await new Promise<void>((resolve) => clock.setTimer(self.answersAfterMs, resolve));
@@ -135,6 +136,30 @@ describe('a Lease', () => {
     assert.equal(started, false);
     await pass(2_000);
     assert.deepEqual([started, held.mayStart], [true, true]);
+  });
+
+  test('whose renewals are refused for good is lost, with the verb and the object', async () => {
+    const { clock, place, settled, pass, runner } = bench();
+    const one = runner();
+    const held = (await settled(takeLease(one.client, clock, place('one')))) as HeldLease;
+    const lost: string[] = [];
+    held.onLost(({ code, message }) => lost.push(`${code}: ${message}`));
+    one.self.refuses = 422;
+    await pass(7_000);
+    one.self.refuses = undefined;
+    await pass(60_000);
+    assert.deepEqual([lost, held.mayStart], [[], true], 'what is taken again in time is not lost');
+    one.self.refuses = 422;
+    await pass(60_000);
+    assert.deepEqual(lost, ['RUN_FAILED: patch leases.coordination.k8s.io velero/restorehooks-nightly: no (HTTP 422)']);
+    assert.equal(held.mayStart, false);
+  });
+
+  test('is not waited for in a namespace that is gone', async () => {
+    const { clock, place, settled, runner } = bench();
+    const { client } = runner();
+    const gone = { ...client, create: () => Promise.reject(refusal(404, 'NotFound', 'no namespace', 'velero')) };
+    await assert.rejects(settled(takeLease(gone, clock, place('one'))), { code: 'NOT_FOUND' });
   });
 
   test('that could not be renewed for a while is held again when it is', async () => {

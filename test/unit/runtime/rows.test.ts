@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { HookState } from '../../../shared/core/executor/state.ts';
+import { createRun } from '../../../shared/core/executor/state.ts';
+import type { HookId } from '../../../shared/core/hook.ts';
+import type { RunHook } from '../../../shared/core/report/run-document.ts';
+import { Rows } from '../../../shared/runtime/rows.ts';
+import { execHook, initHook } from './hooks.ts';
+
+const MIB = 1024 * 1024;
+const failed: HookState = { phase: 'Ended', outcome: { state: 'Failed', reason: 'exit', exitCode: 1 }, endedAt: 2 };
+const succeeded: HookState = { phase: 'Ended', outcome: { state: 'Succeeded', exitCode: 0 }, endedAt: 2 };
+
+/** A run of one hook a pod, whose hooks end with 4 KiB of output each. */
+function bench(hooks: number, outputBytes?: number) {
+  const planned = Array.from({ length: hooks }, (_, pod) => execHook(`p${pod}`));
+  const run = createRun(planned, { startedAt: 0, maxConcurrent: 64 });
+  const rows = new Rows(run, 1, new Map(), outputBytes);
+  let next = 0;
+  const end = (count: number, state: HookState) => {
+    const indexes = Array.from({ length: count }, () => next++);
+    for (const index of indexes) {
+      const pod = run.pods[index];
+      if (pod === undefined) throw new RangeError(`no pod ${index}`);
+      rows.holdOutput(planned[index]?.id as HookId, { stdout: 'x'.repeat(4096) });
+      run.pods[index] = { ...pod, states: [state] };
+    }
+    const changed = rows.update(indexes);
+    const kept = changed.filter(({ stdout }) => stdout !== undefined);
+    const dropped = changed.filter(({ outputDropped }) => outputDropped);
+    assert.equal(kept.length + dropped.length, count, 'what is dropped is marked');
+    return (kept.length * 4096) / MIB;
+  };
+  return { run, rows, end };
+}
+
+describe('rows', () => {
+  it('holds 16 MiB of output, of which successes take no more than half: failures come first', () => {
+    const { rows, end } = bench(8_000);
+    assert.equal(end(3_000, succeeded), 8);
+    assert.equal(rows.outputBytes, 8 * MIB);
+    assert.equal(end(3_000, failed), 8);
+    assert.equal(end(1_000, succeeded), 0);
+    assert.equal(rows.outputBytes, 16 * MIB);
+  });
+
+  it('counts what the runners before have reported', () => {
+    assert.equal(bench(8_000, 10 * MIB).end(3_000, failed), 6);
+    assert.equal(bench(8_000, 10 * MIB).end(3_000, succeeded), 0);
+    assert.equal(bench(8_000, 20 * MIB).end(10, failed), 0);
+  });
+
+  it('tells a row again when it says something new, and only then', () => {
+    const { run, rows } = bench(1);
+    const set = (state: HookState) => {
+      run.pods[0] = { ...(run.pods[0] as (typeof run.pods)[0]), states: [state] };
+      return rows.update([0]).map((row) => [row.state, row.startedAt]);
+    };
+    const instant = (ms: number) => new Date(ms).toISOString();
+    assert.deepEqual(set({ phase: 'Starting', tries: 1 }), [['Running', undefined]]);
+    assert.deepEqual(set({ phase: 'Running', startedAt: 1_000 }), [['Running', instant(1_000)]]);
+    assert.deepEqual(set({ phase: 'Running', startedAt: 1_000 }), []);
+    assert.deepEqual(set({ phase: 'Running', startedAt: 2_000 }), [['Running', instant(2_000)]], 'started again');
+    assert.deepEqual(set(failed), [['Failed', undefined]]);
+    assert.deepEqual(set(failed), []);
+  });
+
+  it('keeps rows that could not be written, and writes the newest of each', async () => {
+    const { rows, end } = bench(2);
+    await assert.rejects(rows.write(() => Promise.reject(new Error('refused'))));
+    assert.equal(rows.hasUnwritten, true);
+    end(1, failed);
+    let written: readonly RunHook[] = [];
+    await rows.write(async (some) => {
+      written = some;
+    });
+    assert.deepEqual(
+      written.map(({ state }) => state),
+      ['Failed', 'Waiting'],
+    );
+    assert.equal(rows.hasUnwritten, false);
+    await rows.write(() => assert.fail('there is nothing to write'));
+  });
+
+  it('tells an end only if each hook has one result, and the counts are those of the rows', () => {
+    const { run, rows, end } = bench(2);
+    const counts = { ...run.counts, failed: 2, waiting: 0 };
+    end(1, failed);
+    assert.throws(() => rows.checkSum(counts), /"waiting":1/);
+    end(1, failed);
+    rows.checkSum(counts);
+    assert.throws(() => rows.checkSum({ ...counts, failed: 1, succeeded: 1 }));
+    assert.throws(() => rows.checkSum({ ...counts, planned: 3 }));
+  });
+
+  it('takes a kept row that has not ended for no result', () => {
+    const hook = execHook('p0');
+    const ended = new Map([[hook.id, succeeded as HookState & { phase: 'Ended' }]]);
+    const run = createRun([hook], { startedAt: 0, maxConcurrent: 1, ended });
+    const kept = new Map([[hook.id, { id: hook.id, state: 'Running' } as unknown as RunHook]]);
+    assert.throws(() => new Rows(run, 2, kept).checkSum(run.counts), /"running":1/);
+  });
+
+  it('has rows of init containers, without output as long as they run', () => {
+    const run = createRun([initHook('p0')], { startedAt: 0, maxConcurrent: 1 });
+    const rows = new Rows(run, 1, new Map());
+    assert.deepEqual(
+      rows.all().map(({ kind, state }) => [kind, state]),
+      [['init', 'Waiting']],
+    );
+  });
+});

@@ -1,0 +1,444 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { ErrorCode } from '../../../shared/core/errors.ts';
+import { RestoreHooksError } from '../../../shared/core/errors.ts';
+import type { Resumed } from '../../../shared/core/executor/resume.ts';
+import type { ExecOutcome, HookId, PlannedHook } from '../../../shared/core/hook.ts';
+import { podKey } from '../../../shared/core/hook.ts';
+import { ANNOTATION } from '../../../shared/core/names.ts';
+import type { RunHook } from '../../../shared/core/report/run-document.ts';
+import type { RunStatus } from '../../../shared/core/report/run-status.ts';
+import { parseRunStatus } from '../../../shared/core/report/run-status.ts';
+import type { Output, PodEvent, PodSource, RunStore, Wishes } from '../../../shared/ports/ports.ts';
+import type { RunRequest } from '../../../shared/runtime/run.ts';
+import { startRun } from '../../../shared/runtime/run.ts';
+import { execOnly } from '../../sim/exec-only.ts';
+import { firmHold, forgetfulJournal } from '../../sim/forgetful-journal.ts';
+import { pendingStatus } from '../../sim/run-world.ts';
+import { VirtualClock } from '../../sim/virtual-clock.ts';
+import { execHook, initHook } from './hooks.ts';
+
+const HOUR = 3_600_000;
+const instant = (ms: number) => new Date(ms).toISOString();
+const refused = (code: ErrorCode) => new RestoreHooksError(code, `patch restores.velero.io velero/r: ${code}`);
+
+type Answer = ErrorCode | 'ok';
+/** What the store answers to each of its writes: in their order, the last answer for all that follow; or by the time. */
+type Answers = { readonly [_ in 'annotate' | 'report' | 'phase']?: readonly Answer[] | ((at: number) => Answer) };
+
+/** A run under a virtual clock: its pods are up unless they are told of, its store answers as the test says. */
+class Bench {
+  readonly clock = new VirtualClock();
+  readonly statuses: { readonly at: number; readonly status: RunStatus }[] = [];
+  readonly reports: { readonly at: number; readonly rows: readonly RunHook[] }[] = [];
+  readonly warned: { readonly at: number; readonly what: string; readonly message: string }[] = [];
+  readonly moves: [from: string, to: string][] = [];
+  wishes: Wishes = {};
+  /** Tries, also those that were refused. */
+  readonly tries = { annotate: 0, report: 0, phase: 0 };
+  readonly #answers: Answers;
+
+  constructor(answers: Answers = {}) {
+    this.#answers = answers;
+  }
+
+  #answer(what: keyof Answers): void {
+    const answers = this.#answers[what] ?? ['ok'];
+    const tries = this.tries[what];
+    this.tries[what] += 1;
+    const answer =
+      typeof answers === 'function'
+        ? answers(this.clock.now())
+        : (answers[Math.min(tries, answers.length - 1)] ?? 'ok');
+    if (answer !== 'ok') throw refused(answer);
+  }
+
+  readonly store: RunStore = {
+    annotate: async (annotations) => {
+      this.#answer('annotate');
+      const parsed = parseRunStatus(annotations[ANNOTATION.status] ?? '');
+      assert.ok(parsed.ok);
+      this.statuses.push({ at: this.clock.now(), status: parsed.value });
+      return this.wishes;
+    },
+    addToReport: async (rows) => {
+      this.#answer('report');
+      return this.reports.push({ at: this.clock.now(), rows });
+    },
+    setRestorePhase: async (from, to) => {
+      this.#answer('phase');
+      this.moves.push([from, to]);
+    },
+    checkRestore: async () => this.wishes,
+  };
+
+  /** Let time go on before anything begins. */
+  passed(ms: number): void {
+    this.clock.setTimer(ms, () => undefined);
+    this.clock.runUntil(ms);
+  }
+
+  /** `run`: how the command of a pod's hook ends, and after how long. */
+  start(
+    hooks: readonly PlannedHook[],
+    run: (pod: string) => { after?: number; outcome?: ExecOutcome; output?: Output },
+    { pods = upAtOnce(hooks), ...more }: Partial<RunRequest> & { pods?: PodSource } = {},
+  ) {
+    const request: RunRequest = {
+      hooks,
+      kept: [],
+      status: pendingStatus(hooks.length),
+      maxConcurrent: 64,
+      keepRestorePhase: false,
+      formerPhase: undefined,
+      ...more,
+    };
+    const { clock, store } = this;
+    const exec = {
+      start: ({ pod }: { pod: string }, answer: Parameters<Parameters<typeof startRun>[1]['exec']['start']>[1]) => {
+        const { after = 10, outcome = { kind: 'exited', exitCode: 0 }, output = {} } = run(pod);
+        answer.started();
+        return clock.setTimer(after, () => answer.ended(outcome, output));
+      },
+    };
+    const ports = { clock, exec, journal: forgetfulJournal, pods, store, hold: firmHold, ...execOnly };
+    return startRun(request, ports, {
+      warn: (what, { message }) => this.warned.push({ at: clock.now(), what, message }),
+    });
+  }
+
+  async ended<T>(done: Promise<T>, limitMs = 100 * 24 * HOUR): Promise<T> {
+    let isOver = false;
+    const noted = done.finally(() => {
+      isOver = true;
+    });
+    noted.catch(() => undefined);
+    // What promises do where no timer is left is seen by the next call.
+    for (let calls = 0; !isOver && calls < 10; calls += 1) await this.clock.runUntilWithPromises(limitMs);
+    assert.ok(isOver, 'the run has no end');
+    return noted;
+  }
+}
+
+const upAtOnce = (hooks: readonly PlannedHook[]): PodSource => ({
+  start(tell) {
+    for (const hook of hooks) tell(up(hook));
+    tell({ type: 'podsListed' });
+    return () => undefined;
+  },
+});
+
+const up = ({ namespace, pod, podUID = '', container }: PlannedHook): PodEvent => ({
+  type: 'podObserved',
+  pod: {
+    key: podKey(namespace, pod),
+    uid: podUID,
+    phase: 'Running',
+    containers: { [container]: { running: true, ready: true } },
+  },
+});
+
+const resumedWith = (ended: Resumed['ended']): Resumed => ({
+  ended,
+  attempts: new Map(),
+  lost: new Map(),
+  waitingSince: new Map(),
+  wasTaken: true,
+});
+
+describe('the last word on a run', () => {
+  const endings: [title: string, code: ErrorCode, exit: number][] = [
+    ['refused for good', 'RUN_FAILED', 10],
+    ['refused as invalid', 'INVALID_INPUT', 10],
+    ['in conflict with somebody who never stops', 'WRITE_CONFLICT', 10],
+    ['forbidden', 'FORBIDDEN', 5],
+    ['out of reach for ten minutes', 'CLUSTER_UNREACHABLE', 6],
+  ];
+  for (const [title, code, exit] of endings) {
+    it(`${title}: the run ends, says so, and exits ${exit}`, async () => {
+      const bench = new Bench({ annotate: ['ok', code] });
+      const { done } = bench.start([execHook('p')], () => ({ outcome: { kind: 'exited', exitCode: 7 } }));
+      await assert.rejects(bench.ended(done), (error) => {
+        assert.ok(error instanceof RestoreHooksError);
+        assert.equal(error.exitCode, exit);
+        assert.match(error.message, /CompletedWithFailures: 1\/1 done, 1 failed.*patch restores.velero.io velero\/r/);
+        return true;
+      });
+      assert.ok(bench.tries.annotate >= 5, `${bench.tries.annotate} tries`);
+      assert.deepEqual([...new Set(bench.warned.map(({ message }) => message))], [refused(code).message]);
+      const gaps = bench.warned.slice(1).map(({ at }, index) => at - (bench.warned[index]?.at ?? 0));
+      assert.ok(
+        gaps.every((ms) => ms >= 30_000),
+        'the same is not told all the time',
+      );
+    });
+  }
+
+  it('that is refused a few times is written', async () => {
+    const bench = new Bench({
+      annotate: ['ok', 'INVALID_INPUT', 'FORBIDDEN', 'WRITE_CONFLICT', 'INVALID_INPUT', 'ok'],
+    });
+    const { status } = await bench.ended(bench.start([execHook('p')], () => ({})).done);
+    assert.equal(status.phase, 'Completed');
+    assert.deepEqual(bench.statuses.at(-1)?.status, status);
+  });
+
+  it('says what of the report and of the phase could not be written', async () => {
+    const bench = new Bench({ report: ['ok', 'RUN_FAILED'], phase: ['RUN_FAILED'] });
+    const hook = execHook('p', { onError: 'Fail' });
+    const { done } = bench.start([hook], () => ({ outcome: { kind: 'exited', exitCode: 7 } }));
+    const { status } = await bench.ended(done);
+    assert.equal(status.phase, 'PartiallyFailed');
+    assert.deepEqual(
+      status.notices?.map((notice) => notice.split(':')[0]),
+      ['the report is not complete', "the Restore's phase could not be set to PartiallyFailed"],
+    );
+    assert.deepEqual(bench.statuses.at(-1)?.status, status);
+  });
+
+  it('is not told where a row has no result, and neither is the last report', async () => {
+    const bench = new Bench();
+    const hook = execHook('p');
+    const kept = [{ id: hook.id, state: 'Running' } as unknown as RunHook];
+    await assert.rejects(
+      bench.ended(bench.start([hook], () => ({}), { kept }).done),
+      /the rows of a run that has ended/,
+    );
+    assert.ok(bench.statuses.every(({ status }) => status.finishedAt === undefined));
+    assert.equal(bench.reports.length, 1, 'the first');
+  });
+});
+
+describe('what is refused while a run goes on', () => {
+  const twoHooks = [execHook('p'), execHook('q', { execTimeoutMs: null })];
+
+  it('a first report that is refused starts nothing', async () => {
+    const bench = new Bench({ report: ['RUN_FAILED'] });
+    const { done } = bench.start([execHook('p')], () => assert.fail('nothing may be started'));
+    const { status, rows } = await bench.ended(done);
+    assert.deepEqual([status.phase, status.failure?.code], ['Failed', 'error']);
+    assert.match(status.failure?.message ?? '', /its report could not be written: patch restores/);
+    assert.deepEqual([rows[0]?.state, rows[0]?.reason], ['NotExecuted', 'aborted']);
+  });
+
+  it('a status ends no hook, and is told once it is taken', async () => {
+    const bench = new Bench({ annotate: (at) => (at > 500 && at < 200_000 ? 'INVALID_INPUT' : 'ok') });
+    const after = (pod: string) => ({ after: pod === 'p' ? 1_000 : 300_000 });
+    const { status } = await bench.ended(bench.start(twoHooks, after).done);
+    assert.deepEqual([status.phase, status.counts.succeeded], ['Completed', 2]);
+  });
+
+  it('a report ends no hook either', async () => {
+    const bench = new Bench({ report: (at) => (at > 500 && at < 200_000 ? 'RUN_FAILED' : 'ok') });
+    const after = (pod: string) => ({ after: pod === 'p' ? 1_000 : 300_000 });
+    const { status } = await bench.ended(bench.start(twoHooks, after).done);
+    assert.deepEqual([status.phase, status.notices], ['Completed', undefined]);
+    assert.ok(bench.reports.length > 1);
+  });
+
+  it('a Restore that is gone ends the run, and so does another runner', async () => {
+    const bench = new Bench({ annotate: ['ok', 'NOT_FOUND'] });
+    const slow = (pod: string) => ({ after: pod === 'p' ? 1_000 : 20_000 });
+    const { status } = await bench.ended(bench.start([...twoHooks], slow).done);
+    assert.deepEqual([status.phase, status.failure?.code], ['Failed', 'restore-deleted']);
+    const other = new Bench({ annotate: ['ok', 'RUN_BY_ANOTHER'] });
+    await assert.rejects(other.ended(other.start([...twoHooks], slow).done), { code: 'RUN_BY_ANOTHER' });
+    assert.deepEqual([other.statuses.length, other.reports.length], [1, 1], 'nothing more is written');
+  });
+});
+
+describe('when a run has ended', () => {
+  it('is when its last hook has', async () => {
+    const bench = new Bench({ annotate: (at) => (at > 6_500 && at < 20_000 ? 'CLUSTER_UNREACHABLE' : 'ok') });
+    const { status, rows } = await bench.ended(bench.start([execHook('p')], () => ({ after: 7_000 })).done);
+    assert.deepEqual([status.finishedAt, rows[0]?.finishedAt], [instant(7_000), instant(7_000)]);
+    assert.ok((bench.statuses.at(-1)?.at ?? 0) >= 20_000, 'it is written later');
+  });
+
+  it('is when an earlier runner has ended the last hook, where nothing is left to do', async () => {
+    const bench = new Bench();
+    bench.passed(HOUR);
+    const [one, two] = [execHook('p'), execHook('q')];
+    const outcome = { state: 'Succeeded', exitCode: 0 } as const;
+    const resumed = resumedWith(
+      new Map([
+        [one.id, { phase: 'Ended', outcome, startedAt: 1_000, endedAt: 1_800_000 }],
+        [two.id, { phase: 'Ended', outcome, startedAt: 1_000, endedAt: 2_000 }],
+      ]),
+    );
+    const started = { ...pendingStatus(2), startedAt: instant(500) };
+    const { status } = await bench.ended(bench.start([one, two], () => ({}), { resumed, status: started }).done);
+    assert.deepEqual([status.startedAt, status.finishedAt], [instant(500), instant(1_800_000)]);
+  });
+
+  it('is when the last was ended that never ran, also where the run was taken over', async () => {
+    const bench = new Bench();
+    bench.passed(HOUR);
+    const [one, two] = [execHook('p', { onError: 'Fail' }), execHook('q')];
+    const outcome = { state: 'Failed', reason: 'exit', exitCode: 1 } as const;
+    const resumed = resumedWith(new Map([[one.id, { phase: 'Ended', outcome, endedAt: 2_000 }]]));
+    const started = { ...pendingStatus(2), startedAt: instant(500) };
+    const { status, rows } = await bench.ended(bench.start([one, two], () => ({}), { resumed, status: started }).done);
+    assert.deepEqual([status.phase, status.finishedAt], ['PartiallyFailed', instant(HOUR)]);
+    assert.deepEqual([rows[1]?.reason, rows[1]?.finishedAt], ['aborted', instant(HOUR)]);
+  });
+
+  it('is at once where nothing was to be done', async () => {
+    const bench = new Bench();
+    bench.passed(5_000);
+    const { status } = await bench.ended(bench.start([], () => ({})).done);
+    assert.deepEqual([status.startedAt, status.finishedAt], [instant(5_000), instant(5_000)]);
+  });
+});
+
+describe('reports', () => {
+  /** A pod that never comes up, and says something new all the time. */
+  const restless = (clock: VirtualClock, hook: PlannedHook): PodSource => ({
+    start(tell) {
+      let stopped = false;
+      const see = (serial: number): void => {
+        if (stopped) return;
+        const main = { running: false, ready: false, reason: `Reason${serial}` };
+        const key = podKey(hook.namespace, hook.pod);
+        tell({ type: 'podObserved', pod: { key, uid: hook.podUID ?? '', phase: 'Pending', containers: { main } } });
+        clock.setTimer(Math.max(5_000, clock.now() / 500), () => see(serial + 1));
+      };
+      see(0);
+      return () => {
+        stopped = true;
+      };
+    },
+  });
+
+  for (const days of [1, 3]) {
+    it(`of a run of ${days} days are at most 200, and never stop`, async () => {
+      const bench = new Bench();
+      const hook = execHook('p', { waitTimeoutMs: days * 24 * HOUR });
+      const pods = restless(bench.clock, hook);
+      await bench.ended(bench.start([hook], () => assert.fail('it is not up'), { pods }).done);
+      const times = bench.reports.map(({ at }) => at);
+      assert.ok(times.length > 100 && times.length <= 200, `${times.length} reports`);
+      assert.ok(times[1] !== undefined && times[1] <= 6_000, `the second after ${times[1]} ms`);
+      for (const [index, at] of times.entries()) {
+        const before = times[index - 1] ?? 0;
+        assert.ok(at - before <= Math.max(20_000, at / 3), `none between ${before} and ${at}`);
+      }
+    });
+  }
+
+  it('are counted over all runners of a run', async () => {
+    const bench = new Bench();
+    bench.passed(24 * HOUR);
+    const hook = execHook('p', { waitTimeoutMs: 2 * 24 * HOUR });
+    const status = { ...pendingStatus(1), startedAt: instant(0), reportParts: 180 };
+    const pods = restless(bench.clock, hook);
+    await bench.ended(bench.start([hook], () => assert.fail('it is not up'), { pods, status }).done);
+    assert.ok(bench.reports.length > 3 && bench.reports.length <= 20, `${bench.reports.length} reports`);
+  });
+
+  it('hold 16 MiB of output over all runners of a run, and the status knows it first', async () => {
+    const bench = new Bench();
+    const hooks = Array.from({ length: 400 }, (_, pod) => execHook(`p${pod}`));
+    const status = { ...pendingStatus(400), startedAt: instant(0), reportParts: 3, outputBytes: 15 * 1024 * 1024 };
+    const run = (pod: string) => ({
+      after: Number(pod.slice(1)) * 100,
+      outcome: { kind: 'exited', exitCode: 1 } as const,
+      output: { stdout: 'x'.repeat(4096) },
+    });
+    const { status: last } = await bench.ended(bench.start(hooks, run, { status, maxConcurrent: 1_000 }).done);
+    let used = 15 * 1024 * 1024;
+    for (const { at, rows } of bench.reports) {
+      used += rows.reduce((sum, { stdout = '' }) => sum + stdout.length, 0);
+      const announced = bench.statuses.findLast((each) => each.at <= at)?.status.outputBytes ?? 0;
+      const isLast = at === bench.reports.at(-1)?.at;
+      assert.ok(used <= announced || isLast, `${used} bytes at ${at}, and ${announced} were announced`);
+    }
+    assert.equal(used, 16 * 1024 * 1024);
+    assert.equal(last.outputBytes, used);
+    assert.ok(bench.reports.length > 3);
+  });
+
+  it('of a run that is suspended hold no more than the next runner knows of', async () => {
+    const bench = new Bench();
+    const hooks = [execHook('p', { container: 'main' }), execHook('q')];
+    const run = bench.start(hooks, (pod) => ({
+      after: pod === 'p' ? 100 : HOUR,
+      output: { stdout: 'x'.repeat(4096) },
+    }));
+    bench.clock.setTimer(200, () => {
+      run.suspend();
+      run.drop();
+    });
+    const { status } = await bench.ended(run.done);
+    assert.ok(status.suspendedAt !== undefined && status.finishedAt === undefined);
+    const { at } = bench.reports.find(({ rows }) => rows.some(({ stdout }) => stdout !== undefined)) ?? assert.fail();
+    const first = bench.statuses.find((each) => (each.status.outputBytes ?? 0) >= 4096);
+    assert.ok(first !== undefined && first.at <= at && bench.statuses.indexOf(first) < bench.statuses.length - 1);
+  });
+
+  it('tell when an init container was started again', async () => {
+    const bench = new Bench();
+    const hook = initHook('p');
+    const see = (tell: (event: PodEvent) => void, restarts: number, startedAt: number) =>
+      tell({
+        type: 'podObserved',
+        pod: {
+          key: podKey('ns', 'p'),
+          uid: 'p-uid',
+          phase: 'Pending',
+          containers: {},
+          initContainers: { load: { phase: 'running', isOver: false, isSidecar: false, restarts, startedAt } },
+        },
+      });
+    const pods: PodSource = {
+      start(tell) {
+        see(tell, 0, 1_000);
+        tell({ type: 'podsListed' });
+        bench.clock.setTimer(20_000, () => see(tell, 1, 20_000));
+        return () => undefined;
+      },
+    };
+    const run = bench.start([hook], () => ({}), { pods });
+    bench.clock.setTimer(60_000, () => run.cancel());
+    bench.clock.setTimer(60_001, () => run.drop());
+    await bench.clock.runUntilWithPromises(50_000);
+    assert.equal(bench.reports.at(-1)?.rows[0]?.startedAt, instant(20_000));
+  });
+});
+
+describe('what a run says of its successes', () => {
+  const UNPROVEN = /successes are not proven/;
+  const unproven: ExecOutcome = { kind: 'exited', exitCode: 0, unproven: true };
+
+  it('is that they are not proven, where the API server speaks only v5', async () => {
+    const bench = new Bench();
+    const { status, rows } = await bench.ended(bench.start([execHook('p')], () => ({ outcome: unproven })).done);
+    assert.equal(status.phase, 'Completed');
+    assert.match(status.notices?.join() ?? '', UNPROVEN);
+    assert.ok(rows[0]?.unproven);
+  });
+
+  it('stays so under the next runner, and where an earlier result stands', async () => {
+    const hook = execHook('p');
+    const outcome = { state: 'Succeeded', exitCode: 0, unproven: true } as const;
+    const bench = new Bench();
+    const resumed = resumedWith(new Map([[hook.id, { phase: 'Ended', outcome, endedAt: 0 }]]));
+    const { status } = await bench.ended(bench.start([hook], () => ({}), { resumed }).done);
+    assert.match(status.notices?.join() ?? '', UNPROVEN);
+    const next = new Bench();
+    const kept = [{ id: hook.id as HookId, state: 'Succeeded', exitCode: 0, unproven: true } as unknown as RunHook];
+    const { status: last } = await next.ended(next.start([hook], () => ({}), { kept }).done);
+    assert.match(last.notices?.join() ?? '', UNPROVEN);
+  });
+
+  it('is said once, and nothing of the kind where they are proven', async () => {
+    const bench = new Bench();
+    const hooks = [execHook('p'), execHook('q')];
+    const started = bench.start(hooks, (pod) => ({
+      outcome: pod === 'p' ? unproven : { kind: 'exited', exitCode: 0 },
+    }));
+    assert.equal((await bench.ended(started.done)).status.notices?.length, 1);
+    const proven = new Bench();
+    assert.equal((await proven.ended(proven.start(hooks, () => ({})).done)).status.notices, undefined);
+  });
+});
