@@ -18,15 +18,18 @@ export function templatePassedOver(file: string): PassedOver {
 }
 
 export function passedOver(sources: readonly Source[]): PassedOver[] {
-  return sources.flatMap(({ object, file, inner }) => {
+  const withInner = new Set(sources.flatMap(({ inner }) => (inner === undefined ? [] : [inner.of])));
+  return sources.flatMap((source) => {
+    const { object, file, inner } = source;
     // Of a Kustomization more is made than what stands in it.
-    if (inner !== undefined || (isLookedAt(object) && object['kind'] !== 'Kustomization')) return [];
+    const isLooked = isLookedAt(object) || withInner.has(source);
+    if (inner !== undefined || (isLooked && object['kind'] !== 'Kustomization')) return [];
     return [{ file, what: kindOf(object), ...insteadOf(object, file) }];
   });
 }
 
 export const countLookedAt = (sources: readonly Source[]): number =>
-  sources.filter(({ object }) => isLookedAt(object)).length;
+  sources.filter(({ object, inner }) => isLookedAt(object) || inner?.problem !== undefined).length;
 
 function kindOf(object: Source['object']): string {
   if (Array.isArray(object)) return 'a list';

@@ -21,7 +21,8 @@ export function placeholderInName(text: string): string | undefined {
 export function placeholderInCommand(text: string): string | undefined {
   const chart = CHART.exec(text);
   if (chart !== null) return `${chart[0]} …`;
-  const [caps] = /\b(?:CHANGE_?ME|REPLACE_?ME|YOUR[_-][A-Z][A-Z_-]*)\b|\b__[A-Z][A-Z0-9_]*__\b/.exec(text) ?? [];
+  const [caps] =
+    /(?<![A-Z])(?:CHANGE_?ME|REPLACE_?ME|YOUR[_-][A-Z][A-Z_-]*)\b|\b__[A-Z][A-Z0-9_]*__\b/.exec(text) ?? [];
   if (caps !== undefined) return caps;
   if (text.includes('</')) return undefined;
   for (const [whole, before = '', word = ''] of text.matchAll(

@@ -127,7 +127,9 @@ const isForPods = ({ groupResource }: Fields): boolean =>
 function changesOfPods({ rules }: Modifiers): string[] {
   const ofPods = rules.filter(({ conditions }) => isForPods(conditions));
   const paths = ofPods.flatMap(({ patches, fields }) => [
-    ...patches.flatMap(({ fields: patch }) => [textOf(patch['path']), textOf(patch['from'])]),
+    ...patches.flatMap(({ fields: { operation, path, from } }) =>
+      operation === 'test' ? [] : [textOf(path), textOf(from)],
+    ),
     ...['mergePatches', 'strategicPatches'].flatMap((key) =>
       (Array.isArray(fields[key]) ? fields[key] : []).flatMap((patch) => pathsIn(textOf(fieldsOf(patch)['patchData']))),
     ),
