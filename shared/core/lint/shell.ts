@@ -83,7 +83,7 @@ export function needsShell(argv: readonly string[]): string | undefined {
   if (usesShell(argv)) return undefined;
   if (/^(?:busybox|toybox)$/.test(baseName(first))) return needsShell(rest);
   if (/^[A-Za-z_]\w*=/.test(first))
-    return `${shown(first.replace(/=.*/s, '=…'))} is taken as the name of a program: only a shell sets variables`;
+    return `${shown(`${first.split('=')[0]}=…`)} is taken as the name of a program: only a shell sets variables`;
   if (/\s/.test(first.trim())) {
     return rest.length === 0
       ? `all of ${shown(first)} is taken as the name of one program`

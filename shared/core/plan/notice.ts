@@ -12,6 +12,7 @@ export type NoticeCode =
   | 'file-hides-hooks'
   | 'init-container-name-collision'
   | 'init-container-not-injected'
+  | 'lint-error'
   | 'on-error-unknown'
   | 'pod-not-in-cluster'
   | 'pod-not-restored'

@@ -1,8 +1,9 @@
 import { formatDuration, parseDurationMs } from '../../model/duration.ts';
 import { placeholderInCommand, placeholderInName } from '../placeholder.ts';
 import type { Rule } from '../rule.ts';
-import { heldOpen, joinedArgument, shellMistake, sleeps } from '../scripts.ts';
+import { heldOpen, joinedArgument, sleeps } from '../scripts.ts';
 import { shown } from '../shell.ts';
+import { shellMistake } from '../shell-mistake.ts';
 import type { Field, LintedInit } from '../subjects.ts';
 
 const DEFAULT_EXEC_MS = 30_000;
