@@ -3,6 +3,7 @@ import path from 'node:path';
 import { shortenName } from '../../shared/core/digest.ts';
 import { ExitCode, RestoreHooksError } from '../../shared/core/errors.ts';
 import { atLeast, lint as findingsIn, RULES } from '../../shared/core/lint/lint.ts';
+import { isChartTemplate } from '../../shared/core/lint/placeholder.ts';
 import type { Severity } from '../../shared/core/lint/rule.ts';
 import { RESTORE_NAME_LABEL } from '../../shared/core/names.ts';
 import { sanitizeLine } from '../../shared/core/sanitize.ts';
@@ -14,8 +15,10 @@ import { defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { readTexts } from '../input.ts';
 import { github, human, json, sarif } from '../lint/formats.ts';
+import type { PassedOver } from '../lint/passed-over.ts';
+import { countLookedAt, passedOver, passedOverLines, templatePassedOver } from '../lint/passed-over.ts';
 import type { Located, Source } from '../lint/source.ts';
-import { inOrder, locate, sourcesOf, withEdits } from '../lint/source.ts';
+import { innerOf, inOrder, locate, sourcesOf, withEdits } from '../lint/source.ts';
 import type { KubeArguments, Session } from '../session.ts';
 import { usage, withCluster } from '../session.ts';
 
@@ -66,7 +69,8 @@ export const lint = defineCommand({
     ['lint -f restore.yaml --backup-archive nightly-data.tar.gz', 'the same without a cluster'],
   ],
   details:
-    'Looks at Restores, RestoreHooks, Pods and workloads with a pod template; other objects are passed over. ' +
+    'Looks at Restores, RestoreHooks, Pods, whatever has a pod template, annotations of hooks in patches and in values ' +
+    'of charts, and resource modifiers. What is passed over is said, and how it is linted. ' +
     'Rules that need more than one object look at all that are given. docs/lint.md has a section for each rule.',
 
   async run(args, context): Promise<CommandResult> {
@@ -82,30 +86,39 @@ export const lint = defineCommand({
     }
     const others = await otherSources(args, ofBackup, context);
     const isLive = restore !== undefined && !ofBackup;
-    const found = await inFiles(files, { ...args, others, isLive }, context);
+    const looked = await inFiles(files, { ...args, others, isLive }, context);
+    const { found, passed, unreadable } = looked;
     const least = args.severity ?? (failOn === 'info' ? 'info' : 'warning');
     const shown = found.filter(({ rule }) => atLeast(rule.severity, least));
-    summarize(found, shown, context);
+    summarize(looked, shown, context);
     const failed = found.some(({ rule }) => atLeast(rule.severity, failOn));
-    return {
-      view: { kind: 'text', text: printed(shown, args.output) },
-      exit: failed ? ExitCode.HookFailed : ExitCode.Ok,
-    };
+    const exit = unreadable.length > 0 ? ExitCode.Usage : failed ? ExitCode.HookFailed : ExitCode.Ok;
+    return { view: { kind: 'text', text: printed(shown, passed, args.output) }, exit };
   },
 });
 
-function printed(findings: readonly Located[], format: 'json' | 'sarif' | 'github' | undefined): string {
-  if (format === 'json') return json(findings);
-  if (format === 'sarif') return sarif(findings, RULES);
+function printed(
+  findings: readonly Located[],
+  passed: readonly PassedOver[],
+  format: 'json' | 'sarif' | 'github' | undefined,
+): string {
+  if (format === 'json') return json(findings, passed);
+  if (format === 'sarif') return sarif(findings, passed, RULES);
   return format === 'github' ? github(findings) : human(findings);
 }
 
-function summarize(found: readonly Located[], shown: readonly Located[], { stderr }: Context): void {
+function summarize(
+  { found, passed, unreadable, lookedAt }: LookedAt,
+  shown: readonly Located[],
+  { stderr }: Context,
+): void {
+  for (const { message } of unreadable) stderr.write(`error: ${sanitizeLine(message)}\n`);
   const count = (severity: Severity): string[] => {
     const size = shown.filter(({ rule }) => rule.severity === severity).length;
     return size === 0 ? [] : [severity === 'info' ? `${size} info` : `${size} ${severity}${size === 1 ? '' : 's'}`];
   };
-  const counts = severities.flatMap(count).join(', ') || 'nothing found';
+  const nothing = lookedAt === 0 ? 'nothing was linted' : 'nothing found';
+  const counts = severities.flatMap(count).join(', ') || nothing;
   const fixable = shown.filter(({ splice }) => splice !== undefined).length;
   const hidden = found.length - shown.length;
   const more = [
@@ -113,6 +126,7 @@ function summarize(found: readonly Located[], shown: readonly Located[], { stder
     ...(hidden > 0 ? [`${hidden} more with --severity=info`] : []),
   ];
   stderr.write(`${counts}${more.length > 0 ? ` (${more.join('; ')})` : ''}\n`);
+  for (const line of passedOverLines(passed)) stderr.write(`${sanitizeLine(line)}\n`);
 }
 
 /** A mended key can bring another mistake to light; each round mends at least one, so that it ends. */
@@ -122,10 +136,12 @@ async function inFiles(
   filenames: readonly string[],
   { fix, recursive, ...rest }: { fix: boolean; recursive: boolean } & Others,
   context: Context,
-): Promise<Located[]> {
+): Promise<LookedAt> {
   let texts = await readTexts(filenames, context, recursive);
-  let found = findAll(texts, rest);
-  for (let round = 0; fix && round < MAX_ROUNDS && found.some(({ splice }) => splice); round++) {
+  let looked = findAll(texts, rest);
+  requireSomething(looked, filenames, rest);
+  for (let round = 0; fix && round < MAX_ROUNDS && looked.found.some(({ splice }) => splice); round++) {
+    const { found } = looked;
     texts = texts.map(({ file, text }) => {
       const mended = withEdits(
         text,
@@ -138,9 +154,9 @@ async function inFiles(
       if (mended.made.length > 0) save(file, text, mended.text, context);
       return { file, text: mended.text };
     });
-    found = findAll(texts, rest);
+    looked = findAll(texts, rest);
   }
-  return found;
+  return looked;
 }
 
 /** What is looked at beside files. */
@@ -149,16 +165,69 @@ interface Others {
   readonly isLive: boolean;
 }
 
-function findAll(texts: readonly { text: string; file: string }[], { others, isLive }: Others): Located[] {
-  const sources = [...others, ...texts.flatMap(sourcesOf)];
+interface LookedAt {
+  readonly found: readonly Located[];
+  readonly lookedAt: number;
+  readonly passed: readonly PassedOver[];
+  /** Files that are neither YAML nor JSON. */
+  readonly unreadable: readonly RestoreHooksError[];
+}
+
+interface GivenText {
+  readonly text: string;
+  readonly file: string;
+}
+
+function findAll(texts: readonly GivenText[], { others, isLive }: Others): LookedAt {
+  const templates: PassedOver[] = [];
+  const unreadable: RestoreHooksError[] = [];
+  const ofTexts = texts.flatMap((given) => {
+    try {
+      return sourcesOf(given);
+    } catch (error) {
+      if (!(error instanceof RestoreHooksError)) throw error;
+      if (isChartTemplate(given.text)) templates.push(templatePassedOver(given.file));
+      else unreadable.push(error);
+      return [];
+    }
+  });
+  const sources = [...others, ...ofTexts];
   const findings = findingsIn(
     sources.map(({ object }) => object),
-    { live: isLive },
+    { live: isLive, inner: innerOf(sources) },
   );
-  return inOrder(
-    findings.map((finding) => locate(finding, sources)),
-    [...others, ...texts].map(({ file }) => file),
-  );
+  return {
+    found: inOrder(
+      findings.map((finding) => locate(finding, sources)),
+      [...others, ...texts].map(({ file }) => file),
+    ),
+    lookedAt: countLookedAt(sources),
+    passed: [...templates, ...passedOver(sources)],
+    unreadable,
+  };
+}
+
+/** Input of which nothing can be said is no input, and surely not what was meant. */
+function requireSomething(
+  { lookedAt, passed, unreadable }: LookedAt,
+  files: readonly string[],
+  { others }: Others,
+): void {
+  if (files.length === 0 || lookedAt > 0 || others.length > 0) return;
+  const [broken] = unreadable;
+  if (broken !== undefined) throw broken;
+  const names = files.map((file) => (file === '-' ? 'stdin' : file)).join(', ');
+  if (passed.length === 0) {
+    throw new RestoreHooksError('INVALID_INPUT', `nothing to lint: there is no object in ${names}`, {
+      hint: 'give it Restores, RestoreHooks, Pods or workloads',
+    });
+  }
+  const [template] = passed;
+  if (template?.what === "a Helm chart's template") {
+    throw new RestoreHooksError('INVALID_INPUT', `nothing was linted: ${template.file} is a Helm chart's template`, {
+      hint: `lint what it makes: ${template.instead}`,
+    });
+  }
 }
 
 function save(file: string, old: string, mended: string, { cwd }: Context): void {

@@ -4,6 +4,7 @@ import type { Rule, Severity } from '../../shared/core/lint/rule.ts';
 import { sanitizeLine } from '../../shared/core/sanitize.ts';
 import { VERSION } from '../../shared/core/version.ts';
 import { formatJson } from '../output/json.ts';
+import type { PassedOver } from './passed-over.ts';
 import type { Located } from './source.ts';
 
 export const pageOf = (id: string): string => `docs/lint.md#${id}`;
@@ -20,7 +21,7 @@ export function human(findings: readonly Located[]): string {
     .join('');
 }
 
-export function json(findings: readonly Located[]): string {
+export function json(findings: readonly Located[], passedOver: readonly PassedOver[]): string {
   const count = (severity: Severity) => findings.filter(({ rule }) => rule.severity === severity).length;
   const document: FindingsDocument = {
     apiVersion: 'restorehooks.io/v1',
@@ -38,6 +39,7 @@ export function json(findings: readonly Located[]): string {
       fixable: splice !== undefined,
       page: pageOf(rule.id),
     })),
+    ...(passedOver.length > 0 ? { passedOver: [...passedOver] } : {}),
   };
   return formatJson(document);
 }
@@ -45,7 +47,7 @@ export function json(findings: readonly Located[]): string {
 const LEVEL = { error: 'error', warning: 'warning', info: 'note' } as const;
 
 /** SARIF 2.1.0, as code scanning services read it. */
-export function sarif(findings: readonly Located[], rules: readonly Rule[]): string {
+export function sarif(findings: readonly Located[], passedOver: readonly PassedOver[], rules: readonly Rule[]): string {
   const ids = rules.map(({ id }) => id);
   return formatJson({
     $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
@@ -53,6 +55,21 @@ export function sarif(findings: readonly Located[], rules: readonly Rule[]): str
     runs: [
       {
         columnKind: 'utf16CodeUnits',
+        ...(passedOver.length > 0
+          ? {
+              invocations: [
+                {
+                  executionSuccessful: true,
+                  toolExecutionNotifications: passedOver.map(({ file, what, instead }) => ({
+                    level: 'note',
+                    message: {
+                      text: `${file}: passed over: ${what}${instead ? `; lint what it makes: ${instead}` : ''}`,
+                    },
+                  })),
+                },
+              ],
+            }
+          : {}),
         tool: {
           driver: {
             name: 'kubectl-restorehooks',

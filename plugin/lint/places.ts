@@ -16,8 +16,10 @@ export interface Spot {
 export class Places {
   readonly #documents: readonly Document.Parsed[];
   readonly #lines = new LineCounter();
+  readonly #text: string;
 
   constructor(text: string) {
+    this.#text = text;
     const documents = parseAllDocuments(text, {
       lineCounter: this.#lines,
       uniqueKeys: false,
@@ -62,6 +64,34 @@ export class Places {
       column: Math.max(col, 1),
       ...(own ? { own: own as Spot['own'] } : {}),
     } as Spot;
+  }
+
+  /** Of a text in `|` style: how far its lines stand in, and how many are empty before the first. */
+  literalOf(document: number, path: Place['path']): { readonly indent: number; readonly skipped: number } | undefined {
+    const node = this.#scalar(document, path);
+    if (node?.type !== 'BLOCK_LITERAL' || typeof node.value !== 'string' || !node.range) return undefined;
+    const source = this.#text.slice(node.range[0], node.range[2]);
+    const [header = '', ...lines] = source.split('\n');
+    const first = lines.find((line) => line.trim() !== '');
+    const inner = /^ */.exec(node.value.split('\n').find((line) => line.trim() !== '') ?? '')?.[0].length ?? 0;
+    if (first === undefined || !header.startsWith('|')) return undefined;
+    return { indent: (/^ */.exec(first)?.[0].length ?? 0) - inner, skipped: 0 };
+  }
+
+  /** On how many lines a value is written. */
+  linesOf(document: number, path: Place['path']): { readonly lines: number; readonly isLiteral: boolean } {
+    const node = this.#scalar(document, path);
+    if (node?.range === undefined || node.range === null) return { lines: 1, isLiteral: false };
+    const isBlock = node.type === 'BLOCK_LITERAL' || node.type === 'BLOCK_FOLDED';
+    const lines = this.#text.slice(node.range[0], node.range[1]).trimEnd().split('\n').length;
+    return { lines: isBlock ? lines - 1 : lines, isLiteral: node.type === 'BLOCK_LITERAL' };
+  }
+
+  #scalar(document: number, path: Place['path']): Scalar | undefined {
+    const found = this.#documents[document];
+    const node = found?.getIn(path, true);
+    const target = isAlias(node) && found ? node.resolve(found) : node;
+    return isScalar(target) ? target : undefined;
   }
 }
 

@@ -1,6 +1,10 @@
+import { RestoreHooksError } from '../../shared/core/errors.ts';
+import type { Inner } from '../../shared/core/lint/lint.ts';
 import type { Finding } from '../../shared/core/lint/rule.ts';
 import type { ManifestObject } from '../../shared/input/manifests.ts';
 import { objectsIn, parseTexts } from '../../shared/input/manifests.ts';
+import { innerTexts } from './inner.ts';
+import type { Spot } from './places.ts';
 import { Places, scalarSource } from './places.ts';
 
 /** One object, and where it comes from. */
@@ -11,25 +15,53 @@ export interface Source {
   readonly text?: TextPart;
   readonly document: number;
   readonly path: readonly (string | number)[];
+  /** It stands as a text in another object. */
+  readonly inner?: { readonly of: Source; readonly problem?: string };
 }
 
-/** A whole file, or one of several JSON objects in it. */
+/** A whole file, one of several JSON objects in it, or a text within an object. */
 export class TextPart {
   readonly text: string;
-  /** Of the file, before this part. */
-  readonly offset: number;
+  /** Of the file, before this part; undefined: it isn't written so in the file. */
+  readonly offset: number | undefined;
   readonly linesBefore: number;
+  readonly columnsBefore: number;
+  /** Where all of it is shown. */
+  readonly #at: Pick<Spot, 'line' | 'column'> | undefined;
   #places: Places | undefined;
 
-  constructor(text: string, offset: number, linesBefore: number) {
+  constructor(
+    text: string,
+    from: { offset?: number; linesBefore: number; columnsBefore?: number; at?: Pick<Spot, 'line' | 'column'> },
+  ) {
     this.text = text;
-    this.offset = offset;
-    this.linesBefore = linesBefore;
+    this.offset = from.offset;
+    this.linesBefore = from.linesBefore;
+    this.columnsBefore = from.columnsBefore ?? 0;
+    this.#at = from.at;
   }
 
   get places(): Places {
     this.#places ??= new Places(this.text);
     return this.#places;
+  }
+
+  /** In the file. */
+  spot(document: number, path: readonly (string | number)[], part?: 'key'): Spot {
+    if (this.#at !== undefined) return { offset: 0, ...this.#at };
+    const spot = this.places.of(document, path, part);
+    return { ...spot, line: spot.line + this.linesBefore, column: spot.column + this.columnsBefore };
+  }
+
+  /** A text that stands in this one as a value. */
+  within(text: string, document: number, path: readonly (string | number)[]): TextPart {
+    const spot = this.spot(document, path);
+    const block = this.#at === undefined ? this.places.literalOf(document, path) : undefined;
+    if (block === undefined) return new TextPart(text, { linesBefore: 0, at: spot });
+    return new TextPart(text, {
+      linesBefore: spot.line + block.skipped,
+      columnsBefore: this.columnsBefore + block.indent,
+    });
   }
 }
 
@@ -38,15 +70,55 @@ export function sourcesOf({ text, file }: { readonly text: string; readonly file
   let offset = 0;
   let lines = 0;
   for (const part of parseTexts(text, file)) {
-    const here = new TextPart(part.text, offset, lines);
+    const here = new TextPart(part.text, { offset, linesBefore: lines });
     for (const [document, { value, line }] of part.documents.entries()) {
       if (value === null) continue;
-      for (const placed of objectsIn(value, { file, line })) sources.push({ ...placed, file, text: here, document });
+      // A list is a patch as kustomize and kubectl take it, or a chart's values.
+      const placed = Array.isArray(value)
+        ? [{ object: value as unknown as ManifestObject, path: [] }]
+        : objectsIn(value, { file, line });
+      for (const each of placed) {
+        const source = { ...each, file, text: here, document };
+        sources.push(source, ...innerSources(source));
+      }
     }
     offset += part.text.length;
     lines += part.text.split('\n').length - 1;
   }
   return sources;
+}
+
+/** What stands in an object as a text: resource modifiers in a ConfigMap, patches in those and in a Kustomization. */
+function innerSources(outer: Source): Source[] {
+  return innerTexts(outer.object).flatMap(({ text, path }): Source[] => {
+    const { file, document } = outer;
+    const whole = [...outer.path, ...path];
+    const part = outer.text?.within(text, document, whole);
+    const common = { file, path: [], ...(part ? { text: part } : {}) };
+    try {
+      return parseTexts(text, file).flatMap(({ documents }) =>
+        documents.flatMap(({ value }, index): Source[] => {
+          if (typeof value !== 'object' || value === null) return [];
+          const source = { ...common, object: value as ManifestObject, document: index, inner: { of: outer } };
+          return [source, ...innerSources(source)];
+        }),
+      );
+    } catch (error) {
+      if (!(error instanceof RestoreHooksError)) throw error;
+      const problem = error.message.slice(file.length + 1);
+      return [{ ...common, object: {}, document: 0, inner: { of: outer, problem } }];
+    }
+  });
+}
+
+/** As the core takes them: which object stands in which. */
+export function innerOf(sources: readonly Source[]): ReadonlyMap<number, Inner> {
+  const indexOf = new Map(sources.map((source, index) => [source, index]));
+  return new Map(
+    sources.flatMap(({ inner }, index): [number, Inner][] =>
+      inner === undefined ? [] : [[index, { of: indexOf.get(inner.of) ?? index, problem: inner.problem }]],
+    ),
+  );
 }
 
 export interface Located extends Finding {
@@ -63,9 +135,9 @@ export function locate(finding: Finding, sources: readonly Source[]): Located {
   if (source === undefined) throw new Error(`no object ${place.object}`);
   const { text, document, path } = source;
   if (text === undefined) return { ...finding, source };
-  const { line, column } = text.places.of(document, [...path, ...place.path], place.part);
-  const at = { ...finding, source, line: line + text.linesBefore, column };
-  if (edit === undefined) return at;
+  const { line, column } = text.spot(document, [...path, ...place.path], place.part);
+  const at = { ...finding, message: finding.message + folded(finding, source), source, line, column };
+  if (edit === undefined || text.offset === undefined) return at;
   const { own } = text.places.of(document, [...path, ...edit.place.path], edit.place.part);
   if (own === undefined) return at;
   const [from, to] = own.range;
@@ -75,6 +147,16 @@ export function locate(finding: Finding, sources: readonly Source[]): Located {
     text: scalarSource(edit.text, own, edit.place.part === 'key'),
   };
   return { ...at, splice };
+}
+
+/** What YAML made of a command that stands on several lines, which explains most of what is wrong with its JSON. */
+function folded({ rule, place }: Finding, { text, document, path }: Source): string {
+  if (text === undefined || !rule.id.endsWith('command-json-invalid')) return '';
+  const { lines, isLiteral } = text.places.linesOf(document, [...path, ...place.path]);
+  if (lines < 2) return '';
+  return isLiteral
+    ? `; YAML keeps its ${lines} lines apart`
+    : `; YAML has folded its ${lines} lines into one, with spaces between them`;
 }
 
 /** In the order of the files and of the lines; what is found twice in one place stands once. */

@@ -2,13 +2,10 @@ import { LabelSelector, labelSelectorProblems } from '../model/label-selector.ts
 import { RestoreResourceHookSpec } from '../model/restore.ts';
 import type { HookEntry } from '../plan/hook-entries.ts';
 import { compileHookEntries } from '../plan/hook-entries.ts';
+import { fieldsOf, itemsOf, textOf, at as valueAt } from './find-pods.ts';
 import type { Place } from './rule.ts';
 import { below, keyOf, quote } from './rule.ts';
 import type { ExecField, Field, Fields, HookList, LintedEntry, LintedExec, LintedInit, LintedPod } from './subjects.ts';
-
-const fieldsOf = (value: unknown): Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {};
-const itemsOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 
 export function collectList(
   kind: HookList['kind'],
@@ -17,9 +14,7 @@ export function collectList(
   place: Place,
   given: readonly LintedPod[],
 ): HookList {
-  let value: unknown = object;
-  for (const part of place.path) value = fieldsOf(value)[part];
-  const entries = itemsOf(value).flatMap((entry, index) =>
+  const entries = itemsOf(valueAt(object, place.path)).flatMap((entry, index) =>
     // What is no mapping has a finding of its own.
     entry === null || typeof entry !== 'object'
       ? []
@@ -83,7 +78,10 @@ function execOf(exec: Fields, place: Place): Pick<LintedExec, 'place' | 'fields'
   return { place: keyOf(place), fields: fieldsAt(exec, place, EXEC_FIELDS), argv };
 }
 
-function initsOf(init: Fields, place: Place): Pick<LintedInit, 'place' | 'fields' | 'earlier'>[] {
+function initsOf(
+  init: Fields,
+  place: Place,
+): Pick<LintedInit, 'place' | 'fields' | 'earlier' | 'mounts' | 'hasRestartRules'>[] {
   const containers = itemsOf(init['initContainers']).map(fieldsOf);
   const names = containers.map(({ name }) => (typeof name === 'string' ? name : ''));
   const timeout = fieldsAt(init, place, ['timeout']);
@@ -91,8 +89,18 @@ function initsOf(init: Fields, place: Place): Pick<LintedInit, 'place' | 'fields
     const at = below(place, 'initContainers', index);
     return {
       place: at,
-      fields: { ...timeout, ...fieldsAt(container, at, ['name', 'image', 'command']) },
+      fields: { ...timeout, ...fieldsAt(container, at, ['name', 'image', 'command', 'args']) },
+      mounts: mountsOf(container, at),
+      hasRestartRules: itemsOf(container['restartPolicyRules']).length > 0,
       earlier: names.slice(0, index).filter((name) => name !== ''),
     };
   });
 }
+
+const mountsOf = (container: Fields, place: Place): Field[] =>
+  (['volumeMounts', 'volumeDevices'] as const).flatMap((key) =>
+    itemsOf(container[key]).map((mount, index) => ({
+      value: textOf(fieldsOf(mount)['name']),
+      place: below(place, key, index, 'name'),
+    })),
+  );

@@ -1,71 +1,68 @@
-import { neverRestored, Pod as PodModel } from '../model/pod.ts';
 import type { Restore } from '../model/restore.ts';
 import { Restore as RestoreModel } from '../model/restore.ts';
 import { execHookFromAnnotations } from '../plan/annotations.ts';
 import { asRestored, whyNotRestored } from '../plan/restored-pod.ts';
 import { judgeKey, PREFIXES } from './annotation-keys.ts';
 import { collectList } from './collect-list.ts';
+import { collectModifiers, isModifiers, metadataOfModifiers, metadataOfPatch } from './collect-modifiers.ts';
+import { joined, podsOf } from './collect-pods.ts';
+import { collectRestore, veleroObject } from './collect-restore.ts';
+import { collectTexts } from './collect-texts.ts';
+import { fieldsOf, textOf } from './find-pods.ts';
 import type { Place } from './rule.ts';
 import { below, keyOf } from './rule.ts';
 import type {
   ExecField,
   Field,
-  Fields,
   HookedPod,
   HookList,
-  LintedContainer,
   LintedEntry,
   LintedExec,
   LintedInit,
   LintedPod,
-  Metadata,
   Subjects,
 } from './subjects.ts';
 
-export const fieldsOf = (value: unknown): Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {};
-const itemsOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
-const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
-
-/** Where each kind of workload has its pods' template. */
-const TEMPLATE: Readonly<Record<string, readonly string[]>> = {
-  Deployment: ['spec', 'template'],
-  StatefulSet: ['spec', 'template'],
-  DaemonSet: ['spec', 'template'],
-  ReplicaSet: ['spec', 'template'],
-  ReplicationController: ['spec', 'template'],
-  Job: ['spec', 'template'],
-  CronJob: ['spec', 'jobTemplate', 'spec', 'template'],
-};
-
 export type AllSubjects = { readonly [On in keyof Subjects]: readonly Subjects[On][] };
 
-/** Everything that rules look at, out of all objects together. `live`: they are in the cluster, the Restore is done. */
-export function collect(objects: readonly unknown[], live: boolean): AllSubjects {
-  const metadata: Metadata[] = [];
-  const pods: LintedPod[] = [];
+/** A text within an object that is read as a document of its own, and stands among the objects. */
+export interface Inner {
+  /** The object that it stands in. */
+  readonly of: number;
+  /** Why it can't be read. */
+  readonly problem?: string | undefined;
+}
+
+export interface Given {
+  readonly objects: readonly unknown[];
+  /** They are in the cluster, the Restore is done. */
+  readonly live: boolean;
+  readonly inner: ReadonlyMap<number, Inner>;
+}
+
+/** Whether rules look at anything of this object. */
+export const isLookedAt = (object: unknown): boolean => {
+  const { pods, metadata } = podsOf(object, 0, false);
+  return (
+    pods.length + metadata.length > 0 ||
+    isModifiers(object) ||
+    isKind(object, 'Restore', 'velero.io') ||
+    isKind(object, 'RestoreHooks', 'restorehooks.io') ||
+    veleroObject(object, 0).length > 0 ||
+    metadataOfPatch(object, 0).length > 0
+  );
+};
+
+/** Everything that rules look at, out of all objects together. */
+export function collect({ objects, live, inner }: Given): AllSubjects {
+  const found = objects.map((object, index) => podsOf(object, index, live));
+  const { pods, metadata } = joined({
+    pods: found.flatMap((each) => each.pods),
+    metadata: found.flatMap((each) => each.metadata),
+  });
+  const lists = collectLists(objects, pods, live);
   const execs: LintedExec[] = [];
   const inits: LintedInit[] = [];
-  for (const [index, object] of objects.entries()) {
-    const root: Place = { object: index, path: [] };
-    const kind = textOf(fieldsOf(object)['kind']);
-    const path = kind === 'Pod' ? [] : Object.hasOwn(TEMPLATE, kind) ? TEMPLATE[kind] : undefined;
-    if (path === undefined) continue;
-    pods.push(collectPod(object, kind, below(root, ...path), live));
-    metadata.push(...collectMetadata(object, kind, root, path));
-  }
-  const restores = objects.flatMap((object) => (isKind(object, 'Restore', 'velero.io') ? [restoreOf(object)] : []));
-  const lists = objects.flatMap((object, index): HookList[] => {
-    const root: Place = { object: index, path: [] };
-    if (isKind(object, 'Restore', 'velero.io')) {
-      const restore = restoreOf(object);
-      const at = below(root, 'spec', 'hooks', 'resources');
-      return [collectList('Restore', object, root, at, live ? pods : pods.flatMap((pod) => restored(restore, pod)))];
-    }
-    if (!isKind(object, 'RestoreHooks', 'restorehooks.io')) return [];
-    const mapped = live ? [] : restores.flatMap((restore) => pods.flatMap((pod) => restored(restore, pod)));
-    return [collectList('RestoreHooks', object, root, below(root, 'spec', 'resources'), [...pods, ...mapped])];
-  });
   for (const { entries } of lists) {
     for (const entry of entries) {
       execs.push(...entry.execs);
@@ -78,14 +75,46 @@ export function collect(objects: readonly unknown[], live: boolean): AllSubjects
     execs.push(...annotatedExecs(pod));
     inits.push(...annotatedInits(pod));
   }
+  const modifiers = collectModifiers(objects, inner);
+  const isHooked = hooked.some(({ annotated }) => annotated.length > 0);
   return {
-    metadata,
+    metadata: [...metadata, ...modifiers.flatMap(metadataOfModifiers), ...objects.flatMap(metadataOfPatch)],
     pod: hooked,
     exec: execs,
     init: inits,
     entry: lists.flatMap(({ entries }) => entries),
     list: lists,
+    text: collectTexts(objects, lists, execs, inits),
+    velero: objects.flatMap((object, index) => veleroObject(object, index)),
+    restore: objects.flatMap((object, index) =>
+      isKind(object, 'Restore', 'velero.io')
+        ? [collectRestore(object, index, { live, modifiers, lists, isHooked })]
+        : [],
+    ),
+    modifiers,
   };
+}
+
+function collectLists(objects: readonly unknown[], pods: readonly LintedPod[], live: boolean): HookList[] {
+  const restores = objects.flatMap((object) => (isKind(object, 'Restore', 'velero.io') ? [restoreOf(object)] : []));
+  // Of a patch without its base nothing is known that an entry could select; kustomize may add labels.
+  const isLabelled = objects.some((object) => {
+    const { kind, labels, commonLabels } = fieldsOf(object);
+    return kind === 'Kustomization' && (labels !== undefined || commonLabels !== undefined);
+  });
+  const whole = isLabelled ? [] : pods.filter(({ isPart }) => !isPart);
+  return objects.flatMap((object, index): HookList[] => {
+    const root: Place = { object: index, path: [] };
+    if (isKind(object, 'Restore', 'velero.io')) {
+      const restore = restoreOf(object);
+      const at = below(root, 'spec', 'hooks', 'resources');
+      return [collectList('Restore', object, root, at, live ? pods : whole.flatMap((pod) => restored(restore, pod)))];
+    }
+    if (!isKind(object, 'RestoreHooks', 'restorehooks.io')) return [];
+    const mapped = live ? [] : restores.flatMap((restore) => whole.flatMap((pod) => restored(restore, pod)));
+    const given = live ? pods : whole;
+    return [collectList('RestoreHooks', object, root, below(root, 'spec', 'resources'), [...given, ...mapped])];
+  });
 }
 
 export function isKind(object: unknown, kind: string, group: string): boolean {
@@ -111,77 +140,6 @@ function restored(restore: Restore, linted: LintedPod): LintedPod[] {
   if (whyNotRestored({ ...restore, spec: filters }, pod) !== undefined) return [];
   const after = asRestored(restore, pod);
   return [{ ...linted, pod: after, namespace: namespace && after.metadata.namespace }];
-}
-
-function collectPod(object: unknown, kind: string, place: Place, live: boolean): LintedPod {
-  let template: Fields = fieldsOf(object);
-  for (const part of place.path) template = fieldsOf(template[part]);
-  const outer = fieldsOf(fieldsOf(object)['metadata']);
-  const metadata = fieldsOf(template['metadata']);
-  const spec = fieldsOf(template['spec']);
-  const namespace = textOf(outer['namespace']) || undefined;
-  const name = textOf(outer['name']) || textOf(outer['generateName']) || 'unnamed';
-  const containersOf = (key: string) =>
-    itemsOf(spec[key])
-      .map(fieldsOf)
-      .filter((container) => textOf(container['name']) !== '');
-  const [own, init] = [containersOf('containers'), containersOf('initContainers')];
-  const pod = PodModel.parse({
-    metadata: { name, namespace, labels: strings(metadata['labels']), annotations: strings(metadata['annotations']) },
-    spec: {
-      containers: own.map((container) => ({ name: container['name'] })),
-      initContainers: init.map((container) => ({
-        name: container['name'],
-        restartPolicy: textOf(container['restartPolicy']),
-      })),
-    },
-    status: { phase: textOf(fieldsOf(template['status'])['phase']) },
-  });
-  const linted = (container: Fields, isInit: boolean): LintedContainer => ({
-    name: textOf(container['name']),
-    init: isInit,
-    hasReadinessProbe: Boolean(container['readinessProbe']),
-  });
-  return {
-    title: `${kind} ${namespace === undefined ? '' : `${namespace}/`}${name}`,
-    place,
-    annotationsPlace: below(place, 'metadata', 'annotations'),
-    pod,
-    namespace,
-    template: kind === 'Pod' ? undefined : kind,
-    live,
-    containers: [...own.map((each) => linted(each, false)), ...init.map((each) => linted(each, true))],
-    neverRestored: neverRestored(pod),
-  };
-}
-
-function strings(value: unknown): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(fieldsOf(value)).flatMap(([key, each]) =>
-      each === null || typeof each === 'object' ? [] : [[key, String(each)]],
-    ),
-  );
-}
-
-function collectMetadata(object: unknown, kind: string, root: Place, templatePath: readonly string[]): Metadata[] {
-  const all: Metadata[] = [];
-  for (let length = 0; length <= templatePath.length; length++) {
-    let fields = fieldsOf(object);
-    const path = templatePath.slice(0, length);
-    for (const part of path) fields = fieldsOf(fields[part]);
-    const values = fieldsOf(fields['metadata']);
-    if (fields['metadata'] === undefined) continue;
-    const inner = length === templatePath.length;
-    const at = below(root, ...path, 'metadata');
-    all.push({
-      place: below(at, 'annotations'),
-      values: fieldsOf(values['annotations']),
-      of: inner ? 'pod' : 'outside',
-      kind,
-    });
-    all.push({ place: below(at, 'labels'), values: fieldsOf(values['labels']), of: 'labels', kind });
-  }
-  return all;
 }
 
 const EXEC_FIELD: Readonly<Record<ExecField, string>> = {
@@ -210,8 +168,10 @@ function meantAnnotations({ pod }: LintedPod): { values: Record<string, string>;
 
 type Meant = ReturnType<typeof meantAnnotations>;
 
-const placeOf = (pod: LintedPod, { keys }: Meant, key: string): Place =>
-  below(pod.annotationsPlace, keys.get(key) ?? key);
+function placeOf({ places, annotationsPlace }: LintedPod, { keys }: Meant, key: string): Place {
+  const real = keys.get(key) ?? key;
+  return (Object.hasOwn(places, real) ? places[real] : undefined) ?? below(annotationsPlace, real);
+}
 
 function annotated(
   pod: LintedPod,
@@ -259,6 +219,8 @@ function annotatedInits(pod: LintedPod): LintedInit[] {
         origin,
         place: keyOf(placeOf(pod, meant, image)),
         fields: annotated(pod, meant, prefix, names),
+        mounts: [],
+        hasRestartRules: false,
         earlier: [],
         pods: [pod],
       },

@@ -28,5 +28,17 @@ export const FindingsDocument = z.strictObject({
       page: z.string(),
     }),
   ),
+  /** What no rule has looked at; absent where there is nothing of the kind. */
+  passedOver: z
+    .array(
+      z.strictObject({
+        file: z.string(),
+        /** Such as `ConfigMap`, `Restore of k8up.io`. */
+        what: z.string(),
+        /** What to lint instead. */
+        instead: z.string().optional(),
+      }),
+    )
+    .optional(),
 });
 export type FindingsDocument = z.infer<typeof FindingsDocument>;

@@ -1,3 +1,4 @@
+import type { Given } from './collect.ts';
 import { collect } from './collect.ts';
 import type { Finding, Rule, Severity } from './rule.ts';
 import { SEVERITIES } from './rule.ts';
@@ -6,27 +7,36 @@ import { commandRules } from './rules/commands.ts';
 import { entryRules } from './rules/entries.ts';
 import { fieldRules } from './rules/fields.ts';
 import { initRules } from './rules/init.ts';
+import { modifierRules } from './rules/modifiers.ts';
 import { podRules } from './rules/pods.ts';
+import { restoreRules } from './rules/restores.ts';
+import { scriptRules } from './rules/scripts.ts';
 import { valueRules } from './rules/values.ts';
 import type { Subjects } from './subjects.ts';
+
+export type { Inner } from './collect.ts';
+export { isLookedAt } from './collect.ts';
 
 /** All rules, in the order of docs/lint.md. */
 export const RULES: readonly Rule[] = [
   ...annotationRules,
   ...commandRules,
+  ...scriptRules,
   ...valueRules,
   ...podRules,
   ...initRules,
   ...entryRules,
   ...fieldRules,
+  ...restoreRules,
+  ...modifierRules,
 ];
 
 /**
  * What is wrong, or not as it was probably meant, with hooks in these objects: Restores, RestoreHooks, Pods and workloads
  * with templates; others are passed over. By object, then by rule.
  */
-export function lint(objects: readonly unknown[], { live = false }: { live?: boolean } = {}): Finding[] {
-  const subjects = collect(objects, live);
+export function lint(objects: readonly unknown[], { live = false, inner = new Map() }: Partial<Given> = {}): Finding[] {
+  const subjects = collect({ objects, live, inner });
   const findings: Finding[] = [];
   for (const rule of RULES) check(rule, subjects[rule.on], findings);
   return findings;

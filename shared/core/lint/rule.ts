@@ -49,7 +49,8 @@ export const below = ({ object, path }: Place, ...parts: Path): Place => ({ obje
 export const keyOf = ({ object, path }: Place): Place => ({ object, path, part: 'key' });
 export const quote = (text: unknown): string => JSON.stringify(text) ?? 'nothing';
 /** `a`, `b` and 3 more. */
-export function some(names: readonly string[]): string {
+export function some(all: readonly string[]): string {
+  const names = [...new Set(all)];
   const shown = names.slice(0, 3).join(', ');
   return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown;
 }

@@ -16,6 +16,7 @@ export type NoticeCode =
   | 'init-container-not-injected'
   | 'kubectl-reads-less'
   | 'object-passed-over'
+  | 'lint-error'
   | 'on-error-unknown'
   | 'pod-not-in-cluster'
   | 'pod-not-restored'

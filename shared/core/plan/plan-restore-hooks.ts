@@ -1,5 +1,6 @@
 import type { HookId, HookSource, Never, OnError, PlannedExecHook, PlannedHook } from '../hook.ts';
 import { podKey } from '../hook.ts';
+import { commandError, keyErrors } from '../lint/planned.ts';
 import type { Pod } from '../model/pod.ts';
 import { hasExecContainer } from '../model/pod.ts';
 import type { ExecRestoreHook, InitContainer, Restore, RestoreResourceHookSpec } from '../model/restore.ts';
@@ -62,6 +63,7 @@ export function planRestoreHooks(input: PlanInput): Plan {
   for (const pod of [...input.pods].sort(byNamespaceAndName)) {
     const applying = entries.of(pod);
     const init = initHooksOf(pod, entries, applying, options, notices);
+    for (const error of keyErrors(pod.metadata.annotations)) notices.push(noticeOn(pod, 'lint-error', error));
     const chosen = choose(candidatesOf(pod, entries, applying, EXEC_HOOKS), pod, withoutVeleros, notices);
     if (chosen === undefined && init.length === 0) continue;
     for (const notice of chosen?.notices ?? []) notices.push(notice);
@@ -136,6 +138,8 @@ function planHook(
   if (hook.command.length === 0) {
     say(noticeOn(pod, 'empty-command', `${title}: its command is empty`));
   }
+  const error = commandError(hook.command, source);
+  if (error !== undefined) sayOfHook('lint-error', error);
   return [
     {
       kind: 'exec',

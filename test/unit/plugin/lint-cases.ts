@@ -4,14 +4,14 @@ export interface LintCase {
   readonly good: readonly string[];
 }
 
-const EXEC = 'post.hook.restore.velero.io';
+export const EXEC = 'post.hook.restore.velero.io';
 const INIT = 'init.hook.restore.velero.io';
 
 /** A line `key: value` may begin with the marker. */
 const indented = (lines: readonly string[], by: number): string =>
   lines.map((line) => `${' '.repeat(by)}${line}\n`).join('');
 
-const podWith = (...annotations: string[]): string => `apiVersion: v1
+export const podWith = (...annotations: string[]): string => `apiVersion: v1
 kind: Pod
 metadata:
   name: web-0
@@ -28,7 +28,7 @@ ${indented(annotations, 4)}spec:
     - {name: side, image: "example.com/side:1"}
 `;
 /** A pod whose hook is right, but for what is given. */
-const execPod = (...annotations: string[]): string => {
+export const execPod = (...annotations: string[]): string => {
   const has = (key: string) => annotations.some((line) => line.includes(`${EXEC}/${key}:`));
   return podWith(
     ...(has('command') ? [] : [`${EXEC}/command: '["true"]'`]),
@@ -36,7 +36,7 @@ const execPod = (...annotations: string[]): string => {
     ...annotations,
   );
 };
-const initPod = (...annotations: string[]): string => {
+export const initPod = (...annotations: string[]): string => {
   const has = (key: string) => annotations.some((line) => line.includes(`/${key}:`));
   return podWith(
     ...(has('container-image') ? [] : [`${INIT}/container-image: busybox:1`]),
@@ -45,7 +45,7 @@ const initPod = (...annotations: string[]): string => {
   );
 };
 
-const restoreOf = (...lines: string[]): string => `apiVersion: velero.io/v1
+export const restoreOf = (...lines: string[]): string => `apiVersion: velero.io/v1
 kind: Restore
 metadata: {name: nightly, namespace: velero}
 spec:
@@ -53,7 +53,7 @@ spec:
   hooks:
     resources:
 ${indented(lines, 6)}`;
-const execEntry = (...fields: string[]): string => {
+export const execEntry = (...fields: string[]): string => {
   const has = (key: string) => fields.some((line) => line.includes(`${key}:`));
   return restoreOf(
     '- name: warm-up',
@@ -65,10 +65,10 @@ const execEntry = (...fields: string[]): string => {
     ),
   );
 };
-const initEntry = (container: string): string =>
+export const initEntry = (container: string): string =>
   restoreOf('- name: warm-up', '  postHooks:', `    - init: {initContainers: [${container}]}`);
 /** An entry with one good hook. */
-const entry = (...fields: string[]): string =>
+export const entry = (...fields: string[]): string =>
   restoreOf(
     ...(fields.some((line) => line.includes('name:')) ? [] : ['- name: warm-up']),
     ...fields,
@@ -76,25 +76,25 @@ const entry = (...fields: string[]): string =>
   );
 const indentedLines = (lines: readonly string[], by: number): string[] => lines.map((line) => ' '.repeat(by) + line);
 
-const workload = (kind: string, metadata: string, template: string): string =>
+export const workload = (kind: string, metadata: string, template: string): string =>
   kind === 'CronJob'
     ? `apiVersion: batch/v1
 kind: CronJob
 metadata: {name: web, namespace: shop${metadata}}
 spec:
-  jobTemplate: {spec: {template: {metadata: {labels: {app: web}${template}}, spec: {containers: [{name: main}]}}}}
+  jobTemplate: {spec: {template: {metadata: {labels: {app: web}${template}}, spec: {containers: [{name: main, image: "x:1"}]}}}}
 `
     : `apiVersion: apps/v1
 kind: ${kind}
 metadata: {name: web, namespace: shop${metadata}}
 spec:
-  template: {metadata: {labels: {app: web}${template}}, spec: {containers: [{name: main}]}}
+  template: {metadata: {labels: {app: web}${template}}, spec: {containers: [{name: main, image: "x:1"}]}}
 `;
 const flow = (at = ''): string => `, annotations: {${at}${EXEC}/command: '["true"]', ${EXEC}/wait-timeout: 1m}`;
-const and = (...texts: string[]): string => texts.join('---\n');
-const PLAIN = podWith();
+export const and = (...texts: string[]): string => texts.join('---\n');
+export const PLAIN = podWith();
 
-export const lintCases: Readonly<Record<string, LintCase>> = {
+export const hookCases: Readonly<Record<string, LintCase>> = {
   'annotation-key-unknown': {
     bad: [
       execPod(`@@${EXEC}/onerror: Fail`),
@@ -219,12 +219,16 @@ export const lintCases: Readonly<Record<string, LintCase>> = {
     good: [execPod(`${EXEC}/wait-for-ready: "1"`), execPod(`${EXEC}/wait-for-ready: "False"`)],
   },
   'exec-timeout-not-positive': {
-    bad: [execPod(`${EXEC}/exec-timeout: @@-1s`), execEntry('execTimeout: @@"0"'), execEntry('execTimeout: @@0s')],
-    good: [execEntry('execTimeout: 1s')],
+    bad: [
+      execPod(`${EXEC}/exec-timeout: @@-1s`),
+      execPod(`${EXEC}/exec-timeout: @@0s`),
+      execEntry('execTimeout: @@"0"'),
+    ],
+    good: [execEntry('execTimeout: 1s'), execEntry('execTimeout: 0s')],
   },
   'wait-timeout-not-positive': {
     bad: [execPod(`${EXEC}/wait-timeout: @@0s`), execEntry('waitTimeout: @@-5m')],
-    good: [execEntry()],
+    good: [execEntry(), execEntry('waitTimeout: 0s')],
   },
   'no-wait-timeout': {
     bad: [

@@ -9,7 +9,7 @@ import { FindingsDocument } from '../../../shared/core/lint/findings-document.ts
 import { RULES } from '../../../shared/core/lint/lint.ts';
 import type { Ran } from './harness.ts';
 import { run, stdinOf } from './harness.ts';
-import { lintCases } from './lint-cases.ts';
+import { lintCases } from './lint-velero-cases.ts';
 
 const ROOT = path.join(import.meta.dirname, '../../..');
 const folder = mkdtempSync(path.join(tmpdir(), 'lint-'));
@@ -147,6 +147,72 @@ describe('lint', () => {
     assert.deepEqual(await places(alias), ['3:3 annotation-without-command']);
     const merge = alias.replace('annotations: *a', 'annotations: {<<: *a}');
     assert.deepEqual(await places(merge), ['3:3 annotation-without-command']);
+  });
+
+  it('says what it has not looked at, and how that is linted', async () => {
+    const passedOver = async (text: string) => {
+      const { code, stderr, stdout } = await lintText(text, '-o', 'json');
+      const document = FindingsDocument.parse(JSON.parse(stdout));
+      return { code, stderr, what: document.passedOver?.map(({ what }) => what) };
+    };
+    const others = await passedOver('apiVersion: k8up.io/v1\nkind: Restore\n---\napiVersion: v1\nkind: Service\n');
+    assert.deepEqual([others.code, others.what], [0, ['Restore of k8up.io', 'Service']]);
+    assert.equal(others.stderr, 'nothing was linted\npassed over: Restore of k8up.io, Service\n');
+    const some = await passedOver(`${POD('    a: b\n')}---\nkind: Service\n---\nkind: Service\n`);
+    assert.equal(some.stderr, 'nothing found\npassed over: 2 Service\n');
+    const kust = await passedOver('apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n');
+    assert.match(kust.stderr, /kubectl kustomize \. \| kubectl restorehooks lint -f -/);
+    assert.match((await lintText('kind: Service\n', '-o', 'sarif')).stdout, /passed over: Service/);
+  });
+
+  it('takes input without any object, and a chart, for a mistake', async () => {
+    for (const text of ['', '# nothing\n', '---\n']) {
+      const { code, stderr } = await lintText(text);
+      assert.deepEqual([code, stderr.split('\n')[0]], [2, 'error: nothing to lint: there is no object in stdin']);
+    }
+    const template = 'kind: Pod\nmetadata:\n  name: {{ include "shop.name" . }}-db\n';
+    const chart = file('shop/templates/pod.yaml', template);
+    const alone = await run(['lint', '-f', chart]);
+    assert.equal(alone.code, 2);
+    assert.ok(alone.stderr.includes(`helm template ${path.join(folder, 'shop')} | kubectl restorehooks lint -f -`));
+    const pod = file('beside.yaml', POD('    post.hook.restore.velero.io/on-error: x\n'));
+    const beside = await run(['lint', '-f', chart, '-f', pod]);
+    assert.equal(beside.code, 3);
+    assert.match(beside.stderr, /passed over: a Helm chart's template\n {4}lint what it makes: helm template /);
+  });
+
+  it('lints what it can read beside a file that it can not, and exits 2', async () => {
+    const broken = file('broken-beside.yaml', 'a: [\n');
+    const pod = file('beside.yaml', POD('    post.hook.restore.velero.io/on-error: x\n'));
+    const { code, stdout, stderr } = await run(['lint', '-f', broken, '-f', pod]);
+    assert.equal(code, 2);
+    assert.match(stdout, /annotation-without-command/);
+    assert.match(stderr, /error: \S*broken-beside\.yaml:\d+:\d+: /);
+  });
+
+  it('says at which character JSON ends, and what YAML made of its lines', async () => {
+    const message = async (value: string) => {
+      const all = await found(POD(`    post.hook.restore.velero.io/command: ${value}\n`));
+      return all.find(({ id }) => id === 'command-json-invalid')?.message.replace(/^.*array of strings: /, '');
+    };
+    assert.equal(await message(`'["a", b]'`), 'at character 7 string 2 has no double quote before it');
+    const folded = '; YAML has folded its 2 lines into one, with spaces between them';
+    assert.equal(await message(`'["a && \\\n      b"]'`), `at character 8 "\\ " is no escape of JSON${folded}`);
+    assert.equal(
+      await message('|\n      ["a\n      b"]'),
+      'at character 4 a line break in string 1; JSON writes it \\n; YAML keeps its 2 lines apart',
+    );
+  });
+
+  it('shows the line within a text that stands in another object', async () => {
+    const map = (rules: string) =>
+      `kind: ConfigMap\ndata:\n  a.yaml: |\n    # why\n${rules.replace(/^(?=.)/gm, '    ')}`;
+    const rules = 'version: v1\nresourceModifierRules:\n- conditions: {groupResource: pod}\n  mergePatches:\n';
+    const patch =
+      '  - patchData: |\n      metadata:\n        annotations:\n          post.hook.restore.velero.io/comand: x\n';
+    const places = (await found(map(rules + patch))).map(({ id, line, column }) => `${line}:${column} ${id}`);
+    assert.ok(places.includes('7:35 modifier-resource-unknown'), String(places));
+    assert.ok(places.includes('12:15 annotation-key-unknown'), String(places));
   });
 
   it('says what it can not read or parse, and exits 2', async () => {

@@ -84,7 +84,7 @@ export const annotationRules: readonly Rule[] = [
     reason: 'Hooks are read from the annotations of pods alone, never from a workload or from labels.',
     fix: "Move it to the annotations of the pod (of a workload: the template's metadata).",
     check(metadata, report) {
-      if (metadata.of === 'pod') return;
+      if (metadata.of === 'pod' || metadata.of === 'part') return;
       const [first, ...more] = keysOf(metadata).filter((key) => judgeKey(key).is === 'known');
       if (first === undefined) return;
       const what = more.length === 0 ? `${quote(first)}` : `${quote(first)} and ${more.length} more`;
@@ -103,6 +103,7 @@ export const annotationRules: readonly Rule[] = [
       for (const [prefix, { kind }] of Object.entries(PREFIXES)) {
         const names = presentNames(metadata, prefix);
         const command = metadata.values[`${prefix}/command`];
+        if (metadata.around[`${prefix}/command`]) continue;
         if (kind !== 'exec' || names.size === 0 || (names.has('command') && command !== '' && command !== null))
           continue;
         const first = keysOf(metadata).find((key) => key.startsWith(`${prefix}/`));
@@ -123,6 +124,7 @@ export const annotationRules: readonly Rule[] = [
       for (const [prefix, { kind }] of Object.entries(PREFIXES)) {
         const names = presentNames(metadata, prefix);
         const image = metadata.values[`${prefix}/container-image`];
+        if (metadata.around[`${prefix}/container-image`]) continue;
         if (kind !== 'init' || names.size === 0 || (names.has('container-image') && image !== '' && image !== null))
           continue;
         const first = keysOf(metadata).find((key) => key.startsWith(`${prefix}/`));
@@ -142,6 +144,15 @@ function reportKey(
 ): void {
   const place = keyOf(below(metadata.place, key));
   const free = meant !== undefined && !Object.hasOwn(metadata.values, meant);
-  const hint = meant === undefined ? '' : `; did you mean ${quote(meant)}?`;
+  const hint =
+    meant === undefined
+      ? oneHook(key)
+      : `; ${free ? 'did you mean' : 'there is already'} ${quote(meant)}${free ? '?' : ''}`;
   report(place, `${quote(key)} ${what}${hint}`, sure && free ? { place, text: meant } : undefined);
 }
+
+/** `first.command`: other tools number their hooks. */
+const oneHook = (key: string): string =>
+  /\/.+\.(?:command|container|on-error|exec-timeout|wait-timeout|container-image)$/.test(key)
+    ? "; a pod's annotations hold one hook: write more in a Restore's spec.hooks"
+    : '';

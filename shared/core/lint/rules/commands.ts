@@ -1,14 +1,9 @@
-import type { below, Rule } from '../rule.ts';
+import { jsonArrayProblem } from '../json-array.ts';
+import type { Rule } from '../rule.ts';
 import { needsShell } from '../shell.ts';
+import type { Field } from '../subjects.ts';
 
-const isArgv = (text: string): boolean => {
-  try {
-    const value: unknown = JSON.parse(text);
-    return Array.isArray(value) && value.every((part) => typeof part === 'string');
-  } catch {
-    return false;
-  }
-};
+const isArgv = (text: string): boolean => jsonArrayProblem(text) === undefined;
 
 const looksLikeJson = (text: string): boolean => /^\s*\[/.test(text);
 
@@ -76,14 +71,24 @@ export const commandRules: readonly Rule[] = [
 
 function checkJson(
   source: 'annotation' | 'entry',
-  command: { value: unknown; place: Parameters<typeof below>[0] } | undefined,
+  command: Field | undefined,
   title: string,
   report: Parameters<Rule['check']>[1],
 ): void {
   if (source !== 'annotation' || typeof command?.value !== 'string' || !looksLikeJson(command.value)) return;
-  const trimmed = command.value.trim();
-  if (isArgv(command.value) && command.value.startsWith('[')) return;
-  const edit = isArgv(trimmed) ? { place: command.place, text: trimmed } : undefined;
-  const what = edit ? 'begins with a space' : 'is no JSON array of strings';
-  report(command.place, `${title}: its command ${what}, and would be taken as one program's name`, edit);
+  const problem = jsonArrayProblem(command.value);
+  if (problem === undefined && command.value.startsWith('[')) return;
+  const where = problem && `is no JSON array of strings: at character ${problem.at} ${problem.what}`;
+  const edit = problem ? mended(command, problem.at) : { place: command.place, text: command.value.trim() };
+  const what = where ?? "begins with a space, and would be taken as one program's name";
+  report(command.place, `${title}: its command ${what}`, edit);
+}
+
+/** A comma too much is surely one. */
+function mended({ value, place }: Field, at: number): { place: Field['place']; text: string } | undefined {
+  const text = String(value);
+  const comma = text.slice(0, at - 1).trimEnd();
+  if (text[at - 1] !== ']' || !comma.endsWith(',')) return undefined;
+  const without = `${comma.slice(0, -1)}${text.slice(at - 1)}`.trim();
+  return isArgv(without) ? { place, text: without } : undefined;
 }

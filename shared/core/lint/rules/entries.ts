@@ -1,6 +1,7 @@
 import { admitsPods } from '../../model/includes-excludes.ts';
 import { LabelSelector, labelSelectorProblems } from '../../model/label-selector.ts';
 import { pathOf } from '../path.ts';
+import { placeholderInName } from '../placeholder.ts';
 import type { Rule } from '../rule.ts';
 import { below, quote } from '../rule.ts';
 import type { Fields, LintedEntry } from '../subjects.ts';
@@ -12,7 +13,14 @@ const GIVEN_LATER =
 const strings = (value: unknown): string[] =>
   Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
 
-const isPattern = (name: string): boolean => /[*?[\]{}\\]/.test(name);
+/** A pattern, or what is still to be replaced. */
+const isOpen = (name: string): boolean => /[*?[\]{}\\]/.test(name) || placeholderInName(name) !== undefined;
+
+function hasPlaceholder({ fields }: LintedEntry): boolean {
+  const { matchLabels } = (fields['labelSelector'] ?? {}) as Fields;
+  const values = [...strings(fields['includedNamespaces']), ...strings(Object.values(matchLabels ?? {}))];
+  return values.some((value) => placeholderInName(value) !== undefined);
+}
 
 function selectorKeys({ labelSelector }: Fields): string[] {
   const parsed = LabelSelector().safeParse(labelSelector ?? {});
@@ -36,6 +44,7 @@ export const entryRules: readonly Rule[] = [
       if (entry.entry === undefined || !selectorIsValid || given.length === 0 || pods.length > 0) return;
       // These have findings of their own.
       if (!entry.entry.admitsPods || entry.entry.badPatterns.length > 0 || mayMatchLater(entry)) return;
+      if (hasPlaceholder(entry)) return;
       report(place, `${title} matches none of the ${given.length} pods and templates given`);
     },
   },
@@ -48,12 +57,12 @@ export const entryRules: readonly Rule[] = [
     check({ kind, object, entries }, report) {
       const spec = ((object as Fields)['spec'] ?? {}) as Fields;
       const from = strings(spec['includedNamespaces']);
-      if (kind !== 'Restore' || from.length === 0 || from.some(isPattern)) return;
+      if (kind !== 'Restore' || from.length === 0 || from.some(isOpen)) return;
       const mapping = (spec['namespaceMapping'] ?? {}) as Fields;
       const targets = from.map((name) => (Object.hasOwn(mapping, name) ? mapping[name] : name));
       for (const { fields, place, title } of entries) {
         const names = strings(fields['includedNamespaces']);
-        if (names.length === 0 || names.some((name) => isPattern(name) || targets.includes(name))) continue;
+        if (names.length === 0 || names.some((name) => isOpen(name) || targets.includes(name))) continue;
         const restoredTo = targets.map(String).join(', ');
         report(below(place, 'includedNamespaces'), `${title}: pods are restored to ${restoredTo} only`);
       }
@@ -79,13 +88,14 @@ export const entryRules: readonly Rule[] = [
     id: 'namespace-pattern-invalid',
     severity: 'error',
     on: 'entry',
-    reason: 'A pattern that can not be parsed matches nothing.',
-    fix: 'Close its brackets, or write * for any text.',
+    reason:
+      'A pattern that Velero can not compile matches nothing, and makes its whole list blind for names that sort behind it.',
+    fix: 'Write one range or one list of characters between brackets, close all brackets, or write * for any text.',
     check({ entry, fields, place, title }, report) {
       for (const key of ['includedNamespaces', 'excludedNamespaces']) {
         for (const [index, pattern] of strings(fields[key]).entries()) {
-          if (!entry?.badPatterns.includes(pattern)) continue;
-          report(below(place, key, index), `${title}: the pattern ${quote(pattern)} can't be parsed`);
+          if (!entry?.badPatterns.includes(pattern) || placeholderInName(pattern) !== undefined) continue;
+          report(below(place, key, index), `${title}: Velero can't compile the pattern ${quote(pattern)}`);
         }
       }
     },
@@ -129,7 +139,9 @@ export const entryRules: readonly Rule[] = [
     on: 'entry',
     reason: 'Velero refuses a Restore with a label selector that Kubernetes does not accept.',
     fix: 'Use label keys and values, and the operators In, NotIn, Exists, DoesNotExist.',
-    check({ fields, place, title }, report) {
+    check(entry, report) {
+      const { fields, place, title } = entry;
+      if (hasPlaceholder(entry)) return;
       const parsed = LabelSelector().safeParse(fields['labelSelector'] ?? {});
       if (!parsed.success) return;
       for (const { path, expected } of labelSelectorProblems(parsed.data)) {

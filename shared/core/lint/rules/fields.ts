@@ -81,7 +81,7 @@ export const fieldRules: readonly Rule[] = [
       const parsed = (kind === 'Restore' ? Restore : RestoreHooks()).safeParse(object);
       for (const { path, message } of parsed.error?.issues ?? []) {
         const parts = path.map((part) => (typeof part === 'number' ? part : String(part)));
-        if (!isOfAnotherRule(parts, object)) {
+        if (!isOfAnotherRule(parts, object) && !isGenerated(parts, object)) {
           report(below(root, ...parts), `${parts.at(-1)}: ${message.replace(/^Invalid input: /, '')}`);
         }
       }
@@ -90,6 +90,12 @@ export const fieldRules: readonly Rule[] = [
 ];
 
 const DURATIONS = ['execTimeout', 'waitTimeout', 'timeout'];
+
+/** The API server names what has a generateName. */
+function isGenerated(path: readonly (string | number)[], object: unknown): boolean {
+  const metadata = fieldsOf(fieldsOf(object)?.['metadata']);
+  return path.join('.') === 'metadata.name' && typeof metadata?.['generateName'] === 'string';
+}
 
 function isOfAnotherRule(path: readonly (string | number)[], object: unknown): boolean {
   const last = path.at(-1);

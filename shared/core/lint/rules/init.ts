@@ -1,5 +1,7 @@
+import { closest } from '../../closest.ts';
+import { placeholderInName } from '../placeholder.ts';
 import type { Rule } from '../rule.ts';
-import { quote, some } from '../rule.ts';
+import { below, quote, some } from '../rule.ts';
 import type { LintedInit } from '../subjects.ts';
 
 const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
@@ -11,7 +13,7 @@ function tagOf(image: string): string | undefined {
   return tag;
 }
 
-const isTemplated = (image: string): boolean => /[{}$]/.test(image);
+const isTemplated = (image: string): boolean => /[{}$<>]/.test(image);
 
 export const initRules: readonly Rule[] = [
   {
@@ -44,7 +46,7 @@ export const initRules: readonly Rule[] = [
   },
   {
     id: 'init-image-latest',
-    severity: 'warning',
+    severity: 'info',
     on: 'init',
     reason: 'An image without a fixed tag can be another one on the day of the restore.',
     fix: 'Name a tag other than latest, or a digest.',
@@ -65,6 +67,7 @@ export const initRules: readonly Rule[] = [
     check({ fields: { name }, title }, report) {
       const value = text(name?.value);
       if (name === undefined || value === undefined || DNS_LABEL.test(value)) return;
+      if (placeholderInName(value) !== undefined) return;
       report(name.place, `${title}: ${quote(value)} is no name for a container`);
     },
   },
@@ -80,6 +83,36 @@ export const initRules: readonly Rule[] = [
       if (name === undefined || value === undefined) return;
       const where = takenIn(init, value);
       if (where !== undefined) report(name.place, `${init.title}: the name ${quote(value)} is taken in ${where}`);
+    },
+  },
+  {
+    id: 'init-volume-missing',
+    severity: 'error',
+    on: 'init',
+    reason:
+      'Kubernetes refuses a pod with a container that mounts a volume which the pod does not have, so it is not restored.',
+    fix: "Name one of the pod's own volumes.",
+    check({ mounts, pods, title }, report) {
+      for (const { value, place } of mounts) {
+        if (typeof value !== 'string' || value === '' || placeholderInName(value) !== undefined) continue;
+        const without = pods.filter((pod) => !pod.live && !pod.isPart && !pod.volumes.includes(value));
+        const [first] = without;
+        if (first === undefined) continue;
+        const near = closest(value, first.volumes);
+        const hint = near === undefined ? '' : `; did you mean ${quote(near)}?`;
+        report(place, `${title}: no volume ${quote(value)} in ${some(without.map((pod) => pod.title))}${hint}`);
+      }
+    },
+  },
+  {
+    id: 'init-restart-policy-rules-lost',
+    severity: 'warning',
+    on: 'init',
+    reason: 'Velero drops restartPolicyRules of the containers that it injects, without a word.',
+    fix: 'Leave them out, and let the command itself try again.',
+    check({ hasRestartRules, origin, place, title }, report) {
+      if (hasRestartRules && origin === 'velero')
+        report(below(place, 'restartPolicyRules'), `${title}: restartPolicyRules are lost`);
     },
   },
 ];

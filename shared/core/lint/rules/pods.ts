@@ -1,9 +1,17 @@
 import { closest } from '../../closest.ts';
 import { formatDuration, parseDurationMs } from '../../model/duration.ts';
 import { hasExecContainer } from '../../model/pod.ts';
+import { placeholderInName } from '../placeholder.ts';
 import type { Report, Rule } from '../rule.ts';
-import { quote, some } from '../rule.ts';
+import { below, quote, some } from '../rule.ts';
 import type { LintedExec, LintedPod } from '../subjects.ts';
+
+/** Beside what a pod is for, and often before it. */
+const SIDECAR =
+  /^(?:istio-proxy|linkerd-proxy|kuma-sidecar|vault-agent|daprd|consul-dataplane|consul-connect-envoy-sidecar|envoy|envoy-sidecar|(?:cloud-?sql|alloydb|gce|csql)-(?:auth-)?proxy|sqlproxy|cloudsql|oauth2?-proxy|fluent-?bit|fluentd|filebeat|promtail|vector-agent|otel-(?:agent|collector)|jaeger-agent|datadog-agent|aws-otel-collector|xray-daemon|kube-rbac-proxy|tailscale|wireguard)$/;
+const SIDECAR_IMAGE =
+  /(?:istio\/proxyv2|linkerd\/proxy|cloud-sql-proxy|cloudsql-docker\/gce-proxy|alloydb-auth-proxy|envoyproxy\/envoy|dapr\/daprd|oauth2-proxy|fluent-bit|promtail|filebeat|kube-rbac-proxy)(?:[:@]|$)/;
+const DEFAULT_CONTAINER = 'kubectl.kubernetes.io/default-container';
 
 /** Put into pods when they are created: a manifest doesn't have them. */
 const INJECTED = new Set(['istio-proxy', 'linkerd-proxy', 'vault-agent', 'daprd', 'consul-dataplane']);
@@ -15,6 +23,12 @@ const containerOf = ({ fields: { container } }: LintedExec, pod: LintedPod): str
 const isInit = (pod: LintedPod, name: string): boolean =>
   pod.containers.some((container) => container.init && container.name === name) && !isTarget(pod, name);
 const isTarget = ({ pod }: LintedPod, name: string): boolean => hasExecContainer(pod, name);
+
+const nearest = ({ containers }: LintedPod, name: string): string | undefined =>
+  closest(
+    name,
+    containers.flatMap((other) => (other.init ? [] : [other.name])),
+  );
 
 const msOf = (value: unknown): number | undefined => (typeof value === 'string' ? parseDurationMs(value) : undefined);
 
@@ -28,20 +42,41 @@ export const podRules: readonly Rule[] = [
     check({ fields: { container }, pods, title }, report) {
       const name = container?.value;
       if (container === undefined || typeof name !== 'string' || name === '') return;
-      const without = pods.filter(
-        (pod) => !isTarget(pod, name) && !isInit(pod, name) && (pod.live || !INJECTED.has(name)),
-      );
+      if (placeholderInName(name) !== undefined) return;
+      const lacks = (pod: LintedPod) => !isTarget(pod, name) && !isInit(pod, name) && (pod.live || !INJECTED.has(name));
+      // What a patch lacks its base may have, but for a name that is nearly one of its own.
+      const without = pods.filter((pod) => lacks(pod) && (!pod.isPart || nearest(pod, name) !== undefined));
       const [first] = without;
       if (first === undefined) return;
-      const near = closest(
-        name,
-        first.containers.flatMap((other) => (other.init ? [] : [other.name])),
-      );
+      const near = nearest(first, name);
       const hint = near === undefined ? '' : `; did you mean ${quote(near)}?`;
       report(
         container.place,
         `${title}: no container ${quote(name)} in ${some(without.map((pod) => pod.title))}${hint}`,
       );
+    },
+  },
+  {
+    id: 'container-not-named',
+    severity: 'warning',
+    on: 'exec',
+    reason: "A hook that names no container is run in the pod's first one, whatever kubectl exec takes by default.",
+    fix: 'Name the container (container, or the annotation container).',
+    check({ fields: { container }, pods, title, place }, report) {
+      if (typeof container?.value === 'string' && container.value !== '') return;
+      for (const pod of pods) {
+        const own = pod.containers.filter(({ init }) => !init);
+        const [first] = own;
+        if (first === undefined || own.length < 2) continue;
+        const byDefault = pod.pod.metadata.annotations[DEFAULT_CONTAINER];
+        const isSidecar = SIDECAR.test(first.name) || SIDECAR_IMAGE.test(first.image);
+        if (!isSidecar && (byDefault === undefined || byDefault === first.name)) continue;
+        const what = isSidecar ? 'a sidecar' : `and its default is ${byDefault}`;
+        return report(
+          place,
+          `${title} names no container, and the first one of ${pod.title} is ${first.name}, ${what}`,
+        );
+      }
     },
   },
   {
@@ -102,6 +137,34 @@ export const podRules: readonly Rule[] = [
       if (pod.live || first === undefined || pod.neverRestored === undefined) return;
       const what = pod.neverRestored === 'mirror' ? 'a mirror pod' : 'a finished pod';
       report(first.place, `${pod.title} is ${what}: Velero doesn't restore it, and its hooks never run`);
+    },
+  },
+  {
+    id: 'pod-with-ephemeral-containers',
+    severity: 'error',
+    on: 'pod',
+    reason:
+      'Kubernetes refuses to create a pod that has ephemeral containers, so Velero can not restore one that was debugged.',
+    fix: 'Take them out of the backup (restart the pod and back it up again), or out of the pod with a resource modifier.',
+    check({ pod }, report) {
+      if (pod.live || pod.ephemeral.length === 0 || pod.neverRestored !== undefined) return;
+      const place = below(pod.place, 'spec', 'ephemeralContainers');
+      report(
+        place,
+        `${pod.title} has ephemeral containers (${some(pod.ephemeral)}): Velero can't restore it, and its hooks never run`,
+      );
+    },
+  },
+  {
+    id: 'restart-policy-rules-lost',
+    severity: 'warning',
+    on: 'pod',
+    reason: 'Velero drops restartPolicyRules of the containers that it restores, without a word.',
+    fix: "Don't rely on them after a restore, or set them again in the restored pods' workload.",
+    check({ pod }, report) {
+      const names = pod.containers.filter(({ hasRestartRules }) => hasRestartRules).map(({ name }) => name);
+      if (pod.live || names.length === 0) return;
+      report(below(pod.place, 'spec', 'containers'), `${pod.title}: restartPolicyRules of ${some(names)} are lost`);
     },
   },
   {

@@ -1,5 +1,6 @@
 import { closest } from '../../closest.ts';
 import { parseDurationMs } from '../../model/duration.ts';
+import { placeholderInName } from '../placeholder.ts';
 import type { Report, Rule } from '../rule.ts';
 import { quote } from '../rule.ts';
 import { meantDuration } from '../shell.ts';
@@ -11,12 +12,18 @@ const isGiven = (field: Field | undefined): field is Field =>
   field !== undefined && field.value !== null && field.value !== undefined && field.value !== '';
 
 function checkDuration(field: Field | undefined, what: string, report: Report): void {
-  if (!isGiven(field) || isDuration(field.value)) return;
+  if (!isGiven(field) || isDuration(field.value) || isPlaceholder(field.value)) return;
   const meant = typeof field.value === 'string' ? meantDuration(field.value) : undefined;
   const hint = meant === undefined ? '' : `; did you mean ${quote(meant)}?`;
   const message = `${what} ${quote(field.value)} is no duration${hint}`;
   report(field.place, message, meant === undefined ? undefined : { place: field.place, text: meant });
 }
+
+const isPlaceholder = (value: unknown): boolean => typeof value === 'string' && placeholderInName(value) !== undefined;
+
+/** Go writes a duration that nobody has set as 0s, and reads 0s as none. */
+const isUnset = ({ source }: LintedExec, field: Field | undefined): boolean =>
+  !isGiven(field) || (source === 'entry' && field.value === '0s');
 
 const msOf = (field: Field | undefined): number | undefined =>
   typeof field?.value === 'string' ? parseDurationMs(field.value) : undefined;
@@ -37,7 +44,8 @@ export const valueRules: readonly Rule[] = [
     id: 'duration-invalid',
     severity: 'error',
     on: 'exec',
-    reason: 'A duration that can not be read makes the whole object invalid.',
+    reason:
+      'A duration that can not be read makes the whole object invalid; in a Restore it stops Velero for all of them.',
     fix: 'Write it as Go does: 45s, 1m30s, 24h.',
     check({ source, title, fields }, report) {
       if (source !== 'entry') return;
@@ -60,8 +68,10 @@ export const valueRules: readonly Rule[] = [
     on: 'exec',
     reason: 'Anything but exactly Fail or Continue is Continue in an annotation, and refused in a Restore.',
     fix: 'Write Fail or Continue.',
-    check({ title, fields: { onError } }, report) {
-      if (!isGiven(onError) || onError.value === 'Fail' || onError.value === 'Continue') return;
+    check({ source, origin, title, fields: { onError } }, report) {
+      const isRefused = source === 'entry' && origin === 'velero' && onError?.value === '';
+      if (onError === undefined || (!isGiven(onError) && !isRefused)) return;
+      if (isPlaceholder(onError.value) || onError.value === 'Fail' || onError.value === 'Continue') return;
       const meant = closest(String(onError.value).trim().toLowerCase(), ['fail', 'continue']);
       const text = meant === undefined ? undefined : meant === 'fail' ? 'Fail' : 'Continue';
       const hint = text === undefined ? '' : `; did you mean ${text}?`;
@@ -98,9 +108,13 @@ export const valueRules: readonly Rule[] = [
     on: 'exec',
     reason: 'An exec timeout of 0 is the default (30s), and a negative one is no limit at all.',
     fix: 'Write how long the command may take.',
-    check({ title, fields: { execTimeout } }, report) {
+    check(hook, report) {
+      const {
+        title,
+        fields: { execTimeout },
+      } = hook;
       const ms = msOf(execTimeout);
-      if (execTimeout === undefined || ms === undefined || ms > 0) return;
+      if (execTimeout === undefined || ms === undefined || ms > 0 || isUnset(hook, execTimeout)) return;
       report(
         execTimeout.place,
         `${title}: exec timeout ${quote(execTimeout.value)} means ${ms === 0 ? '30s' : 'no limit'}`,
@@ -113,9 +127,13 @@ export const valueRules: readonly Rule[] = [
     on: 'exec',
     reason: 'A wait timeout of 0 or less is none: the hook waits for ever.',
     fix: 'Write how long to wait for the container.',
-    check({ title, fields: { waitTimeout } }, report) {
+    check(hook, report) {
+      const {
+        title,
+        fields: { waitTimeout },
+      } = hook;
       const ms = msOf(waitTimeout);
-      if (waitTimeout === undefined || ms === undefined || ms > 0) return;
+      if (waitTimeout === undefined || ms === undefined || ms > 0 || isUnset(hook, waitTimeout)) return;
       report(waitTimeout.place, `${title}: wait timeout ${quote(waitTimeout.value)} means no limit`);
     },
   },
@@ -126,7 +144,7 @@ export const valueRules: readonly Rule[] = [
     reason: 'Without a wait timeout a hook waits for ever for a container that never comes up.',
     fix: 'Set the wait timeout (waitTimeout, or the annotation wait-timeout).',
     check(hook, report) {
-      if (isGiven(hook.fields.waitTimeout) || isFail(hook)) return;
+      if (!isUnset(hook, hook.fields.waitTimeout) || isFail(hook)) return;
       report(hook.place, `${hook.title} has no wait timeout`);
     },
   },
@@ -137,7 +155,7 @@ export const valueRules: readonly Rule[] = [
     reason: 'A Fail hook that waits for ever neither fails nor lets the run end.',
     fix: 'Set the wait timeout (waitTimeout, or the annotation wait-timeout).',
     check(hook, report) {
-      if (isGiven(hook.fields.waitTimeout) || !isFail(hook)) return;
+      if (!isUnset(hook, hook.fields.waitTimeout) || !isFail(hook)) return;
       const ready = ['true', true].includes(hook.fields.waitForReady?.value as string | boolean);
       report(
         hook.place,
