@@ -16,6 +16,12 @@ const replaced: readonly (readonly [RegExp, string])[] = [
   [/kube-api-access-[a-z0-9]{5}/g, 'kube-api-access-<random>'],
   [/(too old resource version: \d+) \(\d+\)/g, '$1 (<version>)'],
   [/(Too large resource version: \d+, current:) \d+/g, '$1 <version>'],
+  [/(does not match the ResourceVersion in record) \(\d+\)/g, '$1 (<version>)'],
+  // Whole objects, as Go prints them.
+  [/(patch: Invalid value|^Invalid value): "\{.*\}": (?!Object 'Kind')/gs, '$1: "<object>": '],
+  [/(Invalid value): \{"(labels|Spec|name)":.*\}: (field is immutable|must be empty)/gs, '$1: <object>: $3'],
+  [/(if it was previously negative\))\n@@.*$/s, '$1'],
+  [/exec \\?"[0-9a-f]{64}\\?"/g, 'exec "<id>"'],
   [/containerd:\/\/[0-9a-f]{64}/g, 'containerd://<id>'],
   [/\b10\.\d+\.\d+\.\d+\b/g, '<ip>'],
 ];
@@ -34,13 +40,13 @@ export function normal(
 }
 
 const text = (from: string, namespace: string): string =>
-  replaced.reduce((so, [pattern, by]) => so.replaceAll(pattern, by), from.replaceAll(namespace, '$(ns)'));
+  replaced.reduce((so, [pattern, by]) => so.replace(pattern, by), from.replaceAll(namespace, '$(ns)'));
 
 /** Keys in the order of the alphabet, so that a recording shows what changed and no more. */
 export function value(from: unknown, namespace: string, key = ''): unknown {
   if (typeof from === 'string') {
     if (key === 'resourceVersion' && /^[1-9]\d*$/.test(from)) return '<version>';
-    if (key === 'continue' && from !== '') return '<token>';
+    if (/(^|\.)continue$/.test(key) && from !== '') return '<token>';
     return text(from, namespace);
   }
   if (Array.isArray(from)) return from.map((each) => value(each, namespace));

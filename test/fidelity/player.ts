@@ -27,6 +27,11 @@ export async function play(connect: Connect, scene: Scene): Promise<Record<strin
   try {
     await server.until(`GET /api/v1/namespaces/${namespace}/serviceaccounts/default`, ({ status }) => status === 200);
     for (const object of scene.given ?? []) await server.give(object);
+    for (const object of scene.given ?? []) {
+      if (object.kind === 'ResourceQuota') {
+        await server.until(`GET ${pathOf(object)}`, ({ body }) => at(body, ['status', 'hard']) !== undefined);
+      }
+    }
     for (const object of scene.given ?? []) if (isToRun(object)) await server.until(`GET ${pathOf(object)}`, isReady);
     const answers: Record<string, Answer[]> = {};
     for (const each of scene.cases) answers[each.name] = await server.play(each).catch((error: Error) => { throw new Error(`${scene.name}: ${each.name}`, { cause: error }); });
@@ -131,7 +136,8 @@ class Server {
     const { body, type = 'application/json' } = ask;
     const connection = await this.#connect();
     const headers: Record<string, string | string[]> = {
-      accept: 'application/json',
+      // A kubelet has nothing to offer to whom asks it for JSON.
+      ...(method === 'EXEC' ? {} : { accept: 'application/json' }),
       ...connection.headers,
       ...(ask.as === undefined ? {} : { 'impersonate-user': ask.as }),
       ...ask.headers,
@@ -159,7 +165,8 @@ class Server {
       if (name === 'ns') result += this.#namespace;
       else {
         const known = this.#paths.get(name);
-        const object = known === undefined ? this.#answers[Number(name)] : (await this.send({ send: `GET ${known}` })).body;
+        const object =
+          known === undefined ? this.#answers[Number(name)] : (await this.send({ send: `GET ${known}` })).body;
         const found = at(object, path);
         if (found === undefined) throw new Error(`nothing at ${match[0]}`);
         result += path.at(-1) === 'continue' ? encodeURIComponent(String(found)) : String(found);

@@ -1,5 +1,5 @@
 import type { Case, Scene } from '../corpus.ts';
-import { account, configMap, coordination, core, job, batch, lease, pod, rbac, restore, role, secret, velero } from '../corpus.ts';
+import { account, configMap, coordination, core, lease, pod, rbac, restore, role, secret, template, velero } from '../corpus.ts';
 
 const map = configMap('a', { x: '1', y: '2' }, { labels: { l: '1' }, annotations: { n: '1' } });
 const merge = (name: string, body: unknown, more: object = {}): Case => ({
@@ -47,11 +47,11 @@ const strategicPod = (name: string, body: unknown, compare = ['spec.initContaine
   given: [two],
   ask: { send: `PATCH ${core}/pods/p`, type: 'strategic', body, compare: [...compare, 'message', 'details'] },
 });
-/** A Job's template may be changed while it is suspended and has not begun. */
+/** Of a PodTemplate: all of it may be changed. */
 const strategicTemplate = (name: string, spec: unknown): Case => ({
   name,
   given: [
-    job('j', {}, {
+    template('t', {
       initContainers: [{ name: 'i', image: 'x' }, { name: 'i2', image: 'x' }],
       containers: [
         { name: 'c', image: 'x', ports: [{ containerPort: 80 }, { containerPort: 81, protocol: 'UDP' }], args: ['a', 'b'], volumeMounts: [{ name: 'v', mountPath: '/v' }] },
@@ -63,10 +63,10 @@ const strategicTemplate = (name: string, spec: unknown): Case => ({
     }),
   ],
   ask: {
-    send: `PATCH ${batch}/jobs/j?dryRun=All`,
+    send: `PATCH ${core}/podtemplates/t`,
     type: 'strategic',
-    body: { spec: { template: { spec } } },
-    compare: ['spec.template.spec', 'message', 'details'],
+    body: { template: { spec } },
+    compare: ['template.spec', 'message', 'details'],
   },
 });
 

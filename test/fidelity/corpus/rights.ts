@@ -63,7 +63,6 @@ export const rightScenes: readonly Scene[] = [
       as('an exec by who may only get it', `EXEC ${core}/pods/p/exec?command=true&stdout=true`),
       as('a Role that grants more than one has', `POST ${rbac}/roles`, 'jane', { body: role('more') }),
       as('of whose role does not exist', `GET ${core}/configmaps/mine`, 'joe'),
-      { name: 'nobody', ask: { send: `GET ${core}/configmaps/mine`, headers: { authorization: 'Bearer no-such-token' } } },
       { name: 'somebody else’s groups', ask: { send: `GET ${core}/configmaps/mine`, as: 'x', headers: { 'impersonate-group': 'system:masters' }, compare: ['data'] } },
       { name: 'a ServiceAccount', ask: { send: `GET ${core}/configmaps/mine`, as: 'system:serviceaccount:$(ns):default' } },
       { name: 'groups without a user', ask: { send: `GET ${core}/configmaps/mine`, headers: { 'impersonate-group': 'a' } } },
