@@ -1,13 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import { admit } from './admission.ts';
+import type { Reading } from './decode.ts';
+import { decode } from './decode.ts';
 import { withDefaults } from './defaults.ts';
 import type { KubeObject, OwnerReference } from './objects.ts';
 import { asPod, randomSuffix, timestamp } from './objects.ts';
 import type { Resource } from './resources.ts';
-import { apiVersionOf, events, jobs, namespaces, pods, serviceAccounts } from './resources.ts';
-import { ApiError, alreadyExists, badRequest, conflict, forbidden, notFound } from './status.ts';
+import { events, jobs, namespaces, pods, serviceAccounts } from './resources.ts';
+import { ApiError, alreadyExists, badRequest, conflict, forbidden, invalid, notFound } from './status.ts';
 import type { Store } from './store.ts';
-import { decode, validateCreate, validateUpdate } from './validate.ts';
+import { validateCreate, validateUpdate } from './validate.ts';
 
 export interface DeleteOptions {
   readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string };
@@ -15,17 +18,23 @@ export interface DeleteOptions {
   readonly propagationPolicy?: string;
 }
 
+export interface WriteOptions {
+  readonly dryRun?: boolean;
+  /** How a user's body is read; without it the object is our own. */
+  readonly reading?: Reading;
+}
+
 /** What the verbs do to the store: admission, defaults, validation, conflicts, deletion. Used by HTTP and controllers alike. */
 export interface Api {
   get(of: Resource, namespace: string | undefined, name: string): KubeObject;
-  create(of: Resource, namespace: string | undefined, body: unknown, dryRun?: boolean): KubeObject;
+  create(of: Resource, namespace: string | undefined, body: unknown, options?: WriteOptions): KubeObject;
   /** Write `change(current)`; a resourceVersion in it is a precondition. */
   update(
     of: Resource,
     namespace: string | undefined,
     name: string,
     change: (current: KubeObject) => unknown,
-    options?: { status?: boolean; dryRun?: boolean },
+    options?: WriteOptions & { readonly status?: boolean },
   ): KubeObject;
   /** The object as it is now: deleted, or marked and waiting for its grace or finalizers (`gone` false). */
   delete(
@@ -54,25 +63,27 @@ export function createApi(store: Store): Api {
   const api: Api = {
     get: existing,
 
-    create(of, namespace, body, dryRun = false) {
-      const decoded = decode(of, apiVersionOf(of), body);
-      const { metadata } = decoded;
-      if (namespace !== undefined && (metadata.namespace ?? namespace) !== namespace) {
-        throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
-      }
+    create(of, namespace, body, { dryRun = false, reading } = {}) {
+      const decoded = decode(of, body, reading);
+      const { selfLink: _, ...metadata } = decoded.metadata as KubeObject['metadata'] & { selfLink?: string };
+      if (namespace !== undefined && (metadata.namespace ?? namespace) !== namespace) throw otherNamespace();
+      const name = metadata.name || (metadata.generateName ? generated(metadata.generateName) : '');
+      if (namespace !== undefined) assertNamespace(store, namespace, of, name);
       if (metadata.resourceVersion) {
         throw new ApiError(500, '', 'resourceVersion should not be set on objects to be created');
       }
-      const name = metadata.name || (metadata.generateName ? `${metadata.generateName}${randomSuffix()}` : '');
       const uid = randomUUID();
-      const draft: KubeObject = { ...decoded, metadata: { ...metadata, name } };
+      const { deletionTimestamp: __, deletionGracePeriodSeconds: ___, ...rest } = metadata;
+      const draft: KubeObject = { ...decoded, metadata: { ...rest, name, uid, creationTimestamp: timestamp() } };
       if (namespace !== undefined) draft.metadata.namespace = namespace;
-      validateCreate(of, draft);
-      if (namespace !== undefined) assertNamespace(store, namespace, of, name);
       if (of === pods) assertServiceAccount(store, draft);
-      if (store.get(of, namespace, name) !== undefined) throw alreadyExists(of, name);
-      const { deletionTimestamp: _, deletionGracePeriodSeconds: __, ...rest } = draft.metadata;
-      const complete = withDefaults(of, { ...draft, metadata: { ...rest, uid, creationTimestamp: timestamp() } }, uid);
+      const warn = reading?.warn ?? (() => {});
+      const { object, charge } = admit(store, of, draft, warn);
+      validateCreate(of, object);
+      charge();
+      const there = store.get(of, namespace, name);
+      if (there !== undefined) throw alreadyExists(of, name, there.metadata.deletionTimestamp !== undefined);
+      const complete = withDefaults(of, object, uid);
       if (of.generation) complete.metadata.generation = 1;
       assertSize(complete);
       return dryRun ? complete : store.put(of, structuredClone(complete));
@@ -80,24 +91,16 @@ export function createApi(store: Store): Api {
 
     update(of, namespace, name, change, options = {}) {
       const current = existing(of, namespace, name);
-      const wanted = decode(of, apiVersionOf(of), change(structuredClone(current)));
-      const { resourceVersion } = wanted.metadata;
-      if ((wanted.metadata.name || name) !== name) {
-        throw badRequest(
-          `the name of the object (${wanted.metadata.name}) does not match the name on the URL (${name})`,
-        );
-      }
-      if (resourceVersion && resourceVersion !== current.metadata.resourceVersion) throw conflict(of, name);
+      const { reading } = options;
+      const wanted = decode(of, change(structuredClone(current)), reading);
+      assertSameObject(of, current, wanted, reading);
       const next = merged(of, current, wanted, options.status ?? false);
       validateUpdate(of, current, next);
       assertSize(next);
       if (isDeepStrictEqual(current, next) || options.dryRun) return next;
-      if (
-        next.metadata.deletionTimestamp !== undefined &&
-        of !== pods &&
-        (next.metadata.finalizers ?? []).length === 0
-      ) {
-        return store.remove(of, next);
+      if (isToGo(of, next)) {
+        store.remove(of, next);
+        return next;
       }
       return store.put(of, next);
     },
@@ -105,18 +108,24 @@ export function createApi(store: Store): Api {
     delete(of, namespace, name, options = {}, dryRun = false) {
       const current = existing(of, namespace, name);
       assertPreconditions(of, current, options.preconditions);
-      if (dryRun) return { object: current, gone: true };
-      if ((current.metadata.finalizers ?? []).length > 0) return { object: mark(of, current, 0), gone: false };
+      if (dryRun) return { object: current, gone: of !== pods };
+      const policy = options.propagationPolicy ?? (of === jobs ? 'Orphan' : 'Background');
+      const finalizer = { Orphan: 'orphan', Foreground: 'foregroundDeletion' }[policy];
+      if (of === namespaces) return { object: terminate(current), gone: false };
+      const finalizers = current.metadata.finalizers ?? [];
+      if (of !== pods && (finalizers.length > 0 || finalizer !== undefined)) {
+        const all = [...new Set([...finalizers, ...(finalizer === undefined ? [] : [finalizer])])];
+        return { object: mark(of, { ...current, metadata: { ...current.metadata, finalizers: all } }, 0), gone: false };
+      }
       if (of === pods) {
-        const wanted = options.gracePeriodSeconds ?? asPod(current).spec.terminationGracePeriodSeconds ?? 30;
-        const finished = ['Succeeded', 'Failed'].includes(asPod(current).status.phase);
-        const grace = finished ? 0 : Math.min(wanted, current.metadata.deletionGracePeriodSeconds ?? wanted);
+        const { spec, status } = asPod(current);
+        const wanted = options.gracePeriodSeconds ?? spec.terminationGracePeriodSeconds ?? 30;
+        const isIdle = spec.nodeName === undefined || ['Succeeded', 'Failed'].includes(status.phase);
+        const grace = isIdle ? 0 : Math.min(wanted, current.metadata.deletionGracePeriodSeconds ?? wanted);
         const object = mark(of, current, grace);
-        if (grace > 0) return { object, gone: false };
+        if (grace > 0 || finalizers.length > 0) return { object, gone: false };
         return { object: store.remove(of, object), gone: true };
       }
-      const policy = options.propagationPolicy ?? (of === jobs ? 'Orphan' : 'Background');
-      if (policy === 'Orphan') orphanDependents(store, current);
       return { object: store.remove(of, current), gone: true };
     },
 
@@ -166,7 +175,59 @@ export function createApi(store: Store): Api {
       },
     });
   };
+  /** A namespace goes when it is empty. */
+  const terminate = (object: KubeObject): KubeObject => {
+    if (object.metadata.deletionTimestamp !== undefined) return object;
+    const metadata = { ...object.metadata, deletionTimestamp: timestamp() };
+    return store.put(namespaces, { ...object, metadata, status: { phase: 'Terminating' } });
+  };
   return api;
+}
+
+const generated = (prefix: string): string => `${prefix.slice(0, 58)}${randomSuffix()}`;
+
+const otherNamespace = (): ApiError =>
+  badRequest('the namespace of the provided object does not match the namespace sent on the request');
+
+/** Nothing holds an object any more that is being deleted. */
+const isToGo = (of: Resource, { metadata }: KubeObject): boolean =>
+  metadata.deletionTimestamp !== undefined &&
+  of !== namespaces &&
+  (metadata.finalizers ?? []).length === 0 &&
+  (of !== pods || metadata.deletionGracePeriodSeconds === 0);
+
+/** Of an update: name, namespace and UID are those of the URL, and the resourceVersion is the one that stands, if it must be. */
+function assertSameObject(of: Resource, current: KubeObject, wanted: KubeObject, reading: Reading | undefined): void {
+  const { name, namespace, uid, resourceVersion = '' } = wanted.metadata;
+  if (reading !== undefined && !name) {
+    const why = `the name of the object (${current.metadata.name} based on URL) was undeterminable: name must be provided`;
+    throw badRequest(why);
+  }
+  if ((name || current.metadata.name) !== current.metadata.name) {
+    throw badRequest(
+      `the name of the object (${name}) does not match the name on the URL (${current.metadata.name})`,
+    );
+  }
+  if ((namespace ?? current.metadata.namespace) !== current.metadata.namespace) throw otherNamespace();
+  if (uid && uid !== current.metadata.uid && !reading?.asPatch) {
+    const key = `/registry/${of.group === '' || !of.custom ? '' : `${of.group}/`}${of.resource}/${current.metadata.namespace}/${current.metadata.name}`;
+    const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata.uid}`;
+    throw conflict(
+      of,
+      current.metadata.name,
+      `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: ${why}`,
+    );
+  }
+  if (!/^\d*$/.test(resourceVersion)) {
+    throw new ApiError(500, '', `strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: invalid syntax`);
+  }
+  if (Number(resourceVersion) !== 0) {
+    if (resourceVersion !== current.metadata.resourceVersion) throw conflict(of, current.metadata.name);
+  } else if (reading !== undefined && of.conditional) {
+    throw invalid({ ...of, kind: of.resource }, current.metadata.name, [
+      { type: 'Invalid', field: 'metadata.resourceVersion', value: 0, detail: 'must be specified for an update' },
+    ]);
+  }
 }
 
 /** What a write leaves of the current object: its identity, and on either side of `/status` the other side. */
@@ -181,15 +242,8 @@ function merged(of: Resource, current: KubeObject, wanted: KubeObject, statusOnl
     resourceVersion,
     namespace,
   } = current.metadata;
-  if (wanted.metadata.uid && wanted.metadata.uid !== uid) {
-    throw conflict(
-      of,
-      current.metadata.name,
-      `Precondition failed: UID in precondition: ${wanted.metadata.uid}, UID in object meta: ${uid}`,
-    );
-  }
   const kept = {
-    uid,
+    uid: wanted.metadata.uid || uid,
     creationTimestamp,
     deletionTimestamp,
     deletionGracePeriodSeconds,
@@ -218,7 +272,8 @@ function assertNamespace(store: Store, namespace: string, of: Resource, name: st
   if (object === undefined) throw notFound(namespaces, namespace);
   if (object.metadata.deletionTimestamp !== undefined) {
     const why = `unable to create new content in namespace ${namespace} because it is being terminated`;
-    throw forbidden(of, name, why);
+    const message = `namespace ${namespace} is being terminated`;
+    throw forbidden(of, name, why, [{ reason: 'NamespaceTerminating', message, field: 'metadata.namespace' }]);
   }
 }
 
@@ -234,7 +289,7 @@ function assertServiceAccount(store: Store, object: KubeObject): void {
 function assertPreconditions(of: Resource, object: KubeObject, wanted: DeleteOptions['preconditions']): void {
   const { name, uid, resourceVersion } = object.metadata;
   const byKind = { ...of, resource: of.kind };
-  if (wanted?.uid !== undefined && wanted.uid !== uid) {
+  if (wanted?.uid !== undefined && wanted.uid !== null && wanted.uid !== uid) {
     throw conflict(
       byKind,
       name,
@@ -255,11 +310,3 @@ function assertSize(object: KubeObject): void {
 }
 
 export const ownersOf = (object: KubeObject): readonly OwnerReference[] => object.metadata.ownerReferences ?? [];
-
-function orphanDependents(store: Store, owner: KubeObject): void {
-  for (const { of, object } of store.all()) {
-    const left = ownersOf(object).filter((each) => each.uid !== owner.metadata.uid);
-    if (left.length === ownersOf(object).length) continue;
-    store.put(of, { ...object, metadata: { ...object.metadata, ownerReferences: left } });
-  }
-}

@@ -96,6 +96,7 @@ export function createExecService(
     async serve(call) {
       const { query, pod, socket } = call;
       const name = containerName(pod, query.get('container'));
+      assertHasHost(pod);
       const container = call.container(name);
       const offered = (call.request.headers['sec-websocket-protocol'] ?? '').split(',').map((each) => each.trim());
       const protocol = chosen(protocols, new Set(offered));
@@ -280,6 +281,10 @@ async function play(
     case 'hang':
       return;
   }
+}
+
+export function assertHasHost({ spec, metadata }: Pod): void {
+  if (spec.nodeName === undefined) throw badRequest(`pod ${metadata.name} does not have a host assigned`);
 }
 
 export const upgradeRequired = (): ApiError => badRequest('Upgrade request required');

@@ -1,22 +1,29 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Api, DeleteOptions } from './api.ts';
-import { containerName, upgradeRequired } from './exec.ts';
+import { load } from 'js-yaml';
+import type { Api } from './api.ts';
+import type { Reading } from './decode.ts';
+import { assertHasHost, containerName, upgradeRequired } from './exec.ts';
+import { syntaxError } from './go-json.ts';
 import type { ContainerLog, Kubelet } from './kubelet.ts';
-import { createLists, tooLargeVersion } from './list.ts';
+import { createLists, tooLargeVersion, versionOf } from './list.ts';
+import type { Shape } from './media.ts';
+import { readBody, readObject, shaped, shapeOf, typeOf, unknownFormat, warn } from './media.ts';
 import type { KubeObject } from './objects.ts';
+import { createFieldOwners } from './field-owners.ts';
 import { asPod, isRecord, timestamp } from './objects.ts';
+import type { Deletion, WriteQuery } from './options.ts';
+import { deletion, listQuery, writeQuery } from './options.ts';
 import { jsonPatch, mergePatch, strategicMergePatch } from './patch.ts';
 import type { User } from './rbac.ts';
-import { authorize } from './rbac.ts';
 import type { Resource } from './resources.ts';
-import { apiVersionOf, discovery, namespaces, pods, resources, selfReviews, serviceAccounts } from './resources.ts';
+import { apiVersionOf, discovery, jobs, pods, podTemplates, resourceQuotas, resources, serviceAccounts } from './resources.ts';
+import { review } from './reviews.ts';
 import { selectorOf } from './selectors.ts';
-import { ApiError, badRequest, invalid, methodNotAllowed, noSuchResource } from './status.ts';
+import { decodeAs, modelOf } from './schema.ts';
+import { ApiError, badRequest, invalid, methodNotAllowed, noSuchResource, notFound, patchedInvalid } from './status.ts';
 import type { Store } from './store.ts';
 import type { Target } from './target.ts';
 import { startWatch } from './watch.ts';
-
-const maxBodyBytes = 3_145_728;
 
 interface Reply {
   readonly status: number;
@@ -33,35 +40,6 @@ export function send(response: ServerResponse, status: number, body: string | ob
   response.end(text);
 }
 
-async function readBody(request: IncomingMessage): Promise<string> {
-  const type = request.headers['content-type'] ?? '';
-  if (type.includes('protobuf') || type.includes('cbor')) {
-    const message = `the embedded server reads JSON only, not ${type}`;
-    throw new ApiError(415, 'UnsupportedMediaType', message, {});
-  }
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size <= maxBodyBytes) chunks.push(chunk);
-  }
-  if (size > maxBodyBytes) {
-    throw new ApiError(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${maxBodyBytes}`);
-  }
-  return Buffer.concat(chunks).toString();
-}
-
-function parseBody(text: string, kind: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw badRequest(
-      `the object provided is unrecognized (must be of type ${kind}): couldn't get version/kind; json parse error: ${why}`,
-    );
-  }
-}
-
 interface Parts {
   readonly store: Store;
   readonly api: Api;
@@ -74,6 +52,7 @@ interface Parts {
 /** Serve what has been allowed; undefined = the answer is being written. */
 export function createHandlers({ store, api, kubelet, tokenFor, bookmarkInterval, openWatches }: Parts) {
   const lists = createLists(store);
+  const owners = createFieldOwners();
 
   async function handle(
     request: IncomingMessage,
@@ -82,72 +61,103 @@ export function createHandlers({ store, api, kubelet, tokenFor, bookmarkInterval
     user: User,
   ): Promise<Reply | undefined> {
     const { path, query, of, namespace, name, attributes } = target;
-    if (attributes.path !== undefined) return informational(path);
-    if (of === undefined) return noResource(attributes.group);
+    if (attributes.path !== undefined) {
+      if (request.method !== 'GET') throw methodNotAllowed();
+      return informational(path);
+    }
+    if (of === undefined || target.isTooLong) return noResource(attributes.group, of);
     const { verb, subresource } = attributes;
-    const dryRun = query.get('dryRun') === 'All';
-    if (subresource !== undefined && !(of.subresources ?? []).includes(subresource)) throw noSuchResource();
-    if (of.namespaced && namespace === undefined && !['list', 'watch'].includes(verb)) throw methodNotAllowed();
-
+    if (subresource !== undefined && !(of.subresources ?? []).includes(subresource)) {
+      throw of.custom ? notFound(of, name ?? '') : noSuchResource();
+    }
+    assertMethod(of, target, request.method ?? '');
     if (subresource === 'log') return log(request, response, namespace, name ?? '', query);
-    if (subresource === 'token') return ok(tokenRequest(namespace ?? '', name ?? ''), 201);
+    if (subresource === 'token') {
+      return ok(tokenRequest(namespace ?? '', name ?? '', (await readObject(request, 'TokenRequest')).body), 201);
+    }
     if (subresource === 'exec') {
-      containerName(asPod(api.get(pods, namespace, name ?? '')), query.get('container'));
+      const pod = asPod(api.get(pods, namespace, name ?? ''));
+      containerName(pod, query.get('container'));
+      assertHasHost(pod);
       throw upgradeRequired();
     }
-    switch (verb) {
+    const shape = shapeOf(request, of);
+    if (verb === 'watch') {
+      listQuery(query, true);
+      watch(response, of, namespace, query, shape);
+      return undefined;
+    }
+    const reply = await answerTo(request, response, target, of, user);
+    return typeof reply.body === 'string' ? reply : { ...reply, body: shaped(reply.body, shape) as object };
+  }
+
+  async function answerTo(
+    request: IncomingMessage,
+    response: ServerResponse,
+    target: Target,
+    of: Resource,
+    user: User,
+  ): Promise<Reply> {
+    const { query, namespace, name = '', attributes } = target;
+    const reading = (options: WriteQuery, text: string, asPatch = false): Reading => ({
+      fieldValidation: options.fieldValidation,
+      text,
+      asPatch,
+      warn: warn(response),
+    });
+    switch (attributes.verb) {
       case 'get':
-        return ok(getOne(of, namespace, name ?? '', query));
+        return ok(getOne(of, namespace, name, query));
       case 'list':
+        listQuery(query, false);
         return ok(lists.list(of, namespace, query));
-      case 'watch':
-        watch(response, of, namespace, query);
-        return undefined;
       case 'create': {
-        if (name !== undefined) throw methodNotAllowed();
-        const body = parseBody(await readBody(request), of.kind);
-        if (of.review) return ok(review(of, body, user), 201);
-        return ok(api.create(of, namespace, body, dryRun), 201);
+        const options = writeQuery(query, 'CreateOptions');
+        const { text, body } = await readObject(request, of.kind);
+        if (of.review) return ok(review(store, of, body, user, reading(options, text)), 201);
+        return ok(api.create(of, namespace, body, { dryRun: options.dryRun, reading: reading(options, text) }), 201);
       }
       case 'update': {
-        if (name === undefined) throw methodNotAllowed();
-        const body = parseBody(await readBody(request), of.kind);
-        return ok(api.update(of, namespace, name, () => body, { status: subresource === 'status', dryRun }));
+        const options = writeQuery(query, 'UpdateOptions');
+        const { text, body } = await readObject(request, of.kind);
+        const writing = { dryRun: options.dryRun, reading: reading(options, text) };
+        if (of.createdByUpdate && store.get(of, namespace, name) === undefined) {
+          return ok(api.create(of, namespace, body, writing), 201);
+        }
+        return ok(api.update(of, namespace, name, () => body, { ...writing, status: attributes.subresource === 'status' }));
       }
       case 'patch':
-        if (name === undefined) throw methodNotAllowed();
-        return patch(request, target, of, name, dryRun);
+        return patch(request, response, target, of, name);
       case 'delete':
-        return remove(of, namespace, name ?? '', await deleteOptions(request, query), dryRun);
-      case 'deletecollection': {
-        const options = await deleteOptions(request, query);
+        return remove(response, of, namespace, name, deletion(await deleteBody(request), query));
+      default: {
+        const options = deletion(await deleteBody(request), query);
         const selects = selectorOf(query, of);
         const list = lists.list(of, namespace, query);
         for (const { metadata } of store.list(of, namespace).filter(selects)) {
-          api.delete(of, metadata.namespace, metadata.name, options, dryRun);
+          api.delete(of, metadata.namespace, metadata.name, options, options.dryRun);
         }
         return ok(list);
       }
-      default:
-        throw methodNotAllowed();
     }
   }
 
   function getOne(of: Resource, namespace: string | undefined, name: string, query: URLSearchParams): KubeObject {
-    const asked = Number(query.get('resourceVersion') ?? 0);
+    const asked = versionOf(query);
     if (asked > store.version()) throw tooLargeVersion(asked, store.version());
     return api.get(of, namespace, name);
   }
 
   async function patch(
     request: IncomingMessage,
+    response: ServerResponse,
     target: Target,
     of: Resource,
     name: string,
-    dryRun: boolean,
   ): Promise<Reply> {
     const { namespace, query } = target;
-    const type = (request.headers['content-type'] ?? '').replace(/;.*/, '').trim();
+    const type = typeOf(request);
+    const isApply = type === 'application/apply-patch+yaml';
     const change = {
       'application/json-patch+json': jsonPatch,
       'application/merge-patch+json': mergePatch,
@@ -155,43 +165,57 @@ export function createHandlers({ store, api, kubelet, tokenFor, bookmarkInterval
       'application/apply-patch+yaml': mergePatch,
     }[type];
     if (change === undefined) {
-      throw new ApiError(
-        415,
-        'UnsupportedMediaType',
-        of.custom
-          ? 'the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml'
-          : '415: Unsupported Media Type',
-        {},
-      );
+      const types = 'application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml';
+      if (of.custom) throw new ApiError(415, 'UnsupportedMediaType', unknownFormat(types));
+      throw new ApiError(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {});
     }
-    const body = parseBody(await readBody(request), of.kind);
-    const options = { status: target.attributes.subresource === 'status', dryRun };
-    if (type === 'application/apply-patch+yaml') {
-      if ((query.get('fieldManager') ?? '') === '') {
-        throw invalid({ group: 'meta.k8s.io', resource: 'patchoptions', kind: 'PatchOptions' }, '', [
-          { type: 'Required', field: 'fieldManager', detail: 'is required for apply patch' },
-        ]);
-      }
-      if (store.get(of, namespace, name) === undefined) {
-        const metadata = isRecord(body) && isRecord(body['metadata']) ? body['metadata'] : {};
-        return ok(
-          api.create(of, namespace, { ...(isRecord(body) ? body : {}), metadata: { ...metadata, name } }, dryRun),
-          201,
-        );
-      }
-    }
-    return ok(api.update(of, namespace, name, (current) => change(current, body), options));
+    const text = await readBody(request);
+    const options = writeQuery(query, 'PatchOptions', isApply);
+    const reading: Reading = {
+      fieldValidation: options.fieldValidation,
+      text: isApply || type.includes('json-patch') ? '' : text,
+      asPatch: true,
+      warn: warn(response),
+    };
+    const writing = { dryRun: options.dryRun, reading, status: target.attributes.subresource === 'status' };
+    if (isApply) return applied(of, namespace, name, text, options, writing);
+    if (type.includes('json-patch')) noteUnknownOperations(text, reading);
+    return ok(api.update(of, namespace, name, (current) => change(current, text), writing));
   }
 
-  function remove(
+  /** Server-side apply. */
+  function applied(
     of: Resource,
     namespace: string | undefined,
     name: string,
-    options: DeleteOptions,
-    dryRun: boolean,
+    text: string,
+    { fieldManager, force }: WriteQuery,
+    writing: { dryRun: boolean; reading: Reading },
+  ): Reply {
+    const body = appliedObject(of, name, text);
+    const there = store.get(of, namespace, name);
+    const reading: Reading = { ...writing.reading, asPatch: false };
+    if (there === undefined) {
+      const object = api.create(of, namespace, body, { ...writing, reading });
+      if (!writing.dryRun) owners.claim(object, fieldManager, body);
+      return ok(object, 201);
+    }
+    const next = owners.apply(there, fieldManager, body, force);
+    const object = api.update(of, namespace, name, () => next, { ...writing, reading });
+    if (!writing.dryRun) owners.claim(object, fieldManager, body);
+    return ok(object);
+  }
+
+  function remove(
+    response: ServerResponse,
+    of: Resource,
+    namespace: string | undefined,
+    name: string,
+    { dryRun, ...options }: Deletion,
   ): Reply {
     const { object, gone } = api.delete(of, namespace, name, options, dryRun);
-    if (!gone || of === pods || of === namespaces || of === serviceAccounts) return ok(object);
+    if (of === jobs && options.propagationPolicy === undefined) warn(response)(preserved);
+    if (!gone || of === pods || of === serviceAccounts || of === podTemplates || of === resourceQuotas) return ok(object);
     const { uid } = object.metadata;
     const group = of.group === '' ? {} : { group: of.group };
     return ok({
@@ -203,12 +227,19 @@ export function createHandlers({ store, api, kubelet, tokenFor, bookmarkInterval
     });
   }
 
-  function watch(response: ServerResponse, of: Resource, namespace: string | undefined, query: URLSearchParams): void {
-    const events: object[] = [];
+  function watch(
+    response: ServerResponse,
+    of: Resource,
+    namespace: string | undefined,
+    query: URLSearchParams,
+    shape: Shape,
+  ): void {
+    const events: { type: string; object: unknown }[] = [];
     let open = false;
     let stop = (): void => {};
-    const write = (event: object): void => {
-      if (open) response.write(`${JSON.stringify(event)}\n`);
+    const write = (event: { type: string; object: unknown }): void => {
+      const object = shaped(event.object, shape);
+      if (open) response.write(`${JSON.stringify({ type: event.type, object })}\n`);
       else events.push(event);
     };
     const end = (): void => {
@@ -233,39 +264,20 @@ export function createHandlers({ store, api, kubelet, tokenFor, bookmarkInterval
     response.on('close', end);
   }
 
-  function review(of: Resource, body: unknown, user: User): object {
+  function tokenRequest(namespace: string, name: string, body: unknown): object {
     const spec = isRecord(body) && isRecord(body['spec']) ? body['spec'] : {};
-    const wanted = isRecord(spec['resourceAttributes']) ? spec['resourceAttributes'] : {};
-    const path = isRecord(spec['nonResourceAttributes']) ? spec['nonResourceAttributes'] : undefined;
-    const text = (from: Record<string, unknown>, key: string): string | undefined =>
-      typeof from[key] === 'string' && from[key] !== '' ? from[key] : undefined;
-    const groups = Array.isArray(spec['groups']) ? spec['groups'].map(String) : [];
-    const subject: User = of === selfReviews ? user : { name: String(spec['user'] ?? ''), groups };
-    const decision = authorize(store, subject, {
-      verb: text(path ?? wanted, 'verb') ?? '',
-      group: text(wanted, 'group') ?? '',
-      resource: text(wanted, 'resource') ?? '',
-      subresource: text(wanted, 'subresource'),
-      namespace: text(wanted, 'namespace'),
-      name: text(wanted, 'name'),
-      path: path === undefined ? undefined : text(path, 'path'),
-    });
-    return {
-      kind: of.kind,
-      apiVersion: apiVersionOf(of),
-      metadata: {},
-      spec,
-      status: { allowed: decision.allowed, ...(decision.reason === '' ? {} : { reason: decision.reason }) },
-    };
-  }
-
-  function tokenRequest(namespace: string, name: string): object {
+    const { expirationSeconds = 3600 } = spec as { expirationSeconds?: number };
+    if (expirationSeconds < 600) {
+      throw invalid({ group: 'authentication.k8s.io', resource: '', kind: 'TokenRequest' }, '', [
+        { type: 'Invalid', field: 'spec.expirationSeconds', value: expirationSeconds, detail: 'may not specify a duration less than 10 minutes' },
+      ]);
+    }
     const account = api.get(serviceAccounts, namespace, name);
     return {
       kind: 'TokenRequest',
       apiVersion: 'authentication.k8s.io/v1',
       metadata: { name, namespace, uid: account.metadata.uid, creationTimestamp: timestamp() },
-      spec: { expirationSeconds: 3600 },
+      spec: { audiences: ['https://kubernetes.default.svc'], expirationSeconds },
       status: { token: tokenFor(namespace, name), expirationTimestamp: timestamp(Date.now() + 3_600_000) },
     };
   }
@@ -321,16 +333,68 @@ function tailOf(text: string, query: URLSearchParams): string {
     .slice(0, bytes);
 }
 
-async function deleteOptions(request: IncomingMessage, query: URLSearchParams): Promise<DeleteOptions> {
+const preserved =
+  'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning';
+
+async function deleteBody(request: IncomingMessage): Promise<unknown> {
   const text = await readBody(request);
-  const body = (text === '' ? {} : parseBody(text, 'DeleteOptions')) as DeleteOptions;
-  const grace = query.get('gracePeriodSeconds');
-  const policy = query.get('propagationPolicy');
-  return {
-    ...body,
-    ...(grace === null ? {} : { gracePeriodSeconds: Number(grace) }),
-    ...(policy === null ? {} : { propagationPolicy: policy }),
-  };
+  if (text === '') return undefined;
+  const wrong = syntaxError(text);
+  if (wrong !== undefined) throw badRequest(`couldn't get version/kind; json parse error: ${wrong}`);
+  return JSON.parse(text);
+}
+
+/** Which methods a resource, one of its objects or a subresource has. */
+function assertMethod(of: Resource, { attributes, namespace, name }: Target, method: string): void {
+  const { verb, subresource } = attributes;
+  const isCollection = name === undefined;
+  const fits =
+    ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].includes(method) &&
+    (subresource === 'log' ? verb === 'get' : true) &&
+    (subresource === undefined || subresource === 'status' ? (verb === 'create') === (isCollection && verb === 'create') : true) &&
+    !(isCollection && ['update', 'patch'].includes(verb)) &&
+    !(verb === 'deletecollection' && of.keepsCollection) &&
+    !(of.review && verb !== 'create') &&
+    !(of.namespaced && namespace === undefined && !['list', 'watch'].includes(verb));
+  if (!fits) throw methodNotAllowed();
+}
+
+/** Of what is applied, checked before anything else is looked at. */
+function appliedObject(of: Resource, name: string, text: string): Record<string, unknown> {
+  let body: unknown;
+  try {
+    body = load(text);
+  } catch {
+    const why = 'yaml: line 1: did not find expected node content';
+    throw badRequest(`error decoding YAML: error converting YAML to JSON: ${why}`);
+  }
+  const object = isRecord(body) ? body : {};
+  const { apiVersion = '', kind = '' } = object;
+  if (apiVersion !== apiVersionOf(of) || kind !== of.kind) {
+    const [group, version] = String(apiVersion).includes('/') ? String(apiVersion).split('/') : ['', apiVersion];
+    throw badRequest(`invalid object type: ${group}/${version}, Kind=${kind}`);
+  }
+  const metadata = isRecord(object['metadata']) ? object['metadata'] : {};
+  if (metadata['managedFields'] !== undefined) throw badRequest('metadata.managedFields must be nil');
+  const { unknown } = of.custom ? { unknown: [] } : decodeAs(modelOf(of), object);
+  if (unknown.length > 0) {
+    const [field] = unknown;
+    const what = `/${name}; ${of.group}/${of.version}, Kind=${of.kind}`;
+    throw new ApiError(500, '', `failed to create typed patch object (${what}): .${field}: field not declared in schema`);
+  }
+  return { ...object, metadata: { ...metadata, name: metadata['name'] ?? name } };
+}
+
+/** Keys of a JSON Patch's operations that there are not. */
+function noteUnknownOperations(text: string, { fieldValidation, warn: note }: Reading): void {
+  if (fieldValidation === 'Ignore' || syntaxError(text) !== undefined) return;
+  const operations: unknown = JSON.parse(text);
+  const known = ['op', 'path', 'from', 'value'];
+  const unknown = (Array.isArray(operations) ? operations : []).flatMap((each, index) =>
+    Object.keys(isRecord(each) ? each : {}).filter((key) => !known.includes(key)).map((key) => `json patch unknown field "[${index}].${key}"`),
+  );
+  if (fieldValidation === 'Warn') for (const each of unknown) note(each);
+  else if (unknown.length > 0) throw patchedInvalid({}, `strict decoding error: ${unknown.join(', ')}`);
 }
 
 function informational(path: string): Reply {
@@ -347,7 +411,8 @@ function informational(path: string): Reply {
   return document === undefined ? ok('404 page not found\n', 404) : ok(document);
 }
 
-function noResource(group: string): Reply {
-  if (resources.some((each) => each.group === group)) throw noSuchResource();
-  return ok('404 page not found\n', 404);
+function noResource(group: string, of: Resource | undefined): Reply {
+  const served = resources.filter((each) => each.group === group);
+  if (of === undefined && (served.length === 0 || served.every((each) => each.custom))) return ok('404 page not found\n', 404);
+  throw noSuchResource();
 }

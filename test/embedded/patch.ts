@@ -1,141 +1,286 @@
-import { isDeepStrictEqual } from 'node:util';
+import type { Node } from './go-json.ts';
+import { goText, isDoc, parseNodes, Raw, syntaxError, valueOf } from './go-json.ts';
 import { isRecord } from './objects.ts';
-import { badRequest, patchRefused } from './status.ts';
+import { ApiError, badRequest, patchRefused } from './status.ts';
 
-/** RFC 7386: null takes a key away, records are merged, everything else replaces. */
-export function mergePatch(target: unknown, patch: unknown): unknown {
-  if (!isRecord(patch)) return patch;
-  const result: Record<string, unknown> = isRecord(target) ? { ...target } : {};
-  for (const [key, value] of Object.entries(patch)) {
-    if (value === null) delete result[key];
-    else result[key] = mergePatch(result[key], value);
-  }
-  return result;
+/** A patch as it was sent, applied to an object: the object that it makes. */
+export type Patch = (target: unknown, patch: string) => unknown;
+
+const goKind = (value: unknown): string =>
+  Array.isArray(value) ? 'array' : isRecord(value) ? 'object' : typeof value === 'boolean' ? 'bool' : typeof value;
+
+function parseAs(patch: string, goType: string, fits: (value: unknown) => boolean, what = 'error decoding patch: '): unknown {
+  const wrong = syntaxError(patch);
+  if (wrong !== undefined) throw badRequest(`${what}${wrong}`);
+  const value: unknown = JSON.parse(patch);
+  if (!fits(value)) throw badRequest(`${what}json: cannot unmarshal ${goKind(value)} into Go value of type ${goType}`);
+  return value;
 }
+const record = 'map[string]interface {}';
 
-/** By what key the items of a list are told apart in a strategic merge patch; other lists are replaced. */
-const mergeKeys: Record<string, string> = {
-  containers: 'name',
-  initContainers: 'name',
-  volumes: 'name',
-  env: 'name',
-  volumeMounts: 'mountPath',
-  conditions: 'type',
-  ownerReferences: 'uid',
+/**
+ * RFC 7386, with the library's ways: nulls are taken out of what is new, however deep, but stay in a list that takes the
+ * place of another.
+ */
+export const mergePatch: Patch = (target, patch) => {
+  const change = parseAs(patch, record, (value) => value === null || isRecord(value));
+  if (change === null) throw badRequest('Invalid JSON Patch');
+  return merged(target, change);
 };
 
-export function strategicMergePatch(target: unknown, patch: unknown): unknown {
+function merged(target: unknown, patch: unknown): unknown {
+  if (!isRecord(target)) return withoutNulls(patch);
   if (!isRecord(patch)) return patch;
-  if (patch['$patch'] === 'replace') return Object.fromEntries(Object.entries(patch).filter(([k]) => k !== '$patch'));
-  const result: Record<string, unknown> = isRecord(target) ? { ...target } : {};
+  const result = { ...target };
   for (const [key, value] of Object.entries(patch)) {
-    const mergeKey = mergeKeys[key];
     if (value === null) delete result[key];
-    else if (mergeKey !== undefined && Array.isArray(value)) result[key] = mergeLists(result[key], value, mergeKey);
-    else if (!key.startsWith('$')) result[key] = strategicMergePatch(result[key], value);
+    else result[key] = (result[key] ?? null) === null ? withoutNulls(value) : merged(result[key], value);
   }
   return result;
 }
 
-function mergeLists(target: unknown, patch: readonly unknown[], key: string): unknown[] {
-  const result: unknown[] = Array.isArray(target) ? [...target] : [];
-  for (const item of patch) {
-    const at = result.findIndex((each) => isRecord(each) && isRecord(item) && each[key] === item[key]);
-    if (isRecord(item) && item['$patch'] === 'delete') {
-      if (at >= 0) result.splice(at, 1);
-    } else if (at >= 0) result[at] = strategicMergePatch(result[at], item);
-    else result.push(item);
+/** Of records; an item of a list stays where it is. */
+function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  if (!isRecord(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, each]) => each !== null)
+      .map(([key, each]) => [key, withoutNulls(each)]),
+  );
+}
+
+/** Lists whose items have a key are merged by it, what is new in front of what is there; all else is as in a merge patch. */
+export const strategicMergePatch: Patch = (target, patch) => {
+  const change = parseAs(patch, record, (value) => value === null || isRecord(value), '');
+  return strategic(target, change ?? {});
+};
+
+const badPatch = (message: string): ApiError => new ApiError(500, '', message);
+const mapText = (value: unknown): string =>
+  isRecord(value)
+    ? `map[${Object.keys(value)
+        .sort()
+        .map((key) => `${key}:${mapText(value[key])}`)
+        .join(' ')}]`
+    : Array.isArray(value)
+      ? `[${value.map(mapText).join(' ')}]`
+      : String(value);
+
+/** By what key the items of a list are told apart; texts by themselves. Other lists are replaced. */
+const mergeKeys: Readonly<Record<string, string>> = {
+  ...{ containers: 'name', initContainers: 'name', ephemeralContainers: 'name', volumes: 'name', env: 'name' },
+  ...{ volumeMounts: 'mountPath', volumeDevices: 'devicePath', ports: 'containerPort', conditions: 'type' },
+  ...{ imagePullSecrets: 'name', secrets: 'name', schedulingGates: 'name', resourceClaims: 'name', hostAliases: 'ip' },
+  ...{ topologySpreadConstraints: 'topologyKey', ownerReferences: 'uid', finalizers: '' },
+};
+
+function strategic(target: unknown, patch: unknown): unknown {
+  if (!isRecord(patch)) return patch;
+  const { $patch: directive, $retainKeys: retained, ...change } = patch;
+  if (directive === 'replace') return change;
+  if (directive === 'delete') return {};
+  if (directive !== undefined) throw badPatch(`unknown patch type: ${String(directive)} in map: ${mapText(patch)}`);
+  const result: Record<string, unknown> = isRecord(target) ? { ...target } : {};
+  if (Array.isArray(retained)) for (const key of Object.keys(result)) if (!retained.includes(key)) delete result[key];
+  for (const [key, value] of Object.entries(change)) {
+    const [, prefix, listed = ''] = /^\$(deleteFromPrimitiveList|setElementOrder)\/(.*)$/.exec(key) ?? [];
+    if (prefix === 'deleteFromPrimitiveList' && Array.isArray(value)) {
+      if (Array.isArray(result[listed])) result[listed] = result[listed].filter((each) => !value.includes(each));
+    } else if (prefix === undefined) {
+      const mergeKey = mergeKeys[key];
+      if (value === null) delete result[key];
+      else if (mergeKey !== undefined && Array.isArray(value)) {
+        const order = change[`$setElementOrder/${key}`];
+        result[key] = mergedLists(result[key], value, mergeKey, Array.isArray(order) ? order : undefined);
+      } else if (isRecord(value) && isRecord(result[key])) result[key] = strategic(result[key], value);
+      else result[key] = withoutDirectives(value);
+    }
   }
   return result;
+}
+
+function withoutDirectives(value: unknown): unknown {
+  if (Array.isArray(value)) return value.filter((each) => !isRecord(each) || !('$patch' in each)).map(withoutDirectives);
+  if (!isRecord(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([key, each]) => each !== null && !key.startsWith('$') && !(isRecord(each) && '$patch' in each))
+      .map(([key, each]) => [key, withoutDirectives(each)]),
+  );
+}
+
+/** `mergeKey` is empty for a list of texts. */
+function mergedLists(
+  target: unknown,
+  patch: readonly unknown[],
+  mergeKey: string,
+  ordered: readonly unknown[] | undefined,
+): unknown[] {
+  const keyOf = (item: unknown): unknown => {
+    if (mergeKey === '') return item;
+    if (isRecord(item) && mergeKey in item) return item[mergeKey];
+    throw badPatch(`map: ${mapText(item)} does not contain declared merge key: ${mergeKey}`);
+  };
+  let before: unknown[] = Array.isArray(target) ? [...target] : [];
+  let change = patch;
+  for (const item of patch) {
+    const directive = isRecord(item) ? item['$patch'] : undefined;
+    if (directive === 'delete') before = before.filter((each) => keyOf(each) !== keyOf(item));
+    else if (directive !== undefined && directive !== 'replace') {
+      throw badPatch(`unknown patch type: ${String(directive)} in map: ${mapText(item)}`);
+    }
+    if (directive !== undefined) change = change.filter((each) => each !== item);
+  }
+  if (patch.some((each) => isRecord(each) && each['$patch'] === 'replace')) return change.map(withoutDirectives);
+  const all = [...before];
+  for (const item of change) {
+    const at = all.findIndex((each) => keyOf(each) === keyOf(item));
+    if (at < 0) all.push(withoutDirectives(item));
+    else all[at] = strategic(all[at], item);
+  }
+  return inOrder(all, before.map(keyOf), (ordered ?? change).map(keyOf), keyOf);
+}
+
+/** Those of the patch in its order, each of the others before the first of them that it stood in front of. */
+function inOrder(
+  all: readonly unknown[],
+  before: readonly unknown[],
+  wanted: readonly unknown[],
+  keyOf: (item: unknown) => unknown,
+): unknown[] {
+  const own = all.filter((each) => wanted.includes(keyOf(each)));
+  own.sort((a, b) => wanted.indexOf(keyOf(a)) - wanted.indexOf(keyOf(b)));
+  const others = all.filter((each) => !wanted.includes(keyOf(each)));
+  const result: unknown[] = [];
+  while (own.length > 0 && others.length > 0) {
+    const [left, right] = [before.indexOf(keyOf(others[0])), before.indexOf(keyOf(own[0]))];
+    result.push(left >= 0 && right >= 0 && left < right ? others.shift() : own.shift());
+  }
+  return [...result, ...others, ...own];
 }
 
 /**
- * RFC 6902, with the API server's ways: an operation that can't be carried out, a `test` that fails among them, refuses
- * the whole patch with 422; `replace` of a key that isn't there adds it.
+ * RFC 6902, with the library's ways: `test` compares what was written, byte by byte, with what Go writes; `replace` of a key
+ * that isn't there adds it, `copy` of one makes a null; -1 is the last item. What can't be carried out refuses all of it.
  */
-export function jsonPatch(target: unknown, patch: unknown): unknown {
-  if (!Array.isArray(patch)) {
-    throw badRequest(
-      'error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp',
-    );
-  }
-  let root: unknown = structuredClone(target);
-  for (const operation of patch) root = applyOperation(root, operation);
-  return root;
-}
-
-function applyOperation(root: unknown, operation: unknown): unknown {
-  if (!isRecord(operation) || typeof operation['path'] !== 'string') throw patchRefused();
-  const { op, path, value, from } = operation;
-  switch (op) {
-    case 'test':
-      if (!isDeepStrictEqual(read(root, path) ?? null, value ?? null)) throw patchRefused();
-      return root;
-    case 'add':
-    case 'replace':
-      return write(root, path, structuredClone(value), op);
-    case 'remove':
-      return remove(root, path);
-    case 'move':
-    case 'copy': {
-      if (typeof from !== 'string') throw patchRefused();
-      const moved = structuredClone(read(root, from));
-      return write(op === 'move' ? remove(root, from) : root, path, moved, 'add');
+export const jsonPatch: Patch = (target, patch) => {
+  parseAs(patch, '[]handlers.jsonPatchOp', Array.isArray);
+  const operations = parseNodes(patch) as Node[];
+  for (const each of operations) {
+    const value = each === null || isDoc(each) ? undefined : valueOf(each);
+    if (value !== undefined) {
+      throw badRequest(
+        `error decoding patch: json: cannot unmarshal ${goKind(value)} into Go value of type handlers.jsonPatchOp`,
+      );
     }
+    for (const field of ['op', 'path', 'from']) {
+      const text = isDoc(each) ? valueOf(each[field] ?? null) : null;
+      if (text === null || typeof text === 'string') continue;
+      throw badRequest(
+        `error decoding patch: json: cannot unmarshal ${goKind(text)} into Go struct field jsonPatchOp.${field} of type string`,
+      );
+    }
+  }
+  let root = parseNodes(goText(target));
+  for (const operation of operations) root = applied(root, operation);
+  return valueOf(root);
+};
+
+function applied(root: Node, operation: Node): Node {
+  if (!isDoc(operation)) throw patchRefused();
+  const text = (field: string): string => {
+    const value = valueOf(operation[field] ?? null);
+    if (typeof value !== 'string') throw patchRefused();
+    return value;
+  };
+  const value = operation['value'] ?? null;
+  const path = text('path');
+  switch (text('op')) {
+    case 'test':
+      if (!isSame(path === '' ? root : read(root, path), value)) throw patchRefused();
+      break;
+    case 'add':
+      write(root, path, value, 'add');
+      break;
+    case 'replace':
+      if (path === '' && (isDoc(value) || Array.isArray(value))) return value;
+      read(root, path);
+      write(root, path, value, 'set');
+      break;
+    case 'remove':
+      remove(root, path);
+      break;
+    case 'move': {
+      const moved = read(root, text('from'));
+      remove(root, text('from'));
+      write(root, path, moved, 'add');
+      break;
+    }
+    case 'copy':
+      write(root, path, structuredCopy(read(root, text('from'))), 'add');
+      break;
     default:
       throw patchRefused();
   }
+  return root;
 }
 
-const partsOf = (pointer: string): string[] => {
-  if (pointer === '') return [];
-  if (!pointer.startsWith('/')) throw patchRefused();
-  return pointer
-    .slice(1)
-    .split('/')
-    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
-};
+const structuredCopy = (node: Node): Node =>
+  Array.isArray(node)
+    ? node.map(structuredCopy)
+    : isDoc(node)
+      ? Object.fromEntries(Object.entries(node).map(([key, each]) => [key, structuredCopy(each)]))
+      : node;
 
-/** The value at a pointer; for a key that isn't there undefined, for a parent that isn't there a refusal. */
-function read(root: unknown, pointer: string): unknown {
-  let value = root;
-  for (const part of partsOf(pointer)) {
-    if (Array.isArray(value)) value = value[indexIn(value, part)];
-    else if (isRecord(value)) value = value[part];
-    else throw patchRefused();
+function isSame(a: Node, b: Node): boolean {
+  if (a === null || b === null) return a === b;
+  if (a instanceof Raw || b instanceof Raw) return a instanceof Raw && b instanceof Raw && a.text === b.text;
+  if (Array.isArray(a) || Array.isArray(b)) {
+    return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((each, i) => isSame(each, b[i] ?? null));
   }
-  return value;
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && isSame(a[key] ?? null, b[key] ?? null));
 }
 
-function indexIn(list: readonly unknown[], part: string): number {
-  const index = Number(part);
-  if (!/^\d+$/.test(part) || index >= list.length) throw patchRefused();
-  return index;
+/** Where a pointer's last part is to be looked for. What stands before its first slash is not looked at. */
+function parentOf(root: Node, pointer: string): { parent: Node[] | { [key: string]: Node }; key: string } {
+  const parts = pointer.split('/').map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+  if (parts.length < 2) throw patchRefused();
+  let parent: Node = root;
+  for (const part of parts.slice(1, -1)) parent = child(parent, part);
+  if (!Array.isArray(parent) && !isDoc(parent)) throw patchRefused();
+  return { parent, key: parts.at(-1) ?? '' };
 }
 
-function parentOf(root: unknown, pointer: string): { parent: unknown; key: string } {
-  const parts = partsOf(pointer);
-  const key = parts.pop() ?? '';
-  const parent = read(root, parts.map((part) => `/${part.replaceAll('~', '~0').replaceAll('/', '~1')}`).join(''));
-  return { parent, key };
+function child(parent: Node, key: string): Node {
+  if (Array.isArray(parent)) return parent[indexIn(parent.length, key)] ?? null;
+  if (!isDoc(parent)) throw patchRefused();
+  return Object.hasOwn(parent, key) ? (parent[key] ?? null) : null;
 }
 
-function write(root: unknown, pointer: string, value: unknown, op: 'add' | 'replace'): unknown {
-  if (pointer === '') return value;
+/** Go's Atoi, and from the end if it is below 0. */
+function indexIn(length: number, key: string): number {
+  const index = Number(key);
+  if (!/^[-+]?\d+$/.test(key) || index >= length || index < -length) throw patchRefused();
+  return index < 0 ? index + length : index;
+}
+
+function read(root: Node, pointer: string): Node {
   const { parent, key } = parentOf(root, pointer);
-  if (Array.isArray(parent)) {
-    if (op === 'replace') parent[indexIn(parent, key)] = value;
-    else if (key === '-' || Number(key) === parent.length) parent.push(value);
-    else parent.splice(indexIn(parent, key), 0, value);
-  } else if (isRecord(parent)) parent[key] = value;
-  else throw patchRefused();
-  return root;
+  return child(parent, key);
 }
 
-function remove(root: unknown, pointer: string): unknown {
+function write(root: Node, pointer: string, value: Node, how: 'add' | 'set'): void {
   const { parent, key } = parentOf(root, pointer);
-  if (Array.isArray(parent)) parent.splice(indexIn(parent, key), 1);
-  else if (isRecord(parent) && Object.hasOwn(parent, key)) delete parent[key];
-  else throw patchRefused();
-  return root;
+  if (!Array.isArray(parent)) parent[key] = value;
+  else if (how === 'set') parent[indexIn(parent.length, key)] = value;
+  else parent.splice(key === '-' ? parent.length : indexIn(parent.length + 1, key), 0, value);
+}
+
+function remove(root: Node, pointer: string): void {
+  const { parent, key } = parentOf(root, pointer);
+  if (Array.isArray(parent)) parent.splice(indexIn(parent.length, key), 1);
+  else if (!Object.hasOwn(parent, key)) throw patchRefused();
+  else delete parent[key];
 }

@@ -72,6 +72,25 @@ export function authorize(store: Store, user: User, wanted: Attributes): Decisio
   return { allowed: false, reason: unknown.length === 0 ? '' : `RBAC: ${unknown.join(', ')}` };
 }
 
+/** What somebody may do in a namespace, as SelfSubjectRulesReview tells it. */
+export function rulesOf(store: Store, user: User, namespace: string) {
+  const missing: string[] = [];
+  const all = [...store.list(clusterRoleBindings), ...store.list(roleBindings, namespace)] as Binding[];
+  const rules = all
+    .filter((binding) => binding.subjects?.some((each) => isSubject(each, user, binding.metadata.namespace)))
+    .flatMap(({ roleRef: { kind, name }, metadata }) => {
+      const of = kind === 'ClusterRole' ? clusterRoles : roles;
+      const role = store.get(of, metadata.namespace, name);
+      if (role === undefined) missing.push(`${of.singular}.rbac.authorization.k8s.io "${name}" not found`);
+      return (role?.['rules'] ?? []) as readonly PolicyRule[];
+    });
+  return {
+    resourceRules: rules.filter((rule) => rule.resources !== undefined),
+    nonResourceRules: rules.filter((rule) => rule.nonResourceURLs !== undefined),
+    ...(missing.length === 0 ? {} : { evaluationError: missing.join(', ') }),
+  };
+}
+
 const nameOf = (binding: Binding): string => {
   const { name, namespace } = binding.metadata;
   return namespace === undefined ? `ClusterRoleBinding "${name}"` : `RoleBinding "${name}/${namespace}"`;
@@ -151,9 +170,16 @@ export function defaultRoles(): { clusterRoles: KubeObject[]; clusterRoleBinding
           apiGroups: ['authorization.k8s.io'],
           resources: ['selfsubjectaccessreviews', 'selfsubjectrulesreviews'],
         },
+        { verbs: ['create'], apiGroups: ['authentication.k8s.io'], resources: ['selfsubjectreviews'] },
       ]),
       role('system:discovery', [
-        { verbs: ['get'], nonResourceURLs: ['/api', '/api/*', '/apis', '/apis/*', '/openapi', '/openapi/*'] },
+        {
+          verbs: ['get'],
+          nonResourceURLs: [
+            ...['/api', '/api/*', '/apis', '/apis/*', '/healthz', '/livez', '/openapi', '/openapi/*', '/readyz'],
+            ...['/version', '/version/'],
+          ],
+        },
       ]),
       role('system:public-info-viewer', [
         { verbs: ['get'], nonResourceURLs: ['/healthz', '/livez', '/readyz', '/version', '/version/'] },

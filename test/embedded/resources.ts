@@ -13,6 +13,12 @@ export interface Resource extends ResourceName {
   readonly generation?: boolean;
   /** Names are DNS labels, not subdomains (namespaces), or free (RBAC). */
   readonly names?: 'label' | 'path';
+  /** An update must name the resourceVersion that it replaces. */
+  readonly conditional?: boolean;
+  /** An update (PUT) of what isn't there creates it. */
+  readonly createdByUpdate?: boolean;
+  /** There is no DELETE of all of them. */
+  readonly keepsCollection?: boolean;
   /** A custom resource: no strategic merge patch. */
   readonly custom?: boolean;
   /** Created to be answered, never kept. */
@@ -20,7 +26,7 @@ export interface Resource extends ResourceName {
 }
 
 const core = { group: '', version: 'v1' } as const;
-const rbac = { group: 'rbac.authorization.k8s.io', version: 'v1', names: 'path' } as const;
+const rbac = { group: 'rbac.authorization.k8s.io', version: 'v1', names: 'path', createdByUpdate: true } as const;
 const review = { group: 'authorization.k8s.io', version: 'v1', namespaced: false, review: true } as const;
 
 export const namespaces: Resource = {
@@ -32,6 +38,7 @@ export const namespaces: Resource = {
   shortNames: ['ns'],
   statusApart: true,
   names: 'label',
+  keepsCollection: true,
 };
 export const pods: Resource = {
   ...core,
@@ -76,6 +83,31 @@ export const events: Resource = {
   namespaced: true,
   shortNames: ['ev'],
 };
+export const podTemplates: Resource = {
+  ...core,
+  resource: 'podtemplates',
+  singular: 'podtemplate',
+  kind: 'PodTemplate',
+  namespaced: true,
+};
+export const resourceQuotas: Resource = {
+  ...core,
+  resource: 'resourcequotas',
+  singular: 'resourcequota',
+  kind: 'ResourceQuota',
+  namespaced: true,
+  shortNames: ['quota'],
+  subresources: ['status'],
+  statusApart: true,
+};
+export const limitRanges: Resource = {
+  ...core,
+  resource: 'limitranges',
+  singular: 'limitrange',
+  kind: 'LimitRange',
+  namespaced: true,
+  shortNames: ['limits'],
+};
 export const jobs: Resource = {
   group: 'batch',
   version: 'v1',
@@ -94,8 +126,10 @@ export const leases: Resource = {
   singular: 'lease',
   kind: 'Lease',
   namespaced: true,
+  conditional: true,
+  createdByUpdate: true,
 };
-const velero = { group: 'velero.io', version: 'v1', namespaced: true, generation: true, custom: true } as const;
+const velero = { group: 'velero.io', version: 'v1', namespaced: true, generation: true, custom: true, conditional: true } as const;
 export const restores: Resource = { ...velero, resource: 'restores', singular: 'restore', kind: 'Restore' };
 export const backups: Resource = { ...velero, resource: 'backups', singular: 'backup', kind: 'Backup' };
 export const backupStorageLocations: Resource = {
@@ -146,6 +180,20 @@ export const subjectReviews: Resource = {
   kind: 'SubjectAccessReview',
 };
 
+export const selfRulesReviews: Resource = {
+  ...review,
+  resource: 'selfsubjectrulesreviews',
+  singular: 'selfsubjectrulesreview',
+  kind: 'SelfSubjectRulesReview',
+};
+export const whoAmI: Resource = {
+  ...review,
+  group: 'authentication.k8s.io',
+  resource: 'selfsubjectreviews',
+  singular: 'selfsubjectreview',
+  kind: 'SelfSubjectReview',
+};
+
 export const resources: readonly Resource[] = [
   namespaces,
   pods,
@@ -153,6 +201,9 @@ export const resources: readonly Resource[] = [
   configMaps,
   serviceAccounts,
   events,
+  podTemplates,
+  resourceQuotas,
+  limitRanges,
   jobs,
   leases,
   restores,
@@ -165,6 +216,8 @@ export const resources: readonly Resource[] = [
   clusterRoleBindings,
   selfReviews,
   subjectReviews,
+  selfRulesReviews,
+  whoAmI,
 ];
 
 export const apiVersionOf = (of: Resource): string => (of.group === '' ? of.version : `${of.group}/${of.version}`);

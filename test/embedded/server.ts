@@ -208,6 +208,7 @@ export async function startEmbeddedCluster(options: EmbeddedClusterOptions = {})
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let entry: AuditEntry | undefined;
     response.setHeader('Audit-Id', randomUUID());
+    response.setHeader('Cache-Control', 'no-cache, private');
     try {
       const admitted = await admit(request);
       if (!('entry' in admitted)) {

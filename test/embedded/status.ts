@@ -65,11 +65,11 @@ export const noSuchResource = (): ApiError =>
 export const methodNotAllowed = (): ApiError =>
   new ApiError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {});
 
-export const alreadyExists = (of: ResourceName, name: string): ApiError =>
+export const alreadyExists = (of: ResourceName, name: string, isGoing = false): ApiError =>
   new ApiError(
     409,
     'AlreadyExists',
-    `${qualified(of.group, of.resource)} "${name}" already exists`,
+    `${isGoing ? 'object is being deleted: ' : ''}${qualified(of.group, of.resource)} "${name}" already exists`,
     detailsOf(of, name),
   );
 
@@ -87,12 +87,17 @@ export const conflict = (
 
 export const badRequest = (message: string): ApiError => new ApiError(400, 'BadRequest', message);
 
-export const forbidden = (of: ResourceName, name: string | undefined, why: string): ApiError =>
+export const forbidden = (
+  of: ResourceName,
+  name: string | undefined,
+  why: string,
+  causes?: readonly StatusCause[],
+): ApiError =>
   new ApiError(
     403,
     'Forbidden',
     `${qualified(of.group, of.resource)}${name === undefined ? '' : ` "${name}"`} is forbidden: ${why}`,
-    detailsOf(of, name),
+    detailsOf(of, name, causes && { causes }),
   );
 
 /** The watch's or the list's version is no longer kept: list again. */
@@ -101,33 +106,49 @@ export const expired = (message: string): ApiError => new ApiError(410, 'Expired
 export const patchRefused = (): ApiError =>
   new ApiError(422, 'Invalid', 'the server rejected our request due to an error in our request', {});
 
+/** The object that a patch makes can't be read. */
+export const patchedInvalid = (object: unknown, why: string): ApiError =>
+  invalid({ group: '', resource: '', kind: '' }, '', [
+    { type: 'Invalid', field: 'patch', value: JSON.stringify(object), detail: why },
+  ]);
+
 /** One thing that is wrong with an object, at one field. */
 export interface Fault {
-  readonly type: 'Required' | 'Invalid' | 'Duplicate' | 'Forbidden' | 'TooLong';
+  readonly type: 'Required' | 'Invalid' | 'TypeInvalid' | 'Duplicate' | 'Forbidden' | 'TooLong' | 'NotFound' | 'NotSupported';
   readonly field: string;
   readonly value?: unknown;
   readonly detail?: string;
 }
 
+/** A text as Go's %q has it, all else as JSON. */
+const goQuoted = (value: unknown): string =>
+  typeof value === 'string'
+    ? JSON.stringify(value).replaceAll('\\u0007', '\\a')
+    : JSON.stringify(value);
+
 const faultText = (fault: Fault): string => {
   const label = {
     Required: 'Required value',
     Invalid: 'Invalid value',
+    TypeInvalid: 'Invalid value',
+    NotFound: 'Not found',
+    NotSupported: 'Unsupported value',
     Duplicate: 'Duplicate value',
     Forbidden: 'Forbidden',
     TooLong: 'Too long',
   }[fault.type];
-  const value = fault.value === undefined ? '' : `: ${JSON.stringify(fault.value)}`;
+  const value = fault.value === undefined ? '' : `: ${goQuoted(fault.value)}`;
   return `${label}${value}${fault.detail === undefined ? '' : `: ${fault.detail}`}`;
 };
 
 export function invalid(of: ResourceName, name: string, faults: readonly Fault[]): ApiError {
-  const lines = faults.map((fault) => `${fault.field}: ${faultText(fault)}`);
+  // Once each: what is validated twice is told of once.
+  const lines = [...new Set(faults.map((fault) => `${fault.field}: ${faultText(fault)}`))];
   const text = lines.length === 1 ? lines[0] : `[${lines.join(', ')}]`;
   return new ApiError(422, 'Invalid', `${qualified(of.group, of.kind)} "${name}" is invalid: ${text}`, {
     name: name === '' ? undefined : name,
     group: of.group === '' ? undefined : of.group,
-    kind: of.kind,
+    kind: of.kind === '' ? undefined : of.kind,
     causes: faults.map((fault) => ({
       reason: `FieldValue${fault.type}`,
       message: faultText(fault),

@@ -28,23 +28,30 @@ export interface Target {
   readonly of: Resource | undefined;
   readonly namespace: string | undefined;
   readonly name: string | undefined;
+  /** More parts than any address has. */
+  readonly isTooLong: boolean;
 }
 
 export function parseTarget(request: IncomingMessage): Target {
   const { pathname, searchParams: query } = new URL(request.url ?? '/', 'http://localhost');
   const path = decodeURIComponent(pathname);
-  const parts = path.split('/').filter((part) => part !== '');
+  const all = path.split('/').filter((part) => part !== '');
+  // `/api/v1/watch/…`, as it was once.
+  const isOldWatch = all[0] === 'api' && all[2] === 'watch';
+  if (isOldWatch) query.set('watch', '1');
+  const parts = isOldWatch ? all.filter((_, at) => at !== 2) : all;
   const isResource = (parts[0] === 'api' && parts.length > 2) || (parts[0] === 'apis' && parts.length > 3);
   if (!isResource) {
     const verb = (request.method ?? 'GET').toLowerCase();
     const attributes: Attributes = { verb, group: '', resource: '', path };
-    return { path, query, attributes, of: undefined, namespace: undefined, name: undefined };
+    return { path, query, attributes, of: undefined, namespace: undefined, name: undefined, isTooLong: false };
   }
   const group = parts[0] === 'api' ? '' : (parts[1] ?? '');
   const version = parts[0] === 'api' ? parts[1] : parts[2];
   const rest = parts.slice(parts[0] === 'api' ? 2 : 3);
   const scoped = rest[0] === 'namespaces' && rest.length > 2 && rest[2] !== 'status';
-  const [resource = '', name, subresource] = scoped ? rest.slice(2) : rest;
+  const named = scoped ? rest.slice(2) : rest;
+  const [resource = '', name, subresource] = named;
   const namespace = scoped ? rest[1] : undefined;
   const of = resources.find((each) => each.group === group && each.version === version && each.resource === resource);
   const byField = /^metadata\.name==?([^,]+)$/.exec(query.get('fieldSelector') ?? '')?.[1];
@@ -56,11 +63,11 @@ export function parseTarget(request: IncomingMessage): Target {
     namespace: resource === 'namespaces' && name !== undefined ? name : namespace,
     name: name ?? (request.method === 'POST' ? undefined : byField),
   };
-  return { path, query, attributes, of, namespace, name };
+  return { path, query, attributes, of, namespace, name, isTooLong: named.length > 3 };
 }
 
 function verbOf(method: string, name: string | undefined, query: URLSearchParams): string {
-  const watches = ['1', 'true'].includes(query.get('watch') ?? '');
+  const watches = !['', '0', 'false'].includes(query.get('watch') ?? '');
   switch (method) {
     case 'POST':
       return 'create';

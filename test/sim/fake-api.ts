@@ -173,7 +173,7 @@ export class FakeApi {
     const { resourceVersion } = current['metadata'] as Metadata;
     let next: KubeObject;
     try {
-      next = (type === 'json' ? jsonPatch(current, body) : mergePatch(current, body)) as KubeObject;
+      next = (type === 'json' ? jsonPatch : mergePatch)(current, JSON.stringify(body)) as KubeObject;
     } catch {
       throw refusal(422, 'Invalid', 'the server rejected our request due to an error in our request', path);
     }

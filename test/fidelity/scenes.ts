@@ -1,0 +1,18 @@
+import type { Scene } from './corpus.ts';
+import { deleteScenes } from './corpus/deletes.ts';
+import { jsonPatchScenes } from './corpus/json-patch.ts';
+import { listScenes } from './corpus/lists.ts';
+import { objectScenes } from './corpus/objects.ts';
+import { otherPatchScenes } from './corpus/other-patches.ts';
+import { podScenes } from './corpus/pods.ts';
+import { rightScenes } from './corpus/rights.ts';
+
+export const scenes: readonly Scene[] = [
+  ...jsonPatchScenes,
+  ...otherPatchScenes,
+  ...objectScenes,
+  ...listScenes,
+  ...deleteScenes,
+  ...rightScenes,
+  ...podScenes,
+];
