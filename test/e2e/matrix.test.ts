@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import process from 'node:process';
 import { after, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { DEFAULT_IMAGE } from '../../shared/core/version.ts';
 import type { Loose, PodOptions, Scene, Started } from './harness.ts';
 import {
@@ -15,7 +16,6 @@ import {
   sh,
   startSuite,
   VELERO,
-  waitFor,
 } from './harness.ts';
 
 /**
@@ -157,10 +157,11 @@ class Play {
     this.pods = { target: of('target'), other: of('other'), fails: of('fails') };
   }
 
-  /** A hook that fails stops the others only where they have ended or are running: elsewhere they shall be told apart. */
+  /** Under `Fail` it would keep a hook that waits from running, and one that ends first any other. */
   get onError(): 'Fail' | 'Continue' {
     const { outcome, others } = this.cell;
-    return others === 'waiting' || outcome.by === 'cancel' || outcome.by === 'drop' ? 'Continue' : 'Fail';
+    const isCanceled = outcome.by === 'cancel' || outcome.by === 'drop';
+    return others === 'waiting' || outcome.isFirst || isCanceled ? 'Continue' : 'Fail';
   }
 
   get hooks(): Record<'target' | 'other' | 'fails', Hook> {
@@ -169,12 +170,17 @@ class Play {
     return {
       target: {
         command: outcome.command ?? mark('ran'),
-        more: { ...waits, ...outcome.more, onError: outcome.by === 'fail' ? 'Continue' : this.onError },
+        more: {
+          execTimeout: '10m',
+          ...waits,
+          ...outcome.more,
+          onError: outcome.by === 'fail' ? 'Continue' : this.onError,
+        },
         ...(outcome.isInit && { isInit: true }),
       },
       other: {
         command: others === 'running' ? gated() : mark('ended'),
-        more: others === 'waiting' ? { waitForReady: true } : {},
+        more: others === 'waiting' ? { waitForReady: true } : { execTimeout: '10m' },
       },
       // Its pod is ready when the test says so.
       fails: { command: sh('echo ran >> marks; exit 9'), more: { waitForReady: true, onError: 'Fail' } },
@@ -204,7 +210,7 @@ class Play {
     }
     for (const role of this.roles) {
       const wanted = role === 'target' && outcome.pod !== undefined ? 'Succeeded' : 'Running';
-      await waitFor(`${pods[role]} to be ${wanted}`, async () => {
+      await eventually(`${pods[role]} to be ${wanted}`, async () => {
         const { status } = await cluster.get('pods', namespace, pods[role]);
         return status.phase === wanted;
       });
@@ -236,13 +242,13 @@ class Play {
   async play(): Promise<void> {
     const { scene, pods, cell } = this;
     const { outcome, others } = cell;
-    if (others === 'running') await this.#marked(pods.other, 'begun');
-    if (others === 'ended') await scene.runStatus(({ counts }) => counts.succeeded === 1);
-    if (others === 'waiting') await scene.runStatus(({ counts }) => counts.waiting > 0 || counts.running > 0);
+    if (others === 'running') await this.#counts(({ running }) => running > 0);
+    if (others === 'ended') await this.#counts(({ succeeded }) => succeeded === 1);
+    if (others === 'waiting') await this.#counts(({ waiting }) => waiting > 0);
     if (outcome.up === undefined) await scene.open(pods.target);
     await this.#intervene();
     const left = others === 'ended' || this.otherEnds !== 'Succeeded' ? 0 : 1;
-    await scene.runStatus(({ counts }) => counts.waiting + counts.running === left);
+    await this.#counts(({ waiting, running }) => waiting + running === left);
     if (left === 1) await scene.open(pods.other);
   }
 
@@ -251,9 +257,10 @@ class Play {
     const { by, command } = this.cell.outcome;
     if (by === 'fail') await scene.open(pods.fails);
     if (by === 'deletion') await cluster.remove('pods', namespace, pods.target);
-    if (command === LONG && by !== undefined) await this.#marked(pods.target, 'ran');
+    if (command === LONG && by !== undefined) {
+      await eventually(`${pods.target} to run`, async () => (await scene.marks(pods.target)).length > 0);
+    }
     if (by === 'cancel' || by === 'drop') {
-      await scene.runStatus(({ phase }) => phase === 'InProgress');
       const grace = by === 'drop' ? ['--grace=0s'] : [];
       const canceled = await e2e.plugin('cancel', scene.name, '-n', velero, ...grace);
       assert.equal(canceled.code, 0, canceled.stderr);
@@ -261,7 +268,7 @@ class Play {
       if (by === 'cancel' && this.cell.others === 'running') await scene.open(pods.other);
     }
     if (by === 'fail' && this.cell.others === 'running') {
-      await scene.runStatus(({ counts }) => counts.notExecuted === 1);
+      await this.#counts(({ notExecuted }) => notExecuted === 1);
       await scene.open(pods.other);
     }
     if (by === 'death') await this.#killRunner();
@@ -273,14 +280,19 @@ class Play {
       await this.#plugin?.done;
       return this.start();
     }
-    const { runner } = await this.scene.runStatus(({ runner: { claimedBy } }) => claimedBy !== undefined);
-    const [pod] = await cluster.list('pods', velero, `batch.kubernetes.io/job-name=${runner.name}`);
+    const { status = '' } = await this.scene.annotations();
+    const { name } = JSON.parse(status).runner;
+    const [pod] = await cluster.list('pods', velero, `batch.kubernetes.io/job-name=${name}`);
     const path = `/api/v1/namespaces/${velero}/pods/${pod.metadata.name}`;
     await cluster.client.delete(path, { gracePeriodSeconds: 0 });
   }
 
-  #marked = (pod: string, line: string): Promise<unknown> =>
-    waitFor(`${line} in ${pod}`, async () => (await this.scene.marks(pod)).includes(line));
+  #counts(fits: (counts: Loose) => boolean): Promise<unknown> {
+    return eventually(`the counts of ${this.scene.name}`, async () => {
+      const { status } = await this.scene.annotations();
+      return status !== undefined && fits(JSON.parse(status).counts);
+    });
+  }
 
   get otherEnds(): string {
     const { outcome, others } = this.cell;
@@ -361,6 +373,16 @@ class Play {
   }
 }
 
+/** Many look at once: seldom, and for long. */
+async function eventually<T>(what: string, ask: () => Promise<T | undefined | false>): Promise<T> {
+  for (let polls = 0; polls < 600; polls += 1) {
+    const answer = await ask();
+    if (answer !== undefined && answer !== false) return answer;
+    await delay(300);
+  }
+  throw new Error(`waited in vain for ${what}`);
+}
+
 /** A Job that plans for itself (examples/job.yaml). */
 const imageJob = (restore: string, hasFile: boolean): object => ({
   apiVersion: 'batch/v1',
@@ -400,7 +422,7 @@ const imageJob = (restore: string, hasFile: boolean): object => ({
 
 /** That of the Job's last pod. */
 const lastExitCode = (job: string): Promise<number> =>
-  waitFor(`Job ${job} to end`, async () => {
+  eventually(`Job ${job} to end`, async () => {
     const pods = await cluster.list('pods', velero, `batch.kubernetes.io/job-name=${job}`);
     const last = pods.sort((one, other) =>
       one.metadata.creationTimestamp < other.metadata.creationTimestamp ? -1 : 1,
@@ -409,7 +431,7 @@ const lastExitCode = (job: string): Promise<number> =>
     return code === undefined ? undefined : { code: code as number };
   }).then(({ code }) => code);
 
-describe('every way in which a hook ends', { concurrency: Number(process.env['MATRIX_AT_ONCE'] ?? 12) }, () => {
+describe('every way in which a hook ends', { concurrency: Number(process.env['MATRIX_AT_ONCE'] ?? 8) }, () => {
   for (const [index, cell] of [...cells()].entries()) {
     const { source, name, others, runner } = cell;
     it(`${name}, from ${source}, while another is ${others}, run by ${runner}`, async () => {
