@@ -145,6 +145,7 @@ class Exec {
   #exchange(connection: KubeConnection): void {
     const server = this.#server;
     const protocol = server.spoken;
+    server.options.identity?.ahead(this.#request);
     this.#stop = openStream(server.dial, connection, execPath(this.#request), protocol, this.#times, {
       mayAsk: (go) => this.#mayAsk(go),
       upgraded: (negotiated) => {

@@ -7,6 +7,8 @@ import { paths } from './paths.ts';
 
 /** Whether the pod that has a planned pod's name is that pod. The returned functions end the asking. */
 export interface PodIdentity {
+  /** Begin to ask, while other things are made ready for the start: `before` takes that answer. */
+  ahead(request: ExecRequest): void;
   /** Before the start: `go` with what the exec comes to instead of a start, if it may not be started. */
   before(request: ExecRequest, go: (instead?: ExecOutcome) => void): () => void;
   /** After the end: whether the command ran in another pod, or may have; `unknown`: why nobody could be asked. */
@@ -36,6 +38,7 @@ const DENIED_AT_MOST = 5;
  */
 export function podIdentity(client: Pick<KubeClient, 'get'>, now: () => number = () => performance.now()): PodIdentity {
   const last = new Map<PodKey, { readonly uid: string; readonly askedAt: number }>();
+  const asking = new Map<PodKey, ReturnType<typeof ask>>();
 
   /** Rejects with a RestoreHooksError that isn't `NOT_FOUND`. */
   async function ask({ namespace, pod, podUID }: ExecRequest): Promise<Found & { kind: 'same' | 'another' | 'gone' }> {
@@ -55,10 +58,25 @@ export function podIdentity(client: Pick<KubeClient, 'get'>, now: () => number =
     }
   }
 
+  function isFresh({ namespace, pod, podUID }: ExecRequest): boolean {
+    const seen = last.get(podKey(namespace, pod));
+    return seen?.uid === podUID && now() - (seen?.askedAt ?? 0) < FRESH_MS;
+  }
+
+  /** A pod's hooks come one after the other, so what is being asked is asked for this one. */
+  function askOnce(request: ExecRequest): ReturnType<typeof ask> {
+    const key = podKey(request.namespace, request.pod);
+    const answer = asking.get(key) ?? ask(request).finally(() => asking.delete(key));
+    asking.set(key, answer);
+    return answer;
+  }
+
   return {
+    ahead(request) {
+      if (request.podUID !== undefined && !isFresh(request)) askOnce(request).catch(() => undefined);
+    },
+
     before(request, go) {
-      const seen = last.get(podKey(request.namespace, request.pod));
-      const isFresh = seen?.uid === request.podUID && now() - (seen?.askedAt ?? 0) < FRESH_MS;
       let over = false;
       const end = (instead?: ExecOutcome): void => {
         if (over) return;
@@ -70,9 +88,9 @@ export function podIdentity(client: Pick<KubeClient, 'get'>, now: () => number =
         over = true;
         clearTimeout(late);
       };
-      if (request.podUID === undefined || isFresh) end();
+      if (request.podUID === undefined || isFresh(request)) end();
       else {
-        ask(request).then(
+        askOnce(request).then(
           ({ kind }) => end(kind === 'same' ? undefined : { kind: kind === 'gone' ? 'podDeleted' : 'podReplaced' }),
           (error: unknown) => end(notAsked(error)),
         );

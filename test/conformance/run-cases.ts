@@ -2,12 +2,18 @@ import { isDeepStrictEqual } from 'node:util';
 import { phaseOf } from '../../shared/core/executor/run-phase.ts';
 import type { HookState, RunState } from '../../shared/core/executor/state.ts';
 import { createRun, stateOf } from '../../shared/core/executor/state.ts';
-import type { PlannedHook, PodKey, PodObservation } from '../../shared/core/hook.ts';
+import type { ExecOutcome, PlannedHook, PodKey, PodObservation } from '../../shared/core/hook.ts';
 import { podKey } from '../../shared/core/hook.ts';
 import { Pod } from '../../shared/core/model/pod.ts';
 import { parseRestore } from '../../shared/core/model/restore.ts';
 import { planRestoreHooks } from '../../shared/core/plan/plan-restore-hooks.ts';
-import type { HookExec } from '../../shared/ports/ports.ts';
+import {
+  deniedByPolicy,
+  isUpgradeRefused,
+  outcomeOfRefusal,
+  outcomeOfStatus,
+} from '../../shared/kubernetes/exec-outcome.ts';
+import type { ExecRequest, HookExec } from '../../shared/ports/ports.ts';
 import { startEngine } from '../../shared/runtime/engine.ts';
 import { execOnly } from '../sim/exec-only.ts';
 import { forgetfulJournal } from '../sim/forgetful-journal.ts';
@@ -101,21 +107,40 @@ function observation(key: PodKey, uid: string, { phase, containers }: any): PodO
 function scriptedExec(clock: VirtualClock, scripts: any[]): HookExec {
   const left = [...scripts];
   return {
-    start({ namespace, pod, container, command }, { started, ended }) {
+    start(request, { started, ended }) {
+      const { namespace, pod, container, command } = request;
       const key = podKey(namespace, pod);
       const at = left.findIndex(
         (script) => script.pod === key && script.container === container && isDeepStrictEqual(script.command, command),
       );
       const [script] = at < 0 ? [{ durationMs: 0, exitCode: 0 }] : left.splice(at, 1);
-      started();
-      return clock.setTimer(script.durationMs, () =>
-        ended(
-          script.error ? { kind: 'error', message: script.error } : { kind: 'exited', exitCode: script.exitCode },
-          {},
-        ),
-      );
+      const told = script.status === undefined ? scriptedEnd(script) : scriptedAnswer(script, request);
+      if (script.status === undefined || script.status === 101) started();
+      return clock.setTimer(script.durationMs ?? 0, () => ended(told, {}));
     },
   };
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: as above
+const scriptedEnd = ({ error, exitCode }: any): ExecOutcome =>
+  error ? { kind: 'error', message: error } : { kind: 'exited', exitCode };
+
+/**
+ * What the API server answers to an exec request, by `status` and `body` (a text, or an object): 0 is no connection, 101
+ * a stream that ends with that Status, or without one. `allowed`: the runner has the right although it is denied.
+ */
+// biome-ignore lint/suspicious/noExplicitAny: as above
+function scriptedAnswer({ status, body, allowed }: any, request: ExecRequest): ExecOutcome {
+  const text = typeof body === 'string' ? body : JSON.stringify(body ?? '');
+  if (status === 0) return { kind: 'notStarted', why: 'connection refused' };
+  if (status === 101) {
+    const lost = { kind: 'connectionLost', message: 'the connection was closed' } as const;
+    return body === undefined ? lost : outcomeOfStatus(Buffer.from(text), 'v4');
+  }
+  const refusal = { status, body: text };
+  if (isUpgradeRefused(refusal, { hasUpgraded: true, path: '' }))
+    return { kind: 'noWebSocket', message: 'no WebSocket' };
+  return status === 403 && allowed === true ? deniedByPolicy(refusal, request) : outcomeOfRefusal(refusal, request);
 }
 
 function asVector(run: RunState, hook: PlannedHook) {

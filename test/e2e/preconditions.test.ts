@@ -130,9 +130,11 @@ describe('apply where something is missing', () => {
   });
 
   it('no Velero', { skip: isReal && 'would take the CRD from everybody' }, async () => {
-    const undo = cluster.embedded?.intercept(({ path }) =>
-      path.startsWith('/apis/velero.io/') ? { status: 404, body: '404 page not found\n' } : undefined,
-    );
+    const groups = { kind: 'APIGroupList', apiVersion: 'v1', groups: [{ name: 'apps' }] };
+    const undo = cluster.embedded?.intercept(({ path }) => {
+      if (path === '/apis') return { status: 200, body: groups };
+      return path.startsWith('/apis/velero.io/') ? { status: 404, body: '404 page not found\n' } : undefined;
+    });
     try {
       const { code, stderr } = await e2e.plugin('apply', 'nightly', ...at);
       assert.equal(code, 4);
@@ -140,6 +142,21 @@ describe('apply where something is missing', () => {
         stderr,
         "error: this cluster doesn't know restores.velero.io\nhint: Velero isn't installed here; check --context\n",
       );
+    } finally {
+      undo?.();
+    }
+  });
+
+  it('a 404 that a proxy gives for the Restore is no Restore that is missing', {
+    skip: isReal && 'only the embedded server can be scripted',
+  }, async () => {
+    const undo = cluster.embedded?.intercept(({ path }) =>
+      path.startsWith('/apis/velero.io/') ? { status: 404, body: '404 page not found\n' } : undefined,
+    );
+    try {
+      const { code, stderr } = await e2e.plugin('apply', 'nightly', ...at);
+      assert.equal(code, 6);
+      assert.match(stderr, /^error: .* answered GET \/apis\/velero.io\/.* with HTTP 404\nhint: check that .* \(a proxy\)/);
     } finally {
       undo?.();
     }

@@ -36,9 +36,9 @@ describe('200 pods with two hooks each', () => {
     // A real cluster may be slow, and a long run is asked after more often: the benchmark has the figure.
     if (isReal) return;
     const journal = count(/^patch configmaps$/);
-    assert.ok(journal <= 0.4 * HOOKS, `${journal} journal writes`);
-    // How it goes is told, and asked after, at intervals.
+    assert.ok(journal <= 0.5 * HOOKS, `${journal} journal writes`);
+    // A pod is asked for before its first hook and after each; how it goes is told, and asked after, at intervals.
     const seconds = (Date.parse(finishedAt) - Date.parse(startedAt)) / 1000;
-    assert.ok(requests.length - journal <= 1.2 * HOOKS + 2 * seconds, tally(requests).join(', '));
+    assert.ok(requests.length - journal <= 2.7 * HOOKS + 2 * seconds, tally(requests).join(', '));
   });
 });

@@ -42,3 +42,19 @@ export function lookAgainAt(pod: PodRun, now: number): number | undefined {
 /** Its wait deadline has passed. */
 export const isLate = (pod: PodRun, at: number, now: number): boolean =>
   now >= (waitDeadline(pod, hookAt(pod, at)) ?? Number.POSITIVE_INFINITY);
+
+/** The hooks that may end, while nothing ends them all: those that run, init hooks, and those that have waited too long. */
+export function dueNow(pod: PodRun, now: number): readonly number[] {
+  const late: number[] = [];
+  for (const at of pod.open.byTimeout()) {
+    if (!isLate(pod, at, now)) break;
+    late.push(at);
+  }
+  return [...new Set([...pod.open.active, ...pod.open.inits, ...late])].sort((a, b) => a - b);
+}
+
+const FIRST_RETRY_MS = 100;
+const LONGEST_RETRY_MS = 10_000;
+
+export const retryDelayMs = (tries: number, retryAfterMs = 0): number =>
+  Math.max(retryAfterMs, Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (tries - 1)));

@@ -236,6 +236,14 @@ export function hookAt(pod: PodRun, at: number): PlannedHook {
   return hook;
 }
 
+/** It is over: its log has been read, or nobody waits for it. */
+export const endedOf = ({ outcome, startedAt, endedAt }: HookState & { phase: 'Ending' }): HookState => ({
+  phase: 'Ended',
+  outcome,
+  ...(startedAt === undefined ? {} : { startedAt }),
+  endedAt,
+});
+
 /** Takes a slot: an init container is run by its pod. */
 export const isActive = ({ kind }: PlannedHook, { phase }: HookState): boolean =>
   kind === 'exec' && isActivePhase(phase);

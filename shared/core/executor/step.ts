@@ -1,7 +1,7 @@
 import { assertNever } from '../errors.ts';
 import type { ExecOutcome, HookId, HookOutcome, PlannedExecHook, PodObservation } from '../hook.ts';
 import { isCreating } from '../hook.ts';
-import { execDeadline, isLate } from './deadlines.ts';
+import { dueNow, execDeadline, isLate, retryDelayMs } from './deadlines.ts';
 import type { Before } from './difference.ts';
 import { difference } from './difference.ts';
 import { hookOutcome } from './hook-outcome.ts';
@@ -9,7 +9,7 @@ import { initHookState, isUnsure } from './init-hook.ts';
 import type { Effect, Fact, PodLeft, RunFailure } from './protocol.ts';
 import { isLost, mayRunUntil, RUNNER_DIED } from './resume.ts';
 import type { Creation, HookState, PodRun, RunState, UpSince } from './state.ts';
-import { countOf, hookAt, isActive, isFail, noteOutcome, stateOf, stoppedBy } from './state.ts';
+import { countOf, endedOf, hookAt, isActive, isFail, noteOutcome, stateOf, stoppedBy } from './state.ts';
 import { nextHook, upSince } from './turns.ts';
 import { waitingFor } from './waiting-for.ts';
 
@@ -315,19 +315,6 @@ function failRun(run: RunState, failure: RunFailure): void {
   run.stop ??= { reason: 'aborted', message: `the run could not go on: ${failure.message}` };
 }
 
-const FIRST_RETRY_MS = 100;
-const LONGEST_RETRY_MS = 10_000;
-
-const retryDelayMs = (tries: number, retryAfterMs = 0): number =>
-  Math.max(retryAfterMs, Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (tries - 1)));
-
-const endedOf = ({ outcome, startedAt, endedAt }: HookState & { phase: 'Ending' }): HookState => ({
-  phase: 'Ended',
-  outcome,
-  ...(startedAt === undefined ? {} : { startedAt }),
-  endedAt,
-});
-
 function dropAll(change: Change): void {
   const message = `no longer waited for; ${STILL_RUNNING}`;
   for (const pod of change.run.pods) {
@@ -384,16 +371,6 @@ function settlePod(change: Change, index: number): void {
     const outcome = dueOutcome(change.run, change.pod(index), at, hook, change.at);
     if (outcome !== undefined) change.end(index, at, outcome);
   }
-}
-
-/** The hooks that may end, while nothing ends them all: those that run, init hooks, and those that have waited too long. */
-function dueNow(pod: PodRun, now: number): readonly number[] {
-  const late: number[] = [];
-  for (const at of pod.open.byTimeout()) {
-    if (!isLate(pod, at, now)) break;
-    late.push(at);
-  }
-  return [...new Set([...pod.open.active, ...pod.open.inits, ...late])].sort((a, b) => a - b);
 }
 
 /** How a hook ends because of what stands now, without an answer of its own; undefined where it goes on. */

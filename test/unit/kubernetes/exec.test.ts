@@ -384,6 +384,7 @@ test('the pod is asked for when the connection stands, before the start and afte
   const told = async (before: ExecOutcome | undefined, found: Found) => {
     const order: string[] = [];
     const identity: PodIdentity = {
+      ahead() {},
       before(_, go) {
         order.push('before');
         go(before);

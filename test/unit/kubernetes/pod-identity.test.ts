@@ -82,6 +82,14 @@ describe('podIdentity', () => {
     assert.deepEqual(asked, []);
   });
 
+  it('asks once where it is asked ahead', async () => {
+    const { identity, before, asked } = asking(pod('u1'));
+    identity.ahead(request);
+    assert.equal(await before(), undefined);
+    identity.ahead(request);
+    assert.equal(asked.length, 1);
+  });
+
   it('is silent once it is stopped', async () => {
     const { identity } = asking(pod('u1'), pod('u1'));
     let told = 0;
