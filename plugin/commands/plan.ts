@@ -1,5 +1,6 @@
 import { RestoreHooksError } from '../../shared/core/errors.ts';
 import { nothingToRun, refuseAfterGivingUp } from '../../shared/core/plan/nothing-to-run.ts';
+import type { NoticeCode } from '../../shared/core/plan/notice.ts';
 import { explainPod } from '../../shared/core/plan/plan-restore-hooks.ts';
 import type { PlannedRun, PlanRequest } from '../../shared/core/plan/plan-run.ts';
 import { planRun, refuseWhileBusy } from '../../shared/core/plan/plan-run.ts';
@@ -98,6 +99,8 @@ function whyApplyRefuses(planned: PlannedRun, request: PlanRequest, force: boole
   return nothingToRun(planned, request, false);
 }
 
+const LEAVES_OUT: ReadonlySet<string> = new Set(['pod-not-restored', 'velero-gave-up'] satisfies NoticeCode[]);
+
 function explanation(request: PlanRequest, wanted: string): string {
   const pods = request.pods.filter(
     ({ metadata: { namespace, name } }) => wanted === name || wanted === `${namespace}/${name}`,
@@ -111,9 +114,17 @@ function explanation(request: PlanRequest, wanted: string): string {
     throw usage(`pod ${wanted} ${why}`, 'give it as NAMESPACE/POD; is it labelled, and in the Restore at all?');
   }
   const withoutVelerosHooks = hasWorkedOn(request.restore) && !request.rerun;
-  const lines = pods.flatMap((pod) => [
-    `${pod.metadata.namespace}/${pod.metadata.name}`,
-    ...explainPod({ ...request, withoutVelerosHooks }, pod).map((line) => `  ${line}`),
-  ]);
+  const { hooks, document } = planRun({ ...request, only: [] });
+  const lines = pods.flatMap((pod) => {
+    const { namespace, name } = pod.metadata;
+    const isIt = (of: { readonly namespace?: string | undefined; readonly pod?: string | undefined }) =>
+      of.namespace === namespace && of.pod === name;
+    const why = document.notices.find((notice) => isIt(notice) && LEAVES_OUT.has(notice.code));
+    const explained =
+      why === undefined || hooks.some(isIt)
+        ? explainPod({ ...request, withoutVelerosHooks }, pod)
+        : [why.message, 'planned: nothing'];
+    return [`${namespace}/${name}`, ...explained.map((line) => `  ${line}`)];
+  });
   return `${lines.join('\n')}\n`;
 }

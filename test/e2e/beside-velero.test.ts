@@ -3,6 +3,9 @@ import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { runnerConfig } from '../../runner/config.ts';
+import { lambdaCall } from '../../runner/lambda-event.ts';
+import { ownPlan } from '../../runner/own-plan.ts';
 import type { Loose, PodOptions, Scene } from './harness.ts';
 import { entry, exec, hookAnnotations, IMAGE, mark, OWN, sh, startSuite, VELERO, waitFor } from './harness.ts';
 import { assertUntouched } from './untouched.ts';
@@ -13,6 +16,7 @@ const e2e = await startSuite();
 after(() => e2e.close());
 const { cluster, velero } = e2e;
 
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 const WORKED_ON = { phase: 'Completed', startTimestamp: '2026-01-01T00:00:00Z', hookStatus: {} };
 const codesOf = (ran: { json(): Loose }): string[] => ran.json().notices.map(({ code }: Loose) => code);
 const noticesOf = (ran: { json(): Loose }, code: string): Loose[] =>
@@ -57,6 +61,9 @@ describe('pods that no Restore has restored', { concurrency: 4 }, () => {
     const plan = await scene.plan('--rerun');
     assert.deepEqual([plan.code, plan.json().hooks, codesOf(plan)], [0, [], ['pod-not-restored']], plan.stderr);
 
+    const explained = await e2e.plugin('plan', scene.name, '-n', velero, '--explain', 'web-0');
+    assert.match(explained.stdout, /web-0\n {2}was there before the Restore .*\n {2}planned: nothing\n$/);
+
     await scene.pod('web-1', own);
     const ran = await scene.apply();
     assert.deepEqual([ran.code, ran.json().counts.planned], [0, 1], ran.stderr);
@@ -64,6 +71,40 @@ describe('pods that no Restore has restored', { concurrency: 4 }, () => {
     const all = await scene.apply('--include-existing');
     assert.deepEqual([all.code, all.json().counts.planned], [0, 2], all.stderr);
     assert.deepEqual([await scene.marks('web-0'), await scene.marks('web-1')], [['own'], ['own']]);
+  });
+
+  it('are left out by a runner that plans for itself, too, and refused beside a Velero that gave up', async () => {
+    const scene = await e2e.scene('image');
+    await olderPod(scene, 'web-0', own);
+    await scene.restore({ spec: { existingResourcePolicy: 'update' }, status: WORKED_ON });
+    const told: Loose[] = [];
+    const log = { ...SILENT, warn: (_: string, fields: object = {}) => told.push(fields) };
+    const plan = (...args: string[]) =>
+      ownPlan(cluster.client, runnerConfig([scene.name, '-n', velero, ...args], {}), undefined, log);
+    await assert.rejects(plan('--rerun'), { code: 'NO_POD_MATCHED' });
+    assert.deepEqual(
+      told.map(({ code, pod }) => [code, pod]),
+      [['pod-not-restored', 'web-0']],
+    );
+    const event = {
+      restore: scene.name,
+      namespace: velero,
+      includeExisting: true,
+      cluster: { name: 'c', region: 'eu-west-1' },
+    };
+    const calls = [
+      plan('--include-existing'),
+      ownPlan(cluster.client, lambdaCall(event, {}).config, undefined, SILENT),
+    ];
+    for (const planned of await Promise.all(calls)) assert.ok('plan' in planned && planned.plan.hooks.length === 1);
+    const { hookStatus: _, ...gaveUp } = { ...WORKED_ON, completionTimestamp: '2026-01-01T00:10:02Z' };
+    const hooks = { resources: [entry(exec(mark('x')))] };
+    const status = { hookStatus: null, ...gaveUp };
+    await (await e2e.scene('image-told')).restore({ status: WORKED_ON });
+    await cluster.patch('restores', velero, scene.name, { spec: { hooks }, status });
+    await assert.rejects(plan('--include-existing', '--rerun'), { code: 'RUN_BY_ANOTHER' });
+    const forced = await plan('--include-existing', '--force');
+    assert.ok('plan' in forced && forced.plan.hooks.length === 1);
   });
 
   it('and have no hooks leave nothing out', async () => {

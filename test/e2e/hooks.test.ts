@@ -83,6 +83,7 @@ describe('where hooks come from', { concurrency: 3 }, () => {
 
   it("runs hooks in a Deployment's pods", { skip: !isReal && 'needs a real cluster' }, async () => {
     const scene = await e2e.scene('deployment');
+    await scene.restore({ hooks: [entry(exec(mark('warm')))] });
     const { metadata, spec } = scene.podManifest('web');
     const { labels } = metadata;
     await e2e.cluster.create({
@@ -96,7 +97,6 @@ describe('where hooks come from', { concurrency: 3 }, () => {
       const running = found.filter(({ status }) => status.containerStatuses?.[0]?.state.running !== undefined);
       return running.length === 2 && running;
     });
-    await scene.restore({ hooks: [entry(exec(mark('warm')))] });
     const ran = await scene.apply();
     assert.deepEqual([ran.code, ran.json().counts.succeeded], [0, 2], ran.stderr);
     for (const pod of pods) assert.deepEqual(await scene.marks(pod.metadata.name), ['warm']);

@@ -412,6 +412,7 @@ describe('pods that lack the containers', { concurrency: 3 }, () => {
 
   it('are never deleted where a controller owns them', async () => {
     const scene = await e2e.scene('owned');
+    await scene.restore({ hooks: [entry([init([container('load', 'true')])])] });
     const owner = await e2e.cluster.create({
       apiVersion: 'v1',
       kind: 'ConfigMap',
@@ -422,7 +423,6 @@ describe('pods that lack the containers', { concurrency: 3 }, () => {
       { apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid: owner.metadata.uid, controller: true },
     ];
     const { uid } = (await e2e.cluster.create(manifest)).metadata;
-    await scene.restore({ hooks: [entry([init([container('load', 'true')])])] });
     const ran = await scene.apply('--recreate-pods');
     assert.deepEqual(rowsOf(ran.json()), [['web-0', 'load', 'NotExecuted', 'not-injected']], ran.stderr);
     assert.match(ran.stderr, /inject them into its ConfigMap owner/);

@@ -75,6 +75,7 @@ describe('waiting', { concurrency: 4 }, () => {
 
   it('runs nothing in a container that crashes again and again', async () => {
     const scene = await e2e.scene('crash');
+    await scene.restore({ hooks: [entry(exec(mark('warm'), { waitTimeout: '3s' }))] });
     const crashing = scene.podManifest('bad-0', { containers: [{ name: 'main', command: ['sh', '-c', 'exit 1'] }] });
     await e2e.cluster.create(crashing);
     await waitFor('CrashLoopBackOff', async () => {
@@ -82,7 +83,6 @@ describe('waiting', { concurrency: 4 }, () => {
       return status.containerStatuses?.[0]?.state.waiting?.reason === 'CrashLoopBackOff';
     });
     await scene.pod('good-0');
-    await scene.restore({ hooks: [entry(exec(mark('warm'), { waitTimeout: '3s' }))] });
     const ran = await scene.apply('--fail-on', 'any');
     assert.deepEqual([ran.code, ran.json().phase], [3, 'CompletedWithFailures'], ran.stderr);
     assert.deepEqual(results(ran.json()), ['bad-0 TimedOut waiting', 'good-0 Succeeded']);
