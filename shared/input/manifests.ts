@@ -88,6 +88,8 @@ function gapsOf(text: string, file: string): Gap[] {
       isEmpty = false;
     } else if (/^\.\.\.\s*(#|$)/.test(row)) isOver = !isEmpty;
     else if (!/^\s*(#|$)/.test(row)) {
+      if (isEmpty && /^\s+---(\s|$)/.test(row))
+        throw invalid(file, line, 1, 'kubectl refuses this: --- must begin its line');
       if (isEmpty && row.startsWith('%')) gaps.push({ line, reason: 'kubectl refuses a file with a YAML directive' });
       else if (isOver && !row.startsWith('%')) {
         gaps.push({ line, reason: 'kubectl reads nothing of this: it stops at ..., and goes on behind the next ---' });
@@ -214,7 +216,11 @@ const nameOf = (value: unknown): string =>
   value === null ? 'null' : Array.isArray(value) ? 'a list' : `a ${typeof value}`;
 
 function invalid(file: string, line: number, column: number, reason: string, hint?: string): RestoreHooksError {
-  return new RestoreHooksError('INVALID_INPUT', `${file}:${line}:${column}: ${reason}`, hint === undefined ? {} : { hint });
+  return new RestoreHooksError(
+    'INVALID_INPUT',
+    `${file}:${line}:${column}: ${reason}`,
+    hint === undefined ? {} : { hint },
+  );
 }
 
 const TEMPLATE = 'a template is no YAML yet; render it: helm template CHART | kubectl restorehooks … -f -';
