@@ -73,6 +73,16 @@ export function parseTexts(text: string, file: string): ManifestText[] {
   });
 }
 
+/** Of a text that is read by somebody else, who says what can't be read at all. */
+export function gapsIn(text: string, file: string): Gap[] {
+  try {
+    return jsonTexts(text) === undefined ? gapsOf(text, file) : [];
+  } catch (error) {
+    if (error instanceof RestoreHooksError) return [];
+    throw error;
+  }
+}
+
 /** kubectl cuts a file at its lines that begin with `---`, and of each piece it reads the first document. */
 function gapsOf(text: string, file: string): Gap[] {
   const gaps: Gap[] = [];
