@@ -7,6 +7,7 @@ import { isChartTemplate } from '../../shared/core/lint/placeholder.ts';
 import type { Severity } from '../../shared/core/lint/rule.ts';
 import { RESTORE_NAME_LABEL } from '../../shared/core/names.ts';
 import { sanitizeLine } from '../../shared/core/sanitize.ts';
+import { gapsIn } from '../../shared/input/manifests.ts';
 import { filenameArg, kubeArgs } from '../args.ts';
 import type { BackupFlags } from '../backup-args.ts';
 import { backupArgs, namesBackup } from '../backup-args.ts';
@@ -138,6 +139,9 @@ async function inFiles(
   context: Context,
 ): Promise<LookedAt> {
   let texts = await readTexts(filenames, context, recursive);
+  for (const { text, file } of texts) {
+    for (const { line, reason } of gapsIn(text, file)) context.stderr.write(`warning: ${file}:${line}: ${reason}\n`);
+  }
   let looked = findAll(texts, rest);
   requireSomething(looked, filenames, rest);
   for (let round = 0; fix && round < MAX_ROUNDS && looked.found.some(({ splice }) => splice); round++) {

@@ -73,6 +73,16 @@ export function parseTexts(text: string, file: string): ManifestText[] {
   });
 }
 
+/** Of a text that is read by somebody else, who says what can't be read at all. */
+export function gapsIn(text: string, file: string): Gap[] {
+  try {
+    return jsonTexts(text) === undefined ? gapsOf(text, file) : [];
+  } catch (error) {
+    if (error instanceof RestoreHooksError) return [];
+    throw error;
+  }
+}
+
 /** kubectl cuts a file at its lines that begin with `---`, and of each piece it reads the first document. */
 function gapsOf(text: string, file: string): Gap[] {
   const gaps: Gap[] = [];
@@ -88,6 +98,8 @@ function gapsOf(text: string, file: string): Gap[] {
       isEmpty = false;
     } else if (/^\.\.\.\s*(#|$)/.test(row)) isOver = !isEmpty;
     else if (!/^\s*(#|$)/.test(row)) {
+      if (isEmpty && /^\s+---(\s|$)/.test(row))
+        throw invalid(file, line, 1, 'kubectl refuses this: --- must begin its line');
       if (isEmpty && row.startsWith('%')) gaps.push({ line, reason: 'kubectl refuses a file with a YAML directive' });
       else if (isOver && !row.startsWith('%')) {
         gaps.push({ line, reason: 'kubectl reads nothing of this: it stops at ..., and goes on behind the next ---' });
@@ -214,7 +226,11 @@ const nameOf = (value: unknown): string =>
   value === null ? 'null' : Array.isArray(value) ? 'a list' : `a ${typeof value}`;
 
 function invalid(file: string, line: number, column: number, reason: string, hint?: string): RestoreHooksError {
-  return new RestoreHooksError('INVALID_INPUT', `${file}:${line}:${column}: ${reason}`, hint === undefined ? {} : { hint });
+  return new RestoreHooksError(
+    'INVALID_INPUT',
+    `${file}:${line}:${column}: ${reason}`,
+    hint === undefined ? {} : { hint },
+  );
 }
 
 const TEMPLATE = 'a template is no YAML yet; render it: helm template CHART | kubectl restorehooks … -f -';

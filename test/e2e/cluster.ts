@@ -75,6 +75,12 @@ const RESOURCES: Readonly<Record<string, ResourcePath>> = {
   customResourceDefinitions: resourcePath('apiextensions.k8s.io', 'v1', 'customresourcedefinitions'),
   backups: resourcePath('velero.io', 'v1', 'backups'),
   resourceQuotas: resourcePath('', 'v1', 'resourcequotas'),
+  validatingAdmissionPolicies: resourcePath('admissionregistration.k8s.io', 'v1', 'validatingadmissionpolicies'),
+  validatingAdmissionPolicyBindings: resourcePath(
+    'admissionregistration.k8s.io',
+    'v1',
+    'validatingadmissionpolicybindings',
+  ),
 };
 
 /** The path of a resource by its plural as `paths` has it (`configMaps`), in any case. */

@@ -7,7 +7,7 @@ import { renderView } from '../../../plugin/output/render.ts';
 import { formatTable } from '../../../plugin/output/table.ts';
 import { displayWidth, truncate } from '../../../plugin/output/width.ts';
 import { formatYaml } from '../../../plugin/output/yaml.ts';
-import { sanitizeLine, sanitizeText } from '../../../shared/core/sanitize.ts';
+import { cutText, sanitizeLine, sanitizeText } from '../../../shared/core/sanitize.ts';
 import { keeper } from './harness.ts';
 
 const BAD = '\x1b[31mred\x1b[0m \x9b1mbold \x1b]0;title\x07\u202etxt\x07\x00';
@@ -193,5 +193,17 @@ describe('createProgress', () => {
     progress.status('1/2');
     progress.end();
     assert.equal(clock.waiting(), 0);
+  });
+});
+
+describe('cutText', () => {
+  it('leaves a character whole, or out', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), fc.nat(8), (text, most) => {
+        const cut = cutText(text, most);
+        assert.ok(cut.isWellFormed() && text.startsWith(cut) && cut.length <= most);
+        assert.ok(cut.length >= Math.min(text.length, most) - 1);
+      }),
+    );
   });
 });
