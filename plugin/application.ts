@@ -72,6 +72,7 @@ export class Application {
     const podNamespaces = account?.podNamespaces;
     const { podNamespace } = this.#args;
     await requireUserRights(this.#session, this.#args.runner, podNamespace.length > 0 ? podNamespace : podNamespaces);
+    if (await launcher.endStuck(restore, this.#args.again)) return this.#once();
     const { request, planned, given } = await this.#plan(podNamespaces);
     refuseAfterGivingUp(planned, request);
     if (planned.hooks.length === 0) return this.#nothingToRun(planned, request);

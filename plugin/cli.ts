@@ -61,7 +61,7 @@ export async function main(
 ): Promise<ExitCode> {
   const context = withCleanOutput(process);
   try {
-    return await dispatch(argv, context, commands);
+    return await context.stop.race(() => dispatch(argv, context, commands));
   } catch (error) {
     return report(error, context);
   }

@@ -1,4 +1,5 @@
 import type { Clock } from '../shared/ports/ports.ts';
+import type { Stop } from './stop.ts';
 
 /** Where text goes: stdout or stderr. */
 export interface TextSink {
@@ -23,6 +24,8 @@ export interface Context {
   readonly signal: AbortSignal;
   /** Aborted by the second. */
   readonly secondSignal: AbortSignal;
+  /** Ends the command on the first signal, or lets it end by itself. */
+  readonly stop: Stop;
   /** Aborted when nobody reads stdout any more (`| head`): a follower may stop, a run must not. */
   readonly outputClosed: AbortSignal;
 }

@@ -8,10 +8,12 @@ import type { ReportPart, RunDocument, RunHook } from '../shared/core/report/run
 import { JoinedReport } from '../shared/core/report/run-document.ts';
 import type { RunStatus } from '../shared/core/report/run-status.ts';
 import { hasEnded, progressLine } from '../shared/core/report/run-status.ts';
+import { kubeApiError } from '../shared/kubernetes/api-error.ts';
 import { causeOfDeath, hasDied, knownRows } from '../shared/kubernetes/earlier-run.ts';
 import { getRestore } from '../shared/kubernetes/restores.ts';
 import { readReportParts, runStatusOf } from '../shared/kubernetes/run-store.ts';
 import type { Context } from './context.ts';
+import type { Progress } from './output/progress.ts';
 import { createProgress } from './output/progress.ts';
 import { eventLine } from './output/run-view.ts';
 import type { Session } from './session.ts';
@@ -86,11 +88,13 @@ export class RunReader {
   }
 }
 
+/** `waitsFor`: why a run that is going isn't getting on. */
 export function runDocument(
   restore: Restore,
   namespace: string,
   status: RunStatus | undefined,
   rows: readonly RunHook[],
+  waitsFor?: string,
 ): RunDocument {
   const document = {
     apiVersion: API_VERSION,
@@ -100,13 +104,14 @@ export function runDocument(
   if (status === undefined) return { ...document, hooks: [] };
   const { runID, attempt, planDigest, phase, startedAt, finishedAt, runner, counts, notices, failure, suspendedAt } =
     status;
+  const message = failure?.message ?? (suspendedAt ? `suspended at ${suspendedAt}` : waitsFor);
   return {
     ...document,
     runID,
     attempt,
     planDigest,
     phase,
-    ...(failure ? { message: failure.message } : suspendedAt ? { message: `suspended at ${suspendedAt}` } : {}),
+    ...(message === undefined ? {} : { message }),
     ...(startedAt ? { startedAt } : {}),
     ...(finishedAt ? { finishedAt } : {}),
     runner: { kind: runner.kind, name: runner.name },
@@ -140,78 +145,119 @@ export interface Followed {
   readonly restore: Restore;
   readonly status: RunStatus;
   readonly rows: readonly RunHook[];
+  /** Why it isn't followed any more although it hasn't ended. */
+  readonly error?: RestoreHooksError;
 }
 
-/** Something else to look at between polls; may end the following by throwing. */
-export type Beside = (status: RunStatus) => Promise<void>;
+/** Called after each poll. Answers why to follow no more, if so. */
+export type BetweenPolls = (status: RunStatus) => Promise<RestoreHooksError | undefined>;
+
+/** So many polls in a row are denied before it is believed: an API server that has just started denies what it allows. */
+const DENIED_AT_MOST = 10;
 
 /**
  * Follow a run until it ends, one line an event on stderr. Asks once a second: a watch would need rights that a user of
- * one Restore may not have. Ctrl-C and `timeoutMs` end the following, not the run.
+ * one Restore may not have. A signal and `--timeout` end the following, not the run.
  */
-export async function follow(
-  session: Session,
-  name: string,
-  context: Context,
-  timeoutMs: number | undefined,
-  beside: Beside = async () => undefined,
-): Promise<Followed> {
-  const reader = new RunReader(session, name);
-  const progress = createProgress(context.stderr, context.clock, context.env);
-  const startedAt = context.clock.now();
-  const until = timeoutMs === undefined ? undefined : startedAt + timeoutMs;
-  let unreachable = 0;
-  let seen = false;
-  let nextReminder = context.clock.now() + REMIND_EVERY_MS;
-  try {
-    for (let polls = 0; ; polls += 1) {
-      try {
-        const { restore, status, changed } = await reader.read();
-        unreachable = 0;
-        if (status === undefined)
-          throw new RestoreHooksError('RUN_FAILED', `the run's status was taken away from Restore ${name}`);
-        for (const row of changed) if (row.state !== 'Waiting') progress.event(eventLine(row));
-        if (hasEnded(status)) return { restore, status, rows: await reader.endedRows(context, restore, status) };
-        progress.status(`${status.phase}: ${progressLine(status.counts)}`);
-        if (context.clock.now() >= nextReminder) {
-          nextReminder = context.clock.now() + REMIND_EVERY_MS;
-          for (const line of waitingLines(reader.rows)) progress.event(line);
-        }
-        await beside(status);
-        if (
-          polls % LOOK_AT_JOB_EVERY === LOOK_AT_JOB_EVERY - 1 &&
-          (await diedForSure(session, restore, status, context))
-        ) {
-          const reference = restoreReference(restore, session.namespace);
-          return { restore, ...(await asDead(session, context, reference, status, reader.rows)) };
-        }
-        seen = true;
-      } catch (error) {
-        if (seen && error instanceof RestoreHooksError && error.code === 'RESTORE_NOT_FOUND')
-          throw deleted(session, name);
-        if (!(error instanceof RestoreHooksError) || error.code !== 'CLUSTER_UNREACHABLE') throw error;
-        if (unreachable === 0) progress.event(`warning: ${error.message}; still trying`);
-        unreachable += 1;
-      }
-      if (until !== undefined && context.clock.now() >= until) {
-        throw new RestoreHooksError('TIMEOUT', 'stopped following: --timeout is over; the run goes on', {
-          hint: `see it with: kubectl restorehooks status ${name} -n ${session.namespace} -w`,
-        });
-      }
-      const elapsedMs = context.clock.now() - startedAt;
-      await pause(context, Math.max(POLL_MS, Math.min(POLL_AT_LEAST_EVERY_MS, elapsedMs / 4)));
-    }
-  } catch (error) {
-    if (context.signal.aborted || context.outputClosed.aborted) {
-      throw new RestoreHooksError('INTERRUPTED', 'stopped following; the run goes on', {
+export function follow(session: Session, name: string, context: Context, between: BetweenPolls): Promise<Followed> {
+  return context.stop.hold(async () => {
+    const progress = createProgress(context.stderr, context.clock, context.env);
+    const follower = new Follower(session, name, context, progress, between);
+    try {
+      return await follower.toTheEnd();
+    } catch (error) {
+      const { why } = context.stop;
+      const isStopped = why !== undefined && (error === why || context.signal.aborted);
+      if (!isStopped && !context.outputClosed.aborted) throw error;
+      const isTimeout = why?.code === 'TIMEOUT';
+      const what = isTimeout ? 'stopped following: --timeout is over' : 'stopped following';
+      throw new RestoreHooksError(why?.code ?? 'INTERRUPTED', `${what}; the run goes on`, {
         hint: `see it with: kubectl restorehooks status ${name} -n ${session.namespace} -w`,
       });
+    } finally {
+      progress.end();
     }
-    throw error;
-  } finally {
-    progress.end();
+  });
+}
+
+class Follower {
+  readonly #session: Session;
+  readonly #name: string;
+  readonly #context: Context;
+  readonly #progress: Progress;
+  readonly #between: BetweenPolls;
+  readonly #reader: RunReader;
+  #seen = false;
+  /** Polls in a row that came to nothing. */
+  #failed = 0;
+  #nextReminder: number;
+
+  constructor(session: Session, name: string, context: Context, progress: Progress, between: BetweenPolls) {
+    this.#session = session;
+    this.#name = name;
+    this.#context = context;
+    this.#progress = progress;
+    this.#between = between;
+    this.#reader = new RunReader(session, name);
+    this.#nextReminder = context.clock.now() + REMIND_EVERY_MS;
+  }
+
+  async toTheEnd(): Promise<Followed> {
+    const { clock, stop } = this.#context;
+    const startedAt = clock.now();
+    for (let polls = 1; ; polls += 1) {
+      // The request of a poll may hang.
+      const followed = await stop.or(this.#poll(polls % LOOK_AT_JOB_EVERY === 0));
+      if (followed !== undefined) return followed;
+      const elapsedMs = clock.now() - startedAt;
+      await stop.or(pause(this.#context, Math.max(POLL_MS, Math.min(POLL_AT_LEAST_EVERY_MS, elapsedMs / 4))));
+    }
+  }
+
+  async #poll(looksAtJob: boolean): Promise<Followed | undefined> {
+    try {
+      const followed = await this.#look(looksAtJob);
+      this.#seen = true;
+      this.#failed = 0;
+      return followed;
+    } catch (error) {
+      if (!(error instanceof RestoreHooksError)) throw error;
+      if (this.#seen && isGone(error)) throw deleted(this.#session, this.#name);
+      const isDenied = error.code === 'FORBIDDEN' && this.#failed < DENIED_AT_MOST;
+      // After it was seen, an answer that doesn't name it comes from somewhere else on the way.
+      const isStray = error.code === 'RESTORE_NOT_FOUND' && this.#seen && this.#failed < DENIED_AT_MOST;
+      if (!isDenied && !isStray && error.code !== 'CLUSTER_UNREACHABLE') throw error;
+      if (this.#failed === 0) this.#progress.event(`warning: ${error.message}; still trying`);
+      this.#failed += 1;
+      return undefined;
+    }
+  }
+
+  async #look(looksAtJob: boolean): Promise<Followed | undefined> {
+    const { clock } = this.#context;
+    const { restore, status, changed } = await this.#reader.read();
+    if (status === undefined)
+      throw new RestoreHooksError('RUN_FAILED', `the run's status was taken away from Restore ${this.#name}`);
+    for (const row of changed) if (row.state !== 'Waiting') this.#progress.event(eventLine(row));
+    if (hasEnded(status)) {
+      return { restore, status, rows: await this.#reader.endedRows(this.#context, restore, status) };
+    }
+    this.#progress.status(`${status.phase}: ${progressLine(status.counts)}`);
+    if (clock.now() >= this.#nextReminder) {
+      this.#nextReminder = clock.now() + REMIND_EVERY_MS;
+      for (const line of waitingLines(this.#reader.rows)) this.#progress.event(line);
+    }
+    const error = await this.#between(status);
+    if (error !== undefined) return { restore, status, rows: this.#reader.rows, error };
+    if (!looksAtJob || !(await diedForSure(this.#session, restore, status, this.#context))) return undefined;
+    const reference = restoreReference(restore, this.#session.namespace);
+    return { restore, ...(await asDead(this.#session, this.#context, reference, status, this.#reader.rows)) };
   }
 }
+
+/** The API server says that this very Restore is no more. */
+const isGone = (error: RestoreHooksError): boolean =>
+  error.code === 'RESTORE_NOT_FOUND' && kubeApiError(error.cause)?.name !== undefined;
 
 /** The first few hooks that wait, and for what. */
 function waitingLines(rows: readonly RunHook[]): string[] {
@@ -230,6 +276,22 @@ const deleted = ({ namespace }: Session, name: string): RestoreHooksError =>
     },
   );
 
+/** Who may not look at Jobs can't tell whether a runner lives: then it is taken to. */
+export async function hasDiedAsSeen(
+  { client, namespace }: Pick<Session, 'client' | 'namespace'>,
+  clock: Context['clock'],
+  restore: Restore,
+  status: RunStatus,
+  patient = false,
+): Promise<boolean> {
+  try {
+    return await hasDied(client, clock, restoreReference(restore, namespace), status, patient);
+  } catch (error) {
+    if (error instanceof RestoreHooksError && error.code === 'FORBIDDEN') return false;
+    throw error;
+  }
+}
+
 /** A Job may end between the reading of the Restore and of the Job: the Restore is asked once more. */
 async function diedForSure(
   { client, namespace }: Session,
@@ -237,23 +299,23 @@ async function diedForSure(
   status: RunStatus,
   { clock }: Context,
 ): Promise<boolean> {
-  if (!(await hasDied(client, clock, restoreReference(restore, namespace), status))) return false;
+  if (!(await hasDiedAsSeen({ client, namespace }, clock, restore, status))) return false;
   const now = runStatusOf(await getRestore(client, namespace, restore.metadata.name));
   return now !== undefined && now.runID === status.runID && !hasEnded(now);
 }
 
-function pause({ clock, signal, outputClosed }: Context, ms: number): Promise<void> {
+/** Rejects where nobody reads what is printed any more. */
+function pause({ clock, outputClosed }: Context, ms: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const stop = AbortSignal.any([signal, outputClosed]);
-    const onStop = () => {
+    const onClosed = () => {
       cancel();
-      reject(stop.reason);
+      reject(outputClosed.reason);
     };
     const cancel = clock.setTimer(ms, () => {
-      stop.removeEventListener('abort', onStop);
+      outputClosed.removeEventListener('abort', onClosed);
       resolve();
     });
-    if (stop.aborted) onStop();
-    else stop.addEventListener('abort', onStop, { once: true });
+    if (outputClosed.aborted) onClosed();
+    else outputClosed.addEventListener('abort', onClosed, { once: true });
   });
 }

@@ -1,131 +1,97 @@
 import { RestoreHooksError } from '../shared/core/errors.ts';
 import type { RunStatus } from '../shared/core/report/run-status.ts';
 import { hasEnded } from '../shared/core/report/run-status.ts';
-import { cutText } from '../shared/core/sanitize.ts';
-import { versionOf } from '../shared/kubernetes/claim.ts';
+import { markCanceled, markFailed } from '../shared/kubernetes/mark-ended.ts';
 import { paths } from '../shared/kubernetes/paths.ts';
 import { getRestore } from '../shared/kubernetes/restores.ts';
-import { runStatusOf, writeStatus } from '../shared/kubernetes/run-store.ts';
+import { runStatusOf } from '../shared/kubernetes/run-store.ts';
 import type { Context } from './context.ts';
-import type { Beside } from './follow.ts';
+import type { BetweenPolls } from './follow.ts';
+import type { Obstacle } from './obstacle.ts';
+import { isUnclaimed, obstacleLine, obstacleOf } from './obstacle.ts';
+import { createProgress } from './output/progress.ts';
 import type { Session } from './session.ts';
 
-/** Reasons with which a pod won't start by itself, as the kubelet names them. */
-const FATAL = new Set([
-  'ErrImagePull',
-  'ImagePullBackOff',
-  'InvalidImageName',
-  'ErrImageNeverPull',
-  'CreateContainerConfigError',
-  'CreateContainerError',
-  'RunContainerError',
-]);
-/** After this long with such a reason, and with nothing run, the Job is given up (contract §7). */
-const GIVE_UP_MS = 30_000;
+/** After this long with a reason that won't go away, and with nothing run, the Job is given up (contract §7). */
+export const GIVE_UP_MS = 30_000;
+/** What every start goes through for a moment is told after this long. */
+const TELL_PASSING_MS = 10_000;
 
 /**
- * Watches over a Job that hasn't claimed its run yet: tells why it doesn't start, as soon as that is seen; a reason
- * that won't go away by itself ends the run after 30 s, so that the next `apply` starts anew.
+ * Watches over a Job that hasn't claimed its run yet: tells why it doesn't start, as soon as that is seen. A reason that
+ * won't go away by itself ends the following after 30 s; `own`: and the run, so that the next `apply` starts anew.
  */
-export function jobStart(session: Session, name: string, context: Context): Beside {
-  const told = new Set<string>();
-  let fatalSince: number | undefined;
+export function jobStart(session: Session, name: string, context: Context, own: boolean): BetweenPolls {
+  const watch = new StartWatch(context);
   return async (status) => {
-    if (status.runner.kind !== 'job' || status.runner.claimedBy !== undefined) return;
-    const obstacle = await obstacleOf(session, status);
-    if (obstacle === undefined) {
-      fatalSince = undefined;
-      return;
+    if (!isUnclaimed(status)) return undefined;
+    const line = watch.look(await obstacleOf(session, status));
+    if (line === undefined) return undefined;
+    if (own) {
+      await giveUp(session, name, status, line);
+      return undefined;
     }
-    const line = `the runner doesn't start: ${obstacle.reason}${obstacle.message === '' ? '' : `: ${obstacle.message}`}`;
-    if (!told.has(obstacle.reason)) context.stderr.write(`warning: ${line}\n`);
-    told.add(obstacle.reason);
-    if (!obstacle.fatal) return;
-    fatalSince ??= context.clock.now();
-    if (context.clock.now() - fatalSince >= GIVE_UP_MS) await giveUp(session, name, status, line);
+    return new RestoreHooksError('RUN_FAILED', line, {
+      hint: `nothing has been run: apply starts anew, cancel ends it: kubectl restorehooks cancel ${name} -n ${session.namespace}`,
+    });
   };
 }
 
-interface Obstacle {
-  readonly reason: string;
-  readonly message: string;
-  readonly fatal: boolean;
-}
+/** Tells obstacles as they come; says when it is time to give up. */
+export class StartWatch {
+  readonly #context: Context;
+  readonly #told = new Set<string>();
+  #passing: { readonly reason: string; readonly since: number } | undefined;
+  #fatalSince: number | undefined;
 
-async function obstacleOf({ client, namespace }: Session, { runner }: RunStatus): Promise<Obstacle | undefined> {
-  const { items } = await client.listAll(paths.pods(namespace), {
-    labelSelector: `batch.kubernetes.io/job-name=${runner.name}`,
-  });
-  for (const pod of items as readonly RunnerPod[]) {
-    for (const { state } of pod.status?.containerStatuses ?? []) {
-      const { reason = '', message = '' } = state?.waiting ?? {};
-      if (FATAL.has(reason)) return { reason, message, fatal: true };
-    }
-    const scheduled = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled');
-    if (scheduled?.status === 'False') {
-      return { reason: scheduled.reason ?? 'Unschedulable', message: scheduled.message ?? '', fatal: false };
-    }
+  constructor(context: Context) {
+    this.#context = context;
   }
-  return items.length > 0 ? undefined : failedCreate({ client, namespace }, runner.name);
-}
 
-interface RunnerPod {
-  readonly status?: {
-    readonly containerStatuses?: readonly {
-      readonly state?: { readonly waiting?: { reason?: string; message?: string } };
-    }[];
-    readonly conditions?: readonly { type: string; status: string; reason?: string; message?: string }[];
-  };
-}
+  /** The line to give up with; undefined: go on. `since`: it is known to be so for longer than it was looked at. */
+  look(obstacle: Obstacle | undefined, since = Number.POSITIVE_INFINITY): string | undefined {
+    const now = this.#context.clock.now();
+    if (obstacle?.passing !== true) this.#passing = undefined;
+    else if (this.#passing?.reason !== obstacle.reason) this.#passing = { reason: obstacle.reason, since: now };
+    if (obstacle?.fatal !== true) this.#fatalSince = undefined;
+    else this.#fatalSince = Math.min(this.#fatalSince ?? now, since);
+    if (obstacle === undefined) return undefined;
+    if (this.#passing === undefined || now - this.#passing.since >= TELL_PASSING_MS) this.#tell(obstacle);
+    const isOver = this.#fatalSince !== undefined && now - this.#fatalSince >= GIVE_UP_MS;
+    return isOver ? obstacleLine(obstacle) : undefined;
+  }
 
-/** A Job whose pod is refused (quota, admission) says so only in events, which not everybody may read. */
-async function failedCreate(
-  { client, namespace }: Pick<Session, 'client' | 'namespace'>,
-  job: string,
-): Promise<Obstacle | undefined> {
-  const fieldSelector = `involvedObject.kind=Job,involvedObject.name=${job},reason=FailedCreate`;
-  try {
-    const { items } = await client.listAll(paths.events(namespace), { fieldSelector });
-    const last = items.at(-1) as { message?: string } | undefined;
-    return last && { reason: 'FailedCreate', message: last.message ?? '', fatal: true };
-  } catch (error) {
-    if (error instanceof RestoreHooksError && error.code === 'FORBIDDEN') return undefined;
-    throw error;
+  #tell(obstacle: Obstacle): void {
+    if (this.#told.has(obstacle.reason)) return;
+    this.#told.add(obstacle.reason);
+    const { stderr, clock, env } = this.#context;
+    createProgress(stderr, clock, env).event(`warning: ${obstacleLine(obstacle)}`);
   }
 }
 
-/** Write the run down as failed where it still hasn't been claimed, then take its Job away. */
-async function giveUp(
-  { client, namespace }: Session,
-  name: string,
-  { runID }: RunStatus,
-  message: string,
-): Promise<void> {
-  const restore = await getRestore(client, namespace, name);
-  const status = runStatusOf(restore);
-  if (status === undefined || status.runID !== runID || status.runner.claimedBy !== undefined || hasEnded(status))
-    return;
-  await writeFailed({ client, namespace }, restore, status, message);
-  await deleteJob({ client, namespace }, status.runner.name);
+/** Take the Job of a run away that nobody has claimed, then write the run down as failed. */
+export async function giveUp(session: Session, name: string, status: RunStatus, message: string): Promise<void> {
+  const { client, namespace } = session;
+  if (!(await isStillUnclaimed(session, name, status))) return;
+  await deleteJob(session, status.runner.name);
+  await markFailed(client, { namespace, name, runID: status.runID }, { code: 'job', message });
 }
 
-export async function writeFailed(
-  { client, namespace }: Pick<Session, 'client' | 'namespace'>,
-  restore: Awaited<ReturnType<typeof getRestore>>,
-  status: RunStatus,
-  message: string,
-): Promise<void> {
-  const { planned } = status.counts;
-  const counts = { ...status.counts, waiting: 0, running: 0, notExecuted: planned };
-  await writeStatus(client, versionOf(restore, namespace), {
-    ...status,
-    phase: 'Failed',
-    counts,
-    failure: { code: 'job', message: cutText(message, 500) },
-  });
+/** The same for one that is asked to stop. False: a runner has it by now. */
+export async function endUnclaimed(session: Session, name: string, status: RunStatus): Promise<boolean> {
+  const { client, namespace } = session;
+  if (!(await isStillUnclaimed(session, name, status))) return false;
+  await deleteJob(session, status.runner.name);
+  const ended = await markCanceled(client, { namespace, name, runID: status.runID });
+  return ended !== undefined && hasEnded(ended);
 }
 
-async function deleteJob({ client, namespace }: Pick<Session, 'client' | 'namespace'>, job: string): Promise<void> {
+async function isStillUnclaimed({ client, namespace }: Session, name: string, { runID }: RunStatus): Promise<boolean> {
+  const status = runStatusOf(await getRestore(client, namespace, name));
+  return status?.runID === runID && isUnclaimed(status);
+}
+
+async function deleteJob({ client, namespace }: Session, job: string): Promise<void> {
   try {
     await client.delete(paths.jobs(namespace, job), { propagationPolicy: 'Background' });
   } catch (error) {

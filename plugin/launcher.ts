@@ -1,5 +1,6 @@
 import { hostname, userInfo } from 'node:os';
 import process from 'node:process';
+import type { ErrorCode } from '../shared/core/errors.ts';
 import { ExitCode, RestoreHooksError } from '../shared/core/errors.ts';
 import type { RunOptions } from '../shared/core/manifests/job.ts';
 import type { Restore } from '../shared/core/model/restore.ts';
@@ -13,20 +14,24 @@ import type { RunHook } from '../shared/core/report/run-document.ts';
 import { isAskedFor } from '../shared/core/report/run-hook.ts';
 import type { RunStatus } from '../shared/core/report/run-status.ts';
 import { exitCodeOf, hasEnded, progressLine } from '../shared/core/report/run-status.ts';
+import { kubeApiError } from '../shared/kubernetes/api-error.ts';
 import { newRunID, newStatus, versionOf } from '../shared/kubernetes/claim.ts';
-import { createRunObjects, runManifests } from '../shared/kubernetes/launch.ts';
+import { checkRunObjects, couldNotStart, launchRun, runManifests } from '../shared/kubernetes/launch.ts';
 import { holderOf } from '../shared/kubernetes/lease.ts';
+import { markFailed } from '../shared/kubernetes/mark-ended.ts';
 import { getRestore } from '../shared/kubernetes/restores.ts';
 import { readReport, runStatusOf, writeStatus } from '../shared/kubernetes/run-store.ts';
-import type { RunObserver } from '../shared/runtime/run.ts';
+import type { RunObserver, StartedRun } from '../shared/runtime/run.ts';
 import { carryOut } from '../shared/wiring/carry-out.ts';
+import type { TakenRun } from '../shared/wiring/take-run.ts';
 import { takeRun } from '../shared/wiring/take-run.ts';
 import type { RunnerArguments } from './apply-args.ts';
 import type { CommandResult } from './command.ts';
 import type { Context } from './context.ts';
 import { asDead, follow, runDocument } from './follow.ts';
 import { createHistoryFile } from './history-file.ts';
-import { jobStart, writeFailed } from './job-start.ts';
+import { GIVE_UP_MS, giveUp, jobStart, StartWatch } from './job-start.ts';
+import { isUnclaimed, obstacleOf } from './obstacle.ts';
 import { count, noticeLines, summary } from './output/plan-view.ts';
 import { createProgress } from './output/progress.ts';
 import { eventLine, runView } from './output/run-view.ts';
@@ -34,6 +39,7 @@ import type { Session } from './session.ts';
 
 /** How often the decision is made anew because somebody else wrote to the Restore in between. */
 const DECIDE_TRIES = 10;
+const LOOK_EVERY_MS = 1_000;
 
 export type Starting = Decision & { action: 'start' };
 
@@ -143,7 +149,7 @@ export class Launcher {
       options: this.#options,
       after: runStatusOf(restore)?.runID,
     });
-    if (dryRun === 'server') await createRunObjects(client, namespace, manifests, true);
+    if (dryRun === 'server') await checkRunObjects(client, namespace, manifests);
     if (dryRun !== undefined) return { view: { kind: 'manifests', manifests } };
     const status = newStatus(restore, {
       runID,
@@ -152,40 +158,84 @@ export class Launcher {
       options: this.#options,
       now: this.#context.clock.now(),
     });
-    await writeStatus(client, versionOf(restore, namespace), status);
-    try {
-      await createRunObjects(client, namespace, manifests);
-    } catch (error) {
-      await this.#launchFailed(status, error);
-      throw asRunFailure(error);
-    }
-    this.say(`run       ${runID}: Job ${status.runner.name} created`);
-    if (this.#options.record) {
-      const logs = `kubectl logs -n ${namespace} -l ${runSelector(runID)} --tail=-1`;
-      this.say(`history   ${logs} > history.jsonl`);
-    }
-    if (this.#args.noWait) return this.shown(restore, status, []);
-    return this.follow();
+    return this.#context.stop.hold(async () => {
+      await this.#whole(status, this.#create(restore, status, manifests));
+      this.say(`run       ${runID}: Job ${status.runner.name} created`);
+      if (this.#options.record) {
+        const logs = `kubectl logs -n ${namespace} -l ${runSelector(runID)} --tail=-1`;
+        this.say(`history   ${logs} > history.jsonl`);
+      }
+      if (this.#args.noWait) return this.shown(restore, status, []);
+      return this.follow();
+    });
   }
 
-  /** The run is known already, but can't come to be: say so where it is known. */
-  async #launchFailed(status: RunStatus, error: unknown): Promise<void> {
+  async #create(restore: Restore, status: RunStatus, manifests: readonly object[]): Promise<void> {
     const { client, namespace } = this.#session;
-    const restore = await getRestore(client, namespace, this.#name);
-    const message = error instanceof Error ? error.message : String(error);
-    await writeFailed({ client, namespace }, restore, status, `the Job could not be created: ${message}`);
+    await this.#write(restore, status);
+    const run = { namespace, name: this.#name, runID: status.runID };
+    await launchRun(client, run, manifests, { adopt: true, warn: (message) => this.say(`warning: ${message}`) });
+  }
+
+  /** The first write: the run is known from now on. */
+  async #write(restore: Restore, status: RunStatus): Promise<void> {
+    const { client, namespace } = this.#session;
+    const { stop } = this.#context;
+    try {
+      await writeStatus(client, versionOf(restore, namespace), status);
+    } catch (error) {
+      if (!(error instanceof RestoreHooksError)) throw error;
+      if (error.code === 'WRITE_CONFLICT') throw stop.why ?? error;
+      const answer = kubeApiError(error);
+      if (answer !== undefined && answer.status < 500) throw couldNotStart(error);
+      // It may have been written all the same.
+      const now = runStatusOf(await getRestore(client, namespace, this.#name));
+      if (now?.runID !== status.runID) throw error;
+    }
+  }
+
+  /** A start that has begun is carried to its end, for a while also where the command is asked to end meanwhile. */
+  #whole<T>({ runID }: RunStatus, start: Promise<T>): Promise<T> {
+    const { stop, clock } = this.#context;
+    const hint = `see it with: kubectl restorehooks status ${this.#name} -n ${this.#session.namespace}`;
+    return stop.finish(clock, `run ${runID} was being started; it may go on`, hint, start);
+  }
+
+  /**
+   * A run before this one whose runner can't start is given up, so that another may: one that has had its time at once,
+   * a younger one only where it is `inTheWay`. True: it has been; read again.
+   */
+  async endStuck(restore: Restore, inTheWay: boolean): Promise<boolean> {
+    const status = runStatusOf(restore);
+    if (this.#args.dryRun !== undefined || status === undefined || !isUnclaimed(status)) return false;
+    const { clock, stop } = this.#context;
+    const watch = new StartWatch(this.#context);
+    for (let looks = 0; ; looks += 1) {
+      const obstacle = await obstacleOf(this.#session, status);
+      if (obstacle?.fatal !== true) return looks > 0;
+      const { jobMadeAt = clock.now() } = obstacle;
+      if (!inTheWay && clock.now() - jobMadeAt < GIVE_UP_MS) return false;
+      const line = watch.look(obstacle, jobMadeAt);
+      if (line !== undefined) {
+        this.say(`run ${status.runID} is given up: nothing of it has been run`);
+        await stop.hold(() => giveUp(this.#session, this.#name, status, line));
+        return true;
+      }
+      if (looks === 0) this.say(`run ${status.runID} is given up if its runner doesn't start in a moment`);
+      await new Promise<void>((resolve) => clock.setTimer(LOOK_EVERY_MS, resolve));
+    }
   }
 
   async follow(): Promise<CommandResult> {
-    const beside = jobStart(this.#session, this.#name, this.#context);
-    const { restore, status, rows } = await follow(
-      this.#session,
-      this.#name,
-      this.#context,
-      this.#args.timeout,
-      beside,
-    );
-    return this.#ended(restore, status, rows);
+    const between = jobStart(this.#session, this.#name, this.#context, true);
+    try {
+      const { restore, status, rows } = await follow(this.#session, this.#name, this.#context, between);
+      return this.#ended(restore, status, rows);
+    } catch (error) {
+      // The run goes on: as after Ctrl-C.
+      if (!(error instanceof RestoreHooksError) || error.code !== 'TERMINATED') throw error;
+      throw new RestoreHooksError('INTERRUPTED', error.message, error.hint === undefined ? {} : { hint: error.hint });
+    }
   }
 
   async #runHere(restore: Restore, payload: Payload): Promise<CommandResult> {
@@ -199,61 +249,86 @@ export class Launcher {
     }
   }
 
-  async #runRecorded(restore: Restore, payload: Payload, record: RunObserver['record']): Promise<CommandResult> {
-    const { client, namespace } = this.#session;
-    const { clock, signal, secondSignal, stderr, env } = this.#context;
+  #runRecorded(restore: Restore, payload: Payload, record: RunObserver['record']): Promise<CommandResult> {
+    const { namespace } = this.#session;
+    const { clock, stop, stderr, env } = this.#context;
     const runner = { kind: 'local', name: `${userInfo().username}@${hostname()} (process ${process.pid})` } as const;
     const runID = newRunID();
     const planned = { document: payload.plan };
     const status = newStatus(restore, { runID, planned, runner, options: this.#options, now: clock.now() });
-    await writeStatus(client, versionOf(restore, namespace), status);
-    const taken = await takeRun(client, clock, {
-      runID,
-      payload,
-      claimant: { name: runner.name, id: runner.name },
-      onUnknown: this.#options.onUnknown,
-      unwritten: () => status,
-      warn: (message) => this.say(`warning: ${message}`),
+    return stop.hold(async () => {
+      await this.#whole(status, this.#write(restore, status));
+      const taken = await this.#whole(status, this.#take(status, payload));
+      if ('ended' in taken) return this.#ended(restore, taken.ended, []);
+      const progress = createProgress(stderr, clock, env);
+      const started = carryOut(this.#session.client, clock, taken, this.#options, {
+        changed(rows) {
+          for (const row of rows) if (row.state !== 'Waiting' && !isAskedFor(row)) progress.event(eventLine(row));
+        },
+        warn: (what, error) => progress.event(`warning: ${what}: ${error.message}`),
+        record,
+      });
+      try {
+        const { status: last, rows } = await this.#untilAsked(started, (line) => progress.event(line));
+        const shown = this.#ended(restore, last, await this.#withOutput(last, rows));
+        return hasEnded(last) ? shown : { ...shown, error: this.#suspended(stop.why?.code, namespace) };
+      } finally {
+        progress.end();
+      }
     });
-    if ('ended' in taken) return this.#ended(restore, taken.ended, []);
-    const progress = createProgress(stderr, clock, env);
-    const started = carryOut(client, clock, taken, this.#options, {
-      changed(rows) {
-        for (const row of rows) if (row.state !== 'Waiting' && !isAskedFor(row)) progress.event(eventLine(row));
-      },
-      warn: (what, error) => progress.event(`warning: ${what}: ${error.message}`),
-      record,
-    });
-    let suspended: 'INTERRUPTED' | 'TIMEOUT' = 'INTERRUPTED';
-    const stop = () => {
-      progress.event('stopping: nothing more is started; running hooks end (Ctrl-C again drops them)');
-      started.suspend();
-    };
-    const timeIsUp = () => {
-      suspended = 'TIMEOUT';
-      stop();
-    };
-    const drop = () => started.drop();
-    const stopTimer = this.#args.timeout === undefined ? undefined : clock.setTimer(this.#args.timeout, timeIsUp);
-    signal.addEventListener('abort', stop, { once: true });
-    secondSignal.addEventListener('abort', drop, { once: true });
-    if (signal.aborted) stop();
+  }
+
+  /** Make the run this process's own. One that is asked to end before that has begun nothing. */
+  async #take(status: RunStatus, payload: Payload): Promise<TakenRun | { readonly ended: RunStatus }> {
+    const { client, namespace } = this.#session;
+    const { clock, stop } = this.#context;
+    const { runID, runner } = status;
+    const asked = new AbortController();
+    const forget = stop.onAsked(() => asked.abort());
     try {
-      const { status: last, rows } = await started.done;
-      const shown = this.#ended(restore, last, await this.#withOutput(last, rows));
-      return hasEnded(last) ? shown : { ...shown, error: this.#suspended(suspended) };
+      return await takeRun(client, clock, {
+        runID,
+        payload,
+        claimant: { name: runner.name, id: runner.name },
+        onUnknown: this.#options.onUnknown,
+        unwritten: () => status,
+        warn: (message) => this.say(`warning: ${message}`),
+        signal: asked.signal,
+      });
+    } catch (error) {
+      if (!(error instanceof RestoreHooksError) || error.code !== 'INTERRUPTED') throw error;
+      await markFailed(client, { namespace, name: this.#name, runID }, { code: 'error', message: error.message });
+      throw new RestoreHooksError(stop.why?.code ?? error.code, error.message, {
+        hint: `start anew: kubectl restorehooks apply ${this.#name} -n ${namespace}`,
+      });
     } finally {
-      stopTimer?.();
-      signal.removeEventListener('abort', stop);
-      secondSignal.removeEventListener('abort', drop);
-      progress.end();
+      forget();
     }
   }
 
-  #suspended(code: 'INTERRUPTED' | 'TIMEOUT'): RestoreHooksError {
-    const why = code === 'TIMEOUT' ? '--timeout is over' : 'interrupted';
-    return new RestoreHooksError(code, `${why}: the run is suspended, what has not been started is left`, {
-      hint: `go on with it: kubectl restorehooks apply ${this.#name} -n ${this.#session.namespace}, or retry`,
+  /** The first signal, and `--timeout`, let what runs end; the second drops it. */
+  async #untilAsked(started: StartedRun, say: (line: string) => void): Promise<Awaited<StartedRun['done']>> {
+    const { stop, secondSignal } = this.#context;
+    const forget = stop.onAsked(() => {
+      say('stopping: nothing more is started; running hooks end (Ctrl-C again drops them)');
+      started.suspend();
+    });
+    const drop = () => started.drop();
+    secondSignal.addEventListener('abort', drop, { once: true });
+    try {
+      return await started.done;
+    } finally {
+      forget();
+      secondSignal.removeEventListener('abort', drop);
+    }
+  }
+
+  #suspended(code: ErrorCode | undefined, namespace: string): RestoreHooksError {
+    const isTimeout = code === 'TIMEOUT';
+    const why = isTimeout ? '--timeout is over' : 'interrupted';
+    const message = `${why}: the run is suspended, what has not been started is left`;
+    return new RestoreHooksError(isTimeout ? 'TIMEOUT' : 'INTERRUPTED', message, {
+      hint: `go on with it: kubectl restorehooks apply ${this.#name} -n ${namespace}, or retry`,
     });
   }
 
@@ -302,13 +377,4 @@ export class Launcher {
   say(line: string): void {
     createProgress(this.#context.stderr, this.#context.clock, this.#context.env).event(line);
   }
-}
-
-/** A Job that can't be created is a run that could not start. */
-function asRunFailure(error: unknown): unknown {
-  if (!(error instanceof RestoreHooksError) || error.code === 'CLUSTER_UNREACHABLE' || error.code === 'FORBIDDEN')
-    return error;
-  return new RestoreHooksError('RUN_FAILED', `the run's objects could not be created: ${error.message}`, {
-    cause: error,
-  });
 }

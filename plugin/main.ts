@@ -1,20 +1,20 @@
 import { fstatSync, writeSync } from 'node:fs';
 import { ExitCode } from '../shared/core/errors.ts';
-import { once } from '../shared/core/once.ts';
 import { systemClock } from '../shared/system/clock.ts';
 import { main } from './cli.ts';
 import type { Context, TextSink } from './context.ts';
+import { Stop } from './stop.ts';
 
-const first = once(() => new AbortController());
-const second = once(() => new AbortController());
-const outputClosed = once(() => new AbortController());
+const first = new AbortController();
+const second = new AbortController();
+const outputClosed = new AbortController();
 
 // A signal asks, twice at most; from the third on it ends the process as if nobody listened.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   const ask = (): void => {
-    const controller = first().signal.aborted ? second() : first();
+    const controller = first.signal.aborted ? second : first;
     controller.abort(new DOMException(`received ${signal}`, 'AbortError'));
-    if (controller === second()) for (const each of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeAllListeners(each);
+    if (controller === second) for (const each of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeAllListeners(each);
   };
   process.on(signal, ask);
 }
@@ -28,7 +28,7 @@ function onWriteError(name: 'stdout' | 'stderr', { code, message }: NodeJS.Errno
     process.exitCode = ExitCode.Bug;
     if (name !== 'stderr') process.stderr.write(`error: can't write the output: ${message}\n`);
   }
-  if (name === 'stdout') outputClosed().abort();
+  if (name === 'stdout') outputClosed.abort();
 }
 
 /** Opens the stream when it is needed: that takes as long as a small command's own work. */
@@ -85,19 +85,16 @@ const context: Context = {
   stdout: stdoutSink(),
   stderr: streamSink('stderr'),
   clock: systemClock,
-  get signal() {
-    return first().signal;
-  },
-  get secondSignal() {
-    return second().signal;
-  },
-  get outputClosed() {
-    return outputClosed().signal;
-  },
+  signal: first.signal,
+  secondSignal: second.signal,
+  stop: new Stop(first.signal, second.signal),
+  outputClosed: outputClosed.signal,
 };
 
 void main(process.argv.slice(2), context).then((code) => {
   process.exitCode ??= code;
   // What was written to a stream is still on its way. Where none was opened, Node would only collect garbage now.
   if (!writesLater) process.exit();
+  // A request that was left without its answer would keep the process.
+  if (first.signal.aborted || code === ExitCode.Timeout) process.stderr.write('', () => process.exit());
 });

@@ -1,14 +1,16 @@
 import { RestoreHooksError } from '../shared/core/errors.ts';
 import { ANNOTATION } from '../shared/core/names.ts';
 import { cancelText } from '../shared/core/report/cancel-request.ts';
-import { restoreReference } from '../shared/core/report/make-plan-document.ts';
+import type { RunStatus } from '../shared/core/report/run-status.ts';
 import { hasEnded } from '../shared/core/report/run-status.ts';
 import { missingRights, rightText } from '../shared/kubernetes/access.ts';
-import { hasDied } from '../shared/kubernetes/earlier-run.ts';
 import { paths } from '../shared/kubernetes/paths.ts';
 import { getRestore } from '../shared/kubernetes/restores.ts';
 import { MANAGER, runStatusOf } from '../shared/kubernetes/run-store.ts';
 import type { Context } from './context.ts';
+import { hasDiedAsSeen } from './follow.ts';
+import { endUnclaimed } from './job-start.ts';
+import { isUnclaimed, isUp } from './obstacle.ts';
 import { warnOfVelero } from './preconditions.ts';
 import type { Session } from './session.ts';
 
@@ -25,7 +27,7 @@ export async function requestCancel(
   const status = runStatusOf(restore);
   if (status === undefined) return `there has been no run of Restore ${name}: nothing to cancel`;
   if (hasEnded(status)) return `run ${status.runID} has ended (${status.phase}): nothing to cancel`;
-  if (await hasDied(client, context.clock, restoreReference(restore, namespace), status, true)) {
+  if (await hasDiedAsSeen(session, context.clock, restore, status, true)) {
     const why = status.suspendedAt === undefined ? 'its runner died' : 'it was suspended';
     return `run ${status.runID} is not going on (${why}): nothing to cancel`;
   }
@@ -36,9 +38,26 @@ export async function requestCancel(
       hint: 'ask for this right, or choose another --context or --as; nothing has been changed',
     });
   }
+  const { stop, clock } = context;
+  const what = `run ${status.runID} was being asked to stop; it may have been`;
+  const hint = `see it with: kubectl restorehooks status ${name} -n ${namespace}`;
+  return stop.hold(() => stop.finish(clock, what, hint, ask(session, name, status, graceMs)));
+}
+
+async function ask(session: Session, name: string, status: RunStatus, graceMs: number | undefined): Promise<string> {
+  const { client, namespace } = session;
   const annotations = { [ANNOTATION.cancelRequested]: cancelText(status.runID, graceMs) };
   await client.patch(paths.restores(namespace, name), { metadata: { annotations } }, 'merge', {
     fieldManager: MANAGER,
   });
-  return `run ${status.runID} is asked to stop: nothing more is started, running hooks end`;
+  const asked = `run ${status.runID} is asked to stop: nothing more is started, running hooks end`;
+  // Nobody is there to hear of it, and perhaps nobody ever will.
+  if (!isUnclaimed(status) || (await isUp(session, status))) return asked;
+  try {
+    const isEnded = await endUnclaimed(session, name, status);
+    return isEnded ? `run ${status.runID} had not begun: it is canceled, nothing has been run` : asked;
+  } catch (error) {
+    if (!(error instanceof RestoreHooksError)) throw error;
+    return `${asked} (its runner has not begun, and its Job could not be taken away: ${error.message})`;
+  }
 }

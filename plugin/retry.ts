@@ -53,6 +53,7 @@ export class Retry {
     await warnOfVelero(this.#session, restore, this.#context);
     refuseWhileBusy(restore, force);
     const account = runner === 'job' ? await requireRunner(this.#session, serviceAccount) : undefined;
+    if (await launcher.endStuck(restore, true)) return this.#once();
     const reference = restoreReference(restore, namespace);
     const earlier = await earlierRun(client, this.#context.clock, reference, restore);
     if (earlier === undefined) {

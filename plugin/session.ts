@@ -47,6 +47,7 @@ export async function withCluster<T>(
       if (!warned.has(text)) context.stderr.write(`warning: ${sanitizeLine(text)}\n`);
       warned.add(text);
     },
+    onWait: (ms) => context.stderr.write(`warning: the API server asks to wait for ${Math.ceil(ms / 1000)}s (429)\n`),
   });
   try {
     const cluster = `${config.context ?? 'in-cluster'} (${client.server.origin})`;

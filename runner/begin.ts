@@ -16,7 +16,7 @@ import { takeRun } from '../shared/wiring/take-run.ts';
 import type { RunnerConfig } from './config.ts';
 import { refuseWhatMayHaveRun } from './own-plan.ts';
 
-export interface RunToBegin extends Pick<RunToTake, 'runID' | 'claimant' | 'giveUpAt'> {
+export interface RunToBegin extends Pick<RunToTake, 'runID' | 'claimant' | 'giveUpAt' | 'signal'> {
   readonly config: RunnerConfig;
   readonly payload: Payload;
   readonly runner: RunStatus['runner'];
@@ -47,6 +47,7 @@ export async function begin(
   const taken = await takeRun(client, clock, {
     ...run,
     payload,
+    ownJob: runner.kind === 'job' ? runner.name : undefined,
     onUnknown: options.onUnknown,
     warn: (message) => log.warn(message),
     unwritten(current) {

@@ -1,12 +1,15 @@
 import process from 'node:process';
 import { ExitCode, RestoreHooksError } from '../shared/core/errors.ts';
 import { jsonLogger } from '../shared/system/log.ts';
+import { askedToEnd } from './asked-to-end.ts';
 import { main } from './main.ts';
 
 const log = jsonLogger(process.stdout, 'info');
-main(process.argv.slice(2), process.env, log).then(
+main(process.argv.slice(2), process.env, log, askedToEnd).then(
   (code) => {
     process.exitCode = code;
+    // A request that was left without its answer would keep the process.
+    if (askedToEnd.aborted) process.exit();
   },
   (error: unknown) => {
     if (error instanceof RestoreHooksError) {

@@ -1,5 +1,4 @@
 import { hostname } from 'node:os';
-import process from 'node:process';
 import { ExitCode, RestoreHooksError, SUSPENDED_EXIT_CODE } from '../shared/core/errors.ts';
 import type { RunStatus } from '../shared/core/report/run-status.ts';
 import { exitCodeOf, hasEnded } from '../shared/core/report/run-status.ts';
@@ -14,6 +13,7 @@ import { getRestore } from '../shared/kubernetes/restores.ts';
 import { runStatusOf } from '../shared/kubernetes/run-store.ts';
 import { systemClock } from '../shared/system/clock.ts';
 import type { Logger } from '../shared/system/log.ts';
+import type { RunToBegin } from './begin.ts';
 import { apiWarning, begin } from './begin.ts';
 import type { RunnerConfig } from './config.ts';
 import { runnerConfig } from './config.ts';
@@ -22,21 +22,48 @@ import { readPlanDirectory } from './plan-directory.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** One run in a pod: with the plan that `apply` mounted, or with one of its own. Resolves to the exit code. */
-export async function main(argv: readonly string[], env: Env, log: Logger): Promise<number> {
+/**
+ * One run in a pod: with the plan that `apply` mounted, or with one of its own. Resolves to the exit code. `asked` to
+ * end, it starts nothing more, whatever it is at.
+ */
+export async function main(argv: readonly string[], env: Env, log: Logger, asked: AbortSignal): Promise<number> {
   const config = runnerConfig(argv, env);
   const client = kubeClient(loadKubeConfig({ env }), {
     userAgent: `restorehooks-runner/${VERSION}`,
     onWarning: apiWarning(log),
   });
   try {
-    return await run(client, config, env, log);
+    const run = await unlessAsked(asked, runOf(client, config, env, log));
+    return 'payload' in run ? await carryOut(client, run, env, log, asked) : run.exitCode;
+  } catch (error) {
+    if (!asked.aborted || (error !== asked.reason && !isNotTaken(error))) throw error;
+    log.info('asked to end before anything was started: the next runner begins');
+    return SUSPENDED_EXIT_CODE;
   } finally {
     client.close();
   }
 }
 
-async function run(client: KubeClient, config: RunnerConfig, env: Env, log: Logger): Promise<number> {
+const isNotTaken = (error: unknown): boolean => error instanceof RestoreHooksError && error.code === 'INTERRUPTED';
+
+/** Reading, which may wait for long: it is left as it is. */
+function unlessAsked<T>(asked: AbortSignal, work: Promise<T>): Promise<T> {
+  const ended = new Promise<never>((_, reject) => {
+    if (asked.aborted) reject(asked.reason);
+    else asked.addEventListener('abort', () => reject(asked.reason), { once: true });
+  });
+  return Promise.race([work, ended]);
+}
+
+type Run = Pick<RunToBegin, 'config' | 'payload' | 'runner' | 'runID' | 'claimant'>;
+
+/** Which run this is; or that there is nothing to run, and with which exit code. */
+async function runOf(
+  client: KubeClient,
+  config: RunnerConfig,
+  env: Env,
+  log: Logger,
+): Promise<Run | { readonly exitCode: number }> {
   const { namespace } = config;
   const payload =
     config.plan === undefined
@@ -47,14 +74,18 @@ async function run(client: KubeClient, config: RunnerConfig, env: Env, log: Logg
           log,
         )
       : readPlanDirectory(config.plan);
-  if (!('plan' in payload)) return payload.ended === undefined ? ExitCode.Ok : exitCodeOf(payload.ended);
+  if (!('plan' in payload)) return { exitCode: payload.ended === undefined ? ExitCode.Ok : exitCodeOf(payload.ended) };
   const jobName = env['JOB_NAME'];
   if (jobName) await refuseGivenUp(client, namespace, jobName);
   const podName = env['POD_NAME'] || env['HOSTNAME'] || hostname();
   const runner = jobName ? ({ kind: 'job', name: jobName } as const) : await runnerOf(client, namespace, podName);
   const runID = config['run-id'] ?? (await ownRun(client, config, runner, payload.plan.digest)) ?? newRunID();
-  const claimant = { name: podName, id: env['POD_UID'] || podName };
-  const started = await begin(client, systemClock, { config, payload, runner, runID, claimant }, log);
+  return { config, payload, runner, runID, claimant: { name: podName, id: env['POD_UID'] || podName } };
+}
+
+async function carryOut(client: KubeClient, run: Run, env: Env, log: Logger, asked: AbortSignal): Promise<number> {
+  const { runID } = run;
+  const started = await begin(client, systemClock, { ...run, signal: asked }, log);
   if ('ended' in started) return exitCodeOf(started.ended);
   const graceMs = Math.max(1, Number(env['TERMINATION_GRACE_SECONDS'] ?? 30) - LAST_WORDS_SECONDS) * 1000;
   let dropLater = (): void => undefined;
@@ -63,8 +94,8 @@ async function run(client: KubeClient, config: RunnerConfig, env: Env, log: Logg
     started.suspend();
     dropLater = systemClock.setTimer(graceMs, () => started.drop());
   };
-  process.once('SIGTERM', onTerminate);
-  process.once('SIGINT', onTerminate);
+  if (asked.aborted) onTerminate();
+  else asked.addEventListener('abort', onTerminate, { once: true });
   const { status: last } = await started.done.finally(() => dropLater());
   if (!hasEnded(last)) {
     log.info('run suspended', { runID, counts: last.counts });

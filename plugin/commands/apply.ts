@@ -21,6 +21,7 @@ export const apply = defineCommand({
   details: 'Running it twice runs nothing twice: a run that is going is followed, one that has ended is shown.',
 
   async run({ restore: given, ...args }, context): Promise<CommandResult> {
+    context.stop.limit(context.clock, args.timeout);
     const input = await applyInput(given, args, context);
     requireRunnerFlags(args);
     const hookFiles = await readHookFiles(args.hooks, context);

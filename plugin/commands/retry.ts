@@ -15,6 +15,7 @@ export const retry = defineCommand({
 
   run({ restore, only, ...args }, context) {
     requireRunnerFlags(args);
+    context.stop.limit(context.clock, args.timeout);
     return withCluster(args, context, async (session) => {
       const { Retry } = await import('../retry.ts');
       return new Retry(session, restore, args, only, context).run();

@@ -2,7 +2,8 @@ import { RestoreHooksError } from '../../shared/core/errors.ts';
 import type { Setup } from '../../shared/core/manifests/rbac.ts';
 import { setupManifests } from '../../shared/core/manifests/rbac.ts';
 import { SERVICE_ACCOUNT } from '../../shared/core/names.ts';
-import type { SetupChange } from '../../shared/kubernetes/setup.ts';
+import { sanitizeLine } from '../../shared/core/sanitize.ts';
+import type { Begin, SetupChange } from '../../shared/kubernetes/setup.ts';
 import { kubeArgs, outputArg } from '../args.ts';
 import type { CommandResult } from '../command.ts';
 import { defineCommand } from '../command.ts';
@@ -39,7 +40,7 @@ export const setup = defineCommand({
   details:
     "The runner works as a ServiceAccount in the Restore's namespace. It may read and patch Restores, create (not read) Secrets and read Jobs there, and watch pods and run commands in them where the pods are.",
 
-  async run(args, { env, stderr }) {
+  async run(args, { env, stderr, stop, clock }) {
     if (args.apply && args.delete) throw misused('--apply and --delete exclude each other');
     const wanted: Setup = {
       namespace: nameIn('--namespace', args.namespace ?? (env['VELERO_NAMESPACE'] || 'velero')),
@@ -56,13 +57,18 @@ export const setup = defineCommand({
       import('../../shared/kubernetes/client.ts'),
       import('../../shared/kubernetes/setup.ts'),
     ]);
-    const warn = (text: string): void => stderr.write(`warning: ${text}\n`);
+    const warn = (text: string): void => stderr.write(`warning: ${sanitizeLine(text)}\n`);
     const client = kubeClient(loadKubeConfig({ ...args, env }), {
       requestTimeoutMs: args.requestTimeout,
       onWarning: warn,
     });
     try {
-      const changes = args.apply ? await applySetup(client, wanted, warn) : await deleteSetup(client, wanted);
+      const what = 'the changes were being made: some of them may have been';
+      const begin: Begin = (work) =>
+        stop.hold(() => stop.finish(clock, what, 'run the same command again; it goes on from there', work()));
+      const changes = args.apply
+        ? await applySetup(client, wanted, warn, begin)
+        : await deleteSetup(client, wanted, begin);
       return viewOf(changes, resourceName);
     } finally {
       client.close();

@@ -15,18 +15,26 @@ export const status = defineCommand({
 
   run: ({ restore: name, watch, ...args }, context) =>
     withCluster(args, context, async (session) => {
-      const { asDead, follow, RunReader, runDocument } = await import('../follow.ts');
+      const { asDead, follow, hasDiedAsSeen, RunReader, runDocument } = await import('../follow.ts');
       const { restoreReference } = await import('../../shared/core/report/make-plan-document.ts');
       const { warnOfVelero } = await import('../preconditions.ts');
-      const { hasDied } = await import('../../shared/kubernetes/earlier-run.ts');
+      const { jobStart } = await import('../job-start.ts');
+      const { isUnclaimed, obstacleLine, obstacleOf } = await import('../obstacle.ts');
       const reader = new RunReader(session, name);
       const { restore, status } = await reader.read();
       await warnOfVelero(session, restore, context);
       if (status === undefined) return { view: runView(runDocument(restore, session.namespace, undefined, [])) };
       if (watch && !hasEnded(status)) {
-        const followed = await follow(session, name, context, undefined);
-        const document = runDocument(followed.restore, session.namespace, followed.status, followed.rows);
-        return { view: runView(document), exit: exitCodeOf(followed.status) };
+        const followed = await follow(session, name, context, jobStart(session, name, context, false));
+        const { error } = followed;
+        const document = runDocument(
+          followed.restore,
+          session.namespace,
+          followed.status,
+          followed.rows,
+          error?.message,
+        );
+        return { view: runView(document), exit: exitCodeOf(followed.status), ...(error && { error }) };
       }
       if (reader.unreadable !== undefined) {
         context.stderr.write(
@@ -34,11 +42,13 @@ export const status = defineCommand({
         );
       }
       const reference = restoreReference(restore, session.namespace);
-      const died = await hasDied(session.client, context.clock, reference, status);
+      const died = await hasDiedAsSeen(session, context.clock, restore, status);
       const now = died
         ? await asDead(session, context, reference, status, reader.rows)
         : { status, rows: hasEnded(status) ? await reader.endedRows(context, restore, status) : reader.rows };
-      const view = runView(runDocument(restore, session.namespace, now.status, now.rows));
+      const obstacle = !died && isUnclaimed(status) ? await obstacleOf(session, status) : undefined;
+      const waitsFor = obstacle && obstacleLine(obstacle);
+      const view = runView(runDocument(restore, session.namespace, now.status, now.rows, waitsFor));
       return watch ? { view, exit: exitCodeOf(now.status) } : { view };
     }),
 });

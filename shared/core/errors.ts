@@ -15,9 +15,12 @@ export const ExitCode = {
   Interrupted: 130,
 } as const;
 
-/** Of a runner that was asked to end, and left its run to the next one: that of a process that SIGTERM has ended. */
+/**
+ * That of a process that SIGTERM has ended: of a command that was ended before it wrote anything, and of a runner that
+ * left its run to the next one. It is no `ExitCode`, as those of a runner end its Job.
+ */
 export const SUSPENDED_EXIT_CODE = 143;
-export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode] | typeof SUSPENDED_EXIT_CODE;
 
 /** Every failure this tool can explain. A code is never renamed or reused. */
 const kinds = {
@@ -26,6 +29,8 @@ const kinds = {
   RESTORE_NOT_FOUND: ExitCode.NotFound,
   NOT_FOUND: ExitCode.NotFound,
   FORBIDDEN: ExitCode.Forbidden,
+  /** Refused although the right is there: a quota, PodSecurity, LimitRange, a webhook, a namespace that is being deleted. */
+  DENIED: ExitCode.RunFailed,
   CLUSTER_UNREACHABLE: ExitCode.Unreachable,
   TIMEOUT: ExitCode.Timeout,
   NO_POD_MATCHED: ExitCode.NoMatch,
@@ -34,6 +39,8 @@ const kinds = {
   WRITE_CONFLICT: ExitCode.Conflict,
   RUN_FAILED: ExitCode.RunFailed,
   INTERRUPTED: ExitCode.Interrupted,
+  /** By SIGTERM, before anything was written. */
+  TERMINATED: SUSPENDED_EXIT_CODE,
 } as const satisfies Record<string, ExitCode>;
 export type ErrorCode = keyof typeof kinds;
 

@@ -11,6 +11,8 @@ export interface KubeApiError {
   readonly message: string;
   /** Absent on a 404 whose resource type itself is unknown (no such CRD). */
   readonly name?: string;
+  /** The API server says which object it means: its own refusals do, those of an admission webhook don't. */
+  readonly hasDetails: boolean;
   readonly retryAfterMs?: number;
 }
 
@@ -50,6 +52,7 @@ export function refusedByServer({ status, body, retryAfterMs, server, request }:
     reason: said?.reason ?? '',
     message: said?.message || `${server.host} answered ${request} with HTTP ${status}`,
     ...(said?.details?.name && { name: said.details.name }),
+    hasDetails: said?.details !== undefined && said.details !== null,
     ...(wait > 0 && { retryAfterMs: wait }),
   };
   answers.add(answer);
@@ -90,6 +93,16 @@ function meaning({ status }: KubeApiError, server: URL, isNotFound: boolean): { 
   }
   return { code: 'INVALID_INPUT' };
 }
+
+/**
+ * The same refusal of somebody who has the right: by a quota, PodSecurity, a LimitRange, a webhook, a policy, or because
+ * the namespace is being deleted. Nothing in the answer tells these from a missing right.
+ */
+export const deniedByAdmission = (error: RestoreHooksError): RestoreHooksError =>
+  new RestoreHooksError('DENIED', error.message, {
+    hint: 'the right is there, but the cluster refuses this object: mend what the message names (a quota, a policy, a webhook, the namespace), then try again',
+    cause: error.cause,
+  });
 
 function statusOf(body: string): z.infer<typeof Status> | undefined {
   try {

@@ -1,13 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
 import { RestoreHooksError } from '../core/errors.ts';
-import { kubeApiError, refusedByServer, unreachable } from './api-error.ts';
+import { deniedByAdmission, kubeApiError, refusedByServer, unreachable } from './api-error.ts';
 import type { KubeConnection } from './connection.ts';
 import { connections } from './connection.ts';
 import type { HttpRequest } from './http.ts';
 import { bodyOf, retryAfterMs, send } from './http.ts';
 import type { KubeConfig } from './kubeconfig.ts';
+import { paths } from './paths.ts';
 import { serverUrl } from './proxy.ts';
+import { rightOfRequest } from './request-right.ts';
 import type { WatchEnd, WatchEvent } from './watch-stream.ts';
 import { watchStream } from './watch-stream.ts';
 
@@ -38,7 +40,7 @@ export interface WriteOptions {
   readonly fieldValidation?: 'Ignore' | 'Warn' | 'Strict';
   /** Be answered with the object's metadata alone. */
   readonly metadataOnly?: boolean;
-  /** How long one try may take, in place of the client's own limit. */
+  /** How long it may take in all, in place of the client's own limit. */
   readonly timeoutMs?: number;
 }
 
@@ -53,7 +55,8 @@ export interface DeleteOptions {
 /**
  * The API server, JSON in and out. Every method rejects with a RestoreHooksError; `kubeApiError(error)` is what the
  * server said. A refused credential is read anew and tried once more. What was provably not done is tried again: reads
- * on 429, 5xx with Retry-After and dropped connections, writes on 429 only.
+ * on 429, 5xx with Retry-After and dropped connections, writes on 429 only. How long a 429 asks to wait is waited, within
+ * the request's own limit. A write that is refused to somebody who has the right is `DENIED`.
  */
 export interface KubeClient {
   readonly server: URL;
@@ -87,19 +90,25 @@ export interface KubeClient {
 }
 
 export interface KubeClientOptions {
-  /** 0 or absent = none. Watches are not limited by it. */
+  /** For one request with all its tries; 0 or absent = none. Watches are not limited by it. */
   readonly requestTimeoutMs?: number;
   readonly userAgent?: string;
   /** What the API server warns of: deprecations, PodSecurity. */
   readonly onWarning?: (text: string) => void;
   readonly maxRetries?: number;
+  /** Told before a long wait that the server has asked for. */
+  readonly onWait?: (ms: number) => void;
   /** Told of each answer. The query is left out: an exec's holds its command. */
   readonly onAnswer?: (method: string, path: string, status: number, ms: number) => void;
 }
 
 /** The API server gives up on a request after 60 s: longer silence is a dead connection. */
 const silenceMs = 75_000;
+/** What a server in trouble may ask a reader to wait; who is throttled (429) waits as long as it is told to. */
 const longestRetryAfterMs = 30_000;
+const longWaitMs = 5_000;
+/** Beyond it a timer fires at once. */
+const longestTimerMs = 2 ** 31 - 1;
 const pageSize = 500;
 const METADATA_ONLY = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json';
 
@@ -109,11 +118,12 @@ export function kubeClient(config: KubeConfig, options: KubeClientOptions = {}):
   const maxRetries = options.maxRetries ?? 5;
   const baseHeaders = { accept: 'application/json', 'user-agent': options.userAgent ?? 'kubectl-restorehooks' };
 
-  async function once(request: HttpRequest): Promise<string> {
+  async function once(request: HttpRequest, until = Number.POSITIVE_INFINITY): Promise<string> {
     const connection = await connected.open();
     const startedAt = performance.now();
-    const wholeMs = request.timeoutMs ?? options.requestTimeoutMs ?? 0;
-    const response = await send(connection, request, { wholeMs, silenceMs }).catch((error: unknown) =>
+    const limitMs = limitOf(request);
+    const wholeMs = limitMs > 0 ? Math.max(1, until - startedAt) : 0;
+    const response = await send(connection, request, { wholeMs, limitMs, silenceMs }).catch((error: unknown) =>
       Promise.reject(unreachable(server, error)),
     );
     const body = await bodyOf(response).catch((error: unknown) => Promise.reject(unreachable(server, error)));
@@ -131,11 +141,17 @@ export function kubeClient(config: KubeConfig, options: KubeClientOptions = {}):
     });
   }
 
+  const limitOf = ({ timeoutMs = options.requestTimeoutMs ?? 0 }: HttpRequest): number => timeoutMs;
+
   async function exchange(request: HttpRequest): Promise<string> {
     let refreshed = false;
+    const limitMs = limitOf(request);
+    // A credential plugin may ask its user: that is no time of the API server's.
+    if (limitMs > 0) await connected.open();
+    const until = limitMs > 0 ? performance.now() + limitMs : Number.POSITIVE_INFINITY;
     for (let attempt = 0; ; attempt += 1) {
       try {
-        return await once(request);
+        return await once(request, until);
       } catch (error) {
         if (kubeApiError(error)?.status === 401 && !refreshed) {
           refreshed = true;
@@ -143,9 +159,33 @@ export function kubeClient(config: KubeConfig, options: KubeClientOptions = {}):
           continue;
         }
         const wait = retryDelayMs(request, error, attempt);
-        if (wait === undefined || attempt >= maxRetries) throw error;
-        await delay(wait);
+        if (wait === undefined || attempt >= maxRetries || performance.now() + wait >= until) {
+          throw kubeApiError(error)?.status === 403 ? await whyRefused(request, error) : error;
+        }
+        if (wait >= longWaitMs) options.onWait?.(wait);
+        await delay(Math.min(wait, longestTimerMs));
       }
+    }
+  }
+
+  /** A 403 doesn't tell a missing right from a refusal of this very object: whether the right is there is asked. */
+  async function whyRefused(request: HttpRequest, error: unknown): Promise<unknown> {
+    const resourceAttributes = rightOfRequest(request);
+    const answer = kubeApiError(error);
+    if (!(error instanceof RestoreHooksError) || resourceAttributes === undefined || answer === undefined) return error;
+    // Who grants must hold what he grants: that refusal is one for want of rights, too.
+    if (resourceAttributes.group === 'rbac.authorization.k8s.io' && answer.hasDetails) return error;
+    const review = {
+      apiVersion: 'authorization.k8s.io/v1',
+      kind: 'SelfSubjectAccessReview',
+      spec: { resourceAttributes },
+    };
+    try {
+      const said: unknown = JSON.parse(await once(write('POST', paths.selfSubjectAccessReviews(), review, {})));
+      const isAllowed = (said as { status?: { allowed?: unknown } } | null)?.status?.allowed === true;
+      return isAllowed ? deniedByAdmission(error) : error;
+    } catch {
+      return error;
     }
   }
 
@@ -300,8 +340,8 @@ function retryDelayMs(request: HttpRequest, error: unknown, attempt: number): nu
   const isVague = answer.status === 404 && error instanceof RestoreHooksError && error.code === 'CLUSTER_UNREACHABLE';
   if (isVague && request.method === 'GET') return attempt < 2 ? backoff : undefined;
   const wait = Math.max(answer.retryAfterMs ?? 0, backoff);
-  if (wait > longestRetryAfterMs) return undefined;
   if (answer.status === 429) return wait;
+  if (wait > longestRetryAfterMs) return undefined;
   return request.method === 'GET' &&
     answer.status >= 500 &&
     (answer.retryAfterMs !== undefined || answer.status === 503)

@@ -12,13 +12,15 @@ export interface HttpRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** How long this one may take. */
+  /** How long this one may take, with all its tries. */
   readonly timeoutMs?: number;
 }
 
 export interface Deadlines {
   /** From the first byte to the last; 0 = none. A stream has none. */
   readonly wholeMs?: number;
+  /** What `wholeMs` is the rest of. */
+  readonly limitMs?: number;
   /** Without a byte in either direction. */
   readonly silenceMs?: number;
 }
@@ -57,11 +59,11 @@ export function send(
         resolve(response);
       },
     );
-    const { wholeMs = 0, silenceMs = 0 } = deadlines;
+    const { wholeMs = 0, limitMs = wholeMs, silenceMs = 0 } = deadlines;
     const fail = (what: string) => (answer ?? outgoing).destroy(new Error(what));
     const timers = [
       ...(wholeMs > 0
-        ? [setTimeout(() => fail(`no answer within ${wholeMs / 1000}s (--request-timeout)`), wholeMs)]
+        ? [setTimeout(() => fail(`no answer within ${limitMs / 1000}s (--request-timeout)`), wholeMs)]
         : []),
     ];
     outgoing.on('socket', (socket) => {
@@ -93,10 +95,11 @@ export async function bodyOf(response: IncomingMessage): Promise<string> {
   return plain.toString('utf8');
 }
 
-/** Seconds or a date; absent or nonsense: undefined. */
-export function retryAfterMs(response: IncomingMessage): number | undefined {
-  const value = response.headers['retry-after'];
+/** Seconds, or a date by the server's own clock; absent or nonsense: undefined. */
+export function retryAfterMs({ headers }: Pick<IncomingMessage, 'headers'>): number | undefined {
+  const value = headers['retry-after']?.trim();
   if (value === undefined) return undefined;
-  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
+  const there = Date.parse(headers.date ?? '');
+  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - (there || Date.now());
   return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
 }

@@ -121,9 +121,17 @@ export class LeaseWatch {
   }
 }
 
-const pause = (clock: Clock, ms: number): Promise<void> =>
+/** Over at once where the signal says so. */
+const pause = (clock: Clock, ms: number, signal?: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
-    clock.setTimer(ms, resolve);
+    const cancelTimer = clock.setTimer(ms, over);
+    function over(): void {
+      cancelTimer();
+      signal?.removeEventListener('abort', over);
+      resolve();
+    }
+    if (signal?.aborted) over();
+    else signal?.addEventListener('abort', over);
   });
 
 /**
@@ -152,21 +160,24 @@ export interface WaitForLease {
   /** Asked while a living runner of this very run holds it: resolves to true to give up waiting. */
   readonly isOver?: () => Promise<boolean>;
   readonly warn?: (message: string) => void;
+  /** Asked to end: nothing is taken any more. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * Take the Restore's Lease. Held by a runner of another run that is alive: `RUN_BY_ANOTHER`, naming it. Held by one of
- * this run: waited for, as its pod may be going. undefined: `isOver` said so.
+ * this run: waited for, as its pod may be going. undefined: `isOver` or the signal said so.
  */
 export async function takeLease(
   client: LeaseClient,
   clock: Clock,
   place: LeasePlace,
-  { isOver = () => Promise.resolve(false), warn = () => undefined }: WaitForLease = {},
+  { isOver = () => Promise.resolve(false), warn = () => undefined, signal }: WaitForLease = {},
 ): Promise<HeldLease | undefined> {
   const watch = new LeaseWatch(clock);
   for (let told = false; ; ) {
     const lease = await readLease(client, place);
+    if (signal?.aborted) return undefined;
     // Its own: a try before got no answer.
     const isFree = lease?.holder === undefined || isHeldBy(place, lease);
     const life = isFree ? 'free' : watch.look(lease);
@@ -180,7 +191,7 @@ export async function takeLease(
       told = true;
       if (await isOver()) return undefined;
     }
-    await pause(clock, POLL_MS);
+    await pause(clock, POLL_MS, signal);
   }
 }
 

@@ -34,5 +34,6 @@ export const paths = {
   clusterRoles: (name?: string) => resourcePath(rbac, 'v1', 'clusterroles')(undefined, name),
   clusterRoleBindings: (name?: string) => resourcePath(rbac, 'v1', 'clusterrolebindings')(undefined, name),
   selfSubjectAccessReviews: () => resourcePath('authorization.k8s.io', 'v1', 'selfsubjectaccessreviews')(),
+  selfSubjectRulesReviews: () => resourcePath('authorization.k8s.io', 'v1', 'selfsubjectrulesreviews')(),
   subjectAccessReviews: () => resourcePath('authorization.k8s.io', 'v1', 'subjectaccessreviews')(),
 } as const;

@@ -31,7 +31,8 @@ export async function refusedWrite(client: Pick<KubeClient, 'create'>, asked: As
     });
   if (error.code === 'NOT_FOUND') return told(answer.name === undefined ? 'CLUSTER_UNREACHABLE' : 'NOT_FOUND');
   if (answer.status === 408) return told('CLUSTER_UNREACHABLE');
-  if (answer.status === 403 && !(await isMissing(client, asked))) return told('RUN_FAILED');
+  if (error.code === 'DENIED' || (answer.status === 403 && !(await isMissing(client, asked))))
+    return told('RUN_FAILED');
   return told(error.code === 'INVALID_INPUT' ? 'RUN_FAILED' : error.code);
 }
 

@@ -10,6 +10,7 @@ import { unreadableByVelero } from '../core/plan/velero.ts';
 import { kubeApiError } from './api-error.ts';
 import type { KubeClient, KubeObject } from './client.ts';
 import { paths } from './paths.ts';
+import { sideBySide } from './side-by-side.ts';
 
 /** Read one Restore. `RESTORE_NOT_FOUND`, or `INVALID_INPUT` naming every path that is wrong. */
 export async function getRestore(client: Pick<KubeClient, 'get'>, namespace: string, name: string): Promise<Restore> {
@@ -90,7 +91,7 @@ export async function listPods(
 ): Promise<{ pods: Pod[]; notices: Notice[] }> {
   const at =
     namespaces === undefined ? [paths.pods()] : [...new Set(namespaces)].map((namespace) => paths.pods(namespace));
-  const lists = await Promise.all(at.map((path) => client.listAll(path, { labelSelector })));
+  const lists = await sideBySide(at, (path) => client.listAll(path, { labelSelector }));
   return readPods(lists.flatMap(({ items }) => items));
 }
 

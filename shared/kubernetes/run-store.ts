@@ -13,6 +13,7 @@ import type { KubeClient, KubeObject } from './client.ts';
 import { compressRows, decompress } from './compressed-parts.ts';
 import { paths } from './paths.ts';
 import { refusedWrite } from './refused-write.ts';
+import { sideBySide } from './side-by-side.ts';
 
 export const MANAGER = 'kubectl-restorehooks';
 const REPORT_KEY = 'report.json.gz';
@@ -249,16 +250,15 @@ export async function readReportParts(
   from = 0,
 ): Promise<ReportPartDocument[]> {
   const run = runName(restore.name, runID);
-  const parts: ReportPartDocument[] = [];
-  for (let part = from; part < reportParts; part += 1) {
+  const parts = Array.from({ length: Math.max(0, reportParts - from) }, (_, index) => from + index);
+  return sideBySide(parts, async (part) => {
     const name = reportSecretName(run, part);
     const { data } = (await client.get(paths.secrets(restore.namespace, name))) as { data?: Record<string, string> };
     const value = decompress(Buffer.from(data?.[REPORT_KEY] ?? '', 'base64'), `Secret ${name}`);
     const parsed = ReportPart.safeParse(value);
     if (!parsed.success) throw new RestoreHooksError('INVALID_INPUT', `Secret ${name} is no report of this version`);
-    parts.push(parsed.data);
-  }
-  return parts;
+    return parsed.data;
+  });
 }
 
 export const readReport = async (...args: Parameters<typeof readReportParts>): Promise<RunHook[]> =>

@@ -7,6 +7,7 @@ import { missingRights, rightText } from './access.ts';
 import type { KubeClient, KubeObject } from './client.ts';
 import { paths } from './paths.ts';
 import { MANAGER } from './run-store.ts';
+import { sideBySide } from './side-by-side.ts';
 
 export interface SetupChange {
   readonly kind: Kind;
@@ -34,19 +35,32 @@ function clusterWide(path: (name?: string) => string) {
 
 type Client = Pick<KubeClient, 'get' | 'listAll' | 'create' | 'patch' | 'delete'>;
 
+/** All checks are made: what comes now are changes, that belong together. */
+export type Begin = (changes: () => Promise<SetupChange[]>) => Promise<SetupChange[]>;
+const atOnce: Begin = (changes) => changes();
+
 /**
  * Apply what the runner needs, and take away what an earlier setup of the same ServiceAccount granted beyond it.
  * Nothing is changed if the caller lacks a right for it.
  */
-export async function applySetup(client: Client, setup: Setup, warn: (text: string) => void): Promise<SetupChange[]> {
+export async function applySetup(
+  client: Client,
+  setup: Setup,
+  warn: (text: string) => void,
+  begin = atOnce,
+): Promise<SetupChange[]> {
   const manifests = setupManifests(setup);
   await requireRights(client, manifests, ['get', 'patch', 'create']);
-  const planned = await Promise.all(
-    manifests.map(async (manifest) => ({ manifest, before: await current(client, manifest) })),
-  );
+  const planned = await sideBySide(manifests, async (manifest) => ({
+    manifest,
+    before: await current(client, manifest),
+  }));
   // Who grants must hold what he grants: only the API server can tell. It needs the roles to check the bindings.
   for (const { manifest } of planned) if (manifest.kind.endsWith('Role')) await apply(client, manifest, true);
+  return begin(async () => [...(await applyAll(client, planned)), ...(await prune(client, setup, manifests, warn))]);
+}
 
+async function applyAll(client: Client, planned: readonly Planned[]): Promise<SetupChange[]> {
   const changes: SetupChange[] = [];
   for (const { manifest, before } of planned) {
     const isForeign = before !== undefined && manifest.kind === 'ServiceAccount' && !isManaged(before);
@@ -60,20 +74,28 @@ export async function applySetup(client: Client, setup: Setup, warn: (text: stri
           : 'configured';
     changes.push(changeOf(manifest.kind, after, change, object));
   }
-  return [...changes, ...(await prune(client, setup, manifests, warn))];
+  return changes;
+}
+
+interface Planned {
+  readonly manifest: SetupManifest;
+  /** As it stood before. */
+  readonly before: Meta | undefined;
 }
 
 /** Take away what `setup` has made, for one ServiceAccount or for all of the namespace. */
-export async function deleteSetup(client: Client, setup: Setup): Promise<SetupChange[]> {
+export async function deleteSetup(client: Client, setup: Setup, begin = atOnce): Promise<SetupChange[]> {
   const found = await findMade(client, setup);
   await requireRights(
     client,
     found.map(({ kind, meta }) => ({ kind, metadata: meta.metadata })),
     ['delete'],
   );
-  const changes = await remove(client, found);
-  await forgetNamespaces(client, setup);
-  return changes;
+  return begin(async () => {
+    const changes = await remove(client, found);
+    await forgetNamespaces(client, setup);
+    return changes;
+  });
 }
 
 async function requireRights(
@@ -143,7 +165,7 @@ async function prune(
       made.filter(({ kind, meta }) => !wanted.has(keyOf(kind, meta.metadata))),
     );
   } catch (error) {
-    if (!(error instanceof RestoreHooksError) || error.code !== 'FORBIDDEN') throw error;
+    if (!(error instanceof RestoreHooksError) || (error.code !== 'FORBIDDEN' && error.code !== 'DENIED')) throw error;
     warn(`rights that an earlier setup granted elsewhere are not taken away: ${error.message}`);
     return [];
   }
@@ -165,13 +187,15 @@ async function findMade(client: Client, setup: Setup): Promise<Made[]> {
     return items.map((object) => ({ kind, meta: Meta.parse(object), object }));
   };
   const { namespace, podNamespaces } = setup;
-  const places = podNamespaces === undefined ? [undefined] : new Set([namespace, ...podNamespaces]);
-  const lists: Promise<Made[]>[] = [];
-  for (const place of places) lists.push(list('RoleBinding', place));
-  if (podNamespaces === undefined) lists.push(list('ClusterRoleBinding'), list('ClusterRole'));
-  for (const place of places) lists.push(list('Role', place));
-  lists.push(list('ServiceAccount', namespace));
-  const found = (await Promise.all(lists)).flat();
+  const places = podNamespaces === undefined ? [undefined] : [...new Set([namespace, ...podNamespaces])];
+  const inAll = (kind: Kind): [Kind, string | undefined][] => places.map((place) => [kind, place]);
+  const wide: [Kind, undefined][] = [
+    ['ClusterRoleBinding', undefined],
+    ['ClusterRole', undefined],
+  ];
+  const lists = [...inAll('RoleBinding'), ...(podNamespaces === undefined ? wide : []), ...inAll('Role')];
+  const asked = [...lists, ['ServiceAccount', namespace] as const];
+  const found = (await sideBySide(asked, ([kind, place]) => list(kind, place))).flat();
   return found.filter(({ kind, meta }) => isMadeBySetup(setup, kind, meta.metadata));
 }
 

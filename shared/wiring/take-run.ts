@@ -5,11 +5,10 @@ import type { JournalEntry, JournalHead } from '../core/journal/entry.ts';
 import type { OnUnknown } from '../core/journal/resume.ts';
 import { resume } from '../core/journal/resume.ts';
 import type { Restore } from '../core/model/restore.ts';
-import { failedStatus } from '../core/report/dead-run.ts';
 import type { Payload } from '../core/report/payload.ts';
 import type { RunStatus } from '../core/report/run-status.ts';
 import { hasEnded } from '../core/report/run-status.ts';
-import { claimRun, versionOf } from '../kubernetes/claim.ts';
+import { claimRun } from '../kubernetes/claim.ts';
 import type { KubeClient } from '../kubernetes/client.ts';
 import type { JournaledHook } from '../kubernetes/journal.ts';
 import { KubernetesJournal } from '../kubernetes/journal.ts';
@@ -17,8 +16,9 @@ import type { JournalPlace } from '../kubernetes/journal-reader.ts';
 import { readJournal } from '../kubernetes/journal-reader.ts';
 import type { HeldLease } from '../kubernetes/lease.ts';
 import { takeLease } from '../kubernetes/lease.ts';
+import { markFailed } from '../kubernetes/mark-ended.ts';
 import { getRestore } from '../kubernetes/restores.ts';
-import { runStatusOf, writeStatus } from '../kubernetes/run-store.ts';
+import { runStatusOf } from '../kubernetes/run-store.ts';
 import type { Clock } from '../ports/ports.ts';
 
 /** Which run is to be carried out, and by whom. */
@@ -33,6 +33,10 @@ export interface RunToTake {
   readonly warn?: (message: string) => void;
   /** Until when to wait for another runner of this run to end; then `TIMEOUT`. Absent: as long as it takes. */
   readonly giveUpAt?: number | undefined;
+  /** Asked to end: the run isn't taken, and `INTERRUPTED` says so. */
+  readonly signal?: AbortSignal | undefined;
+  /** The Job whose pod this runner is. */
+  readonly ownJob?: string | undefined;
 }
 
 /** A run that is this runner's own. */
@@ -81,9 +85,11 @@ export async function takeRun(
         return ended !== undefined;
       },
       ...(run.warn && { warn: run.warn }),
+      signal: run.signal,
     },
-  ).catch((error: unknown) => failed(client, run, error));
-  if (lease === undefined) return { ended: ended ?? unreachableCode() };
+  ).catch((error: unknown) => failed(client, run, error, false));
+  if (ended !== undefined && lease === undefined) return { ended };
+  if (lease === undefined) throw notTaken(run);
   try {
     ended = await endedHere();
     if (ended !== undefined) {
@@ -91,18 +97,26 @@ export async function takeRun(
       return { ended };
     }
     const place = journalPlace(payload, runID);
-    const { journal, runner, resumed } = await takeJournal(client, clock, run, place, await statusNow());
+    const standing = await statusNow();
+    requireNotAsked(run);
+    const { journal, runner, resumed } = await takeJournal(client, clock, run, place, standing);
+    requireNotAsked(run);
     const { restore, status } = await claimRun(client, { ...at, runID }, claimant.id, run.unwritten);
     return { restore, status, payload, lease, journal, runner, resumed };
   } catch (error) {
+    // While the Lease is held nobody else is at work.
+    const why = await failed(client, run, error, true).catch((reason: unknown) => reason);
     await lease.release();
-    return failed(client, run, error);
+    throw why;
   }
 }
 
-const unreachableCode = (): never => {
-  throw new Error('a Lease is only given up for a run that has ended');
-};
+const notTaken = ({ runID }: RunToTake): RestoreHooksError =>
+  new RestoreHooksError('INTERRUPTED', `asked to end before run ${runID} was begun; nothing is started`);
+
+function requireNotAsked(run: RunToTake): void {
+  if (run.signal?.aborted) throw notTaken(run);
+}
 
 export const journalPlace = ({ plan }: Pick<Payload, 'plan'>, runID: string): JournalPlace => ({
   restore: plan.restore,
@@ -176,17 +190,18 @@ async function takeOver(
 }
 
 /** Say where the run is known that it can't go on; then fail. */
-async function failed(client: Client, { runID, payload }: RunToTake, error: unknown): Promise<never> {
+async function failed(
+  client: Client,
+  { runID, payload, ownJob }: RunToTake,
+  error: unknown,
+  nobodyRuns: boolean,
+): Promise<never> {
   if (!(error instanceof RestoreHooksError)) throw error;
-  if (error.code !== 'FORBIDDEN' && error.code !== 'RUN_FAILED') throw error;
+  if (error.code !== 'FORBIDDEN' && error.code !== 'DENIED' && error.code !== 'RUN_FAILED') throw error;
   const { namespace, name } = payload.plan.restore;
+  const failure = { code: error.code === 'FORBIDDEN' ? 'forbidden' : 'error', message: error.message } as const;
   try {
-    const restore = await getRestore(client, namespace, name);
-    const status = runStatusOf(restore);
-    if (status?.runID === runID && !hasEnded(status)) {
-      const code = error.code === 'FORBIDDEN' ? 'forbidden' : 'error';
-      await writeStatus(client, versionOf(restore, namespace), failedStatus(status, { code, message: error.message }));
-    }
+    await markFailed(client, { namespace, name, runID }, failure, { nobodyRuns, ownJob });
   } catch (second) {
     if (!(second instanceof RestoreHooksError)) throw second;
   }

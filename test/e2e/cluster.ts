@@ -19,7 +19,8 @@ import type { EmbeddedCluster, EmbeddedClusterOptions } from '../embedded/server
 import { startEmbeddedCluster } from '../embedded/server.ts';
 
 export const isReal = process.env['RESTOREHOOKS_TEST_CLUSTER'] === '1';
-const RUNNER = join(import.meta.dirname, '../../dist/runner.cjs');
+/** The built runner. */
+export const RUNNER = join(import.meta.dirname, '../../dist/runner.cjs');
 
 /** An object of the API server, as far as tests look into it. */
 // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects of an object by reading it.

@@ -79,7 +79,7 @@ export function collectGarbage(store: Store, api: Api): () => void {
         }
         if (object.metadata.namespace !== undefined) empty(object.metadata.namespace);
       } else if (object.metadata.deletionTimestamp !== undefined) finalize(change);
-      else if (type === 'ADDED' && isOrphan(change)) deleteQuietly(change);
+      else if (isOrphan(change)) deleteQuietly(change);
     });
   });
 }

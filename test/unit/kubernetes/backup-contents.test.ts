@@ -87,12 +87,16 @@ describe('a Backup that the cluster gives away', () => {
     const forbidden = await plugin('plan', 'r', '--from-backup', 'b', '--as', 'nobody');
     assert.equal(forbidden.code, 5);
     const refusal = { kind: 'Status', code: 403, reason: 'Forbidden', message: 'downloadrequests is forbidden' };
-    const stop = cluster.intercept(({ verb, resource }) =>
-      verb === 'create' && resource === 'downloadrequests' ? { status: 403, body: refusal } : undefined,
-    );
+    let allowed = false;
+    const stop = cluster.intercept(({ verb, resource }) => {
+      if (resource === 'selfsubjectaccessreviews') return { status: 201, body: { status: { allowed } } };
+      return verb === 'create' && resource === 'downloadrequests' ? { status: 403, body: refusal } : undefined;
+    });
     t.after(stop);
     const { code, stderr } = await plugin('plan', 'r', '--from-backup', 'b');
     assert.deepEqual([code, /downloadrequests is forbidden/.test(stderr)], [5, true], stderr);
+    allowed = true;
+    assert.equal((await plugin('plan', 'r', '--from-backup', 'b')).code, 10, 'a policy refuses it');
     assert.deepEqual(cluster.list('downloadrequests', 'velero'), []);
   });
 

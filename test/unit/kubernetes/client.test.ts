@@ -110,7 +110,13 @@ describe('kubeClient', () => {
       status = failure(code, reason, `said ${code}`);
       const error = await failureOf(client.delete('/api/v1/x/n'));
       assert.equal(error.code, expected);
-      assert.deepEqual(kubeApiError(error), { status: code, reason, message: `said ${code}`, name: 'n' });
+      assert.deepEqual(kubeApiError(error), {
+        status: code,
+        reason,
+        message: `said ${code}`,
+        name: 'n',
+        hasDetails: true,
+      });
       assert.doesNotMatch(`${error.message} ${error.hint}`, /SECRET/);
     }
     assert.equal(kubeApiError(new Error('other')), undefined);

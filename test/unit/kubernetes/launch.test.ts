@@ -6,8 +6,10 @@ import type { HookId, PlannedHook } from '../../../shared/core/hook.ts';
 import { planDocument } from '../../../shared/core/report/make-plan-document.ts';
 import { parsePayload } from '../../../shared/core/report/payload.ts';
 import type { RunHook } from '../../../shared/core/report/run-document.ts';
+import { deniedByAdmission, refusedByServer } from '../../../shared/kubernetes/api-error.ts';
 import { compressRows, decompress } from '../../../shared/kubernetes/compressed-parts.ts';
-import { createRunObjects, runManifests } from '../../../shared/kubernetes/launch.ts';
+import { launchRun, runManifests } from '../../../shared/kubernetes/launch.ts';
+import { markFailed } from '../../../shared/kubernetes/mark-ended.ts';
 
 const restore = { namespace: 'velero', name: 'nightly', uid: 'u-1' };
 
@@ -90,26 +92,181 @@ describe('runManifests', () => {
   });
 });
 
-describe('createRunObjects', () => {
-  it('creates the Secrets owned by the Restore, then the Job, then lets the Job own them', async () => {
-    const calls: string[] = [];
-    const client = {
-      create: async (_: string, object: object) => {
-        const { kind, metadata } = object as Manifest;
-        calls.push(`create ${kind} of ${metadata.ownerReferences[0]?.kind}`);
-        return { metadata: { uid: 'job-uid' } };
-      },
-      patch: async (path: string, body: unknown) => {
-        calls.push(`patch ${path.split('/').at(-1)} ${JSON.stringify(body)}`);
-        return {};
-      },
-    };
-    await createRunObjects(client, 'velero', runManifests(payload(1, 16), job));
-    assert.deepEqual(calls, [
-      'create Secret of Restore',
-      'create Job of Restore',
-      'patch restorehooks-nightly-abc123-plan-0 {"metadata":{"ownerReferences":[{"apiVersion":"batch/v1","kind":"Job","name":"restorehooks-nightly-abc123","uid":"job-uid"}]}}',
+const answer = (status: number, reason = '', name?: string, resource = 'jobs'): RestoreHooksError =>
+  refusedByServer({
+    status,
+    body: JSON.stringify({
+      kind: 'Status',
+      code: status,
+      reason,
+      message: `said ${status}`,
+      details: name && { name },
+    }),
+    server: new URL('http://server'),
+    request: `GET /apis/batch/v1/namespaces/velero/${resource}/${name}`,
+  });
+
+const JOB = 'restorehooks-nightly-abc123';
+const pending = { phase: 'Pending', runner: { kind: 'job', name: JOB } };
+
+/** An API server of one Restore, Secrets and Jobs; `meet` answers a request in its place, or after it. */
+function world(meet: (request: string) => Error | 'after' | undefined, run: object = pending) {
+  const calls: string[] = [];
+  const there = new Set<string>();
+  const status = {
+    version: 1,
+    runID: 'abc123',
+    attempt: 1,
+    planDigest: 'sha256:0',
+    createdAt: '2026-01-01T00:00:00Z',
+    failOn: 'fail',
+    counts: { planned: 1, succeeded: 0, failed: 0, timedOut: 0, notExecuted: 0, unknown: 0, waiting: 1, running: 0 },
+    failures: [],
+    reportParts: 0,
+    ...run,
+  };
+  const annotations: Record<string, string> = { 'restorehooks.io/status': JSON.stringify(status) };
+  const metadata = { name: 'nightly', namespace: 'velero', resourceVersion: '1', annotations };
+  async function serve<T>(verb: string, path: string, act: () => T): Promise<T> {
+    const name = path.split('/').at(-1) ?? '';
+    const request = `${verb} ${name}`;
+    calls.push(request);
+    const met = meet(request);
+    if (met instanceof Error) throw met;
+    const result = act();
+    if (met === 'after') throw new RestoreHooksError('CLUSTER_UNREACHABLE', 'the connection was closed');
+    return result;
+  }
+  const named = (name: string): void => {
+    if (!there.has(name)) throw answer(404, 'NotFound', name);
+  };
+  return {
+    calls,
+    there,
+    phase: () => annotations['restorehooks.io/phase'],
+    client: {
+      create: (path: string, object: object) =>
+        serve('create', path, () => {
+          const { name } = (object as Manifest).metadata;
+          if (there.has(name)) throw answer(409, 'AlreadyExists', name);
+          there.add(name);
+          return { metadata: { uid: 'job-uid' } };
+        }),
+      get: (path: string) =>
+        serve('get', path, () => {
+          if (path.includes('/restores/')) return { apiVersion: 'velero.io/v1', kind: 'Restore', metadata, spec: {} };
+          named(path.split('/').at(-1) ?? '');
+          return { metadata: { uid: 'job-uid' } };
+        }),
+      patch: (path: string, body: unknown) =>
+        serve('patch', path, () => {
+          if (path.includes('/restores/')) {
+            Object.assign(annotations, (body as { metadata: typeof metadata }).metadata.annotations);
+          } else calls.push(JSON.stringify(body));
+          return {};
+        }),
+      delete: (path: string) =>
+        serve('delete', path, () => {
+          named(path.split('/').at(-1) ?? '');
+          there.delete(path.split('/').at(-1) ?? '');
+          return {};
+        }),
+    },
+  };
+}
+
+const PLAN = `${JOB}-plan-0`;
+
+describe('launchRun', () => {
+  const run = { namespace: 'velero', name: 'nightly', runID: 'abc123' };
+  const launch = async (w: ReturnType<typeof world>) => {
+    const warnings: string[] = [];
+    await launchRun(w.client, run, runManifests(payload(1, 16), job), {
+      adopt: true,
+      warn: (text) => void warnings.push(text),
+    });
+    return warnings;
+  };
+
+  it('creates the Secrets, then the Job, then lets the Job own them', async () => {
+    const w = world(() => undefined);
+    assert.deepEqual(await launch(w), []);
+    assert.deepEqual(w.calls, [
+      'create secrets',
+      'create jobs',
+      `patch ${PLAN}`,
+      `{"metadata":{"ownerReferences":[{"apiVersion":"batch/v1","kind":"Job","name":"${JOB}","uid":"job-uid"}]}}`,
     ]);
+  });
+
+  it('has launched a run whose Job stands, whatever became of the requests around it', async () => {
+    for (const [request, met] of [
+      [`patch ${PLAN}`, answer(500, 'InternalError')],
+      [`patch ${PLAN}`, answer(403, 'Forbidden')],
+      ['create jobs', 'after'],
+      ['create secrets', 'after'],
+    ] as const) {
+      const w = world((each) => (each === request ? met : undefined));
+      await launch(w);
+      assert.ok(w.there.has(JOB), request);
+      assert.equal(w.phase(), undefined, request);
+    }
+  });
+
+  it('leaves nothing of a run whose Job is refused, and says that it has failed', async () => {
+    const w = world((each) => (each === 'create jobs' ? deniedByAdmission(answer(403, 'Forbidden')) : undefined));
+    await assert.rejects(launch(w), { code: 'DENIED', message: 'the run could not start: said 403' });
+    assert.deepEqual([[...w.there], w.phase()], [[], 'Failed']);
+  });
+
+  it('leaves a plan to the garbage collector where it may not delete it', async () => {
+    const w = world((each) =>
+      each === 'create jobs' || each === `delete ${PLAN}` ? answer(403, 'Forbidden') : undefined,
+    );
+    await assert.rejects(launch(w), { code: 'FORBIDDEN' });
+    assert.match(w.calls.find((each) => each.startsWith('{')) ?? '', new RegExp(`"kind":"Job","name":"${JOB}"`));
+  });
+
+  it('says a server that answers 500 to the end is why the run could not start', async () => {
+    const w = world((each) => (each === 'create jobs' ? answer(500, 'InternalError') : undefined));
+    await assert.rejects(launch(w), { code: 'RUN_FAILED' });
+    assert.equal(w.calls.filter((each) => each === 'create jobs').length, 3);
+    assert.deepEqual([[...w.there], w.phase()], [[], 'Failed']);
+  });
+
+  it('marks nothing as failed where it is not known whether the Job stands', async () => {
+    const w = world((each) => (each.startsWith('create jobs') || each === `get ${JOB}` ? answer(503) : undefined));
+    await assert.rejects(launch(w), { code: 'CLUSTER_UNREACHABLE', message: /isn't known whether Job/ });
+    assert.deepEqual([w.there.has(PLAN), w.phase()], [true, undefined]);
+  });
+});
+
+describe('markFailed', () => {
+  const run = { namespace: 'velero', name: 'nightly', runID: 'abc123' };
+  const mark = (w: ReturnType<typeof world>, knowledge?: object) =>
+    markFailed(w.client, run, { code: 'job', message: 'why' }, knowledge);
+
+  it('writes nothing where a runner has claimed the run, or where its Job stands', async () => {
+    const claimed = world(() => undefined, { ...pending, runner: { ...pending.runner, claimedBy: 'pod' } });
+    assert.equal((await mark(claimed))?.phase, 'Pending');
+    const standing = world(() => undefined);
+    standing.there.add(JOB);
+    assert.equal((await mark(standing))?.phase, 'Pending');
+    for (const w of [claimed, standing]) assert.equal(w.phase(), undefined);
+    assert.equal((await mark(standing, { ownJob: JOB }))?.phase, 'Failed');
+    assert.equal((await mark(claimed, { nobodyRuns: true }))?.phase, 'Failed');
+  });
+
+  it('does not take a 404 that names nothing for the word that there is no Job', async () => {
+    const w = world((each) => (each === `get ${JOB}` ? answer(404) : undefined));
+    await assert.rejects(mark(w), { code: 'CLUSTER_UNREACHABLE' });
+    assert.equal(w.phase(), undefined);
+  });
+
+  it('leaves a run that has ended as it is', async () => {
+    const w = world(() => undefined, { ...pending, phase: 'Completed' });
+    assert.equal((await mark(w))?.phase, 'Completed');
+    assert.equal(w.phase(), undefined);
   });
 });
 

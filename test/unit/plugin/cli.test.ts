@@ -9,7 +9,8 @@ import { describe, it } from 'node:test';
 import { outputArg } from '../../../plugin/args.ts';
 import type { Command, CommandList, CommandResult } from '../../../plugin/command.ts';
 import { defineCommand } from '../../../plugin/command.ts';
-import { ExitCode, RestoreHooksError } from '../../../shared/core/errors.ts';
+import { Stop } from '../../../plugin/stop.ts';
+import { ExitCode, RestoreHooksError, SUSPENDED_EXIT_CODE } from '../../../shared/core/errors.ts';
 import { run } from './harness.ts';
 
 const greet = defineCommand({
@@ -223,5 +224,42 @@ describe('kubectl restorehooks version', () => {
     assert.equal(code, ExitCode.Usage);
     assert.match(stdout, /^Plugin version: /);
     assert.match(stderr, /^error: .*\/nowhere\/config/);
+  });
+});
+
+describe('a command that is asked to end', () => {
+  const silent = async function* (): AsyncGenerator<string> {
+    await new Promise(() => undefined);
+  };
+  for (const command of ['lint', 'inject']) {
+    for (const [name, code] of [
+      ['SIGINT', ExitCode.Interrupted],
+      ['SIGTERM', SUSPENDED_EXIT_CODE],
+    ] as const) {
+      it(`ends on ${name} while ${command} waits for stdin`, async () => {
+        const asked = new AbortController();
+        const running = run([command, '-f', '-'], { stdin: silent(), signal: asked.signal });
+        asked.abort(new DOMException(`received ${name}`, 'AbortError'));
+        const ran = await running;
+        assert.equal(ran.code, code);
+        assert.match(ran.stderr, /^error: .*nothing has been changed\n$/);
+      });
+    }
+  }
+
+  it('is not begun where that was asked for before, and ends by itself where it holds', async () => {
+    const asked = new AbortController();
+    const stop = new Stop(asked.signal, new AbortController().signal);
+    const ended = await stop.race(() =>
+      stop.hold(async () => {
+        asked.abort(new DOMException('received SIGINT', 'AbortError'));
+        return stop.hold(async () => 'its own way');
+      }),
+    );
+    assert.equal(ended, 'its own way');
+    await assert.rejects(
+      stop.hold(async () => 'begun'),
+      { code: 'INTERRUPTED' },
+    );
   });
 });

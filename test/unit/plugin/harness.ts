@@ -1,6 +1,7 @@
 import { main } from '../../../plugin/cli.ts';
 import type { CommandList } from '../../../plugin/command.ts';
 import type { Context } from '../../../plugin/context.ts';
+import { Stop } from '../../../plugin/stop.ts';
 import { systemClock } from '../../../shared/system/clock.ts';
 
 export interface Ran {
@@ -36,6 +37,7 @@ export async function run(
       clock: systemClock,
       signal: never,
       secondSignal: never,
+      stop: new Stop(context.signal ?? never, context.secondSignal ?? never),
       outputClosed: never,
       ...context,
       stdout,
