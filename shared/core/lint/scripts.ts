@@ -10,7 +10,7 @@ export function joinedArgument(argv: readonly string[]): string | undefined {
     .slice(1)
     .find(
       (text, index) =>
-        (/^-[A-Za-z] +[^\s-]\S*$/.test(text) || /^--[a-z][\w-]* +\S+$/.test(text)) &&
+        /^-{1,2}[A-Za-z][\w-]* +[^\s-]\S*$/.test(text) &&
         !/^(?:-c|-e|--eval|--command|--execute|--)$/.test(argv[index] ?? '') &&
         !/^-[ce] /.test(text),
     );
