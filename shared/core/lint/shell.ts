@@ -40,6 +40,8 @@ const WRAPPERS =
 export function shellCall(argv: readonly string[]): ShellCall | undefined {
   const first = argv[0];
   if (first === undefined) return undefined;
+  const code = /^(?:su|runuser)$/.test(baseName(first)) ? argv.indexOf('-c') + 1 : 0;
+  if (code > 0) return { shell: first, script: argv[code], at: code, rest: [] };
   const wrapped = WRAPPERS.test(baseName(first)) ? argv.findIndex((part) => SHELL.test(part)) : -1;
   const at = SHELL.test(first) ? 0 : wrapped;
   return at < 0 ? undefined : readCall(argv, at);

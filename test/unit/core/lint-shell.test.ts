@@ -34,7 +34,16 @@ describe('a script', () => {
     for (const text of [...held, ...groups]) assert.ok(holds(text), text);
     const closed = ['a >/x 2>&1 &', 'a &>/x &', 'a >&/x &', '(a >/x 2>&1 &)', 'a 2>&1 | b >/x 2>&1 &', 'a >/x 2>/y &'];
     const ended = ['a & wait', 'a & p=$!; b; kill $p', 'exec >/x 2>&1; a &', '{ a; } >/x 2>&1 &', 'pg_ctl -l /x start'];
-    for (const text of [...closed, ...ended, 'a && b', "echo 'a &'", 'a # &', '[ 1 ] && b']) {
+    for (const text of [
+      ...closed,
+      ...ended,
+      'a && b',
+      '((i=i&1)); a',
+      'trap "kill $!" EXIT; a & b',
+      "echo 'a &'",
+      'a # &',
+      '[ 1 ] && b',
+    ]) {
       assert.ok(!holds(text), text);
     }
   });
@@ -51,6 +60,7 @@ describe('a script', () => {
       assert.equal(seconds(text), 0, text);
     }
     assert.equal(sleeps(['sleep', '45']), 45_000);
+    assert.equal(sleeps(['su', '-', 'postgres', '-c', 'sleep 45']), 45_000);
   });
 });
 
