@@ -214,24 +214,32 @@ export async function podsToLint(archive: BackupArchive, tell: (line: string) =>
 /** Not the status nor what kubectl and the API server keep for themselves: there may be very many pods. */
 function toLint({ apiVersion, kind, metadata, spec, status }: ManifestObject): ManifestObject {
   const { name, namespace, labels, annotations } = fieldsOf(metadata);
-  const { containers, initContainers } = fieldsOf(spec);
+  const { containers, initContainers, ephemeralContainers, volumes } = fieldsOf(spec);
   const { [LAST_APPLIED]: _, ...kept } = fieldsOf(annotations);
   return {
     apiVersion,
     kind,
     metadata: { name, namespace, labels, annotations: kept },
-    spec: { containers: containersToLint(containers), initContainers: containersToLint(initContainers) },
+    spec: {
+      containers: containersToLint(containers),
+      initContainers: containersToLint(initContainers),
+      ephemeralContainers: namesToLint(ephemeralContainers),
+      volumes: namesToLint(volumes),
+    },
     status: { phase: fieldsOf(status)['phase'] },
   };
 }
 
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 
+const namesToLint = (list: unknown): unknown =>
+  Array.isArray(list) ? list.map((each) => ({ name: fieldsOf(each)['name'] })) : undefined;
+
 const containersToLint = (containers: unknown): unknown =>
   Array.isArray(containers)
     ? containers.map((container) => {
-        const { name, readinessProbe, restartPolicy } = fieldsOf(container);
-        return { name, restartPolicy, readinessProbe: Boolean(readinessProbe) };
+        const { name, image, readinessProbe, restartPolicy, restartPolicyRules } = fieldsOf(container);
+        return { name, image, restartPolicy, restartPolicyRules, readinessProbe: Boolean(readinessProbe) };
       })
     : undefined;
 

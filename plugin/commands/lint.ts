@@ -19,7 +19,7 @@ import { github, human, json, sarif } from '../lint/formats.ts';
 import type { PassedOver } from '../lint/passed-over.ts';
 import { countLookedAt, passedOver, passedOverLines, templatePassedOver } from '../lint/passed-over.ts';
 import type { Located, Source } from '../lint/source.ts';
-import { innerOf, inOrder, locate, sourcesOf, withEdits } from '../lint/source.ts';
+import { gapsOf, innerOf, inOrder, locate, sourcesOf, withEdits } from '../lint/source.ts';
 import type { KubeArguments, Session } from '../session.ts';
 import { usage, withCluster } from '../session.ts';
 
@@ -109,10 +109,11 @@ function printed(
 }
 
 function summarize(
-  { found, passed, unreadable, lookedAt }: LookedAt,
+  { found, passed, unreadable, gaps, lookedAt }: LookedAt,
   shown: readonly Located[],
   { stderr }: Context,
 ): void {
+  for (const gap of gaps) stderr.write(`warning: ${sanitizeLine(gap)}\n`);
   for (const { message } of unreadable) stderr.write(`error: ${sanitizeLine(message)}\n`);
   const count = (severity: Severity): string[] => {
     const size = shown.filter(({ rule }) => rule.severity === severity).length;
@@ -173,6 +174,8 @@ interface LookedAt {
   readonly found: readonly Located[];
   readonly lookedAt: number;
   readonly passed: readonly PassedOver[];
+  /** What kubectl will not read of them. */
+  readonly gaps: readonly string[];
   /** Files that are neither YAML nor JSON. */
   readonly unreadable: readonly RestoreHooksError[];
 }
@@ -185,8 +188,10 @@ interface GivenText {
 function findAll(texts: readonly GivenText[], { others, isLive }: Others): LookedAt {
   const templates: PassedOver[] = [];
   const unreadable: RestoreHooksError[] = [];
+  const gaps: string[] = [];
   const ofTexts = texts.flatMap((given) => {
     try {
+      gaps.push(...gapsOf(given));
       return sourcesOf(given);
     } catch (error) {
       if (!(error instanceof RestoreHooksError)) throw error;
@@ -208,6 +213,7 @@ function findAll(texts: readonly GivenText[], { others, isLive }: Others): Looke
     lookedAt: countLookedAt(sources),
     passed: [...templates, ...passedOver(sources)],
     unreadable,
+    gaps,
   };
 }
 

@@ -36,9 +36,7 @@ function kindOf(object: Source['object']): string {
   const { kind, apiVersion } = object;
   if (typeof kind !== 'string' || kind === '') return 'an object without a kind';
   const group = typeof apiVersion === 'string' && apiVersion.includes('/') ? apiVersion.split('/')[0] : undefined;
-  return kind === 'Restore' || kind === 'RestoreHooks' || kind === 'Backup'
-    ? `${kind} of ${group ?? apiVersion}`
-    : kind;
+  return /^(?:Restore|RestoreHooks|Backup|Pod)$/.test(kind) ? `${kind} of ${group ?? apiVersion}` : kind;
 }
 
 function insteadOf(object: Source['object'], file: string): { instead?: string } {

@@ -65,6 +65,10 @@ export class TextPart {
   }
 }
 
+/** What stands in a file, and kubectl doesn't read. */
+export const gapsOf = ({ text, file }: { readonly text: string; readonly file: string }): string[] =>
+  parseTexts(text, file).flatMap(({ gaps }) => gaps.map(({ line, reason }) => `${file}:${line}: ${reason}`));
+
 export function sourcesOf({ text, file }: { readonly text: string; readonly file: string }): Source[] {
   const sources: Source[] = [];
   let offset = 0;

@@ -27,6 +27,21 @@ describe('lint RESTORE', () => {
     assert.deepEqual(await scene.marks('web-0'), []);
   });
 
+  it('finds a hook that would do nothing, whose error a plan tells as a notice', async () => {
+    const scene = await e2e.scene('lint-nothing');
+    await scene.restore({ hooks: [] });
+    await scene.pod('db-0', {
+      annotations: hookAnnotations(VELERO, ['sh', '-c', 'cat', '-u', 'x'], { 'wait-timeout': '5m' }),
+    });
+    const linted = await e2e.plugin('lint', scene.name, '-n', e2e.velero, '-o', 'json');
+    const found = linted.json().findings.map(({ id }: Record<string, string>) => id);
+    assert.deepEqual([linted.code, found], [3, ['shell-arguments']], linted.stderr);
+    const planned = await e2e.plugin('plan', scene.name, '-n', e2e.velero, '-o', 'json');
+    const notices = planned.json().notices.filter(({ code }: Record<string, string>) => code === 'lint-error');
+    assert.deepEqual([planned.code, notices.length], [0, 1], planned.stderr);
+    assert.match(notices[0].message, /sh -c runs "cat" alone/);
+  });
+
   it('exits 0 for one that is right, and 4 for one that is not there', async () => {
     const scene = await e2e.scene('lint-right');
     await scene.pod('web-0');

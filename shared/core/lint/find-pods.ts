@@ -41,6 +41,9 @@ const MAX_DEPTH = 24;
 /** Where an object has pods, or hooks' annotations: by its kind, and wherever something has a pod's shape. */
 export function findPods(object: unknown): FoundPods {
   const kind = textOf(fieldsOf(object)['kind']);
+  const version = textOf(fieldsOf(object)['apiVersion']);
+  // Another group's Pod is none of Kubernetes'.
+  if (kind === 'Pod' && version !== '' && version !== 'v1') return { pods: [], loose: [] };
   const known = kind === 'Pod' ? [] : Object.hasOwn(TEMPLATE, kind) ? TEMPLATE[kind] : undefined;
   if (known !== undefined) return { pods: [known], loose: [] };
   const pods: Path[] = [];

@@ -1,7 +1,7 @@
 const CHART =
   /\{\{-?\s*(?:\$?\.?(?:Values|Release|Chart|Capabilities)\b|\.Values|include\b|template\b|tpl\b|toYaml\b|if\b|with\b|range\b|end\b)/;
 const WORD =
-  /^(?:change[-_ ]?me|replace[-_ ]?(?:me|this)|fill[-_]?(?:me[-_]?)?in|todo|tbd|fixme|x{3,}|your[-_][\w-]+|insert[-_][\w-]+)$/i;
+  /^(?:change[-_ ]?me|replace[-_ ]?(?:me|this)|fill[-_]?(?:me[-_]?)?in|tbd|fixme|x{3,}|your[-_](?:[a-z]+[-_])?(?:name|namespace|backup|restore|app|pod|container|database|db|password|bucket|image|user|cluster|value|here)|insert[-_][\w-]+[-_]here)$/i;
 const NOUN =
   /^(?:name|namespace|ns|pod|container|database|db|dbname|user|username|password|pass|host|hostname|port|path|file|image|bucket|backup|restore|version|secret|token|url|release|app|service|[a-z0-9]+(?:[-_ ][a-z0-9]+)+)$/i;
 

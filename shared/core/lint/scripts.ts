@@ -10,7 +10,7 @@ export function joinedArgument(argv: readonly string[]): string | undefined {
     .slice(1)
     .find(
       (text, index) =>
-        (/^-[A-Za-z] +[^\s-]\S*$/.test(text) || /^--[a-z][\w-]* +\S+$/.test(text)) &&
+        /^-{1,2}[A-Za-z][\w-]* +[^\s-]\S*$/.test(text) &&
         !/^(?:-c|-e|--eval|--command|--execute|--)$/.test(argv[index] ?? '') &&
         !/^-[ce] /.test(text),
     );
@@ -21,12 +21,13 @@ export function heldOpen(argv: readonly string[]): string | undefined {
   const script = shellCall(argv)?.script;
   if (script === undefined) return undefined;
   const { commands, open } = readScript(script);
-  if (open !== undefined) return undefined;
+  // A trap ends what it was set for.
+  if (open !== undefined || commands.some((command) => nameOf(command) === 'trap')) return undefined;
   for (const [index, command] of commands.entries()) {
     if (isQuietForGood(command)) return undefined;
     if (command.end === '&' && !endsLater(commands.slice(index + 1))) {
       const list = listBefore(commands, index);
-      if (!isQuiet(list)) return `${shown(wordsOf(list))} in the background`;
+      if (!isQuiet(list)) return `${titleOf(list)} in the background`;
     }
     const server = startsServer(command);
     if (server !== undefined) return server;
@@ -35,8 +36,18 @@ export function heldOpen(argv: readonly string[]): string | undefined {
 }
 
 const nameOf = ({ words }: Command): string => baseName(words.find(({ text }) => !/^\w+=/.test(text))?.text ?? '');
-const wordsOf = (list: readonly Command[]): string =>
-  list.flatMap(({ words }) => words.map(({ text }) => text)).join(' ') || 'a group';
+const CLOSERS: Readonly<Record<string, string>> = {
+  done: 'a loop',
+  fi: 'an if',
+  esac: 'a case',
+  '}': 'a group',
+  '': 'a group',
+};
+
+function titleOf(list: readonly Command[]): string {
+  const [first = ''] = list.flatMap(({ words }) => words.map(({ text }) => text));
+  return Object.hasOwn(CLOSERS, first) ? (CLOSERS[first] ?? '') : shown(first);
+}
 
 const isQuietForGood = (command: Command): boolean =>
   nameOf(command) === 'exec' && command.words.length === 1 && silences(command.redirects);

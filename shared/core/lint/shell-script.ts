@@ -94,6 +94,13 @@ class ScriptReader {
 
   #group(character: '(' | ')'): void {
     this.#at += 1;
+    // Arithmetic.
+    const end = this.#text[this.#at] === '(' && character === '(' ? this.#text.indexOf('))', this.#at) : -1;
+    if (end >= 0) {
+      this.#at = end + 2;
+      this.#words.push({ text: '((…))', plain: false });
+      return;
+    }
     // `name()` of a function, and `pattern)` of a case.
     if (character === '(' && this.#text[this.#at] === ')') {
       this.#at += 1;

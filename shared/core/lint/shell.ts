@@ -13,7 +13,7 @@ const OWN_DOLLAR =
 const BUILTIN = /^(?:cd|export|source|\.|set|unset|eval|alias|ulimit|umask|exec|if|while|until|for|case)$/;
 /** These take files as they are named, and no patterns. */
 const TAKES_FILES =
-  /^(?:rm|cp|mv|ls|cat|chmod|chown|chgrp|touch|gzip|gunzip|zcat|bunzip2|xz|unxz|zstd|mkdir|rmdir|du|head|tail|wc|ln|stat|file|md5sum|sha256sum|shred|rsync|tar|unzip)$/;
+  /^(?:rm|cp|mv|ls|cat|chmod|chown|chgrp|touch|gzip|gunzip|zcat|bunzip2|xz|unxz|zstd|mkdir|rmdir|du|head|tail|wc|ln|stat|file|md5sum|sha256sum|shred|rsync|tar)$/;
 const COMPARES = /^(?:expr|test|\[|bc|dc)$/;
 /** What an argument behind these is, is no argument of the command line. */
 const TAKES_CODE =
@@ -40,6 +40,8 @@ const WRAPPERS =
 export function shellCall(argv: readonly string[]): ShellCall | undefined {
   const first = argv[0];
   if (first === undefined) return undefined;
+  const code = /^(?:su|runuser)$/.test(baseName(first)) ? argv.indexOf('-c') + 1 : 0;
+  if (code > 0) return { shell: first, script: argv[code], at: code, rest: [] };
   const wrapped = WRAPPERS.test(baseName(first)) ? argv.findIndex((part) => SHELL.test(part)) : -1;
   const at = SHELL.test(first) ? 0 : wrapped;
   return at < 0 ? undefined : readCall(argv, at);
@@ -99,6 +101,7 @@ export function needsShell(argv: readonly string[]): string | undefined {
 function isForShell(text: string, program: string, rest: readonly string[], index: number): boolean {
   const before = rest[index - 1] ?? '';
   if (VARIABLE.test(text)) return program !== 'envsubst';
+  if (/^(?:curl|wget)$/.test(program) && /\$(?:\{[A-Z_][A-Z0-9_]*\}|[A-Z_]{2,}[A-Z0-9_]*\b)/.test(text)) return true;
   if (/\s/.test(text) || TAKES_CODE.test(before)) return false;
   if (OPERATOR.test(text) || REDIRECTION.test(text)) {
     const ofFind =
@@ -114,7 +117,9 @@ function isForShell(text: string, program: string, rest: readonly string[], inde
     takesFiles.some((name) => TAKES_FILES.test(name)) &&
     !text.startsWith('-') &&
     isFilePattern(text) &&
-    !rest.includes('--wildcards')
+    // tar has patterns of its own, and rsync's other side a shell.
+    !(program === 'tar' && !text.startsWith('/')) &&
+    !(program === 'rsync' && text.includes(':'))
   );
 }
 

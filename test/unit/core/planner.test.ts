@@ -181,3 +181,24 @@ test('any timeout survives a plan document', () => {
     }),
   );
 });
+
+test('what lint calls an error of a hook is a notice, with its rule', () => {
+  const restore = restoreOf([{ name: 's', postHooks: [{ exec: { command: ['sh', '-c', 'cat', '-u', 'x'] } }] }]);
+  const annotated = podOf('q', {
+    'post.hook.restore.velero.io/command': '["a",',
+    'post.hook.restore.velero.io/onerror': 'Fail',
+    'pre.hook.backup.velero.io/comand': 'x',
+  });
+  const { notices, hooks } = planRestoreHooks({ restore, pods: [podOf('p'), annotated] });
+  assert.equal(hooks.length, 2);
+  assert.deepEqual(
+    notices
+      .filter(({ code }) => code === 'lint-error')
+      .map(({ pod, message }) => [pod, /\(([a-z-]+)\)$/.exec(message)?.[1]]),
+    [
+      [undefined, 'shell-arguments'],
+      ['q', 'annotation-key-unknown'],
+      ['q', 'command-json-invalid'],
+    ],
+  );
+});

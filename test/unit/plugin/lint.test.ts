@@ -165,6 +165,11 @@ describe('lint', () => {
     assert.match((await lintText('kind: Service\n', '-o', 'sarif')).stdout, /passed over: Service/);
   });
 
+  it('says what of a file kubectl does not read', async () => {
+    const { code, stderr } = await lintText(`${POD('    a: b\n')}...\n${POD('    a: b\n')}`);
+    assert.deepEqual([code, /^warning: stdin:\d+: kubectl reads nothing of this/m.test(stderr)], [0, true], stderr);
+  });
+
   it('takes input without any object, and a chart, for a mistake', async () => {
     for (const text of ['', '# nothing\n', '---\n']) {
       const { code, stderr } = await lintText(text);

@@ -99,6 +99,7 @@ function isGenerated(path: readonly (string | number)[], object: unknown): boole
 
 function isOfAnotherRule(path: readonly (string | number)[], object: unknown): boolean {
   const last = path.at(-1);
+  if (path.join('.') === 'spec.itemOperationTimeout') return true;
   if (!path.includes('postHooks') || typeof last !== 'string' || !DURATIONS.includes(last)) return false;
   let value: unknown = object;
   for (const part of path) value = (value as Fields | undefined)?.[part];
