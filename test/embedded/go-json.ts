@@ -11,7 +11,8 @@ export class Raw {
 /** A document whose leaves are as they were written. */
 export type Node = null | Raw | Node[] | { [key: string]: Node };
 
-export const isDoc = (node: Node | undefined): node is { [key: string]: Node } => isRecord(node) && !(node instanceof Raw);
+export const isDoc = (node: Node | undefined): node is { [key: string]: Node } =>
+  isRecord(node) && !(node instanceof Raw);
 
 /** JSON as Go writes it: these are escaped wherever they stand. */
 export const goText = (value: unknown): string =>
