@@ -1,5 +1,5 @@
 import type { Node } from './go-json.ts';
-import { goText, isDoc, parseNodes, Raw, syntaxError, valueOf } from './go-json.ts';
+import { goText, isDoc, parseNodes, plain, Raw, syntaxError } from './go-json.ts';
 import { isRecord } from './objects.ts';
 import { ApiError, badRequest, patchRefused } from './status.ts';
 
@@ -176,14 +176,14 @@ export const jsonPatch: Patch = (target, patch) => {
   parseAs(patch, '[]handlers.jsonPatchOp', Array.isArray);
   const operations = parseNodes(patch) as Node[];
   for (const each of operations) {
-    const value = each === null || isDoc(each) ? undefined : valueOf(each);
+    const value = each === null || isDoc(each) ? undefined : plain(each);
     if (value !== undefined) {
       throw badRequest(
         `error decoding patch: json: cannot unmarshal ${goKind(value)} into Go value of type handlers.jsonPatchOp`,
       );
     }
     for (const field of ['op', 'path', 'from']) {
-      const text = isDoc(each) ? valueOf(each[field] ?? null) : null;
+      const text = isDoc(each) ? plain(each[field] ?? null) : null;
       if (text === null || typeof text === 'string') continue;
       throw badRequest(
         `error decoding patch: json: cannot unmarshal ${goKind(text)} into Go struct field jsonPatchOp.${field} of type string`,
@@ -192,13 +192,13 @@ export const jsonPatch: Patch = (target, patch) => {
   }
   let root = parseNodes(goText(target));
   for (const operation of operations) root = applied(root, operation);
-  return valueOf(root);
+  return plain(root);
 };
 
 function applied(root: Node, operation: Node): Node {
   if (!isDoc(operation)) throw patchRefused();
   const text = (field: string): string => {
-    const value = valueOf(operation[field] ?? null);
+    const value = plain(operation[field] ?? null);
     if (typeof value !== 'string') throw patchRefused();
     return value;
   };
