@@ -12,7 +12,7 @@ if [ "${1:-}" = -- ]; then
   command=("${@:2}")
 else
   files=("$@")
-  ((${#files[@]})) || files=(test/cluster/**/*.test.ts test/e2e/**/*.test.ts)
+  ((${#files[@]})) || files=(test/cluster/**/*.test.ts test/fidelity/*.test.ts test/e2e/**/*.test.ts)
   ((${#files[@]})) || {
     echo "test:cluster: no test files" >&2
     exit 1

@@ -67,8 +67,13 @@ function withLimits(store: Store, object: KubeObject): KubeObject {
       all.limits = { ...limit, ...all.limits };
       all.requests = { ...defaultRequest, ...all.requests };
     }
-    for (const [kind, had, has] of [['request', requests, all.requests], ['limit', limits, all.limits]] as const) {
-      const added = Object.keys(has).filter((key) => !(key in had)).sort();
+    for (const [kind, had, has] of [
+      ['request', requests, all.requests],
+      ['limit', limits, all.limits],
+    ] as const) {
+      const added = Object.keys(has)
+        .filter((key) => !(key in had))
+        .sort();
       if (added.length > 0) notes.push(`${added.join(', ')} ${kind} for ${what} ${container.name}`);
     }
     return { ...container, resources: all };
@@ -98,7 +103,15 @@ function withLimits(store: Store, object: KubeObject): KubeObject {
   };
 }
 
-const units: Readonly<Record<string, number>> = { m: 1e-3, k: 1e3, M: 1e6, G: 1e9, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30 };
+const units: Readonly<Record<string, number>> = {
+  m: 1e-3,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+};
 function amount(quantity: string | undefined): number {
   const [, digits = '0', unit = ''] = /^([\d.]+)(\D*)$/.exec(quantity ?? '') ?? [];
   return Number(digits) * (units[unit] ?? 1);
@@ -113,10 +126,14 @@ function used(store: Store, key: string, namespace: string | undefined): number 
   const [, kind, resource = ''] = /^(requests|limits)\.(.*)$/.exec(key) ?? [];
   const of = resources.find((each) => isCountedBy(each, key));
   if (kind === undefined) return of === undefined ? 0 : store.list(of, namespace).filter(isAlive).length;
-  return store.list(pods, namespace).filter(isAlive).reduce((sum, each) => sum + asked(each, kind, resource), 0);
+  return store
+    .list(pods, namespace)
+    .filter(isAlive)
+    .reduce((sum, each) => sum + asked(each, kind, resource), 0);
 }
 const isAlive = ({ kind, ...object }: KubeObject): boolean =>
-  kind !== 'Pod' || !['Succeeded', 'Failed'].includes((object as unknown as { status: { phase: string } }).status.phase);
+  kind !== 'Pod' ||
+  !['Succeeded', 'Failed'].includes((object as unknown as { status: { phase: string } }).status.phase);
 const asked = (pod: KubeObject, kind: string, resource: string): number =>
   asPod(pod).spec.containers.reduce((sum, each) => sum + amount(resourcesOf(each)[kind as 'limits']?.[resource]), 0);
 const isCountedBy = ({ group, resource }: Resource, key: string): boolean =>
@@ -127,10 +144,16 @@ function charge(store: Store, of: Resource, object: KubeObject): void {
   const { namespace, name } = object.metadata;
   for (const { metadata, spec } of store.list(resourceQuotas, namespace) as Quota[]) {
     const hard = Object.entries(spec.hard ?? {}).sort();
-    if (of === pods) assertSpecified(metadata.name, object, hard.map(([key]) => key));
+    if (of === pods)
+      assertSpecified(
+        metadata.name,
+        object,
+        hard.map(([key]) => key),
+      );
     const over = hard.flatMap(([key, most]) => {
       const [, kind, resource = ''] = /^(requests|limits)\.(.*)$/.exec(key) ?? [];
-      const more = kind === undefined ? (isCountedBy(of, key) ? 1 : 0) : of === pods ? asked(object, kind, resource) : 0;
+      const more =
+        kind === undefined ? (isCountedBy(of, key) ? 1 : 0) : of === pods ? asked(object, kind, resource) : 0;
       const now = used(store, key, namespace);
       return more > 0 && now + more > amount(most) ? [{ key, more, now, most }] : [];
     });
@@ -147,10 +170,13 @@ function assertSpecified(quota: string, pod: KubeObject, keys: readonly string[]
   const missing = keys.flatMap((key) => {
     const [, kind, resource = ''] = /^(requests|limits)\.(.*)$/.exec(key) ?? [];
     if (kind === undefined) return [];
-    const silent = asPod(pod).spec.containers.filter((each) => resourcesOf(each)[kind as 'limits']?.[resource] === undefined);
+    const silent = asPod(pod).spec.containers.filter(
+      (each) => resourcesOf(each)[kind as 'limits']?.[resource] === undefined,
+    );
     return silent.length === 0 ? [] : [`${key} for: ${silent.map((each) => each.name).join(',')}`];
   });
-  if (missing.length > 0) throw forbidden(pods, pod.metadata.name, `failed quota: ${quota}: must specify ${missing.join('; ')}`);
+  if (missing.length > 0)
+    throw forbidden(pods, pod.metadata.name, `failed quota: ${quota}: must specify ${missing.join('; ')}`);
 }
 
 /** A quota's status, as its controller writes it. */

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { admit } from './admission.ts';
 import type { Reading } from './decode.ts';
 import { decode } from './decode.ts';
-import { withDefaults } from './defaults.ts';
+import { withDefaults, withTypeDefaults } from './defaults.ts';
 import type { KubeObject, OwnerReference } from './objects.ts';
 import { asPod, randomSuffix, timestamp } from './objects.ts';
 import type { Resource } from './resources.ts';
@@ -74,7 +74,10 @@ export function createApi(store: Store): Api {
       }
       const uid = randomUUID();
       const { deletionTimestamp: __, deletionGracePeriodSeconds: ___, ...rest } = metadata;
-      const draft: KubeObject = { ...decoded, metadata: { ...rest, name, uid, creationTimestamp: timestamp() } };
+      const draft = withTypeDefaults(of, {
+        ...decoded,
+        metadata: { ...rest, name, uid, creationTimestamp: timestamp() },
+      });
       if (namespace !== undefined) draft.metadata.namespace = namespace;
       if (of === pods) assertServiceAccount(store, draft);
       const warn = reading?.warn ?? (() => {});
@@ -94,12 +97,12 @@ export function createApi(store: Store): Api {
       const { reading } = options;
       const wanted = decode(of, change(structuredClone(current)), reading);
       assertSameObject(of, current, wanted, reading);
-      const next = merged(of, current, wanted, options.status ?? false);
+      const next = merged(of, current, withTypeDefaults(of, wanted), options.status ?? false);
       validateUpdate(of, current, next);
       assertSize(next);
       if (isDeepStrictEqual(current, next) || options.dryRun) return next;
       if (isToGo(of, next)) {
-        store.remove(of, next);
+        store.remove(of, current);
         return next;
       }
       return store.put(of, next);
@@ -204,9 +207,7 @@ function assertSameObject(of: Resource, current: KubeObject, wanted: KubeObject,
     throw badRequest(why);
   }
   if ((name || current.metadata.name) !== current.metadata.name) {
-    throw badRequest(
-      `the name of the object (${name}) does not match the name on the URL (${current.metadata.name})`,
-    );
+    throw badRequest(`the name of the object (${name}) does not match the name on the URL (${current.metadata.name})`);
   }
   if ((namespace ?? current.metadata.namespace) !== current.metadata.namespace) throw otherNamespace();
   if (uid && uid !== current.metadata.uid && !reading?.asPatch) {
@@ -232,7 +233,6 @@ function assertSameObject(of: Resource, current: KubeObject, wanted: KubeObject,
 
 /** What a write leaves of the current object: its identity, and on either side of `/status` the other side. */
 function merged(of: Resource, current: KubeObject, wanted: KubeObject, statusOnly: boolean): KubeObject {
-  if (statusOnly) return { ...current, status: wanted['status'] };
   const {
     uid,
     creationTimestamp,
@@ -255,6 +255,7 @@ function merged(of: Resource, current: KubeObject, wanted: KubeObject, statusOnl
   const unknown = new Set(Object.keys(kept));
   const free = Object.fromEntries(Object.entries(wanted.metadata).filter(([key]) => !unknown.has(key)));
   const next = { ...wanted, metadata: { ...free, ...known, name: current.metadata.name } } as KubeObject;
+  if (statusOnly) return { ...current, metadata: next.metadata, status: wanted['status'] };
   if (of.statusApart) {
     if (current['status'] === undefined) delete next['status'];
     else next['status'] = current['status'];

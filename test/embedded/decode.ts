@@ -26,7 +26,7 @@ export function decode(of: Resource, body: unknown, reading?: Reading): KubeObje
     throw badRequest(`${of.kind} in version "${of.version}" cannot be handled as a ${of.kind}: ${why}`);
   };
   try {
-    const { value, unknown } = of.custom ? customObject(of, body) : decodeAs(modelOf(of), body);
+    const { value, unknown } = of.custom ? customObject(of, body) : decodeAs(modelOf(of), body, reading === undefined);
     if (reading !== undefined && reading.fieldValidation !== 'Ignore') {
       const duplicate = duplicateFields(reading.text).map((path) => `duplicate field "${path}"`);
       const faults = [...duplicate, ...unknown.map((path) => `unknown field "${path}"`)];
@@ -72,9 +72,7 @@ function assertKind(of: Resource, body: unknown, { text, asPatch }: Reading): vo
     ? `converting (v1.${kind}) to (core.${of.kind}): unknown conversion`
     : `no kind "${String(kind)}" is registered for version "${String(apiVersion)}" in scheme "pkg/runtime/scheme.go:111"`;
   if (asPatch) throw patchedInvalid(body, why);
-  throw badRequest(
-    `${String(kind)} in version "${String(apiVersion)}" cannot be handled as a ${of.kind}: ${why}`,
-  );
+  throw badRequest(`${String(kind)} in version "${String(apiVersion)}" cannot be handled as a ${of.kind}: ${why}`);
 }
 
 /** Fields that Velero's definitions have; below `spec` and `status` anything goes. */
@@ -87,7 +85,11 @@ function customObject(of: Resource, body: Record<string, unknown>) {
   for (const [key, each] of Object.entries(rest)) {
     if (!known.includes(key) || each === null) continue;
     if ((key === 'spec' || key === 'status') && !isRecord(each)) {
-      const type = Array.isArray(each) ? 'array' : typeof each === 'number' && Number.isInteger(each) ? 'integer' : typeof each;
+      const type = Array.isArray(each)
+        ? 'array'
+        : typeof each === 'number' && Number.isInteger(each)
+          ? 'integer'
+          : typeof each;
       const detail = `${key} in body must be of type object: ${JSON.stringify(type)}`;
       throw invalid(of, name ?? '', [{ type: 'TypeInvalid', field: key, value: type, detail }]);
     }

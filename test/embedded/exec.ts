@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -101,10 +102,12 @@ export function createExecService(
       const offered = (call.request.headers['sec-websocket-protocol'] ?? '').split(',').map((each) => each.trim());
       const protocol = chosen(protocols, new Set(offered));
       if (protocol === undefined) return answer(socket, 403, '');
-      const channels = { stdout: query.get('stdout') === 'true', stderr: query.get('stderr') === 'true' };
-      if (!channels.stdout && !channels.stderr && query.get('stdin') !== 'true') {
-        return answer(socket, 400, 'you must specify at least 1 of stdin, stdout, stderr');
-      }
+      const asks = (stream: string): boolean => ['1', 'true'].includes(query.get(stream) ?? '');
+      const channels = { stdout: asks('stdout'), stderr: asks('stderr') };
+      const none = 'you must specify at least 1 of stdin, stdout, stderr';
+      const isSilent = !channels.stdout && !channels.stderr && !asks('stdin');
+      const isV4 = protocol === 'v4.channel.k8s.io';
+      if (isSilent && isV4) return answer(socket, 400, none);
       const command = query.getAll('command');
       const { namespace = '' } = pod.metadata;
       const script = await handler?.({ namespace, pod: pod.metadata.name, container: name, command, user: call.user });
@@ -115,16 +118,17 @@ export function createExecService(
       if (script?.refusal !== undefined)
         return answer(socket, script.refusal.status, script.refusal.body, script.refusal.headers);
       const missing = container === undefined && script === undefined ? `container not found ("${name}")` : undefined;
-      if (missing !== undefined && protocol === 'v4.channel.k8s.io') return answer(socket, 500, missing);
+      if (missing !== undefined && isV4) return answer(socket, 500, missing);
 
       const client = await new Promise<WebSocket>((resolve) => {
         sockets.handleUpgrade(call.request, socket, call.head, resolve);
       });
       client.on('error', () => client.terminate());
       const stream = channelStream(client, channels);
-      if (missing !== undefined) stream.end(internalError(`unable to upgrade connection: ${missing}`));
+      const refused = isSilent ? none : missing;
+      if (refused !== undefined) stream.end(internalError(`unable to upgrade connection: ${refused}`));
       else if (script !== undefined) void play(script, stream, command, protocol, socket);
-      else if (container !== undefined) void runFor(processes, container, stream, command);
+      else if (container !== undefined) void runFor(processes, container, stream, command, protocol);
       return 101;
     },
   };
@@ -166,7 +170,10 @@ export function answer(
 ): number {
   const text = typeof body === 'string' ? body : JSON.stringify(body);
   const all = {
-    'Content-Type': typeof body === 'string' ? 'text/plain; charset=utf-8' : 'application/json',
+    ...(body === ''
+      ? {}
+      : { 'Content-Type': typeof body === 'string' ? 'text/plain; charset=utf-8' : 'application/json' }),
+    ...(typeof body === 'string' ? {} : { 'Cache-Control': 'no-cache, private' }),
     'Content-Length': String(Buffer.byteLength(text)),
     Connection: 'close',
     ...headers,
@@ -186,7 +193,7 @@ function channelStream(client: WebSocket, open: { stdout: boolean; stderr: boole
   const frame = (to: number, data: Uint8Array): void => {
     if (client.readyState === client.OPEN) client.send(Buffer.concat([Buffer.of(to), data]));
   };
-  frame(channel.stdout, Buffer.alloc(0));
+  if (open.stdout) frame(channel.stdout, Buffer.alloc(0));
   return {
     client,
     write: (stream, data) => {
@@ -209,18 +216,19 @@ const internalError = (message: string): object => ({
 });
 
 /** The last word about a command, as containerd's and the kubelet's streaming server write it. */
-function statusOf(ending: Ending, command: readonly string[]): object {
+function statusOf(ending: Ending, command: readonly string[], protocol: ExecProtocol): object {
+  const isV5 = protocol === 'v5.channel.k8s.io';
   if (ending.kind === 'not-started') {
-    return internalError(
-      `error executing command in container: failed to exec in container: failed to start exec "0": ${ending.message}`,
-    );
+    const why = `error executing command in container: failed to exec in container: failed to start exec "${randomBytes(32).toString('hex')}": ${ending.message}: unknown`;
+    // By v5 the kubelet's own status is wrapped once more.
+    return internalError(isV5 ? `Internal error occurred: ${why}` : why);
   }
   const { code } = ending;
   if (code === 0) return { metadata: {}, status: 'Success' };
   return {
     metadata: {},
     status: 'Failure',
-    message: `command terminated with non-zero exit code: error executing command [${command.join(' ')}], exit code ${code}`,
+    message: `command terminated with non-zero exit code: ${isV5 ? `command terminated with exit code ${code}` : `error executing command [${command.join(' ')}], exit code ${code}`}`,
     reason: 'NonZeroExitCode',
     details: { causes: [{ reason: 'ExitCode', message: String(code) }] },
   };
@@ -232,6 +240,7 @@ async function runFor(
   container: RunningContainer,
   stream: ChannelStream,
   command: readonly string[],
+  protocol: ExecProtocol,
 ) {
   const run = processes.start({
     argv: command,
@@ -242,7 +251,7 @@ async function runFor(
   container.execs.add(run);
   const ending = await run.ended;
   container.execs.delete(run);
-  stream.end(statusOf(ending, command));
+  stream.end(statusOf(ending, command, protocol));
 }
 
 async function play(
@@ -260,7 +269,7 @@ async function play(
   const end = script.end ?? { kind: 'exit', code: 0 };
   switch (end.kind) {
     case 'exit':
-      stream.end(statusOf(end, command));
+      stream.end(statusOf(end, command, protocol));
       return;
     case 'error':
       stream.end(internalError(end.message));

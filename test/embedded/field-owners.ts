@@ -34,7 +34,12 @@ export function createFieldOwners(): FieldOwners {
       const conflicts = [...wanted].filter(
         ([path, value]) => current.has(path) && !isDeepStrictEqual(current.get(path), value) && !before.has(path),
       );
-      if (conflicts.length > 0 && !force) throw conflict(object, conflicts.map(([path]) => path), others);
+      if (conflicts.length > 0 && !force)
+        throw conflict(
+          object,
+          conflicts.map(([path]) => path),
+          others,
+        );
       let next: unknown = structuredClone(object);
       for (const path of before.keys()) {
         if (!wanted.has(path) && !others.some(([, paths]) => paths.has(path))) next = without(next, JSON.parse(path));
@@ -47,7 +52,14 @@ export function createFieldOwners(): FieldOwners {
 }
 
 /** Identity is nobody's. */
-const unowned = ['apiVersion', 'kind', 'metadata.name', 'metadata.namespace', 'metadata.uid', 'metadata.resourceVersion'];
+const unowned = [
+  'apiVersion',
+  'kind',
+  'metadata.name',
+  'metadata.namespace',
+  'metadata.uid',
+  'metadata.resourceVersion',
+];
 
 function leaves(value: unknown, path: readonly string[] = [], into: Paths = new Map()): Paths {
   if (unowned.includes(path.join('.'))) return into;
@@ -69,7 +81,11 @@ function withValue(from: unknown, [key, ...rest]: readonly string[], value: unkn
   return { ...record, [key]: withValue(record[key], rest, value) };
 }
 
-function conflict(object: KubeObject, paths: readonly string[], others: readonly (readonly [string, Paths])[]): ApiError {
+function conflict(
+  object: KubeObject,
+  paths: readonly string[],
+  others: readonly (readonly [string, Paths])[],
+): ApiError {
   const causes = paths.map((path) => {
     const owner = others.find(([, owned]) => owned.has(path))?.[0] ?? 'unknown';
     const field = (JSON.parse(path) as string[]).map((key) => `.${key}`).join('');

@@ -21,7 +21,8 @@ export function collectGarbage(store: Store, api: Api): () => void {
     ownersOf(object).every((owner) => {
       const found = store.findByUid(owner.uid)?.object;
       return (
-        found === undefined || (found.metadata.namespace ?? object.metadata.namespace) !== object.metadata.namespace
+        found?.metadata.name !== owner.name ||
+        (found.metadata.namespace ?? object.metadata.namespace) !== object.metadata.namespace
       );
     });
 

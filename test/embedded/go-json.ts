@@ -11,7 +11,8 @@ export class Raw {
 /** A document whose leaves are as they were written. */
 export type Node = null | Raw | Node[] | { [key: string]: Node };
 
-export const isDoc = (node: Node | undefined): node is { [key: string]: Node } => isRecord(node) && !(node instanceof Raw);
+export const isDoc = (node: Node | undefined): node is { [key: string]: Node } =>
+  isRecord(node) && !(node instanceof Raw);
 
 /** JSON as Go writes it: these are escaped wherever they stand. */
 export const goText = (value: unknown): string =>
@@ -28,10 +29,10 @@ export function parseNodes(text: string): Node {
   return JSON.parse(text, reviver as Parameters<typeof JSON.parse>[1]) as Node;
 }
 
-export function valueOf(node: Node): unknown {
+export function plain(node: Node): unknown {
   if (node instanceof Raw) return JSON.parse(node.text);
-  if (Array.isArray(node)) return node.map(valueOf);
-  return node === null ? null : Object.fromEntries(Object.entries(node).map(([key, each]) => [key, valueOf(each)]));
+  if (Array.isArray(node)) return node.map(plain);
+  return node === null ? null : Object.fromEntries(Object.entries(node).map(([key, each]) => [key, plain(each)]));
 }
 
 /** What Go's decoder says of a text that is no JSON. */

@@ -3,23 +3,33 @@ import { load } from 'js-yaml';
 import type { Api } from './api.ts';
 import type { Reading } from './decode.ts';
 import { assertHasHost, containerName, upgradeRequired } from './exec.ts';
+import { createFieldOwners } from './field-owners.ts';
 import { syntaxError } from './go-json.ts';
 import type { ContainerLog, Kubelet } from './kubelet.ts';
 import { createLists, tooLargeVersion, versionOf } from './list.ts';
 import type { Shape } from './media.ts';
 import { readBody, readObject, shaped, shapeOf, typeOf, unknownFormat, warn } from './media.ts';
 import type { KubeObject } from './objects.ts';
-import { createFieldOwners } from './field-owners.ts';
 import { asPod, isRecord, timestamp } from './objects.ts';
 import type { Deletion, WriteQuery } from './options.ts';
-import { deletion, listQuery, writeQuery } from './options.ts';
+import { deletion, integer, listQuery, writeQuery } from './options.ts';
 import { jsonPatch, mergePatch, strategicMergePatch } from './patch.ts';
 import type { User } from './rbac.ts';
 import type { Resource } from './resources.ts';
-import { apiVersionOf, discovery, jobs, pods, podTemplates, resourceQuotas, resources, serviceAccounts } from './resources.ts';
+import {
+  apiVersionOf,
+  discovery,
+  jobs,
+  pods,
+  podTemplates,
+  resourceQuotas,
+  resources,
+  serviceAccounts,
+} from './resources.ts';
 import { review } from './reviews.ts';
-import { selectorOf } from './selectors.ts';
 import { decodeAs, modelOf } from './schema.ts';
+import { selectorOf } from './selectors.ts';
+import type { Fault } from './status.ts';
 import { ApiError, badRequest, invalid, methodNotAllowed, noSuchResource, notFound, patchedInvalid } from './status.ts';
 import type { Store } from './store.ts';
 import type { Target } from './target.ts';
@@ -33,7 +43,7 @@ const ok = (body: string | object, status = 200): Reply => ({ status, body });
 
 export function send(response: ServerResponse, status: number, body: string | object): void {
   const text = typeof body === 'string' ? body : `${JSON.stringify(body)}\n`;
-  if (!response.hasHeader('Content-Type')) {
+  if (status !== 204 && !response.hasHeader('Content-Type')) {
     response.setHeader('Content-Type', typeof body === 'string' ? 'text/plain; charset=utf-8' : 'application/json');
   }
   response.writeHead(status, { 'Content-Length': Buffer.byteLength(text) });
@@ -124,7 +134,9 @@ export function createHandlers({ store, api, kubelet, tokenFor, bookmarkInterval
         if (of.createdByUpdate && store.get(of, namespace, name) === undefined) {
           return ok(api.create(of, namespace, body, writing), 201);
         }
-        return ok(api.update(of, namespace, name, () => body, { ...writing, status: attributes.subresource === 'status' }));
+        return ok(
+          api.update(of, namespace, name, () => body, { ...writing, status: attributes.subresource === 'status' }),
+        );
       }
       case 'patch':
         return patch(request, response, target, of, name);
@@ -215,7 +227,8 @@ export function createHandlers({ store, api, kubelet, tokenFor, bookmarkInterval
   ): Reply {
     const { object, gone } = api.delete(of, namespace, name, options, dryRun);
     if (of === jobs && options.propagationPolicy === undefined) warn(response)(preserved);
-    if (!gone || of === pods || of === serviceAccounts || of === podTemplates || of === resourceQuotas) return ok(object);
+    if (!gone || of === pods || of === serviceAccounts || of === podTemplates || of === resourceQuotas)
+      return ok(object);
     const { uid } = object.metadata;
     const group = of.group === '' ? {} : { group: of.group };
     return ok({
@@ -269,7 +282,12 @@ export function createHandlers({ store, api, kubelet, tokenFor, bookmarkInterval
     const { expirationSeconds = 3600 } = spec as { expirationSeconds?: number };
     if (expirationSeconds < 600) {
       throw invalid({ group: 'authentication.k8s.io', resource: '', kind: 'TokenRequest' }, '', [
-        { type: 'Invalid', field: 'spec.expirationSeconds', value: expirationSeconds, detail: 'may not specify a duration less than 10 minutes' },
+        {
+          type: 'Invalid',
+          field: 'spec.expirationSeconds',
+          value: expirationSeconds,
+          detail: 'may not specify a duration less than 10 minutes',
+        },
       ]);
     }
     const account = api.get(serviceAccounts, namespace, name);
@@ -289,11 +307,21 @@ export function createHandlers({ store, api, kubelet, tokenFor, bookmarkInterval
     name: string,
     query: URLSearchParams,
   ): Reply | undefined {
+    const [lines, bytes] = [integer(query, 'tailLines'), integer(query, 'limitBytes')];
+    const faults: Fault[] = [];
+    const wrong = (field: string, value: number, detail: string): void =>
+      void faults.push({ type: 'Invalid', field, value, detail });
+    if (lines !== undefined && lines < 0) wrong('tailLines', lines, 'must be greater than or equal to 0');
+    if (bytes !== undefined && bytes < 1) wrong('limitBytes', bytes, 'must be greater than 0');
+    if (faults.length > 0) throw invalid({ group: '', resource: '', kind: 'PodLogOptions' }, name, faults);
     const pod = asPod(api.get(pods, namespace, name));
     const container = containerName(pod, query.get('container'));
+    if (pod.spec.nodeName === undefined) return ok('', 204);
+    response.setHeader('Content-Type', 'text/plain');
     const previous = query.get('previous') === 'true';
     const found = kubelet.log(pod, container, previous);
     if (found === undefined) {
+      response.removeHeader('Content-Type');
       if (previous) throw badRequest(`previous terminated container "${container}" in pod "${name}" not found`);
       const statuses = [...(pod.status.containerStatuses ?? []), ...(pod.status.initContainerStatuses ?? [])];
       const waiting = statuses.find((each) => each.name === container)?.state.waiting?.reason;
@@ -351,7 +379,9 @@ function assertMethod(of: Resource, { attributes, namespace, name }: Target, met
   const fits =
     ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].includes(method) &&
     (subresource === 'log' ? verb === 'get' : true) &&
-    (subresource === undefined || subresource === 'status' ? (verb === 'create') === (isCollection && verb === 'create') : true) &&
+    (subresource === undefined || subresource === 'status'
+      ? (verb === 'create') === (isCollection && verb === 'create')
+      : true) &&
     !(isCollection && ['update', 'patch'].includes(verb)) &&
     !(verb === 'deletecollection' && of.keepsCollection) &&
     !(of.review && verb !== 'create') &&
@@ -380,9 +410,15 @@ function appliedObject(of: Resource, name: string, text: string): Record<string,
   if (unknown.length > 0) {
     const [field] = unknown;
     const what = `/${name}; ${of.group}/${of.version}, Kind=${of.kind}`;
-    throw new ApiError(500, '', `failed to create typed patch object (${what}): .${field}: field not declared in schema`);
+    throw new ApiError(
+      500,
+      '',
+      `failed to create typed patch object (${what}): .${field}: field not declared in schema`,
+    );
   }
-  return { ...object, metadata: { ...metadata, name: metadata['name'] ?? name } };
+  const own = metadata['name'] ?? name;
+  if (own !== name) throw badRequest(`the name of the object (${own}) does not match the name on the URL (${name})`);
+  return { ...object, metadata: { ...metadata, name } };
 }
 
 /** Keys of a JSON Patch's operations that there are not. */
@@ -391,7 +427,9 @@ function noteUnknownOperations(text: string, { fieldValidation, warn: note }: Re
   const operations: unknown = JSON.parse(text);
   const known = ['op', 'path', 'from', 'value'];
   const unknown = (Array.isArray(operations) ? operations : []).flatMap((each, index) =>
-    Object.keys(isRecord(each) ? each : {}).filter((key) => !known.includes(key)).map((key) => `json patch unknown field "[${index}].${key}"`),
+    Object.keys(isRecord(each) ? each : {})
+      .filter((key) => !known.includes(key))
+      .map((key) => `json patch unknown field "[${index}].${key}"`),
   );
   if (fieldValidation === 'Warn') for (const each of unknown) note(each);
   else if (unknown.length > 0) throw patchedInvalid({}, `strict decoding error: ${unknown.join(', ')}`);
@@ -413,6 +451,7 @@ function informational(path: string): Reply {
 
 function noResource(group: string, of: Resource | undefined): Reply {
   const served = resources.filter((each) => each.group === group);
-  if (of === undefined && (served.length === 0 || served.every((each) => each.custom))) return ok('404 page not found\n', 404);
+  if (of === undefined && (served.length === 0 || served.every((each) => each.custom)))
+    return ok('404 page not found\n', 404);
   throw noSuchResource();
 }

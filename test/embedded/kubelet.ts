@@ -99,6 +99,8 @@ export function createKubelet(store: Store, api: Api, processes: Processes, opti
     if (of !== pods) return;
     const pod = asPod(object);
     const life = lives.get(pod.metadata.uid ?? '');
+    // What another scheduler is asked for stays where it is.
+    if (type === 'ADDED' && pod.spec['schedulerName'] !== 'default-scheduler') return;
     if (type === 'ADDED') begin(pod);
     else if (life === undefined) return;
     else if (type === 'DELETED') forget(life);

@@ -28,7 +28,9 @@ export function createLists(store: Store): Lists {
 
   const from = (of: Resource, namespace: string | undefined, place: Place): readonly KubeObject[] => {
     const snapshot = snapshots.get(keyOf(of, namespace, place.version));
-    if (place.version < store.oldest()) throw expired(tooOldToken);
+    if (place.version > 0 && place.version < store.oldest()) {
+      throw expired(tooOldToken, { continue: tokenOf(anyVersion, place.after) });
+    }
     const all = snapshot ?? store.list(of, namespace);
     return all.filter((object) => pathOf(object, namespace) > place.after);
   };
@@ -40,7 +42,7 @@ export function createLists(store: Store): Lists {
       const selects = selectorOf(query, of);
       const place = token === '' ? undefined : placeOf(token, query);
       if (place === undefined) assertVersion(store, query);
-      const version = place?.version ?? store.version();
+      const version = place === undefined || place.version === anyVersion ? store.version() : place.version;
       const all = place === undefined ? store.list(of, namespace) : from(of, namespace, place);
       const limit = Math.max(0, Number(query.get('limit') ?? 0)) || Number.POSITIVE_INFINITY;
       const items: KubeObject[] = [];
@@ -56,8 +58,7 @@ export function createLists(store: Store): Lists {
       if (seen < all.length && last !== undefined) {
         snapshots.set(keyOf(of, namespace, version), all);
         for (const oldest of snapshots.keys()) if (snapshots.size > keptSnapshots) snapshots.delete(oldest);
-        const start = `${pathOf(last, namespace)}\u0000`;
-        metadata['continue'] = Buffer.from(JSON.stringify({ v: tokenVersion, rv: version, start })).toString('base64url');
+        metadata['continue'] = tokenOf(version, pathOf(last, namespace));
         const selected = ['labelSelector', 'fieldSelector'].some((name) => (query.get(name) ?? '') !== '');
         if (!selected) metadata['remainingItemCount'] = all.length - seen;
       }
@@ -72,16 +73,23 @@ export function createLists(store: Store): Lists {
 }
 
 const tokenVersion = 'meta.k8s.io/v1';
+/** Go on in the list as it is by now. */
+const anyVersion = -1;
+const tokenOf = (rv: number, after: string): string =>
+  Buffer.from(JSON.stringify({ v: tokenVersion, rv, start: `${after}\u0000` })).toString('base64url');
 const tooOldToken =
-  'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.';
+  'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.';
 const pathOf = ({ metadata }: KubeObject, namespace: string | undefined): string =>
-  namespace === undefined && metadata.namespace !== undefined ? `${metadata.namespace}/${metadata.name}` : metadata.name;
+  namespace === undefined && metadata.namespace !== undefined
+    ? `${metadata.namespace}/${metadata.name}`
+    : metadata.name;
 
 function placeOf(token: string, query: URLSearchParams): Place {
   const wrong = (why: string): ApiError => badRequest(`invalid continue token: continue key is not valid: ${why}`);
   if (query.has('resourceVersion')) throw badRequest('specifying resource version is not allowed when using continue');
   const at = /^[A-Za-z0-9_-]*/.exec(token)?.[0].length ?? 0;
-  if (at < token.length || token.length % 4 === 1) throw wrong(`illegal base64 data at input byte ${at === token.length ? at - 1 : at}`);
+  if (at < token.length || token.length % 4 === 1)
+    throw wrong(`illegal base64 data at input byte ${at === token.length ? at - 1 : at}`);
   const text = Buffer.from(token, 'base64url').toString();
   let value: unknown;
   try {

@@ -21,7 +21,8 @@ export async function readBody(request: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
-export const typeOf = (request: IncomingMessage): string => (request.headers['content-type'] ?? '').replace(/;.*/, '').trim();
+export const typeOf = (request: IncomingMessage): string =>
+  (request.headers['content-type'] ?? '').replace(/;.*/, '').trim();
 
 /** The object in a body, in JSON or YAML. */
 export async function readObject(request: IncomingMessage, kind: string): Promise<{ text: string; body: unknown }> {
@@ -42,8 +43,11 @@ export async function readObject(request: IncomingMessage, kind: string): Promis
   if (isRecord(body)) return { text, body };
   if (body === null) return { text, body: {} };
   const found = Array.isArray(body) ? 'array' : typeof body;
-  const wanted = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }';
-  throw unrecognized(`couldn't get version/kind; json parse error: json: cannot unmarshal ${found} into Go value of type ${wanted}`);
+  const wanted =
+    'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }';
+  throw unrecognized(
+    `couldn't get version/kind; json parse error: json: cannot unmarshal ${found} into Go value of type ${wanted}`,
+  );
 }
 
 /** As it is where it begins as a record does; else the beginning in hexadecimal. */
@@ -84,9 +88,21 @@ export function shaped(object: unknown, { as }: Shape): unknown {
     metadata: isRecord(each) ? each['metadata'] : {},
   });
   const { items } = object;
-  if (as === 'Table') return { kind: 'Table', apiVersion: 'meta.k8s.io/v1', metadata: object['metadata'], columnDefinitions: [], rows: [] };
+  if (as === 'Table')
+    return {
+      kind: 'Table',
+      apiVersion: 'meta.k8s.io/v1',
+      metadata: object['metadata'],
+      columnDefinitions: [],
+      rows: [],
+    };
   if (!Array.isArray(items)) return partial(object);
-  return { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1', metadata: object['metadata'], items: items.map(partial) };
+  return {
+    kind: 'PartialObjectMetadataList',
+    apiVersion: 'meta.k8s.io/v1',
+    metadata: object['metadata'],
+    items: items.map(partial),
+  };
 }
 
 /** A text in a `Warning` header, as RFC 7234 quotes it. */

@@ -9,12 +9,14 @@ const labelName = '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]';
 export const labelValue = `(${labelName})?`;
 export const limits = { annotations: 262_144, data: 1_048_576 } as const;
 
-const mustConsist = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
+const mustConsist =
+  "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
 const subdomainRule =
   "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 export const labelRule =
   "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
-const examples = "(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+const examples =
+  "(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
 const nameRule = `name part ${mustConsist} ${examples}`;
 const keyRule = `a valid label key ${mustConsist} ${examples} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`;
 export const valueRule =
@@ -29,10 +31,13 @@ export function metadataFaults(of: Resource, object: KubeObject): Fault[] {
   const faults: Fault[] = [];
   if (generateName) {
     const whys = nameFaults(of, generateName.replace(/-$/, 'a'));
-    for (const detail of whys) faults.push({ type: 'Invalid', field: 'metadata.generateName', value: generateName, detail });
+    for (const detail of whys)
+      faults.push({ type: 'Invalid', field: 'metadata.generateName', value: generateName, detail });
   }
   if (!name) faults.push({ type: 'Required', field: 'metadata.name', detail: 'name or generateName is required' });
-  else for (const detail of nameFaults(of, name)) faults.push({ type: 'Invalid', field: 'metadata.name', value: name, detail });
+  else
+    for (const detail of nameFaults(of, name))
+      faults.push({ type: 'Invalid', field: 'metadata.name', value: name, detail });
   return [...faults, ...attachmentFaults(object), ...finalizerFaults(finalizers)];
 }
 
@@ -67,7 +72,7 @@ function nameFaults(of: Resource, name: string): string[] {
     if (name.includes('.')) return ['must not contain dots'];
     return [...tooLong(name, 63, 'bytes'), ...(matches(dnsLabel, name) ? [] : [labelRule])];
   }
-  return [...tooLong(name, 253, 'bytes'), ...(matches(dnsSubdomain, name) ? [] : [subdomainRule])];
+  return [...tooLong(name, 253, 'characters'), ...(matches(dnsSubdomain, name) ? [] : [subdomainRule])];
 }
 const tooLong = (text: string, most: number, what: string): string[] =>
   text.length > most ? [`must be no more than ${most} ${what}`] : [];
@@ -79,7 +84,11 @@ export function keyFaults(key: string): string[] {
   const name = parts.pop() ?? '';
   const prefix = parts.pop();
   return [
-    ...(prefix === '' ? ['prefix part must be non-empty'] : prefix !== undefined && !matches(dnsSubdomain, prefix) ? [`prefix part ${subdomainRule}`] : []),
+    ...(prefix === ''
+      ? ['prefix part must be non-empty']
+      : prefix !== undefined && !matches(dnsSubdomain, prefix)
+        ? [`prefix part ${subdomainRule}`]
+        : []),
     ...(name === '' ? ['name part must be non-empty'] : tooLong(name, 63, 'bytes').map((each) => `name part ${each}`)),
     ...(matches(labelName, name) ? [] : [nameRule]),
   ];

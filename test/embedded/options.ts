@@ -25,7 +25,11 @@ export interface WriteQuery {
 
 const longestManager = 128;
 
-export function writeQuery(query: URLSearchParams, kind: 'CreateOptions' | 'UpdateOptions' | 'PatchOptions', isApply = false): WriteQuery {
+export function writeQuery(
+  query: URLSearchParams,
+  kind: 'CreateOptions' | 'UpdateOptions' | 'PatchOptions',
+  isApply = false,
+): WriteQuery {
   const fieldManager = query.get('fieldManager') ?? '';
   const fieldValidation = query.get('fieldValidation') ?? '';
   const force = query.get('force');
@@ -72,8 +76,10 @@ export function listQuery(query: URLSearchParams, isWatch: boolean): void {
   const faults: Fault[] = [];
   const forbid = (detail: string): void => void faults.push({ type: 'Forbidden', field, detail });
   if (isWatch) {
-    if (initial !== null && match !== 'NotOlderThan') forbid('sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
-    if (initial === null && match !== '') forbid('resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
+    if (initial !== null && match !== 'NotOlderThan')
+      forbid('sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
+    if (initial === null && match !== '')
+      forbid('resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
   } else {
     if (initial !== null) {
       faults.push({ type: 'Forbidden', field: 'sendInitialEvents', detail: 'sendInitialEvents is forbidden for list' });

@@ -1,5 +1,5 @@
 import type { Node } from './go-json.ts';
-import { goText, isDoc, parseNodes, Raw, syntaxError, valueOf } from './go-json.ts';
+import { goText, isDoc, parseNodes, plain, Raw, syntaxError } from './go-json.ts';
 import { isRecord } from './objects.ts';
 import { ApiError, badRequest, patchRefused } from './status.ts';
 
@@ -9,7 +9,12 @@ export type Patch = (target: unknown, patch: string) => unknown;
 const goKind = (value: unknown): string =>
   Array.isArray(value) ? 'array' : isRecord(value) ? 'object' : typeof value === 'boolean' ? 'bool' : typeof value;
 
-function parseAs(patch: string, goType: string, fits: (value: unknown) => boolean, what = 'error decoding patch: '): unknown {
+function parseAs(
+  patch: string,
+  goType: string,
+  fits: (value: unknown) => boolean,
+  what = 'error decoding patch: ',
+): unknown {
   const wrong = syntaxError(patch);
   if (wrong !== undefined) throw badRequest(`${what}${wrong}`);
   const value: unknown = JSON.parse(patch);
@@ -88,7 +93,9 @@ function strategic(target: unknown, patch: unknown): unknown {
     if (prefix === 'deleteFromPrimitiveList' && Array.isArray(value)) {
       if (Array.isArray(result[listed])) result[listed] = result[listed].filter((each) => !value.includes(each));
     } else if (prefix === undefined) {
-      const mergeKey = mergeKeys[key];
+      // A ServiceAccount's are replaced.
+      const isOfPod = key !== 'imagePullSecrets' || 'containers' in result;
+      const mergeKey = isOfPod ? mergeKeys[key] : undefined;
       if (value === null) delete result[key];
       else if (mergeKey !== undefined && Array.isArray(value)) {
         const order = change[`$setElementOrder/${key}`];
@@ -101,7 +108,8 @@ function strategic(target: unknown, patch: unknown): unknown {
 }
 
 function withoutDirectives(value: unknown): unknown {
-  if (Array.isArray(value)) return value.filter((each) => !isRecord(each) || !('$patch' in each)).map(withoutDirectives);
+  if (Array.isArray(value))
+    return value.filter((each) => !isRecord(each) || !('$patch' in each)).map(withoutDirectives);
   if (!isRecord(value)) return value;
   return Object.fromEntries(
     Object.entries(value)
@@ -168,14 +176,14 @@ export const jsonPatch: Patch = (target, patch) => {
   parseAs(patch, '[]handlers.jsonPatchOp', Array.isArray);
   const operations = parseNodes(patch) as Node[];
   for (const each of operations) {
-    const value = each === null || isDoc(each) ? undefined : valueOf(each);
+    const value = each === null || isDoc(each) ? undefined : plain(each);
     if (value !== undefined) {
       throw badRequest(
         `error decoding patch: json: cannot unmarshal ${goKind(value)} into Go value of type handlers.jsonPatchOp`,
       );
     }
     for (const field of ['op', 'path', 'from']) {
-      const text = isDoc(each) ? valueOf(each[field] ?? null) : null;
+      const text = isDoc(each) ? plain(each[field] ?? null) : null;
       if (text === null || typeof text === 'string') continue;
       throw badRequest(
         `error decoding patch: json: cannot unmarshal ${goKind(text)} into Go struct field jsonPatchOp.${field} of type string`,
@@ -184,13 +192,13 @@ export const jsonPatch: Patch = (target, patch) => {
   }
   let root = parseNodes(goText(target));
   for (const operation of operations) root = applied(root, operation);
-  return valueOf(root);
+  return plain(root);
 };
 
 function applied(root: Node, operation: Node): Node {
   if (!isDoc(operation)) throw patchRefused();
   const text = (field: string): string => {
-    const value = valueOf(operation[field] ?? null);
+    const value = plain(operation[field] ?? null);
     if (typeof value !== 'string') throw patchRefused();
     return value;
   };
@@ -237,10 +245,15 @@ function isSame(a: Node, b: Node): boolean {
   if (a === null || b === null) return a === b;
   if (a instanceof Raw || b instanceof Raw) return a instanceof Raw && b instanceof Raw && a.text === b.text;
   if (Array.isArray(a) || Array.isArray(b)) {
-    return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((each, i) => isSame(each, b[i] ?? null));
+    return (
+      Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((each, i) => isSame(each, b[i] ?? null))
+    );
   }
   const keys = Object.keys(a);
-  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && isSame(a[key] ?? null, b[key] ?? null));
+  return (
+    keys.length === Object.keys(b).length &&
+    keys.every((key) => Object.hasOwn(b, key) && isSame(a[key] ?? null, b[key] ?? null))
+  );
 }
 
 /** Where a pointer's last part is to be looked for. What stands before its first slash is not looked at. */

@@ -61,10 +61,14 @@ function restricted(
   const noSeccomp = inPod('seccompProfile');
   const undropped = all.filter((each) => !(securityOf(each).capabilities?.drop ?? []).includes('ALL'));
   const added = all.flatMap((each) =>
-    (securityOf(each).capabilities?.add ?? []).filter((name) => name !== 'NET_BIND_SERVICE').map((name) => ({ each, name })),
+    (securityOf(each).capabilities?.add ?? [])
+      .filter((name) => name !== 'NET_BIND_SERVICE')
+      .map((name) => ({ each, name })),
   );
   const capabilities = [
-    ...(undropped.length === 0 ? [] : [`${containersText(undropped)} must set securityContext.capabilities.drop=["ALL"]`]),
+    ...(undropped.length === 0
+      ? []
+      : [`${containersText(undropped)} must set securityContext.capabilities.drop=["ALL"]`]),
     ...(added.length === 0
       ? []
       : [
@@ -79,8 +83,12 @@ function restricted(
       'must set securityContext.allowPrivilegeEscalation=false',
     ),
     ...(capabilities.length === 0 ? [] : [`unrestricted capabilities (${capabilities.join('; ')})`]),
-    ...(hostPaths.length === 0 ? [] : [`restricted volume types (${volumeText} uses restricted volume type "hostPath")`]),
-    ...(notNonRoot.length === 0 ? [] : [`runAsNonRoot != true (pod or ${containersText(notNonRoot)} must set securityContext.runAsNonRoot=true)`]),
+    ...(hostPaths.length === 0
+      ? []
+      : [`restricted volume types (${volumeText} uses restricted volume type "hostPath")`]),
+    ...(notNonRoot.length === 0
+      ? []
+      : [`runAsNonRoot != true (pod or ${containersText(notNonRoot)} must set securityContext.runAsNonRoot=true)`]),
     ...(pod.runAsUser === 0 ? ['runAsUser=0 (pod must not set runAsUser=0)'] : []),
     ...faults('runAsUser=0', (each) => each.runAsUser === 0, 'must not set runAsUser=0'),
     ...(noSeccomp.length === 0 ? [] : [`seccompProfile (pod or ${containersText(noSeccomp)} ${seccomp})`]),

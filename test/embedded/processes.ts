@@ -51,6 +51,10 @@ export function createProcesses(): Processes {
     killAll,
     start({ argv, cwd, env, onOutput }) {
       const [file = '', ...args] = argv;
+      if (argv.length === 0) {
+        const message = 'OCI runtime exec failed: exec failed: args must not be empty';
+        return { ended: Promise.resolve({ kind: 'not-started', message }), kill: () => {} };
+      }
       const child = startChild(file, args, cwd, env);
       if (child instanceof Error) {
         return { ended: Promise.resolve({ kind: 'not-started', message: startError(file, child) }), kill: () => {} };

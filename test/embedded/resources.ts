@@ -129,7 +129,14 @@ export const leases: Resource = {
   conditional: true,
   createdByUpdate: true,
 };
-const velero = { group: 'velero.io', version: 'v1', namespaced: true, generation: true, custom: true, conditional: true } as const;
+const velero = {
+  group: 'velero.io',
+  version: 'v1',
+  namespaced: true,
+  generation: true,
+  custom: true,
+  conditional: true,
+} as const;
 export const restores: Resource = { ...velero, resource: 'restores', singular: 'restore', kind: 'Restore' };
 export const backups: Resource = { ...velero, resource: 'backups', singular: 'backup', kind: 'Backup' };
 export const backupStorageLocations: Resource = {

@@ -11,7 +11,7 @@ import type { Store } from './store.ts';
 
 /** Created to be answered: who somebody is, and what he may do. */
 export function review(store: Store, of: Resource, body: unknown, user: User, reading: Reading): object {
-  const { spec: given } = decode(of, body, reading);
+  const { spec: given, metadata } = decode(of, body, reading);
   const spec = isRecord(given) ? given : {};
   const answer = (status: object, shown: object = { spec }): object => ({
     kind: of.kind,
@@ -25,6 +25,11 @@ export function review(store: Store, of: Resource, body: unknown, user: User, re
     const { namespace } = spec;
     if (typeof namespace !== 'string' || namespace === '') throw badRequest('no namespace on request');
     return answer({ ...rulesOf(store, user, namespace), incomplete: false }, { spec: {} });
+  }
+  if (Object.keys(metadata).length > 0) {
+    throw invalid({ ...of, kind: '' }, '', [
+      { type: 'Invalid', field: 'metadata', value: metadata, detail: 'must be empty' },
+    ]);
   }
   const wanted = spec['resourceAttributes'];
   const path = spec['nonResourceAttributes'];

@@ -71,7 +71,9 @@ function requirement(peek: () => string, next: () => string): (labels: Labels) =
       if (operator.length > 1) break;
       const value = peek() === '' || peek() === ',' ? '' : next();
       if (!/^-?\d+$/.test(value)) {
-        throw unparsed(`values[0]: Invalid value: ${JSON.stringify(value)}: for 'Gt', 'Lt' operators, the value must be an integer`);
+        throw unparsed(
+          `values[0]: Invalid value: ${JSON.stringify(value)}: for 'Gt', 'Lt' operators, the value must be an integer`,
+        );
       }
       const isLess = operator === '<';
       return (labels) => {

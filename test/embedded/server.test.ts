@@ -186,7 +186,10 @@ describe('embedded API server: objects', () => {
     assert.deepEqual(merged.body['data'], { y: '5' });
     const same = await patch(at, 'merge-patch+json', { data: { y: '5' } });
     assert.equal(same.body.metadata.resourceVersion, merged.body.metadata.resourceVersion);
-    const applied = await patch(`${configMaps}/new?fieldManager=me`, 'apply-patch+yaml', { data: { k: 'v' } });
+    const applied = await patch(`${configMaps}/new?fieldManager=me`, 'apply-patch+yaml', {
+      ...{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'new' } },
+      data: { k: 'v' },
+    });
     assert.equal(applied.status, 201);
     const custom = await patch('/apis/velero.io/v1/namespaces/velero/restores/r', 'strategic-merge-patch+json', {});
     assert.equal(custom.status, 415);
@@ -296,7 +299,7 @@ describe('embedded API server: watches', () => {
     const watching = watch('');
     await sleep(50);
     cluster.breakWatches();
-    assert.deepEqual(seen(await watching), ['ADDED w', 'ADDED x']);
+    assert.deepEqual(seen(await watching), ['ADDED kube-root-ca.crt', 'ADDED w', 'ADDED x']);
   });
 });
 
@@ -432,7 +435,7 @@ describe('embedded API server: exec', () => {
     assert.equal(missing.status?.['reason'], 'InternalError');
     assert.match(
       String(missing.status?.['message']),
-      /exec: "\/no\/such": stat \/no\/such: no such file or directory$/,
+      /exec: "\/no\/such": stat \/no\/such: no such file or directory: unknown$/,
     );
     const killed = await exec('p', ['sh', '-c', 'kill -9 $$']);
     assert.deepEqual(killed.status?.['details'], { causes: [{ reason: 'ExitCode', message: '137' }] });

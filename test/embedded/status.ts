@@ -18,19 +18,21 @@ export class ApiError extends Error {
   readonly code: number;
   readonly reason: string;
   readonly details: StatusDetails | undefined;
+  readonly #metadata: object;
 
-  constructor(code: number, reason: string, message: string, details?: StatusDetails) {
+  constructor(code: number, reason: string, message: string, details?: StatusDetails, metadata: object = {}) {
     super(message);
     this.code = code;
     this.reason = reason;
     this.details = details;
+    this.#metadata = metadata;
   }
 
   toStatus(): Record<string, unknown> {
     return {
       kind: 'Status',
       apiVersion: 'v1',
-      metadata: {},
+      metadata: this.#metadata,
       status: 'Failure',
       message: this.message,
       ...(this.reason === '' ? {} : { reason: this.reason }),
@@ -101,7 +103,8 @@ export const forbidden = (
   );
 
 /** The watch's or the list's version is no longer kept: list again. */
-export const expired = (message: string): ApiError => new ApiError(410, 'Expired', message);
+export const expired = (message: string, metadata: object = {}): ApiError =>
+  new ApiError(410, 'Expired', message, undefined, metadata);
 
 export const patchRefused = (): ApiError =>
   new ApiError(422, 'Invalid', 'the server rejected our request due to an error in our request', {});
@@ -114,7 +117,15 @@ export const patchedInvalid = (object: unknown, why: string): ApiError =>
 
 /** One thing that is wrong with an object, at one field. */
 export interface Fault {
-  readonly type: 'Required' | 'Invalid' | 'TypeInvalid' | 'Duplicate' | 'Forbidden' | 'TooLong' | 'NotFound' | 'NotSupported';
+  readonly type:
+    | 'Required'
+    | 'Invalid'
+    | 'TypeInvalid'
+    | 'Duplicate'
+    | 'Forbidden'
+    | 'TooLong'
+    | 'NotFound'
+    | 'NotSupported';
   readonly field: string;
   readonly value?: unknown;
   readonly detail?: string;
@@ -122,9 +133,7 @@ export interface Fault {
 
 /** A text as Go's %q has it, all else as JSON. */
 const goQuoted = (value: unknown): string =>
-  typeof value === 'string'
-    ? JSON.stringify(value).replaceAll('\\u0007', '\\a')
-    : JSON.stringify(value);
+  typeof value === 'string' ? JSON.stringify(value).replaceAll('\\u0007', '\\a') : JSON.stringify(value);
 
 const faultText = (fault: Fault): string => {
   const label = {

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import type { Attributes, User } from './rbac.ts';
 import { authorize, refusalText } from './rbac.ts';
-import { ApiError, forbidden } from './status.ts';
+import { ApiError, badRequest, forbidden } from './status.ts';
 import type { Store } from './store.ts';
 
 export interface EmbeddedUser {
@@ -58,10 +58,15 @@ export function tokenTable(
 
 export function impersonated(store: Store, user: User, request: IncomingMessage): User {
   const name = request.headers['impersonate-user'];
-  if (typeof name !== 'string') return user;
   const groups = request.rawHeaders.filter(
     (_, at) => request.rawHeaders[at - 1]?.toLowerCase() === 'impersonate-group',
   );
+  if (typeof name !== 'string') {
+    if (groups.length === 0) return user;
+    throw badRequest(
+      `requested [${groups.map((group) => `{Group  ${group}    }`).join(' ')}] without impersonating a user`,
+    );
+  }
   const wanted: [string, string][] = [['users', name], ...groups.map((group): [string, string] => ['groups', group])];
   for (const [resource, value] of wanted) {
     assertAllowed(store, user, { verb: 'impersonate', group: '', resource, name: value });

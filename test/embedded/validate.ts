@@ -1,14 +1,34 @@
 import { isDeepStrictEqual } from 'node:util';
+import {
+  configKeyRule,
+  dnsLabel,
+  labelRule,
+  limits,
+  matches,
+  metadataFaults,
+  metadataUpdateFaults,
+} from './metadata.ts';
 import type { Container, KubeObject, Pod } from './objects.ts';
 import { asPod, isRecord } from './objects.ts';
 import type { Resource } from './resources.ts';
-import { clusterRoleBindings, configMaps, jobs, leases, pods, podTemplates, roleBindings, secrets } from './resources.ts';
+import {
+  clusterRoleBindings,
+  configMaps,
+  jobs,
+  leases,
+  pods,
+  podTemplates,
+  roleBindings,
+  secrets,
+} from './resources.ts';
 import type { Fault } from './status.ts';
 import { badRequest, invalid } from './status.ts';
-import { configKeyRule, dnsLabel, labelRule, limits, matches, metadataFaults, metadataUpdateFaults } from './metadata.ts';
 
 export function validateCreate(of: Resource, object: KubeObject): void {
-  refuse(of, object, [...metadataFaults(of, object), ...specFaults(of, object)]);
+  const ephemeral = of === pods && asPod(object).spec['ephemeralContainers'] !== undefined;
+  const detail = 'cannot be set on create';
+  const faults: Fault[] = ephemeral ? [{ type: 'Forbidden', field: 'spec.ephemeralContainers', detail }] : [];
+  refuse(of, object, [...metadataFaults(of, object), ...specFaults(of, object), ...faults]);
 }
 
 export function validateUpdate(of: Resource, previous: KubeObject, object: KubeObject): void {
@@ -31,6 +51,7 @@ function specFaults(of: Resource, object: KubeObject): Fault[] {
     const template = isRecord(object['template']) ? object['template'] : {};
     return podSpecFaults(template['spec'], 'template.spec');
   }
+  if (of.group === 'rbac.authorization.k8s.io') return roleFaults(of, object);
   return of === leases ? leaseFaults(object) : [];
 }
 
@@ -49,12 +70,20 @@ function leaseFaults(lease: KubeObject): Fault[] {
   return faults;
 }
 
+/** Go's: padded, line ends don't count. */
+const isBase64 = (text: string): boolean => {
+  const plain = text.replace(/[\r\n]/g, '');
+  return plain.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(plain);
+};
+
 function dataFaults(of: Resource, object: KubeObject): Fault[] {
   const data = isRecord(object['data']) ? object['data'] : {};
   const binary = isRecord(object['binaryData']) ? object['binaryData'] : {};
   const faults: Fault[] = [];
   let size = 0;
-  for (const [key, value] of [...Object.entries(data), ...Object.entries(binary)].sort(([a], [b]) => (a < b ? -1 : 1))) {
+  for (const [key, value] of [...Object.entries(data), ...Object.entries(binary)].sort(([a], [b]) =>
+    a < b ? -1 : 1,
+  )) {
     const field = `data[${key}]`;
     if (!matches('[-._a-zA-Z0-9]+', key)) faults.push({ type: 'Invalid', field, value: key, detail: configKeyRule });
     else if (key === '.' || key.startsWith('..')) {
@@ -63,9 +92,9 @@ function dataFaults(of: Resource, object: KubeObject): Fault[] {
     } else if (Object.hasOwn(data, key) && Object.hasOwn(binary, key) && !faults.some((each) => each.field === field)) {
       faults.push({ type: 'Invalid', field, value: key, detail: 'duplicate of key present in binaryData' });
     }
-    const encoded = of === secrets || Object.hasOwn(binary, key);
+    const encoded = of === secrets || binary[key] === value;
     const text = String(value);
-    if (encoded && !/^[A-Za-z0-9+/\r\n]*={0,2}[\r\n]*$/.test(text)) {
+    if (encoded && !isBase64(text)) {
       throw badRequest(
         `${of.kind} in version "v1" cannot be handled as a ${of.kind}: illegal base64 data at input byte 0`,
       );
@@ -80,55 +109,121 @@ function dataFaults(of: Resource, object: KubeObject): Fault[] {
 }
 
 function podSpecFaults(spec: unknown, at: string): Fault[] {
-  const containers = isRecord(spec) ? spec['containers'] : undefined;
-  if (!isRecord(spec) || !Array.isArray(containers) || containers.length === 0) {
+  if (!isRecord(spec) || !Array.isArray(spec['containers']) || spec['containers'].length === 0) {
     return [{ type: 'Required', field: `${at}.containers` }];
   }
-  const seen = new Set<string>();
-  const volumes = new Set(Array.isArray(spec['volumes']) ? spec['volumes'].map((volume) => volume?.name) : []);
+  const { containers, restartPolicy = 'Always' } = spec;
+  const volumes = (Array.isArray(spec['volumes']) ? spec['volumes'] : []) as Record<string, unknown>[];
+  const names = volumes.map((volume) => volume['name']);
+  const faults = volumes.flatMap((volume, index): Fault[] => {
+    const { name, ...sources } = volume;
+    const field = `${at}.volumes[${index}]`;
+    const second = Object.keys(sources).filter((kind) => kind !== 'emptyDir')[
+      Object.keys(sources).includes('emptyDir') ? 0 : 1
+    ];
+    if (Object.keys(sources).length > 1) {
+      return [{ type: 'Forbidden', field: `${field}.${second}`, detail: 'may not specify more than 1 volume type' }];
+    }
+    return names.indexOf(name) < index ? [{ type: 'Duplicate', field: `${field}.name`, value: name }] : [];
+  });
+  // A volume that is wrong can't be mounted.
+  const usable = new Set(faults.some((each) => each.type === 'Forbidden') ? [] : names);
   const initContainers = Array.isArray(spec['initContainers']) ? spec['initContainers'] : [];
-  const lists = [
-    ['initContainers', initContainers],
+  const seen = new Set<string>();
+  for (const [list, items] of [
     ['containers', containers],
-  ] as const;
-  return lists.flatMap(([list, items]) =>
-    items.flatMap((container: Partial<Container>, index): Fault[] => {
-      const field = `${at}.${list}[${index}]`;
-      const { name } = container;
-      const faults: Fault[] = [];
-      if (!name) faults.push({ type: 'Required', field: `${field}.name` });
-      else if (!matches(dnsLabel, name) || name.length > 63) {
-        faults.push({ type: 'Invalid', field: `${field}.name`, value: name, detail: labelRule });
-      } else if (seen.has(name)) faults.push({ type: 'Duplicate', field: `${field}.name`, value: name });
-      seen.add(name ?? '');
-      if (!container.image) faults.push({ type: 'Required', field: `${field}.image` });
-      for (const [at, mount] of (container.volumeMounts ?? []).entries()) {
-        if (!volumes.has(mount.name)) {
-          faults.push({
-            type: 'Invalid',
-            field: `${field}.volumeMounts[${at}].name`,
-            value: mount.name,
-            detail: 'not found',
-          });
-        }
-      }
-      return faults;
-    }),
-  );
+    ['initContainers', initContainers],
+  ] as const) {
+    for (const [index, each] of (items as Partial<Container>[]).entries()) {
+      faults.push(...containerFaults(each, `${at}.${list}[${index}]`, seen, usable));
+    }
+  }
+  const policies = ['Always', 'OnFailure', 'Never'];
+  if (!policies.includes(String(restartPolicy))) {
+    const detail = `supported values: ${policies.map((each) => JSON.stringify(each)).join(', ')}`;
+    faults.push({ type: 'NotSupported', field: `${at}.restartPolicy`, value: restartPolicy, detail });
+  }
+  return faults;
+}
+
+function containerFaults(
+  container: Partial<Container>,
+  field: string,
+  seen: Set<string>,
+  volumes: ReadonlySet<unknown>,
+): Fault[] {
+  const { name } = container;
+  const faults: Fault[] = [];
+  if (!name) faults.push({ type: 'Required', field: `${field}.name` });
+  else if (!matches(dnsLabel, name) || name.length > 63) {
+    faults.push({ type: 'Invalid', field: `${field}.name`, value: name, detail: labelRule });
+  } else if (seen.has(name)) faults.push({ type: 'Duplicate', field: `${field}.name`, value: name });
+  seen.add(name ?? '');
+  if (!container.image) faults.push({ type: 'Required', field: `${field}.image` });
+  for (const [at, variable] of (container.env ?? []).entries()) {
+    if (!variable.name) faults.push({ type: 'Required', field: `${field}.env[${at}].name` });
+  }
+  const paths = (container.volumeMounts ?? []).map((mount) => mount.mountPath);
+  for (const [at, mount] of (container.volumeMounts ?? []).entries()) {
+    const place = `${field}.volumeMounts[${at}]`;
+    if (!volumes.has(mount.name)) faults.push({ type: 'NotFound', field: `${place}.name`, value: mount.name });
+    if (paths.indexOf(mount.mountPath) < at) {
+      faults.push({ type: 'Invalid', field: `${place}.mountPath`, value: mount.mountPath, detail: 'must be unique' });
+    }
+  }
+  return faults;
 }
 
 function jobFaults(job: KubeObject): Fault[] {
   const spec = isRecord(job['spec']) ? job['spec'] : {};
   const template = isRecord(spec['template']) ? spec['template'] : {};
-  const faults = podSpecFaults(template['spec'], 'spec.template.spec');
+  const faults: Fault[] = ['parallelism', 'completions', 'backoffLimit'].flatMap((field) => {
+    const value = spec[field];
+    const detail = 'must be greater than or equal to 0';
+    return typeof value === 'number' && value < 0
+      ? [{ type: 'Invalid' as const, field: `spec.${field}`, value, detail }]
+      : [];
+  });
+  const { name } = job.metadata;
+  if (name.length > 63) {
+    const fault: Fault = {
+      type: 'Invalid',
+      field: 'spec.template.labels',
+      value: name,
+      detail: 'must be no more than 63 bytes',
+    };
+    faults.push(fault, fault);
+  }
+  if (spec['completionMode'] === 'Indexed' && spec['completions'] === undefined) {
+    const detail = 'when completion mode is Indexed';
+    faults.push({ type: 'Required', field: 'spec.completions', detail });
+  }
+  faults.push(...podSpecFaults(template['spec'], 'spec.template.spec'));
   const policy = isRecord(template['spec']) ? template['spec']['restartPolicy'] : undefined;
-  if (policy !== 'Never' && policy !== 'OnFailure') {
+  if (policy !== 'Never' && policy !== 'OnFailure' && ['Always', undefined].includes(policy as string)) {
     faults.push({
       type: 'Required',
       field: 'spec.template.spec.restartPolicy',
       detail: 'valid values: "OnFailure", "Never"',
     });
   }
+  return faults;
+}
+
+function roleFaults(of: Resource, object: KubeObject): Fault[] {
+  const faults = (Array.isArray(object['rules']) ? object['rules'] : []).flatMap((rule, index): Fault[] =>
+    (rule['verbs'] ?? []).length > 0
+      ? []
+      : [{ type: 'Required', field: `rules[${index}].verbs`, detail: 'verbs must contain at least one value' }],
+  );
+  if (of !== roleBindings && of !== clusterRoleBindings) return faults;
+  const { kind = '', name = '' } = (object['roleRef'] ?? {}) as Record<string, string>;
+  const kinds = of === roleBindings ? ['Role', 'ClusterRole'] : ['ClusterRole'];
+  if (!kinds.includes(kind)) {
+    const detail = `supported values: ${kinds.map((each) => JSON.stringify(each)).join(', ')}`;
+    faults.push({ type: 'NotSupported', field: 'roleRef.kind', value: kind, detail });
+  }
+  if (name === '') faults.push({ type: 'Required', field: 'roleRef.name' });
   return faults;
 }
 
@@ -140,7 +235,11 @@ function changeFaults(of: Resource, previous: KubeObject, object: KubeObject): F
   };
   if (of === secrets) frozen('type', previous['type'], object['type']);
   if (of === jobs && isRecord(previous['spec']) && isRecord(object['spec'])) {
-    frozen('spec.template', previous['spec']['template'], object['spec']['template']);
+    const [before, after] = [previous['spec'], object['spec']];
+    frozen('spec.completions', before['completions'], after['completions']);
+    frozen('spec.completionMode', before['completionMode'], after['completionMode']);
+    const isFree = before['suspend'] === true && isNotStarted(previous);
+    frozen('spec.template', frozenTemplate(before['template'], isFree), frozenTemplate(after['template'], isFree));
   }
   if (previous['immutable'] === true) {
     const detail = 'field is immutable when `immutable` is set';
@@ -160,11 +259,29 @@ function changeFaults(of: Resource, previous: KubeObject, object: KubeObject): F
   return faults;
 }
 
+const isNotStarted = ({ status }: KubeObject): boolean => !isRecord(status) || status['startTime'] === undefined;
+
+/** Where a Job has not begun, where its pods may run can still be said. */
+function frozenTemplate(template: unknown, isFree: boolean): unknown {
+  if (!isFree || !isRecord(template) || !isRecord(template['spec'])) return template;
+  const { nodeSelector: _, tolerations: __, affinity: ___, schedulingGates: ____, ...spec } = template['spec'];
+  return { spec };
+}
+
 function podChangeFaults(previous: Pod, pod: Pod): Fault[] {
   for (const list of ['containers', 'initContainers'] as const) {
     if ((previous.spec[list] ?? []).length !== (pod.spec[list] ?? []).length) {
       return [{ type: 'Forbidden', field: `spec.${list}`, detail: 'pod updates may not add or remove containers' }];
     }
+  }
+  const deadlines = [previous, pod].map(({ spec }) => spec['activeDeadlineSeconds'] as number | undefined);
+  const [before, after] = deadlines;
+  if (before !== undefined && (after === undefined || after > before)) {
+    const detail =
+      after === undefined
+        ? 'must not update from a positive integer to nil value'
+        : `must be less than or equal to previous value ${before}`;
+    return [{ type: 'Invalid', field: 'spec.activeDeadlineSeconds', value: after ?? null, detail }];
   }
   const unimportant = (spec: Pod['spec']): unknown => ({
     ...spec,
@@ -172,7 +289,6 @@ function podChangeFaults(previous: Pod, pod: Pod): Fault[] {
     initContainers: (spec.initContainers ?? []).map((container) => ({ ...container, image: '' })),
     activeDeadlineSeconds: undefined,
     tolerations: undefined,
-    terminationGracePeriodSeconds: undefined,
   });
   if (isDeepStrictEqual(unimportant(previous.spec), unimportant(pod.spec))) return [];
   return [

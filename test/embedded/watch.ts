@@ -39,7 +39,7 @@ export function startWatch(store: Store, request: WatchRequest): () => void {
     if (event !== undefined) send(event);
   };
   const bookmark = (): void => {
-    const metadata = { resourceVersion: String(Math.max(store.version(), from)), creationTimestamp: null };
+    const metadata = { resourceVersion: String(Math.max(store.version(), from)) };
     send({ type: 'BOOKMARK', object: { kind: of.kind, apiVersion: apiVersionOf(of), metadata } });
   };
   const bookmarks = query.get('allowWatchBookmarks') === 'true';

@@ -97,7 +97,8 @@ export const pod = (name: string, spec: object = {}, metadata: object = {}): Giv
     { spec: { schedulerName: 'nobody', containers: [{ name: 'c', image }], ...spec } },
     metadata,
   );
-export const template = (name: string, spec: object): Given => object('v1', 'PodTemplate')(name, { template: { spec } });
+export const template = (name: string, spec: object): Given =>
+  object('v1', 'PodTemplate')(name, { template: { spec } });
 export const runningPod = (name: string, containers: readonly object[] = [{}], spec: object = {}): Given =>
   object('v1', 'Pod')(name, {
     spec: {

@@ -19,7 +19,7 @@ interface Raw {
   readonly body: unknown;
 }
 
-/** Play a scene in a namespace of its own; the answers by the cases' names. */
+/** Play a scene in a namespace of its own; the answers by the cases' names, as JSON has them. */
 export async function play(connect: Connect, scene: Scene): Promise<Record<string, Answer[]>> {
   const namespace = `fidelity-${randomBytes(4).toString('hex')}`;
   const server = new Server(connect, namespace);
@@ -34,8 +34,11 @@ export async function play(connect: Connect, scene: Scene): Promise<Record<strin
     }
     for (const object of scene.given ?? []) if (isToRun(object)) await server.until(`GET ${pathOf(object)}`, isReady);
     const answers: Record<string, Answer[]> = {};
-    for (const each of scene.cases) answers[each.name] = await server.play(each).catch((error: Error) => { throw new Error(`${scene.name}: ${each.name}`, { cause: error }); });
-    return answers;
+    for (const each of scene.cases)
+      answers[each.name] = await server.play(each).catch((error: Error) => {
+        throw new Error(`${scene.name}: ${each.name}`, { cause: error });
+      });
+    return JSON.parse(JSON.stringify(answers)) as Record<string, Answer[]>;
   } finally {
     await server.send({ send: `DELETE /api/v1/namespaces/${namespace}` });
   }
@@ -80,7 +83,10 @@ class Server {
       const raw = await this.#ask(each);
       this.#answers.push(raw.body);
       const { compare } = each;
-      const body = compare === undefined ? raw.body : Object.fromEntries(compare.map((path) => [path, at(raw.body, path.split('.'))]));
+      const body =
+        compare === undefined
+          ? raw.body
+          : Object.fromEntries(compare.map((path) => [path, at(raw.body, path.split('.'))]));
       answers.push(normal(raw.status, raw.headers, body, this.#namespace));
       if (raw.status === 201) made.add(`${pathOf(raw.body as Given, '')}/${(raw.body as Given).metadata?.name}`);
     }
@@ -124,7 +130,7 @@ class Server {
       send: `DELETE ${path}`,
       body: { gracePeriodSeconds: 0, propagationPolicy: 'Background' },
     });
-    if (status === 200 && (at(body, ['metadata', 'finalizers']) ?? []) instanceof Array) {
+    if (status === 200 && isRecord(body) && body['kind'] !== 'Status') {
       await this.send({ send: `PATCH ${path}`, type: 'merge', body: { metadata: { finalizers: null } } });
     }
     await this.until(`GET ${path}`, (raw) => raw.status !== 200);
@@ -146,7 +152,8 @@ class Server {
       for (const each of ask.meanwhile ?? []) await this.send(each);
     };
     if (method === 'EXEC') return upgrade(connection, path, headers, ask.protocols ?? ['v4.channel.k8s.io'], meanwhile);
-    const text = body === undefined ? undefined : await this.#filled(typeof body === 'string' ? body : JSON.stringify(body));
+    const text =
+      body === undefined ? undefined : await this.#filled(typeof body === 'string' ? body : JSON.stringify(body));
     if (text !== undefined) {
       headers['content-type'] ??= types[type] ?? type;
       headers['content-length'] = String(Buffer.byteLength(text));
@@ -177,7 +184,7 @@ class Server {
 }
 
 /** So long a server says nothing only where it waits for what doesn't come. */
-const silenceMs = 10_000;
+const silenceMs = 60_000;
 
 interface Outgoing {
   readonly method: string;
@@ -200,24 +207,27 @@ function exchange(
 ): Promise<Raw> {
   const { request } = connection.server.protocol === 'http:' ? http : https;
   return new Promise((resolve, reject) => {
-    const outgoing = request({ ...addressOf(connection), agent: connection.agent, method, path, headers }, (response) => {
-      const chunks: Buffer[] = [];
-      let lines = 0;
-      const all = meanwhile();
-      const done = (): void => {
-        const body = bodyOf(response, chunks, /[?&]watch=(?!0|false)/.test(path));
-        all.then(() => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }), reject);
-      };
-      response.on('data', (chunk: Buffer) => {
-        chunks.push(chunk);
-        lines += chunk.toString('latin1').split('\n').length - 1;
-        if (events === undefined || lines < events) return;
-        done();
-        response.destroy();
-      });
-      response.on('end', done);
-      response.on('error', reject);
-    });
+    const outgoing = request(
+      { ...addressOf(connection), agent: connection.agent, method, path, headers },
+      (response) => {
+        const chunks: Buffer[] = [];
+        let lines = 0;
+        const all = meanwhile();
+        const done = (): void => {
+          const body = bodyOf(response, chunks, /[?&]watch=(?!0|false)/.test(path));
+          all.then(() => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }), reject);
+        };
+        response.on('data', (chunk: Buffer) => {
+          chunks.push(chunk);
+          lines += chunk.toString('latin1').split('\n').length - 1;
+          if (events === undefined || lines < events) return;
+          done();
+          response.destroy();
+        });
+        response.on('end', done);
+        response.on('error', reject);
+      },
+    );
     outgoing.on('error', reject);
     outgoing.setTimeout(silenceMs, () => {
       resolve({ status: 0, headers: {}, body: 'no answer, or no end of it' });
@@ -274,7 +284,9 @@ function upgrade(
     socket.on('unexpected-response', (_, response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: bodyOf(response, chunks, false) }));
+      response.on('end', () =>
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: bodyOf(response, chunks, false) }),
+      );
     });
   });
 }

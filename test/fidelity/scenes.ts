@@ -1,4 +1,3 @@
-import type { Scene } from './corpus.ts';
 import { deleteScenes } from './corpus/deletes.ts';
 import { jsonPatchScenes } from './corpus/json-patch.ts';
 import { listScenes } from './corpus/lists.ts';
@@ -6,6 +5,7 @@ import { objectScenes } from './corpus/objects.ts';
 import { otherPatchScenes } from './corpus/other-patches.ts';
 import { podScenes } from './corpus/pods.ts';
 import { rightScenes } from './corpus/rights.ts';
+import type { Scene } from './corpus.ts';
 
 export const scenes: readonly Scene[] = [
   ...jsonPatchScenes,

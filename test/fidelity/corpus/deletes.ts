@@ -13,7 +13,20 @@ const options = (more: object) => ({ apiVersion: 'v1', kind: 'DeleteOptions', ..
 const ofJob = (name: string, query: string, body?: object): Case => ({
   name,
   given: [job('j')],
-  ask: [{ send: `DELETE ${batch}/jobs/j${query}`, ...(body && { body }), compare: ['kind', 'status', 'details', 'metadata.finalizers', 'metadata.deletionGracePeriodSeconds', 'message', 'metadata.generation'] }],
+  ask: [
+    {
+      send: `DELETE ${batch}/jobs/j${query}`,
+      ...(body && { body }),
+      compare: [
+        'kind',
+        'details',
+        'metadata.finalizers',
+        'metadata.deletionGracePeriodSeconds',
+        'message',
+        'metadata.generation',
+      ],
+    },
+  ],
 });
 
 export const deleteScenes: readonly Scene[] = [
@@ -25,7 +38,11 @@ export const deleteScenes: readonly Scene[] = [
       {
         name: 'kinds that answer with a Status, and kinds that answer with the object',
         given: [secret('s'), account('sa'), restore('r', { spec: {} })],
-        ask: [{ send: `DELETE ${core}/secrets/s` }, { send: `DELETE ${core}/serviceaccounts/sa` }, { send: `DELETE ${velero}/restores/r` }],
+        ask: [
+          { send: `DELETE ${core}/secrets/s` },
+          { send: `DELETE ${core}/serviceaccounts/sa` },
+          { send: `DELETE ${velero}/restores/r` },
+        ],
       },
       {
         name: 'a pod that nobody has scheduled',
@@ -44,9 +61,15 @@ export const deleteScenes: readonly Scene[] = [
       remove('by its UID', options({ preconditions: { uid: '$(a.metadata.uid)' } })),
       remove('by another UID', options({ preconditions: { uid: 'b' } })),
       remove('by an empty UID', options({ preconditions: { uid: '' } })),
-      remove('by its resourceVersion', options({ preconditions: { resourceVersion: '$(a.metadata.resourceVersion)' } })),
+      remove(
+        'by its resourceVersion',
+        options({ preconditions: { resourceVersion: '$(a.metadata.resourceVersion)' } }),
+      ),
       remove('by another resourceVersion', options({ preconditions: { resourceVersion: '1' } })),
-      remove('by its UID and another resourceVersion', options({ preconditions: { uid: '$(a.metadata.uid)', resourceVersion: '1' } })),
+      remove(
+        'by its UID and another resourceVersion',
+        options({ preconditions: { uid: '$(a.metadata.uid)', resourceVersion: '1' } }),
+      ),
       {
         name: 'a Restore by another UID',
         given: [restore('r', { spec: {} })],
@@ -61,15 +84,21 @@ export const deleteScenes: readonly Scene[] = [
       remove('a dry run by query', undefined, { send: `DELETE ${at}/a?dryRun=All` }),
       remove('a dry run that is none', options({ dryRun: ['x'] })),
       remove('propagationPolicy Background', options({ propagationPolicy: 'Background' })),
-      remove('propagationPolicy Foreground', options({ propagationPolicy: 'Foreground' }), { compare: ['kind', 'status', 'details', 'metadata.finalizers', 'metadata.deletionGracePeriodSeconds'] }),
-      remove('propagationPolicy Orphan', options({ propagationPolicy: 'Orphan' }), { compare: ['kind', 'status', 'details', 'metadata.finalizers', 'metadata.deletionGracePeriodSeconds'] }),
+      remove('propagationPolicy Foreground', options({ propagationPolicy: 'Foreground' }), {
+        compare: ['kind', 'status', 'details', 'metadata.finalizers', 'metadata.deletionGracePeriodSeconds'],
+      }),
+      remove('propagationPolicy Orphan', options({ propagationPolicy: 'Orphan' }), {
+        compare: ['kind', 'status', 'details', 'metadata.finalizers', 'metadata.deletionGracePeriodSeconds'],
+      }),
       remove('propagationPolicy that is none', options({ propagationPolicy: 'Later' })),
       remove('propagationPolicy by query', undefined, { send: `DELETE ${at}/a?propagationPolicy=Background` }),
       remove('propagationPolicy that is none by query', undefined, { send: `DELETE ${at}/a?propagationPolicy=Later` }),
       remove('orphanDependents beside a policy', options({ propagationPolicy: 'Background', orphanDependents: true })),
       remove('gracePeriodSeconds -1', options({ gracePeriodSeconds: -1 })),
       remove('gracePeriodSeconds 30', options({ gracePeriodSeconds: 30 })),
-      remove('gracePeriodSeconds by query, which is no number', undefined, { send: `DELETE ${at}/a?gracePeriodSeconds=x` }),
+      remove('gracePeriodSeconds by query, which is no number', undefined, {
+        send: `DELETE ${at}/a?gracePeriodSeconds=x`,
+      }),
       {
         name: 'with a finalizer: marked, and gone without it',
         given: [held],
@@ -101,7 +130,14 @@ export const deleteScenes: readonly Scene[] = [
         name: 'what is owned goes with its owner',
         given: [a],
         ask: [
-          { send: `POST ${at}`, body: configMap('owned', {}, { ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'a', uid: '$(a.metadata.uid)' }] }) },
+          {
+            send: `POST ${at}`,
+            body: configMap(
+              'owned',
+              {},
+              { ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'a', uid: '$(a.metadata.uid)' }] },
+            ),
+          },
           { send: `DELETE ${at}/a` },
           { send: `GET ${at}/owned`, until: 404 },
         ],
@@ -110,14 +146,32 @@ export const deleteScenes: readonly Scene[] = [
         name: 'an owner of another name but the right UID: it goes all the same',
         given: [a],
         ask: [
-          { send: `POST ${at}`, body: configMap('owned', {}, { ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'other', uid: '$(a.metadata.uid)' }] }) },
+          {
+            send: `POST ${at}`,
+            body: configMap(
+              'owned',
+              {},
+              { ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'other', uid: '$(a.metadata.uid)' }] },
+            ),
+          },
           { send: `GET ${at}/owned`, until: 404 },
         ],
       },
       {
         name: 'an owner that never was',
         ask: [
-          { send: `POST ${at}`, body: configMap('owned', {}, { ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'never', uid: '00000000-0000-4000-8000-000000000000' }] }) },
+          {
+            send: `POST ${at}`,
+            body: configMap(
+              'owned',
+              {},
+              {
+                ownerReferences: [
+                  { apiVersion: 'v1', kind: 'ConfigMap', name: 'never', uid: '00000000-0000-4000-8000-000000000000' },
+                ],
+              },
+            ),
+          },
           { send: `GET ${at}/owned`, until: 404 },
         ],
       },
@@ -157,9 +211,17 @@ export const deleteScenes: readonly Scene[] = [
           { send: `POST ${at}`, body: configMap('Bad_Name') },
           { send: `PATCH ${at}/b?fieldManager=me`, type: 'apply', body: configMap('b') },
           { send: `PATCH ${at}/holds`, type: 'merge', body: { data: { x: '1' } }, compare: ['data', 'code'] },
-          { send: 'POST /api/v1/namespaces', body: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: '$(ns)' } } },
+          {
+            send: 'POST /api/v1/namespaces',
+            body: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: '$(ns)' } },
+          },
           { send: 'DELETE /api/v1/namespaces/$(ns)', compare: ['kind', 'metadata.name', 'code', 'reason', 'message'] },
-          { send: `PATCH ${at}/holds`, type: 'merge', body: { metadata: { finalizers: null } }, compare: ['data', 'code'] },
+          {
+            send: `PATCH ${at}/holds`,
+            type: 'merge',
+            body: { metadata: { finalizers: null } },
+            compare: ['data', 'code'],
+          },
           { send: `GET ${at}/holds`, until: 404 },
           { send: 'GET /api/v1/namespaces/$(ns)', until: 404 },
         ],

@@ -42,7 +42,9 @@ export const jsonPatchScenes: readonly Scene[] = [
         'test: a text with < and > as Go writes it',
         '[{"op":"test","path":"/metadata/annotations/restorehooks.io~1status","value":"{\\"id\\":\\"\\u003cfrom-annotation\\u003e\\"}"}]',
       ),
-      patch('test: a text of every kind as JavaScript writes it', [test('/data/special', given[0]?.['data'] && (given[0]['data'] as { special: string }).special)]),
+      patch('test: a text of every kind as JavaScript writes it', [
+        test('/data/special', given[0]?.['data'] && (given[0]['data'] as { special: string }).special),
+      ]),
       patch(
         'test: a text of every kind as Go writes it',
         raw('"\\u003cfrom-annotation\\u003e \\u0026 \\"q\\" \\\\ \\u2028\\u2029 é 😀 \u007f \\t"'),
@@ -59,7 +61,9 @@ export const jsonPatchScenes: readonly Scene[] = [
       patch('test: a record in another order of keys', [
         test('/metadata/annotations', { n: '1', 'restorehooks.io/status': '{"id":"<from-annotation>"}' }),
       ]),
-      patch('test: a record in another order of keys, without special characters', [test('/metadata/labels', { l: '1' })]),
+      patch('test: a record in another order of keys, without special characters', [
+        test('/metadata/labels', { l: '1' }),
+      ]),
       patch('test: a record with a key less', [test('/metadata/annotations', { n: '1' })]),
       patch('test: a long text', [test('/data/long', 'x'.repeat(3000))]),
       patch('test: an empty text', [test('/data/empty', '')]),
@@ -129,7 +133,7 @@ export const jsonPatchScenes: readonly Scene[] = [
       patch('the name changed', [{ op: 'replace', path: '/metadata/name', value: 'b' }]),
       patch('the namespace changed', [{ op: 'replace', path: '/metadata/namespace', value: 'b' }]),
       patch('the UID changed', [{ op: 'replace', path: '/metadata/uid', value: 'b' }]),
-      patch('the kind changed', [{ op: 'replace', path: '/kind', value: 'Secret' }]),
+      patch('the kind changed', [{ op: 'replace', path: '/kind', value: 'ServiceAccount' }]),
       patch('creationTimestamp changed', [
         { op: 'replace', path: '/metadata/creationTimestamp', value: '2001-01-01T00:00:00Z' },
       ]),
@@ -160,7 +164,10 @@ export const jsonPatchScenes: readonly Scene[] = [
       onRestore('test: a list', [test('/spec/list', [1, 2, 3])]),
       onRestore('test: a list in another order', [test('/spec/list', [1, 3, 2])]),
       onRestore('test: a nested record', [test('/spec/nested', { b: [{ c: null }], a: 1 })]),
-      onRestore('test: a record with spaces', '[{"op":"test","path":"/spec/nested","value":{ "a" : 1 , "b":[{"c":null}]}}]'),
+      onRestore(
+        'test: a record with spaces',
+        '[{"op":"test","path":"/spec/nested","value":{ "a" : 1 , "b":[{"c":null}]}}]',
+      ),
       onRestore('test: null for null', [test('/spec/no', null)]),
       onRestore('test: an item', [test('/spec/list/1', 2)]),
       onRestore('test: item -1', [test('/spec/list/-1', 3)]),

@@ -1,5 +1,18 @@
 import type { Case, Scene } from '../corpus.ts';
-import { account, configMap, coordination, core, lease, pod, rbac, restore, role, secret, template, velero } from '../corpus.ts';
+import {
+  account,
+  configMap,
+  coordination,
+  core,
+  lease,
+  pod,
+  rbac,
+  restore,
+  role,
+  secret,
+  template,
+  velero,
+} from '../corpus.ts';
 
 const map = configMap('a', { x: '1', y: '2' }, { labels: { l: '1' }, annotations: { n: '1' } });
 const merge = (name: string, body: unknown, more: object = {}): Case => ({
@@ -16,7 +29,9 @@ const mergeRestore = (name: string, body: unknown): Case => ({
   given: [r],
   ask: { send: `PATCH ${velero}/restores/r`, type: 'merge', body },
 });
-const l = lease('l', { spec: { holderIdentity: 'me', leaseDurationSeconds: 15, renewTime: '2026-01-01T00:00:00.000000Z' } });
+const l = lease('l', {
+  spec: { holderIdentity: 'me', leaseDurationSeconds: 15, renewTime: '2026-01-01T00:00:00.000000Z' },
+});
 const mergeLease = (name: string, body: unknown): Case => ({
   name,
   given: [l],
@@ -37,12 +52,21 @@ const own = (name: string) => `$(${name}.metadata.resourceVersion)`;
 const two = pod('p', {
   initContainers: [{ name: 'i', image: 'testbed.local/busybox:1', env: [{ name: 'A', value: '1' }] }],
   containers: [
-    { name: 'c', image: 'testbed.local/busybox:1', ports: [{ containerPort: 80 }, { containerPort: 81, name: 'b' }], env: [{ name: 'A', value: '1' }] },
+    {
+      name: 'c',
+      image: 'testbed.local/busybox:1',
+      ports: [{ containerPort: 80 }, { containerPort: 81, name: 'b' }],
+      env: [{ name: 'A', value: '1' }],
+    },
     { name: 'd', image: 'testbed.local/busybox:1' },
   ],
   volumes: [{ name: 'v', emptyDir: {} }],
 });
-const strategicPod = (name: string, body: unknown, compare = ['spec.initContainers', 'spec.containers', 'metadata']): Case => ({
+const strategicPod = (
+  name: string,
+  body: unknown,
+  compare = ['spec.initContainers', 'spec.containers', 'metadata'],
+): Case => ({
   name,
   given: [two],
   ask: { send: `PATCH ${core}/pods/p`, type: 'strategic', body, compare: [...compare, 'message', 'details'] },
@@ -52,9 +76,18 @@ const strategicTemplate = (name: string, spec: unknown): Case => ({
   name,
   given: [
     template('t', {
-      initContainers: [{ name: 'i', image: 'x' }, { name: 'i2', image: 'x' }],
+      initContainers: [
+        { name: 'i', image: 'x' },
+        { name: 'i2', image: 'x' },
+      ],
       containers: [
-        { name: 'c', image: 'x', ports: [{ containerPort: 80 }, { containerPort: 81, protocol: 'UDP' }], args: ['a', 'b'], volumeMounts: [{ name: 'v', mountPath: '/v' }] },
+        {
+          name: 'c',
+          image: 'x',
+          ports: [{ containerPort: 80 }, { containerPort: 81, protocol: 'UDP' }],
+          args: ['a', 'b'],
+          volumeMounts: [{ name: 'v', mountPath: '/v' }],
+        },
         { name: 'd', image: 'x' },
       ],
       volumes: [{ name: 'v', emptyDir: {} }],
@@ -89,11 +122,21 @@ export const otherPatchScenes: readonly Scene[] = [
       merge('a number for a text', { data: { x: 1 } }),
       merge('a list for a record', { data: ['x'] }),
       merge('an unknown field', { unknown: { a: 1 } }),
-      merge('an unknown field, strictly', { unknown: { a: 1 } }, { send: `PATCH ${core}/configmaps/a?fieldValidation=Strict` }),
-      merge('an unknown field, without a word', { unknown: { a: 1 } }, { send: `PATCH ${core}/configmaps/a?fieldValidation=Ignore` }),
+      merge(
+        'an unknown field, strictly',
+        { unknown: { a: 1 } },
+        { send: `PATCH ${core}/configmaps/a?fieldValidation=Strict` },
+      ),
+      merge(
+        'an unknown field, without a word',
+        { unknown: { a: 1 } },
+        { send: `PATCH ${core}/configmaps/a?fieldValidation=Ignore` },
+      ),
       merge('fieldValidation that is none', {}, { send: `PATCH ${core}/configmaps/a?fieldValidation=Hard` }),
       merge('a key twice', '{"data":{"x":"3","x":"4"}}'),
-      merge('a key twice, strictly', '{"data":{"x":"3","x":"4"}}', { send: `PATCH ${core}/configmaps/a?fieldValidation=Strict` }),
+      merge('a key twice, strictly', '{"data":{"x":"3","x":"4"}}', {
+        send: `PATCH ${core}/configmaps/a?fieldValidation=Strict`,
+      }),
       merge('a list', []),
       merge('a text', '"x"'),
       merge('null', 'null'),
@@ -106,25 +149,45 @@ export const otherPatchScenes: readonly Scene[] = [
       merge('the namespace changed', { metadata: { namespace: 'b' } }),
       merge('another UID', { metadata: { uid: 'b' } }),
       merge('its own UID', { metadata: { uid: '$(a.metadata.uid)' }, data: { x: '3' } }),
-      merge('the kind changed', { kind: 'Secret' }),
+      merge('the kind changed', { kind: 'ServiceAccount' }),
       merge('the apiVersion changed', { apiVersion: 'v2' }),
       merge('generation is the server’s', { metadata: { generation: 7 } }),
       merge('null in a list of texts', { metadata: { finalizers: ['a.io/b', null] } }),
-      merge('ownerReferences without uid', { metadata: { ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'o' }] } }),
+      merge('ownerReferences without uid', {
+        metadata: { ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'o' }] },
+      }),
       merge('two controllers', {
         metadata: {
-          ownerReferences: ['1', '2'].map((uid) => ({ apiVersion: 'v1', kind: 'ConfigMap', name: 'o', uid, controller: true })),
+          ownerReferences: ['1', '2'].map((uid) => ({
+            apiVersion: 'v1',
+            kind: 'ConfigMap',
+            name: 'o',
+            uid,
+            controller: true,
+          })),
         },
       }),
       merge('a dry run', { data: { x: '3' } }, { send: `PATCH ${core}/configmaps/a?dryRun=All` }),
       merge('dryRun that is none', { data: { x: '3' } }, { send: `PATCH ${core}/configmaps/a?dryRun=yes` }),
       merge('force without apply', { data: {} }, { send: `PATCH ${core}/configmaps/a?force=true` }),
-      merge('a fieldManager that is too long', { data: {} }, { send: `PATCH ${core}/configmaps/a?fieldManager=${'x'.repeat(129)}` }),
+      merge(
+        'a fieldManager that is too long',
+        { data: {} },
+        { send: `PATCH ${core}/configmaps/a?fieldManager=${'x'.repeat(129)}` },
+      ),
       merge('a fieldManager', { data: { x: '3' } }, { send: `PATCH ${core}/configmaps/a?fieldManager=me` }),
-      merge('answered with metadata alone', { data: { x: '3' } }, {
-        headers: { accept: 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json' },
-      }),
-      merge('Content-Type with a charset', { data: { x: '3' } }, { type: 'application/merge-patch+json; charset=utf-8' }),
+      merge(
+        'answered with metadata alone',
+        { data: { x: '3' } },
+        {
+          headers: { accept: 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json' },
+        },
+      ),
+      merge(
+        'Content-Type with a charset',
+        { data: { x: '3' } },
+        { type: 'application/merge-patch+json; charset=utf-8' },
+      ),
       merge('an unknown type of patch', { data: { x: '3' } }, { type: 'application/json' }),
       merge('no such type', { data: { x: '3' } }, { type: 'text/x-patch' }),
       {
@@ -152,7 +215,11 @@ export const otherPatchScenes: readonly Scene[] = [
           { send: `PATCH ${core}/secrets/s`, type: 'merge', body: { data: { b: 'eA==' } } },
           { send: `PATCH ${core}/secrets/s`, type: 'merge', body: { stringData: { b: 'x' } } },
           { send: `PATCH ${core}/secrets/s`, type: 'merge', body: { type: 'other' } },
-          { send: `PATCH ${core}/secrets/s`, type: 'merge', body: { metadata: { ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'o', uid: 'u' }] } } },
+          {
+            send: `PATCH ${core}/secrets/s`,
+            type: 'merge',
+            body: { metadata: { ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'o', uid: 'u' }] } },
+          },
         ],
       },
       ...versions.map(([name, value]) => merge(`resourceVersion ${name}`, withVersion(value, { data: { x: '3' } }))),
@@ -162,7 +229,9 @@ export const otherPatchScenes: readonly Scene[] = [
   {
     name: 'merge patch of a Lease',
     cases: [
-      ...versions.map(([name, value]) => mergeLease(`resourceVersion ${name}`, withVersion(value, { spec: { holderIdentity: 'you' } }))),
+      ...versions.map(([name, value]) =>
+        mergeLease(`resourceVersion ${name}`, withVersion(value, { spec: { holderIdentity: 'you' } })),
+      ),
       mergeLease('its own resourceVersion', withVersion(own('l'), { spec: { holderIdentity: 'you' } })),
       mergeLease('a time of whole seconds', { spec: { renewTime: '2026-01-01T00:00:00Z' } }),
       mergeLease('a time of milliseconds', { spec: { renewTime: '2026-01-01T00:00:00.000Z' } }),
@@ -178,7 +247,9 @@ export const otherPatchScenes: readonly Scene[] = [
   {
     name: 'merge patch of a Restore',
     cases: [
-      ...versions.map(([name, value]) => mergeRestore(`resourceVersion ${name}`, withVersion(value, { spec: { a: 1 } }))),
+      ...versions.map(([name, value]) =>
+        mergeRestore(`resourceVersion ${name}`, withVersion(value, { spec: { a: 1 } })),
+      ),
       mergeRestore('its own resourceVersion', withVersion(own('r'), { spec: { a: 1 } })),
       mergeRestore('null in a list', { spec: { list: [1, null, 3], records: [{ a: null, b: 1 }], deep: [[null]] } }),
       mergeRestore('null below what is new', { spec: { fresh: { a: null, b: 1 } } }),
@@ -212,37 +283,88 @@ export const otherPatchScenes: readonly Scene[] = [
     name: 'strategic merge patch',
     cases: [
       strategicPod('a label, an annotation', { metadata: { labels: { a: 'b' }, annotations: { c: 'd' } } }),
-      strategicPod('an image of a container by name', { spec: { containers: [{ name: 'd', image: 'testbed.local/busybox:2' }] } }),
+      strategicPod('an image of a container by name', {
+        spec: { containers: [{ name: 'd', image: 'testbed.local/busybox:2' }] },
+      }),
       strategicPod('another container', { spec: { containers: [{ name: 'e', image: 'testbed.local/busybox:2' }] } }),
-      strategicPod('an init container', { spec: { initContainers: [{ name: 'j', image: 'testbed.local/busybox:2' }] } }),
+      strategicPod('an init container', {
+        spec: { initContainers: [{ name: 'j', image: 'testbed.local/busybox:2' }] },
+      }),
       strategicPod('a variable', { spec: { containers: [{ name: 'c', env: [{ name: 'B', value: '2' }] }] } }),
       strategicPod('a container without a name', { spec: { containers: [{ image: 'x' }] } }),
-      strategicPod('ownerReferences', { metadata: { ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'o', uid: 'u' }] } }),
+      strategicPod('ownerReferences', {
+        metadata: { ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'o', uid: 'u' }] },
+      }),
       strategicPod('a finalizer', { metadata: { finalizers: ['a.io/b'] } }),
       strategicPod('finalizers as a directive', { metadata: { '$deleteFromPrimitiveList/finalizers': ['a.io/b'] } }),
       strategicPod('a directive that is none', { metadata: { $patch: 'no' } }),
-      strategicTemplate('new init containers', { initContainers: [{ name: 'n', image: 'y' }, { name: 'm', image: 'y' }] }),
-      strategicTemplate('new and known init containers', { initContainers: [{ name: 'n', image: 'y' }, { name: 'i2', image: 'z' }] }),
-      strategicTemplate('new containers', { containers: [{ name: 'n', image: 'y' }, { name: 'c', image: 'z' }] }),
+      strategicTemplate('new init containers', {
+        initContainers: [
+          { name: 'n', image: 'y' },
+          { name: 'm', image: 'y' },
+        ],
+      }),
+      strategicTemplate('new and known init containers', {
+        initContainers: [
+          { name: 'n', image: 'y' },
+          { name: 'i2', image: 'z' },
+        ],
+      }),
+      strategicTemplate('new containers', {
+        containers: [
+          { name: 'n', image: 'y' },
+          { name: 'c', image: 'z' },
+        ],
+      }),
       strategicTemplate('a container taken away', { containers: [{ name: 'd', $patch: 'delete' }] }),
       strategicTemplate('containers replaced', { containers: [{ $patch: 'replace' }, { name: 'n', image: 'y' }] }),
-      strategicTemplate('an order of containers', { '$setElementOrder/containers': [{ name: 'd' }, { name: 'c' }], containers: [{ name: 'c', image: 'z' }] }),
+      strategicTemplate('an order of containers', {
+        '$setElementOrder/containers': [{ name: 'd' }, { name: 'c' }],
+        containers: [{ name: 'c', image: 'z' }],
+      }),
       strategicTemplate('ports: a new one', { containers: [{ name: 'c', ports: [{ containerPort: 82 }] }] }),
-      strategicTemplate('ports: the same number', { containers: [{ name: 'c', ports: [{ containerPort: 80, name: 'web' }] }] }),
-      strategicTemplate('ports: the same number, another protocol', { containers: [{ name: 'c', ports: [{ containerPort: 80, protocol: 'UDP' }] }] }),
+      strategicTemplate('ports: the same number', {
+        containers: [{ name: 'c', ports: [{ containerPort: 80, name: 'web' }] }],
+      }),
+      strategicTemplate('ports: the same number, another protocol', {
+        containers: [{ name: 'c', ports: [{ containerPort: 80, protocol: 'UDP' }] }],
+      }),
       strategicTemplate('args are replaced', { containers: [{ name: 'c', args: ['x'] }] }),
       strategicTemplate('null takes a list away', { containers: [{ name: 'c', ports: null, args: null }] }),
-      strategicTemplate('a mount by path', { containers: [{ name: 'c', volumeMounts: [{ name: 'v', mountPath: '/w' }, { name: 'v', mountPath: '/v', readOnly: true }] }] }),
+      strategicTemplate('a mount by path', {
+        containers: [
+          {
+            name: 'c',
+            volumeMounts: [
+              { name: 'v', mountPath: '/w' },
+              { name: 'v', mountPath: '/v', readOnly: true },
+            ],
+          },
+        ],
+      }),
       strategicTemplate('a volume that becomes another kind', { volumes: [{ name: 'v', configMap: { name: 'm' } }] }),
-      strategicTemplate('a volume that is replaced', { volumes: [{ name: 'v', $patch: 'replace', configMap: { name: 'm' } }] }),
-      strategicTemplate('$retainKeys', { volumes: [{ name: 'v', $retainKeys: ['name', 'configMap'], configMap: { name: 'm' } }] }),
+      strategicTemplate('a volume that is replaced', {
+        volumes: [{ name: 'v', $patch: 'replace', configMap: { name: 'm' } }],
+      }),
+      strategicTemplate('$retainKeys', {
+        volumes: [{ name: 'v', $retainKeys: ['name', 'configMap'], configMap: { name: 'm' } }],
+      }),
       strategicTemplate('a toleration', { tolerations: [{ key: 'b', operator: 'Exists' }] }),
-      strategicTemplate('a variable more, before and after', { containers: [{ name: 'c', env: [{ name: 'Z', value: '1' }, { name: 'B', value: '2' }] }] }),
+      strategicTemplate('a variable more, before and after', {
+        containers: [
+          {
+            name: 'c',
+            env: [
+              { name: 'Z', value: '1' },
+              { name: 'B', value: '2' },
+            ],
+          },
+        ],
+      }),
       strategicTemplate('a node selector', { nodeSelector: { c: 'd' } }),
       strategicTemplate('a record that is replaced', { nodeSelector: { $patch: 'replace', c: 'd' } }),
       strategicTemplate('a record that is taken away', { nodeSelector: { $patch: 'delete' } }),
       strategicTemplate('imagePullSecrets', { imagePullSecrets: [{ name: 'a' }] }),
-      strategicTemplate('a text for a list', { containers: 'x' }),
       {
         name: 'of a ConfigMap',
         given: [map],
@@ -262,7 +384,11 @@ export const otherPatchScenes: readonly Scene[] = [
           account('sa', { imagePullSecrets: [{ name: 'a' }] }),
         ],
         ask: [
-          { send: `PATCH ${rbac}/roles/ro`, type: 'strategic', body: { rules: [{ apiGroups: [''], resources: ['secrets'], verbs: ['get'] }] } },
+          {
+            send: `PATCH ${rbac}/roles/ro`,
+            type: 'strategic',
+            body: { rules: [{ apiGroups: [''], resources: ['secrets'], verbs: ['get'] }] },
+          },
           { send: `PATCH ${core}/serviceaccounts/sa`, type: 'strategic', body: { imagePullSecrets: [{ name: 'b' }] } },
         ],
       },
@@ -271,7 +397,10 @@ export const otherPatchScenes: readonly Scene[] = [
   {
     name: 'server-side apply',
     cases: [
-      { name: 'makes what is not there', ask: { send: `PATCH ${core}/configmaps/a?fieldManager=me`, type: 'apply', body: whole({ data: { x: '1' } }) } },
+      {
+        name: 'makes what is not there',
+        ask: { send: `PATCH ${core}/configmaps/a?fieldManager=me`, type: 'apply', body: whole({ data: { x: '1' } }) },
+      },
       apply('adds to what is there', whole({ data: { z: '3' } })),
       apply('the same value of another', whole({ data: { x: '1' } })),
       apply('another value of another: a conflict', whole({ data: { x: '2' } })),
@@ -289,9 +418,17 @@ export const otherPatchScenes: readonly Scene[] = [
       {
         name: 'what it no longer names goes',
         ask: [
-          { send: `PATCH ${core}/configmaps/a?fieldManager=me`, type: 'apply', body: whole({ data: { x: '1', y: '2' } }) },
+          {
+            send: `PATCH ${core}/configmaps/a?fieldManager=me`,
+            type: 'apply',
+            body: whole({ data: { x: '1', y: '2' } }),
+          },
           { send: `PATCH ${core}/configmaps/a?fieldManager=me`, type: 'apply', body: whole({ data: { y: '2' } }) },
-          { send: `PATCH ${core}/configmaps/a?fieldManager=you`, type: 'apply', body: whole({ data: { y: '2', z: '1' } }) },
+          {
+            send: `PATCH ${core}/configmaps/a?fieldManager=you`,
+            type: 'apply',
+            body: whole({ data: { y: '2', z: '1' } }),
+          },
           { send: `PATCH ${core}/configmaps/a?fieldManager=me`, type: 'apply', body: whole({ data: {} }) },
         ],
       },
@@ -301,12 +438,22 @@ export const otherPatchScenes: readonly Scene[] = [
           {
             send: `PATCH ${rbac}/roles/ro?fieldManager=me&force=true`,
             type: 'apply',
-            body: { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'Role', metadata: { name: 'ro', labels: { a: 'b' } }, rules: [{ apiGroups: [''], resources: ['pods'], verbs: ['get'] }] },
+            body: {
+              apiVersion: 'rbac.authorization.k8s.io/v1',
+              kind: 'Role',
+              metadata: { name: 'ro', labels: { a: 'b' } },
+              rules: [{ apiGroups: [''], resources: ['pods'], verbs: ['get'] }],
+            },
           },
           {
             send: `PATCH ${rbac}/roles/ro?fieldManager=me&force=true`,
             type: 'apply',
-            body: { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'Role', metadata: { name: 'ro' }, rules: [{ apiGroups: [''], resources: ['secrets'], verbs: ['get'] }] },
+            body: {
+              apiVersion: 'rbac.authorization.k8s.io/v1',
+              kind: 'Role',
+              metadata: { name: 'ro' },
+              rules: [{ apiGroups: [''], resources: ['secrets'], verbs: ['get'] }],
+            },
           },
         ],
       },
