@@ -171,7 +171,7 @@ describe('apply where something is missing', () => {
         kind: 'Config',
         'current-context': 'nowhere',
         clusters: [{ name: 'nowhere', cluster: { server: 'https://127.0.0.1:1' } }],
-        users: [{ name: 'somebody', user: {} }],
+        users: [{ name: 'somebody', user: { token: 't' } }],
         contexts: [{ name: 'nowhere', context: { cluster: 'nowhere', user: 'somebody' } }],
       }),
     );
