@@ -138,7 +138,11 @@ export async function asDead(
   const message = `the runner died${cause === undefined ? '' : ` (${cause})`}: ${what}, the run is not`;
   const failed = failedStatus(status, { code: 'job', message });
   const counts = known.length === status.counts.planned ? countRows(known) : failed.counts;
-  return { status: { ...failed, counts }, rows: known };
+  const finishedAt = known
+    .flatMap((row) => row.finishedAt ?? [])
+    .sort()
+    .at(-1);
+  return { status: { ...failed, counts, ...(finishedAt === undefined ? {} : { finishedAt }) }, rows: known };
 }
 
 export interface Followed {

@@ -158,7 +158,7 @@ describe('a Lease', () => {
   test('is not waited for in a namespace that is gone', async () => {
     const { clock, place, settled, runner } = bench();
     const { client } = runner();
-    const gone = { ...client, create: () => Promise.reject(refusal(404, 'NotFound', 'no namespace', 'velero')) };
+    const gone = { ...client, create: () => Promise.reject(new RestoreHooksError('NOT_FOUND', 'no namespace velero')) };
     await assert.rejects(settled(takeLease(gone, clock, place('one'))), { code: 'NOT_FOUND' });
   });
 
