@@ -175,6 +175,51 @@ describe('kubeClient', () => {
     assert.equal(seen.length, 6);
   });
 
+  it('waits as long as a 429 asks for, in seconds or until a date of its clock, and within its own limit', async (t) => {
+    const asked: string[] = [];
+    const waits: number[] = [];
+    const { client } = await serve(
+      t,
+      (_, response) => {
+        const after = asked.shift();
+        const headers = after === undefined ? {} : { 'retry-after': after, date: 'Thu, 01 Jan 2026 00:00:00 GMT' };
+        json(response, after === undefined ? 200 : 429, after === undefined ? {} : failure(429, '', 'busy'), headers);
+      },
+      { onWait: (ms) => void waits.push(ms) },
+    );
+    for (const after of ['Thu, 01 Jan 2026 00:00:01 GMT', '1']) {
+      asked.push(after);
+      const sentAt = performance.now();
+      await client.get('/x');
+      assert.ok(performance.now() - sentAt >= 990, after);
+    }
+    assert.deepEqual(waits, []);
+    asked.push('3600');
+    const limited = client.patch('/x', {}, 'merge', { timeoutMs: 5_000 });
+    await assert.rejects(limited, { code: 'CLUSTER_UNREACHABLE', message: 'busy' });
+    assert.deepEqual(waits, [], 'a wait that is longer than the limit is not begun');
+  });
+
+  it('tells a write that is refused to somebody who has the right from one for want of it', async (t) => {
+    let allowed = true;
+    const reviews: unknown[] = [];
+    const { client } = await serve(t, (request, response, body) => {
+      if (!request.url?.includes('selfsubjectaccessreviews'))
+        return json(response, 403, failure(403, 'Forbidden', 'no'));
+      reviews.push(JSON.parse(body).spec.resourceAttributes);
+      return json(response, 201, { status: { allowed } });
+    });
+    const path = '/apis/batch/v1/namespaces/a/jobs';
+    await assert.rejects(client.create(path, {}), { code: 'DENIED', exitCode: 10, message: 'no' });
+    allowed = false;
+    await assert.rejects(client.delete(`${path}/x`), { code: 'FORBIDDEN', exitCode: 5 });
+    await assert.rejects(client.get(`${path}/x`), { code: 'FORBIDDEN' });
+    assert.deepEqual(reviews, [
+      { group: 'batch', resource: 'jobs', verb: 'create', namespace: 'a' },
+      { group: 'batch', resource: 'jobs', verb: 'delete', namespace: 'a', name: 'x' },
+    ]);
+  });
+
   it('reads a refused credential again, once', async (t) => {
     const { client, seen } = await serve(t, (_, response) => json(response, 401, failure(401, 'Unauthorized', 'no')));
     await assert.rejects(client.get('/x'), { code: 'FORBIDDEN' });
