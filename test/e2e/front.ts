@@ -39,6 +39,8 @@ export async function startFront(kubeconfig: string): Promise<Front> {
   const config: Loose = JSON.parse(readFileSync(kubeconfig, 'utf8'));
   const { cluster } = config.clusters[0];
   const target = new URL(cluster.server);
+  // Over plain HTTP no client gives its token away, as kubectl doesn't.
+  const authorization = `Bearer ${config.users[0].user.token}`;
   const { 'certificate-authority-data': data, 'certificate-authority': file } = cluster;
   const ca: Buffer | undefined = data ? Buffer.from(data, 'base64') : file && readFileSync(file);
   const verify = { ...(ca && { ca }) };
@@ -65,7 +67,8 @@ export async function startFront(kubeconfig: string): Promise<Front> {
       return;
     }
     const scheme = target.protocol === 'http:' ? http : https;
-    const { host: _, ...headers } = request.headers;
+    const { host: _, ...given } = request.headers;
+    const headers = { ...given, authorization };
     const upstream = scheme.request(
       { ...at, ...verify, method: request.method, path: request.url, headers },
       (answer) => {
@@ -90,8 +93,10 @@ export async function startFront(kubeconfig: string): Promise<Front> {
     }
     const lines = request.rawHeaders.flatMap((name, index, all) => {
       const isLeftOut = verdict === 'strip' && /^(upgrade|connection|sec-websocket-.*)$/i.test(name);
-      return index % 2 === 0 && !isLeftOut ? [`${name}: ${all[index + 1]}`] : [];
+      const isReplaced = /^authorization$/i.test(name);
+      return index % 2 === 0 && !isLeftOut && !isReplaced ? [`${name}: ${all[index + 1]}`] : [];
     });
+    lines.push(`Authorization: ${authorization}`);
     if (verdict === 'strip') lines.push('Connection: close');
     const say = () => {
       upstream.write(`GET ${request.url} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`);
