@@ -1,5 +1,4 @@
 import * as z from 'zod/mini';
-import { RestoreHooksError } from '../core/errors.ts';
 import { compileIncludesExcludes } from '../core/model/includes-excludes.ts';
 import type { Pod } from '../core/model/pod.ts';
 import type { Restore } from '../core/model/restore.ts';
@@ -9,6 +8,7 @@ import type { PlanRequest } from '../core/plan/plan-run.ts';
 import { otherPodsSelector, restoreSelector } from '../core/plan/pods-of-restore.ts';
 import { targetOf } from '../core/plan/restored-pod.ts';
 import { hasNoHookStatus, unreadableByVelero } from '../core/plan/velero.ts';
+import { kubeApiError } from './api-error.ts';
 import type { KubeClient, KubeObject } from './client.ts';
 import { paths } from './paths.ts';
 import { deleteCommand, listPods } from './restores.ts';
@@ -106,8 +106,8 @@ async function ifAllowed<T>(ask: () => Promise<T>): Promise<T | undefined> {
   try {
     return await ask();
   } catch (error) {
-    const isNone = error instanceof RestoreHooksError && (error.code === 'FORBIDDEN' || error.code === 'NOT_FOUND');
-    if (!isNone) throw error;
-    return undefined;
+    const status = kubeApiError(error)?.status;
+    if (status === 403 || status === 404) return undefined;
+    throw error;
   }
 }

@@ -97,6 +97,20 @@ describe('a Restore that Velero has run', () => {
     });
   }
 
+  it('m1-nocontainer: Velero gave up waiting, so that only --force plans its hooks', async () => {
+    await restoreOf(await e2e.scene('m1-other'), 'b1');
+    const scene = await sceneOf('m1-nocontainer');
+    const refused = await scene.apply('--rerun');
+    assert.deepEqual([refused.code, refused.stdout], [9, '']);
+    assert.match(
+      refused.stderr,
+      /^error: Velero has given up waiting .* \(PartiallyFailed at 2026-11-23T01:28:38Z, no hookStatus\)/,
+    );
+    const forced = await scene.plan('--rerun', '--force');
+    assert.deepEqual([forced.code, forced.json().hooks.length], [0, 2], forced.stderr);
+    await assertUntouched(e2e, scene);
+  });
+
   it('runs with --rerun only what --only names, and then the rest', async () => {
     const scene = await sceneOf('c1-continue', 'only');
     const unknown = await scene.apply('--rerun', '--only', 'web-9');
