@@ -62,6 +62,10 @@ describe('lint RESTORE', () => {
     const found = linted.json().findings.map(({ id }: Record<string, string>) => id);
     assert.deepEqual([linted.code, found.includes('entry-matches-nothing')], [3, true], linted.stderr);
     const planned = await e2e.plugin('plan', ...args, '-o', 'name');
-    assert.deepEqual([planned.code, /^shop\/db\/main\/<from-annotation>\/0$/m.test(planned.stdout)], [0, true]);
+    assert.deepEqual(
+      [planned.code, /^shop\/db\/main\/<from-annotation>\/0$/m.test(planned.stdout)],
+      [0, true],
+      planned.stderr,
+    );
   });
 });
