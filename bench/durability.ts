@@ -100,7 +100,7 @@ async function oneRun(e2e: Suite, scene: Scene, isDurable: boolean): Promise<num
   const { client } = e2e.cluster;
   const { velero: namespace } = e2e;
   const config = runnerConfig([scene.name, `--namespace=${namespace}`, '--again'], {});
-  const payload = await ownPlan(client, config, undefined, silent);
+  const payload = await ownPlan(client, systemClock, config, undefined, silent);
   if (!('plan' in payload)) throw new Error('there is nothing to run');
   const { take, options } = await writtenRun(e2e, scene, payload);
   const from = performance.now();

@@ -1,15 +1,20 @@
 import { RestoreHooksError } from '../shared/core/errors.ts';
 import { podKey } from '../shared/core/hook.ts';
+import { decideApply } from '../shared/core/ledger/decide-apply.ts';
+import type { Starting } from '../shared/core/ledger/decision.ts';
+import type { LastRun } from '../shared/core/ledger/last-run.ts';
+import type { Ledger, RunsOfRestore } from '../shared/core/ledger/ledger.ts';
+import { ledgerOf, resultOf } from '../shared/core/ledger/ledger.ts';
+import type { Restore } from '../shared/core/model/restore.ts';
+import { ANNOTATION } from '../shared/core/names.ts';
 import { nothingToRun, refuseAfterGivingUp } from '../shared/core/plan/nothing-to-run.ts';
 import type { PlannedRun, PlanRequest } from '../shared/core/plan/plan-run.ts';
 import { planRun, refuseWhileBusy } from '../shared/core/plan/plan-run.ts';
-import { decide } from '../shared/core/report/decide.ts';
 import { restoreReference } from '../shared/core/report/make-plan-document.ts';
 import type { PlanDocument } from '../shared/core/report/plan-document.ts';
-import { hasEnded } from '../shared/core/report/run-status.ts';
-import { earlierRun } from '../shared/kubernetes/earlier-run.ts';
 import { podsToCreate } from '../shared/kubernetes/pods-to-create.ts';
 import { getRestore } from '../shared/kubernetes/restores.ts';
+import { readRuns } from '../shared/kubernetes/runs-of-restore.ts';
 import type { ApplyArguments } from './apply-args.ts';
 import type { CommandResult } from './command.ts';
 import type { Context } from './context.ts';
@@ -73,44 +78,89 @@ export class Application {
     const { podNamespace } = this.#args;
     await requireUserRights(this.#session, this.#args.runner, podNamespace.length > 0 ? podNamespace : podNamespaces);
     if (await launcher.endStuck(restore, this.#args.again)) return this.#once();
-    const { request, planned, given } = await this.#plan(podNamespaces);
+    const [{ request, planned, given }, early] = await Promise.all([this.#plan(podNamespaces), this.#runs(restore)]);
     refuseAfterGivingUp(planned, request);
-    if (planned.hooks.length === 0) return this.#nothingToRun(planned, request);
-    const reference = restoreReference(request.restore, namespace);
-    const earlier = await earlierRun(client, this.#context.clock, reference, request.restore);
-    const { digest } = planned.document;
-    const decision = decide(earlier, { digest, hooks: planned.hooks }, this.#args.again, this.#args.onUnknown);
-    if (decision.action === 'start') {
-      const kept = new Set(decision.kept.map(({ id }) => id));
-      const toRun = planned.hooks.filter(({ id }) => !kept.has(id));
-      const notes = await requirePodRights(this.#session, isJob ? this.#args.serviceAccount : undefined, toRun);
-      const rights = account?.checked === false ? [UNCHECKED] : notes;
-      launcher.announce(request.restore, planned.document, decision, rights);
-      const created = toRun.filter((hook) => hook.kind === 'init' && hook.injection === 'create');
-      const manifests = await given?.whole(new Set(created.map((hook) => podKey(hook.namespace, hook.pod))));
-      const pods = await podsToCreate(client, request.restore, { ...planned, hooks: toRun }, manifests ?? new Map());
-      return launcher.start(request.restore, planned.document, decision, earlier, pods);
-    }
-    const isDry = this.#args.dryRun !== undefined;
+    // As little time as can be lies between what is decided on and what is written.
+    const runs = isSameStatus(restore, request.restore) ? early : await this.#runs(request.restore);
+    const ledger = ledgerOf(runs, this.#context.clock.now(), planned.document);
+    if (planned.hooks.length === 0) return this.#nothingToRun(planned, request, ledger);
+    const { again, onUnknown } = this.#args;
+    const plan = { digest: planned.document.digest, hooks: planned.hooks };
+    const decision = decideApply(ledger, plan, { again, onUnknown });
+    if (decision.action === 'unclear') throw launcher.unclear(decision.runs);
+    if (!again) launcher.warnOfUnreadable(ledger);
+    if (decision.action === 'start')
+      return this.#start({ request, planned, given }, decision, ledger, account?.checked);
     if (decision.action === 'refuse') throw launcher.refused(decision.why);
-    if (earlier === undefined) throw new Error('there is nothing to follow or to show without an earlier run');
-    if (decision.action === 'follow') {
-      const what = isDry ? 'nothing would be created' : 'following it';
-      launcher.say(`run ${earlier.status.runID} of this plan is going already; ${what}`);
-      return this.#args.noWait || isDry
-        ? launcher.shown(request.restore, earlier.status, earlier.rows)
-        : launcher.follow();
-    }
-    if (decision.action === 'settle') return launcher.settle(request.restore, earlier.status, earlier.rows);
-    launcher.say(
-      `this plan was run by run ${earlier.status.runID}: nothing is run again (retry runs what did not succeed, --again all)`,
+    const { last } = ledger;
+    if (last === undefined) throw new Error('there is nothing to follow or to show without an earlier run');
+    if (decision.action === 'follow') return this.#follow(request, last);
+    if (decision.action === 'settle') return launcher.settle(request.restore, last.status, last.run?.rows ?? []);
+    return this.#show(request, last);
+  }
+
+  #runs(restore: Restore): Promise<RunsOfRestore> {
+    const { client, namespace } = this.#session;
+    return readRuns(client, this.#context.clock, restoreReference(restore, namespace), restore);
+  }
+
+  async #start(
+    { request, planned, given }: Planned,
+    decision: Starting,
+    ledger: Ledger,
+    isChecked: boolean | undefined,
+  ): Promise<CommandResult> {
+    const { client } = this.#session;
+    const { restore } = request;
+    const kept = new Set(decision.kept.map(({ id }) => id));
+    const toRun = planned.hooks.filter(({ id }) => !kept.has(id));
+    const serviceAccount = this.#args.runner === 'job' ? this.#args.serviceAccount : undefined;
+    const notes = await requirePodRights(this.#session, serviceAccount, toRun);
+    this.#launcher.announce(restore, planned.document, decision, isChecked === false ? [UNCHECKED] : notes);
+    const created = toRun.filter((hook) => hook.kind === 'init' && hook.injection === 'create');
+    const manifests = await given?.whole(new Set(created.map((hook) => podKey(hook.namespace, hook.pod))));
+    const pods = await podsToCreate(client, restore, { ...planned, hooks: toRun }, manifests ?? new Map());
+    const about = {
+      attempt: ledger.attempts + 1,
+      ...(this.#args.only.length > 0 && { narrowed: true as const }),
+      ...(this.#args.again && { startedOver: true as const }),
+      ...(this.#leavesFailHooks(request, planned, ledger) && { leavesFailHooks: true as const }),
+    };
+    return this.#launcher.start(restore, planned.document, decision, ledger, about, pods);
+  }
+
+  /** Whether the Restore has a `Fail` hook that `--only` leaves out, and that hasn't succeeded in any run. */
+  #leavesFailHooks(request: PlanRequest, { hooks }: PlannedRun, ledger: Ledger): boolean {
+    if (request.only.length === 0) return false;
+    const planned = new Set(hooks.map(({ id }) => id));
+    return planRun({ ...request, only: [] }).hooks.some(
+      (hook) =>
+        hook.kind === 'exec' &&
+        hook.onError === 'Fail' &&
+        !planned.has(hook.id) &&
+        resultOf(ledger, hook)?.state !== 'Succeeded',
     );
-    return launcher.shown(request.restore, earlier.status, earlier.rows);
+  }
+
+  #follow({ restore }: PlanRequest, { status, run }: LastRun): CommandResult | Promise<CommandResult> {
+    const isDry = this.#args.dryRun !== undefined;
+    const what = isDry ? 'nothing would be created' : 'following it';
+    this.#launcher.say(`run ${status.runID} of this plan is going already; ${what}`);
+    return this.#args.noWait || isDry
+      ? this.#launcher.shown(restore, status, run?.record.report ?? [])
+      : this.#launcher.follow();
+  }
+
+  #show({ restore }: PlanRequest, { status, run }: LastRun): CommandResult {
+    this.#launcher.say(
+      `this plan was run by run ${status.runID}: nothing is run again (retry runs what did not succeed, --again all)`,
+    );
+    return this.#launcher.shown(restore, status, run?.rows ?? []);
   }
 
   /** A run that was made is shown, whatever has become of the pods and their labels since. */
-  async #nothingToRun(planned: PlannedRun, request: PlanRequest): Promise<CommandResult> {
-    const { client, namespace } = this.#session;
+  async #nothingToRun(planned: PlannedRun, request: PlanRequest, { last }: Ledger): Promise<CommandResult> {
+    const { namespace } = this.#session;
     const { restore } = request;
     const launcher = this.#launcher;
     const why = nothingToRun(planned, request, this.#args.allowNoMatch);
@@ -118,19 +168,18 @@ export class Application {
     const { notices } = planned.document;
     const told = notices.filter(({ code, message }) => code !== 'velero-has-run' && !error.includes(message));
     for (const line of noticeLines({ notices: told })) launcher.say(line);
-    const earlier = await earlierRun(client, this.#context.clock, restoreReference(restore, namespace), restore);
-    if (earlier === undefined) {
+    if (last === undefined) {
       if (why !== undefined) return { error: why };
       launcher.say(`Restore ${namespace}/${this.#name} has no hooks to run; nothing is created`);
       return { view: runView(runDocument(restore, namespace, undefined, [])) };
     }
-    const { status, rows, died } = earlier;
+    const { status, run, standing } = last;
     launcher.say(
       `there is nothing to run now${why === undefined ? '' : ` (${why.message})`}: this is run ${status.runID}`,
     );
-    if (died) return launcher.settle(restore, status, rows);
-    if (!hasEnded(status)) throw launcher.refused(`run ${status.runID} of this Restore is still going`);
-    return launcher.shown(restore, status, rows);
+    if (standing.state === 'died') return launcher.settle(restore, status, run?.rows ?? []);
+    if (standing.state === 'going') throw launcher.refused(`run ${status.runID} of this Restore is still going`);
+    return launcher.shown(restore, status, run?.rows ?? []);
   }
 
   async #plan(podNamespaces: readonly string[] | undefined): Promise<Planned> {
@@ -151,3 +200,7 @@ interface Planned {
   /** Beside the live pods. */
   readonly given: GivenPods | undefined;
 }
+
+const isSameStatus = (one: Restore, other: Restore): boolean =>
+  one.metadata.uid === other.metadata.uid &&
+  one.metadata.annotations[ANNOTATION.status] === other.metadata.annotations[ANNOTATION.status];

@@ -32,6 +32,10 @@ export const allCommands: CommandList = {
     summary: "Show where a Restore's run stands, hook by hook",
     load: async () => (await import('./commands/status.ts')).status,
   },
+  prune: {
+    summary: "Remove what stands of a Restore's old runs, but what later runs need to know",
+    load: async () => (await import('./commands/prune.ts')).prune,
+  },
   inject: {
     summary: 'Add the init containers of restore hooks to manifests: a filter',
     load: async () => (await import('./commands/inject.ts')).inject,

@@ -2,11 +2,12 @@ import { hostname, userInfo } from 'node:os';
 import process from 'node:process';
 import type { ErrorCode } from '../shared/core/errors.ts';
 import { ExitCode, RestoreHooksError } from '../shared/core/errors.ts';
+import type { Starting } from '../shared/core/ledger/decision.ts';
+import type { Ledger, LedgerRun } from '../shared/core/ledger/ledger.ts';
 import type { RunOptions } from '../shared/core/manifests/job.ts';
 import type { Restore } from '../shared/core/model/restore.ts';
 import { runName, runSelector } from '../shared/core/names.ts';
 import { busyPhase } from '../shared/core/plan/velero.ts';
-import type { Decision, Earlier } from '../shared/core/report/decide.ts';
 import { restoreReference } from '../shared/core/report/make-plan-document.ts';
 import type { Payload, PodToCreate } from '../shared/core/report/payload.ts';
 import type { PlanDocument } from '../shared/core/report/plan-document.ts';
@@ -35,13 +36,15 @@ import { isUnclaimed, obstacleOf } from './obstacle.ts';
 import { count, noticeLines, summary } from './output/plan-view.ts';
 import { createProgress } from './output/progress.ts';
 import { eventLine, runView } from './output/run-view.ts';
+import { removeOldRuns } from './prune.ts';
 import type { Session } from './session.ts';
 
 /** How often the decision is made anew because somebody else wrote to the Restore in between. */
 const DECIDE_TRIES = 10;
 const LOOK_EVERY_MS = 1_000;
 
-export type Starting = Decision & { action: 'start' };
+/** What the runner is told of the run beside its plan and what was decided. */
+export type AboutRun = Pick<Payload, 'attempt' | 'narrowed' | 'startedOver' | 'leavesFailHooks'>;
 
 /** Decide again where somebody else has written to the Restore since it was read. */
 export async function untilWritten(once: () => Promise<CommandResult>): Promise<CommandResult> {
@@ -77,7 +80,7 @@ export class Launcher {
   announce(
     restore: Restore,
     document: PlanDocument,
-    { kept, difference, lost }: Starting,
+    { kept, difference, lost, quiet }: Starting,
     rights: readonly string[],
   ): void {
     if (this.#announced === document.digest) return;
@@ -96,6 +99,9 @@ export class Launcher {
     if (kept.length > 0) this.say(`kept      ${count(kept.length, 'hook')} of earlier runs: not run again`);
     if (lost.length > 0)
       this.say(`again     ${count(lost.length, 'hook')} that may have been run (--on-unknown=rerun)`);
+    for (const { namespace: where, pod, until = 'ever' } of quiet) {
+      this.say(`quiet     ${where}/${pod}: a command of an earlier run may be running there until ${until}`);
+    }
     for (const line of difference) this.say(`          ${line}`);
     for (const line of noticeLines(document)) this.say(line);
   }
@@ -104,8 +110,9 @@ export class Launcher {
   async start(
     restore: Restore,
     document: PlanDocument,
-    { kept, lost }: Starting,
-    earlier: Earlier | undefined,
+    { kept, lost, quiet, takesOver }: Starting,
+    ledger: Ledger,
+    about: AboutRun,
     pods: readonly PodToCreate[],
   ): Promise<CommandResult> {
     if (this.#args.dryRun === undefined) await this.#requireNobody(restore);
@@ -114,10 +121,15 @@ export class Launcher {
       plan: document,
       kept: [...kept],
       pods: [...pods],
+      ...about,
       ...(lost.length > 0 ? { lost: [...lost] } : {}),
-      ...(earlier?.died && earlier.takesOver ? { takesOver: earlier.takesOver } : {}),
+      ...(quiet.length > 0 ? { quiet: [...quiet] } : {}),
+      ...(takesOver ? { takesOver } : {}),
     };
-    return this.#args.runner === 'job' ? this.#launch(restore, payload) : this.#runHere(restore, payload);
+    const isJob = this.#args.runner === 'job';
+    const result = await (isJob ? this.#launch(restore, payload) : this.#runHere(restore, payload));
+    if (this.#args.dryRun === undefined) await removeOldRuns(this.#session, document.restore, ledger);
+    return result;
   }
 
   /** A runner whose Job was deleted may still be waiting for running hooks. */
@@ -157,6 +169,7 @@ export class Launcher {
       runner: { kind: 'job', name: runName(this.#name, runID) },
       options: this.#options,
       now: this.#context.clock.now(),
+      attempt: payload.attempt,
     });
     return this.#context.stop.hold(async () => {
       await this.#whole(status, this.#create(restore, status, manifests));
@@ -255,7 +268,8 @@ export class Launcher {
     const runner = { kind: 'local', name: `${userInfo().username}@${hostname()} (process ${process.pid})` } as const;
     const runID = newRunID();
     const planned = { document: payload.plan };
-    const status = newStatus(restore, { runID, planned, runner, options: this.#options, now: clock.now() });
+    const { attempt } = payload;
+    const status = newStatus(restore, { runID, planned, runner, options: this.#options, now: clock.now(), attempt });
     return stop.hold(async () => {
       await this.#whole(status, this.#write(restore, status));
       const taken = await this.#whole(status, this.#take(status, payload));
@@ -371,6 +385,23 @@ export class Launcher {
   refused(why: string): RestoreHooksError {
     return new RestoreHooksError('RUN_BY_ANOTHER', why, {
       hint: `follow it: kubectl restorehooks status ${this.#name} -n ${this.#session.namespace} -w`,
+    });
+  }
+
+  /** Say what of earlier runs can't be read, where the rest is enough to go on. */
+  warnOfUnreadable(ledger: Ledger): void {
+    for (const { record } of ledger.runs) {
+      for (const line of record.unreadable) this.say(`warning: run ${record.runID}: ${line}`);
+    }
+  }
+
+  unclear(runs: readonly LedgerRun[]): RestoreHooksError {
+    const why = runs.map(({ record: { runID, unreadable } }) => {
+      return `what run ${runID} did isn't known: ${unreadable.join('; ') || 'its report is gone'}`;
+    });
+    const at = `${this.#name} -n ${this.#session.namespace}`;
+    return new RestoreHooksError('RUN_FAILED', `${why.join('; ')}; nothing is started`, {
+      hint: `if its hooks may run again, start over: kubectl restorehooks apply ${at} --again`,
     });
   }
 

@@ -1,17 +1,22 @@
 import { ExitCode, RestoreHooksError } from '../shared/core/errors.ts';
-import { refuseWhileBusy } from '../shared/core/plan/plan-run.ts';
-import type { Earlier } from '../shared/core/report/decide.ts';
-import { decideRetry } from '../shared/core/report/decide.ts';
+import { decideRetry, rowsToRetry } from '../shared/core/ledger/decide-retry.ts';
+import type { LastRun } from '../shared/core/ledger/last-run.ts';
+import type { Ledger } from '../shared/core/ledger/ledger.ts';
+import { ledgerOf } from '../shared/core/ledger/ledger.ts';
+import { asCreated, planOfRows } from '../shared/core/ledger/rows-plan.ts';
+import type { Restore } from '../shared/core/model/restore.ts';
+import { planRun, refuseWhileBusy } from '../shared/core/plan/plan-run.ts';
 import { plannedHook, restoreReference } from '../shared/core/report/make-plan-document.ts';
-import { asCreated, planOfRows } from '../shared/core/report/rows-plan.ts';
+import type { PlanDocument, RestoreReference } from '../shared/core/report/plan-document.ts';
 import type { RunHook } from '../shared/core/report/run-document.ts';
 import { exitCodeOf, hasEnded } from '../shared/core/report/run-status.ts';
-import { earlierRun } from '../shared/kubernetes/earlier-run.ts';
 import { getRestore } from '../shared/kubernetes/restores.ts';
+import { readRuns } from '../shared/kubernetes/runs-of-restore.ts';
 import type { RunnerArguments } from './apply-args.ts';
 import type { CommandResult } from './command.ts';
 import type { Context } from './context.ts';
 import { Launcher, untilWritten } from './launcher.ts';
+import { liveInput } from './plan-input.ts';
 import {
   refuseAfterVeleroGaveUp,
   requirePodRights,
@@ -55,40 +60,69 @@ export class Retry {
     const account = runner === 'job' ? await requireRunner(this.#session, serviceAccount) : undefined;
     if (await launcher.endStuck(restore, true)) return this.#once();
     const reference = restoreReference(restore, namespace);
-    const earlier = await earlierRun(client, this.#context.clock, reference, restore);
-    if (earlier === undefined) {
+    const { ledger, plan: today } = await this.#ledger(restore, reference);
+    const { last } = ledger;
+    if (last === undefined) {
       throw usage(
         `there has been no run of Restore ${this.#name}`,
         `start one: kubectl restorehooks apply ${this.#name}`,
       );
     }
-    const rows = earlier.rows.map(asCreated);
+    const toRetry = rowsToRetry(ledger, today);
+    const unclear = toRetry.of.filter(({ isWhole }) => !isWhole);
+    if (unclear.length > 0) throw launcher.unclear(unclear);
+    launcher.warnOfUnreadable(ledger);
+    const rows = toRetry.rows.map(asCreated);
     if (!force) await refuseAfterVeleroGaveUp(this.#session, restore, rows);
     const isWanted = this.#narrowed(rows);
-    const selector = earlier.selector ?? noSelector(this.#name);
-    await requireUserRights(this.#session, runner, selector.namespaces ?? account?.podNamespaces);
-    const decision = decideRetry({ ...earlier, rows }, isWanted, onUnknown);
+    const selectors = [today?.selector, ...toRetry.of.map(({ record }) => record.selector)];
+    const selector = selectors.findLast((each) => each !== undefined);
+    await requireUserRights(this.#session, runner, selector?.namespaces ?? account?.podNamespaces);
+    const decision = decideRetry(ledger, rows, isWanted, onUnknown);
     if (decision.action === 'refuse') throw launcher.refused(decision.why);
+    if (decision.action === 'unclear') throw launcher.unclear(decision.runs);
     if (decision.action === 'start') {
-      const plan = planOfRows(reference, rows, selector, earlier.status.planDigest);
+      const plan = planOfRows(reference, rows, selector ?? noSelector(this.#name));
       const kept = new Set(decision.kept.map(({ id }) => id));
       const toRun = plan.hooks.filter(({ id }) => !kept.has(id)).map(plannedHook);
       const notes = await requirePodRights(this.#session, runner === 'job' ? serviceAccount : undefined, toRun);
       launcher.announce(restore, plan, decision, account?.checked === false ? [UNCHECKED] : notes);
-      return launcher.start(restore, plan, decision, earlier, []);
+      const before = toRetry.of.at(-1)?.record.about;
+      const isNarrowed = toRetry.of.every(({ record: { about } }) => about?.narrowed);
+      const about = {
+        attempt: ledger.attempts + 1,
+        ...(isNarrowed && { narrowed: true as const }),
+        ...(isNarrowed && before?.leavesFailHooks && { leavesFailHooks: true as const }),
+      };
+      return launcher.start(restore, plan, decision, ledger, about, []);
     }
-    if (decision.action === 'settle') return this.#settled(restore, earlier);
+    if (decision.action === 'settle') return this.#settled(restore, last);
     launcher.say(
       `every hook${this.#only.length > 0 ? ' that --only names' : ''} has succeeded: there is nothing to retry`,
     );
-    const exit = hasEnded(earlier.status) ? exitCodeOf(earlier.status) : ExitCode.Ok;
-    return launcher.shown(restore, earlier.status, earlier.rows, exit);
+    const exit = hasEnded(last.status) ? exitCodeOf(last.status) : ExitCode.Ok;
+    return launcher.shown(restore, last.status, last.run?.rows ?? rows, exit);
+  }
+
+  /** Where the report of a run is gone, today's plan may still tell which hooks its journal is of. */
+  async #ledger(
+    restore: Restore,
+    reference: RestoreReference,
+  ): Promise<{ readonly ledger: Ledger; readonly plan?: PlanDocument }> {
+    const { client } = this.#session;
+    const { clock } = this.#context;
+    const runs = await readRuns(client, clock, reference, restore);
+    const ledger = ledgerOf(runs, clock.now());
+    if (ledger.runs.every(({ record, isWhole }) => isWhole && record.report.length >= (record.planned ?? 0)))
+      return { ledger };
+    const { document } = planRun(await liveInput(this.#session, this.#name, NO_PLAN_FLAGS, undefined));
+    return { ledger: ledgerOf(runs, clock.now(), document), plan: document };
   }
 
   /** Nothing is left but what may have been run. */
-  #settled(restore: Parameters<Launcher['settle']>[0], { status, rows }: Earlier): Promise<CommandResult> {
+  #settled(restore: Restore, { status, run }: LastRun): Promise<CommandResult> {
     this.#launcher.say('what is left may have been run when the runner died: --on-unknown=rerun runs it again');
-    return this.#launcher.settle(restore, status, rows);
+    return this.#launcher.settle(restore, status, run?.rows ?? []);
   }
 
   #narrowed(rows: readonly RunHook[]): (row: RunHook) => boolean {
@@ -104,6 +138,18 @@ export class Retry {
     return (row) => this.#only.length === 0 || names(row).some((name) => this.#only.includes(name));
   }
 }
+
+const NO_PLAN_FLAGS = {
+  hooks: [],
+  only: [],
+  rerun: false,
+  force: false,
+  includeExisting: false,
+  recreatePods: false,
+  selector: undefined,
+  allNamespaces: false,
+  podNamespace: [],
+} as const;
 
 function noSelector(name: string): never {
   throw new RestoreHooksError('RUN_FAILED', `the last run of Restore ${name} left no report to go on from`, {

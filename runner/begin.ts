@@ -54,7 +54,14 @@ export async function begin(
       const earlier = runStatusOf(current);
       const isTakenIntoAccount = config.again || earlier?.runID === config.after;
       if (!isTakenIntoAccount) refuseWhatMayHaveRun(current.metadata.name, earlier, document.digest);
-      return newStatus(current, { runID, planned: { document }, runner, options, now: clock.now() });
+      return newStatus(current, {
+        runID,
+        planned: { document },
+        runner,
+        options,
+        now: clock.now(),
+        attempt: payload.attempt,
+      });
     },
   });
   if ('ended' in taken) {

@@ -107,7 +107,7 @@ async function runFor(call: Call): Promise<RunStatus | undefined> {
   if (mode === 'job' && isGoing && status.runner.kind === 'job') {
     return lookAtJob(client, clock, config.namespace, restore, status);
   }
-  const payload = await ownPlan(client, config, call.hookFiles, call.log);
+  const payload = await ownPlan(client, clock, config, call.hookFiles, call.log);
   // Of a run that is going, nothing to run is no end.
   const own = isGoing ? ownRun(call, status, 'plan' in payload ? payload : undefined) : undefined;
   if (!('plan' in payload)) return payload.ended;

@@ -69,6 +69,7 @@ async function runOf(
     config.plan === undefined
       ? await ownPlan(
           client,
+          systemClock,
           config,
           await readHookFiles(config.hooks, { cwd: process.cwd(), stdin: process.stdin }),
           log,

@@ -1,4 +1,8 @@
 import { RestoreHooksError } from '../shared/core/errors.ts';
+import { hasExecuted } from '../shared/core/ledger/last-run.ts';
+import type { Ledger } from '../shared/core/ledger/ledger.ts';
+import { ledgerOf } from '../shared/core/ledger/ledger.ts';
+import { isExecuted } from '../shared/core/ledger/run-record.ts';
 import type { RestoreResourceHookSpec } from '../shared/core/model/restore.ts';
 import { nothingToRun, refuseAfterGivingUp } from '../shared/core/plan/nothing-to-run.ts';
 import { planRun, refuseWhileBusy } from '../shared/core/plan/plan-run.ts';
@@ -10,13 +14,15 @@ import { aroundRestore } from '../shared/kubernetes/around-restore.ts';
 import type { KubeClient } from '../shared/kubernetes/client.ts';
 import { podsToCreate } from '../shared/kubernetes/pods-to-create.ts';
 import { getRestore, listPods } from '../shared/kubernetes/restores.ts';
-import { runStatusOf } from '../shared/kubernetes/run-store.ts';
+import { readRuns } from '../shared/kubernetes/runs-of-restore.ts';
+import type { Clock } from '../shared/ports/ports.ts';
 import type { Logger } from '../shared/system/log.ts';
 import type { RunnerConfig } from './config.ts';
 
 /** The plan of a runner that was given none (contract §8); or that there is nothing to run: `ended`, how it was run. */
 export async function ownPlan(
   client: KubeClient,
+  clock: Clock,
   config: RunnerConfig,
   hookFiles: readonly RestoreResourceHookSpec[] | undefined,
   log: Logger,
@@ -46,23 +52,57 @@ export async function ownPlan(
   const planned = planRun(request);
   for (const notice of planned.document.notices) log.warn('notice', { ...notice });
   refuseAfterGivingUp(planned, request);
-  const earlier = runStatusOf(restore);
-  if (earlier !== undefined && hasEnded(earlier) && earlier.planDigest === planned.document.digest && !config.again) {
-    log.info('this plan has been run', { runID: earlier.runID, phase: earlier.phase });
-    return { ended: earlier };
-  }
-  if (planned.hooks.length === 0) {
+  const { again, only } = config;
+  const { document, hooks } = planned;
+  const runs = await readRuns(client, clock, document.restore, restore, { journalsAlone: true });
+  const ledger = ledgerOf(runs, clock.now(), document);
+  if (hooks.length === 0) {
     const why = nothingToRun(planned, request, config['allow-no-match']);
-    if (earlier !== undefined && hasEnded(earlier)) {
-      log.info('there is nothing to run; the last run stands', { runID: earlier.runID, reason: why?.message });
-      return { ended: earlier };
+    const { last } = ledger;
+    if (last?.standing.state === 'ended') {
+      const { runID } = last.standing;
+      log.info('there is nothing to run; the last run stands', { runID, reason: why?.message });
+      return { ended: last.status };
     }
     if (why !== undefined) throw why;
     log.info('there are no hooks to run', { restore: name, namespace });
     return { ended: undefined };
   }
-  const toCreate = await podsToCreate(client, restore, planned, new Map());
-  return { version: 1, plan: planned.document, kept: [], pods: toCreate };
+  if (!again) {
+    const ended = endedRun(name, ledger, document.digest);
+    if (ended !== undefined) {
+      log.info('this plan has been run', { runID: ended.runID, phase: ended.phase });
+      return { ended };
+    }
+  }
+  return {
+    version: 1,
+    plan: document,
+    kept: [],
+    pods: await podsToCreate(client, restore, planned, new Map()),
+    attempt: ledger.attempts + 1,
+    // It can't read what became of the hooks that --only leaves out.
+    ...(only.length > 0 && { narrowed: true as const, leavesFailHooks: true as const }),
+    ...(again && { startedOver: true as const }),
+  };
+}
+
+/**
+ * The run of this very plan that has ended. Refuses where another one has executed hooks: which of them they were is in
+ * reports, and those a runner may not read. undefined: nothing was executed, or a run goes on, which is judged when it
+ * is claimed.
+ */
+function endedRun(name: string, ledger: Ledger, digest: string): RunStatus | undefined {
+  const { last, runs } = ledger;
+  if (last === undefined || (last.standing.status !== undefined && !hasEnded(last.status))) return undefined;
+  const { planned, notExecuted } = last.status.counts;
+  const isSame = last.standing.state === 'ended' && last.status.planDigest === digest;
+  // What its status counts as executed may have been kept from a run before it.
+  if (isSame && (planned > notExecuted || hasExecuted(last))) return last.status;
+  const executed = runs.findLast(({ rows, isWhole }) => !isWhole || rows.some(isExecuted));
+  if (executed === undefined) return undefined;
+  const { runID, planDigest } = executed.record;
+  throw hasBeenRun(name, runID, planDigest === digest);
 }
 
 /**
@@ -73,12 +113,14 @@ export function refuseWhatMayHaveRun(name: string, earlier: RunStatus | undefine
   if (earlier === undefined) return;
   const { planned, notExecuted } = earlier.counts;
   if (planned === notExecuted) return;
-  const same = earlier.planDigest === digest ? 'this plan' : 'another plan';
-  throw new RestoreHooksError(
+  throw hasBeenRun(name, earlier.runID, earlier.planDigest === digest);
+}
+
+const hasBeenRun = (name: string, runID: string, isSame: boolean): RestoreHooksError =>
+  new RestoreHooksError(
     'RUN_BY_ANOTHER',
-    `${same} of Restore ${name} has been run (${earlier.runID}); nothing is started`,
+    `${isSame ? 'this plan' : 'another plan'} of Restore ${name} has been run (${runID}); nothing is started`,
     {
       hint: `let the plugin decide what is new: kubectl restorehooks apply ${name}; or start over with --again`,
     },
   );
-}

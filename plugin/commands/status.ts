@@ -23,7 +23,12 @@ export const status = defineCommand({
       const reader = new RunReader(session, name);
       const { restore, status } = await reader.read();
       await warnOfVelero(session, restore, context);
-      if (status === undefined) return { view: runView(runDocument(restore, session.namespace, undefined, [])) };
+      if (status === undefined) {
+        const { withoutStatus } = await import('../without-status.ts');
+        const found = await withoutStatus(session, context, restore);
+        const view = runView(runDocument(restore, session.namespace, found?.status, found?.rows ?? []));
+        return watch && found !== undefined ? { view, exit: exitCodeOf(found.status) } : { view };
+      }
       if (watch && !hasEnded(status)) {
         const followed = await follow(session, name, context, jobStart(session, name, context, false));
         const { error } = followed;

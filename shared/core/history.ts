@@ -1,6 +1,6 @@
 import type { Effect, Fact } from './executor/protocol.ts';
 import type { EndedHook, RunOptions } from './executor/state.ts';
-import type { ExecOutcome, HookOutcome, PlannedHook, PodObservation } from './hook.ts';
+import type { ExecOutcome, HookOutcome, PlannedHook, PodKey, PodObservation } from './hook.ts';
 import { VERSION } from './version.ts';
 
 /*
@@ -17,6 +17,8 @@ export type HistoryLine =
   | RecordedHook
   /** When the wait timeouts of a pod began, under an earlier runner. */
   | { readonly pod: number; readonly waitingSince: number }
+  /** Until when a command of an earlier run may be running in a pod; null: for ever. */
+  | { readonly quiet: PodKey; readonly until: number | null }
   /** So many facts come next, all in one step. */
   | { readonly step: number; readonly at: number; readonly facts: number }
   | { readonly fact: Fact }
@@ -66,7 +68,7 @@ interface RecordedHook {
 export function* historyHead(
   { runID, planDigest }: { readonly runID: string; readonly planDigest: string },
   hooks: readonly PlannedHook[],
-  { startedAt, maxConcurrent, ended, resumed }: RunOptions,
+  { startedAt, maxConcurrent, ended, resumed, quiet }: RunOptions,
 ): Generator<HistoryLine> {
   yield {
     history: HISTORY_VERSION,
@@ -89,6 +91,7 @@ export function* historyHead(
     };
   }
   for (const [pod, waitingSince] of resumed?.waitingSince ?? []) yield { pod, waitingSince };
+  for (const [key, until] of quiet ?? []) yield { quiet: key, until: Number.isFinite(until) ? until : null };
 }
 
 /** Written before the step is made: what it can't survive is the last that is recorded. */

@@ -30,9 +30,12 @@ export const journalName = (run: string, part: number): string => `${run}-journa
 /** One for a Restore, whatever the run: who works on it. */
 export const leaseName = (restore: string): string => `restorehooks-${shortenName(restore, OBJECT_NAME_LIMIT - 13)}`;
 
-const RUN_ID_LABEL = 'restorehooks.io/run-id';
+export const RUN_ID_LABEL = 'restorehooks.io/run-id';
 /** Of all objects of one run, and of its runners' pods. */
 export const runSelector = (runID: string): string => `${RUN_ID_LABEL}=${runID}`;
+/** Of all objects of all runs of a Restore; of another Restore's too, if its name shortens to the same. */
+export const runsSelector = (restore: string): string =>
+  `app.kubernetes.io/name=restorehooks,restorehooks.io/restore=${shortenName(restore)}`;
 export const runLabels = (restore: string, runID: string): Record<string, string> => ({
   'app.kubernetes.io/name': 'restorehooks',
   'restorehooks.io/restore': shortenName(restore),

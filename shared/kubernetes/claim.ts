@@ -29,16 +29,22 @@ export interface NewRun {
   readonly runner: RunStatus['runner'];
   readonly options: Pick<RunOptions, 'failOn'>;
   readonly now: number;
+  /** Which run of the Restore it is, where more of them are known than the status tells. */
+  readonly attempt?: number | undefined;
 }
 
 /** The status of a run that is about to be launched. */
-export function newStatus(restore: Restore, { runID, planned: { document }, runner, options, now }: NewRun): RunStatus {
+export function newStatus(
+  restore: Restore,
+  { runID, planned: { document }, runner, options, now, attempt = 1 }: NewRun,
+): RunStatus {
   const earlier = runStatusOf(restore);
   const before = earlier && (earlier.reportParts > 0 ? lastReportOf(earlier) : earlier.before);
   return {
     version: 1,
+    ...(restore.metadata.uid ? { restoreUID: restore.metadata.uid } : {}),
     runID,
-    attempt: (earlier?.attempt ?? 0) + 1,
+    attempt: Math.max(attempt, (earlier?.attempt ?? 0) + 1),
     planDigest: document.digest,
     phase: 'Pending',
     runner,

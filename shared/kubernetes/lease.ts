@@ -30,11 +30,16 @@ const RETRY_MS = 1_000;
 const LONGEST_LEASE_S = 300;
 const DENIED_AT_MOST = 5;
 const RUN_LABEL = 'restorehooks.io/run-id';
+/** The runs that have had the Lease, the oldest first: who may not list objects finds a Restore's runs here. */
+const RUNS_ANNOTATION = 'restorehooks.io/runs';
+const RUNS_AT_MOST = 100;
 
 const Lease = z.object({
   metadata: z.object({
     resourceVersion: z.string(),
     labels: z.record(z.string(), z.string()).nullish(),
+    annotations: z.record(z.string(), z.string()).nullish(),
+    ownerReferences: z.array(z.object({ uid: z.string() })).nullish(),
   }),
   spec: z
     .object({
@@ -59,6 +64,8 @@ interface SeenLease {
   readonly transitions: number;
   /** By the holder's clock. */
   readonly renewedAt: number;
+  readonly ownerUIDs: readonly string[];
+  readonly runs: readonly string[];
 }
 
 export interface LeasePlace {
@@ -95,7 +102,19 @@ function seenLease(object: KubeObject): SeenLease {
     staleAfterMs: seconds * 1000,
     transitions: spec?.leaseTransitions ?? 0,
     renewedAt: Date.parse(spec?.renewTime ?? ''),
+    ownerUIDs: (metadata.ownerReferences ?? []).map(({ uid }) => uid),
+    runs: metadata.annotations?.[RUNS_ANNOTATION]?.split(' ').filter((runID) => runID !== '') ?? [],
   };
+}
+
+/** A Restore that was deleted and created again has the Lease of the one before it, until that is collected. */
+const isOf = ({ uid }: RestoreReference, { ownerUIDs }: SeenLease): boolean =>
+  uid === undefined || ownerUIDs.includes(uid);
+
+/** The runs of this very Restore that were ever begun, as its Lease has them: the oldest first. */
+export async function runsOfLease(client: Pick<LeaseClient, 'get'>, restore: RestoreReference): Promise<string[]> {
+  const lease = await readLease(client, { restore });
+  return lease !== undefined && isOf(restore, lease) ? [...lease.runs] : [];
 }
 
 /** Judges, look by look, whether whoever holds a Lease is alive. */
@@ -210,7 +229,13 @@ async function tryTake(
     renewTime: microTime(sentAt),
     leaseTransitions: (lease?.transitions ?? -1) + 1,
   };
-  const labels = runLabels(place.restore.name, place.runID);
+  const before = lease !== undefined && isOf(place.restore, lease) ? lease.runs : [];
+  const runs = [...before.filter((runID) => runID !== place.runID), place.runID].slice(-RUNS_AT_MOST);
+  const metadata = {
+    labels: runLabels(place.restore.name, place.runID),
+    annotations: { [RUNS_ANNOTATION]: runs.join(' ') },
+    ownerReferences: [restoreOwner(place.restore)],
+  };
   try {
     const object =
       lease === undefined
@@ -220,14 +245,13 @@ async function tryTake(
             metadata: {
               name: leaseName(place.restore.name),
               namespace: place.restore.namespace,
-              labels,
-              ownerReferences: [restoreOwner(place.restore)],
+              ...metadata,
             },
             spec,
           })
         : await client.patch(
             pathOf(place),
-            { metadata: { resourceVersion: lease.resourceVersion, labels }, spec },
+            { metadata: { resourceVersion: lease.resourceVersion, ...metadata }, spec },
             'merge',
           );
     return new HeldLease(client, clock, place, seenLease(object).resourceVersion, sentAt);

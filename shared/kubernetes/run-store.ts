@@ -3,7 +3,7 @@ import { restoreOwner } from '../core/manifests/job.ts';
 import { ANNOTATION, reportSecretName, runLabels, runName } from '../core/names.ts';
 import { cancelOf } from '../core/report/cancel-request.ts';
 import type { RestoreReference } from '../core/report/plan-document.ts';
-import type { ReportPart as ReportPartDocument, RunHook } from '../core/report/run-document.ts';
+import type { ReportHead, ReportPart as ReportPartDocument, RunHook } from '../core/report/run-document.ts';
 import { joinReport, ReportPart } from '../core/report/run-document.ts';
 import type { RunStatus } from '../core/report/run-status.ts';
 import { parseRunStatus, progressLine, statusText } from '../core/report/run-status.ts';
@@ -28,7 +28,7 @@ export function kubernetesRunStore(
   restore: RestoreReference,
   status: RunStatus,
   runner: number,
-  selector: ReportPartDocument['selector'],
+  head: ReportHead,
 ): RunStore {
   const { runID } = status;
   const own = claimedRestore(client, restore, status);
@@ -43,7 +43,7 @@ export function kubernetesRunStore(
         runID,
         part: parts,
         runner,
-        ...(parts === 0 && selector ? { selector } : {}),
+        ...(parts === 0 ? head : {}),
         hooks: [...some],
       });
       for (const bytes of compressRows(rows, wrap)) {
@@ -206,15 +206,18 @@ function wishesOf({ annotations }: Standing, runID: string): Wishes {
   return cancel === undefined ? {} : { cancel };
 }
 
-/** The status of the Restore's run, or undefined where there has been none. */
+/**
+ * The status of the Restore's run, or undefined where there has been none: also where the annotation is that of another
+ * Restore, of which this one is a copy.
+ */
 export function runStatusOf(restore: {
-  metadata: { name: string; annotations: Readonly<Record<string, string>> };
+  metadata: { name: string; uid?: string | null | undefined; annotations: Readonly<Record<string, string>> };
 }): RunStatus | undefined {
-  const text = restore.metadata.annotations[ANNOTATION.status];
+  const { name, uid, annotations } = restore.metadata;
+  const text = annotations[ANNOTATION.status];
   if (text === undefined) return undefined;
   const parsed = parseRunStatus(text);
-  if (parsed.ok) return parsed.value;
-  const { name } = restore.metadata;
+  if (parsed.ok) return parsed.value.restoreUID === (uid || undefined) ? parsed.value : undefined;
   throw new RestoreHooksError('INVALID_INPUT', `the annotation ${ANNOTATION.status} of Restore ${name} can't be read`, {
     hint: 'was it written by a newer version, or by hand? See what stands there, and use that version or remove it',
   });
@@ -253,12 +256,19 @@ export async function readReportParts(
   const parts = Array.from({ length: Math.max(0, reportParts - from) }, (_, index) => from + index);
   return sideBySide(parts, async (part) => {
     const name = reportSecretName(run, part);
-    const { data } = (await client.get(paths.secrets(restore.namespace, name))) as { data?: Record<string, string> };
-    const value = decompress(Buffer.from(data?.[REPORT_KEY] ?? '', 'base64'), `Secret ${name}`);
-    const parsed = ReportPart.safeParse(value);
-    if (!parsed.success) throw new RestoreHooksError('INVALID_INPUT', `Secret ${name} is no report of this version`);
-    return parsed.data;
+    return reportPartIn(await client.get(paths.secrets(restore.namespace, name)), name);
   });
+}
+
+export const REPORT_TYPE = 'restorehooks.io/report';
+
+/** The part of a report that a Secret holds. */
+export function reportPartIn(secret: KubeObject, name: string): ReportPartDocument {
+  const { data } = secret as { data?: Record<string, string> };
+  const value = decompress(Buffer.from(data?.[REPORT_KEY] ?? '', 'base64'), `Secret ${name}`);
+  const parsed = ReportPart.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new RestoreHooksError('INVALID_INPUT', `Secret ${name} is no report of this version`);
 }
 
 export const readReport = async (...args: Parameters<typeof readReportParts>): Promise<RunHook[]> =>

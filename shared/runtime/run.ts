@@ -7,7 +7,7 @@ import type { HookState } from '../core/executor/state.ts';
 import { createRun } from '../core/executor/state.ts';
 import type { HistoryLine } from '../core/history.ts';
 import { historyHead, recordedEffects, recordedFacts } from '../core/history.ts';
-import type { HookId, HookOutcome, PlannedHook } from '../core/hook.ts';
+import type { HookId, HookOutcome, PlannedHook, PodKey } from '../core/hook.ts';
 import { ANNOTATION } from '../core/names.ts';
 import { formatInstant } from '../core/report/instant.ts';
 import type { RunHook } from '../core/report/run-document.ts';
@@ -32,6 +32,8 @@ export interface RunRequest {
   readonly keepRestorePhase: boolean;
   /** What the runners before this one have done of this run; undefined: it is the first. */
   readonly resumed?: Resumed | undefined;
+  /** Until when commands of earlier runs may be running in a pod. */
+  readonly quiet?: ReadonlyMap<PodKey, number> | undefined;
   /** The Restore's own phase before an earlier run of ours made it `PartiallyFailed`. */
   readonly formerPhase: string | undefined;
 }
@@ -87,6 +89,7 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
     maxConcurrent: request.maxConcurrent,
     ended: new Map([...kept].map(([id, row]) => [id, endedState(row)])),
     resumed: request.resumed,
+    quiet: request.quiet,
   };
   const run = createRun(request.hooks, options);
   const record = (lines: () => Iterable<HistoryLine>): void => {

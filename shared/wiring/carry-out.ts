@@ -3,7 +3,11 @@ import { podKey } from '../core/hook.ts';
 import type { RunOptions } from '../core/manifests/job.ts';
 import { execRights } from '../core/manifests/rbac.ts';
 import { ANNOTATION } from '../core/names.ts';
+import { parseInstant } from '../core/report/instant.ts';
 import { plannedHook } from '../core/report/make-plan-document.ts';
+import type { Payload } from '../core/report/payload.ts';
+import type { ReportHead } from '../core/report/run-document.ts';
+import type { RunStatus } from '../core/report/run-status.ts';
 import { missingRights } from '../kubernetes/access.ts';
 import type { KubeClient } from '../kubernetes/client.ts';
 import { kubernetesHookExec } from '../kubernetes/exec.ts';
@@ -36,8 +40,9 @@ export function carryOut(
       resumed,
       status,
       maxConcurrent: options.maxConcurrent,
+      quiet: quietOf(payload),
       keepRestorePhase: options.keepRestorePhase,
-      formerPhase: restore.metadata.annotations[ANNOTATION.formerPhase],
+      formerPhase: payload.leavesFailHooks ? undefined : restore.metadata.annotations[ANNOTATION.formerPhase],
     },
     {
       clock,
@@ -59,11 +64,40 @@ export function carryOut(
         planned: podUIDs(payload),
         ...(namespaces ? { namespaces } : {}),
       }),
-      store: kubernetesRunStore(client, plan.restore, status, runner, plan.selector),
+      store: kubernetesRunStore(client, plan.restore, status, runner, reportHead(status, payload)),
     },
     observer,
   );
   return { ...started, done: started.done.finally(() => lease.release()) };
+}
+
+export const quietOf = ({ quiet = [] }: Payload): ReadonlyMap<PodKey, number> =>
+  new Map(
+    quiet.map(({ namespace, pod, until }) => [
+      podKey(namespace, pod),
+      (until === undefined ? undefined : parseInstant(until)) ?? Number.POSITIVE_INFINITY,
+    ]),
+  );
+
+/** What the report says of the run itself: all that a reader needs who finds no annotation. */
+export function reportHead(
+  { attempt, planDigest, runner: { kind, name }, createdAt, failOn }: RunStatus,
+  { plan, narrowed, startedOver, leavesFailHooks }: Payload,
+): ReportHead {
+  return {
+    selector: plan.selector,
+    run: {
+      attempt,
+      planDigest,
+      planned: plan.hooks.length,
+      runner: { kind, name },
+      createdAt,
+      failOn,
+      ...(narrowed && { narrowed }),
+      ...(startedOver && { startedOver }),
+      ...(leavesFailHooks && { leavesFailHooks }),
+    },
+  };
 }
 
 /** Of the pods in which something is to be done. */

@@ -6,6 +6,7 @@ import { after, describe, it } from 'node:test';
 import { runnerConfig } from '../../runner/config.ts';
 import { lambdaCall } from '../../runner/lambda-event.ts';
 import { ownPlan } from '../../runner/own-plan.ts';
+import { systemClock } from '../../shared/system/clock.ts';
 import type { Loose, PodOptions, Scene } from './harness.ts';
 import { entry, exec, hookAnnotations, IMAGE, mark, OWN, sh, startSuite, VELERO, waitFor } from './harness.ts';
 import { assertUntouched } from './untouched.ts';
@@ -80,7 +81,7 @@ describe('pods that no Restore has restored', { concurrency: 4 }, () => {
     const told: Loose[] = [];
     const log = { ...SILENT, warn: (_: string, fields: object = {}) => told.push(fields) };
     const plan = (...args: string[]) =>
-      ownPlan(cluster.client, runnerConfig([scene.name, '-n', velero, ...args], {}), undefined, log);
+      ownPlan(cluster.client, systemClock, runnerConfig([scene.name, '-n', velero, ...args], {}), undefined, log);
     await assert.rejects(plan('--rerun'), { code: 'NO_POD_MATCHED' });
     assert.deepEqual(
       told.map(({ code, pod }) => [code, pod]),
@@ -94,7 +95,7 @@ describe('pods that no Restore has restored', { concurrency: 4 }, () => {
     };
     const calls = [
       plan('--include-existing'),
-      ownPlan(cluster.client, lambdaCall(event, {}).config, undefined, SILENT),
+      ownPlan(cluster.client, systemClock, lambdaCall(event, {}).config, undefined, SILENT),
     ];
     for (const planned of await Promise.all(calls)) assert.ok('plan' in planned && planned.plan.hooks.length === 1);
     const { hookStatus: _, ...gaveUp } = { ...WORKED_ON, completionTimestamp: '2026-01-01T00:10:02Z' };

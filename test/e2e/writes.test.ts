@@ -79,10 +79,10 @@ async function claimed(title: string, client: Pick<KubeClient, 'get' | 'patch' |
   const { metadata } = await scene.restore({ status: { phase: 'Completed' } });
   const reference = { namespace: velero, name: scene.name, uid: metadata.uid as string };
   const found = await getRestore(cluster.client, velero, scene.name);
-  await writeStatus(cluster.client, versionOf(found, velero), statusOf('abcdef'));
+  await writeStatus(cluster.client, versionOf(found, velero), statusOf('abcdef', { restoreUID: reference.uid }));
   const at = { namespace: velero, name: scene.name, runID: 'abcdef' };
   const { status } = await claimRun(cluster.client, at, `pod ${AWKWARD}`, () => assert.fail('it is written down'));
-  return { scene, reference, status, store: kubernetesRunStore(client, reference, status, 1, undefined) };
+  return { scene, reference, status, store: kubernetesRunStore(client, reference, status, 1, {}) };
 }
 
 /** A client before whose writes to the Restore somebody else writes it, as often as there is something to write. */

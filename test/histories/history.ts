@@ -143,6 +143,8 @@ const Line = z.union([
     lost: time.optional(),
   }),
   z.strictObject({ pod: count, waitingSince: time }),
+  // null: for ever.
+  z.strictObject({ quiet: key, until: z.nullable(time) }),
   z.strictObject({ step: count, at: time, facts: count }),
   z.strictObject({ fact: RecordedFact }),
   z.strictObject({ effects: count }),
@@ -157,6 +159,7 @@ export interface History {
   readonly head: z.infer<typeof Head>;
   readonly hooks: readonly Extract<Line, { hook: unknown }>[];
   readonly waitingSince: ReadonlyMap<number, number>;
+  readonly quiet: ReadonlyMap<PodKey, number>;
   readonly steps: readonly Step[];
 }
 
@@ -251,6 +254,11 @@ function parseHistory(lines: readonly Numbered[]): History {
     waitingSince.set(line.pod, line.waitingSince);
     at += 1;
   }
+  const quiet = new Map<PodKey, number>();
+  for (let line = lines[at]?.line; line !== undefined && 'quiet' in line; line = lines[at]?.line) {
+    quiet.set(line.quiet, line.until ?? Number.POSITIVE_INFINITY);
+    at += 1;
+  }
   const steps: Step[] = [];
   for (;;) {
     const [first] = take(1, 'step') ?? [];
@@ -270,7 +278,7 @@ function parseHistory(lines: readonly Numbered[]): History {
       effects: effects?.map(({ effect }) => effect),
     });
   }
-  return { head, hooks, waitingSince, steps };
+  return { head, hooks, waitingSince, quiet, steps };
 }
 
 export interface Replayed {
@@ -282,7 +290,7 @@ export interface Replayed {
 }
 
 /** Make each step again, at its time. */
-export function replay({ head, hooks, waitingSince, steps }: History): Replayed {
+export function replay({ head, hooks, waitingSince, quiet, steps }: History): Replayed {
   const known = <T>(of: (line: History['hooks'][number]) => T | undefined): Map<HookId, T> =>
     new Map(
       hooks.flatMap((line) => {
@@ -303,6 +311,7 @@ export function replay({ head, hooks, waitingSince, steps }: History): Replayed 
         waitingSince,
         wasTaken: head.wasTaken,
       },
+      quiet,
     },
   );
   let made = 0;

@@ -359,7 +359,7 @@ export class CreationWorld {
           logs: { read: (_container, read) => clock.setTimer(this.#random.time(1_000), () => read({})) },
           creator: kubernetesPodCreator({ client, clock }, plan.restore, status.runID, pods),
           pods: { start: (tell) => this.#pods.start((event) => alive && tell(event)) },
-          store: kubernetesRunStore(client, plan.restore, status, runner, plan.selector),
+          store: kubernetesRunStore(client, plan.restore, status, runner, { selector: plan.selector }),
         },
       );
       const { status: last } = await run.done.finally(() => lease.release());

@@ -2,23 +2,25 @@ import { RestoreHooksError } from '../../shared/core/errors.ts';
 import type { HistoryLine } from '../../shared/core/history.ts';
 import type { PlannedExecHook } from '../../shared/core/hook.ts';
 import type { OnUnknown } from '../../shared/core/journal/resume.ts';
+import { decideApply } from '../../shared/core/ledger/decide-apply.ts';
+import { decideRetry, rowsToRetry } from '../../shared/core/ledger/decide-retry.ts';
+import { ledgerOf } from '../../shared/core/ledger/ledger.ts';
 import { ANNOTATION } from '../../shared/core/names.ts';
 import { cancelText } from '../../shared/core/report/cancel-request.ts';
-import { decide, decideRetry } from '../../shared/core/report/decide.ts';
 import { planDocument, plannedHook } from '../../shared/core/report/make-plan-document.ts';
 import type { Payload } from '../../shared/core/report/payload.ts';
 import type { PlanDocument } from '../../shared/core/report/plan-document.ts';
 import { hasEnded } from '../../shared/core/report/run-status.ts';
 import { newStatus, versionOf } from '../../shared/kubernetes/claim.ts';
 import type { KubeClient, KubeObject } from '../../shared/kubernetes/client.ts';
-import { earlierRun } from '../../shared/kubernetes/earlier-run.ts';
 import { paths } from '../../shared/kubernetes/paths.ts';
 import { getRestore } from '../../shared/kubernetes/restores.ts';
 import { kubernetesRunStore, writeStatus } from '../../shared/kubernetes/run-store.ts';
+import { readRuns } from '../../shared/kubernetes/runs-of-restore.ts';
 import type { Clock, HookExec } from '../../shared/ports/ports.ts';
 import type { StartedRun } from '../../shared/runtime/run.ts';
 import { startRun } from '../../shared/runtime/run.ts';
-import { held } from '../../shared/wiring/carry-out.ts';
+import { held, quietOf, reportHead } from '../../shared/wiring/carry-out.ts';
 import { takeRun } from '../../shared/wiring/take-run.ts';
 import { DurableInvariants } from './durable-invariants.ts';
 import { execOnly } from './exec-only.ts';
@@ -276,6 +278,7 @@ export class DurableWorld {
         hooks: payload.plan.hooks.map(plannedHook),
         kept: payload.kept,
         resumed,
+        quiet: quietOf(payload),
         status,
         maxConcurrent: this.world.maxConcurrent,
         keepRestorePhase: false,
@@ -288,7 +291,7 @@ export class DurableWorld {
         pods: {
           start: (tell) => this.world.pods.start((event) => runner.alive && tell(event)),
         },
-        store: kubernetesRunStore(runner.client, payload.plan.restore, status, number, payload.plan.selector),
+        store: kubernetesRunStore(runner.client, payload.plan.restore, status, number, reportHead(status, payload)),
         ...execOnly,
       },
       { record: this.histories && ((line) => this.#recorded(runner, line)) },
@@ -330,16 +333,17 @@ export class DurableWorld {
     const before = [this.#runID, this.payload] as const;
     try {
       const restore = await getRestore(calm, NAMESPACE, NAME);
-      const earlier = await earlierRun(calm, world.clock, this.plan.restore, restore);
-      if (earlier === undefined || hasEnded(earlier.status)) return;
-      const { rows } = earlier;
+      const runs = await readRuns(calm, world.clock, this.plan.restore, restore);
+      const ledger = ledgerOf(runs, world.clock.now(), this.plan);
+      if (ledger.last === undefined || hasEnded(ledger.last.status)) return;
+      const { rows } = rowsToRetry(ledger);
       const plan = { digest: this.plan.digest, hooks: world.hooks };
       // A fresh plan knows the UIDs of pods that this one doesn't, so only a retry has the same hooks.
       const knowsPods = world.hooks.every(({ podUID }) => podUID !== undefined);
       const isRetry = rows.length > 0 && (!knowsPods || random.chance(0.3));
       const decision = isRetry
-        ? decideRetry(earlier, () => true, this.onUnknown)
-        : decide(earlier, plan, false, this.onUnknown);
+        ? decideRetry(ledger, rows, () => true, this.onUnknown)
+        : decideApply(ledger, plan, { onUnknown: this.onUnknown });
       world.say(`${isRetry ? 'retry' : 'apply'}: ${decision.action}`);
       if (decision.action === 'settle') this.invariants.settled(rows);
       // Somebody else was faster: that run's Job makes its next pod.
@@ -354,7 +358,8 @@ export class DurableWorld {
         kept: [...decision.kept],
         pods: [],
         ...(decision.lost.length > 0 ? { lost: [...decision.lost] } : {}),
-        ...(earlier.died && earlier.takesOver ? { takesOver: earlier.takesOver } : {}),
+        ...(decision.quiet.length > 0 ? { quiet: [...decision.quiet] } : {}),
+        ...(decision.takesOver ? { takesOver: decision.takesOver } : {}),
       };
       this.invariants.planned(this.payload, this.#runID, isRetry);
       await this.#launch();

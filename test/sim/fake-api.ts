@@ -5,7 +5,7 @@ import { jsonPatch, mergePatch } from '../embedded/patch.ts';
 import type { Random } from './random.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
-export type FakeClient = Pick<KubeClient, 'get' | 'create' | 'patch' | 'delete'>;
+export type FakeClient = Pick<KubeClient, 'get' | 'listAll' | 'create' | 'patch' | 'delete'>;
 const SERVER = new URL('https://sim');
 
 interface Metadata {
@@ -134,6 +134,13 @@ export class FakeApi {
       });
     return {
       get: (path) => request(`get ${path}`, () => this.#get(path)),
+      listAll: (path, { labelSelector = '', fieldSelector = '' } = {}) => {
+        const list = () => ({ items: this.#list(path, `${labelSelector}`, `${fieldSelector}`) });
+        return request(`list ${path}`, list).then(({ items }) => ({
+          items: items as KubeObject[],
+          resourceVersion: '',
+        }));
+      },
       create: (path, object, { dryRun = false } = {}) =>
         request(`${dryRun ? 'check' : 'create'} ${path}`, () => this.#create(path, object as KubeObject, dryRun)),
       delete: (path, { uid } = {}) => request(`delete ${path}`, () => this.#delete(path, uid)),
@@ -150,6 +157,21 @@ export class FakeApi {
     const object = this.#objects.get(path);
     if (object === undefined) throw refusal(404, 'NotFound', `${path} not found`, path);
     return object;
+  }
+
+  /** Selectors are no more than `key=value,…`. */
+  #list(at: string, labelSelector: string, fieldSelector: string): KubeObject[] {
+    const pairs = (selector: string) =>
+      selector === '' ? [] : selector.split(',').map((each) => each.split('=') as [string, string]);
+    const isSelected = (object: KubeObject): boolean => {
+      const { labels = {} } = object['metadata'] as { labels?: Record<string, string> };
+      return (
+        pairs(labelSelector).every(([key, value]) => labels[key] === value) &&
+        pairs(fieldSelector).every(([key, value]) => object[key] === value)
+      );
+    };
+    const own = [...this.#objects].filter(([path]) => path.slice(0, path.lastIndexOf('/')) === at);
+    return own.map(([, object]) => object).filter(isSelected);
   }
 
   #create(at: string, object: KubeObject, isDryRun: boolean): KubeObject {

@@ -1,4 +1,4 @@
-import type { HookId, HookOutcome, PlannedExecHook, PlannedHook, Reason } from '../hook.ts';
+import type { HookId, HookOutcome, PlannedExecHook, PlannedHook, PodKey, Reason } from '../hook.ts';
 import type { EndedHook, RunOptions } from './state.ts';
 
 /** What the runners before this one have done of a run, as its journal has it. */
@@ -29,8 +29,12 @@ export const mayRunUntil = (since: number, { execTimeoutMs }: PlannedExecHook): 
   since + (execTimeoutMs ?? Number.POSITIVE_INFINITY);
 
 /** Until when lost commands of a pod may be running (contract §6). */
-export function quietUntil(hooks: readonly PlannedHook[], { ended, resumed }: RunOptions): number | undefined {
-  let until: number | undefined;
+export function quietUntil(
+  pod: PodKey,
+  hooks: readonly PlannedHook[],
+  { ended, resumed, quiet }: RunOptions,
+): number | undefined {
+  let until = quiet?.get(pod);
   for (const hook of hooks) {
     if (hook.kind !== 'exec') continue;
     const state = ended?.get(hook.id) ?? resumed?.ended.get(hook.id);

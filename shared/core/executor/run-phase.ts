@@ -15,6 +15,8 @@ export function phaseOf(run: RunState): RunPhase {
   if (run.failure !== undefined) return 'Failed';
   if (run.failHookFailed) return 'PartiallyFailed';
   if (run.canceled) return 'Canceled';
+  // Stopped hooks are no failures of their own, but as long as one of `Fail` stands unexecuted nothing is done.
+  if (run.failHookUnexecuted) return 'PartiallyFailed';
   return run.counts.succeeded === run.counts.planned ? 'Completed' : 'CompletedWithFailures';
 }
 

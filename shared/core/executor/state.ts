@@ -126,6 +126,8 @@ export interface RunState {
   stopSettled: boolean;
   /** A `Fail` hook did not succeed by itself. */
   failHookFailed: boolean;
+  /** A `Fail` hook was kept from running, in this run or in an earlier one. */
+  failHookUnexecuted: boolean;
   /** The first few hooks that did not succeed by themselves. */
   readonly firstFailures: { readonly id: HookId; readonly outcome: HookOutcome & { reason: Reason } }[];
   failure: RunFailure | undefined;
@@ -147,6 +149,8 @@ export interface RunOptions {
   readonly ended?: ReadonlyMap<HookId, EndedHook> | undefined;
   /** What the runners before this one have done of this very run. */
   readonly resumed?: Resumed | undefined;
+  /** Until when commands of earlier runs may be running in a pod, whether or not this plan has their hooks. */
+  readonly quiet?: ReadonlyMap<PodKey, number> | undefined;
 }
 
 /** Of the pod that a runner before this one has created, or seen, where the plan has none or another. */
@@ -182,7 +186,7 @@ export function createRun(hooks: readonly PlannedHook[], options: RunOptions): R
       gone: undefined,
       replaced: false,
       upSince: {},
-      quietUntil: quietUntil(own, options),
+      quietUntil: quietUntil(key, own, options),
     };
   });
   const run: RunState = {
@@ -198,6 +202,7 @@ export function createRun(hooks: readonly PlannedHook[], options: RunOptions): R
     stop: undefined,
     stopSettled: false,
     failHookFailed: false,
+    failHookUnexecuted: false,
     firstFailures: [],
     failure: undefined,
     canceled: false,
@@ -252,8 +257,14 @@ const FIRST_FAILURES = 5;
 
 /** Note a hook that did not succeed by itself, if it is one: what others kept from running isn't (contract §5). */
 export function noteOutcome(run: RunState, hook: PlannedHook, outcome: HookOutcome): boolean {
-  if (outcome.state === 'Succeeded' && outcome.unproven) run.unproven = true;
-  if (outcome.state === 'Succeeded' || outcome.reason === 'aborted' || outcome.reason === 'canceled') return false;
+  if (outcome.state === 'Succeeded') {
+    if (outcome.unproven) run.unproven = true;
+    return false;
+  }
+  if (outcome.reason === 'aborted' || outcome.reason === 'canceled') {
+    if (isFail(hook)) run.failHookUnexecuted = true;
+    return false;
+  }
   if (run.firstFailures.length < FIRST_FAILURES) run.firstFailures.push({ id: hook.id, outcome });
   if (isFail(hook)) run.failHookFailed = true;
   return true;

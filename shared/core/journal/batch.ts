@@ -70,6 +70,12 @@ export function decodeBatch(text: string, end: JournalEnd): { entries: JournalEn
   return { entries, end: { batches: batches + 1, digest: digestOf(text) } };
 }
 
+/** Which run's journal it is, as its first part says. */
+export function parseHead(text: string | undefined): JournalHead {
+  const { run, plan, hooks } = parse(Head, text ?? '', 'the head of its part 0');
+  return { runID: run, planDigest: plan, hooks };
+}
+
 /** Refuse the journal of another run, plan or version. */
 export function checkHead(text: string | undefined, expected: JournalHead, part: number): void {
   const { run, plan, hooks, part: found } = parse(Head, text ?? '', `the head of its part ${part}`);

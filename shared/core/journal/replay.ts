@@ -25,6 +25,8 @@ export class Replay {
   /** The run that has taken over, if one has. */
   closedBy: string | undefined;
   claims = 0;
+  /** When a runner first had it. */
+  claimedAt: number | undefined;
   /** How many claims there were when a hook was begun: a later runner may begin it again. */
   readonly #begunUnder = new Map<number, number>();
 
@@ -42,6 +44,7 @@ export class Replay {
     switch (entry.kind) {
       case 'claim':
         this.claims += 1;
+        this.claimedAt ??= entry.at;
         return;
       case 'closed':
         this.closedBy = entry.by;

@@ -28,6 +28,16 @@ export const Payload = z.strictObject({
   pods: z.array(PodToCreate).default([]),
   /** Hooks of it whose command an earlier runner may have left running, and since when at the latest. */
   lost: z.array(z.strictObject({ id: z.string(), since: z.string() })).optional(),
+  /** Pods in which a command of an earlier run may still be running: nothing starts there until then (absent: ever). */
+  quiet: z.array(z.strictObject({ namespace: z.string(), pod: z.string(), until: z.string().optional() })).optional(),
+  /** Which run of the Restore it is, from 1, where the plan's side has seen more of them than the status tells. */
+  attempt: z.int().optional(),
+  /** The plan was narrowed (`--only`). */
+  narrowed: z.literal(true).optional(),
+  /** What was known before was set aside (`--again`). */
+  startedOver: z.literal(true).optional(),
+  /** A `Fail` hook of the Restore that this plan doesn't name has not succeeded: the Restore's phase isn't put back. */
+  leavesFailHooks: z.literal(true).optional(),
   /** The run whose runner died, as its journal was when this was planned: how many batches it had. */
   takesOver: z.strictObject({ runID: z.string(), planDigest: z.string(), hooks: z.int(), batches: z.int() }).optional(),
 });

@@ -80,6 +80,24 @@ export const RunDocument = z.strictObject({
 });
 export type RunDocument = z.infer<typeof RunDocument>;
 
+/** What a report says of its run: for readers who find the run, and no annotation that tells of it. */
+export const ReportedRun = z.strictObject({
+  attempt: z.int(),
+  planDigest: z.string(),
+  /** How many hooks the plan has. */
+  planned: z.int(),
+  runner: z.strictObject({ kind: z.enum(['job', 'local']), name: z.string() }),
+  createdAt: z.string(),
+  failOn: z.enum(['fail', 'any']),
+  /** The plan was narrowed (`--only`): the Restore has hooks that it doesn't name. */
+  narrowed: z.literal(true).optional(),
+  /** Whatever was known of its hooks before was set aside (`--again`). */
+  startedOver: z.literal(true).optional(),
+  /** A `Fail` hook of the Restore that the plan doesn't name had not succeeded. */
+  leavesFailHooks: z.literal(true).optional(),
+});
+export type ReportedRun = z.infer<typeof ReportedRun>;
+
 /** One part of a report as a Secret holds it: the hooks that are new or changed since the part before. */
 export const ReportPart = z.strictObject({
   version: z.literal(1),
@@ -89,9 +107,13 @@ export const ReportPart = z.strictObject({
   runner: z.int().optional(),
   /** In the first part: by what the run's pods are selected. */
   selector: PlanDocument.shape.selector.optional(),
+  /** In the first part, too. */
+  run: ReportedRun.optional(),
   hooks: z.array(RunHook),
 });
 export type ReportPart = z.infer<typeof ReportPart>;
+/** What stands in the first part alone. */
+export type ReportHead = Pick<ReportPart, 'selector' | 'run'>;
 
 /** A report's parts, joined in their order: the last word on each hook counts, plan order stays that of the first. */
 export class JoinedReport {

@@ -10,6 +10,8 @@ import { Counts, HookResult, Phase } from './run-document.ts';
 /** Where a run stands: the Restore's annotation `restorehooks.io/status`, JSON of at most 4 KiB (contract §5). */
 export const RunStatus = z.strictObject({
   version: z.literal(1),
+  /** UID of the Restore that was run: annotations are copied with a Restore, and the copy has had no run. */
+  restoreUID: z.string().optional(),
   runID: z.string(),
   /** Which run of this Restore it is, from 1. */
   attempt: z.int(),

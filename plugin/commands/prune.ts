@@ -1,0 +1,28 @@
+import { kubeArgs } from '../args.ts';
+import { defineCommand } from '../command.ts';
+import { withCluster } from '../session.ts';
+
+export const prune = defineCommand({
+  args: {
+    keep: {
+      type: 'integer',
+      value: 'N',
+      min: 1,
+      default: 1,
+      description: 'How many of the last runs stay in any case',
+    },
+    ...kubeArgs,
+  },
+  positionals: { restore: { description: 'The Restore' } },
+  examples: [
+    ['prune nightly', 'remove the Jobs, reports and journals of old runs'],
+    ['prune nightly --keep 5', 'but for the last five runs'],
+  ],
+  details: 'What is needed to know which hooks have been run stays, so that nothing is run twice.',
+
+  run: ({ restore: name, keep, ...args }, context) =>
+    withCluster(args, context, async (session) => {
+      const { prune: removeRuns } = await import('../prune.ts');
+      return { view: { kind: 'text', text: `${await removeRuns(session, name, context, keep)}\n` } };
+    }),
+});

@@ -1,0 +1,28 @@
+import { isLost } from '../executor/resume.ts';
+import { parseDurationMs } from '../model/duration.ts';
+import { parseInstant } from '../report/instant.ts';
+import type { RunHook } from '../report/run-document.ts';
+
+/** A command that a run has started, or may have, and whose end nobody saw: it may still be running. */
+export interface CommandLeft {
+  readonly runID: string;
+  readonly id: string;
+  readonly namespace: string;
+  readonly pod: string;
+  readonly podUID: string | undefined;
+  /** When its execTimeout is over, counted from the latest time at which it can have started; for ever without one. */
+  readonly until: number;
+}
+
+/** The commands that a run has left in its pods, from its rows as they are when the run is over. */
+export function commandsLeft(runID: string, rows: readonly RunHook[], now: number): CommandLeft[] {
+  return rows.flatMap((row) => {
+    if (row.kind !== 'exec' || !isLost(row)) return [];
+    const { id, namespace, pod, podUID, execTimeout } = row;
+    // Without a start that anybody saw, it was before the end that was given to it.
+    const since = row.startedAt ?? row.finishedAt;
+    const limit = execTimeout === undefined ? Number.POSITIVE_INFINITY : (parseDurationMs(execTimeout) ?? 0);
+    const until = ((since === undefined ? undefined : parseInstant(since)) ?? now) + limit;
+    return until > now ? [{ runID, id, namespace, pod, podUID, until }] : [];
+  });
+}

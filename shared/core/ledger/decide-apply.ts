@@ -1,0 +1,81 @@
+import type { PlannedHook } from '../hook.ts';
+import type { OnUnknown } from '../journal/resume.ts';
+import { hookDocument } from '../report/make-plan-document.ts';
+import type { RunHook } from '../report/run-document.ts';
+import { diedWithIt, isUnseen, stopOf } from './dead-run-policy.ts';
+import type { Decision } from './decision.ts';
+import { lostHook, quietPods, resultWithout, stillGoing, takeOver } from './decision.ts';
+import { differenceOf } from './difference.ts';
+import { hasExecuted } from './last-run.ts';
+import type { Ledger } from './ledger.ts';
+import { deadRun, resultOf, unclearRuns } from './ledger.ts';
+
+interface Plan {
+  readonly digest: string;
+  readonly hooks: readonly PlannedHook[];
+}
+
+/** What `apply` does: what has been executed for this very pod and command is not executed again. */
+export function decideApply(
+  ledger: Ledger,
+  plan: Plan,
+  { again = false, onUnknown = 'fail' }: { readonly again?: boolean; readonly onUnknown?: OnUnknown } = {},
+): Decision {
+  const { last, runs } = ledger;
+  const startOver = {
+    action: 'start',
+    kept: [],
+    difference: [],
+    lost: [],
+    quiet: [],
+    takesOver: takeOver(ledger),
+  } as const;
+  if (last === undefined) return startOver;
+  const { state, status: annotated } = last.standing;
+  if (state === 'going') {
+    const canFollow = annotated?.planDigest === plan.digest && !again;
+    return canFollow ? { action: 'follow' } : stillGoing(last.status);
+  }
+  if (again) return startOver;
+  const begun = runs.at(-1);
+  const isSame = begun?.record.planDigest === plan.digest;
+  if (isSame && begun === last.run && state === 'ended' && hasExecuted(last)) return { action: 'show' };
+  const unclear = unclearRuns(ledger, plan.hooks);
+  if (unclear.length > 0) return { action: 'unclear', runs: unclear };
+
+  const dead = deadRun(ledger);
+  const isLost = (row: RunHook): boolean => dead !== undefined && onUnknown === 'rerun' && diedWithIt(dead, row);
+  const stop = dead && isSame ? stopOf(dead, onUnknown) : undefined;
+  const kept: RunHook[] = [];
+  const lost: RunHook[] = [];
+  for (const hook of plan.hooks) {
+    const row = resultOf(ledger, hook);
+    if (row === undefined) continue;
+    if (isLost(row)) lost.push(row);
+    else if (!isToRun(row, isSame)) kept.push({ ...hookDocument(hook), ...resultWithout(row) });
+    else if (stop !== undefined) kept.push({ ...hookDocument(hook), ...resultWithout(row), ...stop });
+  }
+  const difference = differenceOf(ledger, plan.hooks);
+  const isNothingLeft = kept.length === plan.hooks.length && difference.length === 0;
+  if (isNothingLeft && state === 'died') return { action: 'settle' };
+  return {
+    action: 'start',
+    kept,
+    difference,
+    lost: stop === undefined ? lost.map(lostHook) : [],
+    quiet: quietPods(ledger, plan.hooks),
+    takesOver: takeOver(ledger),
+  };
+}
+
+/**
+ * Pending, whatever is the plan: what nobody came to start, and an init container, which its pod runs and which is only
+ * watched again. With another plan, all that was never started. What was executed is left to `retry`.
+ */
+function isToRun(row: RunHook, isSamePlan: boolean): boolean {
+  const { state, reason, kind } = row;
+  if (state === 'Waiting' || state === 'Running') return true;
+  if (kind === 'init' && isUnseen(row)) return true;
+  if (state === 'NotExecuted') return reason === 'runner-died' || !isSamePlan;
+  return state === 'TimedOut' && reason === 'waiting' && !isSamePlan;
+}

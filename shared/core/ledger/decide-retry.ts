@@ -1,0 +1,63 @@
+import { isLost } from '../executor/resume.ts';
+import { isCreating } from '../hook.ts';
+import type { OnUnknown } from '../journal/resume.ts';
+import type { HookDocument } from '../report/plan-document.ts';
+import type { RunHook } from '../report/run-document.ts';
+import { diedWithIt } from './dead-run-policy.ts';
+import type { Decision } from './decision.ts';
+import { lostHook, quietPods, stillGoing, takeOver, withoutOutput } from './decision.ts';
+import type { Ledger, LedgerRun } from './ledger.ts';
+import { deadRun } from './ledger.ts';
+import { hookKey } from './same-hook.ts';
+
+/**
+ * The hooks that `retry` is about, each with its last result, in the order of their plan: those of the last run, and
+ * where its plan was narrowed (`--only`) also those of the run before it. `plan`: of today, where it has to tell what a
+ * report that is gone doesn't.
+ */
+export function rowsToRetry(
+  { runs, results }: Ledger,
+  plan?: { readonly digest: string; readonly hooks: readonly HookDocument[] },
+): { rows: RunHook[]; of: readonly LedgerRun[] } {
+  const first = runs.findLastIndex(({ record: { about } }) => !about?.narrowed);
+  const of = runs.slice(Math.max(0, first));
+  const rows = new Map<string, RunHook>();
+  for (const { record, rows: own } of of) {
+    if (record.report.length < (record.planned ?? 0) && record.planDigest === plan?.digest) {
+      for (const hook of plan?.hooks ?? []) rows.set(hook.id, { ...hook, ...NEVER_BEGUN, attempt: record.attempt });
+    }
+    for (const row of own) rows.set(row.id, row);
+  }
+  return { rows: [...rows.values()].map((row) => results.get(hookKey(row))?.row ?? row), of };
+}
+
+const NEVER_BEGUN = { state: 'NotExecuted', reason: 'runner-died' } as const;
+
+/** What `retry` does: what did not succeed is run, of a run whose runner died also what it left (contract §6). */
+export function decideRetry(
+  ledger: Ledger,
+  rows: readonly RunHook[],
+  isWanted: (row: RunHook) => boolean,
+  onUnknown: OnUnknown,
+): Exclude<Decision, { action: 'follow' }> {
+  const { last } = ledger;
+  if (last?.standing.state === 'going') return stillGoing(last.status);
+  const dead = deadRun(ledger);
+  /** It may have run when the runner died, and stays as it is. */
+  const isLeft = (row: RunHook): boolean => dead !== undefined && onUnknown === 'fail' && diedWithIt(dead, row);
+  const isToRun = (row: RunHook): boolean =>
+    row.state !== 'Succeeded' && isWanted(row) && !isCreating(row) && !isLeft(row);
+  // Nobody knows whether a `Fail` hook has failed: nothing goes on beside that.
+  const isStopped = rows.some((row) => isLeft(row) && row.kind === 'exec' && row.onError === 'Fail');
+  const run = isStopped ? [] : rows.filter(isToRun);
+  if (run.length === 0) return { action: last?.standing.state === 'died' ? 'settle' : 'show' };
+  const isRun = new Set(run.map(({ id }) => id));
+  return {
+    action: 'start',
+    kept: rows.filter(({ id }) => !isRun.has(id)).map(withoutOutput),
+    difference: [],
+    lost: run.filter((row) => row.kind === 'exec' && isLost(row)).map(lostHook),
+    quiet: quietPods(ledger, rows),
+    takesOver: takeOver(ledger),
+  };
+}

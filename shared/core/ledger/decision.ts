@@ -1,0 +1,88 @@
+import type { PlannedHook } from '../hook.ts';
+import { formatInstant } from '../report/instant.ts';
+import type { Payload } from '../report/payload.ts';
+import type { RunHook } from '../report/run-document.ts';
+import type { RunStatus } from '../report/run-status.ts';
+import type { Ledger, LedgerRun } from './ledger.ts';
+import { deadRun } from './ledger.ts';
+import { hookOf } from './rows-plan.ts';
+
+/** What `apply`, or `retry`, does about a Restore, whatever runs it has had (contract §6). */
+export type Decision =
+  | Starting
+  | { readonly action: 'follow' }
+  | { readonly action: 'show' }
+  /** Nothing is left to run, but nobody has written down yet that its runner died. */
+  | { readonly action: 'settle' }
+  | { readonly action: 'refuse'; readonly why: string }
+  /** What these runs did can't be known any more: one of the hooks may have been run. */
+  | { readonly action: 'unclear'; readonly runs: readonly LedgerRun[] };
+
+export interface Starting {
+  readonly action: 'start';
+  /** The rows of hooks that are not run (again). */
+  readonly kept: readonly RunHook[];
+  /** What the plan adds, changes and drops, a line each. */
+  readonly difference: readonly string[];
+  /** Hooks that are run (again) although their command may be running since then. */
+  readonly lost: readonly LostHook[];
+  /** Pods in which nothing may start yet. */
+  readonly quiet: readonly QuietPod[];
+  /** The run before it whose runner died, and may be told so. */
+  readonly takesOver: Payload['takesOver'];
+}
+
+export type LostHook = NonNullable<Payload['lost']>[number];
+export type QuietPod = NonNullable<Payload['quiet']>[number];
+
+/** The run that was made last is still at work. */
+export const stillGoing = ({ runID, runner: { kind, name } }: RunStatus): Decision & { action: 'refuse' } => ({
+  action: 'refuse',
+  why: `run ${runID} of this Restore is still going${name === '' ? '' : ` (${kind} ${name})`}`,
+});
+
+export const lostHook = ({ id, startedAt, finishedAt }: RunHook): LostHook => ({
+  id,
+  since: startedAt ?? finishedAt ?? '',
+});
+
+/** A result without what the hook printed, which stays with its own run's report. */
+export function resultWithout(row: RunHook) {
+  const { state, reason, exitCode, unproven, message, startedAt, finishedAt, attempt } = row;
+  const result = { state, reason, exitCode, unproven, message, startedAt, finishedAt, attempt };
+  return Object.fromEntries(Object.entries(result).filter(([, value]) => value !== undefined)) as typeof result;
+}
+
+export const withoutOutput = (row: RunHook): RunHook => ({ ...hookOf(row), ...resultWithout(row) });
+
+/** Of the pods of a plan, those in which a command that was lost may still be running. */
+export function quietPods(
+  { commandsLeft }: Ledger,
+  hooks: readonly Pick<PlannedHook, 'namespace' | 'pod' | 'podUID'>[],
+) {
+  const pods = new Map(hooks.map((hook) => [`${hook.namespace}/${hook.pod}`, hook]));
+  const until = new Map<string, number>();
+  for (const left of commandsLeft) {
+    const key = `${left.namespace}/${left.pod}`;
+    const pod = pods.get(key);
+    // With another pod of that name its containers are gone, and the command with them.
+    const isAnother = pod?.podUID !== undefined && left.podUID !== undefined && pod.podUID !== left.podUID;
+    if (pod === undefined || isAnother) continue;
+    until.set(key, Math.max(until.get(key) ?? 0, left.until));
+  }
+  return [...until].map(([key, ms]): QuietPod => {
+    const [namespace = '', pod = ''] = key.split('/');
+    return { namespace, pod, ...(Number.isFinite(ms) && { until: formatInstant(ms) }) };
+  });
+}
+
+/** The journal of a run whose runner died is closed by the run that takes over, in case the runner lives after all. */
+export function takeOver(ledger: Ledger): Payload['takesOver'] {
+  const dead = deadRun(ledger);
+  if (dead === undefined) return undefined;
+  const { runID, planDigest, planned, journal, wasClaimed } = dead.record;
+  // A claimed run without a journal has lost it.
+  const batches = journal?.batches ?? (wasClaimed ? undefined : 0);
+  if (batches === undefined || planDigest === undefined || planned === undefined) return undefined;
+  return { runID, planDigest, hooks: planned, batches };
+}

@@ -1,0 +1,77 @@
+import { countRows } from '../report/dead-run.ts';
+import type { RunHook } from '../report/run-document.ts';
+import type { RunStatus } from '../report/run-status.ts';
+import type { LedgerRun } from './ledger.ts';
+import type { RunRecord } from './run-record.ts';
+import { isExecuted } from './run-record.ts';
+
+/** The run of a Restore that was made last. */
+export interface LastRun {
+  readonly standing: RunStanding;
+  readonly status: RunStatus;
+  /** What is known of its hooks; of one that began nothing: none. */
+  readonly run: LedgerRun | undefined;
+}
+
+/** How it stands: as its status says, or as its Job and the Restore's Lease do. */
+export interface RunStanding {
+  readonly runID: string;
+  /** Absent: the annotation is gone. */
+  readonly status?: RunStatus;
+  /** `died`: it goes on no more, and nobody has written that down. */
+  readonly state: 'going' | 'ended' | 'died';
+}
+
+export function lastRunOf(
+  records: readonly RunRecord[],
+  runs: readonly LedgerRun[],
+  standing: RunStanding | undefined,
+): LastRun | undefined {
+  if (standing === undefined) return undefined;
+  const run = runs.find(({ record }) => record.runID === standing.runID);
+  const record = records.find(({ runID }) => runID === standing.runID);
+  const status = standing.status ?? (record && statusOfRecord(record, run?.rows ?? [], standing.state));
+  return status && { standing, status, run };
+}
+
+/** Whether the run has executed anything, or found it executed by an earlier one: by its rows, else as its status counts. */
+export function hasExecuted({ run, status }: LastRun): boolean {
+  if (run?.rows.some(isExecuted)) return true;
+  const { planned, notExecuted, waiting } = status.counts;
+  return run?.isWhole === false && planned > notExecuted + waiting;
+}
+
+/** The status of a run whose annotation was taken away, as its report tells it. */
+function statusOfRecord(
+  { runID, attempt, planDigest, about }: RunRecord,
+  rows: readonly RunHook[],
+  state: RunStanding['state'],
+): RunStatus {
+  const finishedAt = rows.map((row) => row.finishedAt ?? '').reduce((one, other) => (one > other ? one : other), '');
+  return {
+    version: 1,
+    runID,
+    attempt,
+    planDigest: planDigest ?? '',
+    phase: state === 'ended' ? phaseOfRows(rows) : 'InProgress',
+    runner: about?.runner ?? { kind: 'job', name: '' },
+    createdAt: about?.createdAt ?? '',
+    ...(about && { startedAt: about.createdAt }),
+    ...(state === 'ended' && finishedAt !== '' && { finishedAt }),
+    failOn: about?.failOn ?? 'fail',
+    counts: countRows(rows),
+    failures: [],
+    reportParts: 0,
+  };
+}
+
+/** The phase of a run that has ended, by its rows (contract §5). */
+export function phaseOfRows(rows: readonly RunHook[]): RunStatus['phase'] {
+  const isFail = (row: RunHook): boolean => row.kind === 'exec' && row.onError === 'Fail';
+  const isStopped = ({ reason }: RunHook): boolean => reason === 'aborted' || reason === 'canceled';
+  const failed = rows.filter(({ state }) => state !== 'Succeeded');
+  if (failed.some((row) => isFail(row) && !isStopped(row))) return 'PartiallyFailed';
+  if (failed.some(({ reason }) => reason === 'canceled')) return 'Canceled';
+  if (failed.some(isFail)) return 'PartiallyFailed';
+  return failed.length === 0 ? 'Completed' : 'CompletedWithFailures';
+}

@@ -1,0 +1,128 @@
+import type { PlannedHook } from '../hook.ts';
+import type { HookDocument } from '../report/plan-document.ts';
+import type { RunHook } from '../report/run-document.ts';
+import type { CommandLeft } from './commands-left.ts';
+import { commandsLeft } from './commands-left.ts';
+import type { LastRun } from './last-run.ts';
+import { lastRunOf } from './last-run.ts';
+import type { KnownPlans } from './rows-of-run.ts';
+import { rowsOfRun } from './rows-of-run.ts';
+import { hookOf } from './rows-plan.ts';
+import type { RunRecord } from './run-record.ts';
+import { neverBegan } from './run-record.ts';
+import { hookKey } from './same-hook.ts';
+
+/*
+ * The ledger: what is known of a Restore from all its runs together (contract §6.1). It is one fold over the runs, the
+ * oldest first, in which a later run's word on a hook replaces an earlier one's. What is to be run is decided on it
+ * (decide-apply.ts, decide-retry.ts), and what may be removed (needed-runs.ts).
+ */
+
+export interface Ledger {
+  /** The run that was made last, if there has been one. */
+  readonly last: LastRun | undefined;
+  /** All runs of which anything stands, the oldest first. */
+  readonly records: readonly RunRecord[];
+  /** The runs that have begun, the oldest first: the others changed nothing. */
+  readonly runs: readonly LedgerRun[];
+  /** The last result of each hook, by its key. */
+  readonly results: ReadonlyMap<string, LedgerResult>;
+  /** The commands that may still be running, whatever became of their hooks since. */
+  readonly commandsLeft: readonly CommandLeft[];
+  /** Of how many runs there are traces: the next one is one more. */
+  readonly attempts: number;
+}
+
+/** A run that has begun, with what is known of its hooks. */
+export interface LedgerRun {
+  readonly record: RunRecord;
+  readonly rows: readonly RunHook[];
+  /** False: it may have executed hooks of which nothing is known any more. */
+  readonly isWhole: boolean;
+}
+
+export interface LedgerResult {
+  readonly row: RunHook;
+  /** The last run that tells it: as its own result, or kept from an earlier run. */
+  readonly toldBy: number;
+}
+
+/** How the runs of a Restore stand: `records` from the oldest to the last one. */
+export interface RunsOfRestore {
+  readonly records: readonly RunRecord[];
+  readonly last: LastRun['standing'] | undefined;
+}
+
+/** `plan`: of today, whose hooks a journal may name whose report is gone. */
+export function ledgerOf(
+  { records, last: standing }: RunsOfRestore,
+  now: number,
+  plan?: { readonly digest: string; readonly hooks: readonly HookDocument[] },
+): Ledger {
+  const plans = plansOf(records, plan);
+  const runs = records
+    .map((record, at) => ({ record, ...rowsOfRun(record, plans, overBy(records, at, now)) }))
+    .filter(({ record }) => !neverBegan(record));
+  const results = new Map<string, LedgerResult>();
+  let left: CommandLeft[] = [];
+  for (const { record, rows } of runs) {
+    if (record.about?.startedOver) left = withoutPods(left, rows, record.about.narrowed === true);
+    for (const row of rows) results.set(hookKey(row), { row, toldBy: record.attempt });
+    left.push(...commandsLeft(record.runID, rows, now));
+  }
+  const attempts = Math.max(0, records.length, ...records.map(({ attempt }) => attempt));
+  return { last: lastRunOf(records, runs, standing), records, runs, results, commandsLeft: left, attempts };
+}
+
+export const resultOf = ({ results }: Ledger, hook: PlannedHook | HookDocument | RunHook): RunHook | undefined =>
+  results.get(hookKey(hook))?.row;
+
+/** The last run that has begun, if its runner died in the midst of it and nobody has gone on with it. */
+export function deadRun({ last, runs }: Ledger): LedgerRun | undefined {
+  const begun = runs.at(-1);
+  const isDead = begun === last?.run ? last?.standing.state === 'died' : begun?.record.report.some(isOpen);
+  return isDead ? begun : undefined;
+}
+
+const isOpen = ({ state }: RunHook): boolean => state === 'Waiting' || state === 'Running';
+
+/** Plans of which all hooks are known. */
+function plansOf(
+  records: readonly RunRecord[],
+  plan: { readonly digest: string; readonly hooks: readonly HookDocument[] } | undefined,
+): KnownPlans {
+  const plans = new Map<string, readonly HookDocument[]>();
+  for (const { planDigest: digest, planned, report } of records) {
+    if (digest === undefined || planned === undefined || report.length < planned) continue;
+    plans.set(digest, report.map(hookOf));
+  }
+  if (plan !== undefined) plans.set(plan.digest, plan.hooks);
+  return plans;
+}
+
+/** A run was over when the next one was begun: one runner at a time has a Restore's Lease. */
+function overBy(records: readonly RunRecord[], at: number, now: number): number {
+  const next = records.slice(at + 1).find(({ journal }) => journal?.claimedAt !== undefined);
+  return Math.min(now, next?.journal?.claimedAt ?? now);
+}
+
+/** Who starts over knows that the commands before have ended. */
+function withoutPods(left: readonly CommandLeft[], rows: readonly RunHook[], isNarrowed: boolean): CommandLeft[] {
+  if (!isNarrowed) return [];
+  const pods = new Set(rows.map(({ namespace, pod }) => `${namespace}/${pod}`));
+  return left.filter(({ namespace, pod }) => !pods.has(`${namespace}/${pod}`));
+}
+
+/**
+ * The runs of which it isn't known what they did of these hooks: a later run's word on a hook makes up for theirs, and
+ * so does one that started all over.
+ */
+export function unclearRuns(ledger: Ledger, hooks: readonly (PlannedHook | HookDocument)[]): LedgerRun[] {
+  const { runs, results } = ledger;
+  const over = runs.findLastIndex(({ record: { about } }) => about?.startedOver && !about.narrowed);
+  return runs.slice(Math.max(0, over)).filter(({ isWhole, record }) => {
+    const isMadeUpFor = (hook: PlannedHook | HookDocument) =>
+      (results.get(hookKey(hook))?.toldBy ?? 0) > record.attempt;
+    return !isWhole && !hooks.every(isMadeUpFor);
+  });
+}

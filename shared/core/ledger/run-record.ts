@@ -1,0 +1,49 @@
+import type { HookRecord } from '../journal/replay.ts';
+import type { PlanDocument } from '../report/plan-document.ts';
+import type { ReportedRun, RunHook } from '../report/run-document.ts';
+
+/**
+ * What stands in the cluster of one run of a Restore: its report and its journal, whole or in part. Somebody may have
+ * taken away either of them, or the annotation that told of the run.
+ */
+export interface RunRecord {
+  readonly runID: string;
+  /** Which run of the Restore it is, from 1. */
+  readonly attempt: number;
+  /** Undefined: nothing that stands says so. */
+  readonly planDigest: string | undefined;
+  /** How many hooks its plan has. */
+  readonly planned: number | undefined;
+  /** The rows of its report, in plan order. */
+  readonly report: readonly RunHook[];
+  /** Its report was begun, whether it stands or not. Nothing is started before it is. */
+  readonly isReported: boolean;
+  readonly journal: RecordedJournal | undefined;
+  /** A runner has claimed it: without a journal, any of its hooks may have been started. */
+  readonly wasClaimed: boolean;
+  /** What its report says of the run itself. */
+  readonly about: ReportedRun | undefined;
+  /** By what its pods were selected. */
+  readonly selector: PlanDocument['selector'] | undefined;
+  /** What of it can't be read, and why: a line each. */
+  readonly unreadable: readonly string[];
+}
+
+/** A journal, by positions in the plan. */
+export interface RecordedJournal {
+  readonly hooks: ReadonlyMap<number, HookRecord>;
+  /** Pending hooks that an earlier runner may have started, by when that was at the latest. */
+  readonly lost: ReadonlyMap<number, number>;
+  /** When a runner first had it. */
+  readonly claimedAt: number | undefined;
+  /** Where it ended when it was read. */
+  readonly batches: number;
+}
+
+/** It started nothing (its Job could not start, say), and changes nothing of what is known from before. */
+export const neverBegan = ({ isReported, journal }: RunRecord): boolean =>
+  !isReported && (journal === undefined || journal.hooks.size === 0);
+
+/** The command was started, or may have been. */
+export const isExecuted = ({ state, reason }: Pick<RunHook, 'state' | 'reason'>): boolean =>
+  state === 'Succeeded' || state === 'Failed' || state === 'Unknown' || (state === 'TimedOut' && reason !== 'waiting');

@@ -1,0 +1,14 @@
+import type { PlannedHook } from '../hook.ts';
+import type { HookDocument } from '../report/plan-document.ts';
+import type { RunHook } from '../report/run-document.ts';
+
+type AnyHook = RunHook | HookDocument | PlannedHook;
+
+/**
+ * What makes a hook the same hook in another plan: its id, its pod (not another one of that name) and what is executed.
+ * Timeouts and `onError` may change without making it another.
+ */
+export const hookKey = (hook: AnyHook): string => JSON.stringify([hook.id, hook.podUID, ...contentOf(hook)]);
+
+const contentOf = (hook: AnyHook): unknown[] =>
+  hook.kind === 'exec' ? [hook.kind, hook.command] : [hook.kind, hook.command, hook.image, hook.containerDigest];

@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { decideApply } from '../../../../shared/core/ledger/decide-apply.ts';
+import { decideRetry, rowsToRetry } from '../../../../shared/core/ledger/decide-retry.ts';
+import type { Decision } from '../../../../shared/core/ledger/decision.ts';
+import type { Ledger } from '../../../../shared/core/ledger/ledger.ts';
+import type { HookResult } from '../../../../shared/core/report/run-document.ts';
+import { about, hook, ids, journal, ledger, row, run } from './world.ts';
+
+const one = hook('one');
+const two = hook('two');
+const same = { digest: 'sha256:1', hooks: [one] };
+const other = { digest: 'sha256:9', hooks: [one, two] };
+
+const started = (decision: Decision) => {
+  assert.equal(decision.action, 'start');
+  return decision as Decision & { action: 'start' };
+};
+/** What `apply` runs of these hooks. */
+const runs = (known: Ledger, plan = other, options = {}): string[] => {
+  const kept = new Set(started(decideApply(known, plan, options)).kept.map(({ id }) => id as string));
+  return ids(plan.hooks.filter(({ id }) => !kept.has(id)));
+};
+
+describe('apply', () => {
+  test('starts where nothing has run', () => {
+    assert.deepEqual(runs(ledger([])), ['one', 'two']);
+  });
+
+  test('follows a run of the same plan, and refuses beside any other', () => {
+    const going = ledger([run(1, [row(one, 1, { state: 'Running' })])], 'going');
+    assert.equal(decideApply(going, same).action, 'follow');
+    assert.equal(decideApply(going, other).action, 'refuse');
+    assert.equal(decideApply(going, same, { again: true }).action, 'refuse');
+    const unwritten = ledger([run(1, [row(one, 1, { state: 'Running' })])], 'going', { annotated: false });
+    assert.equal(decideApply(unwritten, same).action, 'refuse', 'there is no status to follow');
+  });
+
+  test('shows a run of the same plan that has ended, with its annotation or without, and starts over when asked', () => {
+    for (const annotated of [true, false]) {
+      const ended = ledger([run(1, [row(one, 1)])], 'ended', { annotated });
+      assert.equal(decideApply(ended, same).action, 'show');
+      assert.deepEqual(runs(ended, same, { again: true }), ['one']);
+    }
+  });
+
+  test('starts anew where nothing was executed, and where the last run could not start', () => {
+    assert.deepEqual(runs(ledger([run(1, [row(one, 1, { state: 'NotExecuted', reason: 'canceled' })])]), other), [
+      'one',
+      'two',
+    ]);
+    const never = run(2, [], { planDigest: 'sha256:1', isReported: false, journal: undefined, wasClaimed: false });
+    assert.deepEqual(runs(ledger([run(1, [row(one, 1)]), never]), same), [], 'kept, in a run that can say so');
+  });
+
+  test('keeps what succeeded in any earlier run', () => {
+    assert.deepEqual(runs(ledger([run(1, [row(one, 1)]), run(2, [row(two, 2)])])), []);
+  });
+
+  test('leaves to retry what was executed without success, and runs what was never started', () => {
+    const left: Partial<HookResult>[] = [
+      { state: 'Failed', reason: 'exit', exitCode: 1 },
+      { state: 'TimedOut', reason: 'executing' },
+      { state: 'Unknown', reason: 'connection-lost' },
+    ];
+    for (const result of left) assert.deepEqual(runs(ledger([run(1, [row(one, 1, result)])])), ['two'], result.reason);
+    const never: Partial<HookResult>[] = [
+      { state: 'NotExecuted', reason: 'aborted' },
+      { state: 'NotExecuted', reason: 'canceled' },
+      { state: 'NotExecuted', reason: 'pod-deleted' },
+      { state: 'TimedOut', reason: 'waiting' },
+    ];
+    for (const result of never) {
+      assert.deepEqual(runs(ledger([run(1, [row(one, 1, result)])])), ['one', 'two'], result.reason);
+    }
+  });
+
+  test('says what is new to all runs, what has changed, and what the last run had', () => {
+    const gone = hook('gone');
+    const known = ledger([run(1, [row(one, 1)]), run(2, [row(hook('two', { podUID: 'v' }), 2), row(gone, 2)])]);
+    const plan = { digest: 'sha256:9', hooks: [one, two, hook('three')] };
+    assert.deepEqual(started(decideApply(known, plan)).difference, [
+      '~ ns/p/a/two/0 (another pod)',
+      '+ ns/p/a/three/0',
+      '- ns/p/a/gone/0',
+    ]);
+  });
+
+  test('starts nothing where it is not known what a run did', () => {
+    const begun = new Map([[0, { phase: 'begun', attempt: 1, at: 0 } as const]]);
+    const lost = run(1, [], { planned: 1, journal: journal({ hooks: begun }) });
+    assert.equal(decideApply(ledger([lost]), other).action, 'unclear');
+    assert.deepEqual(runs(ledger([lost]), other, { again: true }), ['one', 'two']);
+  });
+
+  test('holds a pod quiet for a command whose hook the plan has no more, and not another pod of that name', () => {
+    const left = { state: 'Unknown', reason: 'connection-lost', startedAt: '1970-01-01T00:00:01.000Z' } as const;
+    const known = ledger([run(1, [row(one, 1, left)])]);
+    const quiet = [{ namespace: 'ns', pod: 'p', until: '1970-01-01T00:00:31.000Z' }];
+    assert.deepEqual(started(decideApply(known, { digest: 'sha256:9', hooks: [two] })).quiet, quiet);
+    const moved = { digest: 'sha256:9', hooks: [hook('two', { podUID: 'v' })] };
+    assert.deepEqual(started(decideApply(known, moved)).quiet, []);
+    assert.deepEqual(started(decideApply(known, other, { again: true })).quiet, []);
+  });
+});
+
+describe('apply after a runner that died', () => {
+  const begun = { phase: 'begun', attempt: 1, at: 500, startedAt: 600 } as const;
+  const dead = (first: Partial<Parameters<typeof hook>[1]> = {}) =>
+    run(1, [row(hook('one', first), 1, { state: 'Running' }), row(two, 1, { state: 'Waiting' })], {
+      journal: journal({ hooks: new Map([[0, begun]]), batches: 7 }),
+    });
+  const plan = { digest: 'sha256:1', hooks: [one, two] };
+
+  test('runs what never started, keeps what may have run, and fences the run off', () => {
+    const known = ledger([dead()], 'died');
+    assert.deepEqual(runs(known, plan), ['two']);
+    const takesOver = { runID: 'run1', planDigest: 'sha256:1', hooks: 2, batches: 7 };
+    assert.deepEqual(started(decideApply(known, plan)).takesOver, takesOver);
+  });
+
+  test('runs it again with --on-unknown=rerun, and says since when it may be running', () => {
+    const decision = started(decideApply(ledger([dead()], 'died'), plan, { onUnknown: 'rerun' }));
+    assert.deepEqual(decision.lost, [{ id: one.id, since: '1970-01-01T00:00:00.600Z' }]);
+    assert.deepEqual(decision.kept, []);
+  });
+
+  test('starts nothing beside a Fail hook that may have failed, unless the plan is another', () => {
+    const known = ledger([dead({ onError: 'Fail' })], 'died');
+    const fail = { digest: 'sha256:1', hooks: [hook('one', { onError: 'Fail' }), two] };
+    assert.equal(decideApply(known, fail).action, 'settle');
+    assert.deepEqual(runs(known, { ...fail, digest: 'sha256:9' }), ['two']);
+  });
+});
+
+describe('retry', () => {
+  const failed = { state: 'Failed', reason: 'exit', exitCode: 1 } as const;
+  const retried = (known: Ledger, onUnknown: 'fail' | 'rerun' = 'fail') => {
+    const { rows } = rowsToRetry(known);
+    const decision = decideRetry(known, rows, () => true, onUnknown);
+    if (decision.action !== 'start') return decision.action;
+    const kept = new Set(decision.kept.map(({ id }) => id));
+    return ids(rows.filter(({ id }) => !kept.has(id)));
+  };
+
+  test('runs what did not succeed', () => {
+    assert.deepEqual(retried(ledger([run(1, [row(one, 1), row(two, 1, failed)])])), ['two']);
+    assert.equal(retried(ledger([run(1, [row(one, 1)])])), 'show');
+  });
+
+  test('of a run that --only narrowed also takes what the run before it left', () => {
+    const aborted = { state: 'NotExecuted', reason: 'aborted' } as const;
+    const narrowed = run(2, [row(one, 2)], { about: about({ narrowed: true }) });
+    const known = ledger([run(1, [row(one, 1, failed), row(two, 1, aborted)]), narrowed]);
+    assert.deepEqual(retried(known), ['two']);
+    const whole = run(2, [row(one, 2)]);
+    assert.equal(
+      retried(ledger([run(1, [row(one, 1, failed), row(two, 1, aborted)]), whole])),
+      'show',
+      'two was dropped',
+    );
+  });
+
+  test('says of each hook since when its command may be running: nothing starts beside it', () => {
+    const startedAt = '1970-01-01T00:00:00.500Z';
+    const rows = [
+      row(one, 1, { state: 'Unknown', reason: 'connection-lost', startedAt }),
+      row(two, 1, { state: 'Unknown', reason: 'runner-died' }),
+      row(hook('three'), 1, { state: 'TimedOut', reason: 'executing', startedAt }),
+    ];
+    const known = ledger([run(1, rows)]);
+    assert.deepEqual(started(decideRetry(known, rows, () => true, 'fail')).lost, [
+      { id: one.id, since: startedAt },
+      { id: two.id, since: '1970-01-01T00:00:01.000Z' },
+    ]);
+  });
+
+  test('leaves what may have run when the runner died, and all else beside it where that is a Fail hook', () => {
+    const begun = new Map([[0, { phase: 'begun', attempt: 1, at: 0 } as const]]);
+    const dead = (onError: 'Continue' | 'Fail') =>
+      ledger(
+        [
+          run(1, [row(hook('one', { onError }), 1, { state: 'Running' }), row(two, 1, { state: 'Waiting' })], {
+            journal: journal({ hooks: begun }),
+          }),
+        ],
+        'died',
+      );
+    assert.deepEqual(retried(dead('Continue')), ['two']);
+    assert.deepEqual(retried(dead('Continue'), 'rerun'), ['one', 'two']);
+    assert.equal(retried(dead('Fail')), 'settle');
+    assert.deepEqual(retried(dead('Fail'), 'rerun'), ['one', 'two']);
+  });
+});

@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { PlannedHook } from '../../../../shared/core/hook.ts';
+import type { HookRecord } from '../../../../shared/core/journal/replay.ts';
+import { phaseOfRows } from '../../../../shared/core/ledger/last-run.ts';
+import { resultOf, unclearRuns } from '../../../../shared/core/ledger/ledger.ts';
+import { rowsOfDeadRun } from '../../../../shared/core/ledger/rows-of-run.ts';
+import { hookDocument } from '../../../../shared/core/report/make-plan-document.ts';
+import type { HookResult, RunHook } from '../../../../shared/core/report/run-document.ts';
+import { about, hook, journal, ledger, row, run } from './world.ts';
+
+const one = hook('one');
+const two = hook('two');
+const stateOf = (found: RunHook | undefined) => found && [found.state, found.reason].filter(Boolean).join(' ');
+const succeeded = {
+  phase: 'ended',
+  outcome: { state: 'Succeeded', exitCode: 0 },
+  startedAt: 500,
+  endedAt: 900,
+} as const;
+
+describe('the results', () => {
+  test('are those of all runs, the last one of each hook', () => {
+    const known = ledger([
+      run(1, [row(one, 1)]),
+      run(2, [row(two, 2, { state: 'Failed', reason: 'exit', exitCode: 1 })]),
+      run(3, [row(two, 3)]),
+    ]);
+    assert.deepEqual(
+      [one, two].map((each) => resultOf(known, each)?.attempt),
+      [1, 3],
+    );
+    assert.equal(known.attempts, 3);
+  });
+
+  test('are of one pod and one command', () => {
+    const known = ledger([run(1, [row(one, 1)])]);
+    assert.equal(resultOf(known, hook('one', { podUID: 'another' })), undefined);
+    assert.equal(resultOf(known, hook('one', { command: ['another'] })), undefined);
+    assert.equal(stateOf(resultOf(known, hook('one', { onError: 'Fail', execTimeoutMs: 1 }))), 'Succeeded');
+  });
+
+  test('are not touched by a run that never began', () => {
+    const never = run(2, [], { isReported: false, journal: undefined, wasClaimed: false, planned: 1 });
+    const known = ledger([run(1, [row(one, 1)]), never]);
+    assert.equal(known.runs.length, 1);
+    assert.equal(known.last?.run, undefined);
+    assert.equal(stateOf(resultOf(known, one)), 'Succeeded');
+  });
+
+  test('of a run whose report is gone are those of its journal, where a plan tells which hooks they are', () => {
+    const lost = run(1, [], {
+      planned: 2,
+      journal: journal({ hooks: new Map([[0, succeeded]]) }),
+      unreadable: ['gone'],
+    });
+    const plan = { digest: 'sha256:1', hooks: [one, two].map(hookDocument) };
+    const known = ledger([lost], 'ended', { plan });
+    assert.equal(stateOf(resultOf(known, one)), 'Succeeded');
+    assert.equal(resultOf(known, two), undefined, 'never begun');
+    assert.deepEqual(unclearRuns(known, [one, two]), []);
+    // The report of another run of that plan tells it, too.
+    const retried = run(2, [row(one, 1), row(two, 2)], { planDigest: 'sha256:1' });
+    assert.deepEqual(unclearRuns(ledger([lost, retried]), [one]), []);
+  });
+
+  test('of a run whose report and plan are gone are unclear, until a later run tells of the hook or starts all over', () => {
+    const lost = run(1, [], { planned: 1, journal: journal({ hooks: new Map([[0, succeeded]]) }) });
+    const other = { digest: 'sha256:9', hooks: [one].map(hookDocument) };
+    assert.equal(unclearRuns(ledger([lost], 'ended', { plan: other }), [one]).length, 1);
+    assert.equal(unclearRuns(ledger([lost, run(2, [row(one, 2)])]), [one]).length, 0);
+    assert.equal(unclearRuns(ledger([lost, run(2, [row(one, 2)])]), [two]).length, 1);
+    const over = run(2, [row(one, 2)], { about: about({ startedOver: true }) });
+    assert.equal(unclearRuns(ledger([lost, over]), [two]).length, 0);
+    const idle = run(1, [], { planned: 1, journal: journal() });
+    assert.equal(unclearRuns(ledger([idle]), [one]).length, 0, 'its journal says that nothing was begun');
+  });
+
+  test('of half a report are not taken for those of another hook', () => {
+    const failed = { phase: 'ended', outcome: { state: 'Failed', reason: 'exit', exitCode: 1 }, endedAt: 1 } as const;
+    const half = run(1, [row(two, 1, { state: 'Waiting' })], {
+      planned: 2,
+      journal: journal({
+        hooks: new Map<number, HookRecord>([
+          [0, failed],
+          [1, succeeded],
+        ]),
+      }),
+    });
+    assert.equal(stateOf(resultOf(ledger([half]), two)), 'Unknown runner-died');
+    const plan = { digest: 'sha256:1', hooks: [one, two].map(hookDocument) };
+    assert.equal(stateOf(resultOf(ledger([half], 'ended', { plan }), two)), 'Succeeded');
+  });
+});
+
+describe('commands that may still be running', () => {
+  const lost = (part: Partial<HookResult>): RunHook =>
+    row(one, 1, { state: 'Unknown', reason: 'connection-lost', startedAt: '1970-01-01T00:00:01.000Z', ...part });
+
+  test('are remembered whatever became of the hook, until their own execTimeout is over', () => {
+    const records = [run(1, [lost({})]), run(2, [row(two, 2)])];
+    assert.deepEqual(
+      ledger(records, 'ended', { now: 30_999 }).commandsLeft.map(({ until }) => until),
+      [31_000],
+    );
+    assert.deepEqual(ledger(records, 'ended', { now: 31_000 }).commandsLeft, []);
+  });
+
+  test('are for ever without a limit', () => {
+    const endless = row(hook('one', { execTimeoutMs: null }), 1, { state: 'Unknown', reason: 'connection-lost' });
+    const [left] = ledger([run(1, [endless])]).commandsLeft;
+    assert.equal(left?.until, Number.POSITIVE_INFINITY);
+  });
+
+  test('of a dead run began before the next run did, not before somebody looks', () => {
+    const begun = { phase: 'begun', attempt: 1, at: 500 } as const;
+    const dead = run(1, [row(one, 1, { state: 'Running' })], { journal: journal({ hooks: new Map([[0, begun]]) }) });
+    const next = run(2, [row(two, 2)], { journal: journal({ claimedAt: 2_000 }) });
+    assert.deepEqual(
+      ledger([dead], 'died', { now: 20_000 }).commandsLeft.map(({ until }) => until),
+      [50_000],
+    );
+    assert.deepEqual(
+      ledger([dead, next], 'ended', { now: 20_000 }).commandsLeft.map(({ until }) => until),
+      [32_000],
+    );
+  });
+
+  test('are forgotten by who starts over: of all pods, or of those that --only names', () => {
+    const over = (narrowed: boolean, pod = 'p') =>
+      run(2, [row(hook('two', { pod }), 2)], { about: about({ startedOver: true, ...(narrowed && { narrowed }) }) });
+    assert.equal(ledger([run(1, [lost({})]), over(false, 'q')]).commandsLeft.length, 0);
+    assert.equal(ledger([run(1, [lost({})]), over(true, 'p')]).commandsLeft.length, 0);
+    assert.equal(ledger([run(1, [lost({})]), over(true, 'q')]).commandsLeft.length, 1);
+  });
+});
+
+test('an init container of which a dead runner has told nothing is Unknown: its pod may have run it', () => {
+  const { command: _, onError: __, execTimeoutMs: ___, execTimeoutFrom: ____, waitForReady: _____, ...both } = one;
+  const found: PlannedHook = { ...both, kind: 'init', container: 'load', image: 'i', injection: 'found' };
+  const waiting = [found, { ...found, injection: undefined, never: 'not-injected' as const }].map(
+    (each): RunHook => ({ ...hookDocument(each), state: 'Waiting', attempt: 1 }),
+  );
+  assert.deepEqual(rowsOfDeadRun(waiting, journal(), true, 0).map(stateOf), [
+    'Unknown runner-died',
+    'NotExecuted runner-died',
+  ]);
+});
+
+test('without a status the phase of a run is that of its rows', () => {
+  const fail = hook('fail', { onError: 'Fail' });
+  const of = (...rows: RunHook[]) => phaseOfRows(rows);
+  assert.equal(of(row(one, 1)), 'Completed');
+  assert.equal(of(row(one, 1, { state: 'Failed', reason: 'exit' })), 'CompletedWithFailures');
+  assert.equal(of(row(fail, 1, { state: 'Failed', reason: 'exit' })), 'PartiallyFailed');
+  assert.equal(of(row(one, 1), row(fail, 1, { state: 'NotExecuted', reason: 'aborted' })), 'PartiallyFailed');
+  assert.equal(of(row(fail, 1, { state: 'NotExecuted', reason: 'canceled' })), 'Canceled');
+});
