@@ -156,7 +156,10 @@ describe('apply where something is missing', () => {
     try {
       const { code, stderr } = await e2e.plugin('apply', 'nightly', ...at);
       assert.equal(code, 6);
-      assert.match(stderr, /^error: .* answered GET \/apis\/velero.io\/.* with HTTP 404\nhint: check that .* \(a proxy\)/);
+      assert.match(
+        stderr,
+        /^error: .* answered GET \/apis\/velero.io\/.* with HTTP 404\nhint: check that .* \(a proxy\)/,
+      );
     } finally {
       undo?.();
     }
