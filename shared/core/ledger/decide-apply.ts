@@ -58,6 +58,9 @@ export function decideApply(
   const difference = differenceOf(ledger, plan.hooks);
   const isNothingLeft = kept.length === plan.hooks.length && difference.length === 0;
   if (isNothingLeft && state === 'died') return { action: 'settle' };
+  // Pods that the last run has created are in this plan with their UIDs: its digest is another one, its hooks are the same.
+  const areHooksOfLast = begun === last.run && begun?.rows.length === plan.hooks.length;
+  if (isNothingLeft && areHooksOfLast) return { action: 'show' };
   return {
     action: 'start',
     kept,

@@ -53,6 +53,14 @@ describe('apply', () => {
     assert.deepEqual(runs(ledger([run(1, [row(one, 1)]), never]), same), [], 'kept, in a run that can say so');
   });
 
+  test('shows the last run where another plan has its hooks and nothing to run', () => {
+    const both = [row(one, 1), row(two, 1, { state: 'Failed', reason: 'exit', exitCode: 3 })];
+    assert.equal(decideApply(ledger([run(1, both)]), other).action, 'show');
+    assert.deepEqual(runs(ledger([run(1, [row(one, 1), row(two, 1, { state: 'TimedOut', reason: 'waiting' })])])), [
+      'two',
+    ]);
+  });
+
   test('keeps what succeeded in any earlier run', () => {
     assert.deepEqual(runs(ledger([run(1, [row(one, 1)]), run(2, [row(two, 2)])])), []);
   });
