@@ -302,12 +302,14 @@ async function standingOf(
     return { runID, status, state: (await hasDied(client, clock, reference, status, patient)) ? 'died' : 'going' };
   }
   if (newest === undefined) return undefined;
-  const { runID } = newest;
+  const { runID, planned, report } = newest;
+  const isOpen = report.some(({ state }) => state === 'Waiting' || state === 'Running');
+  // Its runner and Job may outlive it by some seconds.
+  if (!isOpen && report.length > 0 && report.length === planned) return { runID, state: 'ended' };
   const [holder, hasJob] = await Promise.all([
     unlessForbidden(holderOf(client, clock, reference), undefined),
     unlessForbidden(isJobGoing(client, reference, runName(reference.name, runID)), false),
   ]);
   if (holder?.runID === runID || hasJob) return { runID, state: 'going' };
-  const isOpen = newest.report.some(({ state }) => state === 'Waiting' || state === 'Running');
   return { runID, state: isOpen ? 'died' : 'ended' };
 }

@@ -278,7 +278,10 @@ describe('through faults', { concurrency: true }, () => {
       await scene.open('web-0');
       const ran = await run.done;
       assert.deepEqual([ran.code, ran.stdout], [5, '']);
-      assert.match(ran.stderr, /^error: the run has ended \(Completed: 1\/1 done\), which could not be written: .*cannot patch/m);
+      assert.match(
+        ran.stderr,
+        /^error: the run has ended \(Completed: 1\/1 done\), which could not be written: .*cannot patch/m,
+      );
       assert.equal((await scene.annotations())['phase'], 'InProgress');
       const seen = await scene.status();
       assert.deepEqual([seen.json().phase, endings(seen.json())], ['Failed', { 'web-0 0': 'Succeeded' }], seen.stderr);

@@ -261,6 +261,8 @@ class Play {
       await eventually(`${pods.target} to run`, async () => (await scene.marks(pods.target)).length > 0);
     }
     if (by === 'cancel' || by === 'drop') {
+      // Before a runner has the run, `cancel` ends it without one.
+      await scene.runStatus(({ runner }) => runner.claimedBy !== undefined);
       const grace = by === 'drop' ? ['--grace=0s'] : [];
       const canceled = await e2e.plugin('cancel', scene.name, '-n', velero, ...grace);
       assert.equal(canceled.code, 0, canceled.stderr);

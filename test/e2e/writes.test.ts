@@ -149,7 +149,7 @@ async function denyTheEnd(scene: Scene): Promise<() => Promise<void>> {
   await waitFor('the policy to hold', () =>
     client.patch(paths.restores(velero, scene.name), annotation(ANNOTATION.phase, 'X'), 'merge', { dryRun: true }).then(
       () => false,
-      (error: unknown) => rejectsWith('FORBIDDEN')(error),
+      (error: unknown) => rejectsWith('DENIED')(error),
     ),
   );
   return async () => {
