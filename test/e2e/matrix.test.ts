@@ -10,6 +10,7 @@ import {
   gated,
   hookAnnotations,
   IMAGE,
+  isReal,
   mark,
   OWN,
   readyWhenOpen,
@@ -99,6 +100,8 @@ function* cells(): Generator<Cell> {
       if (!(outcome.sources ?? SOURCES).includes(source)) continue;
       const possible = outcome.isFirst ? OTHERS.filter((others) => others !== 'ended') : OTHERS;
       for (const [nth, runner] of RUNNERS.entries()) {
+        // Without a cluster, one runner for each outcome and source.
+        if (!(isReal || isWhole) && nth !== (row + column) % RUNNERS.length) continue;
         const one = possible[(row + column + nth) % possible.length];
         for (const others of possible) if (isWhole || others === one) yield { source, name, outcome, others, runner };
       }
