@@ -13,6 +13,7 @@ it('kubectl get | inject | kubectl apply gives a workload its init containers, o
   const e2e = await startSuite();
   after(() => e2e.close());
   const scene = await e2e.scene('pipeline');
+  await scene.restore();
   const labels = { app: 'web', 'velero.io/restore-name': scene.name };
   await e2e.cluster.create({
     apiVersion: 'apps/v1',
@@ -53,7 +54,6 @@ it('kubectl get | inject | kubectl apply gives a workload its init containers, o
   await pipeline();
   assert.deepEqual(await settled(), injected, 'the second time nothing changes');
 
-  await scene.restore();
   const ran = await scene.apply('--hooks', hooks);
   const [row] = ran.json().hooks;
   assert.deepEqual([ran.code, row.state, row.injection], [0, 'Succeeded', 'found'], ran.stderr);
