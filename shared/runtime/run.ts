@@ -190,6 +190,8 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
       if (dropAt !== undefined && now >= dropAt && !dropped) {
         dropped = true;
         tell({ type: 'dropRequested' });
+        // That is the end: it is told by the last words.
+        continue;
       }
       if (now >= nextReport && rows.hasUnwritten) {
         if (rows.outputBytes > announced) stale = true;

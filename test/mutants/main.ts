@@ -8,11 +8,19 @@ import type { Mutant } from './mutants.ts';
 import { MUTANTS } from './mutants.ts';
 
 /**
- * `npm run mutants [-- WORDS OF ITS NAME]` breaks a copy of the core in one way after another, and says what catches
+ * `npm run mutants [-- WORDS OF ITS NAME]` breaks a copy of the core, or of the runtime, in one way after another, and says what catches
  * each: the first of the suites below that fails. Exits 1 where one survives, or the core isn't right to begin with.
  */
 const ROOT = join(import.meta.dirname, '..', '..');
-const NEEDED = ['package.json', 'shared', 'test/sim', 'test/conformance', 'test/embedded', 'test/unit/core'];
+const NEEDED = [
+  'package.json',
+  'shared',
+  'test/sim',
+  'test/conformance',
+  'test/embedded',
+  'test/unit/core',
+  'test/unit/runtime',
+];
 /** A mutant may never end: it has so long, and then so many times as long as the core as it is. */
 const LIMIT_MS = 120_000;
 const LEAST_LIMIT_MS = 10_000;
@@ -32,20 +40,20 @@ const SUITES: readonly Suite[] = [
   { name: 'conformance', args: ['test/conformance/main.ts'], told: /^(run.*?): expected/m },
   { name: 'sim, executor', args: [...TEST, 'test/sim/executor.sim.test.ts'], told: /(E\d+ is broken[^'\n]*)/ },
   { name: 'sim, run', args: [...TEST, 'test/sim/run.sim.test.ts'], told: /(R\d+ is broken[^'\n]*)/ },
+  { name: 'unit, runtime', args: [...TEST, 'test/unit/runtime/*.test.ts'], told: IN_TEST },
+  { name: 'unit, core', args: [...TEST, 'test/unit/core/**/*.test.ts'], told: IN_TEST },
   {
     name: 'sim, durable',
     args: ['test/sim/main.ts', '--seeds', '1000', '--jobs', '1'],
     told: /^seed \d+: (.*)/m,
   },
-  { name: 'unit, journal', args: [...TEST, 'test/unit/core/journal.test.ts'], told: IN_TEST },
   {
     name: 'sim, creation',
     args: ['test/sim/main.ts', '--world', 'creation', '--seeds', '500', '--jobs', '1'],
     told: /^seed \d+: (.*)/m,
   },
-  { name: 'unit, init hooks', args: [...TEST, 'test/unit/core/init-executor.test.ts'], told: IN_TEST },
 ];
-const SEEDS = { SIM_SEEDS: '5000', SIM_RUN_SEEDS: '50' };
+const SEEDS = { SIM_SEEDS: '5000', SIM_RUN_SEEDS: '300' };
 
 const { positionals } = parseArgs({ allowPositionals: true });
 const wanted = positionals.join(' ');

@@ -27,6 +27,8 @@ const resume = mutantsOf('shared/core/journal/resume.ts');
 const replay = mutantsOf('shared/core/journal/replay.ts');
 const batch = mutantsOf('shared/core/journal/batch.ts');
 const entry = mutantsOf('shared/core/journal/entry.ts');
+const run = mutantsOf('shared/runtime/run.ts');
+const rows = mutantsOf('shared/runtime/rows.ts');
 
 export const MUTANTS: readonly Mutant[] = [
   /* ---- order, and what starts when ---- */
@@ -495,5 +497,37 @@ export const MUTANTS: readonly Mutant[] = [
     'an unproven success is written as a proven one',
     "outcome.unproven ? 'S?' :",
     "outcome.unproven ? 'S' :",
+  ),
+  /* ---- beside the Restore ---- */
+  run(
+    '§5',
+    'a Restore that was deleted stops nothing',
+    "else if (tried.is === 'over') fail({ code: 'restore-deleted', message: 'the Restore was deleted' });",
+    "else if (tried.is === 'over') run.stop;",
+  ),
+  run(
+    '§6',
+    'the grace of cancel begins anew at every look',
+    'dropAt = Math.min(dropAt ?? Number.POSITIVE_INFINITY, clock.now() + cancel.graceMs);',
+    'dropAt = clock.now() + cancel.graceMs;',
+  ),
+  run('§6', 'cancel gives no grace', 'clock.now() + cancel.graceMs);', 'clock.now());'),
+  run(
+    '§5',
+    'an end is told although the counts are not those of the rows',
+    'if (run.finishedAt !== undefined) rows.checkSum(run.counts);',
+    'if (run.finishedAt !== undefined) void rows;',
+  ),
+  rows(
+    '§5',
+    'rows that have not ended are an end',
+    'if (isSame && counted.waiting === 0 && counted.running === 0) return;',
+    'if (isSame) return;',
+  ),
+  rows(
+    '§5',
+    'successes take the whole budget of output',
+    "row.state === 'Succeeded' ? SUCCESS_LIMIT_BYTES : OUTPUT_LIMIT_BYTES",
+    'OUTPUT_LIMIT_BYTES',
   ),
 ];

@@ -14,9 +14,10 @@ import { VirtualClock } from './virtual-clock.ts';
  * - R1 While it goes on the Restore is annotated at most once a second, and a refused write is tried again.
  * - R2 The last annotations are those of the end, and hold the counts of the rows.
  * - R3 The report's parts, joined, are the rows; there are at most 200 of them.
- * - R4 A Restore that is gone stops the run: its waiting hooks are aborted, its phase is `Failed`.
+ * - R4 A Restore that is gone stops the run: nothing starts, what waits is aborted, its phase is `Failed`.
  * - R5 `PartiallyFailed` moves the Restore's own phase, a later success moves it back, `keepRestorePhase` leaves it.
  * - R6 The same seed gives the same story.
+ * - R7 Once a cancel is seen nothing starts, and what runs is dropped when its grace is over, counted from then.
  */
 const seeds = Number(process.env['SIM_RUN_SEEDS'] || 300);
 const seed = process.env['SIM_SEED'];

@@ -84,6 +84,7 @@ describe('rows', () => {
 
   it('tells an end only if each hook has one result, and the counts are those of the rows', () => {
     const { run, rows, end } = bench(2);
+    assert.throws(() => rows.checkSum(run.counts), /"waiting":2/, 'nothing has ended');
     const counts = { ...run.counts, failed: 2, waiting: 0 };
     end(1, failed);
     assert.throws(() => rows.checkSum(counts), /"waiting":1/);

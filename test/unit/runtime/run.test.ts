@@ -239,11 +239,46 @@ describe('what is refused while a run goes on', () => {
   it('a Restore that is gone ends the run, and so does another runner', async () => {
     const bench = new Bench({ annotate: ['ok', 'NOT_FOUND'] });
     const slow = (pod: string) => ({ after: pod === 'p' ? 1_000 : 20_000 });
-    const { status } = await bench.ended(bench.start([...twoHooks], slow).done);
+    const waiting: PodSource = {
+      start(tell) {
+        for (const hook of twoHooks) tell(up(hook));
+        return () => undefined;
+      },
+    };
+    const { status, rows } = await bench.ended(bench.start([...twoHooks, execHook('r')], slow, { pods: waiting }).done);
     assert.deepEqual([status.phase, status.failure?.code], ['Failed', 'restore-deleted']);
+    assert.deepEqual(
+      rows.map(({ state, reason }) => [state, reason]),
+      [
+        ['Succeeded', undefined],
+        ['Succeeded', undefined],
+        ['NotExecuted', 'aborted'],
+      ],
+    );
     const other = new Bench({ annotate: ['ok', 'RUN_BY_ANOTHER'] });
     await assert.rejects(other.ended(other.start([...twoHooks], slow).done), { code: 'RUN_BY_ANOTHER' });
     assert.deepEqual([other.statuses.length, other.reports.length], [1, 1], 'nothing more is written');
+  });
+});
+
+describe('a cancel', () => {
+  it('gives what runs its grace from when it is first seen, however often it is seen again', async () => {
+    const bench = new Bench();
+    const { done } = bench.start([execHook('p', { execTimeoutMs: null })], () => ({ after: HOUR }));
+    bench.clock.setTimer(10_000, () => {
+      bench.wishes = { cancel: { graceMs: 20_000 } };
+    });
+    const { status, rows } = await bench.ended(done);
+    const droppedAt = Date.parse(rows[0]?.finishedAt ?? '');
+    assert.deepEqual([status.phase, rows[0]?.state, rows[0]?.reason], ['Canceled', 'Unknown', 'canceled']);
+    assert.ok(droppedAt >= 30_000 && droppedAt <= 40_000, `dropped after ${droppedAt} ms`);
+  });
+
+  it('without a grace waits for what runs', async () => {
+    const bench = new Bench();
+    bench.wishes = { cancel: {} };
+    const { status } = await bench.ended(bench.start([execHook('p')], () => ({ after: 20_000 })).done);
+    assert.equal(status.phase, 'Canceled');
   });
 });
 
