@@ -279,6 +279,12 @@ export const MUTANTS: readonly Mutant[] = [
     "if (outcome.kind === 'forbidden') failRun(change.run, { code: 'forbidden', message: outcome.message });",
     '',
   ),
+  state(
+    '§4',
+    'a hook whose intent is being recorded is counted as running',
+    "return state.phase === 'Waiting' || state.phase === 'Recording' ? 'waiting' : 'running';",
+    "return state.phase === 'Waiting' ? 'waiting' : 'running';",
+  ),
   state('§4', 'an Unknown is counted as a success', "Unknown: 'unknown',", "Unknown: 'succeeded',"),
   phases(
     '§5',
@@ -423,6 +429,43 @@ export const MUTANTS: readonly Mutant[] = [
     'a hook that a dead runner may have started is NotExecuted',
     'const isLostNow = isUnexecuted && this.run.lost.has',
     'const isLostNow = isUnexecuted && !this.run.lost.has(hookAt(this.pod(index), at).id) && this.run.lost.has',
+  ),
+  replay('§6', "a journal's word that a hook was lost is ignored", 'this.lost.set(hook, entry.since);', ''),
+  resume(
+    '§6',
+    'what a journal calls lost is not handed on to the next runner',
+    'if (since !== undefined) lost.set(id, since);',
+    '',
+  ),
+  replay(
+    '§6',
+    'a hook that a second runner begins was not lost by the first',
+    "if (before?.phase === 'begun') this.lost.set(hook, before.startedAt ?? entry.at);",
+    '',
+  ),
+  replay(
+    '§6',
+    'a lost command is dated by its intent, not by the latest time at which it can have started',
+    'before.startedAt ?? entry.at',
+    'before.startedAt ?? before.at',
+  ),
+  resume(
+    '§6',
+    'a lost command is dated by its intent where it is run again',
+    'record.startedAt ?? now, since',
+    'record.startedAt ?? record.at, since',
+  ),
+  resume(
+    '§6',
+    'of two lost commands of a hook the first is waited for',
+    'Math.max(record.startedAt ?? now, since ?? 0)',
+    'record.startedAt ?? now',
+  ),
+  quiet(
+    '§6',
+    'a lost command whose start nobody saw began when time did',
+    '(state.startedAt ?? state.endedAt)',
+    '(state.startedAt ?? 0)',
   ),
   state(
     '§6',

@@ -2,11 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { RestoreHooksError } from '../../../shared/core/errors.ts';
+import type { Resumed } from '../../../shared/core/executor/resume.ts';
+import { createRun } from '../../../shared/core/executor/state.ts';
 import type { HookOutcome } from '../../../shared/core/hook.ts';
 import { checkHead, decodeBatch, emptyEnd, encodeBatch, headText } from '../../../shared/core/journal/batch.ts';
 import type { JournalEntry } from '../../../shared/core/journal/entry.ts';
 import { Replay } from '../../../shared/core/journal/replay.ts';
 import { resume } from '../../../shared/core/journal/resume.ts';
+import { execHook } from '../runtime/hooks.ts';
 
 const head = { runID: 'abcdef', planDigest: 'sha256:1', hooks: 100_000 };
 const succeeded: HookOutcome = { state: 'Succeeded', exitCode: 0 };
@@ -198,5 +201,64 @@ describe('a run goes on from its journal', () => {
       ],
     );
     assert.deepEqual(first, []);
+  });
+
+  test('what an earlier run may have left running is known to each runner, until it has a result', () => {
+    const lost: JournalEntry = { kind: 'lost', hook: 4, since: at - 5 };
+    for (const onUnknown of ['fail', 'rerun'] as const) {
+      const { resumed } = resume(read(written([lost])), hooks, onUnknown, at + 10);
+      assert.deepEqual([...resumed.lost], [['e', at - 5]], onUnknown);
+    }
+    const ended = written([lost], [{ kind: 'result', hook: 4, outcome: succeeded, endedAt: at }]);
+    assert.deepEqual([...resume(read(ended), hooks, 'fail', at + 10).resumed.ended.keys()], ['e']);
+  });
+
+  test('a lost command may have started as late as when the next runner came to begin it again', () => {
+    const claim = (when: number): JournalEntry => ({ kind: 'claim', at: when });
+    const intent = (attempt: number, when: number): JournalEntry => ({ kind: 'intent', hook: 0, attempt, at: when });
+    const again = [[claim(at), intent(1, at + 1)], [claim(at + 5_000)]] as const;
+    assert.deepEqual([...read(written(...again, [intent(2, at + 6_000)])).lost], [[0, at + 6_000]]);
+    const seen: JournalEntry = { kind: 'started', hook: 0, at: at + 2 };
+    const known = written([...again[0], seen], again[1], [intent(2, at + 6_000)]);
+    assert.deepEqual([...read(known).lost], [[0, at + 2]], 'its start was seen');
+
+    const third = resume(read(written(...again, [intent(2, at + 6_000)])), hooks, 'rerun', at + 9_000).resumed;
+    assert.deepEqual([...third.lost], [['a', at + 9_000]], 'the second may have started until the third came');
+    const first = written(...again, [intent(2, at + 6_000), { kind: 'not-started', hook: 0 }]);
+    assert.deepEqual([...resume(read(first), hooks, 'rerun', at + 9_000).resumed.lost], [['a', at + 6_000]]);
+    // Whichever of the two started last.
+    const both = written([{ kind: 'lost', hook: 0, since: at + 7_000 }], [...again[0], seen]);
+    assert.deepEqual([...resume(read(both), hooks, 'rerun', at + 9_000).resumed.lost], [['a', at + 7_000]]);
+  });
+});
+
+describe('a pod is quiet', () => {
+  const hook = execHook('p', { execTimeoutMs: 30_000 });
+  const nothing = { ended: new Map(), attempts: new Map(), lost: new Map(), waitingSince: new Map(), wasTaken: true };
+  const died: HookOutcome = { state: 'Unknown', reason: 'runner-died' };
+  const cut: HookOutcome = { state: 'Unknown', reason: 'connection-lost' };
+  const untilOf = (resumed: Partial<Resumed>, of = hook): number | undefined =>
+    createRun([of], { startedAt: 0, maxConcurrent: 1, resumed: { ...nothing, ...resumed } }).pods[0]?.quietUntil;
+  const endedAs = (outcome: HookOutcome, startedAt?: number) =>
+    new Map([
+      [
+        hook.id,
+        { phase: 'Ended', outcome, endedAt: 9_000, ...(startedAt === undefined ? {} : { startedAt }) } as const,
+      ],
+    ]);
+
+  test('until a command that was lost has had its time, from its start, or from its end where nobody saw that', () => {
+    assert.equal(untilOf({}), undefined);
+    assert.equal(untilOf({ lost: new Map([[hook.id, 5_000]]) }), 35_000);
+    for (const outcome of [died, cut]) {
+      assert.equal(untilOf({ ended: endedAs(outcome, 4_000) }), 34_000);
+      assert.equal(untilOf({ ended: endedAs(outcome) }), 39_000);
+    }
+    assert.equal(untilOf({ lost: new Map([[hook.id, 5_000]]) }, { ...hook, execTimeoutMs: null }), Infinity);
+  });
+
+  test('for no command whose end was seen', () => {
+    const outcomes: HookOutcome[] = [succeeded, { state: 'Failed', reason: 'exit', exitCode: 1 }];
+    for (const outcome of outcomes) assert.equal(untilOf({ ended: endedAs(outcome, 4_000) }), undefined);
   });
 });
