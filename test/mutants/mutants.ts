@@ -28,6 +28,7 @@ const replay = mutantsOf('shared/core/journal/replay.ts');
 const batch = mutantsOf('shared/core/journal/batch.ts');
 const entry = mutantsOf('shared/core/journal/entry.ts');
 const run = mutantsOf('shared/runtime/run.ts');
+const history = mutantsOf('shared/core/history.ts');
 const rows = mutantsOf('shared/runtime/rows.ts');
 
 export const MUTANTS: readonly Mutant[] = [
@@ -572,5 +573,37 @@ export const MUTANTS: readonly Mutant[] = [
     'successes take the whole budget of output',
     "row.state === 'Succeeded' ? SUCCESS_LIMIT_BYTES : OUTPUT_LIMIT_BYTES",
     'OUTPUT_LIMIT_BYTES',
+  ),
+  /* ---- what is left out of a history ---- */
+  history(
+    '§6',
+    'the text of an error is in a history',
+    'return { kind: outcome.kind, message: LEFT_OUT };',
+    'return outcome;',
+  ),
+  history('§6', 'the text of a refusal is in a history', 'return { ...outcome, why: LEFT_OUT };', 'return outcome;'),
+  history(
+    '§6',
+    'the text of a result is in a history',
+    'const { message: _, ...rest } = outcome;',
+    'const rest = outcome;',
+  ),
+  history(
+    '§6',
+    'the text of a failed run is in a history',
+    'failure: { code: fact.failure.code, message: LEFT_OUT }',
+    'failure: fact.failure',
+  ),
+  history(
+    '§6',
+    'the text of a pod that could not be created is in a history',
+    'left: fact.left, message: LEFT_OUT',
+    'left: fact.left, message: fact.message',
+  ),
+  history(
+    '§6',
+    'why a container waits is in a history',
+    'containers: withoutReason(containers) as',
+    'containers: containers as',
   ),
 ];
