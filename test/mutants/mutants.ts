@@ -28,6 +28,8 @@ const replay = mutantsOf('shared/core/journal/replay.ts');
 const batch = mutantsOf('shared/core/journal/batch.ts');
 const entry = mutantsOf('shared/core/journal/entry.ts');
 const run = mutantsOf('shared/runtime/run.ts');
+const initPlan = mutantsOf('shared/core/plan/plan-init-hooks.ts');
+const plan = mutantsOf('shared/core/plan/plan-restore-hooks.ts');
 const history = mutantsOf('shared/core/history.ts');
 const rows = mutantsOf('shared/runtime/rows.ts');
 
@@ -306,6 +308,30 @@ export const MUTANTS: readonly Mutant[] = [
     'an init hook that had begun in a pod that went is NotExecuted',
     'return ended(hasBegun ? unseen(pod.gone) :',
     'return ended(hasBegun && now < 0 ? unseen(pod.gone) :',
+  ),
+  plan(
+    '§2',
+    'an init hook has its id by the name that its container was given in the pod',
+    'names[at] ?? hook.container',
+    'hook.container',
+  ),
+  initPlan(
+    '§2',
+    'an init hook that Velero has injected has another id',
+    "hook: initHook(pod, planned, found, 'found'),\n      name: planned.container.name,",
+    "hook: initHook(pod, planned, found, 'found'),\n      name: found,",
+  ),
+  initPlan(
+    '§2',
+    'an init hook has another id once it is in its pod',
+    'return { hook, name: planned.container.name,',
+    'return { hook, name: hook.container,',
+  ),
+  initPlan(
+    '§2',
+    'the made up name of an init container goes with the UID of its pod',
+    'sha256Hex(`',
+    'sha256Hex(metadata.uid + `',
   ),
   step('§2', 'the UID of a pod that was created is not taken', '{ uid, former: ', '{ former: '),
   step(

@@ -84,6 +84,25 @@ test('a container without a name gets one that is the same in each plan, and ano
   assert.notEqual(name('p'), name('q'));
 });
 
+test('an init hook has one id, whoever has injected its container and whatever name that bears', () => {
+  const unnamed = { image: 'veleros', imagePullPolicy: 'Always' };
+  const ids = (own: object[], { uid = 'u', ...options }: { uid?: string; withoutVelerosHooks?: boolean } = {}) => {
+    const pod = podOf(VELEROS, own);
+    const standing = { ...pod, metadata: { ...pod.metadata, uid } };
+    return planRestoreHooks({ restore: restoreOf([]), pods: [standing], ...options }).hooks.map(({ id }) => id);
+  };
+  // Of every version, too: a run is gone on with, and a result is kept, by its id.
+  const [id = ''] = ids([], { uid: '' });
+  assert.equal(id, 'shop/p/velero-restore-init-fd6056fd/<from-annotation>/0');
+  const [, , name = ''] = id.split('/');
+  assert.deepEqual(ids([]), [id], 'not injected');
+  for (const there of [name, 'velero-restore-init-0123abcd']) {
+    const own = [{ name: there, ...unnamed }];
+    assert.deepEqual(ids(own), [id], there);
+    assert.deepEqual(ids(own, { withoutVelerosHooks: true }), [id], there);
+  }
+});
+
 test('without a command, or with an empty one, the image has its own', () => {
   const entries = hookEntriesOf(undefined, undefined);
   const command = (text?: string) => {
