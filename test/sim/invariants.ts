@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
-import { phaseOf } from '../../shared/core/executor/run-phase.ts';
+import type { RunPhase } from '../../shared/core/executor/run-phase.ts';
 import type { HookState, RunState } from '../../shared/core/executor/state.ts';
-import { countOf, isActive, stateOf } from '../../shared/core/executor/state.ts';
 import type { ExecOutcome, HookId, PlannedExecHook, PodKey } from '../../shared/core/hook.ts';
-import { podKey } from '../../shared/core/hook.ts';
 import type { PodEvent } from '../../shared/ports/ports.ts';
+import { countedAs, keyOf, takesSlot } from './what-stands.ts';
 import type { Witness, World } from './world.ts';
 
 /**
@@ -37,6 +36,8 @@ import type { Witness, World } from './world.ts';
 export class Invariants implements Witness {
   readonly #world: World;
   readonly #run: RunState;
+  /** What the executor takes for the run's phase. */
+  readonly #phase: () => RunPhase;
   readonly #kept: ReadonlySet<HookId>;
   readonly #hooks: ReadonlyMap<HookId, PlannedExecHook>;
   readonly #pods: ReadonlyMap<PodKey, ToldPod>;
@@ -49,13 +50,19 @@ export class Invariants implements Witness {
   #dropAsked = false;
   #atEnd: unknown;
 
-  constructor(world: World, run: RunState, kept: ReadonlyMap<HookId, HookState & { phase: 'Ended' }>) {
+  constructor(
+    world: World,
+    run: RunState,
+    phase: () => RunPhase,
+    kept: ReadonlyMap<HookId, HookState & { phase: 'Ended' }>,
+  ) {
     this.#world = world;
     this.#run = run;
+    this.#phase = phase;
     this.#kept = new Set(kept.keys());
     this.#hooks = new Map(world.hooks.map((hook) => [hook.id, hook]));
     this.#pods = new Map(
-      [...Map.groupBy(world.hooks, ({ namespace, pod }) => podKey(namespace, pod))].map(([key, hooks], index) => [
+      [...Map.groupBy(world.hooks, keyOf)].map(([key, hooks], index) => [
         key,
         { index, hooks, uid: hooks[0]?.podUID, upSince: new Map(), replaced: false, quietUntil: 0 },
       ]),
@@ -226,17 +233,17 @@ export class Invariants implements Witness {
     const run = this.#run;
     const now = this.#now;
     const late = this.#world.latestTimerMs;
-    const recount: Record<string, number> = { planned: this.#hooks.size };
-    for (const name of Object.keys(run.counts)) recount[name] ??= 0;
+    const recount: Record<string, number> = Object.fromEntries(Object.keys(run.counts).map((name) => [name, 0]));
+    recount['planned'] = this.#hooks.size;
     let active = 0;
-    for (const { key, hooks, index } of run.pods) {
+    for (const { key, hooks } of run.pods) {
       let activeHere = 0;
-      for (const [at, hook] of hooks.entries()) {
+      for (const hook of hooks) {
         if (hook.kind !== 'exec') throw new Error('these worlds have no init hooks');
-        const state = stateOf(run.pods[index] ?? assert.fail(), at);
+        const state = this.#state(hook.id);
         const { id } = hook;
-        recount[countOf(state)] = (recount[countOf(state)] ?? 0) + 1;
-        activeHere += Number(isActive(hook, state));
+        recount[countedAs(state)] = (recount[countedAs(state)] ?? 0) + 1;
+        activeHere += Number(takesSlot(state));
         const before = this.#ended.get(id);
         check('E4', before === undefined || isDeepStrictEqual(before, state), () => `${id} has ended, and changes`);
         if (state.phase === 'Ended') {
@@ -273,7 +280,7 @@ export class Invariants implements Witness {
     check('E13', (run.finishedAt !== undefined) === allEnded, () => `${this.#ended.size} ended, ${run.finishedAt}`);
     this.#checkOrder(active);
     if (!allEnded) return;
-    const end = [run.finishedAt, phaseOf(run), run.failure, { ...run.counts }];
+    const end = [run.finishedAt, this.#phase(), run.failure, { ...run.counts }];
     check('E14', this.#atEnd === undefined || isDeepStrictEqual(end, this.#atEnd), () => JSON.stringify(end));
     this.#atEnd ??= end;
   }
@@ -313,7 +320,7 @@ export class Invariants implements Witness {
         check('E15', this.#mayWaitForEver(hook, active), () => `${id} waits for ever, and for nothing`);
       }
     }
-    check('E17', phaseOf(run) === this.#expectedPhase(), () => `${phaseOf(run)}, not ${this.#expectedPhase()}`);
+    check('E17', this.#phase() === this.#expectedPhase(), () => `${this.#phase()}, not ${this.#expectedPhase()}`);
     const failed = new Set([...this.#ended].filter(([, state]) => isFailure(state)).map(([id]) => id));
     const said = run.firstFailures.map(({ id }) => id);
     check('E17', said.length === Math.min(5, failed.size), () => `${said.length} failures of ${failed.size}`);
@@ -428,7 +435,7 @@ export class Invariants implements Witness {
 
   /** The hooks of a pod of which one may start now; a refused one only `slack` after its delay. */
   #candidates(pod: ToldPod, slack: number, besides?: HookId): PlannedExecHook[] {
-    const isBusy = (hook: PlannedExecHook): boolean => hook.id !== besides && isActive(hook, this.#state(hook.id));
+    const isBusy = (hook: PlannedExecHook): boolean => hook.id !== besides && takesSlot(this.#state(hook.id));
     if (!this.#mayRunIn(pod) || this.#isStopped() || pod.hooks.some(isBusy)) return [];
     if (this.#now < pod.quietUntil + (pod.quietUntil > 0 ? slack : 0)) return [];
     const turns: PlannedExecHook[] = [];
@@ -468,8 +475,8 @@ export class Invariants implements Witness {
     return this.#hooks.get(id) ?? assert.fail(`no hook ${id}`);
   }
 
-  #pod({ namespace, pod }: PlannedExecHook): ToldPod {
-    return this.#pods.get(podKey(namespace, pod)) ?? assert.fail(`no pod ${pod}`);
+  #pod(hook: PlannedExecHook): ToldPod {
+    return this.#pods.get(keyOf(hook)) ?? assert.fail(`no pod ${hook.pod}`);
   }
 
   #request(id: HookId): Requests {
@@ -478,7 +485,7 @@ export class Invariants implements Witness {
 
   #state(id: HookId): HookState {
     const place = this.#run.places.get(id) ?? assert.fail(`no hook ${id}`);
-    return stateOf(this.#run.pods[place.pod] ?? assert.fail(), place.at);
+    return this.#run.pods[place.pod]?.states[place.at] ?? assert.fail(`${id} has no state`);
   }
 
   #hasEnded(id: HookId): boolean {

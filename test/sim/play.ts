@@ -1,3 +1,4 @@
+import { phaseOf } from '../../shared/core/executor/run-phase.ts';
 import type { HookState } from '../../shared/core/executor/state.ts';
 import { createRun } from '../../shared/core/executor/state.ts';
 import type { HookId } from '../../shared/core/hook.ts';
@@ -21,7 +22,7 @@ export function play(seed: number, options: { logged?: boolean } = {}): Played {
   try {
     const ended = keptOf(world);
     const run = createRun(hooks, { startedAt: 0, maxConcurrent, ended });
-    const invariants = new Invariants(world, run, ended);
+    const invariants = new Invariants(world, run, () => phaseOf(run), ended);
     world.witness = invariants;
     const { exec, journal, runClock } = world;
     const { tell } = startEngine(

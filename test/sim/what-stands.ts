@@ -1,3 +1,6 @@
+import { gunzipSync } from 'node:zlib';
+import type { HookState } from '../../shared/core/executor/state.ts';
+import type { PlannedHook, PodKey } from '../../shared/core/hook.ts';
 import type { ReportPart, RunHook } from '../../shared/core/report/run-document.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
 
@@ -7,6 +10,17 @@ import type { RunStatus } from '../../shared/core/report/run-status.ts';
  */
 
 type Counts = RunStatus['counts'];
+
+const NO_COUNTS: Counts = {
+  planned: 0,
+  succeeded: 0,
+  failed: 0,
+  timedOut: 0,
+  notExecuted: 0,
+  unknown: 0,
+  waiting: 0,
+  running: 0,
+};
 
 const COUNTED: Readonly<Record<RunHook['state'], Exclude<keyof Counts, 'planned'>>> = {
   Waiting: 'waiting',
@@ -18,11 +32,47 @@ const COUNTED: Readonly<Record<RunHook['state'], Exclude<keyof Counts, 'planned'
   Unknown: 'unknown',
 };
 
+export const keyOf = ({ namespace, pod }: Pick<PlannedHook, 'namespace' | 'pod'>): PodKey =>
+  `${namespace}/${pod}` as PodKey;
+
+/** Of an exec hook: from when its intent is being recorded until it has ended. */
+export const takesSlot = ({ phase }: HookState): boolean =>
+  phase === 'Recording' || phase === 'Starting' || phase === 'Running';
+
+/** Nobody has asked for a hook whose intent is being recorded: it waits. */
+export function countedAs(state: HookState): keyof Counts {
+  if (state.phase === 'Ended') return COUNTED[state.outcome.state];
+  return state.phase === 'Starting' || state.phase === 'Running' ? 'running' : 'waiting';
+}
+
+const FINAL_PHASES = ['Failed', 'PartiallyFailed', 'Canceled', 'CompletedWithFailures', 'Completed'];
+const PHASES = ['Pending', 'InProgress', ...FINAL_PHASES];
+export const isOver = ({ phase }: Pick<RunStatus, 'phase'>): boolean => FINAL_PHASES.includes(phase);
+
+/** The status that a Restore is annotated with; undefined: it has none. Throws where nobody could read it. */
+export function statusOn(restore: object): RunStatus | undefined {
+  const { annotations = {} } = (restore as { metadata: { annotations?: Record<string, string> } }).metadata;
+  const text = annotations['restorehooks.io/status'];
+  if (text === undefined) return undefined;
+  const status = JSON.parse(text) as RunStatus;
+  const counts = Object.entries(status.counts).filter(([name, count]) => name in NO_COUNTS && Number.isInteger(count));
+  if (!PHASES.includes(status.phase) || counts.length !== Object.keys(NO_COUNTS).length) {
+    throw new Error(`this is no status: ${text}`);
+  }
+  return status;
+}
+
+/** The part of a report that a Secret holds. */
+export function partIn(secret: object): ReportPart {
+  const { data = {} } = secret as { data?: Record<string, string> };
+  return JSON.parse(gunzipSync(Buffer.from(data['report.json.gz'] ?? '', 'base64')).toString()) as ReportPart;
+}
+
 /** How many hooks are in each state. */
 export function countRows(rows: readonly Pick<RunHook, 'state'>[]): Counts {
-  const of = (state: RunHook['state']): number => rows.filter((row) => row.state === state).length;
-  const counts = Object.entries(COUNTED).map(([state, name]) => [name, of(state as RunHook['state'])]);
-  return { planned: rows.length, ...Object.fromEntries(counts) } as Counts;
+  const counts = { ...NO_COUNTS, planned: rows.length };
+  for (const { state } of rows) counts[COUNTED[state]] += 1;
+  return counts;
 }
 
 /** The last word on each hook, in the order of the first: of the newest runner that said one. */
