@@ -1,19 +1,12 @@
 import type { ExecOutcome, HookId, PlannedExecHook } from '../../shared/core/hook.ts';
-import { podKey } from '../../shared/core/hook.ts';
-import type { JournalEnd } from '../../shared/core/journal/batch.ts';
-import { decodeBatch, emptyEnd } from '../../shared/core/journal/batch.ts';
-import type { JournaledResult } from '../../shared/core/journal/entry.ts';
-import { Replay } from '../../shared/core/journal/replay.ts';
-import { ANNOTATION } from '../../shared/core/names.ts';
 import type { Payload } from '../../shared/core/report/payload.ts';
-import type { RunHook } from '../../shared/core/report/run-document.ts';
-import { joinReport } from '../../shared/core/report/run-document.ts';
+import type { ReportPart, RunHook } from '../../shared/core/report/run-document.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
-import { hasEnded, parseRunStatus } from '../../shared/core/report/run-status.ts';
 import type { KubeObject } from '../../shared/kubernetes/client.ts';
-import { paths } from '../../shared/kubernetes/paths.ts';
-import { readReportParts } from '../../shared/kubernetes/run-store.ts';
 import type { DurableWorld } from './durable-world.ts';
+import type { ToldOutcome } from './told-journal.ts';
+import { ToldJournal } from './told-journal.ts';
+import { isOver, joined, keyOf, partIn, statusOn } from './what-stands.ts';
 
 /** A runner. */
 interface Asker {
@@ -33,8 +26,9 @@ interface Asked {
 }
 
 interface RunRecord {
-  readonly replay: Replay;
-  end: JournalEnd;
+  readonly journal: ToldJournal;
+  /** Of its report, in the order of their numbers. */
+  readonly parts: ReportPart[];
   final: RunStatus | undefined;
   failed: HookId | undefined;
   readonly isRetry: boolean;
@@ -62,10 +56,9 @@ export class DurableInvariants {
   }
 
   planned({ plan, kept }: Payload, runID: string, isRetry: boolean): void {
-    const head = { runID, planDigest: plan.digest, hooks: plan.hooks.length };
     this.#runs.set(runID, {
-      replay: new Replay(head),
-      end: emptyEnd(head),
+      journal: new ToldJournal({ runID, planDigest: plan.digest, hooks: plan.hooks.length }),
+      parts: [],
       final: undefined,
       failed: undefined,
       isRetry,
@@ -105,18 +98,18 @@ export class DurableInvariants {
       this.#check('D1', mayAgain, () => `${id} is started by ${other.runner}, and again by ${runner}`);
     }
     const position = this.#positions.get(id) ?? -1;
-    const durable = record.replay.hooks.get(position);
+    const durable = record.journal.hooks.get(position);
     this.#check('D2', durable?.phase === 'begun', () => `${id} starts, durable is ${JSON.stringify(durable)}`);
     this.#checkPod(hook, record);
-    const seenAt = record.replay.seen.get(this.#pods.indexOf(podKey(hook.namespace, hook.pod)));
+    const seenAt = record.journal.seen.get(this.#pods.indexOf(keyOf(hook)));
     const isLate = seenAt !== undefined && now >= seenAt + (hook.waitTimeoutMs ?? Number.POSITIVE_INFINITY) + SKEW_MS;
     this.#check('D11', !isLate, () => `${id} starts after its wait timeout: its pod was seen at ${seenAt}`);
     this.#check('D4', record.failed === undefined, () => `${id} starts although ${record.failed} failed`);
-    const isLast = record.replay.claims === this.#claims.get(runner) && record.replay.closedBy === undefined;
+    const isLast = record.journal.claims === this.#claims.get(runner) && record.journal.closedBy === undefined;
     this.#check('D5', isLast, () => `${runner} starts ${id} although ${run} was taken over`);
     this.#check('D6', !record.kept.has(id), () => `${id} is kept, and started`);
     for (const each of this.#runs.values()) {
-      const known = each.replay.hooks.get(position);
+      const known = each.journal.hooks.get(position);
       const hasSucceeded = known?.phase === 'ended' && known.outcome.state === 'Succeeded';
       this.#check('D6', !hasSucceeded, () => `${id} has succeeded, and is started`);
     }
@@ -127,9 +120,9 @@ export class DurableInvariants {
   }
 
   #checkPod(hook: PlannedExecHook, record: RunRecord): void {
-    const key = podKey(hook.namespace, hook.pod);
+    const key = keyOf(hook);
     for (const other of this.#world.world.hooks) {
-      if (podKey(other.namespace, other.pod) !== key) continue;
+      if (keyOf(other) !== key) continue;
       for (const { at, startedAt = at, endedAt } of this.#of(other.id)) {
         if (endedAt !== undefined) continue;
         const until = startedAt + (other.execTimeoutMs ?? Number.POSITIVE_INFINITY);
@@ -147,8 +140,8 @@ export class DurableInvariants {
   }
 
   /** In this very run: what it runs again has not ended by having ended before. */
-  #hasEnded({ replay, kept }: RunRecord, id: HookId): boolean {
-    return kept.has(id) || replay.hooks.get(this.#positions.get(id) ?? -1)?.phase === 'ended';
+  #hasEnded({ journal, kept }: RunRecord, id: HookId): boolean {
+    return kept.has(id) || journal.hooks.get(this.#positions.get(id) ?? -1)?.phase === 'ended';
   }
 
   started(asked: Asked): void {
@@ -167,33 +160,35 @@ export class DurableInvariants {
 
   written(path: string, object: KubeObject): void {
     try {
-      if (/\/configmaps\/.*-journal-\d+$/.test(path)) this.#journal(path, object);
-      else if (path === paths.restores('velero', 'nightly')) this.#restore(object);
+      const [, runID = '', kind, part] = /-(run\d+)-(journal|report)-(\d+)$/.exec(path) ?? [];
+      if (kind === 'journal') this.#journal(runID, object);
+      else if (kind === 'report') this.#report(runID, Number(part), object);
+      else if (/\/restores\/[^/]+$/.test(path)) this.#restore(object);
     } catch (error) {
       this.broken ??= error instanceof Error ? (error.stack ?? error.message) : String(error);
     }
   }
 
-  #journal(path: string, object: KubeObject): void {
-    const runID = /-(run\d+)-journal-\d+$/.exec(path)?.[1] ?? '';
+  #journal(runID: string, object: KubeObject): void {
     const record = this.#run(runID);
-    const data = (object['data'] ?? {}) as Record<string, string>;
-    for (;;) {
-      const text = data[`b${String(record.end.batches).padStart(8, '0')}`];
-      if (text === undefined) return;
-      // Folding it throws where a result that was written changes, or a hook is begun twice by one runner.
-      const { entries, end } = decodeBatch(text, record.end);
-      record.replay.fold(entries);
-      record.end = end;
-      for (const entry of entries) {
-        if (entry.kind !== 'result') continue;
-        const isCanceled = entry.outcome.state !== 'Succeeded' && entry.outcome.reason === 'canceled';
-        this.#check('D9', !isCanceled || this.#cancelAsked, () => `hook ${entry.hook} is canceled, and nobody asked`);
-        const hook = this.#world.world.hooks[entry.hook];
-        if (hook?.onError === 'Fail' && isOwnFailure(entry)) record.failed ??= hook.id;
-        if (isCanceled && hook !== undefined) this.#givenUp(runID, hook.id);
-      }
+    // Reading on throws where a result that was written changes, or a hook is begun twice by one runner.
+    for (const { hook: position, outcome } of record.journal.readOn((object['data'] ?? {}) as Record<string, string>)) {
+      const isCanceled = outcome.reason === 'canceled';
+      this.#check('D9', !isCanceled || this.#cancelAsked, () => `hook ${position} is canceled, and nobody asked`);
+      const hook = this.#world.world.hooks[position];
+      if (hook?.onError === 'Fail' && isOwnFailure(outcome)) record.failed ??= hook.id;
+      if (isCanceled && hook !== undefined) this.#givenUp(runID, hook.id);
     }
+  }
+
+  #report(runID: string, part: number, object: KubeObject): void {
+    const { parts } = this.#run(runID);
+    this.#check(
+      'D10',
+      part === parts.length,
+      () => `part ${part} of a report is written, and there are ${parts.length}`,
+    );
+    parts.push(partIn(object));
   }
 
   /** Somebody who gave a run up, and asks for more of it, is not kept waiting by what was given up. */
@@ -202,13 +197,8 @@ export class DurableInvariants {
   }
 
   #restore(object: KubeObject): void {
-    const { annotations } = object['metadata'] as { annotations?: Record<string, string> };
-    const text = annotations?.[ANNOTATION.status];
-    if (text === undefined) return;
-    const parsed = parseRunStatus(text);
-    this.#check('D7', parsed.ok, () => 'the status can not be read');
-    if (!parsed.ok) return;
-    const status = parsed.value;
+    const status = statusOn(object);
+    if (status === undefined) return;
     const record = this.#run(status.runID);
     const { planned, ...parts } = status.counts;
     const sum = Object.values(parts).reduce((total, part) => total + part, 0);
@@ -218,14 +208,15 @@ export class DurableInvariants {
     this.#check(
       'D8',
       isSame,
-      () => `the status of ${status.runID} changes after its end: ${JSON.stringify(before)} to ${text}`,
+      () =>
+        `the status of ${status.runID} changes after its end: ${JSON.stringify(before)} to ${JSON.stringify(status)}`,
     );
-    if (hasEnded(status)) record.final = status;
+    if (isOver(status)) record.final = status;
   }
 
   /* ---- at rest ---- */
 
-  async atRest(payload: Payload, runID: string): Promise<void> {
+  atRest(runID: string): void {
     const record = this.#run(runID);
     if (record.final === undefined) {
       const standing = this.#world.runners.map(({ id, alive, exit }) => `${id} ${alive ? 'lives' : exit}`).join(', ');
@@ -234,9 +225,7 @@ export class DurableInvariants {
     }
     if (record.final.phase === 'Failed') return;
     const { counts, phase } = record.final;
-    const reading = readReportParts(this.#world.api.calm, payload.plan.restore, record.final);
-    const parts = await this.#world.world.clock.answered(reading);
-    const rows = joinReport(parts);
+    const rows = joined(record.parts.slice(0, record.final.reportParts));
     this.#check('D7', rows.length === counts.planned, () => `${rows.length} rows of ${counts.planned}`);
     const succeeded = rows.filter(({ state }) => state === 'Succeeded').length;
     this.#check('D7', succeeded === counts.succeeded, () => `${succeeded} rows succeeded, ${counts.succeeded} counted`);
@@ -246,7 +235,7 @@ export class DurableInvariants {
     this.#checkRows(rows);
     for (const [position, row] of rows.entries()) {
       if (record.kept.has(row.id)) continue;
-      const known = record.replay.hooks.get(position);
+      const known = record.journal.hooks.get(position);
       const state = known?.phase === 'ended' ? known.outcome.state : known?.phase;
       this.#check('D7', state === row.state, () => `${row.id} is ${row.state} in the report, ${state} in the journal`);
     }
@@ -273,7 +262,7 @@ export class DurableInvariants {
 
   /** As a journal names them: by their position in the plan. */
   get #pods(): readonly string[] {
-    return [...new Set(this.#world.world.hooks.map(({ namespace, pod }) => podKey(namespace, pod)))];
+    return [...new Set(this.#world.world.hooks.map(keyOf))];
   }
 
   get #isRetried(): boolean {
@@ -305,5 +294,5 @@ export class DurableInvariants {
   }
 }
 
-const isOwnFailure = ({ outcome }: JournaledResult): boolean =>
-  outcome.state !== 'Succeeded' && outcome.reason !== 'aborted' && outcome.reason !== 'canceled';
+const isOwnFailure = ({ state, reason }: ToldOutcome): boolean =>
+  state !== 'Succeeded' && reason !== 'aborted' && reason !== 'canceled';

@@ -183,7 +183,7 @@ export class DurableWorld {
     this.#cancelAt(HORIZON_MS / 2, 0);
     await clock.runUntilWithPromises(HORIZON_MS);
     if (this.invariants.broken !== undefined) return;
-    await this.invariants.atRest(this.payload, this.#runID);
+    this.invariants.atRest(this.#runID);
   }
 
   journaled(): void {
