@@ -27,6 +27,11 @@ const resume = mutantsOf('shared/core/journal/resume.ts');
 const replay = mutantsOf('shared/core/journal/replay.ts');
 const batch = mutantsOf('shared/core/journal/batch.ts');
 const entry = mutantsOf('shared/core/journal/entry.ts');
+const retry = mutantsOf('shared/core/ledger/decide-retry.ts');
+const apply = mutantsOf('shared/core/ledger/decide-apply.ts');
+const decision = mutantsOf('shared/core/ledger/decision.ts');
+const deadRows = mutantsOf('shared/core/ledger/rows-of-run.ts');
+const commandsLeft = mutantsOf('shared/core/ledger/commands-left.ts');
 const run = mutantsOf('shared/runtime/run.ts');
 const initPlan = mutantsOf('shared/core/plan/plan-init-hooks.ts');
 const plan = mutantsOf('shared/core/plan/plan-restore-hooks.ts');
@@ -161,8 +166,8 @@ export const MUTANTS: readonly Mutant[] = [
   state(
     '§5',
     'a Fail hook that was canceled has failed',
-    " || outcome.reason === 'canceled') return false;",
-    ') return false;',
+    "if (outcome.reason === 'aborted' || outcome.reason === 'canceled') {",
+    "if (outcome.reason === 'aborted') {",
   ),
   step(
     '§6',
@@ -294,6 +299,12 @@ export const MUTANTS: readonly Mutant[] = [
     'a run with failures is Completed',
     "run.counts.succeeded === run.counts.planned ? 'Completed'",
     "run.counts.succeeded > 0 ? 'Completed'",
+  ),
+  phases(
+    '§5',
+    'a run is done although a Fail hook was never executed',
+    "if (run.failHookUnexecuted) return 'PartiallyFailed';",
+    '',
   ),
   /* ---- init hooks ---- */
   init('§2', 'an init hook succeeds with any exit code', 'if (exitCode === 0) return', 'if (exitCode >= 0) return'),
@@ -442,7 +453,7 @@ export const MUTANTS: readonly Mutant[] = [
   state(
     '§6',
     'the next runner starts hooks beside a lost command',
-    'quietUntil: quietUntil(own, options),',
+    'quietUntil: quietUntil(key, own, options),',
     'quietUntil: undefined,',
   ),
   quiet(
@@ -567,6 +578,67 @@ export const MUTANTS: readonly Mutant[] = [
     'an unproven success is written as a proven one',
     "outcome.unproven ? 'S?' :",
     "outcome.unproven ? 'S' :",
+  ),
+  /* ---- one run after another ---- */
+  retry(
+    '§6',
+    'retry goes on beside a Fail hook that may have failed',
+    "rows.some((row) => isLeft(row) && row.kind === 'exec' && row.onError === 'Fail')",
+    'false',
+  ),
+  retry(
+    '§6',
+    'retry runs again what may have run when the runner died, under --on-unknown=fail',
+    "dead !== undefined && onUnknown === 'fail' && diedWithIt(dead, row)",
+    'false',
+  ),
+  apply(
+    '§6',
+    'apply goes on beside a Fail hook that may have failed',
+    'dead && isSame ? stopOf(dead, onUnknown) : undefined',
+    'undefined',
+  ),
+  retry(
+    '§6',
+    'retry starts beside what the run before may have left running',
+    "lost: run.filter((row) => row.kind === 'exec' && isLost(row)).map(lostHook),",
+    'lost: [],',
+  ),
+  decision(
+    '§6',
+    'what a run before may have left running began when time did',
+    "since: startedAt ?? finishedAt ?? ''",
+    "since: startedAt ?? '1970-01-01T00:00:00.000Z'",
+  ),
+  deadRows(
+    '§6',
+    "what a dead run's journal calls lost was never begun",
+    "record?.phase === 'begun' || journal.lost.has(position)",
+    "record?.phase === 'begun'",
+  ),
+  deadRows(
+    '§6',
+    "what a dead run's journal calls lost is told by no report, and so by nobody",
+    'journal.hooks.has(position) || journal.lost.has(position);',
+    'journal.hooks.has(position);',
+  ),
+  commandsLeft(
+    '§6',
+    'a command of an earlier run whose start nobody saw has had its time',
+    'const since = row.startedAt ?? row.finishedAt;',
+    "const since = row.startedAt ?? '1970-01-01T00:00:00.000Z';",
+  ),
+  commandsLeft(
+    '§6',
+    'an earlier run has left no commands',
+    "if (row.kind !== 'exec' || !isLost(row)) return [];",
+    'return [];',
+  ),
+  quiet(
+    '§6',
+    'a hook starts beside a command that a run before the last has left',
+    'let until = quiet?.get(pod);',
+    'let until: number | undefined;',
   ),
   /* ---- beside the Restore ---- */
   run(

@@ -409,6 +409,9 @@ export class Invariants implements Witness {
       return 'PartiallyFailed';
     }
     if (this.#cancelAsked) return 'Canceled';
+    const isUnexecuted = ([id, state]: [HookId, HookState]): boolean =>
+      this.#hook(id).onError === 'Fail' && state.phase === 'Ended' && state.outcome.state !== 'Succeeded';
+    if ([...this.#ended].some(isUnexecuted)) return 'PartiallyFailed';
     const allSucceeded = [...this.#ended.values()].every(
       (state) => state.phase === 'Ended' && state.outcome.state === 'Succeeded',
     );

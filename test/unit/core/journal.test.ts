@@ -3,8 +3,9 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { RestoreHooksError } from '../../../shared/core/errors.ts';
 import type { Resumed } from '../../../shared/core/executor/resume.ts';
+import type { RunOptions } from '../../../shared/core/executor/state.ts';
 import { createRun } from '../../../shared/core/executor/state.ts';
-import type { HookOutcome } from '../../../shared/core/hook.ts';
+import type { HookOutcome, PodKey } from '../../../shared/core/hook.ts';
 import { checkHead, decodeBatch, emptyEnd, encodeBatch, headText } from '../../../shared/core/journal/batch.ts';
 import type { JournalEntry } from '../../../shared/core/journal/entry.ts';
 import { Replay } from '../../../shared/core/journal/replay.ts';
@@ -255,6 +256,15 @@ describe('a pod is quiet', () => {
       assert.equal(untilOf({ ended: endedAs(outcome) }), 39_000);
     }
     assert.equal(untilOf({ lost: new Map([[hook.id, 5_000]]) }, { ...hook, execTimeoutMs: null }), Infinity);
+  });
+
+  test('for what a run before the last has left in it, whether or not the plan has that hook', () => {
+    const quiet = new Map([['ns/p' as PodKey, 50_000]]);
+    const untilWith = (more: Partial<RunOptions>) =>
+      createRun([hook], { startedAt: 0, maxConcurrent: 1, quiet, ...more }).pods[0]?.quietUntil;
+    assert.equal(untilWith({}), 50_000);
+    assert.equal(untilWith({ resumed: { ...nothing, lost: new Map([[hook.id, 5_000]]) } }), 50_000);
+    assert.equal(untilWith({ resumed: { ...nothing, lost: new Map([[hook.id, 25_000]]) } }), 55_000);
   });
 
   test('for no command whose end was seen', () => {

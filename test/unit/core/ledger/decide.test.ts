@@ -143,8 +143,8 @@ describe('apply after a runner that died', () => {
 
 describe('retry', () => {
   const failed = { state: 'Failed', reason: 'exit', exitCode: 1 } as const;
-  const retried = (known: Ledger, onUnknown: 'fail' | 'rerun' = 'fail') => {
-    const { rows } = rowsToRetry(known);
+  const retried = (known: Ledger, onUnknown: 'fail' | 'rerun' = 'fail', plan?: Parameters<typeof rowsToRetry>[1]) => {
+    const { rows } = rowsToRetry(known, plan);
     const decision = decideRetry(known, rows, () => true, onUnknown);
     if (decision.action !== 'start') return decision.action;
     const kept = new Set(decision.kept.map(({ id }) => id));
@@ -181,6 +181,24 @@ describe('retry', () => {
       { id: one.id, since: startedAt },
       { id: two.id, since: '1970-01-01T00:00:01.000Z' },
     ]);
+  });
+
+  test('takes what a journal calls lost, and nobody began again, for what may have run', () => {
+    const dead = (onError: 'Continue' | 'Fail', reported: number) => {
+      const rows = [row(hook('one', { onError }), 1, { state: 'Waiting' }), row(two, 1, { state: 'Waiting' })];
+      const known = journal({ lost: new Map([[0, 500]]) });
+      const plan = { digest: 'sha256:1', hooks: rows };
+      const part = { journal: known, planned: 2, planDigest: 'sha256:1' };
+      return { known: ledger([run(1, rows.slice(0, reported), part)], 'died', { plan }), plan };
+    };
+    for (const reported of [2, 0]) {
+      const { known, plan } = dead('Continue', reported);
+      const states = known.runs.flatMap(({ rows }) => rows.map(({ state }) => state));
+      assert.equal(states[0], 'Unknown', `${reported} rows reported`);
+      assert.deepEqual(retried(known, 'fail', plan), ['two']);
+      const failing = dead('Fail', reported);
+      assert.equal(retried(failing.known, 'fail', failing.plan), 'settle');
+    }
   });
 
   test('leaves what may have run when the runner died, and all else beside it where that is a Fail hook', () => {
