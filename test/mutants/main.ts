@@ -44,7 +44,7 @@ const SUITES: readonly Suite[] = [
   { name: 'unit, core', args: [...TEST, 'test/unit/core/**/*.test.ts'], told: IN_TEST },
   {
     name: 'sim, durable',
-    args: ['test/sim/main.ts', '--seeds', '1000', '--jobs', '1'],
+    args: ['test/sim/main.ts', '--world', 'durable', '--seeds', '1000', '--jobs', '1'],
     told: /^seed \d+: (.*)/m,
   },
   {

@@ -55,7 +55,12 @@ export class DurableInvariants {
     this.planned(world.payload, 'run1', false);
   }
 
+  /** A run is made that has something to start. */
   planned({ plan, kept }: Payload, runID: string, isRetry: boolean): void {
+    this.#checkMayFollow(
+      [...this.#runs].findLast(([, { journal }]) => journal.claims > 0),
+      runID,
+    );
     this.#runs.set(runID, {
       journal: new ToldJournal({ runID, planDigest: plan.digest, hooks: plan.hooks.length }),
       parts: [],
@@ -64,6 +69,17 @@ export class DurableInvariants {
       isRetry,
       kept: new Set(kept.map(({ id }) => id)),
     });
+  }
+
+  /** Nothing goes on beside a `Fail` hook that may have failed when its runner died. */
+  #checkMayFollow(before: [string, RunRecord] | undefined, runID: string): void {
+    if (before === undefined || this.#world.onUnknown === 'rerun') return;
+    const [id, { journal, final }] = before;
+    for (const [position, { phase }] of final === undefined ? journal.hooks : []) {
+      const hook = this.#world.world.hooks[position];
+      const isOpen = phase === 'begun' && hook?.onError === 'Fail';
+      this.#check('D4', !isOpen, () => `${runID} is made although ${hook?.id} may have failed in ${id}`);
+    }
   }
 
   claimed(runner: string, claims: number): void {

@@ -19,6 +19,8 @@ const PERMANENT: readonly (readonly [seed: number, what: string])[] = [
 test('no world with several runners breaks an invariant', async (t) => {
   const { stdout } = await promisify(execFile)(process.execPath, [
     join(import.meta.dirname, 'main.ts'),
+    '--world',
+    'durable',
     '--seeds',
     seeds,
   ]);
