@@ -48,6 +48,19 @@ const impure: Readonly<Record<string, RegExp>> = {
 /** Formats a Date that it is given. */
 const mayNameDate = ['shared/core/report/instant.ts'];
 
+/**
+ * The simulator's judges, which share nothing with what they judge but types: a mistake of the core's would else be made
+ * on both sides, and unseen. They import each other and Node; worlds and all of `shared` are types to them.
+ */
+const judges: readonly string[] = [
+  'test/sim/invariants.ts',
+  'test/sim/run-invariants.ts',
+  'test/sim/durable-invariants.ts',
+  'test/sim/creation-invariants.ts',
+  'test/sim/told-journal.ts',
+  'test/sim/what-stands.ts',
+];
+
 const LONGEST_FILE = 450;
 /** Of what the tests are built on; a test itself may be as long as its cases. */
 const LONGEST_TEST_SUPPORT = 600;
@@ -113,6 +126,15 @@ const mayImport = (layer: string, target: string): boolean =>
 const forbiddenIn = (file: string, source: string): string[] =>
   importsOf(source).filter((specifier) => !mayImport(layerOf(file) ?? '', targetOf(file, specifier)));
 
+/** What a judge imports that is more than a type, and neither a judge nor Node. */
+const sharedBy = (judge: string, source: string): string[] => {
+  const withoutTypes = source.replace(/^\s*(?:import|export) type\b[^'"`;]*?\bfrom\s*['"][^'"]+['"];?/gm, '');
+  return importsOf(withoutTypes).filter(
+    (specifier) =>
+      !specifier.startsWith('node:') && !judges.includes(path.posix.join(path.posix.dirname(judge), specifier)),
+  );
+};
+
 const impureIn = (file: string, source: string): string[] => {
   const code = codeOf(source);
   return Object.entries(impure)
@@ -148,6 +170,36 @@ describe('the layers', () => {
       [],
     );
     for (const file of mayNameDate) assert.ok(core.includes(file), file);
+  });
+
+  it("are not shared by the simulator's judges, but for types", () => {
+    for (const judge of judges) {
+      assert.ok(sources.includes(judge), judge);
+      assert.deepEqual(sharedBy(judge, read(judge)), [], judge);
+    }
+    // Whoever holds an invariant is one.
+    const judging = sources.filter((file) => /^test\/sim\/.*(?:invariants|judge)[^/]*\.ts$/.test(file));
+    assert.deepEqual(
+      judging.filter((file) => !judges.includes(file)),
+      [],
+    );
+    const [judge = ''] = judges;
+    for (const source of [
+      `import { stateOf } from '../../shared/core/executor/state.ts';`,
+      `import { type RunState, stateOf } from '../../shared/core/executor/state.ts';`,
+      `import type { World } from './world.ts';\nimport { CALM_AFTER_MS } from './world.ts';`,
+      `export { phaseOf } from '../../shared/core/executor/run-phase.ts';`,
+      `const core = await import('../../shared/core/hook.ts');`,
+    ]) {
+      assert.equal(sharedBy(judge, source).length, 1, source);
+    }
+    for (const source of [
+      `import type { RunState } from '../../shared/core/executor/state.ts';`,
+      `import type {\n  A,\n  B,\n} from '../../shared/core/hook.ts';\nimport { keyOf } from './what-stands.ts';`,
+      `import assert from 'node:assert/strict';`,
+    ]) {
+      assert.deepEqual(sharedBy(judge, source), [], source);
+    }
   });
 
   it('would be told of every way to break them', () => {

@@ -1,17 +1,6 @@
-/** One way to break the core: `from`, which stands there once, becomes `to`. */
-export interface Mutant {
-  /** What is broken, in words. */
-  readonly name: string;
-  /** Of the contract. */
-  readonly rule: '§2' | '§3' | '§4' | '§5' | '§6';
-  readonly file: string;
-  readonly from: string;
-  readonly to: string;
-}
-
-const mutantsOf =
-  (file: string) =>
-  (rule: Mutant['rule'], name: string, from: string, to: string): Mutant => ({ name, rule, file, from, to });
+import { AROUND_THE_EXECUTOR } from './around-the-executor.ts';
+import type { Mutant } from './mutant.ts';
+import { mutantsOf } from './mutant.ts';
 
 const step = mutantsOf('shared/core/executor/step.ts');
 const state = mutantsOf('shared/core/executor/state.ts');
@@ -27,16 +16,8 @@ const resume = mutantsOf('shared/core/journal/resume.ts');
 const replay = mutantsOf('shared/core/journal/replay.ts');
 const batch = mutantsOf('shared/core/journal/batch.ts');
 const entry = mutantsOf('shared/core/journal/entry.ts');
-const retry = mutantsOf('shared/core/ledger/decide-retry.ts');
-const apply = mutantsOf('shared/core/ledger/decide-apply.ts');
-const decision = mutantsOf('shared/core/ledger/decision.ts');
-const deadRows = mutantsOf('shared/core/ledger/rows-of-run.ts');
-const commandsLeft = mutantsOf('shared/core/ledger/commands-left.ts');
-const run = mutantsOf('shared/runtime/run.ts');
 const initPlan = mutantsOf('shared/core/plan/plan-init-hooks.ts');
 const plan = mutantsOf('shared/core/plan/plan-restore-hooks.ts');
-const history = mutantsOf('shared/core/history.ts');
-const rows = mutantsOf('shared/runtime/rows.ts');
 
 export const MUTANTS: readonly Mutant[] = [
   /* ---- order, and what starts when ---- */
@@ -579,129 +560,5 @@ export const MUTANTS: readonly Mutant[] = [
     "outcome.unproven ? 'S?' :",
     "outcome.unproven ? 'S' :",
   ),
-  /* ---- one run after another ---- */
-  retry(
-    '§6',
-    'retry goes on beside a Fail hook that may have failed',
-    "rows.some((row) => isLeft(row) && row.kind === 'exec' && row.onError === 'Fail')",
-    'false',
-  ),
-  retry(
-    '§6',
-    'retry runs again what may have run when the runner died, under --on-unknown=fail',
-    "dead !== undefined && onUnknown === 'fail' && diedWithIt(dead, row)",
-    'false',
-  ),
-  apply(
-    '§6',
-    'apply goes on beside a Fail hook that may have failed',
-    'dead && isSame ? stopOf(dead, onUnknown) : undefined',
-    'undefined',
-  ),
-  retry(
-    '§6',
-    'retry starts beside what the run before may have left running',
-    "lost: run.filter((row) => row.kind === 'exec' && isLost(row)).map(lostHook),",
-    'lost: [],',
-  ),
-  decision(
-    '§6',
-    'what a run before may have left running began when time did',
-    "since: startedAt ?? finishedAt ?? ''",
-    "since: startedAt ?? '1970-01-01T00:00:00.000Z'",
-  ),
-  deadRows(
-    '§6',
-    "what a dead run's journal calls lost was never begun",
-    "record?.phase === 'begun' || journal.lost.has(position)",
-    "record?.phase === 'begun'",
-  ),
-  deadRows(
-    '§6',
-    "what a dead run's journal calls lost is told by no report, and so by nobody",
-    'journal.hooks.has(position) || journal.lost.has(position);',
-    'journal.hooks.has(position);',
-  ),
-  commandsLeft(
-    '§6',
-    'a command of an earlier run whose start nobody saw has had its time',
-    'const since = row.startedAt ?? row.finishedAt;',
-    "const since = row.startedAt ?? '1970-01-01T00:00:00.000Z';",
-  ),
-  commandsLeft(
-    '§6',
-    'an earlier run has left no commands',
-    "if (row.kind !== 'exec' || !isLost(row)) return [];",
-    'return [];',
-  ),
-  quiet(
-    '§6',
-    'a hook starts beside a command that a run before the last has left',
-    'let until = quiet?.get(pod);',
-    'let until: number | undefined;',
-  ),
-  /* ---- beside the Restore ---- */
-  run(
-    '§5',
-    'a Restore that was deleted stops nothing',
-    "else if (tried.is === 'over') fail({ code: 'restore-deleted', message: 'the Restore was deleted' });",
-    "else if (tried.is === 'over') run.stop;",
-  ),
-  run(
-    '§6',
-    'the grace of cancel begins anew at every look',
-    'dropAt = Math.min(dropAt ?? Number.POSITIVE_INFINITY, clock.now() + cancel.graceMs);',
-    'dropAt = clock.now() + cancel.graceMs;',
-  ),
-  run('§6', 'cancel gives no grace', 'clock.now() + cancel.graceMs);', 'clock.now());'),
-  run(
-    '§5',
-    'an end is told although the counts are not those of the rows',
-    'if (run.finishedAt !== undefined) rows.checkSum(run.counts);',
-    'if (run.finishedAt !== undefined) void rows;',
-  ),
-  rows(
-    '§5',
-    'rows that have not ended are an end',
-    'if (isSame && counted.waiting === 0 && counted.running === 0) return;',
-    'if (isSame) return;',
-  ),
-  rows(
-    '§5',
-    'successes take the whole budget of output',
-    "row.state === 'Succeeded' ? SUCCESS_LIMIT_BYTES : OUTPUT_LIMIT_BYTES",
-    'OUTPUT_LIMIT_BYTES',
-  ),
-  /* ---- what is left out of a history ---- */
-  history(
-    '§6',
-    'the text of an error is in a history',
-    'return { kind: outcome.kind, message: LEFT_OUT };',
-    'return outcome;',
-  ),
-  history('§6', 'the text of a refusal is in a history', 'return { ...outcome, why: LEFT_OUT };', 'return outcome;'),
-  history(
-    '§6',
-    'the text of a result is in a history',
-    'const { message: _, ...rest } = outcome;',
-    'const rest = outcome;',
-  ),
-  history(
-    '§6',
-    'the text of a failed run is in a history',
-    'failure: { code: fact.failure.code, message: LEFT_OUT }',
-    'failure: fact.failure',
-  ),
-  history(
-    '§6',
-    'the text of a pod that could not be created is in a history',
-    'left: fact.left, message: LEFT_OUT',
-    'left: fact.left, message: fact.message',
-  ),
-  history(
-    '§6',
-    'why a container waits is in a history',
-    'containers: withoutReason(containers) as',
-    'containers: containers as',
-  ),
+  ...AROUND_THE_EXECUTOR,
 ];

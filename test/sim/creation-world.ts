@@ -1,24 +1,23 @@
 import { RestoreHooksError } from '../../shared/core/errors.ts';
 import type { HookId, InitContainerObservation, PlannedHook, PodKey } from '../../shared/core/hook.ts';
 import { podKey } from '../../shared/core/hook.ts';
-import { ANNOTATION, runName } from '../../shared/core/names.ts';
+import { ANNOTATION } from '../../shared/core/names.ts';
 import { cancelText } from '../../shared/core/report/cancel-request.ts';
 import { planDocument, plannedHook } from '../../shared/core/report/make-plan-document.ts';
 import type { Payload } from '../../shared/core/report/payload.ts';
-import type { RunHook } from '../../shared/core/report/run-document.ts';
-import { joinReport } from '../../shared/core/report/run-document.ts';
-import { hasEnded, parseRunStatus } from '../../shared/core/report/run-status.ts';
+import { hasEnded } from '../../shared/core/report/run-status.ts';
 import { newStatus, versionOf } from '../../shared/kubernetes/claim.ts';
 import type { KubeObject } from '../../shared/kubernetes/client.ts';
 import { paths } from '../../shared/kubernetes/paths.ts';
 import { kubernetesPodCreator } from '../../shared/kubernetes/pod-creator.ts';
 import { getRestore } from '../../shared/kubernetes/restores.ts';
-import { kubernetesRunStore, readReportParts, writeStatus } from '../../shared/kubernetes/run-store.ts';
+import { kubernetesRunStore, writeStatus } from '../../shared/kubernetes/run-store.ts';
 import type { HookExec, PodEvent, PodSource } from '../../shared/ports/ports.ts';
 import type { StartedRun } from '../../shared/runtime/run.ts';
 import { startRun } from '../../shared/runtime/run.ts';
 import { held } from '../../shared/wiring/carry-out.ts';
 import { takeRun } from '../../shared/wiring/take-run.ts';
+import { CreationInvariants } from './creation-invariants.ts';
 import { FakeApi, refusal } from './fake-api.ts';
 import { Random } from './random.ts';
 import { VirtualClock } from './virtual-clock.ts';
@@ -33,7 +32,7 @@ const HORIZON_MS = 3_600_000;
 /** What the API server thinks of the pod with its init container, and of the old one put back. */
 type Quota = 'takes all' | 'refuses it' | 'refuses it later' | 'refuses all later';
 
-interface Script {
+export interface Script {
   readonly key: PodKey;
   readonly pod: string;
   /** Stands when the run begins, and is to be deleted. */
@@ -46,7 +45,7 @@ interface Script {
   readonly disturbedAt: number | undefined;
 }
 
-interface Live {
+export interface Live {
   readonly uid: string;
   readonly isInjected: boolean;
   init: InitContainerObservation | undefined;
@@ -65,7 +64,7 @@ export class CreationWorld {
   readonly #api: FakeApi;
   readonly #scripts: readonly Script[];
   readonly #live = new Map<PodKey, Live>();
-  readonly #injected = new Map<PodKey, number>();
+  readonly #invariants = new CreationInvariants(this);
   readonly #watchers = new Set<(event: PodEvent) => void>();
   readonly #deadliness: number;
   readonly #watchLagMs: number;
@@ -73,8 +72,6 @@ export class CreationWorld {
   #uids = 0;
   #kills = 0;
   #runners = 0;
-  #isCanceled = false;
-  broken: string | undefined;
 
   constructor(seed: number, { logged = false } = {}) {
     const random = new Random(seed);
@@ -101,6 +98,10 @@ export class CreationWorld {
     this.#payload = { version: 1, plan, kept: [], pods };
   }
 
+  get broken(): string | undefined {
+    return this.#invariants.broken;
+  }
+
   async play(): Promise<void> {
     const random = this.#random;
     this.#api.admit = (path, object, isDryRun) => this.#admit(path, object, isDryRun);
@@ -125,7 +126,7 @@ export class CreationWorld {
     if (random.chance(0.15)) this.clock.setTimer(random.time(60_000), () => this.#cancel());
     this.#startRunner();
     await this.clock.runUntilWithPromises(HORIZON_MS);
-    if (this.broken === undefined) await this.#atRest();
+    this.#invariants.atRest(this.#scripts, this.#live);
   }
 
   /* ---- the cluster ---- */
@@ -163,6 +164,7 @@ export class CreationWorld {
   }
 
   #written(path: string, object: KubeObject): void {
+    this.#invariants.written(path, object);
     const script = this.#scriptAt(path);
     if (script === undefined) return;
     const live: Live = {
@@ -174,9 +176,7 @@ export class CreationWorld {
     };
     this.#say(`${live.uid} comes to be${live.isInjected ? ', injected' : ''}`);
     this.#live.set(script.key, live);
-    const made = (this.#injected.get(script.key) ?? 0) + (live.isInjected ? 1 : 0);
-    this.#injected.set(script.key, made);
-    this.#check('C3', made <= 1 || script.disturbedAt !== undefined, () => `${script.key} is created ${made} times`);
+    this.#invariants.created(script, live);
     if (live.isInjected) live.init = { phase: 'waiting', isOver: false, isSidecar: false, restarts: 0 };
     this.#observe(script.key, live);
     this.clock.setTimer(this.#random.time(2_000), () => this.#begins(script, live));
@@ -206,19 +206,8 @@ export class CreationWorld {
   #deleted(path: string, object: KubeObject): void {
     const script = this.#scriptAt(path);
     if (script === undefined) throw new Error(`a runner deletes ${path}`);
-    const isFormer = script.former !== undefined && uidOf(object) === uidOf(script.former);
-    this.#check('C2', isFormer, () => `${uidOf(object)} is deleted`);
-    this.#check('C2', this.#keeps(script), () => `${uidOf(object)} is deleted, and its manifest is nowhere`);
-    this.#check('C2', script.quota !== 'refuses it', () => `${uidOf(object)} is deleted for a pod that is refused`);
+    this.#invariants.deleted(script, uidOf(object));
     this.#goes(script, script.graceMs);
-  }
-
-  #keeps({ former }: Script): boolean {
-    const kept = [...Array(this.#scripts.length).keys()].map((index) =>
-      this.#api.read(paths.secrets('velero', `${runName('nightly', JOB.name)}-pod-${index}`)),
-    );
-    const text = JSON.stringify(former);
-    return kept.some((secret) => (secret?.['stringData'] as Record<string, string>)?.['pod.json'] === text);
   }
 
   #goes({ key, pod }: Script, graceMs: number): void {
@@ -282,8 +271,7 @@ export class CreationWorld {
       const live = this.#live.get(key);
       const script = this.#scripts.find((each) => each.key === key);
       this.#say(`exec in ${live?.uid}`);
-      const isAwaited = live?.isInjected !== false || script?.quota !== 'takes all' || script.disturbedAt !== undefined;
-      this.#check('C4', isAwaited, () => `a command is run in ${live?.uid}, before its pod is created anew`);
+      this.#invariants.executed(script, live);
       if (live?.isRunning !== true || live.isGoing) ended({ kind: 'podDeleted' }, {});
       else {
         started();
@@ -367,61 +355,21 @@ export class CreationWorld {
     };
     carryOut().then(leave, (error: unknown) => {
       if (error instanceof RestoreHooksError) leave(`${error.code}: ${error.message}`);
-      else this.broken ??= error instanceof Error ? (error.stack ?? error.message) : String(error);
+      else this.#invariants.broken ??= error instanceof Error ? (error.stack ?? error.message) : String(error);
     });
   }
 
   #cancel(): void {
     this.#say('cancel is asked for');
-    this.#isCanceled = true;
+    this.#invariants.canceled();
     const restore = this.#api.read(RESTORE) as KubeObject;
     const metadata = restore['metadata'] as { annotations?: object };
     const annotations = { ...metadata.annotations, [ANNOTATION.cancelRequested]: cancelText(JOB.name, undefined) };
     this.#api.put(RESTORE, { ...restore, metadata: { ...metadata, annotations } });
   }
 
-  /* ---- at rest ---- */
-
-  async #atRest(): Promise<void> {
-    const { annotations } = (this.#api.read(RESTORE) as KubeObject)['metadata'] as {
-      annotations: Record<string, string>;
-    };
-    const parsed = parseRunStatus(annotations[ANNOTATION.status] ?? '');
-    if (!parsed.ok || !hasEnded(parsed.value)) return this.#check('C6', false, () => 'the run has no end');
-    const reading = readReportParts(this.#api.calm, RESTORE_REFERENCE, parsed.value);
-    const rows = new Map(joinReport(await this.clock.answered(reading)).map((row) => [row.id, row]));
-    for (const script of this.#scripts) this.#checkPod(script, rows);
-  }
-
-  #checkPod(script: Script, rows: ReadonlyMap<string, RunHook>): void {
-    const { key, former, quota, exitCode, disturbedAt } = script;
-    if (disturbedAt !== undefined) return;
-    const live = this.#live.get(key);
-    const row = rows.get(`${key}/load/h/0`);
-    const said = `${row?.state} ${row?.reason ?? ''} ${row?.message ?? ''}`;
-    const isLostToldOf = this.#keeps(script) && /its manifest (is )?in (a )?Secret /.test(said);
-    this.#check('C1', former === undefined || live !== undefined || isLostToldOf, () => `${key} is lost: ${said}`);
-    for (const each of rows.values()) {
-      if (!each.id.startsWith(`${key}/`) || quota !== 'takes all') continue;
-      const isMistaken = each.reason === 'pod-replaced' || each.reason === 'pod-deleted';
-      this.#check('C5', !isMistaken, () => `${each.id} is ${each.reason}, and nobody touched its pod`);
-    }
-    if (live?.isInjected === true) {
-      const isSeen = exitCode === 0 ? row?.state === 'Succeeded' : row?.state === 'Failed' && row.exitCode === exitCode;
-      const isGivenUp = this.#isCanceled && row?.state === 'Unknown' && row.reason === 'canceled';
-      this.#check('C5', isSeen || isGivenUp, () => `${live.uid} ended with ${exitCode}, and its hook is ${said}`);
-    } else {
-      this.#check('C5', row?.state === 'NotExecuted', () => `${key} was not injected, and its hook is ${said}`);
-      this.#check('C5', quota !== 'takes all' || this.#isCanceled, () => `${key} was not created: ${said}`);
-    }
-  }
-
   #say(what: string): void {
     this.log?.push(`${String(this.clock.now()).padStart(8)}  ${what}`);
-  }
-
-  #check(invariant: string, holds: boolean, what: () => string): void {
-    if (!holds) this.broken ??= `${invariant} is broken at ${this.clock.now()}: ${what()}`;
   }
 }
 
@@ -485,10 +433,11 @@ function hooksOf(random: Random, { key, pod, former }: Script): PlannedHook[] {
 
 export async function playCreation(seed: number, options: { logged?: boolean } = {}) {
   const world = new CreationWorld(seed, options);
+  let thrown: string | undefined;
   try {
     await world.play();
   } catch (error) {
-    world.broken ??= error instanceof Error ? (error.stack ?? error.message) : String(error);
+    thrown = error instanceof Error ? (error.stack ?? error.message) : String(error);
   }
-  return { broken: world.broken, log: world.log ?? [] };
+  return { broken: world.broken ?? thrown, log: world.log ?? [] };
 }
