@@ -7,6 +7,7 @@ const apply = mutantsOf('shared/core/ledger/decide-apply.ts');
 const decision = mutantsOf('shared/core/ledger/decision.ts');
 const deadRows = mutantsOf('shared/core/ledger/rows-of-run.ts');
 const commandsLeft = mutantsOf('shared/core/ledger/commands-left.ts');
+const taking = mutantsOf('shared/wiring/take-run.ts');
 const run = mutantsOf('shared/runtime/run.ts');
 const rows = mutantsOf('shared/runtime/rows.ts');
 const quiet = mutantsOf('shared/core/executor/resume.ts');
@@ -43,6 +44,13 @@ export const AROUND_THE_EXECUTOR: readonly Mutant[] = [
     'what a run before may have left running began when time did',
     "since: startedAt ?? finishedAt ?? ''",
     "since: startedAt ?? '1970-01-01T00:00:00.000Z'",
+  ),
+  taking('§6', 'a new run does not hear of commands that the one before has left', 'lost: since,', 'lost: new Map(),'),
+  taking(
+    '§6',
+    'what the run before has left running is not written into the journal',
+    "return at === undefined ? [] : [{ kind: 'lost', hook, since: at }];",
+    'return [];',
   ),
   deadRows(
     '§6',
