@@ -42,6 +42,8 @@ export class World {
   readonly #forbids: boolean;
   /** Its commands end over a protocol that calls a dead kubelet a success. */
   readonly #isUnproven: boolean;
+  /** A command may start seconds after it was asked for, also when the runner that asked is dead by then. */
+  readonly #startsLate: boolean;
   /** The deletion of an earlier pod of its name is told while the planned one stands. */
   readonly #tellsStrays: boolean;
 
@@ -58,6 +60,7 @@ export class World {
     // Not drawn, so that other seeds keep their worlds.
     this.#isUnproven = seed % 10 === 4;
     this.#tellsStrays = seed % 10 === 9;
+    this.#startsLate = seed % 10 === 2;
     this.hooks = this.#scripts.flatMap((script) => hooksOf(random, script));
     this.#byCommand = new Map(this.hooks.map((hook) => [hook.command.join(' '), hook]));
   }
@@ -157,7 +160,7 @@ export class World {
         ended(outcome, this.random.chance(0.3) ? { stdout: `output of ${id}` } : {});
       };
       const { refusal, runsMs, outcome } = this.#fate();
-      later(this.random.pick([0, 0, 10, 300]), () => {
+      later(this.random.pick([0, 0, 10, 300]) * (this.#startsLate ? 20 : 1), () => {
         if (refusal !== undefined) return end(refusal);
         start();
         if (runsMs !== undefined) later(runsMs, () => end(outcome));
