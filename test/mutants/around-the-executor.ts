@@ -8,6 +8,7 @@ const decision = mutantsOf('shared/core/ledger/decision.ts');
 const deadRows = mutantsOf('shared/core/ledger/rows-of-run.ts');
 const commandsLeft = mutantsOf('shared/core/ledger/commands-left.ts');
 const taking = mutantsOf('shared/wiring/take-run.ts');
+const store = mutantsOf('shared/kubernetes/run-store.ts');
 const run = mutantsOf('shared/runtime/run.ts');
 const rows = mutantsOf('shared/runtime/rows.ts');
 const quiet = mutantsOf('shared/core/executor/resume.ts');
@@ -88,6 +89,18 @@ export const AROUND_THE_EXECUTOR: readonly Mutant[] = [
     'a Restore that was deleted stops nothing',
     "else if (tried.is === 'over') fail({ code: 'restore-deleted', message: 'the Restore was deleted' });",
     "else if (tried.is === 'over') run.stop;",
+  ),
+  store(
+    '§5',
+    'a Restore that is being deleted stands',
+    'if (!standing.isBeingDeleted) return standing;',
+    'return standing;',
+  ),
+  store(
+    '§5',
+    'another Restore of its name is the one that was deleted',
+    'if (uid !== undefined && metadata?.uid !== uid) {',
+    'if (uid !== undefined && metadata?.uid === undefined) {',
   ),
   run(
     '§6',

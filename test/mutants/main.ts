@@ -12,6 +12,7 @@ import { MUTANTS } from './mutants.ts';
  * each: the first of the suites below that fails. Exits 1 where one survives, or the core isn't right to begin with.
  */
 const ROOT = join(import.meta.dirname, '..', '..');
+const STORE_TEST = 'test/unit/kubernetes/run-store.test.ts';
 const NEEDED = [
   'package.json',
   'shared',
@@ -44,6 +45,7 @@ const SUITES: readonly Suite[] = [
   { name: 'sim, executor', args: [...TEST, 'test/sim/executor.sim.test.ts'], told: /(E\d+ is broken[^'\n]*)/ },
   { name: 'sim, run', args: [...TEST, 'test/sim/run.sim.test.ts'], told: /(R\d+ is broken[^'\n]*)/ },
   { name: 'unit, runtime', args: ['--test', ...TEST, 'test/unit/runtime/*.test.ts'], told: IN_TEST },
+  { name: 'unit, store', args: ['--test', ...TEST, STORE_TEST], told: IN_TEST },
   { name: 'unit, core', args: ['--test', ...TEST, ...UNIT_TESTS], told: IN_TEST },
   {
     name: 'sim, durable',
