@@ -13,6 +13,7 @@ import { endUnclaimed } from './job-start.ts';
 import { isUnclaimed, isUp } from './obstacle.ts';
 import { warnOfVelero } from './preconditions.ts';
 import type { Session } from './session.ts';
+import { withoutStatus } from './without-status.ts';
 
 /** Ask the Restore's run to stop, if there is one that goes on. Answers what to say. */
 export async function requestCancel(
@@ -24,10 +25,11 @@ export async function requestCancel(
   const { client, namespace } = session;
   const restore = await getRestore(client, namespace, name);
   await warnOfVelero(session, restore, context);
-  const status = runStatusOf(restore);
+  const written = runStatusOf(restore);
+  const status = written ?? (await withoutStatus(session, context, restore))?.status;
   if (status === undefined) return `there has been no run of Restore ${name}: nothing to cancel`;
   if (hasEnded(status)) return `run ${status.runID} has ended (${status.phase}): nothing to cancel`;
-  if (await hasDiedAsSeen(session, context.clock, restore, status, true)) {
+  if (written !== undefined && (await hasDiedAsSeen(session, context.clock, restore, written, true))) {
     const why = status.suspendedAt === undefined ? 'its runner died' : 'it was suspended';
     return `run ${status.runID} is not going on (${why}): nothing to cancel`;
   }
@@ -41,18 +43,24 @@ export async function requestCancel(
   const { stop, clock } = context;
   const what = `run ${status.runID} was being asked to stop; it may have been`;
   const hint = `see it with: kubectl restorehooks status ${name} -n ${namespace}`;
-  return stop.hold(() => stop.finish(clock, what, hint, ask(session, name, status, graceMs)));
+  return stop.hold(() => stop.finish(clock, what, hint, ask(session, name, status, graceMs, written !== undefined)));
 }
 
-async function ask(session: Session, name: string, status: RunStatus, graceMs: number | undefined): Promise<string> {
+async function ask(
+  session: Session,
+  name: string,
+  status: RunStatus,
+  graceMs: number | undefined,
+  isWritten: boolean,
+): Promise<string> {
   const { client, namespace } = session;
   const annotations = { [ANNOTATION.cancelRequested]: cancelText(status.runID, graceMs) };
   await client.patch(paths.restores(namespace, name), { metadata: { annotations } }, 'merge', {
     fieldManager: MANAGER,
   });
-  const asked = `run ${status.runID} is asked to stop: nothing more is started, running hooks end`;
+  const asked = `run ${status.runID} is asked to stop: within seconds nothing more is started, running hooks end`;
   // Nobody is there to hear of it, and perhaps nobody ever will.
-  if (!isUnclaimed(status) || (await isUp(session, status))) return asked;
+  if (!isWritten || !isUnclaimed(status) || (await isUp(session, status))) return asked;
   try {
     const isEnded = await endUnclaimed(session, name, status);
     return isEnded ? `run ${status.runID} had not begun: it is canceled, nothing has been run` : asked;

@@ -87,12 +87,12 @@ export class Retry {
       const toRun = plan.hooks.filter(({ id }) => !kept.has(id)).map(plannedHook);
       const notes = await requirePodRights(this.#session, runner === 'job' ? serviceAccount : undefined, toRun);
       launcher.announce(restore, plan, decision, account?.checked === false ? [UNCHECKED] : notes);
-      const before = toRetry.of.at(-1)?.record.about;
       const isNarrowed = toRetry.of.every(({ record: { about } }) => about?.narrowed);
       const about = {
         attempt: ledger.attempts + 1,
         ...(isNarrowed && { narrowed: true as const }),
-        ...(isNarrowed && before?.leavesFailHooks && { leavesFailHooks: true as const }),
+        // One of these runs that left out no such hook has them all.
+        ...(toRetry.of.every(({ record: { about } }) => about?.leavesFailHooks) && { leavesFailHooks: true as const }),
       };
       return launcher.start(restore, plan, decision, ledger, about, []);
     }

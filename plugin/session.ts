@@ -17,8 +17,14 @@ export interface Session {
   readonly cluster: string;
 }
 
-export const namespaceOf = ({ namespace }: Pick<KubeArguments, 'namespace'>, { env }: Context): string =>
-  namespace || env['VELERO_NAMESPACE'] || 'velero';
+export function namespaceOf({ namespace }: Pick<KubeArguments, 'namespace'>, { env }: Context): string {
+  const name = namespace || env['VELERO_NAMESPACE'] || 'velero';
+  if (/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) return name;
+  throw usage(
+    `${JSON.stringify(name)} is no name of a namespace`,
+    'give -n NAMESPACE: lower-case letters, digits and -',
+  );
+}
 
 /** As kubectl: from `-v=6` on each request is told. */
 const SHOW_REQUESTS = 6;

@@ -47,7 +47,8 @@ const RESTORE_RESOURCE = /^restores?(?:\.(?:v1\.)?velero\.io)?$/i;
 /** The name in `NAME`, or in what `kubectl get -o name` prints: `restore.velero.io/NAME`. */
 export function restoreName(given: string): string {
   const [name = '', resource, ...others] = given.split('/').reverse();
-  if (name !== '' && others.length === 0 && (resource === undefined || RESTORE_RESOURCE.test(resource))) return name;
+  const isName = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(name);
+  if (isName && others.length === 0 && (resource === undefined || RESTORE_RESOURCE.test(resource))) return name;
   const what = given === '' ? 'the name of the Restore is empty' : `${JSON.stringify(given)} names no Restore`;
   throw new RestoreHooksError('INVALID_ARGUMENT', what, { hint: 'give NAME, restore/NAME or restore.velero.io/NAME' });
 }

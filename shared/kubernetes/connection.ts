@@ -102,6 +102,7 @@ export async function createAgent(config: Pick<KubeConfig, 'cluster' | 'env'>, t
       ? new http.Agent(options)
       : new https.Agent({ ...options, ...tls });
   }
+  if (config.cluster.server.startsWith('http:') && proxy.startsWith('http:')) return forwardingAgent(proxy, options);
   // The client library knows HTTP and SOCKS proxies; it is loaded only for them.
   const { KubeConfig: ClientNodeConfig } = await import('@kubernetes/client-node');
   const proxied = new ClientNodeConfig();
@@ -123,6 +124,26 @@ export async function createAgent(config: Pick<KubeConfig, 'cluster' | 'env'>, t
   }
   const agent = request.agent as https.Agent;
   return Object.assign(agent, { keepAlive: true, options: { ...agent.options, keepAlive: true } });
+}
+
+/** Sends plain requests to a proxy with the whole URL, as Go does: many a proxy makes tunnels (CONNECT) to TLS ports alone. */
+function forwardingAgent(proxyUrl: string, options: http.AgentOptions): http.Agent {
+  const proxy = new URL(proxyUrl);
+  const { username, password } = proxy;
+  const credentials = [username, password].map(decodeURIComponent).join(':');
+  const agent = new http.Agent(options) as http.Agent & {
+    /** What Node hands each request to, before its head is written. */
+    addRequest(request: http.ClientRequest, at: object): void;
+  };
+  const { addRequest } = agent;
+  agent.addRequest = function forward(request, at) {
+    request.path = `http://${request.getHeader('host')}${request.path}`;
+    if (username !== '') {
+      request.setHeader('proxy-authorization', `Basic ${Buffer.from(credentials).toString('base64')}`);
+    }
+    addRequest.call(this, request, { ...at, host: proxy.hostname, port: Number(proxy.port || 80) });
+  };
+  return agent;
 }
 
 async function tlsOptions({ cluster, user }: KubeConfig): Promise<TlsOptions> {

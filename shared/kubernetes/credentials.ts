@@ -144,6 +144,9 @@ async function fromPlugin(plugin: ExecPlugin, config: KubeConfig): Promise<Fresh
 
 function outputOf(plugin: ExecPlugin, { user, env }: KubeConfig, interactive: boolean, info: string): Promise<string> {
   return new Promise((resolve, reject) => {
+    if ([plugin.command, ...plugin.args, ...plugin.env.flatMap(({ name, value }) => [name, value])].some(hasNul)) {
+      throw failedPlugin(plugin, user, 'its command, arguments or variables hold a NUL character');
+    }
     const child = spawn(plugin.command, plugin.args, {
       stdio: [interactive ? 'inherit' : 'ignore', 'pipe', 'inherit'],
       env: {
@@ -152,11 +155,11 @@ function outputOf(plugin: ExecPlugin, { user, env }: KubeConfig, interactive: bo
         KUBERNETES_EXEC_INFO: info,
       },
     });
+    child.on('error', (error) => reject(failedPlugin(plugin, user, 'it could not be started', error)));
     let written = '';
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
       written += chunk;
     });
-    child.on('error', (error) => reject(failedPlugin(plugin, user, 'it could not be started', error)));
     child.on('close', (code, signal) =>
       code === 0
         ? resolve(written)
@@ -164,6 +167,8 @@ function outputOf(plugin: ExecPlugin, { user, env }: KubeConfig, interactive: bo
     );
   });
 }
+
+const hasNul = (text: string): boolean => text.includes('\0');
 
 /** Refuse what a plugin gives that proves nothing: with it the request would go out as nobody's. */
 function freshFrom(output: string, plugin: ExecPlugin, user: KubeUser): Fresh {

@@ -152,7 +152,10 @@ describe('cancel', () => {
     await begun(scene, 'web-0');
     for (const ran of [await cancel(scene), await cancel(scene)]) {
       assert.equal(ran.code, 0, ran.stderr);
-      assert.match(ran.stdout, /^run \w+ is asked to stop: nothing more is started, running hooks end\n$/);
+      assert.match(
+        ran.stdout,
+        /^run \w+ is asked to stop: within seconds nothing more is started, running hooks end\n$/,
+      );
     }
     await scene.runStatus(({ counts }) => counts.notExecuted === 1);
     await scene.open('web-0');

@@ -11,8 +11,8 @@ import { selfSignedCertificate } from '../embedded/certificate.ts';
 export interface Seen {
   /** `a`, `b` (TLS, each with a CA of its own) or `plain`. */
   readonly server: string;
-  /** Through the proxy. */
-  readonly proxied?: true;
+  /** Through the proxy: asked for by its whole URL, or through a tunnel. */
+  readonly proxied?: 'forwarded' | 'tunnelled';
   readonly path: string;
   readonly authorization?: string;
   /** The fingerprint of the client's certificate. */
@@ -100,10 +100,10 @@ function seenBy(server: string, request: http.IncomingMessage, known: string): S
     .map(([name, value]) => `${name}: ${Buffer.from([value].flat().join(', '), 'latin1').toString('utf8')}`)
     .sort();
   const absolute = URL.parse(url);
-  const proxied = absolute !== null || proxiedPorts.has(socket.remotePort ?? 0);
+  const isTunnelled = proxiedPorts.has(socket.remotePort ?? 0);
   return {
     server,
-    ...(proxied && { proxied }),
+    ...(absolute === null ? isTunnelled && { proxied: 'tunnelled' as const } : { proxied: 'forwarded' as const }),
     path: absolute?.pathname ?? url,
     ...(headers.authorization !== undefined && { authorization: headers.authorization }),
     ...(certificate !== undefined && { certificate: certificate === known ? 'known' : digest(certificate) }),

@@ -321,6 +321,10 @@ export const CASES: Readonly<Record<string, Case>> = {
   'a proxy that is not there': cluster({ ...TLS, 'proxy-url': 'http://127.0.0.1:1' }),
   'a SOCKS proxy that is not there': cluster({ ...TLS, 'proxy-url': 'socks5://127.0.0.1:1' }),
   'a proxy for plain http': cluster({ server: '{{PLAIN}}', 'proxy-url': '{{PROXY}}' }),
+  'a proxy with a password for plain http': cluster({
+    server: '{{PLAIN}}',
+    'proxy-url': 'http://ada:pw@{{PROXY_HOST}}',
+  }),
   'a proxy with a password': cluster({ ...TLS, 'proxy-url': 'http://ada:pw@{{PROXY_HOST}}' }),
   'the environment names a proxy for plain http, for 127.0.0.1': {
     ...cluster({ server: '{{PLAIN}}' }),

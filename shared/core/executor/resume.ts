@@ -20,9 +20,9 @@ export const RUNNER_DIED: HookOutcome = {
   message: 'the command may have been started, and nobody saw its end',
 };
 
-/** Its runner died, or the connection to its command was lost: it may have run, and may be running. */
+/** Nobody saw its end: its runner died, its connection was lost, or it was dropped by `cancel`. It may be running. */
 export const isLost = ({ state, reason }: { readonly state: string; readonly reason?: Reason | undefined }): boolean =>
-  state === 'Unknown' && (reason === 'runner-died' || reason === 'connection-lost');
+  state === 'Unknown' && (reason === 'runner-died' || reason === 'connection-lost' || reason === 'canceled');
 
 /** Until when a command that was started at `since`, at the latest, may be running: for ever without a limit. */
 export const mayRunUntil = (since: number, { execTimeoutMs }: PlannedExecHook): number =>

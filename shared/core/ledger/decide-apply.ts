@@ -1,6 +1,7 @@
 import type { PlannedHook } from '../hook.ts';
 import type { OnUnknown } from '../journal/resume.ts';
 import { hookDocument } from '../report/make-plan-document.ts';
+import type { HookDocument } from '../report/plan-document.ts';
 import type { RunHook } from '../report/run-document.ts';
 import { diedWithIt, isUnseen, stopOf } from './dead-run-policy.ts';
 import type { Decision } from './decision.ts';
@@ -58,9 +59,7 @@ export function decideApply(
   const difference = differenceOf(ledger, plan.hooks);
   const isNothingLeft = kept.length === plan.hooks.length && difference.length === 0;
   if (isNothingLeft && state === 'died') return { action: 'settle' };
-  // Pods that the last run has created are in this plan with their UIDs: its digest is another one, its hooks are the same.
-  const areHooksOfLast = begun === last.run && begun?.rows.length === plan.hooks.length;
-  if (isNothingLeft && areHooksOfLast) return { action: 'show' };
+  if (isNothingLeft && begun === last.run && areAsRun(plan.hooks, begun?.rows ?? [])) return { action: 'show' };
   return {
     action: 'start',
     kept,
@@ -70,6 +69,21 @@ export function decideApply(
     takesOver: takeOver(ledger),
   };
 }
+
+/**
+ * Whether a run's rows are of just these hooks, judged by the same rules. The digest may be another one all the same: pods
+ * that the run has created are in the plan with their UIDs.
+ */
+function areAsRun(hooks: readonly PlannedHook[], rows: readonly RunHook[]): boolean {
+  const ruled = new Map(rows.map((row) => [row.id as string, rulesOf(row)]));
+  return rows.length === hooks.length && hooks.every((hook) => ruled.get(hook.id) === rulesOf(hookDocument(hook)));
+}
+
+const rulesOf = (hook: HookDocument | RunHook): string =>
+  JSON.stringify([
+    hook.waitTimeout,
+    ...(hook.kind === 'exec' ? [hook.onError, hook.execTimeout, hook.waitForReady] : []),
+  ]);
 
 /**
  * Pending, whatever is the plan: what nobody came to start, and an init container, which its pod runs and which is only

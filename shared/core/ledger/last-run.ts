@@ -43,7 +43,7 @@ export function hasExecuted({ run, status }: LastRun): boolean {
 
 /** The status of a run whose annotation was taken away, as its report tells it. */
 function statusOfRecord(
-  { runID, attempt, planDigest, about }: RunRecord,
+  { runID, attempt, planDigest, about, report }: RunRecord,
   rows: readonly RunHook[],
   state: RunStanding['state'],
 ): RunStatus {
@@ -53,25 +53,26 @@ function statusOfRecord(
     runID,
     attempt,
     planDigest: planDigest ?? '',
-    phase: state === 'ended' ? phaseOfRows(rows) : 'InProgress',
+    phase: state === 'ended' ? phaseOfRows(rows, attempt) : 'InProgress',
     runner: about?.runner ?? { kind: 'job', name: '' },
     createdAt: about?.createdAt ?? '',
     ...(about && { startedAt: about.createdAt }),
     ...(state === 'ended' && finishedAt !== '' && { finishedAt }),
     failOn: about?.failOn ?? 'fail',
-    counts: countRows(rows),
+    counts: countRows(state === 'going' ? report : rows),
     failures: [],
     reportParts: 0,
   };
 }
 
 /** The phase of a run that has ended, by its rows (contract §5). */
-export function phaseOfRows(rows: readonly RunHook[]): RunStatus['phase'] {
+export function phaseOfRows(rows: readonly RunHook[], attempt: number): RunStatus['phase'] {
   const isFail = (row: RunHook): boolean => row.kind === 'exec' && row.onError === 'Fail';
   const isStopped = ({ reason }: RunHook): boolean => reason === 'aborted' || reason === 'canceled';
   const failed = rows.filter(({ state }) => state !== 'Succeeded');
   if (failed.some((row) => isFail(row) && !isStopped(row))) return 'PartiallyFailed';
-  if (failed.some(({ reason }) => reason === 'canceled')) return 'Canceled';
+  // What was canceled in an earlier run didn't cancel this one.
+  if (failed.some((row) => row.reason === 'canceled' && row.attempt === attempt)) return 'Canceled';
   if (failed.some(isFail)) return 'PartiallyFailed';
   return failed.length === 0 ? 'Completed' : 'CompletedWithFailures';
 }

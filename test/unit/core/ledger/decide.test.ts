@@ -61,6 +61,16 @@ describe('apply', () => {
     ]);
   });
 
+  test('judges anew what the last run did where another plan has other rules for it', () => {
+    const failed = row(one, 1, { state: 'Failed', reason: 'exit', exitCode: 3 });
+    const strict = { digest: 'sha256:9', hooks: [hook('one', { onError: 'Fail' })] };
+    const decision = started(decideApply(ledger([run(1, [failed])]), strict));
+    assert.deepEqual(
+      decision.kept.map(({ state, ...row }) => [state, row.kind === 'exec' && row.onError]),
+      [['Failed', 'Fail']],
+    );
+  });
+
   test('keeps what succeeded in any earlier run', () => {
     assert.deepEqual(runs(ledger([run(1, [row(one, 1)]), run(2, [row(two, 2)])])), []);
   });
@@ -175,11 +185,13 @@ describe('retry', () => {
       row(one, 1, { state: 'Unknown', reason: 'connection-lost', startedAt }),
       row(two, 1, { state: 'Unknown', reason: 'runner-died' }),
       row(hook('three'), 1, { state: 'TimedOut', reason: 'executing', startedAt }),
+      row(hook('four'), 1, { state: 'Unknown', reason: 'canceled', startedAt }),
     ];
     const known = ledger([run(1, rows)]);
     assert.deepEqual(started(decideRetry(known, rows, () => true, 'fail')).lost, [
       { id: one.id, since: startedAt },
       { id: two.id, since: '1970-01-01T00:00:01.000Z' },
+      { id: hook('four').id, since: startedAt },
     ]);
   });
 

@@ -149,10 +149,11 @@ test('an init container of which a dead runner has told nothing is Unknown: its 
 
 test('without a status the phase of a run is that of its rows', () => {
   const fail = hook('fail', { onError: 'Fail' });
-  const of = (...rows: RunHook[]) => phaseOfRows(rows);
+  const of = (...rows: RunHook[]) => phaseOfRows(rows, 1);
   assert.equal(of(row(one, 1)), 'Completed');
   assert.equal(of(row(one, 1, { state: 'Failed', reason: 'exit' })), 'CompletedWithFailures');
   assert.equal(of(row(fail, 1, { state: 'Failed', reason: 'exit' })), 'PartiallyFailed');
   assert.equal(of(row(one, 1), row(fail, 1, { state: 'NotExecuted', reason: 'aborted' })), 'PartiallyFailed');
   assert.equal(of(row(fail, 1, { state: 'NotExecuted', reason: 'canceled' })), 'Canceled');
+  assert.equal(of(row(one, 0, { state: 'Unknown', reason: 'canceled' })), 'CompletedWithFailures', 'of an earlier run');
 });
