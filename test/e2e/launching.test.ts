@@ -218,8 +218,14 @@ describe('a Job by hand', () => {
     const busy = await sceneWith('busy', [exec(mark('a'))], 'web-0');
     await cluster.patch('restores', velero, busy.name, { status: { phase: 'InProgress' } });
     const nomatch = await sceneWith('nomatch', [exec(mark('a'))]);
-    const ran = await sceneWith('velero-ran', [exec(mark('a'))], 'web-0');
-    await cluster.patch('restores', velero, ran.name, { status: { startTimestamp: '2026-11-23T01:18:55Z' } });
+    // One each: a run that was made is told instead of a refusal.
+    const [refused, ran] = await Promise.all([
+      sceneWith('velero-ran', [exec(mark('a'))], 'web-0'),
+      sceneWith('velero-ran-too', [exec(mark('a'))], 'web-0'),
+    ]);
+    for (const { name } of [refused, ran]) {
+      await cluster.patch('restores', velero, name, { status: { startTimestamp: '2026-11-23T01:18:55Z' } });
+    }
     const empty = await sceneWith('nothing', [], 'web-0');
     const cases: readonly [name: string, args: string[], code: number][] = [
       ['missing', ['nightlx', ...at], 4],
@@ -228,7 +234,7 @@ describe('a Job by hand', () => {
       ['still-busy', [busy.name, ...at], 9],
       ['no-match', [nomatch.name, ...at], 8],
       ['no-match-allowed', [nomatch.name, ...at, '--allow-no-match'], 0],
-      ['velero', [ran.name, ...at], 9],
+      ['velero', [refused.name, ...at], 9],
       ['no-hooks', [empty.name, ...at], 0],
       ['rerun', [ran.name, ...at, '--rerun', '--fail-on=any'], 0],
     ];
