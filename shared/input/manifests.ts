@@ -10,6 +10,7 @@ import {
   YAMLException,
 } from 'js-yaml';
 import { RestoreHooksError } from '../core/errors.ts';
+import { indentFlow } from './flow-indentation.ts';
 
 export type ManifestObject = Readonly<Record<string, unknown>>;
 
@@ -135,9 +136,17 @@ function jsonTexts(text: string): string[] | undefined {
   return [...texts.slice(0, -1), `${texts.at(-1)}${text.slice(start)}`];
 }
 
-function yamlDocuments(text: string, file: string, firstLine: number): Document[] {
+function yamlDocuments(written: string, file: string, firstLine: number): Document[] {
+  let text = written;
   try {
-    const events = parseEvents(text, { maxDepth: MAX_DEPTH });
+    let events: Event[];
+    try {
+      events = parseEvents(text, { maxDepth: MAX_DEPTH });
+    } catch (error) {
+      text = indentFlow(written) ?? written;
+      if (text === written) throw error;
+      events = parsedAs(text, error);
+    }
     const lines = documentLines(events, text, firstLine);
     const values = constructFromEvents(events, { source: text, schema, maxTotalMergeKeys: MAX_MERGED_KEYS });
     const hasAliases = events.some(({ type }) => type === EVENT_ID.ALIAS);
@@ -152,6 +161,15 @@ function yamlDocuments(text: string, file: string, firstLine: number): Document[
     const { line = 0, column = 0 } = error.mark ?? {};
     const reason = error.reason.startsWith('nesting exceeded') ? TOO_DEEP : error.reason;
     throw invalid(file, firstLine + line, column + 1, reason, /\{\{/.test(text) ? TEMPLATE : undefined);
+  }
+}
+
+/** The events of a text that stands in for one that could not be parsed: what is wrong is told of that one. */
+function parsedAs(text: string, error: unknown): Event[] {
+  try {
+    return parseEvents(text, { maxDepth: MAX_DEPTH });
+  } catch {
+    throw error;
   }
 }
 

@@ -50,6 +50,8 @@ const texts: Readonly<Record<string, 'same' | 'gap'>> = {
   [`${pod('a')}---\n${pod('b')}`]: 'same',
   [`---\n---\n${pod('a')}---\n\n# none\n---\n${pod('b')}`]: 'same',
   [`---\nnull\n---\n${pod('b')}`]: 'same',
+  ['apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  labels: {\n    b: c\n  }\n']: 'same',
+  ['apiVersion: v1\nkind: Pod\nmetadata: {\nname: a, labels: {b: "c\nd"}}\n']: 'same',
   [`${pod('a')}--- # c\n${pod('b')}---   \n${pod('c')}---\t\n${pod('d')}`]: 'same',
   [`${pod('a').replaceAll('\n', '\r\n')}...\r\n---\r\n${pod('b')}`]: 'same',
   [`${pod('a')}...\n# none\n...\n`]: 'same',
