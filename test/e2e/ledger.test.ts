@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import type { Loose, Scene } from './harness.ts';
-import { entry, exec, hooksOf, isReal, mark, sh, startSuite, waitFor } from './harness.ts';
+import { entry, exec, gated, hooksOf, isReal, mark, sh, startSuite, waitFor } from './harness.ts';
 
 /** What is known of a Restore is known from all its runs: nothing runs twice, and nothing that is left is called done. */
 
@@ -212,6 +212,34 @@ describe('what is left', { concurrency: 4 }, () => {
     assert.deepEqual([next.code, next.json().phase], [0, 'Completed'], next.stderr);
     const [since, first] = [...(await scene.marks('a-0', 'main', 'begun')), (await scene.marks('a-0')).at(-1)];
     assert.ok(Number(first) - Number(since) >= limit - 1, `${first} is too soon after ${since}`);
+  });
+
+  it('of a run that goes on is canceled, also where its annotations were just taken away', async () => {
+    const scene = await e2e.scene('wiped');
+    await scene.pod('a-0');
+    await scene.restore({ hooks: [entry([exec(gated()), exec(mark('second'))])] });
+    await scene.apply('--no-wait');
+    await scene.runStatus(({ counts }) => counts.running === 1);
+    await takeAnnotations(scene);
+    const canceled = await e2e.plugin('cancel', scene.name, '-n', velero);
+    assert.match(canceled.stdout, /^run \w+ is asked to stop/, canceled.stderr);
+    await scene.runStatus(({ counts }) => counts.notExecuted === 1);
+    await scene.open('a-0');
+    assert.equal((await scene.status('-w')).json().phase, 'Canceled');
+    assert.deepEqual(await scene.marks('a-0'), ['begun', 'ended']);
+  });
+
+  it('of a command that cancel dropped may be running: nothing starts beside it', async () => {
+    const scene = await e2e.scene('dropped');
+    await scene.pod('a-0');
+    const command = sh('echo begun >> marks; sleep 8; echo ended >> marks');
+    await scene.restore({ hooks: [entry([exec(command, { execTimeout: '12s' }), exec(mark('second'))])] });
+    await scene.apply('--no-wait');
+    await scene.runStatus(({ counts }) => counts.running === 1);
+    await e2e.plugin('cancel', scene.name, '-n', velero, '--grace=0s');
+    assert.equal((await scene.status('-w')).json().phase, 'Canceled');
+    await scene.apply('--only', (await scene.status()).json().hooks[1].id);
+    assert.deepEqual(await scene.marks('a-0'), ['begun', 'ended', 'second']);
   });
 
   it('of a run is told although there is nothing to run any more', async () => {
