@@ -10,7 +10,7 @@ import { selfSignedCertificate } from './certificate.ts';
 const HANDSHAKE = 0x16;
 
 export interface Listener {
-  /** `https://…`, as kubeconfigs name it. */
+  /** As kubeconfigs name it: `https://…` where that is served. */
   readonly secureUrl: string;
   /** The same port, plain where it takes that. */
   readonly url: string;
@@ -19,9 +19,9 @@ export interface Listener {
   close(): Promise<void>;
 }
 
-/** Serve HTTPS on a free port of 127.0.0.1, and on the same port plain HTTP too, unless `tlsOnly`. */
+/** Serve on a free port of 127.0.0.1: HTTPS alone, plain HTTP alone (`tls` false), or by default both on the same port. */
 export async function listen(
-  tlsOnly: boolean,
+  tls: boolean | undefined,
   serve: (request: IncomingMessage, response: ServerResponse) => void,
   upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void,
 ): Promise<Listener> {
@@ -35,17 +35,17 @@ export async function listen(
     server.on('upgrade', upgrade);
   }
   const sockets = new Set<Socket>();
-  const port: Server = tlsOnly
-    ? secure
-    : createServer((socket) => {
-        socket.on('error', () => undefined);
-        socket.once('readable', () => {
-          const first: Buffer | null = socket.read();
-          if (first === null) return;
-          socket.unshift(first);
-          (first[0] === HANDSHAKE ? secure : plain).emit('connection', socket);
-        });
+  const both = (): Server =>
+    createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('readable', () => {
+        const first: Buffer | null = socket.read();
+        if (first === null) return;
+        socket.unshift(first);
+        (first[0] === HANDSHAKE ? secure : plain).emit('connection', socket);
       });
+    });
+  const port: Server = tls === undefined ? both() : tls ? secure : plain;
   port.on('connection', (socket: Socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
@@ -53,8 +53,8 @@ export async function listen(
   await new Promise<void>((resolve) => port.listen(0, '127.0.0.1', resolve));
   const at = `127.0.0.1:${(port.address() as AddressInfo).port}`;
   return {
-    secureUrl: `https://${at}`,
-    url: tlsOnly ? `https://${at}` : `http://${at}`,
+    secureUrl: `${tls === false ? 'http' : 'https'}://${at}`,
+    url: `${tls ? 'https' : 'http'}://${at}`,
     certificate: cert,
     async close() {
       const closed = new Promise((resolve) => port.close(resolve));

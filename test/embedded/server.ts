@@ -42,7 +42,7 @@ export interface EmbeddedClusterOptions {
   readonly users?: readonly EmbeddedUser[];
   /** Whose a token is that is none of theirs, as a token webhook says it; undefined: nobody's. */
   readonly authenticate?: (token: string) => EmbeddedUser | undefined;
-  /** True: its port takes TLS alone. Default: also plain HTTP, on which nobody needs a token to be an administrator. */
+  /** TLS alone, or plain HTTP alone. Default: both; on plain HTTP nobody needs a token to be an administrator. */
   readonly tls?: boolean;
   /** Besides `default`, `kube-system` and `velero`. */
   readonly namespaces?: readonly string[];
@@ -132,7 +132,7 @@ export async function startEmbeddedCluster(options: EmbeddedClusterOptions = {})
   );
 
   const listener = await listen(
-    options.tls === true,
+    options.tls,
     (request, response) => void serve(request, response),
     (request, socket, head) => void upgrade(request, socket, head),
   );

@@ -18,7 +18,7 @@ const NEVER = 2 ** 30;
 
 /** As long as bookmarks come, a watch is neither silent nor a failure. */
 async function bed(t: TestContext, bookmarkInterval = 100): Promise<EmbeddedCluster> {
-  const cluster = await startEmbeddedCluster({ bookmarkInterval });
+  const cluster = await startEmbeddedCluster({ bookmarkInterval, tls: false });
   t.after(() => cluster.close());
   return cluster;
 }
