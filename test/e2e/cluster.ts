@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { RestoreHooksError } from '../../shared/core/errors.ts';
 import type { ExecOutcome } from '../../shared/core/hook.ts';
 import { DEFAULT_IMAGE } from '../../shared/core/version.ts';
+import { kubeApiError } from '../../shared/kubernetes/api-error.ts';
 import type { KubeClient, PatchType } from '../../shared/kubernetes/client.ts';
 import { kubeClient } from '../../shared/kubernetes/client.ts';
 import { connections } from '../../shared/kubernetes/connection.ts';
@@ -143,7 +144,19 @@ export async function openCluster(options: EmbeddedClusterOptions = {}): Promise
           throw error;
         },
       ),
-    log: (namespace, pod) => client.getText(paths.podLog(namespace, pod)),
+    log: async (namespace, pod) => {
+      const { text } = await waitFor(`the log of pod ${pod}`, () =>
+        client.getText(paths.podLog(namespace, pod)).then(
+          (read) => ({ text: read }),
+          (error: unknown) => {
+            // A kubelet may learn of a container's start after its end.
+            if (kubeApiError(error)?.status !== 400) throw error;
+            return undefined;
+          },
+        ),
+      );
+      return text;
+    },
     exec: (namespace, pod, container, command) =>
       new Promise((resolve) => {
         commands.start(

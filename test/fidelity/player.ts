@@ -242,10 +242,14 @@ function bodyOf(response: IncomingMessage, chunks: readonly Buffer[], isWatch: b
   const text = Buffer.concat(chunks).toString();
   if (text === '' || !(response.headers['content-type'] ?? '').includes('json')) return text;
   if (isWatch && response.statusCode === 200) {
-    return text
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => JSON.parse(line));
+    return (
+      text
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line))
+        // How many bookmarks come one behind the other is a matter of time.
+        .filter(({ type }, index, all) => type !== 'BOOKMARK' || all[index + 1]?.type !== 'BOOKMARK')
+    );
   }
   return JSON.parse(text);
 }
