@@ -90,9 +90,10 @@ describe('the event', () => {
 
   it("takes a Restore's name for nothing else", () => {
     const restoreOf = (restore: string) => lambdaCall({ restore, cluster: CLUSTER }, ENV).config;
-    assert.equal(restoreOf('--plan').restore, '--plan');
     assert.equal(restoreOf('restore.velero.io/nightly').restore, 'nightly');
-    assert.throws(() => restoreOf('--plan=/x'), { code: 'INVALID_ARGUMENT' });
+    for (const flag of ['--plan', '--plan=/x', '..']) {
+      assert.throws(() => restoreOf(flag), { code: 'INVALID_ARGUMENT', message: /names no Restore$/ });
+    }
   });
 });
 
