@@ -7,12 +7,18 @@ import { aroundRequest } from './failpoints.ts';
 /** Takes the place of `shared/kubernetes/client.ts` in the runner of the chaos tests. */
 export function kubeClient(...args: Parameters<typeof realClient>): KubeClient {
   const client = realClient(...args);
+  /** A runner's first write to the Restore is its claim. */
+  let hasClaimed = false;
   return {
     ...client,
     create: (path, object, options) =>
       aroundRequest(creationOf(path, object, options?.dryRun), () => client.create(path, object, options)),
-    patch: (path, body, type, options) =>
-      aroundRequest(changeOf(path, body), () => client.patch(path, body, type, options)),
+    patch: async (path, body, type, options) => {
+      const change = changeOf(path, body, hasClaimed);
+      const answer = await aroundRequest(change, () => client.patch(path, body, type, options));
+      hasClaimed ||= change === 'status-claim';
+      return answer;
+    },
     delete: (path, options) =>
       aroundRequest(path.includes('/pods/') ? 'pod-deletion' : undefined, () => client.delete(path, options)),
   };
@@ -29,17 +35,16 @@ function creationOf(path: string, object: Body, dryRun = false): FailpointName |
   return undefined;
 }
 
-function changeOf(path: string, body: Body): FailpointName | undefined {
+function changeOf(path: string, body: Body, hasClaimed: boolean): FailpointName | undefined {
   if (path.includes('/leases/')) {
     if (body.spec.holderIdentity === null) return 'lease-release';
     return body.spec.acquireTime === undefined ? 'lease-renewal' : 'lease-take';
   }
   if (path.includes('/configmaps/')) return body.immutable ? 'journal-seal' : batchOf(body.data);
   if (!path.includes('/restores/')) return undefined;
-  if (!Array.isArray(body)) return 'status-claim';
-  if (body.some(({ path: at }) => at === '/status/phase')) return 'phase-of-restore';
-  const key = ANNOTATION.status.replace('/', '~1');
-  const status = body.find(({ op, path: at }) => op === 'add' && at.endsWith(key))?.value ?? '{}';
+  if (!hasClaimed) return 'status-claim';
+  if (body.status?.phase !== undefined) return 'phase-of-restore';
+  const status = body.metadata.annotations[ANNOTATION.status] ?? '{}';
   return JSON.parse(status).finishedAt === undefined ? 'status-progress' : 'status-end';
 }
 
