@@ -1,4 +1,5 @@
 import { RestoreHooksError } from '../shared/core/errors.ts';
+import { DNS_LABEL } from '../shared/core/names.ts';
 import { sanitizeLine } from '../shared/core/sanitize.ts';
 import { VERSION } from '../shared/core/version.ts';
 import type { KubeClient } from '../shared/kubernetes/client.ts';
@@ -19,7 +20,7 @@ export interface Session {
 
 export function namespaceOf({ namespace }: Pick<KubeArguments, 'namespace'>, { env }: Context): string {
   const name = namespace || env['VELERO_NAMESPACE'] || 'velero';
-  if (/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) return name;
+  if (DNS_LABEL.test(name)) return name;
   throw usage(
     `${JSON.stringify(name)} is no name of a namespace`,
     'give -n NAMESPACE: lower-case letters, digits and -',

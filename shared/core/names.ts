@@ -44,6 +44,9 @@ export const runLabels = (restore: string, runID: string): Record<string, string
 
 const RESTORE_RESOURCE = /^restores?(?:\.(?:v1\.)?velero\.io)?$/i;
 
+/** What a namespace, and a container, may be called (RFC 1123). */
+export const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
 /** The name in `NAME`, or in what `kubectl get -o name` prints: `restore.velero.io/NAME`. */
 export function restoreName(given: string): string {
   const [name = '', resource, ...others] = given.split('/').reverse();

@@ -1,5 +1,6 @@
 import { RestoreHooksError } from '../core/errors.ts';
 import type { Right } from '../core/manifests/rbac.ts';
+import { cutText } from '../core/sanitize.ts';
 import { missingRights } from './access.ts';
 import { kubeApiError } from './api-error.ts';
 import type { KubeClient } from './client.ts';
@@ -22,7 +23,7 @@ export async function refusedWrite(client: Pick<KubeClient, 'create'>, asked: As
   if (answer === undefined || !(error instanceof RestoreHooksError)) return error;
   const { verb, resource, group, namespace, name } = asked;
   const object = `${resource}${group === '' ? '' : `.${group}`} ${namespace === undefined ? '' : `${namespace}/`}${name}`;
-  const said = error.message.length > LONGEST_MESSAGE ? `${error.message.slice(0, LONGEST_MESSAGE)}…` : error.message;
+  const said = error.message.length > LONGEST_MESSAGE ? `${cutText(error.message, LONGEST_MESSAGE)}…` : error.message;
   const { hint } = error;
   const told = (code: RestoreHooksError['code']) =>
     new RestoreHooksError(code, `${verb} ${object}: ${said} (HTTP ${answer.status})`, {

@@ -20,7 +20,6 @@ export type NoticeCode =
   | 'on-error-unknown'
   | 'pod-not-in-cluster'
   | 'pod-not-restored'
-  | 'pod-repeated'
   | 'pod-unreadable'
   | 'pods-without-label'
   | 'resource-modifier'

@@ -2,6 +2,7 @@ import { canonicalJson, sha256Hex } from '../digest.ts';
 import type { Injection, PlannedInitHook } from '../hook.ts';
 import type { Pod } from '../model/pod.ts';
 import { controllerOf } from '../model/pod.ts';
+import { DNS_LABEL } from '../names.ts';
 import type { InitHook } from './annotations.ts';
 import { initHookFromAnnotations } from './annotations.ts';
 import type { HookEntries, HookEntry } from './hook-entries.ts';
@@ -183,8 +184,6 @@ export const withInjected = (pod: Pod, hooks: readonly PodInitHook[]): Pod => ({
     ).map((container) => ({ restartPolicy: undefined, ...container })),
   },
 });
-
-const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
 /** What the API server will refuse the pod for. */
 function nameNotices(

@@ -1,10 +1,10 @@
 import { closest } from '../../closest.ts';
+import { DNS_LABEL } from '../../names.ts';
 import { placeholderInName } from '../placeholder.ts';
 import type { Rule } from '../rule.ts';
 import { below, quote, some } from '../rule.ts';
 import type { LintedInit } from '../subjects.ts';
 
-const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
 
 /** What stands behind the last colon of the last part, and no digest. */
