@@ -94,7 +94,7 @@ const PARTS = {
   'node_modules/yargs/index.mjs': 'help',
   'plugin/commands/inject.ts': 'inject',
   'plugin/commands/lint.ts': 'lint',
-  'plugin/backup-input.ts': 'archive',
+  'plugin/input/backup-input.ts': 'archive',
 };
 
 /**

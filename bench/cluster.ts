@@ -1,8 +1,8 @@
 import process from 'node:process';
 import WebSocket from 'ws';
-import { connections } from '../shared/kubernetes/connection.ts';
-import { loadKubeConfig } from '../shared/kubernetes/kubeconfig.ts';
-import { paths } from '../shared/kubernetes/paths.ts';
+import { paths } from '../shared/kubernetes/api/paths.ts';
+import { connections } from '../shared/kubernetes/connect/connection.ts';
+import { loadKubeConfig } from '../shared/kubernetes/connect/kubeconfig.ts';
 import { tally } from '../test/e2e/audit.ts';
 import { auditedApply, crowd, inGroups } from '../test/e2e/crowd.ts';
 import type { Loose, Scene, Suite } from '../test/e2e/harness.ts';

@@ -1,7 +1,7 @@
 import process from 'node:process';
-import { createRun } from '../shared/core/executor/state.ts';
-import type { HookId, PlannedHook } from '../shared/core/hook.ts';
-import { podKey } from '../shared/core/hook.ts';
+import { createRun } from '../shared/core/execute/state.ts';
+import type { HookId, PlannedHook } from '../shared/core/model/hook.ts';
+import { podKey } from '../shared/core/model/hook.ts';
 import type { HookExec } from '../shared/ports/ports.ts';
 import { startEngine } from '../shared/runtime/engine.ts';
 import { execOnly } from '../test/sim/exec-only.ts';

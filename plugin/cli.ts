@@ -3,12 +3,12 @@ import { ExitCode, RestoreHooksError } from '../shared/core/errors.ts';
 import { restoreName } from '../shared/core/names.ts';
 import type { ParsedValue } from '../shared/input/argv.ts';
 import { camelCase, indexOfCommand, parseArgv } from '../shared/input/argv.ts';
-import { commonArgs, sharedFlags } from './args.ts';
-import type { Command, CommandEntry, CommandList } from './command.ts';
-import type { Context } from './context.ts';
-import { commandHelp, overallHelp, PROGRAM, usageOf } from './help.ts';
+import { commonArgs, sharedFlags } from './command-line/args.ts';
+import type { Command, CommandEntry, CommandList } from './command-line/command.ts';
+import { commandHelp, overallHelp, PROGRAM, usageOf } from './command-line/help.ts';
 import { withCleanOutput } from './output/clean.ts';
 import type { OutputFormat } from './output/view.ts';
+import type { Context } from './process/context.ts';
 
 /** Every command, in the order of the help. */
 export const allCommands: CommandList = {

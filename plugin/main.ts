@@ -2,8 +2,8 @@ import { fstatSync, writeSync } from 'node:fs';
 import { ExitCode } from '../shared/core/errors.ts';
 import { systemClock } from '../shared/system/clock.ts';
 import { main } from './cli.ts';
-import type { Context, TextSink } from './context.ts';
-import { Stop } from './stop.ts';
+import type { Context, TextSink } from './process/context.ts';
+import { Stop } from './process/stop.ts';
 
 const first = new AbortController();
 const second = new AbortController();

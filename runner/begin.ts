@@ -1,12 +1,12 @@
-import { HISTORY_MESSAGE } from '../shared/core/history.ts';
+import { HISTORY_MESSAGE } from '../shared/core/execute/history.ts';
 import type { RunOptions } from '../shared/core/manifests/job.ts';
 import type { Payload } from '../shared/core/report/payload.ts';
 import type { RunHook } from '../shared/core/report/run-document.ts';
 import { isAskedFor } from '../shared/core/report/run-hook.ts';
 import type { RunStatus } from '../shared/core/report/run-status.ts';
-import { newStatus } from '../shared/kubernetes/claim.ts';
-import type { KubeClient } from '../shared/kubernetes/client.ts';
-import { runStatusOf } from '../shared/kubernetes/run-store.ts';
+import type { KubeClient } from '../shared/kubernetes/api/client.ts';
+import { newStatus } from '../shared/kubernetes/run/claim.ts';
+import { runStatusOf } from '../shared/kubernetes/run/run-store.ts';
 import type { Clock } from '../shared/ports/ports.ts';
 import type { StartedRun } from '../shared/runtime/run.ts';
 import type { Logger } from '../shared/system/log.ts';

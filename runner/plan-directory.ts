@@ -4,7 +4,7 @@ import { RestoreHooksError } from '../shared/core/errors.ts';
 import { problemLine } from '../shared/core/model/problem.ts';
 import type { Payload } from '../shared/core/report/payload.ts';
 import { parsePayload } from '../shared/core/report/payload.ts';
-import { decompress } from '../shared/kubernetes/compressed-parts.ts';
+import { decompress } from '../shared/kubernetes/run/compressed-parts.ts';
 
 /** Read the plan that the launcher mounted: its pieces, in the order of their names. */
 export function readPlanDirectory(directory: string): Payload {

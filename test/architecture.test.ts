@@ -29,7 +29,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   // Joins the runtime to its adapters, for the plugin and the runner alike.
   'shared/wiring': ['shared/core', 'shared/ports', 'shared/runtime', 'shared/kubernetes'],
   // Reads what anybody may have made; it knows no cluster and no command.
-  'plugin/archive': ['shared/core', 'npm:tar-stream', 'node:'],
+  'plugin/input/archive': ['shared/core', 'npm:tar-stream', 'node:'],
   plugin: ['shared', 'npm:js-yaml', 'npm:yaml', 'npm:yargs', 'npm:zod', 'node:'],
   // aws-lambda: types alone.
   runner: ['shared', 'npm:aws-lambda', 'npm:zod', 'node:'],
@@ -46,7 +46,7 @@ const impure: Readonly<Record<string, RegExp>> = {
   'the process': /\b(?:process|globalThis|console)\b\s*[.[]/,
 };
 /** Formats a Date that it is given. */
-const mayNameDate = ['shared/core/report/instant.ts'];
+const mayNameDate = ['shared/core/model/instant.ts'];
 
 /**
  * The simulator's judges, which share nothing with what they judge but types: a mistake of the core's would else be made
@@ -185,17 +185,17 @@ describe('the layers', () => {
     );
     const [judge = ''] = judges;
     for (const source of [
-      `import { stateOf } from '../../shared/core/executor/state.ts';`,
-      `import { type RunState, stateOf } from '../../shared/core/executor/state.ts';`,
+      `import { stateOf } from '../../shared/core/execute/state.ts';`,
+      `import { type RunState, stateOf } from '../../shared/core/execute/state.ts';`,
       `import type { World } from './world.ts';\nimport { CALM_AFTER_MS } from './world.ts';`,
-      `export { phaseOf } from '../../shared/core/executor/run-phase.ts';`,
-      `const core = await import('../../shared/core/hook.ts');`,
+      `export { phaseOf } from '../../shared/core/execute/run-phase.ts';`,
+      `const core = await import('../../shared/core/model/hook.ts');`,
     ]) {
       assert.equal(sharedBy(judge, source).length, 1, source);
     }
     for (const source of [
-      `import type { RunState } from '../../shared/core/executor/state.ts';`,
-      `import type {\n  A,\n  B,\n} from '../../shared/core/hook.ts';\nimport { keyOf } from './what-stands.ts';`,
+      `import type { RunState } from '../../shared/core/execute/state.ts';`,
+      `import type {\n  A,\n  B,\n} from '../../shared/core/model/hook.ts';\nimport { keyOf } from './what-stands.ts';`,
       `import assert from 'node:assert/strict';`,
     ]) {
       assert.deepEqual(sharedBy(judge, source), [], source);
@@ -242,6 +242,57 @@ describe('the layers', () => {
     assert.equal(forbiddenIn('plugin/x.ts', `import '../runner/job.ts';`).length, 1);
     assert.equal(forbiddenIn('runner/x.ts', `import '../plugin/cli.ts';`).length, 1);
     assert.equal(forbiddenIn('shared/kubernetes/x.ts', `import '../runtime/run.ts';`).length, 1);
+  });
+});
+
+/** What is reachable from itself. `edges`: who imports whom, type imports counted. */
+function cyclesOf(edges: ReadonlyMap<string, ReadonlySet<string>>): string[] {
+  const reaches = (from: string): Set<string> => {
+    const seen = new Set<string>();
+    const open = [from];
+    for (let at = open.pop(); at !== undefined; at = open.pop()) {
+      for (const next of edges.get(at) ?? []) if (!seen.has(next)) open.push(next) && seen.add(next);
+    }
+    return seen;
+  };
+  return [...edges.keys()].filter((name) => reaches(name).has(name));
+}
+
+/** Who imports whom, where `roomOf` puts a file; what a room imports of itself is left out, unless it is one file. */
+function importGraph(roomOf: (file: string) => string): Map<string, Set<string>> {
+  const product = guarded.filter((file) => !file.startsWith('test/'));
+  const edges = new Map(product.map((file) => [roomOf(file), new Set<string>()]));
+  for (const file of product) {
+    for (const specifier of importsOf(read(file)).filter((name) => name.startsWith('.'))) {
+      const target = path.posix.join(path.posix.dirname(file), specifier);
+      if (roomOf(target) !== roomOf(file) || target === file) edges.get(roomOf(file))?.add(roomOf(target));
+    }
+  }
+  return edges;
+}
+
+describe('no import goes round in a circle', () => {
+  const rooms: Readonly<Record<string, (file: string) => string>> = {
+    'from file to file': (file) => file,
+    'from folder to folder': (file) => path.posix.dirname(file),
+    // plugin/lint, shared/core/plan, shared/kubernetes/exec: with all that is below them.
+    'from room to room': (file) => {
+      const depth = /^shared\/(?:core|kubernetes)\//.test(file) ? 3 : 2;
+      return path.posix.dirname(file).split('/').slice(0, depth).join('/');
+    },
+  };
+  for (const [how, roomOf] of Object.entries(rooms)) {
+    it(how, () => {
+      const edges = importGraph(roomOf);
+      assert.ok(edges.size >= 10, `saw ${edges.size} of them`);
+      assert.deepEqual(cyclesOf(edges), []);
+    });
+  }
+
+  it('and one that does would be seen', () => {
+    const edges = (of: Record<string, string[]>) => new Map(Object.entries(of).map(([a, b]) => [a, new Set(b)]));
+    assert.deepEqual(cyclesOf(edges({ a: ['b'], b: ['c'], c: ['b'], d: ['d'] })), ['b', 'c', 'd']);
+    assert.deepEqual(cyclesOf(edges({ a: ['b', 'c'], b: ['c'], c: [] })), []);
   });
 });
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
-import type { ExecOutcome } from '../shared/core/hook.ts';
-import type { KubeConnection, TlsOptions } from '../shared/kubernetes/connection.ts';
-import type { ExecTiming } from '../shared/kubernetes/exec.ts';
-import { kubernetesHookExec } from '../shared/kubernetes/exec.ts';
+import type { ExecOutcome } from '../shared/core/model/hook.ts';
+import type { KubeConnection, TlsOptions } from '../shared/kubernetes/connect/connection.ts';
+import type { ExecTiming } from '../shared/kubernetes/exec/exec.ts';
+import { kubernetesHookExec } from '../shared/kubernetes/exec/exec.ts';
 import type { ExecRequest, HookExec } from '../shared/ports/ports.ts';
 import type { Fault, Passed } from './proxy.ts';
 import { startProxy } from './proxy.ts';

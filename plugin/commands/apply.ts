@@ -1,10 +1,10 @@
 import { readHookFiles } from '../../shared/input/hooks.ts';
-import { Application } from '../application.ts';
-import { applyArgs } from '../apply-args.ts';
-import type { CommandResult } from '../command.ts';
-import { defineCommand } from '../command.ts';
-import { applyInput } from '../saved-plan.ts';
-import { requireRunnerFlags, withCluster } from '../session.ts';
+import { applyArgs } from '../command-line/apply-args.ts';
+import type { CommandResult } from '../command-line/command.ts';
+import { defineCommand } from '../command-line/command.ts';
+import { requireRunnerFlags, withCluster } from '../command-line/session.ts';
+import { applyInput } from '../input/saved-plan.ts';
+import { Application } from '../run/application.ts';
 
 export const apply = defineCommand({
   args: applyArgs,

@@ -1,6 +1,6 @@
-import { kubeArgs } from '../args.ts';
-import { defineCommand } from '../command.ts';
-import { withCluster } from '../session.ts';
+import { kubeArgs } from '../command-line/args.ts';
+import { defineCommand } from '../command-line/command.ts';
+import { withCluster } from '../command-line/session.ts';
 
 export const cancel = defineCommand({
   args: {
@@ -20,7 +20,7 @@ export const cancel = defineCommand({
 
   run: ({ restore: name, grace, ...args }, context) =>
     withCluster(args, context, async (session) => {
-      const { requestCancel } = await import('../request-cancel.ts');
+      const { requestCancel } = await import('../run/request-cancel.ts');
       return { view: { kind: 'text', text: `${await requestCancel(session, name, context, grace)}\n` } };
     }),
 });

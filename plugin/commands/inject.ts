@@ -2,22 +2,23 @@ import type { Restore } from '../../shared/core/model/restore.ts';
 import type { Notice } from '../../shared/core/plan/notice.ts';
 import { hookEntriesOf } from '../../shared/core/plan/sources.ts';
 import { sanitizeLine } from '../../shared/core/sanitize.ts';
+import { readInput, readTexts } from '../../shared/input/files.ts';
 import { readHookFiles } from '../../shared/input/hooks.ts';
-import { filenameArg } from '../args.ts';
-import type { CommandResult } from '../command.ts';
-import { defineCommand } from '../command.ts';
-import type { Context } from '../context.ts';
-import type { Injected } from '../injection.ts';
-import { injectInto } from '../injection.ts';
-import { readInput, readTexts } from '../input.ts';
-import { planArgs, theRestore } from '../plan-input.ts';
-import { usage } from '../session.ts';
+import { planFlags } from '../../shared/input/run-flags.ts';
+import { filenameArg } from '../command-line/args.ts';
+import type { CommandResult } from '../command-line/command.ts';
+import { defineCommand } from '../command-line/command.ts';
+import { usage } from '../command-line/session.ts';
+import type { Injected } from '../inject/injection.ts';
+import { injectInto } from '../inject/injection.ts';
+import { theRestore } from '../input/plan-input.ts';
+import type { Context } from '../process/context.ts';
 
 export const inject = defineCommand({
   args: {
     ...filenameArg,
     restore: { type: 'string', value: 'FILE', description: 'A Restore: its hooks, filters and namespaceMapping count' },
-    hooks: planArgs.hooks,
+    hooks: planFlags.hooks,
     namespace: {
       type: 'string',
       short: 'n',

@@ -2,26 +2,26 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { shortenName } from '../../shared/core/digest.ts';
 import { ExitCode, RestoreHooksError } from '../../shared/core/errors.ts';
+import { isChartTemplate } from '../../shared/core/lint/collect/placeholder.ts';
 import { atLeast, lint as findingsIn, RULES } from '../../shared/core/lint/lint.ts';
-import { isChartTemplate } from '../../shared/core/lint/placeholder.ts';
-import type { Severity } from '../../shared/core/lint/rule.ts';
+import type { Severity } from '../../shared/core/lint/rules/rule.ts';
 import { RESTORE_NAME_LABEL } from '../../shared/core/names.ts';
 import { sanitizeLine } from '../../shared/core/sanitize.ts';
+import { readTexts } from '../../shared/input/files.ts';
 import { gapsIn } from '../../shared/input/manifests.ts';
-import { filenameArg, kubeArgs } from '../args.ts';
-import type { BackupFlags } from '../backup-args.ts';
-import { backupArgs, namesBackup } from '../backup-args.ts';
-import type { CommandResult } from '../command.ts';
-import { defineCommand } from '../command.ts';
-import type { Context } from '../context.ts';
-import { readTexts } from '../input.ts';
+import { filenameArg, kubeArgs } from '../command-line/args.ts';
+import type { BackupFlags } from '../command-line/backup-args.ts';
+import { backupArgs, namesBackup } from '../command-line/backup-args.ts';
+import type { CommandResult } from '../command-line/command.ts';
+import { defineCommand } from '../command-line/command.ts';
+import type { KubeArguments, Session } from '../command-line/session.ts';
+import { usage, withCluster } from '../command-line/session.ts';
 import { github, human, json, sarif } from '../lint/formats.ts';
 import type { PassedOver } from '../lint/passed-over.ts';
 import { countLookedAt, passedOver, passedOverLines, templatePassedOver } from '../lint/passed-over.ts';
 import type { Located, Source } from '../lint/source.ts';
 import { gapsOf, innerOf, inOrder, locate, sourcesOf, withEdits } from '../lint/source.ts';
-import type { KubeArguments, Session } from '../session.ts';
-import { usage, withCluster } from '../session.ts';
+import type { Context } from '../process/context.ts';
 
 const severities = ['error', 'warning', 'info'] as const;
 
@@ -269,19 +269,19 @@ async function otherSources(args: OtherFlags, ofBackup: boolean, context: Contex
 }
 
 async function restoreSource({ client, namespace }: Session, name: string): Promise<Source> {
-  const { getRestoreObject } = await import('../../shared/kubernetes/restores.ts');
+  const { getRestoreObject } = await import('../../shared/kubernetes/velero/restores.ts');
   const restore = await getRestoreObject(client, namespace, name);
   return asSource({ ...restore, apiVersion: 'velero.io/v1', kind: 'Restore' });
 }
 
 async function livePods({ client }: Session, restore: string): Promise<Source[]> {
-  const { listPodObjects } = await import('../../shared/kubernetes/restores.ts');
+  const { listPodObjects } = await import('../../shared/kubernetes/velero/restores.ts');
   const pods = await listPodObjects(client, `${RESTORE_NAME_LABEL}=${shortenName(restore)}`);
   return pods.map((pod) => asSource({ ...pod, apiVersion: 'v1', kind: 'Pod' }));
 }
 
 async function backupSources(flags: BackupFlags, session: Session | undefined, context: Context): Promise<Source[]> {
-  const { backupOf, podsToLint } = await import('../backup-input.ts');
+  const { backupOf, podsToLint } = await import('../input/backup-input.ts');
   const pods = await podsToLint(backupOf(flags, session, context), (line) =>
     context.stderr.write(`warning: ${sanitizeLine(line)}\n`),
   );

@@ -5,20 +5,21 @@ import { explainPod } from '../../shared/core/plan/plan-restore-hooks.ts';
 import type { PlannedRun, PlanRequest } from '../../shared/core/plan/plan-run.ts';
 import { planRun, refuseWhileBusy } from '../../shared/core/plan/plan-run.ts';
 import { hasWorkedOn } from '../../shared/core/plan/velero.ts';
+import { readInput } from '../../shared/input/files.ts';
 import { readHookFiles } from '../../shared/input/hooks.ts';
-import { filenameArg, kubeArgs, outputArg } from '../args.ts';
-import { backupArgs, namesBackup } from '../backup-args.ts';
-import type { CommandResult } from '../command.ts';
-import { defineCommand } from '../command.ts';
-import { givenPods, requireOneOrigin } from '../given.ts';
-import { readInput } from '../input.ts';
+import { planFlags } from '../../shared/input/run-flags.ts';
+import { filenameArg, kubeArgs, outputArg } from '../command-line/args.ts';
+import { backupArgs, namesBackup } from '../command-line/backup-args.ts';
+import type { CommandResult } from '../command-line/command.ts';
+import { defineCommand } from '../command-line/command.ts';
+import { namespaceOf, usage, withCluster } from '../command-line/session.ts';
+import { givenPods, requireOneOrigin } from '../input/given.ts';
+import { fileInput, liveInput } from '../input/plan-input.ts';
 import { planView } from '../output/plan-view.ts';
-import { fileInput, liveInput, planArgs } from '../plan-input.ts';
-import { namespaceOf, usage, withCluster } from '../session.ts';
 
 export const plan = defineCommand({
   args: {
-    ...planArgs,
+    ...planFlags,
     explain: { type: 'string', value: 'POD', description: "Say for each hook why it does or doesn't match this pod" },
     ...filenameArg,
     ...backupArgs,
@@ -47,7 +48,7 @@ export const plan = defineCommand({
       }
     }
     if (isOffline && isOfBackup) {
-      const { backupInput } = await import('../backup-input.ts');
+      const { backupInput } = await import('../input/backup-input.ts');
       return show(await backupInput(args, context), args);
     }
     if (isOffline) {
@@ -61,11 +62,11 @@ export const plan = defineCommand({
     const input = await readInput(args.filename, context);
     requireOneOrigin(input.objects, isOfBackup);
     const request = await withCluster(args, context, async (session) => {
-      const { runnerNamespaces } = await import('../preconditions.ts');
+      const { runnerNamespaces } = await import('../run/preconditions.ts');
       const live = await liveInput(session, restore, args, hookFiles, await runnerNamespaces(session));
       const given = await givenPods({ args, input, isOfBackup }, session, live.restore, context);
       if (given === undefined) return live;
-      const { withGivenPods } = await import('../given-pods.ts');
+      const { withGivenPods } = await import('../input/given-pods.ts');
       return withGivenPods(session.client, live, given);
     });
     return show(request, args);

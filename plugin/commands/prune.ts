@@ -1,6 +1,6 @@
-import { kubeArgs } from '../args.ts';
-import { defineCommand } from '../command.ts';
-import { withCluster } from '../session.ts';
+import { kubeArgs } from '../command-line/args.ts';
+import { defineCommand } from '../command-line/command.ts';
+import { withCluster } from '../command-line/session.ts';
 
 export const prune = defineCommand({
   args: {
@@ -22,7 +22,7 @@ export const prune = defineCommand({
 
   run: ({ restore: name, keep, ...args }, context) =>
     withCluster(args, context, async (session) => {
-      const { prune: removeRuns } = await import('../prune.ts');
+      const { prune: removeRuns } = await import('../run/prune.ts');
       return { view: { kind: 'text', text: `${await removeRuns(session, name, context, keep)}\n` } };
     }),
 });

@@ -1,6 +1,6 @@
-import { onlyArg, runnerArgs } from '../apply-args.ts';
-import { defineCommand } from '../command.ts';
-import { requireRunnerFlags, withCluster } from '../session.ts';
+import { onlyArg, runnerArgs } from '../command-line/apply-args.ts';
+import { defineCommand } from '../command-line/command.ts';
+import { requireRunnerFlags, withCluster } from '../command-line/session.ts';
 
 export const retry = defineCommand({
   args: { ...onlyArg, ...runnerArgs },
@@ -17,7 +17,7 @@ export const retry = defineCommand({
     requireRunnerFlags(args);
     context.stop.limit(context.clock, args.timeout);
     return withCluster(args, context, async (session) => {
-      const { Retry } = await import('../retry.ts');
+      const { Retry } = await import('../run/retry.ts');
       return new Retry(session, restore, args, only, context).run();
     });
   },

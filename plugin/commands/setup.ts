@@ -3,10 +3,10 @@ import type { Setup } from '../../shared/core/manifests/rbac.ts';
 import { setupManifests } from '../../shared/core/manifests/rbac.ts';
 import { SERVICE_ACCOUNT } from '../../shared/core/names.ts';
 import { sanitizeLine } from '../../shared/core/sanitize.ts';
-import type { Begin, SetupChange } from '../../shared/kubernetes/setup.ts';
-import { kubeArgs, outputArg } from '../args.ts';
-import type { CommandResult } from '../command.ts';
-import { defineCommand } from '../command.ts';
+import type { Begin, SetupChange } from '../../shared/kubernetes/run/setup.ts';
+import { kubeArgs, outputArg } from '../command-line/args.ts';
+import type { CommandResult } from '../command-line/command.ts';
+import { defineCommand } from '../command-line/command.ts';
 
 export const setup = defineCommand({
   args: {
@@ -53,9 +53,9 @@ export const setup = defineCommand({
     if (!args.apply && !args.delete) return { view: { kind: 'manifests', manifests: setupManifests(wanted) } };
 
     const [{ loadKubeConfig }, { kubeClient }, { applySetup, deleteSetup, resourceName }] = await Promise.all([
-      import('../../shared/kubernetes/kubeconfig.ts'),
-      import('../../shared/kubernetes/client.ts'),
-      import('../../shared/kubernetes/setup.ts'),
+      import('../../shared/kubernetes/connect/kubeconfig.ts'),
+      import('../../shared/kubernetes/api/client.ts'),
+      import('../../shared/kubernetes/run/setup.ts'),
     ]);
     const warn = (text: string): void => stderr.write(`warning: ${sanitizeLine(text)}\n`);
     const client = kubeClient(loadKubeConfig({ ...args, env }), {

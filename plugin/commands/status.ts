@@ -1,9 +1,9 @@
 import { exitCodeOf, hasEnded } from '../../shared/core/report/run-status.ts';
 import { sanitizeLine } from '../../shared/core/sanitize.ts';
-import { kubeArgs, outputArg, watchArg } from '../args.ts';
-import { defineCommand } from '../command.ts';
+import { kubeArgs, outputArg, watchArg } from '../command-line/args.ts';
+import { defineCommand } from '../command-line/command.ts';
+import { withCluster } from '../command-line/session.ts';
 import { runView } from '../output/run-view.ts';
-import { withCluster } from '../session.ts';
 
 export const status = defineCommand({
   args: { ...watchArg, ...outputArg(['json', 'yaml', 'wide', 'name']), ...kubeArgs },
@@ -15,16 +15,16 @@ export const status = defineCommand({
 
   run: ({ restore: name, watch, ...args }, context) =>
     withCluster(args, context, async (session) => {
-      const { asDead, follow, hasDiedAsSeen, RunReader, runDocument } = await import('../follow.ts');
-      const { restoreReference } = await import('../../shared/core/report/make-plan-document.ts');
-      const { warnOfVelero } = await import('../preconditions.ts');
-      const { jobStart } = await import('../job-start.ts');
-      const { isUnclaimed, obstacleLine, obstacleOf } = await import('../obstacle.ts');
+      const { asDead, follow, hasDiedAsSeen, RunReader, runDocument } = await import('../run/follow.ts');
+      const { restoreReference } = await import('../../shared/core/plan/make-plan-document.ts');
+      const { warnOfVelero } = await import('../run/preconditions.ts');
+      const { jobStart } = await import('../run/job-start.ts');
+      const { isUnclaimed, obstacleLine, obstacleOf } = await import('../run/obstacle.ts');
       const reader = new RunReader(session, name);
       const { restore, status } = await reader.read();
       await warnOfVelero(session, restore, context);
       if (status === undefined) {
-        const { withoutStatus } = await import('../without-status.ts');
+        const { withoutStatus } = await import('../run/without-status.ts');
         const found = await withoutStatus(session, context, restore);
         const view = runView(runDocument(restore, session.namespace, found?.status, found?.rows ?? []));
         return watch && found !== undefined ? { view, exit: exitCodeOf(found.status) } : { view };

@@ -1,8 +1,8 @@
 import { RestoreHooksError } from '../../shared/core/errors.ts';
 import { DEFAULT_IMAGE, VERSION } from '../../shared/core/version.ts';
-import { kubeArgs, outputArg } from '../args.ts';
-import type { Arguments } from '../command.ts';
-import { defineCommand } from '../command.ts';
+import { kubeArgs, outputArg } from '../command-line/args.ts';
+import type { Arguments } from '../command-line/command.ts';
+import { defineCommand } from '../command-line/command.ts';
 
 export const version = defineCommand({
   args: {
@@ -45,8 +45,8 @@ async function serverVersion(
 ): Promise<string | RestoreHooksError> {
   // Loaded only here: the plugin's own version has to come at once.
   const [{ loadKubeConfig }, { kubeClient }] = await Promise.all([
-    import('../../shared/kubernetes/kubeconfig.ts'),
-    import('../../shared/kubernetes/client.ts'),
+    import('../../shared/kubernetes/connect/kubeconfig.ts'),
+    import('../../shared/kubernetes/api/client.ts'),
   ]);
   try {
     const client = kubeClient(loadKubeConfig({ ...args, env }), {

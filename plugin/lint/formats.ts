@@ -1,6 +1,6 @@
+import { formatPath } from '../../shared/core/lint/collect/path.ts';
 import type { FindingsDocument } from '../../shared/core/lint/findings-document.ts';
-import { formatPath } from '../../shared/core/lint/path.ts';
-import type { Rule, Severity } from '../../shared/core/lint/rule.ts';
+import type { Rule, Severity } from '../../shared/core/lint/rules/rule.ts';
 import { sanitizeLine } from '../../shared/core/sanitize.ts';
 import { VERSION } from '../../shared/core/version.ts';
 import { formatJson } from '../output/json.ts';

@@ -1,6 +1,6 @@
 import type { Document, Node, Pair, Scalar } from 'yaml';
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments } from 'yaml';
-import type { Place } from '../../shared/core/lint/rule.ts';
+import type { Place } from '../../shared/core/lint/collect/place.ts';
 
 /** Where a value or a key stands in a text. */
 export interface Spot {

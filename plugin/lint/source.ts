@@ -1,6 +1,6 @@
 import { RestoreHooksError } from '../../shared/core/errors.ts';
 import type { Inner } from '../../shared/core/lint/lint.ts';
-import type { Finding } from '../../shared/core/lint/rule.ts';
+import type { Finding } from '../../shared/core/lint/rules/rule.ts';
 import type { ManifestObject } from '../../shared/input/manifests.ts';
 import { objectsIn, parseTexts } from '../../shared/input/manifests.ts';
 import { innerTexts } from './inner.ts';

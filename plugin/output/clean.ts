@@ -1,5 +1,5 @@
 import { sanitizeText } from '../../shared/core/sanitize.ts';
-import type { Context, TextSink } from '../context.ts';
+import type { Context, TextSink } from '../process/context.ts';
 
 /**
  * The context with a stdout and stderr that clean what is written to them. Texts come from events, kubelets, registries,

@@ -1,4 +1,4 @@
-import type { Context, TextSink } from '../context.ts';
+import type { Context, TextSink } from '../process/context.ts';
 import type { Color } from './view.ts';
 
 const codes: Readonly<Record<Color, number>> = { red: 31, yellow: 33, green: 32, dim: 2 };

@@ -1,5 +1,5 @@
-import type { Injection } from '../../shared/core/hook.ts';
-import type { HookDocument, PlanDocument } from '../../shared/core/report/plan-document.ts';
+import type { Injection } from '../../shared/core/model/hook.ts';
+import type { HookDocument, PlanDocument } from '../../shared/core/plan/plan-document.ts';
 import type { HumanPart, View } from './view.ts';
 import { truncate } from './width.ts';
 

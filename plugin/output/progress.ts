@@ -1,6 +1,6 @@
 import { sanitizeLine } from '../../shared/core/sanitize.ts';
 import type { Clock } from '../../shared/ports/ports.ts';
-import type { TextSink } from '../context.ts';
+import type { TextSink } from '../process/context.ts';
 import { writeRaw } from './clean.ts';
 import { truncate } from './width.ts';
 

@@ -1,6 +1,6 @@
 import { RestoreHooksError } from '../../shared/core/errors.ts';
 import { sanitizeLine, sanitizeText } from '../../shared/core/sanitize.ts';
-import type { Context } from '../context.ts';
+import type { Context } from '../process/context.ts';
 import { writeRaw } from './clean.ts';
 import { usesColor } from './color.ts';
 import { formatJson } from './json.ts';

@@ -1,7 +1,7 @@
 import type { RestoreHooksError } from '../core/errors.ts';
-import type { PodLeft } from '../core/executor/protocol.ts';
-import type { EndedHook } from '../core/executor/state.ts';
-import type { ExecOutcome, HookId, PodKey, PodObservation } from '../core/hook.ts';
+import type { EndedHook } from '../core/execute/hook-state.ts';
+import type { PodLeft } from '../core/execute/protocol.ts';
+import type { ExecOutcome, HookId, PodKey, PodObservation } from '../core/model/hook.ts';
 import type { RunHook } from '../core/report/run-document.ts';
 
 /**

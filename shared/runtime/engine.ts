@@ -1,8 +1,8 @@
-import type { Effect, Fact } from '../core/executor/protocol.ts';
-import type { PodRun, RunState } from '../core/executor/state.ts';
-import type { Step } from '../core/executor/step.ts';
-import { step } from '../core/executor/step.ts';
-import type { HookId, PlannedExecHook, PlannedHook, PodKey } from '../core/hook.ts';
+import type { Effect, Fact } from '../core/execute/protocol.ts';
+import type { PodRun, RunState } from '../core/execute/state.ts';
+import type { Step } from '../core/execute/step.ts';
+import { step } from '../core/execute/step.ts';
+import type { HookId, PlannedExecHook, PlannedHook, PodKey } from '../core/model/hook.ts';
 import type { Clock, HookExec, Journal, LogReader, Output, PodCreator } from '../ports/ports.ts';
 
 export interface EnginePorts {

@@ -1,7 +1,8 @@
-import type { Counts, HookState, PodRun, RunState } from '../core/executor/state.ts';
-import { stateOf } from '../core/executor/state.ts';
-import type { Step } from '../core/executor/step.ts';
-import type { HookId } from '../core/hook.ts';
+import type { HookState } from '../core/execute/hook-state.ts';
+import type { Counts, PodRun, RunState } from '../core/execute/state.ts';
+import { stateOf } from '../core/execute/state.ts';
+import type { Step } from '../core/execute/step.ts';
+import type { HookId } from '../core/model/hook.ts';
 import { countRows } from '../core/report/dead-run.ts';
 import type { RunHook } from '../core/report/run-document.ts';
 import { runHook } from '../core/report/run-hook.ts';

@@ -1,24 +1,24 @@
 import { RestoreHooksError } from '../core/errors.ts';
-import type { Resumed } from '../core/executor/resume.ts';
-import type { HookId } from '../core/hook.ts';
+import type { Resumed } from '../core/execute/resume.ts';
 import type { JournalEntry, JournalHead } from '../core/journal/entry.ts';
 import type { OnUnknown } from '../core/journal/resume.ts';
 import { resume } from '../core/journal/resume.ts';
+import type { HookId } from '../core/model/hook.ts';
 import type { Restore } from '../core/model/restore.ts';
 import type { Payload } from '../core/report/payload.ts';
 import type { RunStatus } from '../core/report/run-status.ts';
 import { hasEnded } from '../core/report/run-status.ts';
-import { claimRun } from '../kubernetes/claim.ts';
-import type { KubeClient } from '../kubernetes/client.ts';
-import type { JournaledHook } from '../kubernetes/journal.ts';
-import { KubernetesJournal } from '../kubernetes/journal.ts';
-import type { JournalPlace } from '../kubernetes/journal-reader.ts';
-import { readJournal } from '../kubernetes/journal-reader.ts';
-import type { HeldLease } from '../kubernetes/lease.ts';
-import { takeLease } from '../kubernetes/lease.ts';
-import { markFailed } from '../kubernetes/mark-ended.ts';
-import { getRestore } from '../kubernetes/restores.ts';
-import { runStatusOf } from '../kubernetes/run-store.ts';
+import type { KubeClient } from '../kubernetes/api/client.ts';
+import { claimRun } from '../kubernetes/run/claim.ts';
+import type { JournaledHook } from '../kubernetes/run/journal.ts';
+import { KubernetesJournal } from '../kubernetes/run/journal.ts';
+import type { JournalPlace } from '../kubernetes/run/journal-reader.ts';
+import { readJournal } from '../kubernetes/run/journal-reader.ts';
+import type { HeldLease } from '../kubernetes/run/lease.ts';
+import { takeLease } from '../kubernetes/run/lease.ts';
+import { markFailed } from '../kubernetes/run/mark-ended.ts';
+import { runStatusOf } from '../kubernetes/run/run-store.ts';
+import { getRestore } from '../kubernetes/velero/restores.ts';
 import type { Clock } from '../ports/ports.ts';
 
 /** Which run is to be carried out, and by whom. */

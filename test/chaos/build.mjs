@@ -5,8 +5,8 @@ import { runnerBundle } from '../../build.mjs';
 
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 const REPLACED = [
-  ['runner/main.ts', 'kubernetes/client.ts', at('failing-client.ts')],
-  ['shared/wiring/carry-out.ts', 'kubernetes/exec.ts', at('failing-exec.ts')],
+  ['runner/main.ts', 'kubernetes/api/client.ts', at('failing-client.ts')],
+  ['shared/wiring/carry-out.ts', 'kubernetes/exec/exec.ts', at('failing-exec.ts')],
 ];
 
 const failpoints = {

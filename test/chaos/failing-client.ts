@@ -1,10 +1,10 @@
 import { ANNOTATION } from '../../shared/core/names.ts';
-import type { KubeClient } from '../../shared/kubernetes/client.ts';
-import { kubeClient as realClient } from '../../shared/kubernetes/client.ts';
+import type { KubeClient } from '../../shared/kubernetes/api/client.ts';
+import { kubeClient as realClient } from '../../shared/kubernetes/api/client.ts';
 import type { FailpointName } from './failpoints.ts';
 import { aroundRequest } from './failpoints.ts';
 
-/** Takes the place of `shared/kubernetes/client.ts` in the runner of the chaos tests. */
+/** Takes the place of `shared/kubernetes/api/client.ts` in the runner of the chaos tests. */
 export function kubeClient(...args: Parameters<typeof realClient>): KubeClient {
   const client = realClient(...args);
   /** A runner's first write to the Restore is its claim. */

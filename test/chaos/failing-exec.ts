@@ -1,8 +1,8 @@
-import { kubernetesHookExec as realExec } from '../../shared/kubernetes/exec.ts';
+import { kubernetesHookExec as realExec } from '../../shared/kubernetes/exec/exec.ts';
 import type { HookExec } from '../../shared/ports/ports.ts';
 import { aroundCall } from './failpoints.ts';
 
-/** Takes the place of `shared/kubernetes/exec.ts` in the runner of the chaos tests. */
+/** Takes the place of `shared/kubernetes/exec/exec.ts` in the runner of the chaos tests. */
 export function kubernetesHookExec(...args: Parameters<typeof realExec>): HookExec {
   const exec = realExec(...args);
   return {

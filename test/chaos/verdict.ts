@@ -1,4 +1,4 @@
-import type { Counts } from '../../shared/core/executor/state.ts';
+import type { Counts } from '../../shared/core/execute/state.ts';
 import { countRows } from '../../shared/core/report/dead-run.ts';
 import type { RunHook } from '../../shared/core/report/run-document.ts';
 import { progressLine } from '../../shared/core/report/run-status.ts';

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { RestoreHooksError } from '../../shared/core/errors.ts';
-import { kubeApiError } from '../../shared/kubernetes/api-error.ts';
-import type { KubeClient } from '../../shared/kubernetes/client.ts';
-import { kubeClient } from '../../shared/kubernetes/client.ts';
-import type { KubeConfig } from '../../shared/kubernetes/kubeconfig.ts';
-import { loadKubeConfig } from '../../shared/kubernetes/kubeconfig.ts';
-import { paths } from '../../shared/kubernetes/paths.ts';
+import { kubeApiError } from '../../shared/kubernetes/api/api-error.ts';
+import type { KubeClient } from '../../shared/kubernetes/api/client.ts';
+import { kubeClient } from '../../shared/kubernetes/api/client.ts';
+import { paths } from '../../shared/kubernetes/api/paths.ts';
+import type { KubeConfig } from '../../shared/kubernetes/connect/kubeconfig.ts';
+import { loadKubeConfig } from '../../shared/kubernetes/connect/kubeconfig.ts';
 
 const skip = process.env['RESTOREHOOKS_TEST_CLUSTER'] === '1' ? false : 'needs a cluster: RESTOREHOOKS_TEST_CLUSTER=1';
 const namespace = `client-test-${process.pid}`;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { connections } from '../../shared/kubernetes/connection.ts';
-import { loadKubeConfig } from '../../shared/kubernetes/kubeconfig.ts';
+import { connections } from '../../shared/kubernetes/connect/connection.ts';
+import { loadKubeConfig } from '../../shared/kubernetes/connect/kubeconfig.ts';
 import type { Scene, Suite } from '../e2e/harness.ts';
 import { isReal, sh, startSuite, waitFor } from '../e2e/harness.ts';
 import type { Told } from '../exec-rule.ts';

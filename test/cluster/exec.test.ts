@@ -8,14 +8,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import tls from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import type { ExecOutcome } from '../../shared/core/hook.ts';
 import { execRights } from '../../shared/core/manifests/rbac.ts';
-import { missingRights } from '../../shared/kubernetes/access.ts';
-import { kubeClient } from '../../shared/kubernetes/client.ts';
-import type { Connections } from '../../shared/kubernetes/connection.ts';
-import { connections } from '../../shared/kubernetes/connection.ts';
-import { kubernetesHookExec } from '../../shared/kubernetes/exec.ts';
-import { loadKubeConfig } from '../../shared/kubernetes/kubeconfig.ts';
+import type { ExecOutcome } from '../../shared/core/model/hook.ts';
+import { missingRights } from '../../shared/kubernetes/api/access.ts';
+import { kubeClient } from '../../shared/kubernetes/api/client.ts';
+import type { Connections } from '../../shared/kubernetes/connect/connection.ts';
+import { connections } from '../../shared/kubernetes/connect/connection.ts';
+import { loadKubeConfig } from '../../shared/kubernetes/connect/kubeconfig.ts';
+import { kubernetesHookExec } from '../../shared/kubernetes/exec/exec.ts';
 import type { ExecRequest, HookExec, Output } from '../../shared/ports/ports.ts';
 
 /** The exec transport against a real API server, kubelet, containerd and runc, with parts of them killed. */

@@ -4,11 +4,11 @@ import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { RunnerRule } from '../../shared/core/manifests/rbac.ts';
 import { runnerRights, runnerRules, setupManifests } from '../../shared/core/manifests/rbac.ts';
-import { rightText } from '../../shared/kubernetes/access.ts';
-import type { KubeClient } from '../../shared/kubernetes/client.ts';
-import { kubeClient } from '../../shared/kubernetes/client.ts';
-import { loadKubeConfig } from '../../shared/kubernetes/kubeconfig.ts';
-import { paths } from '../../shared/kubernetes/paths.ts';
+import { rightText } from '../../shared/kubernetes/api/access.ts';
+import type { KubeClient } from '../../shared/kubernetes/api/client.ts';
+import { kubeClient } from '../../shared/kubernetes/api/client.ts';
+import { paths } from '../../shared/kubernetes/api/paths.ts';
+import { loadKubeConfig } from '../../shared/kubernetes/connect/kubeconfig.ts';
 import type { Loose, Plugin, Scene, Suite } from '../e2e/harness.ts';
 import { entry, exec, IMAGE, isReal, mark, sh, startSuite, waitFor } from '../e2e/harness.ts';
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { podNamespacesOf, runnerRights } from '../../shared/core/manifests/rbac.ts';
-import { missingRightsOfServiceAccount } from '../../shared/kubernetes/access.ts';
-import type { KubeClient } from '../../shared/kubernetes/client.ts';
-import { kubeClient } from '../../shared/kubernetes/client.ts';
-import { loadKubeConfig } from '../../shared/kubernetes/kubeconfig.ts';
-import { paths } from '../../shared/kubernetes/paths.ts';
+import { missingRightsOfServiceAccount } from '../../shared/kubernetes/api/access.ts';
+import type { KubeClient } from '../../shared/kubernetes/api/client.ts';
+import { kubeClient } from '../../shared/kubernetes/api/client.ts';
+import { paths } from '../../shared/kubernetes/api/paths.ts';
+import { loadKubeConfig } from '../../shared/kubernetes/connect/kubeconfig.ts';
 import { run } from '../unit/plugin/harness.ts';
 
 const skip = process.env['RESTOREHOOKS_TEST_CLUSTER'] === '1' ? false : 'needs a cluster: RESTOREHOOKS_TEST_CLUSTER=1';

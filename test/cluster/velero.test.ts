@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { paths } from '../../shared/kubernetes/paths.ts';
+import { paths } from '../../shared/kubernetes/api/paths.ts';
 import type { Loose, Scene } from '../e2e/harness.ts';
 import {
   endings,

@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
-import { phaseOf } from '../../shared/core/executor/run-phase.ts';
-import type { HookState, RunState } from '../../shared/core/executor/state.ts';
-import { createRun, stateOf } from '../../shared/core/executor/state.ts';
-import type { ExecOutcome, PlannedHook, PodKey, PodObservation } from '../../shared/core/hook.ts';
-import { podKey } from '../../shared/core/hook.ts';
+import type { HookState } from '../../shared/core/execute/hook-state.ts';
+import { phaseOf } from '../../shared/core/execute/run-phase.ts';
+import type { RunState } from '../../shared/core/execute/state.ts';
+import { createRun, stateOf } from '../../shared/core/execute/state.ts';
+import type { ExecOutcome, PlannedHook, PodKey, PodObservation } from '../../shared/core/model/hook.ts';
+import { podKey } from '../../shared/core/model/hook.ts';
 import { Pod } from '../../shared/core/model/pod.ts';
 import { parseRestore } from '../../shared/core/model/restore.ts';
 import { planRestoreHooks } from '../../shared/core/plan/plan-restore-hooks.ts';
@@ -12,7 +13,7 @@ import {
   isUpgradeRefused,
   outcomeOfRefusal,
   outcomeOfStatus,
-} from '../../shared/kubernetes/exec-outcome.ts';
+} from '../../shared/kubernetes/exec/exec-outcome.ts';
 import type { ExecRequest, HookExec } from '../../shared/ports/ports.ts';
 import { startEngine } from '../../shared/runtime/engine.ts';
 import { execOnly } from '../sim/exec-only.ts';

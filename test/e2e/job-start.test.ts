@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { paths } from '../../shared/kubernetes/paths.ts';
+import { paths } from '../../shared/kubernetes/api/paths.ts';
 import type { Loose, Ran, Scene, Started, Suite } from './harness.ts';
 import { entry, exec, isReal, mark, startSuite, waitFor } from './harness.ts';
 

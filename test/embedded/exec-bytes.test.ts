@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
-import type { ExecOutcome } from '../../shared/core/hook.ts';
-import type { ExecTiming } from '../../shared/kubernetes/exec.ts';
+import type { ExecOutcome } from '../../shared/core/model/hook.ts';
+import type { ExecTiming } from '../../shared/kubernetes/exec/exec.ts';
 import type { ExecServer, Told } from '../exec-rule.ts';
 import { breach, faultsAt, inParallel, ProxiedExec } from '../exec-rule.ts';
 import type { Fault } from '../proxy.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { describe, it } from 'node:test';
-import { kubeClient } from '../../shared/kubernetes/client.ts';
-import { kubernetesPodSource } from '../../shared/kubernetes/pod-source.ts';
+import { kubeClient } from '../../shared/kubernetes/api/client.ts';
+import { kubernetesPodSource } from '../../shared/kubernetes/pods/pod-source.ts';
 import { systemClock } from '../../shared/system/clock.ts';
 import { waitFor } from '../e2e/cluster.ts';
 import { faultsAt, inParallel } from '../exec-rule.ts';

@@ -4,7 +4,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
-import type { KubeConnection } from '../../shared/kubernetes/connection.ts';
+import type { KubeConnection } from '../../shared/kubernetes/connect/connection.ts';
 import { isRecord } from '../embedded/objects.ts';
 import type { Ask, Case, Given, Scene } from './corpus.ts';
 import { types } from './corpus.ts';

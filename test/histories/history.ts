@@ -1,13 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
-import type { Effect, Fact } from '../../shared/core/executor/protocol.ts';
-import type { RunPhase } from '../../shared/core/executor/run-phase.ts';
-import { phaseOf } from '../../shared/core/executor/run-phase.ts';
-import type { EndedHook, RunState } from '../../shared/core/executor/state.ts';
-import { createRun } from '../../shared/core/executor/state.ts';
-import { step } from '../../shared/core/executor/step.ts';
-import { HISTORY_MESSAGE, HISTORY_VERSION, recordedEffects } from '../../shared/core/history.ts';
-import type { HookId, PlannedHook, PodKey } from '../../shared/core/hook.ts';
+import { HISTORY_MESSAGE, HISTORY_VERSION, recordedEffects } from '../../shared/core/execute/history.ts';
+import type { EndedHook } from '../../shared/core/execute/hook-state.ts';
+import type { Effect, Fact } from '../../shared/core/execute/protocol.ts';
+import type { RunPhase } from '../../shared/core/execute/run-phase.ts';
+import { phaseOf } from '../../shared/core/execute/run-phase.ts';
+import type { RunState } from '../../shared/core/execute/state.ts';
+import { createRun } from '../../shared/core/execute/state.ts';
+import { step } from '../../shared/core/execute/step.ts';
+import type { HookId, PlannedHook, PodKey } from '../../shared/core/model/hook.ts';
 
 /* ---- as it is written ---- */
 

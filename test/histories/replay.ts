@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
-import { isFinalPhase } from '../../shared/core/executor/run-phase.ts';
+import { isFinalPhase } from '../../shared/core/execute/run-phase.ts';
 import type { Replayed } from './history.ts';
 import { HistoryError, parseHistories, replay } from './history.ts';
 

@@ -1,17 +1,17 @@
 import type { Mutant } from './mutant.ts';
 import { mutantsOf } from './mutant.ts';
 
-const history = mutantsOf('shared/core/history.ts');
+const history = mutantsOf('shared/core/execute/history.ts');
 const retry = mutantsOf('shared/core/ledger/decide-retry.ts');
 const apply = mutantsOf('shared/core/ledger/decide-apply.ts');
 const decision = mutantsOf('shared/core/ledger/decision.ts');
 const deadRows = mutantsOf('shared/core/ledger/rows-of-run.ts');
 const commandsLeft = mutantsOf('shared/core/ledger/commands-left.ts');
 const taking = mutantsOf('shared/wiring/take-run.ts');
-const store = mutantsOf('shared/kubernetes/run-store.ts');
+const store = mutantsOf('shared/kubernetes/run/run-store.ts');
 const run = mutantsOf('shared/runtime/run.ts');
 const rows = mutantsOf('shared/runtime/rows.ts');
-const quiet = mutantsOf('shared/core/executor/resume.ts');
+const quiet = mutantsOf('shared/core/execute/resume.ts');
 
 /** What one run leaves to the next, what is told beside the Restore, and what is recorded. */
 export const AROUND_THE_EXECUTOR: readonly Mutant[] = [

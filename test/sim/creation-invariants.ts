@@ -1,7 +1,7 @@
-import type { PodKey } from '../../shared/core/hook.ts';
+import type { PodKey } from '../../shared/core/model/hook.ts';
 import type { ReportPart, RunHook } from '../../shared/core/report/run-document.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
-import type { KubeObject } from '../../shared/kubernetes/client.ts';
+import type { KubeObject } from '../../shared/kubernetes/api/kube-object.ts';
 import type { CreationWorld, Live, Script } from './creation-world.ts';
 import { isOver, joined, partIn, statusOn } from './what-stands.ts';
 

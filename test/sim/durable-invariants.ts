@@ -1,8 +1,8 @@
-import type { ExecOutcome, HookId, PlannedExecHook } from '../../shared/core/hook.ts';
+import type { ExecOutcome, HookId, PlannedExecHook } from '../../shared/core/model/hook.ts';
 import type { Payload } from '../../shared/core/report/payload.ts';
 import type { ReportPart, RunHook } from '../../shared/core/report/run-document.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
-import type { KubeObject } from '../../shared/kubernetes/client.ts';
+import type { KubeObject } from '../../shared/kubernetes/api/kube-object.ts';
 import type { DurableWorld } from './durable-world.ts';
 import type { ToldOutcome } from './told-journal.ts';
 import { ToldJournal } from './told-journal.ts';

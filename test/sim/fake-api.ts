@@ -1,6 +1,7 @@
 import { RestoreHooksError } from '../../shared/core/errors.ts';
-import { refusedByServer, unreachable } from '../../shared/kubernetes/api-error.ts';
-import type { KubeClient, KubeObject } from '../../shared/kubernetes/client.ts';
+import { refusedByServer, unreachable } from '../../shared/kubernetes/api/api-error.ts';
+import type { KubeClient } from '../../shared/kubernetes/api/client.ts';
+import type { KubeObject } from '../../shared/kubernetes/api/kube-object.ts';
 import { jsonPatch, mergePatch } from '../embedded/patch.ts';
 import type { Random } from './random.ts';
 import type { VirtualClock } from './virtual-clock.ts';

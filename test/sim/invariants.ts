@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
-import type { RunPhase } from '../../shared/core/executor/run-phase.ts';
-import type { HookState, RunState } from '../../shared/core/executor/state.ts';
-import type { ExecOutcome, HookId, PlannedExecHook, PodKey } from '../../shared/core/hook.ts';
+import type { HookState } from '../../shared/core/execute/hook-state.ts';
+import type { RunPhase } from '../../shared/core/execute/run-phase.ts';
+import type { RunState } from '../../shared/core/execute/state.ts';
+import type { ExecOutcome, HookId, PlannedExecHook, PodKey } from '../../shared/core/model/hook.ts';
 import type { PodEvent } from '../../shared/ports/ports.ts';
 import { countedAs, keyOf, takesSlot } from './what-stands.ts';
 import type { Witness, World } from './world.ts';

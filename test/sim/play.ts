@@ -1,7 +1,7 @@
-import { phaseOf } from '../../shared/core/executor/run-phase.ts';
-import type { HookState } from '../../shared/core/executor/state.ts';
-import { createRun } from '../../shared/core/executor/state.ts';
-import type { HookId } from '../../shared/core/hook.ts';
+import type { HookState } from '../../shared/core/execute/hook-state.ts';
+import { phaseOf } from '../../shared/core/execute/run-phase.ts';
+import { createRun } from '../../shared/core/execute/state.ts';
+import type { HookId } from '../../shared/core/model/hook.ts';
 import { startEngine } from '../../shared/runtime/engine.ts';
 import { execOnly } from './exec-only.ts';
 import { Invariants } from './invariants.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { HookId, PlannedExecHook, PodKey } from '../../shared/core/hook.ts';
+import type { HookId, PlannedExecHook, PodKey } from '../../shared/core/model/hook.ts';
 import type { PodSource, RunStore } from '../../shared/ports/ports.ts';
 import { startRun } from '../../shared/runtime/run.ts';
 import { execOnly } from './exec-only.ts';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { HookOutcome } from '../../shared/core/hook.ts';
+import type { HookOutcome } from '../../shared/core/model/hook.ts';
 
 /** What a journal's text says of a hook. */
 type ToldHook =

@@ -1,6 +1,6 @@
 import { gunzipSync } from 'node:zlib';
-import type { HookState } from '../../shared/core/executor/state.ts';
-import type { PlannedHook, PodKey } from '../../shared/core/hook.ts';
+import type { HookState } from '../../shared/core/execute/hook-state.ts';
+import type { PlannedHook, PodKey } from '../../shared/core/model/hook.ts';
 import type { ReportPart, RunHook } from '../../shared/core/report/run-document.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
 

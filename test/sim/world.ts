@@ -1,5 +1,5 @@
-import type { ExecOutcome, HookId, PlannedExecHook, PodKey, PodObservation } from '../../shared/core/hook.ts';
-import { podKey } from '../../shared/core/hook.ts';
+import type { ExecOutcome, HookId, PlannedExecHook, PodKey, PodObservation } from '../../shared/core/model/hook.ts';
+import { podKey } from '../../shared/core/model/hook.ts';
 import type { Clock, HookExec, Journal, PodEvent, PodSource } from '../../shared/ports/ports.ts';
 import { Random } from './random.ts';
 import { VirtualClock } from './virtual-clock.ts';

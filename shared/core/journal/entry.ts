@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import type { HookOutcome, Reason } from '../hook.ts';
+import type { HookOutcome, Reason } from '../model/hook.ts';
 
 /**
  * What a journal says, one thing at a time: ids, outcomes and times, no command and no output. A hook, and a pod, is

@@ -1,7 +1,7 @@
-import type { Resumed } from '../executor/resume.ts';
-import { RUNNER_DIED } from '../executor/resume.ts';
-import type { EndedHook } from '../executor/state.ts';
-import type { HookId, HookOutcome, PlannedHook } from '../hook.ts';
+import type { EndedHook } from '../execute/hook-state.ts';
+import type { Resumed } from '../execute/resume.ts';
+import { RUNNER_DIED } from '../execute/resume.ts';
+import type { HookId, HookOutcome, PlannedHook } from '../model/hook.ts';
 import type { JournalEntry } from './entry.ts';
 import type { Replay } from './replay.ts';
 

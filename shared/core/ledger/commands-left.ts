@@ -1,6 +1,6 @@
-import { isLost } from '../executor/resume.ts';
+import { isLost } from '../execute/resume.ts';
 import { parseDurationMs } from '../model/duration.ts';
-import { parseInstant } from '../report/instant.ts';
+import { parseInstant } from '../model/instant.ts';
 import type { RunHook } from '../report/run-document.ts';
 
 /** A command that a run has started, or may have, and whose end nobody saw: it may still be running. */

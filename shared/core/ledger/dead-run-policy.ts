@@ -1,7 +1,7 @@
-import { stoppedBy } from '../executor/state.ts';
+import { stoppedBy } from '../execute/state.ts';
 import type { OnUnknown } from '../journal/resume.ts';
 import type { RunHook } from '../report/run-document.ts';
-import type { LedgerRun } from './ledger.ts';
+import type { LedgerRun } from './run-record.ts';
 
 /* What is special about going on with a run whose runner died: these rules hold for its own results alone. */
 

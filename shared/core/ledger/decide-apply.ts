@@ -1,7 +1,7 @@
-import type { PlannedHook } from '../hook.ts';
 import type { OnUnknown } from '../journal/resume.ts';
-import { hookDocument } from '../report/make-plan-document.ts';
-import type { HookDocument } from '../report/plan-document.ts';
+import type { PlannedHook } from '../model/hook.ts';
+import { hookDocument } from '../plan/make-plan-document.ts';
+import type { HookDocument } from '../plan/plan-document.ts';
 import type { RunHook } from '../report/run-document.ts';
 import { diedWithIt, isUnseen, stopOf } from './dead-run-policy.ts';
 import type { Decision } from './decision.ts';

@@ -1,13 +1,14 @@
-import { isLost } from '../executor/resume.ts';
-import { isCreating } from '../hook.ts';
+import { isLost } from '../execute/resume.ts';
 import type { OnUnknown } from '../journal/resume.ts';
-import type { HookDocument } from '../report/plan-document.ts';
+import { isCreating } from '../model/hook.ts';
+import type { HookDocument } from '../plan/plan-document.ts';
 import type { RunHook } from '../report/run-document.ts';
 import { diedWithIt } from './dead-run-policy.ts';
 import type { Decision } from './decision.ts';
 import { lostHook, quietPods, stillGoing, takeOver, withoutOutput } from './decision.ts';
-import type { Ledger, LedgerRun } from './ledger.ts';
+import type { Ledger } from './ledger.ts';
 import { deadRun } from './ledger.ts';
+import type { LedgerRun } from './run-record.ts';
 import { hookKey } from './same-hook.ts';
 
 /**

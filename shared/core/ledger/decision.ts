@@ -1,11 +1,12 @@
-import type { PlannedHook } from '../hook.ts';
-import { formatInstant } from '../report/instant.ts';
+import type { PlannedHook } from '../model/hook.ts';
+import { formatInstant } from '../model/instant.ts';
 import type { Payload } from '../report/payload.ts';
 import type { RunHook } from '../report/run-document.ts';
 import type { RunStatus } from '../report/run-status.ts';
-import type { Ledger, LedgerRun } from './ledger.ts';
+import type { Ledger } from './ledger.ts';
 import { deadRun } from './ledger.ts';
 import { hookOf } from './rows-plan.ts';
+import type { LedgerRun } from './run-record.ts';
 
 /** What `apply`, or `retry`, does about a Restore, whatever runs it has had (contract §6). */
 export type Decision =

@@ -1,4 +1,4 @@
-import type { PlannedHook } from '../hook.ts';
+import type { PlannedHook } from '../model/hook.ts';
 import type { RunHook } from '../report/run-document.ts';
 import type { Ledger } from './ledger.ts';
 import { hookKey } from './same-hook.ts';

@@ -1,8 +1,7 @@
 import { countRows } from '../report/dead-run.ts';
 import type { RunHook } from '../report/run-document.ts';
 import type { RunStatus } from '../report/run-status.ts';
-import type { LedgerRun } from './ledger.ts';
-import type { RunRecord } from './run-record.ts';
+import type { LedgerRun, RunRecord } from './run-record.ts';
 import { isExecuted } from './run-record.ts';
 
 /** The run of a Restore that was made last. */

@@ -1,5 +1,5 @@
-import type { PlannedHook } from '../hook.ts';
-import type { HookDocument } from '../report/plan-document.ts';
+import type { PlannedHook } from '../model/hook.ts';
+import type { HookDocument } from '../plan/plan-document.ts';
 import type { RunHook } from '../report/run-document.ts';
 import type { CommandLeft } from './commands-left.ts';
 import { commandsLeft } from './commands-left.ts';
@@ -8,7 +8,7 @@ import { lastRunOf } from './last-run.ts';
 import type { KnownPlans } from './rows-of-run.ts';
 import { rowsOfRun } from './rows-of-run.ts';
 import { hookOf } from './rows-plan.ts';
-import type { RunRecord } from './run-record.ts';
+import type { LedgerRun, RunRecord } from './run-record.ts';
 import { neverBegan } from './run-record.ts';
 import { hookKey } from './same-hook.ts';
 
@@ -31,14 +31,6 @@ export interface Ledger {
   readonly commandsLeft: readonly CommandLeft[];
   /** Of how many runs there are traces: the next one is one more. */
   readonly attempts: number;
-}
-
-/** A run that has begun, with what is known of its hooks. */
-export interface LedgerRun {
-  readonly record: RunRecord;
-  readonly rows: readonly RunHook[];
-  /** False: it may have executed hooks of which nothing is known any more. */
-  readonly isWhole: boolean;
 }
 
 export interface LedgerResult {

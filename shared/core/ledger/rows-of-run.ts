@@ -1,7 +1,7 @@
-import { RUNNER_DIED } from '../executor/resume.ts';
+import { RUNNER_DIED } from '../execute/resume.ts';
 import { withMessage } from '../journal/resume.ts';
-import { formatInstant } from '../report/instant.ts';
-import type { HookDocument } from '../report/plan-document.ts';
+import { formatInstant } from '../model/instant.ts';
+import type { HookDocument } from '../plan/plan-document.ts';
 import type { RunHook } from '../report/run-document.ts';
 import type { RecordedJournal, RunRecord } from './run-record.ts';
 import { isExecuted } from './run-record.ts';

@@ -1,6 +1,6 @@
 import { API_VERSION } from '../names.ts';
-import { planDigest } from '../report/make-plan-document.ts';
-import type { HookDocument, PlanDocument, RestoreReference } from '../report/plan-document.ts';
+import { planDigest } from '../plan/make-plan-document.ts';
+import type { HookDocument, PlanDocument, RestoreReference } from '../plan/plan-document.ts';
 import type { RunHook } from '../report/run-document.ts';
 
 /** A row's hook, as it was planned. */

@@ -1,5 +1,5 @@
 import type { HookRecord } from '../journal/replay.ts';
-import type { PlanDocument } from '../report/plan-document.ts';
+import type { PlanDocument } from '../plan/plan-document.ts';
 import type { ReportedRun, RunHook } from '../report/run-document.ts';
 
 /**
@@ -47,3 +47,11 @@ export const neverBegan = ({ isReported, journal }: RunRecord): boolean =>
 /** The command was started, or may have been. */
 export const isExecuted = ({ state, reason }: Pick<RunHook, 'state' | 'reason'>): boolean =>
   state === 'Succeeded' || state === 'Failed' || state === 'Unknown' || (state === 'TimedOut' && reason !== 'waiting');
+
+/** A run that has begun, with what is known of its hooks. */
+export interface LedgerRun {
+  readonly record: RunRecord;
+  readonly rows: readonly RunHook[];
+  /** False: it may have executed hooks of which nothing is known any more. */
+  readonly isWhole: boolean;
+}

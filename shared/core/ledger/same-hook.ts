@@ -1,5 +1,5 @@
-import type { PlannedHook } from '../hook.ts';
-import type { HookDocument } from '../report/plan-document.ts';
+import type { PlannedHook } from '../model/hook.ts';
+import type { HookDocument } from '../plan/plan-document.ts';
 import type { RunHook } from '../report/run-document.ts';
 
 type AnyHook = RunHook | HookDocument | PlannedHook;

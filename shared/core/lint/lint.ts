@@ -1,7 +1,8 @@
-import type { Given } from './collect.ts';
-import { collect } from './collect.ts';
-import type { Finding, Rule, Severity } from './rule.ts';
-import { SEVERITIES } from './rule.ts';
+export type { Inner } from './collect/subjects.ts';
+
+import type { Given } from './collect/collect.ts';
+import { collect } from './collect/collect.ts';
+import type { Subjects } from './collect/subjects.ts';
 import { annotationRules } from './rules/annotations.ts';
 import { commandRules } from './rules/commands.ts';
 import { entryRules } from './rules/entries.ts';
@@ -10,12 +11,12 @@ import { initRules } from './rules/init.ts';
 import { modifierRules } from './rules/modifiers.ts';
 import { podRules } from './rules/pods.ts';
 import { restoreRules } from './rules/restores.ts';
+import type { Finding, Rule, Severity } from './rules/rule.ts';
+import { SEVERITIES } from './rules/rule.ts';
 import { scriptRules } from './rules/scripts.ts';
 import { valueRules } from './rules/values.ts';
-import type { Subjects } from './subjects.ts';
 
-export type { Inner } from './collect.ts';
-export { isLookedAt } from './collect.ts';
+export { isLookedAt } from './collect/collect.ts';
 
 /** All rules, in the order of docs/lint.md. */
 export const RULES: readonly Rule[] = [

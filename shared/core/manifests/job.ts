@@ -1,7 +1,7 @@
 import { ExitCode } from '../errors.ts';
 import type { OnUnknown } from '../journal/resume.ts';
 import { planSecretName, runLabels, runName } from '../names.ts';
-import type { RestoreReference } from '../report/plan-document.ts';
+import type { RestoreReference } from '../plan/plan-document.ts';
 
 /** How a run is carried out: `apply`'s options, and the arguments of the runner. */
 export interface RunOptions {

@@ -1,9 +1,12 @@
 import { parseDurationMs } from '../model/duration.ts';
+import type { HookOrigin } from '../model/hook.ts';
 import type { ExecRestoreHook, InitContainer } from '../model/restore.ts';
 import type { NoticeCode } from './notice.ts';
 
-const ANNOTATION_DOMAIN = { restorehooks: 'restorehooks.io', velero: 'restore.velero.io' } as const;
-export type AnnotationOrigin = keyof typeof ANNOTATION_DOMAIN;
+const ANNOTATION_DOMAIN = { restorehooks: 'restorehooks.io', velero: 'restore.velero.io' } as const satisfies Record<
+  HookOrigin,
+  string
+>;
 
 /** The name that Velero gives a hook that comes from annotations. */
 export const FROM_ANNOTATION = '<from-annotation>';
@@ -24,7 +27,7 @@ export type Report = (code: NoticeCode, message: string) => void;
 /** The pod's exec hook of one origin, or undefined: without a command the other keys say nothing. */
 export function execHookFromAnnotations(
   annotations: Annotations,
-  origin: AnnotationOrigin,
+  origin: HookOrigin,
   report: Report,
 ): ExecRestoreHook | undefined {
   const prefix = `post.hook.${ANNOTATION_DOMAIN[origin]}/`;
@@ -67,7 +70,7 @@ export interface InitHook {
 /** The pod's init hook of one origin, or undefined: without an image there is none. */
 export function initHookFromAnnotations(
   annotations: Annotations,
-  origin: AnnotationOrigin,
+  origin: HookOrigin,
   report: Report,
 ): InitHook | undefined {
   const prefix = `init.hook.${ANNOTATION_DOMAIN[origin]}/`;

@@ -1,7 +1,7 @@
-import type { PlannedExecHook } from '../hook.ts';
+import type { PlannedExecHook } from '../model/hook.ts';
+import { formatInstant, parseInstant } from '../model/instant.ts';
 import type { Pod } from '../model/pod.ts';
 import type { Restore } from '../model/restore.ts';
-import { formatInstant, parseInstant } from '../report/instant.ts';
 import { isOurs } from './annotations.ts';
 import type { Notice } from './notice.ts';
 import { hooksByPod } from './plan-restore-hooks.ts';

@@ -1,4 +1,4 @@
-import type { HookSource } from '../hook.ts';
+import type { HookSource } from '../model/hook.ts';
 import { admitsPods, compileIncludesExcludes } from '../model/includes-excludes.ts';
 import type { Labels } from '../model/label-selector.ts';
 import { compileLabelSelector } from '../model/label-selector.ts';

@@ -1,7 +1,6 @@
 import { canonicalJson } from '../digest.ts';
-import type { HookSource } from '../hook.ts';
+import type { HookOrigin, HookSource } from '../model/hook.ts';
 import type { InitContainer } from '../model/restore.ts';
-import type { AnnotationOrigin } from './annotations.ts';
 
 /** One init container that a pod's hooks inject. */
 export interface PlannedInitContainer {
@@ -10,7 +9,7 @@ export interface PlannedInitContainer {
   /** Its name was made up here; Velero makes up others. */
   readonly generatedName: boolean;
   readonly source: HookSource;
-  readonly origin: AnnotationOrigin;
+  readonly origin: HookOrigin;
   readonly name: string;
   /** Position of its hook in the entry's `postHooks`, exec hooks counted. */
   readonly index: number;

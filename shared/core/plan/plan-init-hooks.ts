@@ -1,5 +1,5 @@
 import { canonicalJson, sha256Hex } from '../digest.ts';
-import type { Injection, PlannedInitHook } from '../hook.ts';
+import type { Injection, PlannedInitHook } from '../model/hook.ts';
 import type { Pod } from '../model/pod.ts';
 import { controllerOf } from '../model/pod.ts';
 import { DNS_LABEL } from '../names.ts';

@@ -1,6 +1,6 @@
-import type { HookId, HookSource, Never, OnError, PlannedExecHook, PlannedHook } from '../hook.ts';
-import { podKey } from '../hook.ts';
-import { commandError, keyErrors } from '../lint/planned.ts';
+import { commandError, keyErrors } from '../mistakes/planned.ts';
+import type { HookId, HookSource, Never, OnError, PlannedExecHook, PlannedHook } from '../model/hook.ts';
+import { podKey } from '../model/hook.ts';
 import type { Pod } from '../model/pod.ts';
 import { hasExecContainer } from '../model/pod.ts';
 import type { ExecRestoreHook, InitContainer, Restore, RestoreResourceHookSpec } from '../model/restore.ts';

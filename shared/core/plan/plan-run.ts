@@ -1,11 +1,11 @@
 import { RestoreHooksError } from '../errors.ts';
-import type { PlannedHook } from '../hook.ts';
+import type { PlannedHook } from '../model/hook.ts';
 import type { Pod } from '../model/pod.ts';
 import type { Restore, RestoreResourceHookSpec } from '../model/restore.ts';
-import { planDocument, restoreReference } from '../report/make-plan-document.ts';
-import type { PlanDocument } from '../report/plan-document.ts';
 import { gaveUpNotices } from './gave-up.ts';
+import { planDocument, restoreReference } from './make-plan-document.ts';
 import type { Notice, NoticeCode } from './notice.ts';
+import type { PlanDocument } from './plan-document.ts';
 import type { Plan, PlannedInjection } from './plan-restore-hooks.ts';
 import { hooksByPod, planRestoreHooks } from './plan-restore-hooks.ts';
 import { isOlder, notRestored, restoreSelector, withoutLabel, withoutLabelNotices } from './pods-of-restore.ts';

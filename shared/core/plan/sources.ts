@@ -1,7 +1,7 @@
-import type { HookSource } from '../hook.ts';
+import type { HookOrigin, HookSource } from '../model/hook.ts';
 import type { Pod } from '../model/pod.ts';
 import type { Restore, RestoreResourceHookSpec } from '../model/restore.ts';
-import type { AnnotationOrigin, Annotations, Report } from './annotations.ts';
+import type { Annotations, Report } from './annotations.ts';
 import { FROM_ANNOTATION } from './annotations.ts';
 import type { HookEntries, HookEntry, IndexedHook } from './hook-entries.ts';
 import { compileHookEntries } from './hook-entries.ts';
@@ -9,14 +9,14 @@ import type { Notice, NoticeCode } from './notice.ts';
 
 /** How hooks of one kind (exec, init) stand in annotations and in entries. */
 export interface HookKind<Hook> {
-  readonly fromAnnotations: (annotations: Annotations, origin: AnnotationOrigin, report: Report) => Hook | undefined;
+  readonly fromAnnotations: (annotations: Annotations, origin: HookOrigin, report: Report) => Hook | undefined;
   readonly ofEntry: (entry: HookEntry) => readonly IndexedHook<Hook>[];
 }
 
 /** Where a pod's hooks of one kind can come from. */
 export interface Candidate<Hook> {
   readonly source: HookSource;
-  readonly origin: AnnotationOrigin;
+  readonly origin: HookOrigin;
   readonly title: string;
   readonly hooks: readonly (IndexedHook<Hook> & { readonly name: string })[];
   /** Notices that hold only if the source is taken. */
@@ -52,7 +52,7 @@ export function candidatesOf<Hook>(
   ];
 }
 
-function ofAnnotations<Hook>(pod: Pod, origin: AnnotationOrigin, kind: HookKind<Hook>): Candidate<Hook> {
+function ofAnnotations<Hook>(pod: Pod, origin: HookOrigin, kind: HookKind<Hook>): Candidate<Hook> {
   const notices: Notice[] = [];
   const hook = kind.fromAnnotations(pod.metadata.annotations, origin, (code, message) =>
     notices.push(noticeOn(pod, code, message)),

@@ -1,5 +1,5 @@
-import type { Counts } from '../executor/state.ts';
-import { COUNT_OF, noCounts } from '../executor/state.ts';
+import type { Counts } from '../execute/state.ts';
+import { COUNT_OF, noCounts } from '../execute/state.ts';
 import { cutText } from '../sanitize.ts';
 import type { RunHook } from './run-document.ts';
 import type { RunStatus } from './run-status.ts';

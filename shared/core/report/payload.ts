@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Parsed } from '../model/problem.ts';
 import { problemsOf } from '../model/problem.ts';
-import { PlanDocument } from './plan-document.ts';
+import { PlanDocument } from '../plan/plan-document.ts';
 import { RunHook } from './run-document.ts';
 
 const Manifest = z.record(z.string(), z.unknown());

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { API_VERSION } from '../names.ts';
-import { hookDocumentWith, PlanDocument, RestoreReference } from './plan-document.ts';
+import { hookDocumentWith, PlanDocument, RestoreReference } from '../plan/plan-document.ts';
 
 const instant = z.string().describe('RFC 3339 with milliseconds');
 

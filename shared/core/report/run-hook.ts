@@ -1,11 +1,11 @@
-import { waitDeadline } from '../executor/deadlines.ts';
-import type { PodRun, RunState } from '../executor/state.ts';
-import { hookAt, stateOf } from '../executor/state.ts';
-import { waitingFor } from '../executor/waiting-for.ts';
-import type { HookOutcome } from '../hook.ts';
+import { waitDeadline } from '../execute/deadlines.ts';
+import type { PodRun, RunState } from '../execute/state.ts';
+import { hookAt, stateOf } from '../execute/state.ts';
+import { waitingFor } from '../execute/waiting-for.ts';
+import type { HookOutcome } from '../model/hook.ts';
+import { formatInstant } from '../model/instant.ts';
+import { hookDocument } from '../plan/make-plan-document.ts';
 import { sanitizeLine } from '../sanitize.ts';
-import { formatInstant } from './instant.ts';
-import { hookDocument } from './make-plan-document.ts';
 import type { RunHook } from './run-document.ts';
 
 /** One row of the report, as the run stands. Output is added by whoever holds it. */

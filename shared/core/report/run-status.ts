@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { ExitCode } from '../errors.ts';
-import { isFinalPhase } from '../executor/run-phase.ts';
-import type { Counts as RunCounts } from '../executor/state.ts';
+import { isFinalPhase } from '../execute/run-phase.ts';
+import type { Counts as RunCounts } from '../execute/state.ts';
 import type { Parsed } from '../model/problem.ts';
 import { problemsOf } from '../model/problem.ts';
 import { cutText } from '../sanitize.ts';

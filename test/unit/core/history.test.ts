@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Effect, Fact } from '../../../shared/core/executor/protocol.ts';
-import type { EndedHook } from '../../../shared/core/executor/state.ts';
-import { historyHead, recordedEffects, recordedFacts } from '../../../shared/core/history.ts';
+import { historyHead, recordedEffects, recordedFacts } from '../../../shared/core/execute/history.ts';
+import type { EndedHook } from '../../../shared/core/execute/hook-state.ts';
+import type { Effect, Fact } from '../../../shared/core/execute/protocol.ts';
 import type {
   ExecOutcome,
   HookOutcome,
   InitContainerObservation,
   PlannedHook,
   PodKey,
-} from '../../../shared/core/hook.ts';
+} from '../../../shared/core/model/hook.ts';
 import { execHook, initHook } from '../runtime/hooks.ts';
 
 /** Stands wherever people may have written something, or a server may quote it. */

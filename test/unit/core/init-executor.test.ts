@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Fact } from '../../../shared/core/executor/protocol.ts';
-import type { Resumed } from '../../../shared/core/executor/resume.ts';
-import { createRun } from '../../../shared/core/executor/state.ts';
-import { step } from '../../../shared/core/executor/step.ts';
+import type { Fact } from '../../../shared/core/execute/protocol.ts';
+import type { Resumed } from '../../../shared/core/execute/resume.ts';
+import { createRun } from '../../../shared/core/execute/state.ts';
+import { step } from '../../../shared/core/execute/step.ts';
 import type {
   HookId,
   InitContainerObservation,
@@ -12,8 +12,8 @@ import type {
   PlannedHook,
   PlannedInitHook,
   PodObservation,
-} from '../../../shared/core/hook.ts';
-import { podKey } from '../../../shared/core/hook.ts';
+} from '../../../shared/core/model/hook.ts';
+import { podKey } from '../../../shared/core/model/hook.ts';
 
 const KEY = podKey('shop', 'web-0');
 const base = {

@@ -2,14 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { RestoreHooksError } from '../../../shared/core/errors.ts';
-import type { Resumed } from '../../../shared/core/executor/resume.ts';
-import type { RunOptions } from '../../../shared/core/executor/state.ts';
-import { createRun } from '../../../shared/core/executor/state.ts';
-import type { HookOutcome, PodKey } from '../../../shared/core/hook.ts';
+import type { Resumed, RunOptions } from '../../../shared/core/execute/resume.ts';
+import { createRun } from '../../../shared/core/execute/state.ts';
 import { checkHead, decodeBatch, emptyEnd, encodeBatch, headText } from '../../../shared/core/journal/batch.ts';
 import type { JournalEntry } from '../../../shared/core/journal/entry.ts';
 import { Replay } from '../../../shared/core/journal/replay.ts';
 import { resume } from '../../../shared/core/journal/resume.ts';
+import type { HookOutcome, PodKey } from '../../../shared/core/model/hook.ts';
 import { execHook } from '../runtime/hooks.ts';
 
 const head = { runID: 'abcdef', planDigest: 'sha256:1', hooks: 100_000 };

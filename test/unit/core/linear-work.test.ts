@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createRun } from '../../../shared/core/executor/state.ts';
-import type { HookId, PlannedExecHook } from '../../../shared/core/hook.ts';
-import { podKey } from '../../../shared/core/hook.ts';
+import { createRun } from '../../../shared/core/execute/state.ts';
+import type { HookId, PlannedExecHook } from '../../../shared/core/model/hook.ts';
+import { podKey } from '../../../shared/core/model/hook.ts';
 import type { HookExec } from '../../../shared/ports/ports.ts';
 import { startEngine } from '../../../shared/runtime/engine.ts';
 import { Rows } from '../../../shared/runtime/rows.ts';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { jsonArrayProblem } from '../../../shared/core/lint/json-array.ts';
-import { heldOpen, sleeps } from '../../../shared/core/lint/scripts.ts';
-import { needsShell, shellCall } from '../../../shared/core/lint/shell.ts';
-import { shellMistake } from '../../../shared/core/lint/shell-mistake.ts';
-import { readScript } from '../../../shared/core/lint/shell-script.ts';
+import { heldOpen, sleeps } from '../../../shared/core/lint/shell/scripts.ts';
+import { readScript } from '../../../shared/core/lint/shell/shell-script.ts';
+import { jsonArrayProblem } from '../../../shared/core/mistakes/json-array.ts';
+import { needsShell, shellCall } from '../../../shared/core/mistakes/shell.ts';
+import { shellMistake } from '../../../shared/core/mistakes/shell-mistake.ts';
 
 const script = (text: string): string[] => ['sh', '-c', text];
 

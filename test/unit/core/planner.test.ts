@@ -3,12 +3,12 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { Pod } from '../../../shared/core/model/pod.ts';
 import { parseRestore, parseRestoreHooks } from '../../../shared/core/model/restore.ts';
+import { plannedHook } from '../../../shared/core/plan/make-plan-document.ts';
 import { nothingToRun } from '../../../shared/core/plan/nothing-to-run.ts';
+import { parsePlanDocument } from '../../../shared/core/plan/parse-plan-document.ts';
 import type { PlanInput } from '../../../shared/core/plan/plan-restore-hooks.ts';
 import { planRestoreHooks } from '../../../shared/core/plan/plan-restore-hooks.ts';
 import { planRun, refuseWhileBusy } from '../../../shared/core/plan/plan-run.ts';
-import { plannedHook } from '../../../shared/core/report/make-plan-document.ts';
-import { parsePlanDocument } from '../../../shared/core/report/plan-document.ts';
 
 const entry = (name: string, command: string, exec: object = {}) => ({
   name,

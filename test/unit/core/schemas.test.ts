@@ -7,8 +7,8 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import * as z from 'zod';
 import { FindingsDocument } from '../../../shared/core/lint/findings-document.ts';
 import { parseRestore } from '../../../shared/core/model/restore.ts';
+import { PlanDocument } from '../../../shared/core/plan/plan-document.ts';
 import { planRun } from '../../../shared/core/plan/plan-run.ts';
-import { PlanDocument } from '../../../shared/core/report/plan-document.ts';
 import { RunDocument } from '../../../shared/core/report/run-document.ts';
 import { RunStatus } from '../../../shared/core/report/run-status.ts';
 

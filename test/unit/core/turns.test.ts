@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Fact } from '../../../shared/core/executor/protocol.ts';
-import type { RunState } from '../../../shared/core/executor/state.ts';
-import { createRun } from '../../../shared/core/executor/state.ts';
-import { step } from '../../../shared/core/executor/step.ts';
-import type { HookId, PlannedExecHook } from '../../../shared/core/hook.ts';
-import { podKey } from '../../../shared/core/hook.ts';
+import type { Fact } from '../../../shared/core/execute/protocol.ts';
+import type { RunState } from '../../../shared/core/execute/state.ts';
+import { createRun } from '../../../shared/core/execute/state.ts';
+import { step } from '../../../shared/core/execute/step.ts';
+import type { HookId, PlannedExecHook } from '../../../shared/core/model/hook.ts';
+import { podKey } from '../../../shared/core/model/hook.ts';
 
 const hook = (index: number): PlannedExecHook => ({
   id: `shop/web-0/app/h/${index}` as HookId,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Right } from '../../../shared/core/manifests/rbac.ts';
-import { missingRights, missingRightsOfServiceAccount } from '../../../shared/kubernetes/access.ts';
+import { missingRights, missingRightsOfServiceAccount } from '../../../shared/kubernetes/api/access.ts';
 
 interface Review {
   readonly kind: string;

@@ -9,10 +9,10 @@ import type { TestContext } from 'node:test';
 import { describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import type { RestoreHooksError } from '../../../shared/core/errors.ts';
-import { kubeApiError } from '../../../shared/kubernetes/api-error.ts';
-import type { KubeClientOptions } from '../../../shared/kubernetes/client.ts';
-import { kubeClient } from '../../../shared/kubernetes/client.ts';
-import { paths } from '../../../shared/kubernetes/paths.ts';
+import { kubeApiError } from '../../../shared/kubernetes/api/api-error.ts';
+import type { KubeClientOptions } from '../../../shared/kubernetes/api/client.ts';
+import { kubeClient } from '../../../shared/kubernetes/api/client.ts';
+import { paths } from '../../../shared/kubernetes/api/paths.ts';
 import { selfSignedCertificate } from '../../embedded/certificate.ts';
 
 type Answer = (request: IncomingMessage, response: ServerResponse, body: string) => void;

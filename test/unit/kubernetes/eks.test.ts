@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
-import { credentialSource } from '../../../shared/kubernetes/credentials.ts';
-import { awsHost, describeHeaders, eksConfig, eksToken } from '../../../shared/kubernetes/eks.ts';
+import { credentialSource } from '../../../shared/kubernetes/connect/credentials.ts';
+import { awsHost, describeHeaders, eksConfig, eksToken } from '../../../shared/kubernetes/connect/eks.ts';
 import { refusal } from '../../aws/authenticator.ts';
 import { awscli, hasPip } from '../../aws/awscli.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ExecOutcome } from '../../../shared/core/hook.ts';
-import { isProtocolRefused, outcomeOfRefusal, outcomeOfStatus } from '../../../shared/kubernetes/exec-outcome.ts';
+import type { ExecOutcome } from '../../../shared/core/model/hook.ts';
+import { isProtocolRefused, outcomeOfRefusal, outcomeOfStatus } from '../../../shared/kubernetes/exec/exec-outcome.ts';
 
 const request = { namespace: 'app', pod: 'db-0', container: 'c', command: ['sh', '-c', 'PW=hunter2; mysqldump'] };
 const status = (said: object) => JSON.stringify({ kind: 'Status', apiVersion: 'v1', status: 'Failure', ...said });

@@ -12,10 +12,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { KubeConfig } from '@kubernetes/client-node';
 import type { WebSocket } from 'ws';
 import { WebSocketServer } from 'ws';
-import type { ExecOutcome } from '../../../shared/core/hook.ts';
-import type { HookExecOptions } from '../../../shared/kubernetes/exec.ts';
-import { kubernetesHookExec } from '../../../shared/kubernetes/exec.ts';
-import type { Found, PodIdentity } from '../../../shared/kubernetes/pod-identity.ts';
+import type { ExecOutcome } from '../../../shared/core/model/hook.ts';
+import type { HookExecOptions } from '../../../shared/kubernetes/exec/exec.ts';
+import { kubernetesHookExec } from '../../../shared/kubernetes/exec/exec.ts';
+import type { Found, PodIdentity } from '../../../shared/kubernetes/pods/pod-identity.ts';
 import type { Output } from '../../../shared/ports/ports.ts';
 
 const request = { namespace: 'app', pod: 'db-0', container: 'c', command: ['sh', '-c', 'echo a&b +%é'] };

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { RestoreHooksError } from '../../../shared/core/errors.ts';
-import { connections } from '../../../shared/kubernetes/connection.ts';
-import type { KubeConfigOptions } from '../../../shared/kubernetes/kubeconfig.ts';
-import { loadKubeConfig } from '../../../shared/kubernetes/kubeconfig.ts';
-import { proxyFor } from '../../../shared/kubernetes/proxy.ts';
+import { connections } from '../../../shared/kubernetes/connect/connection.ts';
+import type { KubeConfigOptions } from '../../../shared/kubernetes/connect/kubeconfig.ts';
+import { loadKubeConfig } from '../../../shared/kubernetes/connect/kubeconfig.ts';
+import { proxyFor } from '../../../shared/kubernetes/connect/proxy.ts';
 
 const home = mkdtempSync(path.join(tmpdir(), 'kubeconfig-'));
 after(() => rmSync(home, { recursive: true }));

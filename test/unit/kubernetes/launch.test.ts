@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { RestoreHooksError } from '../../../shared/core/errors.ts';
-import type { HookId, PlannedHook } from '../../../shared/core/hook.ts';
-import { planDocument } from '../../../shared/core/report/make-plan-document.ts';
+import type { HookId, PlannedHook } from '../../../shared/core/model/hook.ts';
+import { planDocument } from '../../../shared/core/plan/make-plan-document.ts';
 import { parsePayload } from '../../../shared/core/report/payload.ts';
 import type { RunHook } from '../../../shared/core/report/run-document.ts';
-import { deniedByAdmission, refusedByServer } from '../../../shared/kubernetes/api-error.ts';
-import { compressRows, decompress } from '../../../shared/kubernetes/compressed-parts.ts';
-import { launchRun, runManifests } from '../../../shared/kubernetes/launch.ts';
-import { markFailed } from '../../../shared/kubernetes/mark-ended.ts';
+import { deniedByAdmission, refusedByServer } from '../../../shared/kubernetes/api/api-error.ts';
+import { compressRows, decompress } from '../../../shared/kubernetes/run/compressed-parts.ts';
+import { launchRun, runManifests } from '../../../shared/kubernetes/run/launch.ts';
+import { markFailed } from '../../../shared/kubernetes/run/mark-ended.ts';
 
 const restore = { namespace: 'velero', name: 'nightly', uid: 'u-1' };
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { RestoreHooksError } from '../../../shared/core/errors.ts';
-import type { HeldLease, LeaseClient } from '../../../shared/kubernetes/lease.ts';
-import { holderOf, LEASE_MS, takeLease } from '../../../shared/kubernetes/lease.ts';
+import type { HeldLease, LeaseClient } from '../../../shared/kubernetes/run/lease.ts';
+import { holderOf, LEASE_MS, takeLease } from '../../../shared/kubernetes/run/lease.ts';
 import type { Clock } from '../../../shared/ports/ports.ts';
 import { FakeApi, refusal } from '../../sim/fake-api.ts';
 import { Random } from '../../sim/random.ts';

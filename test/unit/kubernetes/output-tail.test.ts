@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { outputTail } from '../../../shared/kubernetes/output-tail.ts';
+import { outputTail } from '../../../shared/kubernetes/exec/output-tail.ts';
 
 function tailOf(limit: number, ...chunks: (string | Uint8Array)[]): string | undefined {
   const tail = outputTail(limit);

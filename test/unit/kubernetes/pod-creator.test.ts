@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { podKey } from '../../../shared/core/hook.ts';
+import { podKey } from '../../../shared/core/model/hook.ts';
 import type { PodToCreate } from '../../../shared/core/report/payload.ts';
-import { refusedByServer, unreachable } from '../../../shared/kubernetes/api-error.ts';
-import { kubernetesPodCreator } from '../../../shared/kubernetes/pod-creator.ts';
+import { refusedByServer, unreachable } from '../../../shared/kubernetes/api/api-error.ts';
+import { kubernetesPodCreator } from '../../../shared/kubernetes/pods/pod-creator.ts';
 import type { PodCreation } from '../../../shared/ports/ports.ts';
 import { systemClock } from '../../../shared/system/clock.ts';
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { RestoreHooksError } from '../../../shared/core/errors.ts';
-import type { ExecOutcome } from '../../../shared/core/hook.ts';
-import type { KubeObject } from '../../../shared/kubernetes/client.ts';
-import type { Found } from '../../../shared/kubernetes/pod-identity.ts';
-import { podIdentity } from '../../../shared/kubernetes/pod-identity.ts';
+import type { ExecOutcome } from '../../../shared/core/model/hook.ts';
+import type { KubeObject } from '../../../shared/kubernetes/api/kube-object.ts';
+import type { Found } from '../../../shared/kubernetes/pods/pod-identity.ts';
+import { podIdentity } from '../../../shared/kubernetes/pods/pod-identity.ts';
 
 const request = { namespace: 'shop', pod: 'db-0', podUID: 'u1', container: 'c', command: ['true'] };
 const pod = (uid: string): KubeObject => ({ metadata: { uid } });

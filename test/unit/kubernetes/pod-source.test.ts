@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { RestoreHooksError } from '../../../shared/core/errors.ts';
-import type { PodKey } from '../../../shared/core/hook.ts';
-import { podKey } from '../../../shared/core/hook.ts';
-import { refusedByServer } from '../../../shared/kubernetes/api-error.ts';
-import type { KubeClient, KubeObject, Page, Query } from '../../../shared/kubernetes/client.ts';
-import { podObservation } from '../../../shared/kubernetes/pod-observation.ts';
-import { kubernetesPodSource } from '../../../shared/kubernetes/pod-source.ts';
-import type { WatchEnd, WatchEvent } from '../../../shared/kubernetes/watch-stream.ts';
+import type { PodKey } from '../../../shared/core/model/hook.ts';
+import { podKey } from '../../../shared/core/model/hook.ts';
+import { refusedByServer } from '../../../shared/kubernetes/api/api-error.ts';
+import type { KubeClient, Page, Query } from '../../../shared/kubernetes/api/client.ts';
+import type { KubeObject } from '../../../shared/kubernetes/api/kube-object.ts';
+import type { WatchEnd, WatchEvent } from '../../../shared/kubernetes/api/watch-stream.ts';
+import { podObservation } from '../../../shared/kubernetes/pods/pod-observation.ts';
+import { kubernetesPodSource } from '../../../shared/kubernetes/pods/pod-source.ts';
 import type { PodEvent } from '../../../shared/ports/ports.ts';
 
 const pod = (name: string, uid = `u-${name}`, more: { rv?: string; deletionTimestamp?: string } = {}): KubeObject => ({
@@ -250,7 +251,7 @@ describe('kubernetesPodSource', () => {
   });
 
   it('ends the process with what a handler throws', () => {
-    const source = new URL('../../../shared/kubernetes/pod-source.ts', import.meta.url);
+    const source = new URL('../../../shared/kubernetes/pods/pod-source.ts', import.meta.url);
     const script = `
       const { kubernetesPodSource } = await import(${JSON.stringify(source)});
       const client = { async *list() { yield { items: [], resourceVersion: '1', restarted: false }; }, watch: () => () => {} };

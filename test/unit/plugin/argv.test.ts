@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { filenameArg, kubeArgs, outputArg, selectorArg } from '../../../plugin/args.ts';
+import { filenameArg, kubeArgs, outputArg, selectorArg } from '../../../plugin/command-line/args.ts';
 import { RestoreHooksError } from '../../../shared/core/errors.ts';
 import { indexOfCommand, parseArgv } from '../../../shared/input/argv.ts';
 import type { Flags } from '../../../shared/input/flags.ts';

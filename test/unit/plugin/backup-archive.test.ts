@@ -6,7 +6,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { after, before, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { readPods, wholePods } from '../../../plugin/archive/backup-archive.ts';
+import { readPods, wholePods } from '../../../plugin/input/archive/backup-archive.ts';
 import type { TarFile } from '../../archives.ts';
 import { asVelero, paxRecord, podPath, tarGzOf, tarOf, VERSION_FILE } from '../../archives.ts';
 import { run, stdinOf } from './harness.ts';

@@ -6,10 +6,10 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import { outputArg } from '../../../plugin/args.ts';
-import type { Command, CommandList, CommandResult } from '../../../plugin/command.ts';
-import { defineCommand } from '../../../plugin/command.ts';
-import { Stop } from '../../../plugin/stop.ts';
+import { outputArg } from '../../../plugin/command-line/args.ts';
+import type { Command, CommandList, CommandResult } from '../../../plugin/command-line/command.ts';
+import { defineCommand } from '../../../plugin/command-line/command.ts';
+import { Stop } from '../../../plugin/process/stop.ts';
 import { ExitCode, RestoreHooksError, SUSPENDED_EXIT_CODE } from '../../../shared/core/errors.ts';
 import { run } from './harness.ts';
 

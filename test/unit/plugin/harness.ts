@@ -1,7 +1,7 @@
 import { main } from '../../../plugin/cli.ts';
-import type { CommandList } from '../../../plugin/command.ts';
-import type { Context } from '../../../plugin/context.ts';
-import { Stop } from '../../../plugin/stop.ts';
+import type { CommandList } from '../../../plugin/command-line/command.ts';
+import type { Context } from '../../../plugin/process/context.ts';
+import { Stop } from '../../../plugin/process/stop.ts';
 import { systemClock } from '../../../shared/system/clock.ts';
 
 export interface Ran {

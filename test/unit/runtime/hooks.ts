@@ -1,4 +1,4 @@
-import type { HookId, PlannedExecHook, PlannedInitHook } from '../../../shared/core/hook.ts';
+import type { HookId, PlannedExecHook, PlannedInitHook } from '../../../shared/core/model/hook.ts';
 
 const common = (pod: string, container: string) => ({
   id: `ns/${pod}/${container}/h/0` as HookId,

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { HookState } from '../../../shared/core/executor/state.ts';
-import { createRun } from '../../../shared/core/executor/state.ts';
-import type { HookId } from '../../../shared/core/hook.ts';
+import type { HookState } from '../../../shared/core/execute/hook-state.ts';
+import { createRun } from '../../../shared/core/execute/state.ts';
+import type { HookId } from '../../../shared/core/model/hook.ts';
 import type { RunHook } from '../../../shared/core/report/run-document.ts';
 import { Rows } from '../../../shared/runtime/rows.ts';
 import { execHook, initHook } from './hooks.ts';

@@ -1,7 +1,7 @@
-import { judgeKey, PREFIXES } from '../annotation-keys.ts';
-import type { Rule } from '../rule.ts';
-import { below, keyOf, quote } from '../rule.ts';
-import type { Metadata } from '../subjects.ts';
+import { judgeKey, PREFIXES } from '../../mistakes/annotation-keys.ts';
+import { below, keyOf, quote } from '../collect/place.ts';
+import type { Metadata } from '../collect/subjects.ts';
+import type { Rule } from './rule.ts';
 
 const keysOf = ({ values }: Metadata): string[] => Object.keys(values);
 

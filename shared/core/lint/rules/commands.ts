@@ -1,7 +1,7 @@
-import { jsonArrayProblem } from '../json-array.ts';
-import type { Rule } from '../rule.ts';
-import { needsShell } from '../shell.ts';
-import type { Field } from '../subjects.ts';
+import { jsonArrayProblem } from '../../mistakes/json-array.ts';
+import { needsShell } from '../../mistakes/shell.ts';
+import type { Field } from '../collect/subjects.ts';
+import type { Rule } from './rule.ts';
 
 const isArgv = (text: string): boolean => jsonArrayProblem(text) === undefined;
 

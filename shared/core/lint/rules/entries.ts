@@ -1,10 +1,10 @@
 import { admitsPods } from '../../model/includes-excludes.ts';
 import { LabelSelector, labelSelectorProblems } from '../../model/label-selector.ts';
-import { pathOf } from '../path.ts';
-import { placeholderInName } from '../placeholder.ts';
-import type { Rule } from '../rule.ts';
-import { below, quote } from '../rule.ts';
-import type { Fields, LintedEntry } from '../subjects.ts';
+import { pathOf } from '../collect/path.ts';
+import { below, quote } from '../collect/place.ts';
+import { placeholderInName } from '../collect/placeholder.ts';
+import type { Fields, LintedEntry } from '../collect/subjects.ts';
+import type { Rule } from './rule.ts';
 
 /** Given to pods by those that create them, so that a template doesn't have them. */
 const GIVEN_LATER =

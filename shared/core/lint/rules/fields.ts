@@ -1,9 +1,10 @@
 import { closest } from '../../closest.ts';
 import { parseDurationMs } from '../../model/duration.ts';
 import { Restore, RestoreHooks } from '../../model/restore.ts';
-import type { Place, Report, Rule } from '../rule.ts';
-import { below, keyOf, quote } from '../rule.ts';
-import type { Fields, HookList } from '../subjects.ts';
+import type { Place } from '../collect/place.ts';
+import { below, keyOf, quote } from '../collect/place.ts';
+import type { Fields, HookList } from '../collect/subjects.ts';
+import type { Report, Rule } from './rule.ts';
 
 const fieldsOf = (value: unknown): Fields | undefined =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;

@@ -1,9 +1,9 @@
 import { closest } from '../../closest.ts';
 import { DNS_LABEL } from '../../names.ts';
-import { placeholderInName } from '../placeholder.ts';
-import type { Rule } from '../rule.ts';
-import { below, quote, some } from '../rule.ts';
-import type { LintedInit } from '../subjects.ts';
+import { below, quote, some } from '../collect/place.ts';
+import { placeholderInName } from '../collect/placeholder.ts';
+import type { LintedInit } from '../collect/subjects.ts';
+import type { Rule } from './rule.ts';
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
 

@@ -1,13 +1,14 @@
 import { closest } from '../../closest.ts';
 import { canonicalJson } from '../../digest.ts';
+import { jsonArrayProblem } from '../../mistakes/json-array.ts';
 import { compileIncludesExcludes } from '../../model/includes-excludes.ts';
 import { compileLabelSelector, LabelSelector } from '../../model/label-selector.ts';
-import { fieldsOf, itemsOf, textOf } from '../find-pods.ts';
-import { jsonArrayProblem } from '../json-array.ts';
-import { asString, atPointer, decodeValue, notAString } from '../modifier-value.ts';
-import type { Place, Report, Rule } from '../rule.ts';
-import { below, keyOf, quote } from '../rule.ts';
-import type { Fields, ModifierRule, Modifiers } from '../subjects.ts';
+import { fieldsOf, itemsOf, textOf } from '../collect/find-pods.ts';
+import { asString, atPointer, decodeValue, notAString } from '../collect/modifier-value.ts';
+import type { Place } from '../collect/place.ts';
+import { below, keyOf, quote } from '../collect/place.ts';
+import type { Fields, ModifierRule, Modifiers } from '../collect/subjects.ts';
+import type { Report, Rule } from './rule.ts';
 
 const OPERATIONS = ['add', 'remove', 'replace', 'move', 'copy', 'test'];
 const KINDS = ['patches', 'mergePatches', 'strategicPatches'];

@@ -1,10 +1,10 @@
 import { closest } from '../../closest.ts';
 import { formatDuration, parseDurationMs } from '../../model/duration.ts';
 import { hasExecContainer } from '../../model/pod.ts';
-import { placeholderInName } from '../placeholder.ts';
-import type { Report, Rule } from '../rule.ts';
-import { below, quote, some } from '../rule.ts';
-import type { LintedExec, LintedPod } from '../subjects.ts';
+import { below, quote, some } from '../collect/place.ts';
+import { placeholderInName } from '../collect/placeholder.ts';
+import type { LintedExec, LintedPod } from '../collect/subjects.ts';
+import type { Report, Rule } from './rule.ts';
 
 /** Beside what a pod is for, and often before it. */
 const SIDECAR =

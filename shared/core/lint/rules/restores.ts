@@ -1,12 +1,12 @@
+import { meantDuration } from '../../mistakes/shell.ts';
 import { parseDurationMs } from '../../model/duration.ts';
 import { compileGlob } from '../../model/glob.ts';
 import { admitsPods } from '../../model/includes-excludes.ts';
-import { fieldsOf, textOf } from '../find-pods.ts';
-import { placeholderInName } from '../placeholder.ts';
-import type { Rule } from '../rule.ts';
-import { below, quote } from '../rule.ts';
-import { meantDuration } from '../shell.ts';
-import type { Fields, Modifiers } from '../subjects.ts';
+import { fieldsOf, textOf } from '../collect/find-pods.ts';
+import { below, quote } from '../collect/place.ts';
+import { placeholderInName } from '../collect/placeholder.ts';
+import type { Fields, Modifiers } from '../collect/subjects.ts';
+import type { Rule } from './rule.ts';
 
 const strings = (value: unknown): string[] =>
   Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];

@@ -1,10 +1,10 @@
+import { shown } from '../../mistakes/shell.ts';
+import { shellMistake } from '../../mistakes/shell-mistake.ts';
 import { formatDuration, parseDurationMs } from '../../model/duration.ts';
-import { placeholderInCommand, placeholderInName } from '../placeholder.ts';
-import type { Rule } from '../rule.ts';
-import { heldOpen, joinedArgument, sleeps } from '../scripts.ts';
-import { shown } from '../shell.ts';
-import { shellMistake } from '../shell-mistake.ts';
-import type { Field, LintedInit } from '../subjects.ts';
+import { placeholderInCommand, placeholderInName } from '../collect/placeholder.ts';
+import type { Field, LintedInit } from '../collect/subjects.ts';
+import { heldOpen, joinedArgument, sleeps } from '../shell/scripts.ts';
+import type { Rule } from './rule.ts';
 
 const DEFAULT_EXEC_MS = 30_000;
 

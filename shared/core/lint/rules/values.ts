@@ -1,10 +1,10 @@
 import { closest } from '../../closest.ts';
+import { meantDuration } from '../../mistakes/shell.ts';
 import { parseDurationMs } from '../../model/duration.ts';
-import { placeholderInName } from '../placeholder.ts';
-import type { Report, Rule } from '../rule.ts';
-import { quote } from '../rule.ts';
-import { meantDuration } from '../shell.ts';
-import type { Field, LintedExec } from '../subjects.ts';
+import { quote } from '../collect/place.ts';
+import { placeholderInName } from '../collect/placeholder.ts';
+import type { Field, LintedExec } from '../collect/subjects.ts';
+import type { Report, Rule } from './rule.ts';
 
 const TIMEOUTS = ['execTimeout', 'waitTimeout'] as const;
 const isDuration = (value: unknown): boolean => typeof value === 'string' && parseDurationMs(value) !== undefined;

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { PlannedHook } from '../../../../shared/core/hook.ts';
 import type { HookRecord } from '../../../../shared/core/journal/replay.ts';
 import { phaseOfRows } from '../../../../shared/core/ledger/last-run.ts';
 import { resultOf, unclearRuns } from '../../../../shared/core/ledger/ledger.ts';
 import { rowsOfDeadRun } from '../../../../shared/core/ledger/rows-of-run.ts';
-import { hookDocument } from '../../../../shared/core/report/make-plan-document.ts';
+import type { PlannedHook } from '../../../../shared/core/model/hook.ts';
+import { hookDocument } from '../../../../shared/core/plan/make-plan-document.ts';
 import type { HookResult, RunHook } from '../../../../shared/core/report/run-document.ts';
 import { about, hook, journal, ledger, row, run } from './world.ts';
 

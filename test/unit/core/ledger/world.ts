@@ -1,10 +1,10 @@
-import type { HookId, PlannedExecHook } from '../../../../shared/core/hook.ts';
 import type { RunStanding } from '../../../../shared/core/ledger/last-run.ts';
 import type { Ledger } from '../../../../shared/core/ledger/ledger.ts';
 import { ledgerOf } from '../../../../shared/core/ledger/ledger.ts';
 import type { RecordedJournal, RunRecord } from '../../../../shared/core/ledger/run-record.ts';
-import { formatInstant } from '../../../../shared/core/report/instant.ts';
-import { hookDocument } from '../../../../shared/core/report/make-plan-document.ts';
+import type { HookId, PlannedExecHook } from '../../../../shared/core/model/hook.ts';
+import { formatInstant } from '../../../../shared/core/model/instant.ts';
+import { hookDocument } from '../../../../shared/core/plan/make-plan-document.ts';
 import type { HookResult, RunHook } from '../../../../shared/core/report/run-document.ts';
 import type { RunStatus } from '../../../../shared/core/report/run-status.ts';
 

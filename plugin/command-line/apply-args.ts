@@ -1,0 +1,66 @@
+import { SERVICE_ACCOUNT } from '../../shared/core/names.ts';
+import { DEFAULT_IMAGE } from '../../shared/core/version.ts';
+import type { Flags } from '../../shared/input/flags.ts';
+import { executionFlags, planFlags, startFlags } from '../../shared/input/run-flags.ts';
+import { filenameArg, kubeArgs, outputArg } from './args.ts';
+import { backupArgs } from './backup-args.ts';
+import type { Arguments } from './command.ts';
+
+export const onlyArg = {
+  only: planFlags.only,
+} as const satisfies Flags;
+
+/** How a run is carried out: `apply` and `retry` take the same. */
+export const runnerArgs = {
+  runner: {
+    type: 'string',
+    choices: ['job', 'local'],
+    default: 'job',
+    description: 'Where the hooks are run from: a Job in the cluster, or this process',
+  },
+  'no-wait': { type: 'boolean', description: "Return as soon as the Job is created; see it with 'status'" },
+  timeout: {
+    type: 'duration',
+    value: 'DURATION',
+    description: 'How long to follow the run (1m30s); the run itself goes on',
+  },
+  'dry-run': {
+    type: 'string',
+    choices: ['client', 'server'],
+    bare: 'client',
+    description: 'Create nothing: print the manifests, or have the API server check them',
+  },
+  image: { type: 'string', value: 'IMAGE', default: DEFAULT_IMAGE, description: "The runner's image" },
+  'image-pull-secret': {
+    type: 'strings',
+    value: 'SECRET',
+    description: 'Secret to pull the image with; can be repeated',
+  },
+  'service-account': {
+    type: 'string',
+    value: 'NAME',
+    default: SERVICE_ACCOUNT,
+    description: 'The ServiceAccount that the Job runs as',
+  },
+  ...executionFlags,
+  record: {
+    type: 'string',
+    value: 'FILE',
+    bare: '',
+    description: "Write the run's history, for a bug report: of a Job into its log, of a local run into FILE",
+  },
+  force: planFlags.force,
+  ...outputArg(['json', 'yaml', 'wide', 'name']),
+  ...kubeArgs,
+} as const;
+
+export const applyArgs = {
+  ...planFlags,
+  ...startFlags,
+  ...filenameArg,
+  ...backupArgs,
+  ...runnerArgs,
+} as const;
+
+export type RunnerArguments = Omit<Arguments<typeof runnerArgs, Record<never, never>>, 'output'>;
+export type ApplyArguments = Omit<Arguments<typeof applyArgs, Record<never, never>>, 'output'>;

@@ -1,0 +1,87 @@
+import { RestoreHooksError } from '../../shared/core/errors.ts';
+import { DNS_LABEL } from '../../shared/core/names.ts';
+import { sanitizeLine } from '../../shared/core/sanitize.ts';
+import { VERSION } from '../../shared/core/version.ts';
+import type { KubeClient } from '../../shared/kubernetes/api/client.ts';
+import type { Context } from '../process/context.ts';
+import type { kubeArgs } from './args.ts';
+import type { Arguments } from './command.ts';
+
+export type KubeArguments = Arguments<typeof kubeArgs, Record<never, never>>;
+
+/** A connection to the cluster that kubectl's flags name. */
+export interface Session {
+  readonly client: KubeClient;
+  /** The Restore's: `-n`, else `VELERO_NAMESPACE`, else `velero`, as Velero's own client has it. */
+  readonly namespace: string;
+  /** `context (server)`, for people. */
+  readonly cluster: string;
+}
+
+export function namespaceOf({ namespace }: Pick<KubeArguments, 'namespace'>, { env }: Context): string {
+  const name = namespace || env['VELERO_NAMESPACE'] || 'velero';
+  if (DNS_LABEL.test(name)) return name;
+  throw usage(
+    `${JSON.stringify(name)} is no name of a namespace`,
+    'give -n NAMESPACE: lower-case letters, digits and -',
+  );
+}
+
+/** As kubectl: from `-v=6` on each request is told. */
+const SHOW_REQUESTS = 6;
+
+/** Work on the cluster. The Kubernetes side is loaded only here: most of the start-up time is its. */
+export async function withCluster<T>(
+  args: KubeArguments,
+  context: Context,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const [{ loadKubeConfig }, { kubeClient }] = await Promise.all([
+    import('../../shared/kubernetes/connect/kubeconfig.ts'),
+    import('../../shared/kubernetes/api/client.ts'),
+  ]);
+  const config = loadKubeConfig({ ...args, env: context.env });
+  const warned = new Set<string>();
+  const client = kubeClient(config, {
+    requestTimeoutMs: args.requestTimeout,
+    userAgent: `kubectl-restorehooks/${VERSION}`,
+    ...(args.v >= SHOW_REQUESTS && {
+      onAnswer: (method, path, status, ms) =>
+        context.stderr.write(`${method} ${path} ${status} in ${Math.round(ms)} ms\n`),
+    }),
+    onWarning: (text) => {
+      // As kubectl: once each. A follower's polls would repeat one without end.
+      if (!warned.has(text)) context.stderr.write(`warning: ${sanitizeLine(text)}\n`);
+      warned.add(text);
+    },
+    onWait: (ms) => context.stderr.write(`warning: the API server asks to wait for ${Math.ceil(ms / 1000)}s (429)\n`),
+  });
+  try {
+    const cluster = `${config.context ?? 'in-cluster'} (${client.server.origin})`;
+    return await work({ client, namespace: namespaceOf(args, context), cluster });
+  } finally {
+    client.close();
+  }
+}
+
+export const usage = (message: string, hint?: string): RestoreHooksError =>
+  new RestoreHooksError('INVALID_ARGUMENT', message, hint === undefined ? {} : { hint });
+
+/** What only a Job can do, and what only a local run. */
+export function requireRunnerFlags({ runner, noWait, dryRun, record }: RunnerFlags): void {
+  if (runner === 'job') {
+    if (!record) return;
+    throw usage('--record=FILE goes with --runner=local', 'a Job writes its history into its log: --record');
+  }
+  if (record === '') throw usage('--record needs a file with --runner=local: --record=FILE');
+  if (noWait) throw usage('--no-wait goes with --runner=job', 'a local run ends with this process');
+  if (dryRun === undefined) return;
+  throw usage('--dry-run goes with --runner=job', 'see what would be run with: kubectl restorehooks plan');
+}
+
+interface RunnerFlags {
+  readonly runner: 'job' | 'local';
+  readonly noWait: boolean;
+  readonly dryRun: string | undefined;
+  readonly record: string | undefined;
+}

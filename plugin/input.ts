@@ -1,1 +1,0 @@
-export { fileError, readInput, readTexts } from '../shared/input/files.ts';

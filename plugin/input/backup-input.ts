@@ -1,0 +1,247 @@
+import { createReadStream } from 'node:fs';
+import path from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { RestoreHooksError } from '../../shared/core/errors.ts';
+import type { PodKey } from '../../shared/core/model/hook.ts';
+import { podKey } from '../../shared/core/model/hook.ts';
+import type { Pod } from '../../shared/core/model/pod.ts';
+import type { Restore } from '../../shared/core/model/restore.ts';
+import type { Notice } from '../../shared/core/plan/notice.ts';
+import type { PlanRequest } from '../../shared/core/plan/plan-run.ts';
+import { fileError, readInput } from '../../shared/input/files.ts';
+import { readHookFiles } from '../../shared/input/hooks.ts';
+import { passedOver } from '../../shared/input/objects.ts';
+import type { BackupFlags } from '../command-line/backup-args.ts';
+import type { KubeArguments, Session } from '../command-line/session.ts';
+import { namespaceOf, usage, withCluster } from '../command-line/session.ts';
+import type { Context } from '../process/context.ts';
+import type { ArchivedPods, BackupArchive, ManifestObject } from './archive/backup-archive.ts';
+import { readPods, wholePods } from './archive/backup-archive.ts';
+import type { GivenPods } from './given-pods.ts';
+import type { PlanFlags, PodOfBackup } from './plan-input.ts';
+import { apartFrom, hasPods, offlineRequest, podOfBackup, theRestore, unreadable } from './plan-input.ts';
+
+/** The archive that the flags name. The session is asked for only with `--from-backup`. */
+export function backupOf(
+  { backupArchive, fromBackup, backupInsecureSkipTlsVerify, backupCacert }: BackupFlags,
+  session: Session | undefined,
+  { cwd, env, stdin, signal }: Context,
+): BackupArchive {
+  if (backupArchive === '-') return { name: 'stdin', open: async () => asBytes(stdin) };
+  if (backupArchive !== undefined) {
+    const full = path.resolve(cwd, backupArchive);
+    return { name: backupArchive, open: async () => fileBytes(backupArchive, full) };
+  }
+  if (fromBackup === undefined || session === undefined) throw new Error('no backup is named');
+  return {
+    name: `Backup ${fromBackup}`,
+    async open() {
+      const { backupContents } = await import('../../shared/kubernetes/velero/backup-contents.ts');
+      return backupContents(session.client, session.namespace, fromBackup, {
+        env,
+        signal,
+        insecureSkipTlsVerify: backupInsecureSkipTlsVerify,
+        caFile: backupCacert === undefined ? undefined : path.resolve(cwd, backupCacert),
+      });
+    },
+  };
+}
+
+/** A Restore of `-f`, and the pods of its backup. */
+export type BackupPlanFlags = BackupFlags &
+  Pick<PlanFlags, 'hooks' | 'rerun' | 'only'> &
+  KubeArguments & { readonly filename: readonly string[] };
+
+/** Plan a backup's pods by themselves. The cluster is asked only for the backup. */
+export async function backupInput(flags: BackupPlanFlags, context: Context): Promise<PlanRequest> {
+  const hookFiles = await readHookFiles(flags.hooks, context);
+  const { restore, notices } = await restoreOfFiles(flags.filename, context);
+  const read = async (session?: Session) => {
+    const { places: _, ...found } = await podsOfBackup(backupOf(flags, session, context), restore, flags.fromBackup);
+    return offlineRequest(
+      restore,
+      { ...found, notices: [...notices, ...found.notices] },
+      { flags, namespace: namespaceOf(flags, context), hookFiles },
+    );
+  };
+  return flags.fromBackup === undefined ? read() : withCluster(flags, context, read);
+}
+
+/** The pods of a backup, beside those that live. They are read again where they are needed whole. */
+export async function givenByBackup(
+  flags: BackupFlags,
+  session: Session,
+  restore: Restore,
+  context: Context,
+): Promise<GivenPods> {
+  const archive = backupOf(flags, session, context);
+  const { places, ...found } = await podsOfBackup(archive, restore, flags.fromBackup);
+  return {
+    ...found,
+    async whole(pods) {
+      const keys = new Map([...pods].map((key) => [places.get(key) ?? '', key]));
+      const manifests = new Map<PodKey, object>();
+      if (pods.size === 0) return manifests;
+      for await (const { place, result } of wholePods(archive, new Set(keys.keys()))) {
+        const key = keys.get(place);
+        if (key !== undefined && 'value' in result) manifests.set(key, result.value);
+      }
+      return manifests;
+    },
+  };
+}
+
+async function restoreOfFiles(files: readonly string[], context: Context) {
+  if (files.length === 0) throw usage('whose backup? give a RESTORE, or -f FILE with one');
+  const { objects, notices } = await readInput(files, context);
+  if (hasPods(objects)) {
+    throw usage('the pods are those of the backup, and -f names others', 'give -f the Restore alone');
+  }
+  const given = theRestore(objects, '-f');
+  return { restore: given.restore, notices: [...notices, ...given.notices, ...passedOver(objects)] };
+}
+
+async function* asBytes(stream: AsyncIterable<Uint8Array | string>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of stream) yield typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+}
+
+const READ_AT_ONCE = 256 * 1024;
+
+async function* fileBytes(shown: string, full: string): AsyncGenerator<Uint8Array> {
+  try {
+    yield* createReadStream(full, { highWaterMark: READ_AT_ONCE });
+  } catch (error) {
+    throw fileError(shown, error);
+  }
+}
+
+/** What a backup holds of pods. */
+interface PodsOfBackup extends Omit<GivenPods, 'whole'> {
+  /** The file in the archive of each pod that will be restored, by its name and namespace then. */
+  readonly places: ReadonlyMap<PodKey, string>;
+}
+
+/** What is kept of all pods together, in characters: where it is more, someone is out to fill the memory. */
+const MAX_KEPT = 256 * 1024 * 1024;
+
+/** Read the archive, and keep of its pods what a plan needs. `backup`: the Backup that it is of, where that is known. */
+async function podsOfBackup(
+  archive: BackupArchive,
+  restore: Restore,
+  backup: string | undefined,
+): Promise<PodsOfBackup> {
+  let kept = 0;
+  const specs = new Map<string, Pod['spec']>();
+  const { pods, formatVersion } = await read(archive, (object, place) => {
+    const pod = podOfBackup(restore, object, place);
+    kept += sizeOf(pod);
+    if (kept > MAX_KEPT) {
+      throw new RestoreHooksError('INVALID_INPUT', `${archive.name}: its pods have more labels than can be kept`);
+    }
+    return 'pod' in pod ? { ...pod, pod: { ...pod.pod, spec: oneOfEach(specs, pod.pod.spec) } } : pod;
+  });
+  const places = new Map<PodKey, string>();
+  const all = pods.map(({ place, result }): PodOfBackup => {
+    if ('problem' in result) return { notice: unreadable(place, result.problem) };
+    const { value } = result;
+    if ('pod' in value) places.set(podKey(value.pod.metadata.namespace, value.pod.metadata.name), place);
+    return value;
+  });
+  const found = apartFrom(all);
+  const notices = [...versionNotice(archive, formatVersion), ...backupNotice(restore, backup), ...found.notices];
+  return { ...found, notices, places };
+}
+
+function read<T>(archive: BackupArchive, use: (pod: ManifestObject, place: string) => T): Promise<ArchivedPods<T>> {
+  // What is parsed is garbage at once; else V8 lets 100 MiB of it pile up before it looks.
+  setFlagsFromString('--semi-space-growth-factor=1');
+  return readPods(archive, use);
+}
+
+/** Pods of one workload are alike: what they have in common is kept once. */
+function oneOfEach<T>(known: Map<string, T>, value: T): T {
+  const key = JSON.stringify(value);
+  const same = known.get(key);
+  if (same !== undefined) return same;
+  if (known.size < MOST_ALIKE) known.set(key, value);
+  return value;
+}
+
+const MOST_ALIKE = 1_000;
+
+function sizeOf(pod: PodOfBackup): number {
+  if (!('pod' in pod)) return 0;
+  const { metadata, spec } = pod.pod;
+  const texts = [
+    ...Object.entries(metadata.labels).flat(),
+    ...Object.values(metadata.annotations),
+    ...spec.containers.map(({ name }) => name),
+    ...spec.initContainers.map((container) => JSON.stringify(container)),
+  ];
+  return texts.reduce((sum, text) => sum + text.length, 0);
+}
+
+function versionNotice({ name }: BackupArchive, formatVersion: string | undefined): Notice[] {
+  if (formatVersion !== undefined) return [];
+  return [{ code: 'archive-without-version', message: `${name}: it has no metadata/version, which Velero writes` }];
+}
+
+function backupNotice({ metadata, spec }: Restore, backup: string | undefined): Notice[] {
+  if (backup === undefined || !spec.backupName || spec.backupName === backup) return [];
+  return [
+    {
+      code: 'backup-is-another',
+      message: `Restore ${metadata.name} restores Backup ${spec.backupName}; these are the pods of ${backup}`,
+    },
+  ];
+}
+
+/** A pod of an archive with what `lint` looks at, and where it stands. */
+export interface PodToLint {
+  readonly place: string;
+  readonly pod: ManifestObject;
+}
+
+export async function podsToLint(archive: BackupArchive, tell: (line: string) => void): Promise<PodToLint[]> {
+  const { pods } = await read(archive, toLint);
+  return pods.flatMap(({ place, result }) => {
+    if ('value' in result) return [{ place, pod: result.value }];
+    tell(`${place}: ${result.problem}; left out`);
+    return [];
+  });
+}
+
+/** Not the status nor what kubectl and the API server keep for themselves: there may be very many pods. */
+function toLint({ apiVersion, kind, metadata, spec, status }: ManifestObject): ManifestObject {
+  const { name, namespace, labels, annotations } = fieldsOf(metadata);
+  const { containers, initContainers, ephemeralContainers, volumes } = fieldsOf(spec);
+  const { [LAST_APPLIED]: _, ...kept } = fieldsOf(annotations);
+  return {
+    apiVersion,
+    kind,
+    metadata: { name, namespace, labels, annotations: kept },
+    spec: {
+      containers: containersToLint(containers),
+      initContainers: containersToLint(initContainers),
+      ephemeralContainers: namesToLint(ephemeralContainers),
+      volumes: namesToLint(volumes),
+    },
+    status: { phase: fieldsOf(status)['phase'] },
+  };
+}
+
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
+
+const namesToLint = (list: unknown): unknown =>
+  Array.isArray(list) ? list.map((each) => ({ name: fieldsOf(each)['name'] })) : undefined;
+
+const containersToLint = (containers: unknown): unknown =>
+  Array.isArray(containers)
+    ? containers.map((container) => {
+        const { name, image, readinessProbe, restartPolicy, restartPolicyRules } = fieldsOf(container);
+        return { name, image, restartPolicy, restartPolicyRules, readinessProbe: Boolean(readinessProbe) };
+      })
+    : undefined;
+
+const fieldsOf = (value: unknown): ManifestObject =>
+  typeof value === 'object' && value !== null ? (value as ManifestObject) : {};

@@ -1,0 +1,78 @@
+import { isDeepStrictEqual } from 'node:util';
+import { RestoreHooksError } from '../../shared/core/errors.ts';
+import type { Restore } from '../../shared/core/model/restore.ts';
+import type { Notice } from '../../shared/core/plan/notice.ts';
+import type { Input } from '../../shared/input/files.ts';
+import type { InputObject } from '../../shared/input/manifests.ts';
+import { isRestore, passedOver } from '../../shared/input/objects.ts';
+import type { BackupFlags } from '../command-line/backup-args.ts';
+import type { Session } from '../command-line/session.ts';
+import { usage } from '../command-line/session.ts';
+import type { Context } from '../process/context.ts';
+import type { GivenPods } from './given-pods.ts';
+import { hasPods, theRestore } from './plan-input.ts';
+
+/** What a command line names beside a Restore of the cluster. */
+export interface Given {
+  readonly args: BackupFlags;
+  readonly input: Input;
+  readonly isOfBackup: boolean;
+}
+
+export function requireOneOrigin(objects: readonly InputObject[], isOfBackup: boolean): void {
+  if (isOfBackup && hasPods(objects)) {
+    throw usage('the pods are those of the backup, and -f names others', 'give either');
+  }
+}
+
+/** The pods that are given beside those that live; undefined where there are none. */
+export async function givenPods(
+  { args, input, isOfBackup }: Given,
+  session: Session,
+  restore: Restore,
+  context: Context,
+): Promise<GivenPods | undefined> {
+  const given = theOwnRestore(input.objects, restore);
+  const known = [...input.notices, ...given, ...passedOver(input.objects)];
+  if (isOfBackup) {
+    const { givenByBackup } = await import('./backup-input.ts');
+    const ofBackup = await givenByBackup(args, session, restore, context);
+    return { ...ofBackup, notices: [...known, ...ofBackup.notices] };
+  }
+  if (!hasPods(input.objects) && known.length === 0) return undefined;
+  const { podsOfFiles } = await import('./given-pods.ts');
+  const ofFiles = podsOfFiles(input.objects, restore);
+  return { ...ofFiles, notices: [...known, ...ofFiles.notices] };
+}
+
+/** A Restore beside the pods must be the one that the cluster has: its UID, or its hooks. */
+function theOwnRestore(objects: readonly InputObject[], own: Restore): readonly Notice[] {
+  if (!objects.some(isRestore)) return [];
+  const { restore, notices } = theRestore(objects, '-f');
+  const { uid } = restore.metadata;
+  if (uid && uid === own.metadata.uid) return notices;
+  const differences = differingHooks(restore, own);
+  if (differences.length === 0) return notices;
+  const which = uid ? 'another Restore' : 'not as it is in the cluster';
+  throw new RestoreHooksError(
+    'INVALID_INPUT',
+    `-f holds Restore ${own.metadata.name}, which is ${which}:\n${differences.slice(0, 20).join('\n')}`,
+    { hint: "the cluster's Restore counts: leave it out of -f, or give its hooks as RestoreHooks with --hooks" },
+  );
+}
+
+function differingHooks(given: Restore, own: Restore): string[] {
+  const [mine, theirs] = [given, own].map(({ spec }) => spec.hooks.resources) as [Entries, Entries];
+  return Array.from({ length: Math.max(mine.length, theirs.length) }, (_, index) => index).flatMap((index) => {
+    const [inFile, inCluster] = [mine[index], theirs[index]];
+    if (isDeepStrictEqual(inFile, inCluster)) return [];
+    const name = (inFile ?? inCluster)?.name;
+    const at = `spec.hooks.resources[${index}]${name ? ` (${name})` : ''}`;
+    if (inFile === undefined) return [`${at}: only in the cluster`];
+    if (inCluster === undefined) return [`${at}: only in the file`];
+    const fields = Object.keys(inFile) as (keyof typeof inFile)[];
+    const differing = fields.filter((field) => !isDeepStrictEqual(inFile[field], inCluster[field]));
+    return [`${at}: ${differing.join(', ')} differ${differing.length === 1 ? 's' : ''}`];
+  });
+}
+type Entries = Restore['spec']['hooks']['resources'];

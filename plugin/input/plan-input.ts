@@ -1,0 +1,281 @@
+import { RestoreHooksError } from '../../shared/core/errors.ts';
+import type { PodKey } from '../../shared/core/model/hook.ts';
+import { podKey } from '../../shared/core/model/hook.ts';
+import { unknownFieldsOfRestore } from '../../shared/core/model/known-fields.ts';
+import type { Pod } from '../../shared/core/model/pod.ts';
+import { Pod as PodModel } from '../../shared/core/model/pod.ts';
+import { problemLine } from '../../shared/core/model/problem.ts';
+import type { Restore, RestoreResourceHookSpec } from '../../shared/core/model/restore.ts';
+import { parseRestore } from '../../shared/core/model/restore.ts';
+import { isOfHooks } from '../../shared/core/plan/annotations.ts';
+import type { Notice } from '../../shared/core/plan/notice.ts';
+import type { PlanDocument } from '../../shared/core/plan/plan-document.ts';
+import type { PlanRequest } from '../../shared/core/plan/plan-run.ts';
+import { restoreSelector } from '../../shared/core/plan/pods-of-restore.ts';
+import { asRestored, lossNotices, modifierNotices, whyNotRestored } from '../../shared/core/plan/restored-pod.ts';
+import type { Input } from '../../shared/input/files.ts';
+import { readInput } from '../../shared/input/files.ts';
+import { readHookFiles } from '../../shared/input/hooks.ts';
+import type { InputObject, ManifestObject } from '../../shared/input/manifests.ts';
+import { isPod, isRestore, isSavedPlan, passedOver } from '../../shared/input/objects.ts';
+import type { Session } from '../command-line/session.ts';
+import { usage } from '../command-line/session.ts';
+import type { Context } from '../process/context.ts';
+
+export interface PlanFlags {
+  readonly hooks: readonly string[];
+  readonly only: readonly string[];
+  readonly rerun: boolean;
+  readonly force: boolean;
+  readonly includeExisting: boolean;
+  readonly recreatePods: boolean;
+  readonly selector: string | undefined;
+  readonly allNamespaces: boolean;
+  readonly podNamespace: readonly string[];
+}
+
+/** What a live plan is made of. `namespaces`: where the runner's rights end, if they do. */
+export async function liveInput(
+  { client, namespace }: Session,
+  name: string,
+  flags: PlanFlags,
+  hookFiles: readonly RestoreResourceHookSpec[] | undefined,
+  namespaces?: readonly string[],
+): Promise<PlanRequest> {
+  const [{ getRestore, listPods }, { aroundRestore }] = await Promise.all([
+    import('../../shared/kubernetes/velero/restores.ts'),
+    import('../../shared/kubernetes/velero/around-restore.ts'),
+  ]);
+  const selector = podSelector(name, flags, namespaces);
+  const [restore, { pods, notices }] = await Promise.all([
+    getRestore(client, namespace, name),
+    listPods(client, selector.labelSelector, selector.namespaces),
+  ]);
+  const around = await aroundRestore(client, { restore, namespace, selector, pods });
+  const limits = namespaces === undefined || flags.podNamespace.length > 0 ? [] : [limited(namespaces)];
+  return {
+    restore,
+    namespace,
+    pods,
+    ...around,
+    notices: [...limits, ...around.notices, ...notices],
+    selector,
+    hookFiles,
+    rerun: flags.rerun,
+    force: flags.force,
+    includeExisting: flags.includeExisting,
+    only: flags.only,
+    recreatePods: flags.recreatePods,
+  };
+}
+
+const limited = (namespaces: readonly string[]): Notice => ({
+  code: 'runner-limited',
+  message: `the runner's rights end with namespaces ${namespaces.join(', ')}: pods elsewhere take no part (setup --namespaces)`,
+});
+
+function podSelector(
+  name: string,
+  { selector, allNamespaces, podNamespace }: PlanFlags,
+  namespaces: readonly string[] | undefined,
+): PlanDocument['selector'] {
+  const asked = podNamespace.length > 0 ? [...podNamespace] : namespaces && [...namespaces];
+  if (selector === undefined) {
+    if (allNamespaces || podNamespace.length > 0) {
+      throw usage(
+        '--all-namespaces and --pod-namespace go with --selector',
+        "without it, Velero's label finds the pods",
+      );
+    }
+    return { labelSelector: restoreSelector(name), ...(asked ? { namespaces: asked } : {}) };
+  }
+  if (allNamespaces === podNamespace.length > 0) {
+    throw usage(
+      '--selector needs either --all-namespaces or --pod-namespace',
+      'say where the pods are: -A, or --pod-namespace NAMESPACE',
+    );
+  }
+  return { labelSelector: selector, ...(asked ? { namespaces: asked } : {}) };
+}
+
+const invalid = ({ file, line }: InputObject['source'], message: string, hint: string): RestoreHooksError =>
+  new RestoreHooksError('INVALID_INPUT', `${file}:${line}: ${message}`, { hint });
+
+/** What `-f` may hold: a saved plan alone, or a Restore and the pods of its backup. */
+export type FileInput =
+  | { readonly kind: 'plan'; readonly plan: PlanDocument }
+  | { readonly kind: 'manifests'; readonly request: PlanRequest };
+
+export async function fileInput(
+  files: readonly string[],
+  flags: PlanFlags,
+  namespace: string,
+  context: Context,
+): Promise<FileInput> {
+  const input = await readInput(files, context);
+  const saved = await savedPlanIn(input.objects);
+  if (saved !== undefined) {
+    if (input.objects.length > 1) throw usage('a saved plan stands alone: -f names more than one object');
+    return { kind: 'plan', plan: saved };
+  }
+  const hookFiles = await readHookFiles(flags.hooks, context);
+  return { kind: 'manifests', request: manifestsRequest(input, flags, namespace, hookFiles) };
+}
+
+/** The saved plan among what `-f` names. */
+export async function savedPlanIn(objects: readonly InputObject[]): Promise<PlanDocument | undefined> {
+  const [saved, second] = objects.filter(isSavedPlan);
+  if (saved === undefined) return undefined;
+  if (second !== undefined) throw invalid(second.source, 'a second saved plan', 'give one');
+  const { parsePlanDocument } = await import('../../shared/core/plan/parse-plan-document.ts');
+  const parsed = parsePlanDocument(saved.object);
+  if (parsed.ok) return parsed.value;
+  throw invalid(
+    saved.source,
+    parsed.problems.slice(0, 5).map(problemLine).join('; '),
+    'make it anew: kubectl restorehooks plan RESTORE -o json',
+  );
+}
+
+function manifestsRequest(
+  { objects, notices }: Input,
+  flags: PlanFlags,
+  namespace: string,
+  hookFiles: readonly RestoreResourceHookSpec[] | undefined,
+): PlanRequest {
+  const given = theRestore(objects, '-f');
+  const { pods, ...found } = podsIn(objects, given.restore);
+  const all = [...notices, ...given.notices, ...passedOver(objects), ...found.notices];
+  if (!hasPods(objects)) {
+    const message = '-f names no Pod, so there is none to plan: give those of the backup, or --backup-archive';
+    all.push({ code: 'pods-missing', message });
+  }
+  return offlineRequest(
+    given.restore,
+    { ...found, notices: all, pods: pods.map(({ pod }) => pod) },
+    { flags, namespace, hookFiles },
+  );
+}
+
+/** A pod of the Restore's backup: as it will be restored, or why it won't be, or what is wrong with it. */
+export type PodOfBackup =
+  | { readonly pod: Pod; readonly notices: readonly Notice[] }
+  | { readonly skipped: PlanDocument['skipped'][number] }
+  | { readonly notice: Notice };
+
+/** Of the pod itself only what a plan needs: there may be very many of them. */
+export function podOfBackup(restore: Restore, object: unknown, place: string): PodOfBackup {
+  const parsed = PodModel.safeParse(object);
+  if (!parsed.success) return { notice: unreadable(place, whyNoPod(object)) };
+  const reason = whyNotRestored(restore, parsed.data);
+  const { namespace, name } = parsed.data.metadata;
+  if (reason !== undefined) return { skipped: { namespace, pod: name, reason } };
+  const { metadata, ...pod } = asRestored(restore, parsed.data);
+  const annotations = Object.fromEntries(Object.entries(metadata.annotations).filter(([key]) => isOfHooks(key)));
+  const restored = { ...pod, metadata: { ...metadata, annotations } };
+  return { pod: restored, notices: lossNotices(restored, object) };
+}
+
+const whyNoPod = (object: unknown): string => {
+  const { name, generateName } = (object as { metadata?: { name?: unknown; generateName?: unknown } }).metadata ?? {};
+  return generateName && !name
+    ? 'the Pod has a generateName and no name, so nobody knows yet what it will be called'
+    : 'not as Kubernetes writes pods';
+};
+
+export const unreadable = (place: string, why: string): Notice => ({
+  code: 'pod-unreadable',
+  message: `${place}: ${why}; left out`,
+});
+
+/** What a plan without live pods is made of. */
+export function offlineRequest(
+  restore: Restore,
+  found: Pick<PlanRequest, 'pods' | 'skipped' | 'notices'>,
+  {
+    flags,
+    ...given
+  }: { readonly flags: Pick<PlanFlags, 'rerun' | 'only'> } & Pick<PlanRequest, 'namespace' | 'hookFiles'>,
+): PlanRequest {
+  return {
+    ...given,
+    ...found,
+    notices: [...modifierNotices(restore), ...(found.notices ?? [])],
+    restore,
+    selector: { labelSelector: restoreSelector(restore.metadata.name) },
+    rerun: flags.rerun,
+    only: flags.only,
+  };
+}
+
+export const hasPods = (objects: readonly InputObject[]): boolean => objects.some(isPod);
+
+/** The pods of a backup among what `-f` names, as the Restore restores them, each with what it was made of. */
+export function podsIn(objects: readonly InputObject[], restore: Restore) {
+  const places = new Map<PodKey, string>();
+  const found = objects.filter(isPod).map(({ object, source }) => {
+    const place = `${source.file}:${source.line}`;
+    const as = podOfBackup(restore, object, place);
+    if ('pod' in as) {
+      const { namespace, name } = as.pod.metadata;
+      const first = places.get(podKey(namespace, name));
+      if (first !== undefined) throw repeated(`pod ${namespace}/${name}`, first, place);
+      places.set(podKey(namespace, name), place);
+    }
+    return { object, as };
+  });
+  return {
+    ...apartFrom(found.map(({ as }) => as)),
+    pods: found.flatMap(({ object, as }) => ('pod' in as ? [{ pod: as.pod, object }] : [])),
+  };
+}
+
+/** Pods, and what became of those that are none. */
+export const apartFrom = (pods: readonly PodOfBackup[]) => ({
+  pods: pods.flatMap((each) => ('pod' in each ? [each.pod] : [])),
+  skipped: pods.flatMap((each) => ('skipped' in each ? [each.skipped] : [])),
+  notices: pods.flatMap((each) => ('notice' in each ? [each.notice] : 'notices' in each ? each.notices : [])),
+});
+
+const repeated = (what: string, first: string, second: string): RestoreHooksError =>
+  new RestoreHooksError('INVALID_INPUT', `${what} stands at ${first} and again at ${second}`, {
+    hint: 'give each pod once, in the namespace that it is restored to',
+  });
+
+/** The one Restore among what a flag names, and what its reader should know of how it is written. */
+export function theRestore(
+  objects: readonly InputObject[],
+  flag: string,
+): { readonly restore: Restore; readonly notices: readonly Notice[]; readonly isNamed: boolean } {
+  const [first, second] = objects.filter(isRestore);
+  if (first === undefined) {
+    const others = passedOver(objects);
+    throw usage(
+      [`${flag} names no Restore`, ...others.map(({ message }) => message)].join('\n'),
+      `give it a velero.io/v1 Restore${flag === '-f' ? ' beside the pods' : ''}`,
+    );
+  }
+  if (second !== undefined)
+    throw invalid(second.source, 'a second Restore; a plan is made for one', 'give one Restore');
+  const place = `${first.source.file}:${first.source.line}`;
+  const notices: Notice[] = unknownFieldsOfRestore(first.object).map((problem) => ({
+    code: 'restore-field-unknown',
+    message: `${place}: ${problemLine(problem)}`,
+  }));
+  const { object, generated } = withName(first.object);
+  if (generated !== undefined) {
+    const message = `${place}: the Restore gets its name when it is created; it is planned as ${generated}`;
+    notices.push({ code: 'restore-name-generated', message });
+  }
+  const parsed = parseRestore(object);
+  if (!parsed.ok) throw invalid(first.source, parsed.problems.map(problemLine).join('; '), 'mend these fields');
+  return { restore: parsed.value, notices, isNamed: generated === undefined };
+}
+
+/** A Restore that has yet to be created may leave its name to the API server. */
+function withName(object: ManifestObject): { object: ManifestObject; generated?: string } {
+  const metadata = object['metadata'] as { name?: unknown; generateName?: unknown } | null | undefined;
+  const { name, generateName } = metadata ?? {};
+  if (name || typeof generateName !== 'string' || generateName === '') return { object };
+  return { object: { ...object, metadata: { ...metadata, name: generateName } }, generated: generateName };
+}

@@ -1,0 +1,99 @@
+import { canonicalJson } from '../../shared/core/digest.ts';
+import { RestoreHooksError } from '../../shared/core/errors.ts';
+import type { PlanDocument } from '../../shared/core/plan/plan-document.ts';
+import { readInput } from '../../shared/input/files.ts';
+import { isRestore, passedOver } from '../../shared/input/objects.ts';
+import type { BackupFlags } from '../command-line/backup-args.ts';
+import { namesBackup } from '../command-line/backup-args.ts';
+import { usage } from '../command-line/session.ts';
+import type { Context } from '../process/context.ts';
+import type { Given } from './given.ts';
+import { requireOneOrigin } from './given.ts';
+import { hasPods, savedPlanIn, theRestore } from './plan-input.ts';
+
+/** What `apply -f` names: a plan that was saved, pods to be created, or both. */
+export interface ApplyInput {
+  /** Of the Restore. */
+  readonly name: string;
+  readonly namespace: string | undefined;
+  readonly saved: PlanDocument | undefined;
+  readonly given: Given;
+}
+
+export async function applyInput(
+  given: string | undefined,
+  args: BackupFlags & {
+    readonly filename: readonly string[];
+    readonly hooks: readonly string[];
+    readonly namespace: string | undefined;
+  },
+  context: Context,
+): Promise<ApplyInput> {
+  const { filename, namespace } = args;
+  const isOfBackup = namesBackup(args, [...filename, ...args.hooks], true);
+  const input = await readInput(filename, context);
+  const { objects } = input;
+  const saved = await savedPlanIn(objects);
+  if (filename.length > 0 && saved === undefined && !hasPods(objects) && !isOfBackup) {
+    throw usage(
+      [
+        '-f names neither a saved plan (kind RestoreHookPlan) nor pods',
+        ...passedOver(objects).map(({ message }) => message),
+      ].join('\n'),
+      objects.some(isRestore)
+        ? 'create the Restore (kubectl create -f), then: kubectl restorehooks apply RESTORE'
+        : 'make a plan: kubectl restorehooks plan RESTORE -o json > plan.json',
+    );
+  }
+  requireOneOrigin(objects, isOfBackup);
+  const restores = objects.filter(isRestore);
+  const ofFile = restores.length === 0 ? undefined : theRestore(restores, '-f');
+  const inFile = ofFile?.isNamed ? ofFile.restore.metadata : undefined;
+  const name = given ?? saved?.restore.name ?? inFile?.name;
+  if (name === undefined) {
+    throw usage(
+      ofFile === undefined
+        ? 'RESTORE is missing'
+        : 'the Restore of -f got its name when it was created: RESTORE is missing',
+      'usage: kubectl restorehooks apply RESTORE, or apply -f plan.json',
+    );
+  }
+  const other = [saved?.restore.name, inFile?.name].find((each) => each !== undefined && each !== name);
+  if (other !== undefined) {
+    const what = saved === undefined ? '-f holds' : 'the plan is of';
+    throw usage(`${what} Restore ${other}, not of ${name}`, 'leave RESTORE out, or give what belongs to it');
+  }
+  return {
+    name,
+    namespace: namespace ?? saved?.restore.namespace ?? inFile?.namespace ?? undefined,
+    saved,
+    given: { args, input, isOfBackup },
+  };
+}
+
+/** A saved plan selects its pods as it did when it was made. */
+export function selectorFlags({ labelSelector, namespaces }: PlanDocument['selector']) {
+  return { selector: labelSelector, allNamespaces: namespaces === undefined, podNamespace: namespaces ?? [] };
+}
+
+/** Refuse a saved plan that isn't the plan of now, naming the difference. */
+export function requireSame(saved: PlanDocument, now: PlanDocument): void {
+  if (saved.digest === now.digest) return;
+  const text = (hook: PlanDocument['hooks'][number]) => canonicalJson(hook);
+  const was = new Map(saved.hooks.map((hook) => [hook.id, text(hook)]));
+  const is = new Map(now.hooks.map((hook) => [hook.id, text(hook)]));
+  const lines = [
+    ...[...is].filter(([id]) => !was.has(id)).map(([id]) => `+ ${id}`),
+    ...[...was].filter(([id]) => !is.has(id)).map(([id]) => `- ${id}`),
+    ...[...is].filter(([id, hook]) => was.has(id) && was.get(id) !== hook).map(([id]) => `~ ${id}`),
+  ];
+  const difference =
+    lines.length > 0 ? lines.slice(0, 20).join('\n') : '~ the Restore itself, or the order of its hooks';
+  throw new RestoreHooksError(
+    'INVALID_INPUT',
+    `the saved plan no longer fits; now (+), only in the plan (-), changed (~):\n${difference}`,
+    {
+      hint: 'give apply the same --hooks, --only and --rerun that plan had, or review a fresh plan',
+    },
+  );
+}

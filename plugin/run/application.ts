@@ -1,0 +1,206 @@
+import { RestoreHooksError } from '../../shared/core/errors.ts';
+import { decideApply } from '../../shared/core/ledger/decide-apply.ts';
+import type { Starting } from '../../shared/core/ledger/decision.ts';
+import type { LastRun } from '../../shared/core/ledger/last-run.ts';
+import type { Ledger, RunsOfRestore } from '../../shared/core/ledger/ledger.ts';
+import { ledgerOf, resultOf } from '../../shared/core/ledger/ledger.ts';
+import { podKey } from '../../shared/core/model/hook.ts';
+import type { Restore } from '../../shared/core/model/restore.ts';
+import { ANNOTATION } from '../../shared/core/names.ts';
+import { restoreReference } from '../../shared/core/plan/make-plan-document.ts';
+import { nothingToRun, refuseAfterGivingUp } from '../../shared/core/plan/nothing-to-run.ts';
+import type { PlanDocument } from '../../shared/core/plan/plan-document.ts';
+import type { PlannedRun, PlanRequest } from '../../shared/core/plan/plan-run.ts';
+import { planRun, refuseWhileBusy } from '../../shared/core/plan/plan-run.ts';
+import { podsToCreate } from '../../shared/kubernetes/pods/pods-to-create.ts';
+import { readRuns } from '../../shared/kubernetes/run/runs-of-restore.ts';
+import { getRestore } from '../../shared/kubernetes/velero/restores.ts';
+import type { ApplyArguments } from '../command-line/apply-args.ts';
+import type { CommandResult } from '../command-line/command.ts';
+import type { Session } from '../command-line/session.ts';
+import type { Given } from '../input/given.ts';
+import { givenPods } from '../input/given.ts';
+import type { GivenPods } from '../input/given-pods.ts';
+import { withGivenPods } from '../input/given-pods.ts';
+import { liveInput } from '../input/plan-input.ts';
+import type { ApplyInput } from '../input/saved-plan.ts';
+import { requireSame, selectorFlags } from '../input/saved-plan.ts';
+import { noticeLines } from '../output/plan-view.ts';
+import { runView } from '../output/run-view.ts';
+import type { Context } from '../process/context.ts';
+import { runDocument } from './follow.ts';
+import { Launcher, untilWritten } from './launcher.ts';
+import { requirePodRights, requireRunner, requireUserRights, UNCHECKED } from './preconditions.ts';
+
+/** One `apply`: decide, check, write down, launch, follow. Nothing changes before all checks are made. */
+export class Application {
+  readonly #session: Session;
+  readonly #name: string;
+  readonly #args: ApplyArguments;
+  readonly #context: Context;
+  readonly #hookFiles: PlanRequest['hookFiles'];
+  readonly #saved: PlanDocument | undefined;
+  readonly #given: Given;
+  readonly #launcher: Launcher;
+
+  constructor(
+    session: Session,
+    { name, saved, given }: ApplyInput,
+    args: ApplyArguments,
+    context: Context,
+    hookFiles: PlanRequest['hookFiles'],
+  ) {
+    this.#session = session;
+    this.#name = name;
+    this.#given = given;
+    this.#args = args;
+    this.#context = context;
+    this.#hookFiles = hookFiles;
+    this.#saved = saved;
+    this.#launcher = new Launcher(session, name, args, context);
+  }
+
+  run(): Promise<CommandResult> {
+    return untilWritten(() => this.#once());
+  }
+
+  async #once(): Promise<CommandResult> {
+    const { client, namespace } = this.#session;
+    const launcher = this.#launcher;
+    const isJob = this.#args.runner === 'job';
+    const restore = await getRestore(client, namespace, this.#name);
+    if (restore.metadata.deletionTimestamp) {
+      throw new RestoreHooksError('RESTORE_NOT_FOUND', `Restore ${namespace}/${this.#name} is being deleted`);
+    }
+    refuseWhileBusy(restore, this.#args.force);
+    const account = isJob ? await requireRunner(this.#session, this.#args.serviceAccount) : undefined;
+    const podNamespaces = account?.podNamespaces;
+    const { podNamespace } = this.#args;
+    await requireUserRights(this.#session, this.#args.runner, podNamespace.length > 0 ? podNamespace : podNamespaces);
+    if (await launcher.endStuck(restore, this.#args.again)) return this.#once();
+    const [{ request, planned, given }, early] = await Promise.all([this.#plan(podNamespaces), this.#runs(restore)]);
+    refuseAfterGivingUp(planned, request);
+    // As little time as can be lies between what is decided on and what is written.
+    const runs = isSameStatus(restore, request.restore) ? early : await this.#runs(request.restore);
+    const ledger = ledgerOf(runs, this.#context.clock.now(), planned.document);
+    if (planned.hooks.length === 0) return this.#nothingToRun(planned, request, ledger);
+    const { again, onUnknown } = this.#args;
+    const plan = { digest: planned.document.digest, hooks: planned.hooks };
+    const decision = decideApply(ledger, plan, { again, onUnknown });
+    if (decision.action === 'unclear') throw launcher.unclear(decision.runs);
+    if (!again) launcher.warnOfUnreadable(ledger);
+    if (decision.action === 'start')
+      return this.#start({ request, planned, given }, decision, ledger, account?.checked);
+    if (decision.action === 'refuse') throw launcher.refused(decision.why);
+    const { last } = ledger;
+    if (last === undefined) throw new Error('there is nothing to follow or to show without an earlier run');
+    if (decision.action === 'follow') return this.#follow(request, last);
+    if (decision.action === 'settle') return launcher.settle(request.restore, last.status, last.run?.rows ?? []);
+    return this.#show(request, last);
+  }
+
+  #runs(restore: Restore): Promise<RunsOfRestore> {
+    const { client, namespace } = this.#session;
+    return readRuns(client, this.#context.clock, restoreReference(restore, namespace), restore);
+  }
+
+  async #start(
+    { request, planned, given }: Planned,
+    decision: Starting,
+    ledger: Ledger,
+    isChecked: boolean | undefined,
+  ): Promise<CommandResult> {
+    const { client } = this.#session;
+    const { restore } = request;
+    const kept = new Set(decision.kept.map(({ id }) => id));
+    const toRun = planned.hooks.filter(({ id }) => !kept.has(id));
+    const serviceAccount = this.#args.runner === 'job' ? this.#args.serviceAccount : undefined;
+    const notes = await requirePodRights(this.#session, serviceAccount, toRun);
+    this.#launcher.announce(restore, planned.document, decision, isChecked === false ? [UNCHECKED] : notes);
+    const created = toRun.filter((hook) => hook.kind === 'init' && hook.injection === 'create');
+    const manifests = await given?.whole(new Set(created.map((hook) => podKey(hook.namespace, hook.pod))));
+    const pods = await podsToCreate(client, restore, { ...planned, hooks: toRun }, manifests ?? new Map());
+    const about = {
+      attempt: ledger.attempts + 1,
+      ...(this.#args.only.length > 0 && { narrowed: true as const }),
+      ...(this.#args.again && { startedOver: true as const }),
+      ...(this.#leavesFailHooks(request, planned, ledger) && { leavesFailHooks: true as const }),
+    };
+    return this.#launcher.start(restore, planned.document, decision, ledger, about, pods);
+  }
+
+  /** Whether the Restore has a `Fail` hook that `--only` leaves out, and that hasn't succeeded in any run. */
+  #leavesFailHooks(request: PlanRequest, { hooks }: PlannedRun, ledger: Ledger): boolean {
+    if (request.only.length === 0) return false;
+    const planned = new Set(hooks.map(({ id }) => id));
+    return planRun({ ...request, only: [] }).hooks.some(
+      (hook) =>
+        hook.kind === 'exec' &&
+        hook.onError === 'Fail' &&
+        !planned.has(hook.id) &&
+        resultOf(ledger, hook)?.state !== 'Succeeded',
+    );
+  }
+
+  #follow({ restore }: PlanRequest, { status, run }: LastRun): CommandResult | Promise<CommandResult> {
+    const isDry = this.#args.dryRun !== undefined;
+    const what = isDry ? 'nothing would be created' : 'following it';
+    this.#launcher.say(`run ${status.runID} of this plan is going already; ${what}`);
+    return this.#args.noWait || isDry
+      ? this.#launcher.shown(restore, status, run?.record.report ?? [])
+      : this.#launcher.follow();
+  }
+
+  #show({ restore }: PlanRequest, { status, run }: LastRun): CommandResult {
+    this.#launcher.say(
+      `this plan was run by run ${status.runID}: nothing is run again (retry runs what did not succeed, --again all)`,
+    );
+    return this.#launcher.shown(restore, status, run?.rows ?? []);
+  }
+
+  /** A run that was made is shown, whatever has become of the pods and their labels since. */
+  async #nothingToRun(planned: PlannedRun, request: PlanRequest, { last }: Ledger): Promise<CommandResult> {
+    const { namespace } = this.#session;
+    const { restore } = request;
+    const launcher = this.#launcher;
+    const why = nothingToRun(planned, request, this.#args.allowNoMatch);
+    const error = `${why?.message}\n${why?.hint}`;
+    const { notices } = planned.document;
+    const told = notices.filter(({ code, message }) => code !== 'velero-has-run' && !error.includes(message));
+    for (const line of noticeLines({ notices: told })) launcher.say(line);
+    if (last === undefined) {
+      if (why !== undefined) return { error: why };
+      launcher.say(`Restore ${namespace}/${this.#name} has no hooks to run; nothing is created`);
+      return { view: runView(runDocument(restore, namespace, undefined, [])) };
+    }
+    const { status, run, standing } = last;
+    launcher.say(
+      `there is nothing to run now${why === undefined ? '' : ` (${why.message})`}: this is run ${status.runID}`,
+    );
+    if (standing.state === 'died') return launcher.settle(restore, status, run?.rows ?? []);
+    if (standing.state === 'going') throw launcher.refused(`run ${status.runID} of this Restore is still going`);
+    return launcher.shown(restore, status, run?.rows ?? []);
+  }
+
+  async #plan(podNamespaces: readonly string[] | undefined): Promise<Planned> {
+    const selector = this.#saved?.selector;
+    const flags = selector === undefined ? this.#args : { ...this.#args, ...selectorFlags(selector) };
+    const live = await liveInput(this.#session, this.#name, flags, this.#hookFiles, podNamespaces);
+    const given = await givenPods(this.#given, this.#session, live.restore, this.#context);
+    const request = given === undefined ? live : await withGivenPods(this.#session.client, live, given);
+    const planned = planRun(request);
+    if (this.#saved !== undefined) requireSame(this.#saved, planned.document);
+    return { request, planned, given };
+  }
+}
+
+interface Planned {
+  readonly request: PlanRequest;
+  readonly planned: PlannedRun;
+  /** Beside the live pods. */
+  readonly given: GivenPods | undefined;
+}
+
+const isSameStatus = (one: Restore, other: Restore): boolean =>
+  one.metadata.uid === other.metadata.uid &&
+  one.metadata.annotations[ANNOTATION.status] === other.metadata.annotations[ANNOTATION.status];

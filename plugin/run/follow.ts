@@ -1,0 +1,325 @@
+import { RestoreHooksError } from '../../shared/core/errors.ts';
+import type { Restore } from '../../shared/core/model/restore.ts';
+import { API_VERSION } from '../../shared/core/names.ts';
+import { restoreReference } from '../../shared/core/plan/make-plan-document.ts';
+import type { RestoreReference } from '../../shared/core/plan/plan-document.ts';
+import { countRows, failedStatus } from '../../shared/core/report/dead-run.ts';
+import type { ReportPart, RunDocument, RunHook } from '../../shared/core/report/run-document.ts';
+import { JoinedReport } from '../../shared/core/report/run-document.ts';
+import type { RunStatus } from '../../shared/core/report/run-status.ts';
+import { hasEnded, progressLine } from '../../shared/core/report/run-status.ts';
+import { kubeApiError } from '../../shared/kubernetes/api/api-error.ts';
+import { causeOfDeath, hasDied, knownRows } from '../../shared/kubernetes/run/earlier-run.ts';
+import { readReportParts, runStatusOf } from '../../shared/kubernetes/run/run-store.ts';
+import { getRestore } from '../../shared/kubernetes/velero/restores.ts';
+import type { Session } from '../command-line/session.ts';
+import type { Progress } from '../output/progress.ts';
+import { createProgress } from '../output/progress.ts';
+import { eventLine } from '../output/run-view.ts';
+import type { Context } from '../process/context.ts';
+
+/** How often the run is asked for: once a second, and less often the longer it takes. */
+const POLL_MS = 1_000;
+const POLL_AT_LEAST_EVERY_MS = 2_000;
+/** How often it is said what hooks are waiting for. */
+const REMIND_EVERY_MS = 30_000;
+const MOST_REMINDED = 3;
+/** How often the Job is looked at while the run says nothing new. */
+const LOOK_AT_JOB_EVERY = 5;
+
+/** A run as its annotations and its report tell it, joined part by part. */
+export class RunReader {
+  readonly #session: Session;
+  readonly #name: string;
+  #report = new JoinedReport();
+  #runID: string | undefined;
+  #parts = 0;
+  #unreadable: RestoreHooksError | undefined;
+
+  constructor(session: Session, name: string) {
+    this.#session = session;
+    this.#name = name;
+  }
+
+  /** Read on; returns the rows that changed since the last time. No status: there has been no run. */
+  async read(): Promise<{ restore: Restore; status: RunStatus | undefined; changed: readonly RunHook[] }> {
+    const { client, namespace } = this.#session;
+    const restore = await getRestore(client, namespace, this.#name);
+    const status = runStatusOf(restore);
+    if (status === undefined) return { restore, status, changed: [] };
+    if (status.runID !== this.#runID) {
+      this.#runID = status.runID;
+      this.#parts = 0;
+      this.#report = new JoinedReport();
+    }
+    const changed = (await this.#newParts(status)).flatMap((part) => this.#report.add(part));
+    this.#parts = status.reportParts;
+    return { restore, status, changed };
+  }
+
+  /** Who may read the Restore but not the report still learns how the run stands. */
+  async #newParts(status: RunStatus): Promise<ReportPart[]> {
+    const { client, namespace } = this.#session;
+    try {
+      return await readReportParts(client, { namespace, name: this.#name }, status, this.#parts);
+    } catch (error) {
+      if (!(error instanceof RestoreHooksError) || (error.code !== 'FORBIDDEN' && error.code !== 'NOT_FOUND'))
+        throw error;
+      this.#unreadable ??= error;
+      return [];
+    }
+  }
+
+  /** Why rows are missing, if they are. */
+  get unreadable(): RestoreHooksError | undefined {
+    return this.#unreadable;
+  }
+
+  get rows(): RunHook[] {
+    return this.#report.rows;
+  }
+
+  /** Of a run that has ended, what has no end in the report never got one: its runner died. */
+  async endedRows(context: Context, restore: Restore, status: RunStatus): Promise<RunHook[]> {
+    const { rows } = this;
+    if (rows.every(({ state }) => state !== 'Waiting' && state !== 'Running')) return rows;
+    const { client, namespace } = this.#session;
+    return knownRows(client, context.clock, restoreReference(restore, namespace), status, rows);
+  }
+}
+
+/** `waitsFor`: why a run that is going isn't getting on. */
+export function runDocument(
+  restore: Restore,
+  namespace: string,
+  status: RunStatus | undefined,
+  rows: readonly RunHook[],
+  waitsFor?: string,
+): RunDocument {
+  const document = {
+    apiVersion: API_VERSION,
+    kind: 'RestoreHookRun',
+    restore: restoreReference(restore, namespace),
+  } as const;
+  if (status === undefined) return { ...document, hooks: [] };
+  const { runID, attempt, planDigest, phase, startedAt, finishedAt, runner, counts, notices, failure, suspendedAt } =
+    status;
+  const message = failure?.message ?? (suspendedAt ? `suspended at ${suspendedAt}` : waitsFor);
+  return {
+    ...document,
+    runID,
+    attempt,
+    planDigest,
+    phase,
+    ...(message === undefined ? {} : { message }),
+    ...(startedAt ? { startedAt } : {}),
+    ...(finishedAt ? { finishedAt } : {}),
+    runner: { kind: runner.kind, name: runner.name },
+    counts,
+    ...(notices ? { notices } : {}),
+    hooks: [...rows],
+  };
+}
+
+/** The status and rows that a dead runner left, as they can be known; nothing is written. */
+export async function asDead(
+  { client, namespace }: Session,
+  context: Context,
+  restore: RestoreReference,
+  status: RunStatus,
+  rows: readonly RunHook[],
+): Promise<{ status: RunStatus; rows: RunHook[] }> {
+  // One that was suspended on purpose hasn't failed: the next runner goes on.
+  if (status.suspendedAt !== undefined && status.runner.kind === 'local') return { status, rows: [...rows] };
+  const known = await knownRows(client, context.clock, restore, status, rows);
+  const cause = status.runner.kind === 'job' ? await causeOfDeath(client, namespace, status) : undefined;
+  const what =
+    status.runner.kind === 'job' ? `its Job ${status.runner.name} is over` : `nobody holds the Lease of the Restore`;
+  const message = `the runner died${cause === undefined ? '' : ` (${cause})`}: ${what}, the run is not`;
+  const failed = failedStatus(status, { code: 'job', message });
+  const counts = known.length === status.counts.planned ? countRows(known) : failed.counts;
+  const finishedAt = known
+    .flatMap((row) => row.finishedAt ?? [])
+    .sort()
+    .at(-1);
+  return { status: { ...failed, counts, ...(finishedAt === undefined ? {} : { finishedAt }) }, rows: known };
+}
+
+export interface Followed {
+  readonly restore: Restore;
+  readonly status: RunStatus;
+  readonly rows: readonly RunHook[];
+  /** Why it isn't followed any more although it hasn't ended. */
+  readonly error?: RestoreHooksError;
+}
+
+/** Called after each poll. Answers why to follow no more, if so. */
+export type BetweenPolls = (status: RunStatus) => Promise<RestoreHooksError | undefined>;
+
+/** So many polls in a row are denied before it is believed: an API server that has just started denies what it allows. */
+const DENIED_AT_MOST = 10;
+
+/**
+ * Follow a run until it ends, one line an event on stderr. Asks once a second: a watch would need rights that a user of
+ * one Restore may not have. A signal and `--timeout` end the following, not the run.
+ */
+export function follow(session: Session, name: string, context: Context, between: BetweenPolls): Promise<Followed> {
+  return context.stop.hold(async () => {
+    const progress = createProgress(context.stderr, context.clock, context.env);
+    const follower = new Follower(session, name, context, progress, between);
+    try {
+      return await follower.toTheEnd();
+    } catch (error) {
+      const { why } = context.stop;
+      const isStopped = why !== undefined && (error === why || context.signal.aborted);
+      if (!isStopped && !context.outputClosed.aborted) throw error;
+      const isTimeout = why?.code === 'TIMEOUT';
+      const what = isTimeout ? 'stopped following: --timeout is over' : 'stopped following';
+      throw new RestoreHooksError(why?.code ?? 'INTERRUPTED', `${what}; the run goes on`, {
+        hint: `see it with: kubectl restorehooks status ${name} -n ${session.namespace} -w`,
+      });
+    } finally {
+      progress.end();
+    }
+  });
+}
+
+class Follower {
+  readonly #session: Session;
+  readonly #name: string;
+  readonly #context: Context;
+  readonly #progress: Progress;
+  readonly #between: BetweenPolls;
+  readonly #reader: RunReader;
+  #seen = false;
+  /** Polls in a row that came to nothing. */
+  #failed = 0;
+  #nextReminder: number;
+
+  constructor(session: Session, name: string, context: Context, progress: Progress, between: BetweenPolls) {
+    this.#session = session;
+    this.#name = name;
+    this.#context = context;
+    this.#progress = progress;
+    this.#between = between;
+    this.#reader = new RunReader(session, name);
+    this.#nextReminder = context.clock.now() + REMIND_EVERY_MS;
+  }
+
+  async toTheEnd(): Promise<Followed> {
+    const { clock, stop } = this.#context;
+    const startedAt = clock.now();
+    for (let polls = 1; ; polls += 1) {
+      // The request of a poll may hang.
+      const followed = await stop.or(this.#poll(polls % LOOK_AT_JOB_EVERY === 0));
+      if (followed !== undefined) return followed;
+      const elapsedMs = clock.now() - startedAt;
+      await stop.or(pause(this.#context, Math.max(POLL_MS, Math.min(POLL_AT_LEAST_EVERY_MS, elapsedMs / 4))));
+    }
+  }
+
+  async #poll(looksAtJob: boolean): Promise<Followed | undefined> {
+    try {
+      const followed = await this.#look(looksAtJob);
+      this.#seen = true;
+      this.#failed = 0;
+      return followed;
+    } catch (error) {
+      if (!(error instanceof RestoreHooksError)) throw error;
+      if (this.#seen && isGone(error)) throw deleted(this.#session, this.#name);
+      const isDenied = error.code === 'FORBIDDEN' && this.#failed < DENIED_AT_MOST;
+      // After it was seen, an answer that doesn't name it comes from somewhere else on the way.
+      const isStray = error.code === 'RESTORE_NOT_FOUND' && this.#seen && this.#failed < DENIED_AT_MOST;
+      if (!isDenied && !isStray && error.code !== 'CLUSTER_UNREACHABLE') throw error;
+      if (this.#failed === 0) this.#progress.event(`warning: ${error.message}; still trying`);
+      this.#failed += 1;
+      return undefined;
+    }
+  }
+
+  async #look(looksAtJob: boolean): Promise<Followed | undefined> {
+    const { clock } = this.#context;
+    const { restore, status, changed } = await this.#reader.read();
+    if (status === undefined)
+      throw new RestoreHooksError('RUN_FAILED', `the run's status was taken away from Restore ${this.#name}`);
+    for (const row of changed) if (row.state !== 'Waiting') this.#progress.event(eventLine(row));
+    if (hasEnded(status)) {
+      return { restore, status, rows: await this.#reader.endedRows(this.#context, restore, status) };
+    }
+    this.#progress.status(`${status.phase}: ${progressLine(status.counts)}`);
+    if (clock.now() >= this.#nextReminder) {
+      this.#nextReminder = clock.now() + REMIND_EVERY_MS;
+      for (const line of waitingLines(this.#reader.rows)) this.#progress.event(line);
+    }
+    const error = await this.#between(status);
+    if (error !== undefined) return { restore, status, rows: this.#reader.rows, error };
+    if (!looksAtJob || !(await diedForSure(this.#session, restore, status, this.#context))) return undefined;
+    const reference = restoreReference(restore, this.#session.namespace);
+    return { restore, ...(await asDead(this.#session, this.#context, reference, status, this.#reader.rows)) };
+  }
+}
+
+/** The API server says that this very Restore is no more. */
+const isGone = (error: RestoreHooksError): boolean =>
+  error.code === 'RESTORE_NOT_FOUND' && kubeApiError(error.cause)?.name !== undefined;
+
+/** The first few hooks that wait, and for what. */
+function waitingLines(rows: readonly RunHook[]): string[] {
+  const waiting = rows.filter(({ state }) => state === 'Waiting');
+  const lines = waiting.slice(0, MOST_REMINDED).map(eventLine);
+  if (waiting.length > lines.length) lines.push(`Waiting: ${waiting.length - lines.length} more hooks`);
+  return lines;
+}
+
+const deleted = ({ namespace }: Session, name: string): RestoreHooksError =>
+  new RestoreHooksError(
+    'RUN_FAILED',
+    `Restore ${name} in namespace ${namespace} was deleted while its hooks were run`,
+    {
+      hint: 'the run stops, and its Job and report go with the Restore; a command that runs in a container ends by itself',
+    },
+  );
+
+/** Who may not look at Jobs can't tell whether a runner lives: then it is taken to. */
+export async function hasDiedAsSeen(
+  { client, namespace }: Pick<Session, 'client' | 'namespace'>,
+  clock: Context['clock'],
+  restore: Restore,
+  status: RunStatus,
+  patient = false,
+): Promise<boolean> {
+  try {
+    return await hasDied(client, clock, restoreReference(restore, namespace), status, patient);
+  } catch (error) {
+    if (error instanceof RestoreHooksError && error.code === 'FORBIDDEN') return false;
+    throw error;
+  }
+}
+
+/** A Job may end between the reading of the Restore and of the Job: the Restore is asked once more. */
+async function diedForSure(
+  { client, namespace }: Session,
+  restore: Restore,
+  status: RunStatus,
+  { clock }: Context,
+): Promise<boolean> {
+  if (!(await hasDiedAsSeen({ client, namespace }, clock, restore, status))) return false;
+  const now = runStatusOf(await getRestore(client, namespace, restore.metadata.name));
+  return now !== undefined && now.runID === status.runID && !hasEnded(now);
+}
+
+/** Rejects where nobody reads what is printed any more. */
+function pause({ clock, outputClosed }: Context, ms: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onClosed = () => {
+      cancel();
+      reject(outputClosed.reason);
+    };
+    const cancel = clock.setTimer(ms, () => {
+      outputClosed.removeEventListener('abort', onClosed);
+      resolve();
+    });
+    if (outputClosed.aborted) onClosed();
+    else outputClosed.addEventListener('abort', onClosed, { once: true });
+  });
+}

@@ -1,0 +1,100 @@
+import { RestoreHooksError } from '../../shared/core/errors.ts';
+import type { RunStatus } from '../../shared/core/report/run-status.ts';
+import { hasEnded } from '../../shared/core/report/run-status.ts';
+import { paths } from '../../shared/kubernetes/api/paths.ts';
+import { markCanceled, markFailed } from '../../shared/kubernetes/run/mark-ended.ts';
+import { runStatusOf } from '../../shared/kubernetes/run/run-store.ts';
+import { getRestore } from '../../shared/kubernetes/velero/restores.ts';
+import type { Session } from '../command-line/session.ts';
+import { createProgress } from '../output/progress.ts';
+import type { Context } from '../process/context.ts';
+import type { BetweenPolls } from './follow.ts';
+import type { Obstacle } from './obstacle.ts';
+import { isUnclaimed, obstacleLine, obstacleOf } from './obstacle.ts';
+
+/** After this long with a reason that won't go away, and with nothing run, the Job is given up (contract §7). */
+export const GIVE_UP_MS = 30_000;
+/** What every start goes through for a moment is told after this long. */
+const TELL_PASSING_MS = 10_000;
+
+/**
+ * Watches over a Job that hasn't claimed its run yet: tells why it doesn't start, as soon as that is seen. A reason that
+ * won't go away by itself ends the following after 30 s; `own`: and the run, so that the next `apply` starts anew.
+ */
+export function jobStart(session: Session, name: string, context: Context, own: boolean): BetweenPolls {
+  const watch = new StartWatch(context);
+  return async (status) => {
+    if (!isUnclaimed(status)) return undefined;
+    const line = watch.look(await obstacleOf(session, status));
+    if (line === undefined) return undefined;
+    if (own) {
+      await giveUp(session, name, status, line);
+      return undefined;
+    }
+    return new RestoreHooksError('RUN_FAILED', line, {
+      hint: `nothing has been run: apply starts anew, cancel ends it: kubectl restorehooks cancel ${name} -n ${session.namespace}`,
+    });
+  };
+}
+
+/** Tells obstacles as they come; says when it is time to give up. */
+export class StartWatch {
+  readonly #context: Context;
+  readonly #told = new Set<string>();
+  #passing: { readonly reason: string; readonly since: number } | undefined;
+  #fatalSince: number | undefined;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  /** The line to give up with; undefined: go on. `since`: it is known to be so for longer than it was looked at. */
+  look(obstacle: Obstacle | undefined, since = Number.POSITIVE_INFINITY): string | undefined {
+    const now = this.#context.clock.now();
+    if (obstacle?.passing !== true) this.#passing = undefined;
+    else if (this.#passing?.reason !== obstacle.reason) this.#passing = { reason: obstacle.reason, since: now };
+    if (obstacle?.fatal !== true) this.#fatalSince = undefined;
+    else this.#fatalSince = Math.min(this.#fatalSince ?? now, since);
+    if (obstacle === undefined) return undefined;
+    if (this.#passing === undefined || now - this.#passing.since >= TELL_PASSING_MS) this.#tell(obstacle);
+    const isOver = this.#fatalSince !== undefined && now - this.#fatalSince >= GIVE_UP_MS;
+    return isOver ? obstacleLine(obstacle) : undefined;
+  }
+
+  #tell(obstacle: Obstacle): void {
+    if (this.#told.has(obstacle.reason)) return;
+    this.#told.add(obstacle.reason);
+    const { stderr, clock, env } = this.#context;
+    createProgress(stderr, clock, env).event(`warning: ${obstacleLine(obstacle)}`);
+  }
+}
+
+/** Take the Job of a run away that nobody has claimed, then write the run down as failed. */
+export async function giveUp(session: Session, name: string, status: RunStatus, message: string): Promise<void> {
+  const { client, namespace } = session;
+  if (!(await isStillUnclaimed(session, name, status))) return;
+  await deleteJob(session, status.runner.name);
+  await markFailed(client, { namespace, name, runID: status.runID }, { code: 'job', message });
+}
+
+/** The same for one that is asked to stop. False: a runner has it by now. */
+export async function endUnclaimed(session: Session, name: string, status: RunStatus): Promise<boolean> {
+  const { client, namespace } = session;
+  if (!(await isStillUnclaimed(session, name, status))) return false;
+  await deleteJob(session, status.runner.name);
+  const ended = await markCanceled(client, { namespace, name, runID: status.runID });
+  return ended !== undefined && hasEnded(ended);
+}
+
+async function isStillUnclaimed({ client, namespace }: Session, name: string, { runID }: RunStatus): Promise<boolean> {
+  const status = runStatusOf(await getRestore(client, namespace, name));
+  return status?.runID === runID && isUnclaimed(status);
+}
+
+async function deleteJob({ client, namespace }: Session, job: string): Promise<void> {
+  try {
+    await client.delete(paths.jobs(namespace, job), { propagationPolicy: 'Background' });
+  } catch (error) {
+    if (!(error instanceof RestoreHooksError) || error.code !== 'NOT_FOUND') throw error;
+  }
+}

@@ -1,0 +1,182 @@
+import { RestoreHooksError } from '../../shared/core/errors.ts';
+import type { RunStatus } from '../../shared/core/report/run-status.ts';
+import { kubeApiError } from '../../shared/kubernetes/api/api-error.ts';
+import { paths } from '../../shared/kubernetes/api/paths.ts';
+import type { Session } from '../command-line/session.ts';
+
+/** Reasons with which a pod won't start by itself, as the kubelet names them. */
+const FATAL = new Set([
+  'ErrImagePull',
+  'ImagePullBackOff',
+  'InvalidImageName',
+  'ErrImageNeverPull',
+  'CreateContainerConfigError',
+  'CreateContainerError',
+  'RunContainerError',
+]);
+
+/** What keeps the runner of a run from starting. */
+export interface Obstacle {
+  readonly reason: string;
+  readonly message: string;
+  /** It won't go away by itself. */
+  readonly fatal: boolean;
+  /** It may be no more than a moment on the way: worth a word only when it lasts. */
+  readonly passing?: true;
+  /** When the Job was made, where the user may see that. */
+  readonly jobMadeAt?: number;
+}
+
+export const obstacleLine = ({ reason, message }: Obstacle): string =>
+  `the runner doesn't start: ${reason}${message === '' ? '' : `: ${message}`}`;
+
+/** A run in a Job that no runner has claimed yet. */
+export const isUnclaimed = ({ phase, runner }: RunStatus): boolean =>
+  phase === 'Pending' && runner.kind === 'job' && runner.claimedBy === undefined;
+
+/** What keeps a Job from working, as far as the user may see that; undefined: nothing does. */
+export async function obstacleOf({ client, namespace }: Session, { runner }: RunStatus): Promise<Obstacle | undefined> {
+  const [job, pods] = await Promise.all([
+    asFarAsAllowed(() => client.get(paths.jobs(namespace, runner.name))),
+    asFarAsAllowed(() =>
+      client.listAll(paths.pods(namespace), { labelSelector: `batch.kubernetes.io/job-name=${runner.name}` }),
+    ),
+  ]);
+  const { metadata, spec, status } = (job ?? {}) as RunnerJob;
+  if (spec?.suspend) {
+    const message = `Job ${runner.name} is suspended (a queue such as Kueue does that); it is waited for until it is resumed`;
+    return { reason: 'Suspended', message, fatal: false };
+  }
+  const all = (pods?.items ?? []) as unknown as readonly RunnerPod[];
+  const pod = all.filter(({ status: { phase } = {} }) => phase !== 'Succeeded' && phase !== 'Failed').at(-1);
+  const madeAt = Date.parse(metadata?.creationTimestamp ?? '');
+  const withAge = (obstacle: Obstacle | undefined) =>
+    obstacle && { ...obstacle, ...(Number.isNaN(madeAt) ? {} : { jobMadeAt: madeAt }) };
+  if (pod !== undefined) return withAge(await podObstacle({ client, namespace }, pod));
+  // The Job's controller has seen it, and has made no pod.
+  if (pods === undefined || all.length > 0 || status?.startTime === undefined || isOver(status)) return undefined;
+  return withAge(await noPod({ client, namespace }, runner.name));
+}
+
+/** Whether the runner's container runs, and so will claim the run in a moment. Who may not see that takes it to. */
+export async function isUp({ client, namespace }: Session, { runner }: RunStatus): Promise<boolean> {
+  const labelSelector = `batch.kubernetes.io/job-name=${runner.name}`;
+  const pods = await asFarAsAllowed(() => client.listAll(paths.pods(namespace), { labelSelector }));
+  const isRunning = ({ name, state }: ContainerStatus): boolean => name === 'runner' && state?.running !== undefined;
+  return (
+    pods === undefined ||
+    (pods.items as unknown as readonly RunnerPod[]).some(({ status }) => status?.containerStatuses?.some(isRunning))
+  );
+}
+
+interface RunnerJob {
+  readonly metadata?: { readonly creationTimestamp?: string };
+  readonly spec?: { readonly suspend?: boolean };
+  readonly status?: {
+    readonly startTime?: string;
+    readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+  };
+}
+
+interface ContainerStatus {
+  readonly name: string;
+  readonly state?: {
+    readonly waiting?: { readonly reason?: string; readonly message?: string };
+    readonly running?: object;
+  };
+}
+
+interface RunnerPod {
+  readonly metadata: { readonly name: string };
+  readonly status?: {
+    readonly phase?: string;
+    readonly initContainerStatuses?: readonly ContainerStatus[];
+    readonly containerStatuses?: readonly ContainerStatus[];
+    readonly conditions?: readonly { type: string; status: string; reason?: string; message?: string }[];
+  };
+}
+
+const isOver = ({ conditions = [] }: NonNullable<RunnerJob['status']>): boolean =>
+  conditions.some(({ type, status }) => (type === 'Failed' || type === 'Complete') && status === 'True');
+
+type Place = Pick<Session, 'client' | 'namespace'>;
+
+async function podObstacle(
+  place: Place,
+  { metadata: { name }, status = {} }: RunnerPod,
+): Promise<Obstacle | undefined> {
+  const { initContainerStatuses = [], containerStatuses = [], conditions = [] } = status;
+  // Others may have put containers of their own into the pod: the runner waits for them.
+  for (const container of [...initContainerStatuses, ...containerStatuses]) {
+    const { reason = '', message = '' } = container.state?.waiting ?? {};
+    const own = container.name === 'runner' ? '' : `container ${container.name} of its pod: `;
+    if (FATAL.has(reason)) return { reason, message: `${own}${message}`, fatal: true };
+    if (reason === 'CrashLoopBackOff') return { reason, message: `${own}${message}`, fatal: false };
+  }
+  const scheduled = conditions.find(({ type }) => type === 'PodScheduled');
+  if (scheduled?.status === 'False') {
+    return { reason: scheduled.reason ?? 'Unschedulable', message: scheduled.message ?? '', fatal: false };
+  }
+  if (containerStatuses.some(({ state }) => state?.running !== undefined)) return undefined;
+  const event = await newestEvent(place, 'Pod', name);
+  if (event === 'forbidden') {
+    const message = `${seeEvents(place, 'pod', name)}`;
+    return { reason: waitingFor(status), message, fatal: false, passing: true };
+  }
+  if (event === undefined) return undefined;
+  const { type, reason = '', message = '' } = event;
+  if (type === 'Warning') return { reason, message, fatal: false };
+  return { reason: waitingFor(status), message, fatal: false, passing: true };
+}
+
+/** `ContainerCreating`, `PodInitializing`; before that the pod's phase. */
+const waitingFor = ({ phase = 'Pending', containerStatuses = [] }: NonNullable<RunnerPod['status']>): string =>
+  containerStatuses.flatMap(({ state }) => state?.waiting?.reason ?? [])[0] ?? phase;
+
+/** A pod that is refused (quota, admission, no ServiceAccount) is told only in events, which not everybody may read. */
+async function noPod(place: Place, job: string): Promise<Obstacle | undefined> {
+  const event = await newestEvent(place, 'Job', job);
+  if (event !== undefined && event !== 'forbidden' && event.reason === 'FailedCreate') {
+    return { reason: 'FailedCreate', message: event.message ?? '', fatal: true };
+  }
+  const message = event === 'forbidden' ? `; ${seeEvents(place, 'job', job)}` : '';
+  return { reason: 'NoPod', message: `Job ${job} has no pod${message}`, fatal: true, passing: true };
+}
+
+const seeEvents = ({ namespace }: Place, kind: string, name: string): string =>
+  `its Events say why, and you may not list them: kubectl describe ${kind} ${name} -n ${namespace}`;
+
+interface Event {
+  readonly metadata: { readonly creationTimestamp?: string };
+  readonly type?: string;
+  readonly reason?: string;
+  readonly message?: string;
+  readonly lastTimestamp?: string | null;
+  readonly eventTime?: string | null;
+  readonly series?: { readonly lastObservedTime?: string } | null;
+}
+
+/** What was said last of an object. */
+async function newestEvent(place: Place, kind: string, name: string): Promise<Event | 'forbidden' | undefined> {
+  const fieldSelector = `involvedObject.kind=${kind},involvedObject.name=${name}`;
+  const events = await asFarAsAllowed(() => place.client.listAll(paths.events(place.namespace), { fieldSelector }));
+  if (events === undefined) return 'forbidden';
+  return (events.items as unknown as readonly Event[]).reduce<Event | undefined>(
+    (last, each) => (last === undefined || timeOf(each) >= timeOf(last) ? each : last),
+    undefined,
+  );
+}
+
+const timeOf = ({ metadata, lastTimestamp, eventTime, series }: Event): number =>
+  Date.parse(series?.lastObservedTime ?? lastTimestamp ?? eventTime ?? metadata.creationTimestamp ?? '') || 0;
+
+/** undefined: the user may not see it, or it isn't there. */
+async function asFarAsAllowed<T>(ask: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (kubeApiError(error)?.status === 403) return undefined;
+    if (error instanceof RestoreHooksError && error.code === 'NOT_FOUND') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,210 @@
+import { RestoreHooksError } from '../../shared/core/errors.ts';
+import type { Right } from '../../shared/core/manifests/rbac.ts';
+import { podNamespacesOf, runnerRights } from '../../shared/core/manifests/rbac.ts';
+import { isCreating } from '../../shared/core/model/hook.ts';
+import type { Restore } from '../../shared/core/model/restore.ts';
+import { SERVICE_ACCOUNT } from '../../shared/core/names.ts';
+import type { PlannedRun } from '../../shared/core/plan/plan-run.ts';
+import { hasExecHooks, hasNoHookStatus, phaseNotices } from '../../shared/core/plan/velero.ts';
+import type { RunHook } from '../../shared/core/report/run-document.ts';
+import { sanitizeLine } from '../../shared/core/sanitize.ts';
+import { missingRights, missingRightsOfServiceAccount, rightText } from '../../shared/kubernetes/api/access.ts';
+import { paths } from '../../shared/kubernetes/api/paths.ts';
+import { knowsHookStatus, whatStopsVelero } from '../../shared/kubernetes/velero/around-restore.ts';
+import type { Session } from '../command-line/session.ts';
+import type { Context } from '../process/context.ts';
+
+/** Say what keeps Velero from a Restore: one that it can't read, or that it has refused this one, or failed. */
+export async function warnOfVelero(
+  { client, namespace }: Pick<Session, 'client' | 'namespace'>,
+  restore: Restore,
+  { stderr }: Pick<Context, 'stderr'>,
+): Promise<void> {
+  for (const { code, message } of [...(await whatStopsVelero(client, restore, namespace)), ...phaseNotices(restore)]) {
+    if (code === 'restore-without-phase') continue;
+    stderr.write(`warning: ${sanitizeLine(message)}\n`);
+  }
+}
+
+/** Refuse to start anything of a Restore whose hooks Velero has stopped waiting for; `rows` are of an earlier run. */
+export async function refuseAfterVeleroGaveUp(
+  { client, namespace }: Pick<Session, 'client' | 'namespace'>,
+  restore: Restore,
+  rows: readonly Pick<RunHook, 'origin' | 'kind'>[],
+): Promise<void> {
+  const isVeleros = rows.some(({ origin, kind }) => origin === 'velero' && kind === 'exec');
+  if (!hasNoHookStatus(restore) || !(isVeleros || hasExecHooks(restore))) return;
+  if (!(await knowsHookStatus(client, namespace))) return;
+  const { name } = restore.metadata;
+  throw new RestoreHooksError(
+    'RUN_BY_ANOTHER',
+    `Velero has given up waiting for the hooks of Restore ${name} (no hookStatus): they may be running, or be started, right now`,
+    { hint: `see until when: kubectl restorehooks plan ${name} -n ${namespace}; then add --force` },
+  );
+}
+
+/** What the user needs to plan, to launch a run and to follow it, beyond the Restore that has been read by then. */
+const launchRights = (namespace: string, podNamespaces: readonly string[] | undefined): Right[] => [
+  ...(podNamespaces?.map((place) => listPods(place)) ?? [listPods()]),
+  // The runner's own pod; a right for the whole cluster holds there too.
+  ...(podNamespaces === undefined ? [] : [listPods(namespace)]),
+  { group: 'velero.io', resource: 'restores', verb: 'patch', namespace },
+  { group: '', resource: 'secrets', verb: 'create', namespace },
+  { group: '', resource: 'secrets', verb: 'patch', namespace },
+  { group: '', resource: 'secrets', verb: 'get', namespace },
+  { group: 'batch', resource: 'jobs', verb: 'create', namespace },
+  { group: 'batch', resource: 'jobs', verb: 'get', namespace },
+  { group: 'batch', resource: 'jobs', verb: 'delete', namespace },
+];
+
+const listPods = (namespace?: string): Right => ({
+  group: '',
+  resource: 'pods',
+  verb: 'list',
+  ...(namespace === undefined ? {} : { namespace }),
+});
+
+/** What the user needs where the run is in this process: the runner's rights, and to read reports. */
+const localRights = (namespace: string, podNamespaces: readonly string[] | undefined): Right[] => [
+  // The Job is the one rule that a run without a Job doesn't need.
+  ...runnerRights({ namespace, podNamespaces }).filter(({ resource }) => resource !== 'jobs'),
+  { group: '', resource: 'secrets', verb: 'get', namespace },
+];
+
+/** Refuse, naming every right that is missing, before anything changes. */
+export async function requireUserRights(
+  { client, namespace }: Session,
+  runner: 'job' | 'local',
+  podNamespaces: readonly string[] | undefined,
+): Promise<void> {
+  const rights = runner === 'job' ? launchRights(namespace, podNamespaces) : localRights(namespace, podNamespaces);
+  const missing = await missingRights(client, rights);
+  if (missing.length === 0) return;
+  throw new RestoreHooksError('FORBIDDEN', `you may not ${missing.map(rightText).join(', ')}`, {
+    hint: 'ask for these rights, or choose another --context or --as; nothing has been changed',
+  });
+}
+
+/**
+ * Refuse where who runs the hooks may not create the pods that the plan creates. `serviceAccount` absent: it is the user.
+ * Returns what else is to be said of rights, a line each.
+ */
+export async function requirePodRights(
+  { client, namespace }: Session,
+  serviceAccount: string | undefined,
+  hooks: PlannedRun['hooks'],
+): Promise<string[]> {
+  const needed = podRights(hooks);
+  const rights = [...needed, ...logRights(hooks)];
+  if (rights.length === 0) return [];
+  const account = { namespace, name: serviceAccount ?? '' };
+  const way =
+    serviceAccount === undefined
+      ? 'ask for these rights; nothing has been changed'
+      : `${setupCommand(namespace, serviceAccount)} --create-pods`;
+  try {
+    const lacking = await (serviceAccount === undefined
+      ? missingRights(client, rights)
+      : missingRightsOfServiceAccount(client, account, rights));
+    const missing = lacking.filter((right) => needed.includes(right));
+    if (missing.length === 0) return lacking.length === 0 ? [] : [`what init containers print won't be told: ${way}`];
+    const who = serviceAccount === undefined ? 'you' : `ServiceAccount ${serviceAccount}`;
+    throw new RestoreHooksError('FORBIDDEN', `${who} may not ${missing.map(rightText).join(', ')}`, {
+      hint: serviceAccount === undefined ? way : `let the runner create pods: ${way}`,
+    });
+  } catch (error) {
+    if (!mayNotAsk(error)) throw error;
+    return [UNCHECKED];
+  }
+}
+
+export const UNCHECKED = "you may not ask for the runner's; they are unchecked";
+
+function logRights(hooks: PlannedRun['hooks']): Right[] {
+  const namespaces = new Set(hooks.filter(({ kind }) => kind === 'init').map((hook) => hook.namespace));
+  return [...namespaces].map((namespace) => ({
+    group: '',
+    resource: 'pods',
+    subresource: 'log',
+    verb: 'get',
+    namespace,
+  }));
+}
+
+function podRights(hooks: PlannedRun['hooks']): Right[] {
+  const rights = new Map<string, Right>();
+  for (const hook of hooks) {
+    if (!isCreating(hook)) continue;
+    const { namespace } = hook;
+    for (const verb of hook.injection === 'recreate' ? ['create', 'delete'] : ['create']) {
+      rights.set(`${namespace} ${verb}`, { group: '', resource: 'pods', verb, namespace });
+    }
+  }
+  return [...rights.values()];
+}
+
+/** Not that something is forbidden, but that the question is. */
+const mayNotAsk = (error: unknown): boolean =>
+  error instanceof RestoreHooksError && error.code === 'FORBIDDEN' && error.cause !== undefined;
+
+export interface RunnerAccount {
+  /** The namespaces that `setup --namespaces` has limited it to. */
+  readonly podNamespaces: readonly string[] | undefined;
+  /** False: the user may not ask what it may do. */
+  readonly checked: boolean;
+}
+
+/** Refuse where the Job's ServiceAccount is missing, or lacks a right that the runner needs. */
+export async function requireRunner({ client, namespace }: Session, serviceAccount: string): Promise<RunnerAccount> {
+  const podNamespaces = await accountNamespaces({ client, namespace }, serviceAccount);
+  try {
+    const account = { namespace, name: serviceAccount };
+    const missing = await missingRightsOfServiceAccount(client, account, runnerRights({ namespace, podNamespaces }));
+    if (missing.length === 0) return { podNamespaces, checked: true };
+    throw new RestoreHooksError(
+      'FORBIDDEN',
+      `ServiceAccount ${serviceAccount} may not ${missing.map(rightText).join(', ')}`,
+      {
+        hint: `give the runner its rights: ${setupCommand(namespace, serviceAccount)}`,
+      },
+    );
+  } catch (error) {
+    if (!mayNotAsk(error)) throw error;
+    return { podNamespaces, checked: false };
+  }
+}
+
+/** Where the rights of the usual ServiceAccount end, if they do and it is there to be asked. */
+export async function runnerNamespaces(session: Session): Promise<readonly string[] | undefined> {
+  try {
+    return await accountNamespaces(session, SERVICE_ACCOUNT);
+  } catch (error) {
+    if (error instanceof RestoreHooksError && error.code === 'RUN_FAILED') return undefined;
+    throw error;
+  }
+}
+
+async function accountNamespaces(
+  { client, namespace }: Pick<Session, 'client' | 'namespace'>,
+  serviceAccount: string,
+): Promise<readonly string[] | undefined> {
+  try {
+    return podNamespacesOf(await client.get(paths.serviceAccounts(namespace, serviceAccount)));
+  } catch (error) {
+    if (!(error instanceof RestoreHooksError)) throw error;
+    if (error.code === 'FORBIDDEN') return undefined;
+    if (error.code !== 'NOT_FOUND') throw error;
+    throw new RestoreHooksError(
+      'RUN_FAILED',
+      `there is no ServiceAccount ${serviceAccount} in namespace ${namespace}`,
+      {
+        hint: `make it, with the least rights that the runner needs: ${setupCommand(namespace, serviceAccount)}`,
+      },
+    );
+  }
+}
+
+function setupCommand(namespace: string, serviceAccount: string): string {
+  const named = serviceAccount === SERVICE_ACCOUNT ? '' : ` --service-account ${serviceAccount}`;
+  return `kubectl restorehooks setup --apply -n ${namespace}${named}`;
+}

@@ -1,0 +1,55 @@
+import { RestoreHooksError } from '../../shared/core/errors.ts';
+import type { Ledger } from '../../shared/core/ledger/ledger.ts';
+import { ledgerOf } from '../../shared/core/ledger/ledger.ts';
+import { runsToRemove } from '../../shared/core/ledger/needed-runs.ts';
+import type { Right } from '../../shared/core/manifests/rbac.ts';
+import { restoreReference } from '../../shared/core/plan/make-plan-document.ts';
+import type { RestoreReference } from '../../shared/core/plan/plan-document.ts';
+import { missingRights, rightText } from '../../shared/kubernetes/api/access.ts';
+import { removeRuns } from '../../shared/kubernetes/run/remove-runs.ts';
+import { readRuns } from '../../shared/kubernetes/run/runs-of-restore.ts';
+import { getRestore } from '../../shared/kubernetes/velero/restores.ts';
+import type { Session } from '../command-line/session.ts';
+import { count } from '../output/plan-view.ts';
+import type { Context } from '../process/context.ts';
+
+/** Remove the runs beyond the last `keep` that the ledger doesn't need; answers what to say. */
+export async function prune(session: Session, name: string, { clock }: Context, keep: number): Promise<string> {
+  const { client, namespace } = session;
+  const restore = await getRestore(client, namespace, name);
+  const missing = await missingRights(client, pruneRights(namespace));
+  if (missing.length > 0) {
+    throw new RestoreHooksError('FORBIDDEN', `you may not ${missing.map(rightText).join(', ')}`, {
+      hint: 'ask for these rights, or choose another --context or --as; nothing has been changed',
+    });
+  }
+  const reference = restoreReference(restore, namespace);
+  const ledger = ledgerOf(await readRuns(client, clock, reference, restore), clock.now());
+  const runIDs = runsToRemove(ledger, keep);
+  const removed = await removeRuns(client, reference, runIDs);
+  const stay = ledger.records.length - runIDs.length;
+  const left = `${count(stay, 'run')} ${stay === 1 ? 'stays' : 'stay'}: the last ones, and what later runs need to know`;
+  return runIDs.length === 0
+    ? `nothing to remove; ${left}`
+    : `removed ${count(runIDs.length, 'run')} (${count(removed, 'object')}); ${left}`;
+}
+
+const pruneRights = (namespace: string): Right[] => [
+  ...['configmaps', 'secrets'].flatMap((resource) =>
+    ['list', 'delete'].map((verb) => ({ group: '', resource, verb, namespace })),
+  ),
+  { group: 'batch', resource: 'jobs', verb: 'delete', namespace },
+];
+
+/** How many runs stand at the most, but for those that the ledger needs. */
+const RUNS_AT_MOST = 10;
+
+/** What the next run does, where its user may: it is no reason to say anything, or to fail. */
+export async function removeOldRuns({ client }: Session, restore: RestoreReference, ledger: Ledger): Promise<void> {
+  try {
+    // The run that has just been made is one of them.
+    await removeRuns(client, restore, runsToRemove(ledger, RUNS_AT_MOST - 1));
+  } catch (error) {
+    if (!(error instanceof RestoreHooksError)) throw error;
+  }
+}

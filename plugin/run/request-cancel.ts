@@ -1,0 +1,71 @@
+import { RestoreHooksError } from '../../shared/core/errors.ts';
+import { ANNOTATION } from '../../shared/core/names.ts';
+import { cancelText } from '../../shared/core/report/cancel-request.ts';
+import type { RunStatus } from '../../shared/core/report/run-status.ts';
+import { hasEnded } from '../../shared/core/report/run-status.ts';
+import { missingRights, rightText } from '../../shared/kubernetes/api/access.ts';
+import { paths } from '../../shared/kubernetes/api/paths.ts';
+import { MANAGER, runStatusOf } from '../../shared/kubernetes/run/run-store.ts';
+import { getRestore } from '../../shared/kubernetes/velero/restores.ts';
+import type { Session } from '../command-line/session.ts';
+import type { Context } from '../process/context.ts';
+import { hasDiedAsSeen } from './follow.ts';
+import { endUnclaimed } from './job-start.ts';
+import { isUnclaimed, isUp } from './obstacle.ts';
+import { warnOfVelero } from './preconditions.ts';
+import { withoutStatus } from './without-status.ts';
+
+/** Ask the Restore's run to stop, if there is one that goes on. Answers what to say. */
+export async function requestCancel(
+  session: Session,
+  name: string,
+  context: Context,
+  graceMs: number | undefined,
+): Promise<string> {
+  const { client, namespace } = session;
+  const restore = await getRestore(client, namespace, name);
+  await warnOfVelero(session, restore, context);
+  const written = runStatusOf(restore);
+  const status = written ?? (await withoutStatus(session, context, restore))?.status;
+  if (status === undefined) return `there has been no run of Restore ${name}: nothing to cancel`;
+  if (hasEnded(status)) return `run ${status.runID} has ended (${status.phase}): nothing to cancel`;
+  if (written !== undefined && (await hasDiedAsSeen(session, context.clock, restore, written, true))) {
+    const why = status.suspendedAt === undefined ? 'its runner died' : 'it was suspended';
+    return `run ${status.runID} is not going on (${why}): nothing to cancel`;
+  }
+  const right = { group: 'velero.io', resource: 'restores', verb: 'patch', namespace };
+  const missing = await missingRights(client, [right]);
+  if (missing.length > 0) {
+    throw new RestoreHooksError('FORBIDDEN', `you may not ${missing.map(rightText).join(', ')}`, {
+      hint: 'ask for this right, or choose another --context or --as; nothing has been changed',
+    });
+  }
+  const { stop, clock } = context;
+  const what = `run ${status.runID} was being asked to stop; it may have been`;
+  const hint = `see it with: kubectl restorehooks status ${name} -n ${namespace}`;
+  return stop.hold(() => stop.finish(clock, what, hint, ask(session, name, status, graceMs, written !== undefined)));
+}
+
+async function ask(
+  session: Session,
+  name: string,
+  status: RunStatus,
+  graceMs: number | undefined,
+  isWritten: boolean,
+): Promise<string> {
+  const { client, namespace } = session;
+  const annotations = { [ANNOTATION.cancelRequested]: cancelText(status.runID, graceMs) };
+  await client.patch(paths.restores(namespace, name), { metadata: { annotations } }, 'merge', {
+    fieldManager: MANAGER,
+  });
+  const asked = `run ${status.runID} is asked to stop: within seconds nothing more is started, running hooks end`;
+  // Nobody is there to hear of it, and perhaps nobody ever will.
+  if (!isWritten || !isUnclaimed(status) || (await isUp(session, status))) return asked;
+  try {
+    const isEnded = await endUnclaimed(session, name, status);
+    return isEnded ? `run ${status.runID} had not begun: it is canceled, nothing has been run` : asked;
+  } catch (error) {
+    if (!(error instanceof RestoreHooksError)) throw error;
+    return `${asked} (its runner has not begun, and its Job could not be taken away: ${error.message})`;
+  }
+}

@@ -1,0 +1,158 @@
+import { ExitCode, RestoreHooksError } from '../../shared/core/errors.ts';
+import { decideRetry, rowsToRetry } from '../../shared/core/ledger/decide-retry.ts';
+import type { LastRun } from '../../shared/core/ledger/last-run.ts';
+import type { Ledger } from '../../shared/core/ledger/ledger.ts';
+import { ledgerOf } from '../../shared/core/ledger/ledger.ts';
+import { asCreated, planOfRows } from '../../shared/core/ledger/rows-plan.ts';
+import type { Restore } from '../../shared/core/model/restore.ts';
+import { plannedHook, restoreReference } from '../../shared/core/plan/make-plan-document.ts';
+import type { PlanDocument, RestoreReference } from '../../shared/core/plan/plan-document.ts';
+import { planRun, refuseWhileBusy } from '../../shared/core/plan/plan-run.ts';
+import type { RunHook } from '../../shared/core/report/run-document.ts';
+import { exitCodeOf, hasEnded } from '../../shared/core/report/run-status.ts';
+import { readRuns } from '../../shared/kubernetes/run/runs-of-restore.ts';
+import { getRestore } from '../../shared/kubernetes/velero/restores.ts';
+import type { RunnerArguments } from '../command-line/apply-args.ts';
+import type { CommandResult } from '../command-line/command.ts';
+import type { Session } from '../command-line/session.ts';
+import { usage } from '../command-line/session.ts';
+import { liveInput } from '../input/plan-input.ts';
+import type { Context } from '../process/context.ts';
+import { Launcher, untilWritten } from './launcher.ts';
+import {
+  refuseAfterVeleroGaveUp,
+  requirePodRights,
+  requireRunner,
+  requireUserRights,
+  UNCHECKED,
+  warnOfVelero,
+} from './preconditions.ts';
+
+/** One `retry`: what did not succeed of the Restore's last run is run, as it was planned then (contract §6). */
+export class Retry {
+  readonly #session: Session;
+  readonly #name: string;
+  readonly #args: RunnerArguments;
+  readonly #only: readonly string[];
+  readonly #context: Context;
+  readonly #launcher: Launcher;
+
+  constructor(session: Session, name: string, args: RunnerArguments, only: readonly string[], context: Context) {
+    this.#session = session;
+    this.#name = name;
+    this.#args = args;
+    this.#only = only;
+    this.#context = context;
+    this.#launcher = new Launcher(session, name, args, context);
+  }
+
+  run(): Promise<CommandResult> {
+    return untilWritten(() => this.#once());
+  }
+
+  async #once(): Promise<CommandResult> {
+    const { client, namespace } = this.#session;
+    const { runner, serviceAccount, force, onUnknown } = this.#args;
+    const launcher = this.#launcher;
+    const restore = await getRestore(client, namespace, this.#name);
+    await warnOfVelero(this.#session, restore, this.#context);
+    refuseWhileBusy(restore, force);
+    const account = runner === 'job' ? await requireRunner(this.#session, serviceAccount) : undefined;
+    if (await launcher.endStuck(restore, true)) return this.#once();
+    const reference = restoreReference(restore, namespace);
+    const { ledger, plan: today } = await this.#ledger(restore, reference);
+    const { last } = ledger;
+    if (last === undefined) {
+      throw usage(
+        `there has been no run of Restore ${this.#name}`,
+        `start one: kubectl restorehooks apply ${this.#name}`,
+      );
+    }
+    const toRetry = rowsToRetry(ledger, today);
+    const unclear = toRetry.of.filter(({ isWhole }) => !isWhole);
+    if (unclear.length > 0) throw launcher.unclear(unclear);
+    launcher.warnOfUnreadable(ledger);
+    const rows = toRetry.rows.map(asCreated);
+    if (!force) await refuseAfterVeleroGaveUp(this.#session, restore, rows);
+    const isWanted = this.#narrowed(rows);
+    const selectors = [today?.selector, ...toRetry.of.map(({ record }) => record.selector)];
+    const selector = selectors.findLast((each) => each !== undefined);
+    await requireUserRights(this.#session, runner, selector?.namespaces ?? account?.podNamespaces);
+    const decision = decideRetry(ledger, rows, isWanted, onUnknown);
+    if (decision.action === 'refuse') throw launcher.refused(decision.why);
+    if (decision.action === 'unclear') throw launcher.unclear(decision.runs);
+    if (decision.action === 'start') {
+      const plan = planOfRows(reference, rows, selector ?? noSelector(this.#name));
+      const kept = new Set(decision.kept.map(({ id }) => id));
+      const toRun = plan.hooks.filter(({ id }) => !kept.has(id)).map(plannedHook);
+      const notes = await requirePodRights(this.#session, runner === 'job' ? serviceAccount : undefined, toRun);
+      launcher.announce(restore, plan, decision, account?.checked === false ? [UNCHECKED] : notes);
+      const isNarrowed = toRetry.of.every(({ record: { about } }) => about?.narrowed);
+      const about = {
+        attempt: ledger.attempts + 1,
+        ...(isNarrowed && { narrowed: true as const }),
+        // One of these runs that left out no such hook has them all.
+        ...(toRetry.of.every(({ record: { about } }) => about?.leavesFailHooks) && { leavesFailHooks: true as const }),
+      };
+      return launcher.start(restore, plan, decision, ledger, about, []);
+    }
+    if (decision.action === 'settle') return this.#settled(restore, last);
+    launcher.say(
+      `every hook${this.#only.length > 0 ? ' that --only names' : ''} has succeeded: there is nothing to retry`,
+    );
+    const exit = hasEnded(last.status) ? exitCodeOf(last.status) : ExitCode.Ok;
+    return launcher.shown(restore, last.status, last.run?.rows ?? rows, exit);
+  }
+
+  /** Where the report of a run is gone, today's plan may still tell which hooks its journal is of. */
+  async #ledger(
+    restore: Restore,
+    reference: RestoreReference,
+  ): Promise<{ readonly ledger: Ledger; readonly plan?: PlanDocument }> {
+    const { client } = this.#session;
+    const { clock } = this.#context;
+    const runs = await readRuns(client, clock, reference, restore);
+    const ledger = ledgerOf(runs, clock.now());
+    if (ledger.runs.every(({ record, isWhole }) => isWhole && record.report.length >= (record.planned ?? 0)))
+      return { ledger };
+    const { document } = planRun(await liveInput(this.#session, this.#name, NO_PLAN_FLAGS, undefined));
+    return { ledger: ledgerOf(runs, clock.now(), document), plan: document };
+  }
+
+  /** Nothing is left but what may have been run. */
+  #settled(restore: Restore, { status, run }: LastRun): Promise<CommandResult> {
+    this.#launcher.say('what is left may have been run when the runner died: --on-unknown=rerun runs it again');
+    return this.#launcher.settle(restore, status, run?.rows ?? []);
+  }
+
+  #narrowed(rows: readonly RunHook[]): (row: RunHook) => boolean {
+    const names = ({ id, namespace, pod }: RunHook): string[] => [id, `${namespace}/${pod}`, pod];
+    const known = new Set(rows.flatMap(names));
+    const unmatched = this.#only.find((name) => !known.has(name));
+    if (unmatched !== undefined) {
+      throw usage(
+        `--only ${unmatched} is no hook and no pod of the run`,
+        `list its hooks: kubectl restorehooks status ${this.#name} -n ${this.#session.namespace} -o name`,
+      );
+    }
+    return (row) => this.#only.length === 0 || names(row).some((name) => this.#only.includes(name));
+  }
+}
+
+const NO_PLAN_FLAGS = {
+  hooks: [],
+  only: [],
+  rerun: false,
+  force: false,
+  includeExisting: false,
+  recreatePods: false,
+  selector: undefined,
+  allNamespaces: false,
+  podNamespace: [],
+} as const;
+
+function noSelector(name: string): never {
+  throw new RestoreHooksError('RUN_FAILED', `the last run of Restore ${name} left no report to go on from`, {
+    hint: `plan anew: kubectl restorehooks apply ${name}`,
+  });
+}

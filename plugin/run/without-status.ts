@@ -1,0 +1,28 @@
+import { ledgerOf } from '../../shared/core/ledger/ledger.ts';
+import type { Restore } from '../../shared/core/model/restore.ts';
+import { restoreReference } from '../../shared/core/plan/make-plan-document.ts';
+import type { RunHook } from '../../shared/core/report/run-document.ts';
+import type { RunStatus } from '../../shared/core/report/run-status.ts';
+import { sanitizeLine } from '../../shared/core/sanitize.ts';
+import { readRuns } from '../../shared/kubernetes/run/runs-of-restore.ts';
+import type { Session } from '../command-line/session.ts';
+import type { Context } from '../process/context.ts';
+import { asDead } from './follow.ts';
+
+/** The last run of a Restore whose annotations were taken away: as its report and its journal tell it. */
+export async function withoutStatus(
+  session: Session,
+  context: Context,
+  restore: Restore,
+): Promise<{ readonly status: RunStatus; readonly rows: readonly RunHook[] } | undefined> {
+  const reference = restoreReference(restore, session.namespace);
+  const { clock, stderr } = context;
+  const { last } = ledgerOf(await readRuns(session.client, clock, reference, restore), clock.now());
+  if (last === undefined) return undefined;
+  const { status, run, standing } = last;
+  stderr.write(`warning: the annotations of run ${status.runID} are gone: it is told by its report and its journal\n`);
+  for (const line of run?.record.unreadable ?? []) stderr.write(`warning: ${sanitizeLine(line)}\n`);
+  const rows = run?.rows ?? [];
+  if (standing.state === 'going') return { status, rows: run?.record.report ?? [] };
+  return standing.state === 'died' ? asDead(session, context, reference, status, rows) : { status, rows };
+}

@@ -1,0 +1,61 @@
+import type { PlannedExecHook, PlannedHook } from '../model/hook.ts';
+import type { HookState } from './hook-state.ts';
+import type { PodRun } from './state.ts';
+import { hookAt, stateOf } from './state.ts';
+
+/** When a hook that has not started by then, or an init hook that has not ended, ends `TimedOut`; undefined = never. */
+export const waitDeadline = ({ waitingSince }: PodRun, { waitTimeoutMs }: PlannedHook): number | undefined =>
+  waitingSince === undefined || waitTimeoutMs === null ? undefined : waitingSince + waitTimeoutMs;
+
+/** When a running hook ends `TimedOut (executing)`; undefined = never. */
+export const execDeadline = (
+  { startedAt, commandEndedAt }: HookState & { phase: 'Running' },
+  { execTimeoutMs }: PlannedExecHook,
+): number | undefined =>
+  execTimeoutMs === null || commandEndedAt !== undefined ? undefined : startedAt + execTimeoutMs;
+
+/** The next time after `now` at which the pod has to be looked at although nothing has happened to it. */
+export function lookAgainAt(pod: PodRun, now: number): number | undefined {
+  const { open } = pod;
+  let next = Number.POSITIVE_INFINITY;
+  for (const at of open.active) {
+    const state = stateOf(pod, at);
+    const hook = hookAt(pod, at);
+    if (state.phase === 'Running' && hook.kind === 'exec') next = Math.min(next, execDeadline(state, hook) ?? next);
+  }
+  for (const at of open.retried) {
+    const state = stateOf(pod, at);
+    // A try that is due already waits for something else: a slot, its container.
+    if (state.phase === 'Waiting' && state.retryAt !== undefined && state.retryAt > now)
+      next = Math.min(next, state.retryAt);
+  }
+  for (const at of open.byTimeout()) {
+    const { phase } = stateOf(pod, at);
+    const isInit = hookAt(pod, at).kind === 'init';
+    if (phase !== 'Waiting' && phase !== 'Recording' && !(isInit && phase === 'Running')) continue;
+    next = Math.min(next, waitDeadline(pod, hookAt(pod, at)) ?? next);
+    break;
+  }
+  if (open.isWaiting && pod.quietUntil !== undefined && pod.quietUntil > now) next = Math.min(next, pod.quietUntil);
+  return next === Number.POSITIVE_INFINITY ? undefined : next;
+}
+
+/** Its wait deadline has passed. */
+export const isLate = (pod: PodRun, at: number, now: number): boolean =>
+  now >= (waitDeadline(pod, hookAt(pod, at)) ?? Number.POSITIVE_INFINITY);
+
+/** The hooks that may end, while nothing ends them all: those that run, init hooks, and those that have waited too long. */
+export function dueNow(pod: PodRun, now: number): readonly number[] {
+  const late: number[] = [];
+  for (const at of pod.open.byTimeout()) {
+    if (!isLate(pod, at, now)) break;
+    late.push(at);
+  }
+  return [...new Set([...pod.open.active, ...pod.open.inits, ...late])].sort((a, b) => a - b);
+}
+
+const FIRST_RETRY_MS = 100;
+const LONGEST_RETRY_MS = 10_000;
+
+export const retryDelayMs = (tries: number, retryAfterMs = 0): number =>
+  Math.max(retryAfterMs, Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (tries - 1)));

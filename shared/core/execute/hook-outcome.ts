@@ -1,0 +1,42 @@
+import type { ExecOutcome, HookOutcome } from '../model/hook.ts';
+
+/**
+ * What the answer to an exec request makes of its hook (contract §4); undefined where it provably was not started and
+ * is tried again. `replaced`: another pod has been seen under the pod's name meanwhile; `running`: it had started;
+ * `late`: its wait deadline has passed.
+ */
+export function hookOutcome(
+  outcome: ExecOutcome,
+  { replaced, running, late }: { replaced: boolean; running: boolean; late: boolean },
+): HookOutcome | undefined {
+  switch (outcome.kind) {
+    case 'exited':
+      if (replaced) return REPLACED_MEANWHILE;
+      if (outcome.exitCode !== 0) return { state: 'Failed', reason: 'exit', exitCode: outcome.exitCode };
+      return { state: 'Succeeded', exitCode: 0, ...(outcome.unproven && { unproven: true }) };
+    case 'error':
+      return { state: 'Failed', reason: 'error', message: outcome.message };
+    case 'podDeleted':
+      return { state: 'NotExecuted', reason: 'pod-deleted' };
+    case 'podReplaced':
+      return { state: 'NotExecuted', reason: 'pod-replaced' };
+    case 'podChanged':
+      return REPLACED_MEANWHILE;
+    case 'noSuchContainer':
+      return { state: 'NotExecuted', reason: 'no-such-container' };
+    case 'forbidden':
+    case 'noWebSocket':
+      return { state: 'NotExecuted', reason: 'aborted', message: outcome.message };
+    case 'connectionLost':
+      return { state: 'Unknown', reason: 'connection-lost', message: outcome.message };
+    case 'notStarted':
+      if (running) return { state: 'Unknown', reason: 'connection-lost', message: outcome.why };
+      return late ? { state: 'TimedOut', reason: 'waiting', message: outcome.why } : undefined;
+  }
+}
+
+const REPLACED_MEANWHILE: HookOutcome = {
+  state: 'Unknown',
+  reason: 'pod-replaced',
+  message: 'the pod was replaced while the command ran',
+};

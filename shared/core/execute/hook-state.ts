@@ -1,0 +1,34 @@
+import type { HookOutcome } from '../model/hook.ts';
+
+/** Times are milliseconds since the epoch. Deadlines are derived, never kept. */
+export type HookState =
+  /** `retryAt`, `why`: the last try was not started, and is made again from then on. */
+  | {
+      readonly phase: 'Waiting';
+      readonly tries: number;
+      readonly retryAt?: number;
+      readonly why?: string;
+    }
+  /** The intent to start it is being made durable. */
+  | { readonly phase: 'Recording'; readonly tries: number }
+  /** Asked for; nobody knows yet whether it has started. */
+  | { readonly phase: 'Starting'; readonly tries: number }
+  /** `commandEndedAt`: it has ended, and how is about to be told. */
+  | { readonly phase: 'Running'; readonly startedAt: number; readonly commandEndedAt?: number }
+  /** It is known how its init container ended, and its log is being read. */
+  | {
+      readonly phase: 'Ending';
+      readonly outcome: HookOutcome;
+      readonly startedAt: number | undefined;
+      readonly endedAt: number;
+    }
+  /** `podUID`: of the pod as it was known then. */
+  | {
+      readonly phase: 'Ended';
+      readonly outcome: HookOutcome;
+      readonly startedAt?: number;
+      readonly endedAt: number;
+      readonly podUID?: string;
+    };
+
+export type EndedHook = HookState & { phase: 'Ended' };

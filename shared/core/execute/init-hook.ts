@@ -1,0 +1,104 @@
+import type { HookOutcome, InitContainerObservation, PlannedInitHook } from '../model/hook.ts';
+import { waitDeadline } from './deadlines.ts';
+import type { HookState } from './hook-state.ts';
+import type { PodRun, RunState } from './state.ts';
+import { stateOf } from './state.ts';
+import { waitingFor } from './waiting-for.ts';
+
+/**
+ * What an init hook has come to, read off its pod (contract §2); undefined where nothing has changed. Its pod runs it,
+ * so a run that stops can't keep it from running: one that has not been seen to end is `Unknown`.
+ */
+export function initHookState(
+  run: RunState,
+  pod: PodRun,
+  at: number,
+  hook: PlannedInitHook,
+  now: number,
+): HookState | undefined {
+  const { stop, maxConcurrent } = run;
+  const state = stateOf(pod, at);
+  if (state.phase === 'Ended' || state.phase === 'Ending') return undefined;
+  if (pod.notCreated !== undefined) return ended(notInjected(pod.notCreated));
+  if (pod.creation !== undefined) {
+    if (stop === undefined) return undefined;
+    if (!isUnsure(run, pod)) return ended({ state: 'NotExecuted', ...stop });
+    // Nobody will tell any more.
+    return run.failure === undefined || pod.creation.phase !== 'planned'
+      ? undefined
+      : ended({ state: 'Unknown', ...stop });
+  }
+  const container = pod.observed?.initContainers?.[hook.container];
+  const hasBegun = state.phase === 'Running' || container?.phase === 'running' || (container?.restarts ?? 0) > 0;
+  if (container !== undefined && hasEnded(container)) {
+    return ending(outcomeOf(container), container.startedAt, container.finishedAt ?? now);
+  }
+  if (pod.gone !== undefined) {
+    return ended(hasBegun ? unseen(pod.gone) : { state: 'NotExecuted', reason: pod.gone });
+  }
+  if (pod.observed !== undefined && (container === undefined || hook.never !== undefined)) {
+    return ended(notInjected('its pod stands without it: --recreate-pods, or inject it into what makes the pod'));
+  }
+  if (pod.observed?.phase === 'Succeeded' || pod.observed?.phase === 'Failed') {
+    return ended(hasBegun ? unseen('pod-finished') : { state: 'NotExecuted', reason: 'pod-finished' });
+  }
+  const startedAt = container?.phase === 'running' ? (container.startedAt ?? now) : undefined;
+  if (now >= (waitDeadline(pod, hook) ?? Number.POSITIVE_INFINITY)) {
+    const exitCode = container?.exitCode === undefined ? {} : { exitCode: container.exitCode };
+    const outcome: HookOutcome =
+      startedAt === undefined
+        ? {
+            state: 'TimedOut',
+            reason: 'waiting',
+            message: `waited for ${waitingFor(maxConcurrent, pod, at)}`,
+            ...exitCode,
+          }
+        : {
+            state: 'TimedOut',
+            reason: 'executing',
+            message: 'it goes on running, and its pod waits for it',
+            ...exitCode,
+          };
+    return hasBegun ? ending(outcome, startedAt, now) : ended(outcome);
+  }
+  if (startedAt !== undefined) {
+    return state.phase === 'Running' && state.startedAt === startedAt ? undefined : { phase: 'Running', startedAt };
+  }
+  if (stop !== undefined) {
+    const message = `${stop.message}; its pod runs it without being watched any more`;
+    return ended({ state: 'Unknown', reason: stop.reason, message });
+  }
+  return state.phase === 'Waiting' ? undefined : { phase: 'Waiting', tries: 0 };
+
+  function ended(outcome: HookOutcome): HookState {
+    return { phase: 'Ended', outcome, ...(startedOf(state) ?? {}), endedAt: now };
+  }
+  function ending(outcome: HookOutcome, since: number | undefined, endedAt: number): HookState {
+    return { phase: 'Ending', outcome, startedAt: since ?? startedOf(state)?.startedAt, endedAt };
+  }
+}
+
+/** Whether nobody knows yet if the pod that is to be created has been. */
+export const isUnsure = ({ wasTaken, listed }: RunState, { creation }: PodRun): boolean =>
+  creation?.phase === 'asked' || creation?.owed === true || (creation?.phase === 'planned' && wasTaken && !listed);
+
+const startedOf = (state: HookState): { readonly startedAt: number } | undefined =>
+  state.phase === 'Running' ? { startedAt: state.startedAt } : undefined;
+
+const hasEnded = ({ phase, isOver, isSidecar }: InitContainerObservation): boolean =>
+  isOver || (isSidecar && phase === 'running');
+
+function outcomeOf({ exitCode, reason }: InitContainerObservation): HookOutcome {
+  if (exitCode === undefined) return { state: 'Succeeded' };
+  if (exitCode === 0) return { state: 'Succeeded', exitCode };
+  const message = reason === undefined || reason === 'Error' ? {} : { message: reason };
+  return { state: 'Failed', reason: 'exit', exitCode, ...message };
+}
+
+const notInjected = (message: string): HookOutcome => ({ state: 'NotExecuted', reason: 'not-injected', message });
+
+const unseen = (reason: 'pod-deleted' | 'pod-replaced' | 'pod-finished'): HookOutcome => ({
+  state: 'Unknown',
+  reason,
+  message: 'its end was not seen',
+});

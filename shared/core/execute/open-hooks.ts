@@ -1,0 +1,155 @@
+import type { PlannedHook } from '../model/hook.ts';
+import type { HookState } from './hook-state.ts';
+import { isLost } from './resume.ts';
+
+/**
+ * What of a pod's hooks can still change, kept up to date hook by hook: a step looks at these, and not at all hooks of
+ * its pod, so that a pod's hooks cost linear time. Positions are those in `PodRun.hooks`.
+ */
+export class OpenHooks {
+  readonly #hooks: readonly PlannedHook[];
+  readonly #states: readonly HookState[];
+  readonly #active = new Set<number>();
+  readonly #inits = new Set<number>();
+  readonly #retried = new Set<number>();
+  readonly #stretches: Stretch[] = [];
+  readonly #stretchOf = new Map<number, Stretch>();
+  /** Those with a wait timeout, the shortest first. */
+  readonly #byTimeout: readonly number[];
+  /** Of the same length: a place from which on to look for one that is open; one that is open points at itself. */
+  readonly #next: number[];
+  readonly #rankOf = new Map<number, number>();
+  #open = 0;
+  #waiting = 0;
+
+  /** `states` is written to by `step` alone, which tells of each write. */
+  constructor(hooks: readonly PlannedHook[], states: readonly HookState[]) {
+    this.#hooks = hooks;
+    this.#states = states;
+    this.#byTimeout = [...hooks.keys()]
+      .filter((at) => hooks[at]?.waitTimeoutMs !== null)
+      .sort((a, b) => (hooks[a]?.waitTimeoutMs ?? 0) - (hooks[b]?.waitTimeoutMs ?? 0) || a - b);
+    this.#next = [...this.#byTimeout.keys(), this.#byTimeout.length];
+    for (const [rank, at] of this.#byTimeout.entries()) this.#rankOf.set(at, rank);
+    let stretch: Stretch | undefined;
+    for (const [at, hook] of hooks.entries()) {
+      if (hook.kind === 'exec') {
+        if (stretch === undefined) {
+          stretch = { first: at, end: at + 1, begun: false };
+          this.#stretches.push(stretch);
+        }
+        stretch.end = at + 1;
+        this.#stretchOf.set(at, stretch);
+        if (hooks[at + 1]?.container !== hook.container) stretch = undefined;
+      }
+      this.noted(at, undefined);
+    }
+  }
+
+  /** Whether any hook has not ended. */
+  get isAny(): boolean {
+    return this.#open > 0;
+  }
+
+  /** Whether any hook waits, but for the recording of its intent. */
+  get isWaiting(): boolean {
+    return this.#waiting > 0;
+  }
+
+  /** Those that take a slot: at most one, if all is well. */
+  get active(): ReadonlySet<number> {
+    return this.#active;
+  }
+
+  /** Those that wait for another try. */
+  get retried(): ReadonlySet<number> {
+    return this.#retried;
+  }
+
+  /** Init hooks that have not ended. */
+  get inits(): ReadonlySet<number> {
+    return this.#inits;
+  }
+
+  /** `states[at]` has been written; it was `previous` before, or is told of for the first time. */
+  noted(at: number, previous: HookState | undefined): void {
+    const state = this.#state(at);
+    this.#open += Number(state.phase !== 'Ended') - Number(previous !== undefined && previous.phase !== 'Ended');
+    this.#waiting += Number(state.phase === 'Waiting') - Number(previous?.phase === 'Waiting');
+    const isInit = this.#hooks[at]?.kind === 'init';
+    if (isInit) put(this.#inits, at, state.phase !== 'Ended');
+    else put(this.#active, at, isActivePhase(state.phase));
+    put(this.#retried, at, state.phase === 'Waiting' && state.retryAt !== undefined);
+    const rank = this.#rankOf.get(at);
+    if (rank !== undefined && state.phase === 'Ended') this.#next[rank] = rank + 1;
+    const stretch = this.#stretchOf.get(at);
+    if (stretch === undefined) return;
+    if (state.phase === 'Ended') stretch.begun ||= state.startedAt !== undefined || isLost(state.outcome);
+    while (stretch.first < stretch.end && this.#isPassed(stretch.first)) stretch.first += 1;
+  }
+
+  /** The first hook of each container that has not ended, or that of the one alone that has begun. */
+  turns(): readonly number[] {
+    const firsts: number[] = [];
+    for (const { first, end, begun } of this.#stretches) {
+      if (first === end) continue;
+      // What has succeeded in an earlier run may stand between those that are run again.
+      if (begun) return [first];
+      firsts.push(first);
+    }
+    return firsts;
+  }
+
+  /** The first exec hook of the same container that has not ended. */
+  firstBeside(at: number): number | undefined {
+    const stretch = this.#stretchOf.get(at);
+    return stretch === undefined || stretch.first === stretch.end ? undefined : stretch.first;
+  }
+
+  /** Those with a wait timeout that have not ended, the shortest first. */
+  *byTimeout(): Generator<number, void, undefined> {
+    for (let rank = this.#from(0); rank < this.#byTimeout.length; rank = this.#from(rank + 1)) {
+      yield this.#byTimeout[rank] as number;
+    }
+  }
+
+  /** The first rank from this one on whose hook has not ended; the way there is shortened for the next time. */
+  #from(rank: number): number {
+    let found = rank;
+    while ((this.#next[found] ?? found) !== found) found = this.#next[found] as number;
+    for (let at = rank; at !== found; ) {
+      const next = this.#next[at] as number;
+      this.#next[at] = found;
+      at = next;
+    }
+    return found;
+  }
+
+  #isPassed(at: number): boolean {
+    return this.#hooks[at]?.kind === 'init' || this.#state(at).phase === 'Ended';
+  }
+
+  #state(at: number): HookState {
+    const state = this.#states[at];
+    if (state === undefined) throw new RangeError(`no hook ${at}`);
+    return state;
+  }
+}
+
+/** The exec hooks of one container, as they stand in the plan. */
+interface Stretch {
+  /** The first that has not ended; `end`: none. */
+  first: number;
+  end: number;
+  /** One of them has been started. */
+  begun: boolean;
+}
+
+/** Of an exec hook: it takes a slot. */
+export const isActivePhase = (phase: HookState['phase']): boolean =>
+  phase === 'Recording' || phase === 'Starting' || phase === 'Running';
+
+function put(set: Set<number>, at: number, isIn: boolean): void {
+  if (isIn) set.add(at);
+  else set.delete(at);
+}

@@ -1,0 +1,296 @@
+import type { HookId, HookOutcome, PlannedHook, PodKey, PodObservation, Reason } from '../model/hook.ts';
+import { isCreating, podKey } from '../model/hook.ts';
+import type { HookState } from './hook-state.ts';
+import { isActivePhase, OpenHooks } from './open-hooks.ts';
+import type { RunFailure } from './protocol.ts';
+import type { RunOptions } from './resume.ts';
+import { quietUntil } from './resume.ts';
+
+/** One pod's part of the run: never changed, only replaced, but for its `states`. */
+export interface PodRun {
+  readonly index: number;
+  readonly key: PodKey;
+  /** In plan order, with `states` beside it. */
+  readonly hooks: readonly PlannedHook[];
+  readonly states: HookState[];
+  readonly open: OpenHooks;
+  /** Of its hooks, each once. */
+  readonly containers: readonly string[];
+  /** From the plan, else that of the first pod observed. */
+  readonly uid: string | undefined;
+  readonly observed: PodObservation | undefined;
+  /** When the wait timeouts began. */
+  readonly waitingSince: number | undefined;
+  readonly gone: 'pod-deleted' | 'pod-replaced' | undefined;
+  /** Another pod has been observed under this name. */
+  readonly replaced: boolean;
+  readonly upSince: Readonly<Record<string, UpSince>>;
+  /** It has to be created, or deleted and created anew, before anything can happen in it. */
+  readonly creation: Creation | undefined;
+  /** The pod in whose place this one was created: the watch may be behind, and still tell of it. */
+  readonly former: string | undefined;
+  /** Why it could not be created. */
+  readonly notCreated: string | undefined;
+  /** Until when a command whose end nobody saw may be running: nothing starts beside it. */
+  readonly quietUntil: number | undefined;
+}
+
+export interface Creation {
+  /** `wanted`: as soon as a slot is free. `asked`: nobody knows yet whether it was. */
+  readonly phase: 'planned' | 'wanted' | 'asked';
+  /** A runner before this one has deleted its predecessor: created whatever happens, so that no pod is lost. */
+  readonly owed?: boolean;
+  /** The last pod that was seen under its name since it was asked for. */
+  readonly seen?: PodObservation;
+}
+
+/** Since when a container has been running, and ready, without a break. */
+export interface UpSince {
+  readonly running: number | undefined;
+  readonly ready: number | undefined;
+}
+
+/** Why no hook is started any more. */
+export interface Stop {
+  readonly reason: 'aborted' | 'canceled';
+  readonly message: string;
+}
+
+export interface Counts {
+  planned: number;
+  succeeded: number;
+  failed: number;
+  timedOut: number;
+  notExecuted: number;
+  unknown: number;
+  waiting: number;
+  running: number;
+}
+
+export const noCounts = (planned: number): Counts => ({
+  planned,
+  succeeded: 0,
+  failed: 0,
+  timedOut: 0,
+  notExecuted: 0,
+  unknown: 0,
+  waiting: 0,
+  running: 0,
+});
+
+/** The whole run. `step` is the only writer. */
+export interface RunState {
+  readonly startedAt: number;
+  readonly maxConcurrent: number;
+  readonly pods: PodRun[];
+  readonly podIndex: ReadonlyMap<PodKey, number>;
+  readonly places: ReadonlyMap<HookId, { readonly pod: number; readonly at: number }>;
+  /** Hooks that are pending again although a runner before this one may have started them. */
+  readonly lost: ReadonlySet<HookId>;
+  /** Pods with a hook that may start as soon as a slot is free; may hold pods that no longer have one. */
+  readonly ready: ReadyPods;
+  readonly counts: Counts;
+  active: number;
+  stop: Stop | undefined;
+  /** Every pod has been told of the stop. */
+  stopSettled: boolean;
+  /** A `Fail` hook did not succeed by itself. */
+  failHookFailed: boolean;
+  /** A `Fail` hook was kept from running, in this run or in an earlier one. */
+  failHookUnexecuted: boolean;
+  /** The first few hooks that did not succeed by themselves. */
+  readonly firstFailures: { readonly id: HookId; readonly outcome: HookOutcome & { reason: Reason } }[];
+  failure: RunFailure | undefined;
+  canceled: boolean;
+  /** Nothing more is started here; what waits is left to the next runner. */
+  suspended: boolean;
+  /** A success was told over a protocol that calls a dead kubelet a success. */
+  unproven: boolean;
+  listed: boolean;
+  /** A runner before this one may have created pods: what became of one is told by the first listing. */
+  readonly wasTaken: boolean;
+  finishedAt: number | undefined;
+}
+
+/** Of the pod that a runner before this one has created, or seen, where the plan has none or another. */
+const createdUID = (hooks: readonly PlannedHook[], { resumed }: RunOptions): string | undefined =>
+  hooks.map(({ id }) => resumed?.ended.get(id)?.podUID).find((uid) => uid !== undefined);
+
+export function createRun(hooks: readonly PlannedHook[], options: RunOptions): RunState {
+  const pods = [...Map.groupBy(hooks, (hook) => podKey(hook.namespace, hook.pod))].map(([key, own], index): PodRun => {
+    const states = own.map(
+      ({ id }): HookState =>
+        options.ended?.get(id) ??
+        options.resumed?.ended.get(id) ?? { phase: 'Waiting', tries: options.resumed?.attempts.get(id) ?? 0 },
+    );
+    return {
+      index,
+      key,
+      hooks: own,
+      states,
+      open: new OpenHooks(own, states),
+      containers: [...new Set(own.map(({ container }) => container))],
+      creation: own.some(
+        (hook) => isCreating(hook) && !options.ended?.has(hook.id) && !options.resumed?.ended.has(hook.id),
+      )
+        ? { phase: 'planned' }
+        : undefined,
+      former: undefined,
+      notCreated: undefined,
+      uid: createdUID(own, options) ?? own[0]?.podUID,
+      observed: undefined,
+      waitingSince: options.resumed?.waitingSince.get(index),
+      gone: undefined,
+      replaced: false,
+      upSince: {},
+      quietUntil: quietUntil(key, own, options),
+    };
+  });
+  const run: RunState = {
+    startedAt: options.startedAt,
+    maxConcurrent: options.maxConcurrent,
+    pods,
+    podIndex: new Map(pods.map(({ key, index }) => [key, index])),
+    places: new Map(pods.flatMap((pod) => pod.hooks.map((hook, at) => [hook.id, { pod: pod.index, at }]))),
+    lost: new Set(options.resumed?.lost.keys()),
+    ready: new ReadyPods(),
+    counts: noCounts(hooks.length),
+    active: 0,
+    stop: undefined,
+    stopSettled: false,
+    failHookFailed: false,
+    failHookUnexecuted: false,
+    firstFailures: [],
+    failure: undefined,
+    canceled: false,
+    suspended: false,
+    unproven: false,
+    listed: false,
+    wasTaken: options.resumed?.wasTaken ?? false,
+    finishedAt: undefined,
+  };
+  for (const pod of pods) {
+    for (const [at, hook] of pod.hooks.entries()) {
+      const state = stateOf(pod, at);
+      run.counts[countOf(state)] += 1;
+      if (state.phase !== 'Ended') continue;
+      const hasFailed = noteOutcome(run, hook, state.outcome);
+      if (hasFailed && isFail(hook) && options.resumed?.ended.has(hook.id)) run.stop ??= stoppedBy(hook);
+    }
+  }
+  if (run.counts.waiting === 0) run.finishedAt = lastEnd(options);
+  return run;
+}
+
+/** When a run ended in which nothing is left to do: with the last hook that an earlier runner of it has ended, else at once. */
+const lastEnd = ({ startedAt, resumed }: RunOptions): number =>
+  [...(resumed?.ended.values() ?? [])].reduce((last, { endedAt }) => Math.max(last, endedAt), startedAt);
+
+export function stateOf(pod: PodRun, at: number): HookState {
+  const state = pod.states[at];
+  if (state === undefined) throw new RangeError(`pod ${pod.key} has no hook ${at}`);
+  return state;
+}
+
+export function hookAt(pod: PodRun, at: number): PlannedHook {
+  const hook = pod.hooks[at];
+  if (hook === undefined) throw new RangeError(`pod ${pod.key} has no hook ${at}`);
+  return hook;
+}
+
+/** It is over: its log has been read, or nobody waits for it. */
+export const endedOf = ({ outcome, startedAt, endedAt }: HookState & { phase: 'Ending' }): HookState => ({
+  phase: 'Ended',
+  outcome,
+  ...(startedAt === undefined ? {} : { startedAt }),
+  endedAt,
+});
+
+/** Takes a slot: an init container is run by its pod. */
+export const isActive = ({ kind }: PlannedHook, { phase }: HookState): boolean =>
+  kind === 'exec' && isActivePhase(phase);
+
+const FIRST_FAILURES = 5;
+
+/** Note a hook that did not succeed by itself, if it is one: what others kept from running isn't (contract §5). */
+export function noteOutcome(run: RunState, hook: PlannedHook, outcome: HookOutcome): boolean {
+  if (outcome.state === 'Succeeded') {
+    if (outcome.unproven) run.unproven = true;
+    return false;
+  }
+  if (outcome.reason === 'aborted' || outcome.reason === 'canceled') {
+    if (isFail(hook)) run.failHookUnexecuted = true;
+    return false;
+  }
+  if (run.firstFailures.length < FIRST_FAILURES) run.firstFailures.push({ id: hook.id, outcome });
+  if (isFail(hook)) run.failHookFailed = true;
+  return true;
+}
+
+/** Init hooks have no `onError`. */
+export const isFail = (hook: PlannedHook): boolean => hook.kind === 'exec' && hook.onError === 'Fail';
+/** The stop of a `Fail` hook that did not succeed. */
+export const stoppedBy = ({ id }: { readonly id: string }) => ({
+  reason: 'aborted' as const,
+  message: `hook ${id} did not succeed and has onError: Fail`,
+});
+
+/** Where a hook's state counts. */
+export const COUNT_OF = {
+  Waiting: 'waiting',
+  Running: 'running',
+  Succeeded: 'succeeded',
+  Failed: 'failed',
+  TimedOut: 'timedOut',
+  NotExecuted: 'notExecuted',
+  Unknown: 'unknown',
+} as const;
+
+export function countOf(state: HookState): keyof Counts {
+  if (state.phase === 'Ended') return COUNT_OF[state.outcome.state];
+  return state.phase === 'Waiting' || state.phase === 'Recording' ? 'waiting' : 'running';
+}
+
+/** Pod indexes, the lowest first; each at most once. */
+class ReadyPods {
+  readonly #heap: number[] = [];
+  readonly #members = new Set<number>();
+
+  get size(): number {
+    return this.#heap.length;
+  }
+
+  add(index: number): void {
+    if (this.#members.has(index)) return;
+    this.#members.add(index);
+    const heap = this.#heap;
+    let at = heap.push(index) - 1;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if ((heap[parent] ?? 0) <= index) break;
+      heap[at] = heap[parent] ?? 0;
+      at = parent;
+    }
+    heap[at] = index;
+  }
+
+  takeFirst(): number | undefined {
+    const heap = this.#heap;
+    const first = heap[0];
+    const last = heap.pop();
+    if (first === undefined || last === undefined) return undefined;
+    this.#members.delete(first);
+    if (heap.length === 0) return first;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= heap.length) break;
+      if ((heap[child + 1] ?? Number.POSITIVE_INFINITY) < (heap[child] ?? 0)) child += 1;
+      if ((heap[child] ?? 0) >= last) break;
+      heap[at] = heap[child] ?? 0;
+      at = child;
+    }
+    heap[at] = last;
+    return first;
+  }
+}

@@ -1,0 +1,148 @@
+/** `namespace/name` of a pod. */
+export type PodKey = string & { readonly brand: 'PodKey' };
+/** `<namespace>/<pod>/<container>/<name>/<index>`, percent-encoded parts, `~2` for a repeated one (contract §7). */
+export type HookId = string & { readonly brand: 'HookId' };
+
+export const podKey = (namespace: string, name: string): PodKey => `${namespace}/${name}` as PodKey;
+
+export type OnError = 'Continue' | 'Fail';
+/** Whose hook it is: one that Velero runs too, or one that it doesn't know. */
+export type HookOrigin = 'velero' | 'restorehooks';
+export type HookSource = 'annotation' | 'spec' | 'file';
+/** Why a planned hook can never run. */
+export type Never = 'no-such-container' | 'empty-command' | 'not-injected';
+
+/** One hook of one pod. Durations are milliseconds. */
+interface HookBase {
+  readonly id: HookId;
+  readonly namespace: string;
+  readonly pod: string;
+  readonly podUID?: string | undefined;
+  readonly container: string;
+  readonly source: HookSource;
+  /** Whose annotation or file it is: hooks of `velero` are also Velero's to run. */
+  readonly origin: HookOrigin;
+  readonly name: string;
+  /** Position in the entry's `postHooks`, hooks of both kinds counted. */
+  readonly index: number;
+  /** null = wait for ever. Of an init hook: until its container has ended. */
+  readonly waitTimeoutMs: number | null;
+  readonly waitTimeoutFrom: HookSource | 'default';
+  readonly never?: Never | undefined;
+}
+
+/** A command to be run in a container. */
+export interface PlannedExecHook extends HookBase {
+  readonly kind: 'exec';
+  readonly command: readonly string[];
+  readonly onError: OnError;
+  /** null = no limit. */
+  readonly execTimeoutMs: number | null;
+  readonly execTimeoutFrom: HookSource | 'default';
+  readonly waitForReady: boolean;
+}
+
+/** An init container that the pod itself runs: it is brought in, if it has to be, and watched. */
+export interface PlannedInitHook extends HookBase {
+  readonly kind: 'init';
+  readonly image: string;
+  /** Absent: the image's own. */
+  readonly command?: readonly string[] | undefined;
+  /** SHA-256 of the whole container, where more is said of it than that: what was reviewed is what is injected. */
+  readonly containerDigest?: string | undefined;
+  /** How it comes into the pod: it is in it, or its pod has to be created, or deleted and created anew. */
+  readonly injection?: Injection | undefined;
+}
+export type Injection = 'found' | 'create' | 'recreate';
+
+export type PlannedHook = PlannedExecHook | PlannedInitHook;
+
+/** Its pod is created for it. */
+export const isCreating = <Hook extends { readonly kind: 'exec' | 'init'; readonly injection?: Injection | undefined }>(
+  hook: Hook,
+): hook is Extract<Hook, { readonly kind: 'init' }> & { readonly injection: Exclude<Injection, 'found'> } =>
+  hook.kind === 'init' && (hook.injection === 'create' || hook.injection === 'recreate');
+
+/** Why a hook ended as it did (contract §4). */
+export type Reason =
+  | 'exit'
+  | 'error'
+  | 'waiting'
+  | 'executing'
+  | 'aborted'
+  | 'canceled'
+  | 'no-such-container'
+  | 'empty-command'
+  | 'pod-deleted'
+  | 'pod-replaced'
+  | 'pod-finished'
+  | 'not-injected'
+  | 'connection-lost'
+  | 'runner-died';
+
+/** How one hook ended (contract §4). A success needs no reason; without an exit code it is that of a sidecar that has started. */
+export type HookOutcome =
+  | { readonly state: 'Succeeded'; readonly exitCode?: 0; readonly unproven?: true }
+  | {
+      readonly state: 'Failed' | 'TimedOut' | 'NotExecuted' | 'Unknown';
+      readonly reason: Reason;
+      readonly exitCode?: number;
+      readonly message?: string;
+    };
+
+/** What one exec request came to, told by the transport (contract §4, "Before and after the start"). */
+export type ExecOutcome =
+  /** The container's runtime itself gave the exit code. `unproven`: told over a protocol that calls a dead kubelet a success. */
+  | { readonly kind: 'exited'; readonly exitCode: number; readonly unproven?: true }
+  /** The command did not run, or the request can never be accepted: no such command, 414, 431, other 4xx. */
+  | { readonly kind: 'error'; readonly message: string }
+  /** Provably before the start, and worth another try. */
+  | { readonly kind: 'notStarted'; readonly why: string; readonly retryAfterMs?: number }
+  | { readonly kind: 'podDeleted' }
+  /** Another pod stands under the pod's name: nothing was started in it. */
+  | { readonly kind: 'podReplaced' }
+  /** Another pod stood under the pod's name when the command had ended: in which of the two it ran is not known. */
+  | { readonly kind: 'podChanged' }
+  | { readonly kind: 'noSuchContainer' }
+  /** 401, or a right that is missing: the run itself can't go on. */
+  | { readonly kind: 'forbidden'; readonly message: string }
+  /** The server, or a proxy before it, lets no WebSocket through: the run itself can't go on. */
+  | { readonly kind: 'noWebSocket'; readonly message: string }
+  /** Started, or perhaps started, and the end was never seen. */
+  | { readonly kind: 'connectionLost'; readonly message: string };
+
+/** What the run reads of a pod. */
+export interface PodObservation {
+  readonly key: PodKey;
+  readonly uid: string;
+  readonly phase: 'Pending' | 'Running' | 'Succeeded' | 'Failed' | 'Unknown';
+  /** It is being deleted. */
+  readonly isGoing?: true;
+  /** Those that commands can be run in. */
+  readonly containers: Readonly<Record<string, ContainerObservation>>;
+  /** Those that end before the pod's own containers begin, and sidecars. Absent: none. */
+  readonly initContainers?: Readonly<Record<string, InitContainerObservation>>;
+}
+
+/** An init container, as far as the kubelet has told. Times are the node's, milliseconds since the epoch. */
+export interface InitContainerObservation {
+  readonly phase: 'waiting' | 'running' | 'terminated';
+  /** Has ended for good: the kubelet won't start it again. */
+  readonly isOver: boolean;
+  /** A native sidecar counts as done as soon as it has started. */
+  readonly isSidecar: boolean;
+  readonly startedAt?: number;
+  readonly finishedAt?: number;
+  /** Of its last end, if there was one. */
+  readonly exitCode?: number;
+  /** Why it waits, or how it ended: `ImagePullBackOff`, `OOMKilled`, `signal 9`. */
+  readonly reason?: string;
+  readonly restarts: number;
+}
+
+export interface ContainerObservation {
+  readonly running: boolean;
+  readonly ready: boolean;
+  /** Kubernetes' waiting or terminated reason (`ImagePullBackOff`, `CrashLoopBackOff`, `OOMKilled`), for people. */
+  readonly reason?: string;
+}

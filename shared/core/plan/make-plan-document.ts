@@ -1,0 +1,72 @@
+import { canonicalJson, sha256HexOf } from '../digest.ts';
+import { formatDuration, parseDurationMs } from '../model/duration.ts';
+import type { HookId, PlannedHook } from '../model/hook.ts';
+import type { Restore } from '../model/restore.ts';
+import { API_VERSION } from '../names.ts';
+import type { Notice } from './notice.ts';
+import type { HookDocument, PlanDocument, RestoreReference } from './plan-document.ts';
+
+// Apart from the schemas in plan-document.ts, of which only their types are needed: making a plan builds no schema.
+
+export interface PlanParts {
+  readonly restore: RestoreReference;
+  readonly selector: PlanDocument['selector'];
+  readonly hooks: readonly PlannedHook[];
+  readonly skipped: PlanDocument['skipped'];
+  readonly notices: readonly Notice[];
+}
+
+export function planDocument({ restore, selector, hooks, skipped, notices }: PlanParts): PlanDocument {
+  const documents = hooks.map(hookDocument);
+  return {
+    apiVersion: API_VERSION,
+    kind: 'RestoreHookPlan',
+    restore,
+    selector,
+    digest: planDigest(restore, documents),
+    hooks: documents,
+    skipped,
+    notices: [...notices],
+  };
+}
+
+export function planDigest({ namespace, name, uid }: RestoreReference, hooks: readonly HookDocument[]): string {
+  return `sha256:${sha256HexOf(canonicalPlan({ namespace, name, uid }, hooks))}`;
+}
+
+/** Canonical JSON of `{restore, hooks}`, in parts: together they can be very long. */
+function* canonicalPlan(restore: RestoreReference, hooks: readonly HookDocument[]): Generator<string> {
+  yield '{"hooks":[';
+  for (const [index, hook] of hooks.entries()) yield `${index === 0 ? '' : ','}${canonicalJson(hook)}`;
+  yield `],"restore":${canonicalJson(restore)}}`;
+}
+
+export const restoreReference = ({ metadata, spec }: Restore, namespace: string): RestoreReference => ({
+  namespace: metadata.namespace || namespace,
+  name: metadata.name,
+  ...(metadata.uid ? { uid: metadata.uid } : {}),
+  ...(spec.backupName ? { backup: spec.backupName } : {}),
+});
+
+export function hookDocument(hook: PlannedHook): HookDocument {
+  const { waitTimeoutMs, ...common } = hook;
+  const wait = waitTimeoutMs === null ? {} : { waitTimeout: formatDuration(waitTimeoutMs) };
+  if (common.kind === 'init') {
+    const { command, ...rest } = common;
+    return { ...rest, ...(command === undefined ? {} : { command: [...command] }), ...wait };
+  }
+  const { execTimeoutMs, command, ...rest } = common;
+  const exec = execTimeoutMs === null ? {} : { execTimeout: formatDuration(execTimeoutMs) };
+  return { ...rest, command: [...command], ...exec, ...wait };
+}
+
+export function plannedHook(document: HookDocument): PlannedHook {
+  const { waitTimeout, ...common } = document;
+  const base = { id: common.id as HookId, waitTimeoutMs: durationMs(waitTimeout) };
+  if (common.kind === 'init') return { ...common, ...base };
+  const { execTimeout, ...exec } = common;
+  return { ...exec, ...base, execTimeoutMs: durationMs(execTimeout) };
+}
+
+const durationMs = (text: string | undefined): number | null =>
+  text === undefined ? null : (parseDurationMs(text) ?? null);

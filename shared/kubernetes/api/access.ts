@@ -1,0 +1,89 @@
+import * as z from 'zod';
+import { RestoreHooksError } from '../../core/errors.ts';
+import type { Right } from '../../core/manifests/rbac.ts';
+import type { KubeClient } from './client.ts';
+import { paths } from './paths.ts';
+import { sideBySide } from './side-by-side.ts';
+
+/**
+ * Of these rights, those that the caller lacks. Anybody may ask this. One review of all rules answers for a namespace;
+ * what it doesn't show is asked one by one, as it needn't be complete.
+ */
+export async function missingRights(client: Pick<KubeClient, 'create'>, rights: readonly Right[]): Promise<Right[]> {
+  const places = Map.groupBy(rights, ({ namespace }) => namespace);
+  const unseen = await sideBySide([...places], async ([namespace, own]) => {
+    if (namespace === undefined || own.length === 1) return own;
+    const rules = await rulesIn(client, namespace);
+    return own.filter((right) => !rules.some((rule) => isGrantedBy(rule, right)));
+  });
+  const missing = new Set(await missingOf(client, unseen.flat(), paths.selfSubjectAccessReviews(), SELF, {}));
+  return rights.filter((right) => missing.has(right));
+}
+
+/** Of these rights, those that a ServiceAccount lacks. Rejects with `FORBIDDEN` where the caller may not ask. */
+export function missingRightsOfServiceAccount(
+  client: Pick<KubeClient, 'create'>,
+  { namespace, name }: { readonly namespace: string; readonly name: string },
+  rights: readonly Right[],
+): Promise<Right[]> {
+  return missingOf(client, rights, paths.subjectAccessReviews(), 'SubjectAccessReview', {
+    user: `system:serviceaccount:${namespace}:${name}`,
+    groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],
+  });
+}
+
+const SELF = 'SelfSubjectAccessReview';
+
+async function missingOf(
+  client: Pick<KubeClient, 'create'>,
+  rights: readonly Right[],
+  path: string,
+  kind: string,
+  who: object,
+): Promise<Right[]> {
+  const denied = await sideBySide(rights, async (right) => {
+    const spec = { ...who, resourceAttributes: right };
+    const answer = await client.create(path, { apiVersion: 'authorization.k8s.io/v1', kind, spec });
+    return Review.safeParse(answer).data?.status.allowed === true ? [] : [right];
+  });
+  return denied.flat();
+}
+
+const Review = z.object({ status: z.object({ allowed: z.boolean() }) });
+
+const Rule = z.object({
+  verbs: z.array(z.string()).nullish(),
+  apiGroups: z.array(z.string()).nullish(),
+  resources: z.array(z.string()).nullish(),
+  resourceNames: z.array(z.string()).nullish(),
+});
+const Rules = z.object({ status: z.object({ resourceRules: z.array(Rule) }) });
+
+/** What the caller may do in a namespace, as far as the API server lists it. */
+async function rulesIn(client: Pick<KubeClient, 'create'>, namespace: string): Promise<z.infer<typeof Rule>[]> {
+  const review = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectRulesReview', spec: { namespace } };
+  try {
+    return (
+      Rules.safeParse(await client.create(paths.selfSubjectRulesReviews(), review)).data?.status.resourceRules ?? []
+    );
+  } catch (error) {
+    // Then each right is asked for.
+    if (error instanceof RestoreHooksError && error.code !== 'CLUSTER_UNREACHABLE') return [];
+    throw error;
+  }
+}
+
+/** As RBAC matches. A rule for objects of some names grants nothing in general. */
+function isGrantedBy({ verbs, apiGroups, resources, resourceNames }: z.infer<typeof Rule>, right: Right): boolean {
+  const has = (list: readonly string[] | null | undefined, ...values: string[]): boolean =>
+    list?.some((each) => each === '*' || values.includes(each)) ?? false;
+  const { group, verb, resource, subresource } = right;
+  const wanted = subresource === undefined ? [resource] : [`${resource}/${subresource}`, `*/${subresource}`];
+  return (resourceNames ?? []).length === 0 && has(verbs, verb) && has(apiGroups, group) && has(resources, ...wanted);
+}
+
+/** `create pods/exec in namespace a`, as a line for people. */
+export function rightText({ verb, group, resource, subresource, namespace }: Right): string {
+  const full = `${resource}${group === '' ? '' : `.${group}`}${subresource === undefined ? '' : `/${subresource}`}`;
+  return `${verb} ${full} ${namespace === undefined ? 'in the whole cluster' : `in namespace ${namespace}`}`;
+}

@@ -1,0 +1,28 @@
+import type { Right } from '../../core/manifests/rbac.ts';
+
+const VERBS: Readonly<Record<string, string>> = { POST: 'create', PATCH: 'patch', DELETE: 'delete' };
+const PATH =
+  /^\/(?:api|apis\/(?<group>[^/]+))\/[^/]+(?:\/namespaces\/(?<namespace>[^/]+))?\/(?<resource>[^/]+)(?:\/(?<name>[^/]+)(?:\/(?<subresource>[^/]+))?)?$/;
+const REVIEWS = 'authorization.k8s.io';
+
+/** The right that a write needs, as an access review asks for it; undefined for reads, and for access reviews themselves. */
+export function rightOfRequest({
+  method,
+  path,
+}: {
+  readonly method: string;
+  readonly path: string;
+}): (Right & { readonly name?: string }) | undefined {
+  const verb = VERBS[method];
+  const { group = '', resource, namespace, name, subresource } = PATH.exec(path.split('?')[0] ?? '')?.groups ?? {};
+  if (verb === undefined || resource === undefined || group === REVIEWS) return undefined;
+  const at = decodeURIComponent;
+  return {
+    group,
+    resource,
+    verb,
+    ...(subresource !== undefined && { subresource }),
+    ...(namespace !== undefined && { namespace: at(namespace) }),
+    ...(name !== undefined && { name: at(name) }),
+  };
+}

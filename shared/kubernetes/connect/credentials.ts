@@ -1,0 +1,220 @@
+import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { load } from 'js-yaml';
+import * as z from 'zod';
+import { RestoreHooksError } from '../../core/errors.ts';
+import type { KubeCluster } from './kube-cluster.ts';
+import type { ExecPlugin, KubeConfig, KubeUser } from './kubeconfig.ts';
+import { requireAllowed } from './kuberc.ts';
+
+/** What proves who we are, at this moment. */
+export interface Credential {
+  readonly authorization?: string;
+  readonly cert?: string | Buffer;
+  readonly key?: string | Buffer;
+}
+
+export interface CredentialSource {
+  get(): Promise<Credential>;
+  /** The API server has refused it: get another one. */
+  forget(): void;
+}
+
+/** Tokens in files are exchanged while a run goes on; reading one costs less than a request. */
+const fileMaxAgeMs = 10_000;
+/** A token that would end on the way is as good as none. */
+const expiryMarginMs = 10_000;
+
+export function credentialSource(config: KubeConfig): CredentialSource {
+  const { user } = config;
+  const { issueToken } = user;
+  if (issueToken) {
+    return kept(async () => {
+      const { token, until } = issueToken();
+      return { credential: { authorization: `Bearer ${token}` }, until: until - expiryMarginMs };
+    });
+  }
+  if (user.tokenFile) return kept(() => fromTokenFile(user, user.tokenFile as string));
+  if (user.token) return constant(`Bearer ${user.token}`);
+  if (user.username) {
+    return constant(`Basic ${Buffer.from(`${user.username}:${user.password ?? ''}`).toString('base64')}`);
+  }
+  if (user.authProvider) return kept(() => fromAuthProvider(config));
+  // Who has a certificate needs no plugin.
+  if (user.exec && !(user.certData || user.certFile)) return kept(() => fromPlugin(user.exec as ExecPlugin, config));
+  return constant(undefined);
+}
+
+function constant(authorization: string | undefined): CredentialSource {
+  return { get: async () => (authorization === undefined ? {} : { authorization }), forget: () => {} };
+}
+
+interface Fresh {
+  readonly credential: Credential;
+  /** By the wall clock, as tokens have it. Absent: for ever. */
+  readonly until?: number;
+}
+
+/** Get it once for all who ask at the same time, and again when it has expired or was refused. */
+function kept(fetch: () => Promise<Fresh>): CredentialSource {
+  let current: Promise<Fresh> | undefined;
+  let since = 0;
+  return {
+    async get() {
+      let asked = current;
+      if (asked !== undefined) {
+        const { credential, until } = await asked;
+        // A clock that was set back knows nothing of an age.
+        const now = Date.now();
+        if (until === undefined || (now >= since && now < until)) return credential;
+        if (current === asked) current = undefined;
+      }
+      if (current === undefined) since = Date.now();
+      asked = current ??= fetch();
+      try {
+        return (await asked).credential;
+      } catch (error) {
+        if (current === asked) current = undefined;
+        throw error;
+      }
+    },
+    forget() {
+      current = undefined;
+    },
+  };
+}
+
+async function fromTokenFile(user: KubeUser, file: string): Promise<Fresh> {
+  const token = await readFile(file, 'utf8').then(
+    (content) => content.trim(),
+    () => '',
+  );
+  const usable = token || user.token;
+  if (!usable) {
+    throw new RestoreHooksError('FORBIDDEN', `user "${user.name}": no token could be read from ${file}`);
+  }
+  return { credential: { authorization: `Bearer ${usable}` }, until: Date.now() + fileMaxAgeMs };
+}
+
+/** OIDC and other providers that kubeconfig names: the client library knows them, and is loaded only for them. */
+async function fromAuthProvider({ cluster, user }: KubeConfig): Promise<Fresh> {
+  const { KubeConfig: ClientNodeConfig } = await import('@kubernetes/client-node');
+  const config = new ClientNodeConfig();
+  config.loadFromClusterAndUser(
+    { name: cluster.name, server: cluster.server, skipTLSVerify: true },
+    { name: user.name, authProvider: user.authProvider },
+  );
+  const options: { headers?: Record<string, string> } = {};
+  try {
+    await config.applyToHTTPSOptions(options);
+  } catch (error) {
+    throw new RestoreHooksError(
+      'FORBIDDEN',
+      `user "${user.name}": auth-provider "${user.authProvider?.name}" gave no credentials`,
+      { hint: 'log in again, or use an exec credential plugin', cause: error },
+    );
+  }
+  const authorization = options.headers?.['Authorization'];
+  return { credential: authorization ? { authorization } : {}, until: Date.now() + fileMaxAgeMs };
+}
+
+const ExecCredential = z.object({
+  apiVersion: z.string(),
+  kind: z.literal('ExecCredential'),
+  status: z.object({
+    token: z.string().nullish(),
+    clientCertificateData: z.string().nullish(),
+    clientKeyData: z.string().nullish(),
+    expirationTimestamp: z.string().nullish(),
+  }),
+});
+
+/** Run a credential plugin as client-go does: told the cluster if it asks for that, its stderr ours. */
+async function fromPlugin(plugin: ExecPlugin, config: KubeConfig): Promise<Fresh> {
+  const { user, env } = config;
+  requireAllowed(plugin.command, plugin.policy, env);
+  const interactive = plugin.interactiveMode !== 'Never' && process.stdin.isTTY === true;
+  if (plugin.interactiveMode === 'Always' && !interactive) {
+    throw failedPlugin(plugin, user, 'it asks questions, and there is no terminal');
+  }
+  const cluster = plugin.provideClusterInfo ? { cluster: await clusterInfo(config.cluster) } : {};
+  const info = { kind: 'ExecCredential', apiVersion: plugin.apiVersion, spec: { ...cluster, interactive } };
+  const output = await outputOf(plugin, config, interactive, `${JSON.stringify(info)}\n`);
+  return freshFrom(output, plugin, user);
+}
+
+function outputOf(plugin: ExecPlugin, { user, env }: KubeConfig, interactive: boolean, info: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    if ([plugin.command, ...plugin.args, ...plugin.env.flatMap(({ name, value }) => [name, value])].some(hasNul)) {
+      throw failedPlugin(plugin, user, 'its command, arguments or variables hold a NUL character');
+    }
+    const child = spawn(plugin.command, plugin.args, {
+      stdio: [interactive ? 'inherit' : 'ignore', 'pipe', 'inherit'],
+      env: {
+        ...env,
+        ...Object.fromEntries(plugin.env.map(({ name, value }) => [name, value])),
+        KUBERNETES_EXEC_INFO: info,
+      },
+    });
+    child.on('error', (error) => reject(failedPlugin(plugin, user, 'it could not be started', error)));
+    let written = '';
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      written += chunk;
+    });
+    child.on('close', (code, signal) =>
+      code === 0
+        ? resolve(written)
+        : reject(failedPlugin(plugin, user, signal ? `it was ended by ${signal}` : `it exited with ${code}`)),
+    );
+  });
+}
+
+const hasNul = (text: string): boolean => text.includes('\0');
+
+/** Refuse what a plugin gives that proves nothing: with it the request would go out as nobody's. */
+function freshFrom(output: string, plugin: ExecPlugin, user: KubeUser): Fresh {
+  const parsed = ExecCredential.safeParse(parseYaml(output));
+  // Neither the output nor the parser's words about it: they may hold a token.
+  if (!parsed.success) throw failedPlugin(plugin, user, 'it printed no ExecCredential with a status');
+  const { apiVersion, status } = parsed.data;
+  if (apiVersion !== plugin.apiVersion) {
+    throw failedPlugin(plugin, user, `it was asked for ${plugin.apiVersion}, and answered in another version`);
+  }
+  const { token, clientCertificateData: cert, clientKeyData: key, expirationTimestamp } = status;
+  if (Boolean(cert) !== Boolean(key)) throw failedPlugin(plugin, user, 'it gave a certificate or a key, and not both');
+  if (!token && !cert) throw failedPlugin(plugin, user, 'it gave neither a token nor a certificate');
+  const until = Date.parse(expirationTimestamp ?? '') - expiryMarginMs;
+  return {
+    credential: { ...(token && { authorization: `Bearer ${token}` }), ...(cert && key && { cert, key }) },
+    ...(Number.isFinite(until) && { until }),
+  };
+}
+
+/** What client-go tells plugins, in its order and with its `config: null`; a CA file as its content. */
+async function clusterInfo(cluster: KubeCluster): Promise<Record<string, unknown>> {
+  const { caData, caFile } = cluster;
+  return {
+    server: cluster.server,
+    'tls-server-name': cluster.tlsServerName,
+    'insecure-skip-tls-verify': cluster.skipTLSVerify || undefined,
+    'certificate-authority-data': caData ?? (caFile === undefined ? undefined : await readFile(caFile, 'base64')),
+    'proxy-url': cluster.proxyUrl,
+    config: cluster.execConfig ?? null,
+  };
+}
+
+function failedPlugin(plugin: ExecPlugin, user: KubeUser, why: string, cause?: unknown): RestoreHooksError {
+  return new RestoreHooksError('FORBIDDEN', `user "${user.name}": credential plugin ${plugin.command}: ${why}`, {
+    ...(plugin.installHint && { hint: plugin.installHint.trim() }),
+    cause,
+  });
+}
+
+/** JSON is YAML, and client-go takes either. */
+function parseYaml(content: string): unknown {
+  try {
+    return load(content);
+  } catch {
+    return undefined;
+  }
+}

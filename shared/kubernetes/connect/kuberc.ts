@@ -1,0 +1,101 @@
+import { accessSync, constants, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import path from 'node:path';
+import { loadAll } from 'js-yaml';
+import * as z from 'zod';
+import { RestoreHooksError } from '../../core/errors.ts';
+import { codeOf } from './kubeconfig-file.ts';
+
+/** Which credential plugins may be started: the user's kuberc says so, for kubectl and so for us. */
+export interface PluginPolicy {
+  readonly file: string;
+  readonly type: 'DenyAll' | 'Allowlist';
+  readonly allowed: readonly string[];
+}
+
+const Preference = z.object({
+  apiVersion: z.enum(['kubectl.config.k8s.io/v1beta1', 'kubectl.config.k8s.io/v1alpha1']),
+  kind: z.literal('Preference'),
+  credentialPluginPolicy: z.string().nullish(),
+  credentialPluginAllowlist: z.array(z.object({ name: z.string().nullish() })).nullish(),
+});
+
+/**
+ * The policy of `--kuberc`, `$KUBERC` or `~/.kube/kuberc` (kubectl's `pkg/kuberc`); undefined: any plugin may be started.
+ * A file that was named must be there and right; one at its own place is passed over if it isn't.
+ */
+export function pluginPolicy(named: string | undefined, env: NodeJS.ProcessEnv): PluginPolicy | undefined {
+  if (env['KUBECTL_KUBERC'] === 'false') return undefined;
+  if (env['KUBERC'] === 'off') {
+    if (!named) return undefined;
+    throw refused('--kuberc and KUBERC=off exclude each other');
+  }
+  const explicit = named || env['KUBERC'];
+  const file = explicit || path.join(env['HOME'] || env['USERPROFILE'] || homedir(), '.kube', 'kuberc');
+  const preference = read(file, explicit !== undefined && explicit !== '');
+  if (preference?.apiVersion !== 'kubectl.config.k8s.io/v1beta1') return undefined;
+  return policyOf(file, preference);
+}
+
+function read(file: string, isNamed: boolean): z.infer<typeof Preference> | undefined {
+  try {
+    const documents = loadAll(readFileSync(file, 'utf8'));
+    const [preference] = documents.flatMap((document) => Preference.safeParse(document).data ?? []);
+    if (preference !== undefined) return preference;
+  } catch (error) {
+    if (isNamed && codeOf(error) !== undefined) throw refused(`kuberc ${file} can't be read (${codeOf(error)})`);
+  }
+  if (isNamed) throw refused(`kuberc ${file} holds no Preference of kubectl.config.k8s.io/v1beta1`);
+  return undefined;
+}
+
+function policyOf(file: string, preference: z.infer<typeof Preference>): PluginPolicy | undefined {
+  const { credentialPluginPolicy: type, credentialPluginAllowlist: list } = preference;
+  if (!type || type === 'AllowAll' || type === 'DenyAll') {
+    if (list) throw refused(`kuberc ${file}: credentialPluginAllowlist goes with credentialPluginPolicy: Allowlist`);
+    return type === 'DenyAll' ? { file, type, allowed: [] } : undefined;
+  }
+  if (type !== 'Allowlist') {
+    throw refused(`kuberc ${file}: credentialPluginPolicy is ${type}, expected AllowAll, DenyAll or Allowlist`);
+  }
+  const allowed = (list ?? []).map(({ name }) => name ?? '');
+  if (allowed.length === 0) throw refused(`kuberc ${file}: its credentialPluginAllowlist is empty`);
+  for (const name of allowed) {
+    if (name === '' || path.normalize(name) !== name) {
+      throw refused(`kuberc ${file}: credentialPluginAllowlist: "${name}" is no plain name or path of a plugin`);
+    }
+  }
+  return { file, type, allowed };
+}
+
+/** Refuse a plugin that kuberc doesn't allow: it must be listed as written, as found on the PATH, or be found there too. */
+export function requireAllowed(command: string, policy: PluginPolicy | undefined, env: NodeJS.ProcessEnv): void {
+  if (policy === undefined) return;
+  const found = onPath(command, env);
+  const isListed =
+    policy.allowed.includes(path.normalize(command)) ||
+    policy.allowed.some((name) => {
+      if (found === undefined) return false;
+      return name === found || (path.basename(name) === path.basename(found) && onPath(name, env) === found);
+    });
+  if (isListed) return;
+  throw new RestoreHooksError('FORBIDDEN', `credential plugin ${command} is not allowed by kuberc ${policy.file}`, {
+    hint: `its credentialPluginPolicy is ${policy.type}`,
+  });
+}
+
+function onPath(command: string, env: NodeJS.ProcessEnv): string | undefined {
+  const places = command.includes(path.sep)
+    ? [command]
+    : (env['PATH'] ?? '').split(path.delimiter).map((folder) => path.join(folder, command));
+  return places.find((place) => {
+    try {
+      accessSync(place, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+const refused = (message: string): RestoreHooksError => new RestoreHooksError('INVALID_ARGUMENT', message);

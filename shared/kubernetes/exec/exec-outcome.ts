@@ -1,0 +1,195 @@
+import * as z from 'zod';
+import type { ExecOutcome } from '../../core/model/hook.ts';
+import { cutText, sanitizeLine } from '../../core/sanitize.ts';
+import type { ExecRequest } from '../../ports/ports.ts';
+
+/**
+ * What the answers of pods/exec mean (contract §4). Two rules:
+ *
+ * - "It was not started" is said only where somebody who would have had to start it says so himself. All else that
+ *   comes after the request, and before the end, is a lost connection.
+ * - The words of a Status are matched, never copied, once the command may run: they quote the whole command line.
+ */
+
+/** `v5` and its failures come from the API server, which calls a kubelet that died a success. */
+export type ExecProtocol = 'v4' | 'v5';
+
+/** An HTTP answer in place of the 101. */
+export interface Refusal {
+  readonly status: number;
+  readonly body: string;
+  /** The body ended before its end. */
+  readonly isCut?: boolean;
+  readonly retryAfterMs?: number;
+}
+
+const Status = z
+  .object({
+    kind: z.literal('Status').nullish(),
+    status: z.enum(['Success', 'Failure']).nullish(),
+    reason: z.string().nullish(),
+    message: z.string().nullish(),
+    details: z
+      .object({
+        kind: z.string().nullish(),
+        name: z.string().nullish(),
+        causes: z.array(z.object({ reason: z.string().nullish(), message: z.string().nullish() })).nullish(),
+        retryAfterSeconds: z.number().nullish(),
+      })
+      .nullish(),
+  })
+  .refine(({ kind, status }) => kind != null || status != null);
+type Status = z.infer<typeof Status>;
+
+function statusOf(body: string): Status | undefined {
+  try {
+    return Status.safeParse(JSON.parse(body)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Streaming servers refuse a subprotocol that they don't know with a bare 403 (Go's x/net) or a 400. */
+export function isProtocolRefused({ status, body, isCut }: Refusal): boolean {
+  return !isCut && (status === 400 || status === 403) && statusOf(body) === undefined && /^\s*$|protocol/i.test(body);
+}
+
+/** Longer ones are refused for their length, by proxies too. */
+const SHORT_PATH = 4000;
+
+/**
+ * Whether it is upgrades to WebSocket that don't get through: the API server misses the Upgrade header that a proxy took
+ * away, or somebody who is no API server answers, and none has ever opened a stream.
+ */
+export function isUpgradeRefused(
+  { status, body, isCut }: Refusal,
+  { hasUpgraded, path }: { readonly hasUpgraded: boolean; readonly path: string },
+): boolean {
+  const said = statusOf(body);
+  if (status === 426) return true;
+  if (status === 400 && /^upgrade request required/i.test(said?.message ?? body)) return true;
+  if (isCut || hasUpgraded || said !== undefined || path.length > SHORT_PATH) return false;
+  return (
+    status < 400 ||
+    ((status === 403 || status === 400) && !kubeletDenied.test(body)) ||
+    status === 405 ||
+    status === 501
+  );
+}
+
+/** The kubelet's word that it doesn't let the API server in. */
+const kubeletDenied = /^Forbidden \(user=/;
+
+/** What an admission policy said of an exec that its caller has the right to. */
+export function deniedByPolicy(refusal: Refusal, request: ExecRequest): ExecOutcome {
+  const words = refusedWith(refusal, statusOf(refusal.body), request);
+  return { kind: 'error', message: `denied by an admission policy: ${words ?? `HTTP ${refusal.status}`}` };
+}
+
+/** The words of a Status that refused a request for good; a policy's come with 400 and 422 too. */
+function refusedWith({ status }: Refusal, said: Status | undefined, request: ExecRequest): string | undefined {
+  const shown = withoutCommand((said?.message ?? '').trim(), request);
+  return shown === '' ? undefined : `${shown} (HTTP ${status})`;
+}
+
+/** The end of an exec that got an HTTP answer in place of its stream. */
+export function outcomeOfRefusal(refusal: Refusal, request: ExecRequest): ExecOutcome {
+  const { status, body } = refusal;
+  const said = statusOf(body);
+  const message = described(refusal, said, request);
+  if (status === 401 || status === 403) return { kind: 'forbidden', message };
+  // Nobody started it, and what it lacks is lost with the body: asked again, it is told.
+  if (refusal.isCut && (status === 400 || status === 404)) return notStarted(message, refusal, said);
+  if (status === 404) return isGone(said, request) ? { kind: 'podDeleted' } : notStarted(message, refusal, said);
+  if (status === 429) return notStarted(message, refusal, said);
+  if (status === 400 && /\bis not valid for pod\b/.test(said?.message ?? body)) return { kind: 'noSuchContainer' };
+  if (status >= 400 && status < 500) return { kind: 'error', message: refusedWith(refusal, said, request) ?? message };
+  if ((status === 500 || status === 503) && isBeforeStart(said, body)) return notStarted(message, refusal, said);
+  return { kind: 'connectionLost', message: `${message}; whether the command was started is not known` };
+}
+
+/** A date by another clock, or a mistake, must not hold a hook up for hours. */
+const longestRetryAfterMs = 60_000;
+
+function notStarted(why: string, { retryAfterMs }: Refusal, said: Status | undefined): ExecOutcome {
+  const wait = Math.min(retryAfterMs ?? (said?.details?.retryAfterSeconds ?? 0) * 1000, longestRetryAfterMs);
+  return { kind: 'notStarted', why, ...(wait > 0 && { retryAfterMs: wait }) };
+}
+
+/**
+ * Only a Status that names this pod says that it is gone. A proxy or an aggregator answers 404 too, a kubelet that has
+ * just been started doesn't know its pods yet, and a pod's node may be gone before the pod.
+ */
+const isGone = (said: Status | undefined, { pod }: ExecRequest): boolean =>
+  said?.details?.name === pod && (said.details.kind ?? 'pods') === 'pods';
+
+/** What the API server says where the kubelet took the request and then gave no answer, as it comes from Go's http. */
+const upstreamBroke =
+  /^(unexpected )?EOF$|^read |^tls: |^(remote|local) error: tls|^malformed |^invalid upgrade response|hijack/;
+/** The kubelet's own words, in plain text: before it hands the request on, or as it can't. */
+const kubeletRefused =
+  /^(unable to upgrade connection: )?container not found \(|^(unable to upgrade connection: )?rpc error: code = |^error (dialing backend|sending request): /;
+
+/** A Status with a reason is the API server's, from before it turned to the kubelet. */
+function isBeforeStart(said: Status | undefined, body: string): boolean {
+  if (said === undefined) return kubeletRefused.test(body);
+  return Boolean(said.reason) || !upstreamBroke.test(said.message ?? '');
+}
+
+/** The server's own words where they don't repeat the command, which may hold a password. */
+function described({ status, body }: Refusal, said: Status | undefined, request: ExecRequest): string {
+  const words = (said?.message ?? (kubeletRefused.test(body) ? body : '')).trim();
+  if (words === '' || quotesCommand(words, request)) return `HTTP ${status} in answer to the exec request`;
+  return shortened(words);
+}
+
+const shortened = (words: string): string => sanitizeLine(words.length > 500 ? `${cutText(words, 500)}…` : words);
+
+/** A policy's own words, with a `…` for whatever of the command it quotes. */
+function withoutCommand(words: string, { command }: ExecRequest): string {
+  if (words.includes('command=')) return '';
+  const parts = [command.join(' '), ...command, ...command.flatMap(wordsOf)];
+  const secret = parts.flatMap((part) => [part, JSON.stringify(part).slice(1, -1)]).filter(({ length }) => length >= 4);
+  const shown = secret.sort((a, b) => b.length - a.length).reduce((rest, part) => rest.replaceAll(part, '…'), words);
+  return shortened(shown);
+}
+
+const wordsOf = (argument: string): string[] => argument.split(/[\s"'`\\;&|<>()]+/);
+
+function quotesCommand(words: string, { namespace, pod, container, command }: ExecRequest): boolean {
+  if (words.includes('command=')) return true;
+  const others = [namespace, pod, container].reduce((rest, name) => rest.replaceAll(`"${name}"`, ''), words);
+  return command.flatMap(wordsOf).some((word) => word.length >= 6 && others.includes(word));
+}
+
+/** The end of an exec that was told on its status channel. */
+export function outcomeOfStatus(frame: Buffer, protocol: ExecProtocol): ExecOutcome {
+  const said = statusOf(frame.toString('utf8'));
+  if (said === undefined) return lost('the status could not be read');
+  const unproven = protocol === 'v5' ? ({ unproven: true } as const) : {};
+  if (said.status === 'Success') return { kind: 'exited', exitCode: 0, ...unproven };
+  const exitCode = Number(said.details?.causes?.find(({ reason }) => reason === 'ExitCode')?.message ?? Number.NaN);
+  if (Number.isInteger(exitCode) && exitCode !== 0) return { kind: 'exited', exitCode, ...unproven };
+  const why = said.reason === 'InternalError' ? whyNotRun(said.message ?? '') : undefined;
+  return why === undefined
+    ? lost('the container runtime reported an internal error, not how the command ended')
+    : { kind: 'error', message: why };
+}
+
+const lost = (message: string): ExecOutcome => ({ kind: 'connectionLost', message });
+
+/** A runtime that loses sight of a running command says InternalError too (a shim that dies does it). */
+const lostSight = /waiting for exec|ttrpc: closed|transport is closing|context (canceled|deadline exceeded)/;
+const notRun: readonly (readonly [RegExp, string])[] = [
+  [/executable file not found|no such file or directory/, 'no such command in the container'],
+  [/permission denied|exec format error/, 'the command is not executable in the container'],
+  [
+    /failed to (start|create) exec|OCI runtime exec failed|unable to start container process|not running|CONTAINER_EXITED|container .*not found|failed to load task/,
+    'the container runtime could not start the command (no such file, not executable, or the container is gone)',
+  ],
+];
+
+/** Why a command did not run, if that is certain; in words of our own. */
+function whyNotRun(message: string): string | undefined {
+  return lostSight.test(message) ? undefined : notRun.find(([words]) => words.test(message))?.[1];
+}

@@ -1,0 +1,62 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { RestoreHooksError } from '../../core/errors.ts';
+import type { LogReader, Output } from '../../ports/ports.ts';
+import type { KubeClient } from '../api/client.ts';
+import { paths } from '../api/paths.ts';
+import { rethrow } from '../api/rethrow.ts';
+import { outputTail } from './output-tail.ts';
+
+const MOST_LINES = 100;
+const MOST_AT_ONCE = 16;
+/** A container that has just ended may have no log for a moment. */
+const TRIES = 3;
+const PAUSE_MS = 1_000;
+
+async function insistently(ask: () => Promise<string>): Promise<string> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await ask();
+    } catch (error) {
+      const isWorthIt = error instanceof RestoreHooksError && error.code !== 'FORBIDDEN' && tries < TRIES;
+      if (!isWorthIt) throw error;
+    }
+    await delay(PAUSE_MS);
+  }
+}
+
+/** The last lines of init containers' logs, as many as a report holds of a hook's output. */
+export function kubernetesLogReader(
+  client: Pick<KubeClient, 'getText'>,
+  { capture }: { readonly capture: 'none' | 'tail' },
+): LogReader {
+  const waiting: (() => void)[] = [];
+  let reading = 0;
+
+  async function read(namespace: string, pod: string, container: string): Promise<Output> {
+    if (reading >= MOST_AT_ONCE) await new Promise<void>((next) => waiting.push(next));
+    reading += 1;
+    try {
+      const text = await insistently(() =>
+        client.getText(paths.podLog(namespace, pod), { container, tailLines: MOST_LINES }),
+      );
+      const tail = outputTail();
+      tail.add(Buffer.from(text));
+      const stdout = tail.text();
+      return stdout === undefined ? {} : { stdout };
+    } catch (error) {
+      // What a hook came to stands without its log, too: the runner may not be allowed to read it.
+      if (error instanceof RestoreHooksError) return {};
+      throw error;
+    } finally {
+      reading -= 1;
+      waiting.shift()?.();
+    }
+  }
+
+  return {
+    read({ namespace, pod, container }, done) {
+      if (capture === 'none') return done({});
+      read(namespace, pod, container).then(done, rethrow);
+    },
+  };
+}

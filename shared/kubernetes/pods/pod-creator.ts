@@ -1,0 +1,184 @@
+import { RestoreHooksError } from '../../core/errors.ts';
+import type { PodLeft } from '../../core/execute/protocol.ts';
+import { restoreOwner } from '../../core/manifests/job.ts';
+import type { PodKey } from '../../core/model/hook.ts';
+import { podKey } from '../../core/model/hook.ts';
+import { runLabels, runName } from '../../core/names.ts';
+import type { RestoreReference } from '../../core/plan/plan-document.ts';
+import type { PodToCreate } from '../../core/report/payload.ts';
+import type { Clock, PodCreation, PodCreator } from '../../ports/ports.ts';
+import { kubeApiError } from '../api/api-error.ts';
+import type { KubeClient } from '../api/client.ts';
+import type { KubeObject } from '../api/kube-object.ts';
+import { paths } from '../api/paths.ts';
+import { rethrow } from '../api/rethrow.ts';
+import { createOnce } from '../run/run-store.ts';
+
+interface Api {
+  readonly client: Pick<KubeClient, 'get' | 'create' | 'delete'>;
+  readonly clock: Clock;
+}
+
+/** How long an API server that doesn't answer is asked again, and how long a pod is given to go. */
+const PATIENCE_MS = 600_000;
+
+/** Creates the pods of a run (contract §2): as they are given, or in the place of one that has to go first. */
+export function kubernetesPodCreator(
+  api: Api,
+  restore: RestoreReference,
+  runID: string,
+  pods: readonly PodToCreate[],
+): PodCreator {
+  const wanted = new Map<PodKey, PodToCreate>(pods.map((pod) => [podKey(pod.namespace, pod.pod), pod]));
+  return {
+    create(key, answer) {
+      const pod = wanted.get(key);
+      if (pod === undefined) throw new Error(`no manifest of pod ${key} in this run`);
+      const made = pod.replaces === undefined ? create(api, pod, 'as-before') : recreate(api, pod, keep);
+      made.then(answer, rethrow);
+    },
+  };
+
+  /** The pod's manifest, beside the Restore for as long as that is there: whatever happens, it is not lost. */
+  async function keep({ namespace, pod, former }: PodToCreate): Promise<string> {
+    const name = `${runName(restore.name, runID)}-pod-${[...wanted.keys()].indexOf(podKey(namespace, pod))}`;
+    await patiently(api, () =>
+      createOnce(api.client, paths.secrets(restore.namespace), {
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata: {
+          name,
+          namespace: restore.namespace,
+          labels: runLabels(restore.name, runID),
+          ownerReferences: [restoreOwner(restore)],
+        },
+        type: 'restorehooks.io/pod',
+        immutable: true,
+        stringData: { 'pod.json': JSON.stringify(former) },
+      }),
+    );
+    return name;
+  }
+}
+
+async function create(api: Api, { namespace, pod, manifest }: PodToCreate, left: PodLeft): Promise<PodCreation> {
+  try {
+    return createdOf(await patiently(api, () => api.client.create(paths.pods(namespace), manifest)));
+  } catch (error) {
+    if (isExisting(error)) return existing(api, namespace, pod, manifest);
+    return { created: false, message: `the pod could not be created: ${reasonOf(error)}`, left };
+  }
+}
+
+/** The pod that is there already: by an answer that was lost, by an earlier runner; or it is none of ours. */
+async function existing(api: Api, namespace: string, pod: string, manifest: object): Promise<PodCreation> {
+  try {
+    const there = await patiently(api, () => api.client.get(paths.pods(namespace, pod)));
+    if (initNames(manifest).every((name) => initNames(there).includes(name))) return createdOf(there);
+  } catch (error) {
+    if (!isGone(error)) throw error;
+  }
+  return { created: false, message: 'another pod of its name has come to be in the meantime', left: 'another' };
+}
+
+/**
+ * Delete a pod and create it anew. Nothing is deleted that could not be created again: the API server is asked first
+ * (a name that is taken is the last of its checks), and the old manifest is kept.
+ */
+async function recreate(api: Api, pod: PodToCreate, keep: (pod: PodToCreate) => Promise<string>): Promise<PodCreation> {
+  const { namespace, pod: name, replaces, manifest, former } = pod;
+  const path = paths.pods(namespace, name);
+  let secret = 'none';
+  try {
+    const refusal = await refusalOf(api, namespace, manifest);
+    if (refusal !== undefined && (await fateOf(api, path, replaces)) === 'stands') {
+      return {
+        created: false,
+        message: `the pod would be refused, and is left as it is: ${refusal}`,
+        left: 'as-before',
+      };
+    }
+    secret = await keep(pod);
+    await patiently(api, () => api.client.delete(path, { uid: replaces ?? '', propagationPolicy: 'Background' }));
+  } catch (error) {
+    if (!isGone(error)) {
+      const message = `the pod could not be deleted: ${reasonOf(error)}`;
+      return { created: false, message, left: isConflict(error) ? 'another' : 'as-before' };
+    }
+  }
+  if (!(await isGoneInTime(api, path, replaces))) {
+    return { created: false, message: 'the pod was deleted, but has not gone', left: 'another' };
+  }
+  const made = await create(api, pod, 'missing');
+  if (made.created || made.left !== 'missing' || former === undefined) return made;
+  const back = await create(api, { namespace, pod: name, manifest: former }, 'missing');
+  const fate = back.created ? 'the old one was put back' : `the old one is lost: its manifest is in Secret ${secret}`;
+  return { created: false, message: `${made.message}; ${fate}`, left: back.created ? 'another' : 'missing' };
+}
+
+/** What became of a pod. A runner that died may have come so far as to delete it. */
+async function fateOf(api: Api, path: string, uid: string | undefined): Promise<'stands' | 'going' | 'gone'> {
+  try {
+    const { metadata } = (await patiently(api, () => api.client.get(path))) as {
+      metadata?: { uid?: string; deletionTimestamp?: string };
+    };
+    if (metadata?.uid !== uid) return 'gone';
+    return metadata?.deletionTimestamp === undefined ? 'stands' : 'going';
+  } catch (error) {
+    if (isGone(error)) return 'gone';
+    throw error;
+  }
+}
+
+/** Why the API server would not take the pod; undefined if it would, were it not for its name. */
+async function refusalOf(api: Api, namespace: string, manifest: object): Promise<string | undefined> {
+  try {
+    await patiently(api, () => api.client.create(paths.pods(namespace), manifest, { dryRun: true }));
+    return undefined;
+  } catch (error) {
+    return isExisting(error) ? undefined : reasonOf(error);
+  }
+}
+
+async function isGoneInTime(api: Api, path: string, uid: string | undefined): Promise<boolean> {
+  const end = api.clock.now() + PATIENCE_MS;
+  for (let wait = 200; api.clock.now() < end; wait = Math.min(2 * wait, 2_000)) {
+    if ((await fateOf(api, path, uid)) === 'gone') return true;
+    await delay(api, wait);
+  }
+  return false;
+}
+
+const delay = ({ clock }: Pick<Api, 'clock'>, ms: number): Promise<void> =>
+  new Promise((resolve) => void clock.setTimer(ms, resolve));
+
+/** Ask again while nobody can tell whether it was done: what is done twice here finds it done. */
+async function patiently<Result>({ clock }: Api, ask: () => Promise<Result>): Promise<Result> {
+  const end = clock.now() + PATIENCE_MS;
+  for (let wait = 250; ; wait = Math.min(2 * wait, 10_000)) {
+    try {
+      return await ask();
+    } catch (error) {
+      const isWorthIt = error instanceof RestoreHooksError && error.code === 'CLUSTER_UNREACHABLE';
+      if (!isWorthIt || clock.now() > end) throw error;
+    }
+    await delay({ clock }, wait);
+  }
+}
+
+function createdOf(object: KubeObject): PodCreation {
+  const { uid } = (object['metadata'] ?? {}) as { uid?: string };
+  return { created: true, uid: uid ?? '' };
+}
+
+const initNames = (pod: object): string[] =>
+  ((pod as { spec?: { initContainers?: { name: string }[] } }).spec?.initContainers ?? []).map(({ name }) => name);
+
+const isExisting = (error: unknown): boolean => kubeApiError(error)?.reason === 'AlreadyExists';
+const isConflict = (error: unknown): boolean => error instanceof RestoreHooksError && error.code === 'WRITE_CONFLICT';
+const isGone = (error: unknown): boolean => error instanceof RestoreHooksError && error.code === 'NOT_FOUND';
+
+function reasonOf(error: unknown): string {
+  if (error instanceof RestoreHooksError) return error.message;
+  throw error;
+}

@@ -1,0 +1,118 @@
+import { createHash, randomInt } from 'node:crypto';
+import { RestoreHooksError } from '../../core/errors.ts';
+import { noCounts } from '../../core/execute/state.ts';
+import type { RunOptions } from '../../core/manifests/job.ts';
+import { formatInstant } from '../../core/model/instant.ts';
+import type { Restore } from '../../core/model/restore.ts';
+import type { PlannedRun } from '../../core/plan/plan-run.ts';
+import type { RunStatus } from '../../core/report/run-status.ts';
+import { hasEnded } from '../../core/report/run-status.ts';
+import type { KubeClient } from '../api/client.ts';
+import { getRestore } from '../velero/restores.ts';
+import { runStatusOf, writeStatus } from './run-store.ts';
+
+const ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
+
+/** Six characters that spell no word. */
+export const newRunID = (): string => Array.from({ length: 6 }, () => ALPHABET[randomInt(ALPHABET.length)]).join('');
+
+/** The same for the same name: a call that is made once more finds its run. */
+export const runIDOf = (name: string): string =>
+  Array.from(
+    createHash('sha256').update(name).digest().subarray(0, 6),
+    (byte) => ALPHABET[byte % ALPHABET.length],
+  ).join('');
+
+export interface NewRun {
+  readonly runID: string;
+  readonly planned: Pick<PlannedRun, 'document'>;
+  readonly runner: RunStatus['runner'];
+  readonly options: Pick<RunOptions, 'failOn'>;
+  readonly now: number;
+  /** Which run of the Restore it is, where more of them are known than the status tells. */
+  readonly attempt?: number | undefined;
+}
+
+/** The status of a run that is about to be launched. */
+export function newStatus(
+  restore: Restore,
+  { runID, planned: { document }, runner, options, now, attempt = 1 }: NewRun,
+): RunStatus {
+  const earlier = runStatusOf(restore);
+  const before = earlier && (earlier.reportParts > 0 ? lastReportOf(earlier) : earlier.before);
+  return {
+    version: 1,
+    ...(restore.metadata.uid ? { restoreUID: restore.metadata.uid } : {}),
+    runID,
+    attempt: Math.max(attempt, (earlier?.attempt ?? 0) + 1),
+    planDigest: document.digest,
+    phase: 'Pending',
+    runner,
+    createdAt: formatInstant(now),
+    failOn: options.failOn,
+    counts: { ...noCounts(document.hooks.length), waiting: document.hooks.length },
+    failures: [],
+    reportParts: 0,
+    ...(before ? { before } : {}),
+  };
+}
+
+const lastReportOf = ({ runID, reportParts, attempt, planDigest, counts: { planned } }: RunStatus) => ({
+  runID,
+  reportParts,
+  attempt,
+  planDigest,
+  planned,
+});
+
+export const versionOf = ({ metadata }: Restore, namespace: string) => ({
+  namespace: metadata.namespace || namespace,
+  name: metadata.name,
+  resourceVersion: metadata.resourceVersion ?? '',
+});
+
+const CLAIM_TRIES = 10;
+
+/**
+ * Write into a run's status that `claimant` has it, by now the holder of the Restore's Lease and of the run's journal.
+ * Rejects with `RUN_BY_ANOTHER` for a run that isn't there to be claimed.
+ */
+export async function claimRun(
+  client: Pick<KubeClient, 'get' | 'patch'>,
+  { namespace, name, runID }: { readonly namespace: string; readonly name: string; readonly runID: string },
+  claimant: string,
+  /** For a run that nobody wrote down: what to write. */
+  unwritten: (restore: Restore) => RunStatus,
+): Promise<{ readonly restore: Restore; readonly status: RunStatus }> {
+  for (let tries = 1; ; tries += 1) {
+    const restore = await getRestore(client, namespace, name);
+    const { suspendedAt: _, ...status } = claimable(restore, runID) ?? unwritten(restore);
+    const claimed: RunStatus = {
+      ...status,
+      phase: 'InProgress',
+      runner: { ...status.runner, claimedBy: claimant },
+    };
+    try {
+      await writeStatus(client, versionOf(restore, namespace), claimed);
+      return { restore, status: claimed };
+    } catch (error) {
+      const isConflict = error instanceof RestoreHooksError && error.code === 'WRITE_CONFLICT';
+      if (!isConflict || tries >= CLAIM_TRIES) throw error;
+    }
+  }
+}
+
+/** The status of the run if this runner may have it; undefined where it has to be written first. */
+function claimable(restore: Restore, runID: string): RunStatus | undefined {
+  const status = runStatusOf(restore);
+  if (status === undefined) return undefined;
+  if (status.runID === runID) {
+    if (!hasEnded(status)) return status;
+    throw new RestoreHooksError('RUN_BY_ANOTHER', `run ${runID} has ended (${status.phase}); nothing is started`);
+  }
+  if (hasEnded(status)) return undefined;
+  throw new RestoreHooksError(
+    'RUN_BY_ANOTHER',
+    `run ${status.runID} of Restore ${restore.metadata.name} is still going; nothing is started`,
+  );
+}

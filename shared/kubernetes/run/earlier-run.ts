@@ -1,0 +1,157 @@
+import * as z from 'zod';
+import { RestoreHooksError } from '../../core/errors.ts';
+import { rowsOfDeadRun } from '../../core/ledger/rows-of-run.ts';
+import type { RestoreReference } from '../../core/plan/plan-document.ts';
+import type { RunHook } from '../../core/report/run-document.ts';
+import type { RunStatus } from '../../core/report/run-status.ts';
+import { hasEnded } from '../../core/report/run-status.ts';
+import { sanitizeLine } from '../../core/sanitize.ts';
+import type { Clock } from '../../ports/ports.ts';
+import type { KubeClient } from '../api/client.ts';
+import { paths } from '../api/paths.ts';
+import { readJournal } from './journal-reader.ts';
+import { holderOf } from './lease.ts';
+
+/** How long a launcher may need between writing the run down and creating its Job. */
+const LAUNCH_MS = 60_000;
+
+/** A run that is over, as far as its journal needs to be found. */
+interface LastRun {
+  readonly runID: string;
+  readonly planDigest: string;
+  readonly planned: number;
+  readonly wasClaimed: boolean;
+}
+
+const lastRun = ({ runID, planDigest, counts, runner }: RunStatus): LastRun => ({
+  runID,
+  planDigest,
+  planned: counts.planned,
+  wasClaimed: runner.claimedBy !== undefined,
+});
+
+/** The rows of a run that is over, whatever its report has of them. */
+export const knownRows = async (
+  client: Pick<KubeClient, 'get'>,
+  clock: Clock,
+  reference: RestoreReference,
+  status: RunStatus,
+  rows: readonly RunHook[],
+): Promise<RunHook[]> => journaledRows(client, clock, reference, lastRun(status), rows);
+
+/** The rows of a run that is over: by its report, and where that ends by its journal, if it can be read. */
+async function journaledRows(
+  client: Pick<KubeClient, 'get'>,
+  clock: Clock,
+  reference: RestoreReference,
+  { runID, planDigest, planned, wasClaimed }: LastRun,
+  rows: readonly RunHook[],
+): Promise<RunHook[]> {
+  // A journal names hooks by their position: of a report that isn't whole it tells nothing.
+  if (rows.length < planned) return rowsOfDeadRun(rows, undefined, wasClaimed, clock.now());
+  try {
+    const head = { runID, planDigest, hooks: planned };
+    const journal = await readJournal(client, { restore: reference, head });
+    return rowsOfDeadRun(rows, journal?.replay, wasClaimed, clock.now());
+  } catch (error) {
+    const isUnreadable = error instanceof RestoreHooksError && ['FORBIDDEN', 'RUN_FAILED'].includes(error.code);
+    if (!isUnreadable) throw error;
+    return rowsOfDeadRun(rows, undefined, wasClaimed, clock.now());
+  }
+}
+
+/**
+ * Whether a run is not going on although it hasn't ended (contract §5): its Job is over or gone; of a local run nobody
+ * holds the Lease. `patient`: a local holder is watched until it is clear whether it lives.
+ */
+export async function hasDied(
+  client: Pick<KubeClient, 'get'>,
+  clock: Clock,
+  restore: RestoreReference,
+  status: RunStatus,
+  patient = false,
+): Promise<boolean> {
+  if (hasEnded(status)) return false;
+  const mayBeLaunching =
+    status.runner.claimedBy === undefined && clock.now() - Date.parse(status.createdAt) <= LAUNCH_MS;
+  if (status.runner.kind === 'local') {
+    if (mayBeLaunching) return false;
+    try {
+      return (await holderOf(client, clock, restore, patient))?.runID !== status.runID;
+    } catch (error) {
+      if (error instanceof RestoreHooksError && error.code === 'FORBIDDEN') return false;
+      throw error;
+    }
+  }
+  const isGoing = await isJobGoing(client, restore, status.runner.name);
+  return isGoing === undefined ? !mayBeLaunching : !isGoing;
+}
+
+/** Undefined: there is no such Job. */
+export async function isJobGoing(
+  client: Pick<KubeClient, 'get'>,
+  restore: Pick<RestoreReference, 'namespace'>,
+  name: string,
+): Promise<boolean | undefined> {
+  try {
+    const job = await client.get(paths.jobs(restore.namespace, name));
+    const { conditions = [] } = (job['status'] ?? {}) as { conditions?: { type: string; status: string }[] };
+    return !conditions.some(({ type, status: is }) => (type === 'Failed' || type === 'Complete') && is === 'True');
+  } catch (error) {
+    if (!(error instanceof RestoreHooksError) || error.code !== 'NOT_FOUND') throw error;
+    return undefined;
+  }
+}
+
+/** The last words of a dead runner, as far as its pod still stands: `exit code 2: …`, `OOMKilled`; undefined: unknown. */
+export async function causeOfDeath(
+  client: Pick<KubeClient, 'listAll'>,
+  namespace: string,
+  { runner }: RunStatus,
+): Promise<string | undefined> {
+  const labelSelector = `batch.kubernetes.io/job-name=${runner.name}`;
+  try {
+    const { items } = await client.listAll(paths.pods(namespace), { labelSelector });
+    const terminated = items
+      .flatMap((pod) => DeadPod.safeParse(pod).data?.status.containerStatuses ?? [])
+      .map(({ state }) => state.terminated)
+      .find((end) => end !== undefined && end !== null);
+    if (!terminated) return undefined;
+    const { exitCode, reason, message } = terminated;
+    const words = lastReason(message ?? '');
+    const how = reason && reason !== 'Error' ? `${reason}, exit code ${exitCode}` : `exit code ${exitCode}`;
+    return words === undefined ? how : `${how}: ${words}`;
+  } catch (error) {
+    // It is said beside the result: that it can't be learned is no reason to hide that.
+    if (error instanceof RestoreHooksError) return undefined;
+    throw error;
+  }
+}
+
+/** The reason in the last JSON line of the runner's log. */
+function lastReason(log: string): string | undefined {
+  for (const line of log.trimEnd().split('\n').reverse()) {
+    try {
+      const { reason } = LogLine.parse(JSON.parse(line));
+      return sanitizeLine(reason.split('\n')[0] ?? '');
+    } catch {
+      // Cut off at its beginning, or not one of ours: an earlier line may say more.
+    }
+  }
+  return undefined;
+}
+
+const LogLine = z.object({ reason: z.string() });
+const DeadPod = z.object({
+  status: z.object({
+    containerStatuses: z.array(
+      z.object({
+        state: z.object({
+          terminated: z
+            .object({ exitCode: z.number(), reason: z.string().nullish(), message: z.string().nullish() })
+            .nullish(),
+        }),
+      }),
+    ),
+  }),
+});

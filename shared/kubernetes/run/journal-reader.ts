@@ -1,0 +1,133 @@
+import * as z from 'zod';
+import { RestoreHooksError } from '../../core/errors.ts';
+import type { JournalEnd } from '../../core/journal/batch.ts';
+import { checkHead, decodeBatch, emptyEnd, endText, parseEnd, unreadable } from '../../core/journal/batch.ts';
+import type { JournalHead } from '../../core/journal/entry.ts';
+import { Replay } from '../../core/journal/replay.ts';
+import { journalName, runName } from '../../core/names.ts';
+import type { RestoreReference } from '../../core/plan/plan-document.ts';
+import type { KubeClient } from '../api/client.ts';
+import { paths } from '../api/paths.ts';
+
+/** What etcd is given anew with each write, at the most: a part that holds as much is sealed by the same write. */
+export const PART_BYTES = 64 * 1024;
+/** What an object's key takes beside its text, about. */
+export const KEY_BYTES = 32;
+const READ_AT_ONCE = 8;
+
+const Part = z.object({
+  metadata: z.object({ resourceVersion: z.string() }),
+  immutable: z.boolean().nullish(),
+  data: z.record(z.string(), z.string()).nullish(),
+});
+export type Part = z.infer<typeof Part>;
+
+export const batchKey = (batch: number): string => `b${String(batch).padStart(8, '0')}`;
+
+export interface JournalPlace {
+  readonly restore: RestoreReference;
+  readonly head: JournalHead;
+}
+
+/** A journal as it was read. */
+export interface ReadJournal {
+  readonly replay: Replay;
+  readonly end: JournalEnd;
+  /** The part that is written to. */
+  readonly part: number;
+  readonly resourceVersion: string;
+  readonly bytes: number;
+}
+
+export const pathOf = ({ restore, head }: JournalPlace, part: number): string =>
+  paths.configMaps(restore.namespace, journalName(runName(restore.name, head.runID), part));
+
+type Client = Pick<KubeClient, 'get'>;
+
+/** Read a run's journal whole; undefined where there is none. Throws where it isn't one, or not whole. */
+export async function readJournal(client: Client, place: JournalPlace): Promise<ReadJournal | undefined> {
+  const read = new Reading(place);
+  for (let from = 0, count = 1; ; from += count, count = READ_AT_ONCE) {
+    const asked = await Promise.all(Array.from({ length: count }, (_, at) => getPart(client, place, from + at)));
+    for (const [at, early] of asked.entries()) {
+      const part = from + at;
+      if (early === undefined && part === 0) return undefined;
+      // Asked for again, as it may have been made since: where its predecessor is full, it is there.
+      const answer = early ?? (await getPart(client, place, part));
+      if (answer === undefined) throw unreadable(`its part ${part} is missing`);
+      read.fold(answer, part);
+      if (answer.immutable) continue;
+      const bytes = sizeOf(answer);
+      if (bytes >= PART_BYTES) throw unreadable(`its part ${part} is full and not sealed`);
+      const next = asked[at + 1] ?? (await getPart(client, place, part + 1));
+      if (next === undefined || read.isUnused(next, part + 1)) {
+        const { replay, end } = read;
+        return { replay, end, part, resourceVersion: answer.metadata.resourceVersion, bytes };
+      }
+      const isSealed = (await getPart(client, place, part))?.immutable;
+      if (!isSealed) throw unreadable(`its part ${part} isn't sealed, although part ${part + 1} goes on`);
+      // Somebody is writing to it.
+      return readJournal(client, place);
+    }
+  }
+}
+
+export async function getPart(client: Client, place: JournalPlace, part: number): Promise<Part | undefined> {
+  try {
+    const parsed = Part.safeParse(await client.get(pathOf(place, part)));
+    if (parsed.success) return parsed.data;
+    throw unreadable(`its part ${part} is no ConfigMap of ours`);
+  } catch (error) {
+    if (error instanceof RestoreHooksError && error.code === 'NOT_FOUND') return undefined;
+    throw error;
+  }
+}
+
+/** A journal while it is read, part by part. */
+class Reading {
+  readonly #head: JournalHead;
+  readonly replay: Replay;
+  end: JournalEnd;
+  /** The ends that it has had. */
+  readonly #passed: Set<string>;
+
+  constructor({ head }: JournalPlace) {
+    this.#head = head;
+    this.replay = new Replay(head);
+    this.end = emptyEnd(head);
+    this.#passed = new Set([endText(this.end)]);
+  }
+
+  fold(given: Part, part: number): void {
+    const said = this.#check(given, part);
+    for (const [key, text] of batchesOf(given)) {
+      if (key !== batchKey(this.end.batches)) {
+        throw unreadable(`its part ${part} holds ${key} where batch ${this.end.batches} is expected`);
+      }
+      const decoded = decodeBatch(text, this.end);
+      this.replay.fold(decoded.entries);
+      this.end = decoded.end;
+      this.#passed.add(endText(this.end));
+    }
+    if (said === endText(this.end) || (part > 0 && this.isUnused(given, part))) return;
+    throw unreadable(`its part ${part} ends at batch ${this.end.batches}, and not where it says`);
+  }
+
+  /** A part that was made before the one before it was full, and says how far that was then. */
+  isUnused(given: Part, part: number): boolean {
+    const said = this.#check(given, part);
+    return batchesOf(given).length === 0 && !given.immutable && this.#passed.has(said);
+  }
+
+  #check({ data }: Part, part: number): string {
+    checkHead(data?.['head'], this.#head, part);
+    return endText(parseEnd(data?.['end'], part));
+  }
+}
+
+const batchesOf = ({ data }: Part): [string, string][] =>
+  Object.entries(data ?? {})
+    .filter(([key]) => key !== 'head' && key !== 'end')
+    .sort(([one], [other]) => (one < other ? -1 : 1));
+
+const sizeOf = (part: Part): number => batchesOf(part).reduce((sum, [, text]) => sum + text.length + KEY_BYTES, 0);

@@ -1,0 +1,366 @@
+import { randomBytes } from 'node:crypto';
+import { RestoreHooksError } from '../../core/errors.ts';
+import type { EndedHook } from '../../core/execute/hook-state.ts';
+import type { JournalEnd } from '../../core/journal/batch.ts';
+import { checkHead, emptyEnd, encodeBatch, endText, headText, unreadable } from '../../core/journal/batch.ts';
+import type { JournalEntry } from '../../core/journal/entry.ts';
+import { restoreOwner } from '../../core/manifests/job.ts';
+import type { HookId } from '../../core/model/hook.ts';
+import { journalName, runLabels, runName } from '../../core/names.ts';
+import type { Clock, Intent, Journal } from '../../ports/ports.ts';
+import { kubeApiError } from '../api/api-error.ts';
+import type { KubeClient } from '../api/client.ts';
+import type { KubeObject } from '../api/kube-object.ts';
+import { paths } from '../api/paths.ts';
+import type { Asked } from '../api/refused-write.ts';
+import { refusedWrite } from '../api/refused-write.ts';
+import type { JournalPlace, Part, ReadJournal } from './journal-reader.ts';
+import { batchKey, getPart, KEY_BYTES, PART_BYTES, pathOf } from './journal-reader.ts';
+
+/*
+ * A journal is a row of ConfigMaps, its parts. Each write adds one key with what is new, and says in `end` how many
+ * there are by now: the API server sends it on whole to etcd, so a part is small, and the next is begun when it is full.
+ * Every write is conditional on the version that was read or written last. The next part is made, empty, before the
+ * full one is sealed (immutable), so a sealed part always has a successor.
+ */
+
+export type JournalClient = Pick<KubeClient, 'get' | 'create' | 'patch'>;
+
+const BATCH_BYTES = 32 * 1024;
+/** A start that is durable only by itself is worth no write of its own, until it has lasted. */
+const LAZY_MS = 1_000;
+/** Results share their writes: no more than ten a second, and fewer while many hooks run. */
+const SHARED_EVERY_MS = 100;
+/**
+ * So do intents while many hooks run, as long as those that wait are a small part of them. Of few each is written at
+ * once: nothing else goes on.
+ */
+const MANY = 8;
+const SHARED_MS_A_HOOK = 5;
+const SHARED_AT_MOST_MS = 500;
+const SMALL_PART = 1 / 6;
+const FIRST_RETRY_MS = 100;
+const LONGEST_RETRY_MS = 5_000;
+/** Fresh after a restart the API server may refuse what it takes a second later. */
+const REFUSED_AT_MOST = 5;
+const REFUSED_PAUSE_MS = 1_000;
+
+export interface JournaledHook {
+  readonly id: HookId;
+  readonly podUID?: string | undefined;
+}
+
+function partObject({ restore, head }: JournalPlace, part: number, end: JournalEnd, batches: Record<string, string>) {
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: {
+      name: journalName(runName(restore.name, head.runID), part),
+      namespace: restore.namespace,
+      labels: runLabels(restore.name, head.runID),
+      ownerReferences: [restoreOwner(restore)],
+    },
+    data: { head: headText(head, part), end: endText(end), ...batches },
+  };
+}
+
+/** The run's journal, opened for writing by one runner: whoever else writes to it makes this one stop. */
+export class KubernetesJournal implements Journal {
+  readonly #client: JournalClient;
+  readonly #clock: Clock;
+  readonly #place: JournalPlace;
+  readonly #hooks: ReadonlyMap<HookId, { readonly position: number; readonly podUID: string | undefined }>;
+  readonly #writer = randomBytes(6).toString('hex');
+  #end: JournalEnd;
+  #part: number;
+  #resourceVersion: string;
+  #bytes: number;
+  #entries: JournalEntry[] = [];
+  #recorded: (() => void)[] = [];
+  #whenDurable: (() => void)[] = [];
+  #writing = false;
+  #isDue = false;
+  #cancelLazy: (() => void) | undefined;
+  #flushAt = Number.POSITIVE_INFINITY;
+  #wroteAt = Number.NEGATIVE_INFINITY;
+  readonly #begun = new Set<number>();
+  #broken: RestoreHooksError | undefined;
+  #onLost: (error: RestoreHooksError) => void = () => undefined;
+  writes = 0;
+
+  private constructor(
+    client: JournalClient,
+    clock: Clock,
+    place: JournalPlace,
+    hooks: readonly JournaledHook[],
+    read: ReadJournal | undefined,
+  ) {
+    this.#client = client;
+    this.#clock = clock;
+    this.#place = place;
+    this.#hooks = new Map(hooks.map(({ id, podUID }, position) => [id, { position, podUID }]));
+    this.#end = read?.end ?? emptyEnd(place.head);
+    this.#part = read?.part ?? 0;
+    this.#resourceVersion = read?.resourceVersion ?? '';
+    this.#bytes = read?.bytes ?? 0;
+  }
+
+  /**
+   * Take the journal: from here on the runner before can't write to it any more, and so starts nothing. `entries`: what
+   * is to be said first. Rejects with `RUN_BY_ANOTHER` where somebody has written to it since it was read.
+   */
+  static async take(
+    client: JournalClient,
+    clock: Clock,
+    place: JournalPlace,
+    hooks: readonly JournaledHook[],
+    read: ReadJournal | undefined,
+    entries: readonly JournalEntry[] = [],
+  ): Promise<KubernetesJournal> {
+    const journal = new KubernetesJournal(client, clock, place, hooks, read);
+    const first: JournalEntry[] = [{ kind: 'claim', at: clock.now() }, ...entries];
+    if (read === undefined) await journal.#create(first);
+    else await journal.#writeAll(first);
+    return journal;
+  }
+
+  /** Write into a dead run's journal that another run has taken over: its runner, should it live, stops. */
+  static async close(
+    client: JournalClient,
+    clock: Clock,
+    place: JournalPlace,
+    read: ReadJournal | undefined,
+    by: string,
+  ): Promise<void> {
+    const journal = new KubernetesJournal(client, clock, place, [], read);
+    const entries: JournalEntry[] = [{ kind: 'closed', by }];
+    if (read === undefined) await journal.#create(entries);
+    else await journal.#writeAll(entries);
+  }
+
+  onLost(lost: (error: RestoreHooksError) => void): void {
+    this.#onLost = lost;
+    if (this.#broken !== undefined) lost(this.#broken);
+  }
+
+  intent(id: HookId, { attempt, at, podUID }: Intent, recorded: () => void): void {
+    const { position, inPod } = this.#hook(id, podUID);
+    this.#recorded.push(recorded);
+    this.#begun.add(position);
+    const canWait = this.#begun.size > MANY && this.#recorded.length < this.#begun.size * SMALL_PART;
+    this.#add({ kind: 'intent', hook: position, attempt, at, ...inPod }, canWait ? this.#sharedMs : 0);
+  }
+
+  notStarted(hook: HookId): void {
+    const { position } = this.#hook(hook);
+    this.#begun.delete(position);
+    this.#add({ kind: 'not-started', hook: position }, LAZY_MS);
+  }
+
+  started(hook: HookId, at: number): void {
+    this.#add({ kind: 'started', hook: this.#hook(hook).position, at }, LAZY_MS);
+  }
+
+  seen(pod: number, at: number): void {
+    this.#add({ kind: 'seen', pod, at }, LAZY_MS);
+  }
+
+  result(id: HookId, { outcome, startedAt, endedAt, podUID }: EndedHook): void {
+    const { position, inPod } = this.#hook(id, podUID);
+    const started = startedAt === undefined ? {} : { startedAt };
+    this.#begun.delete(position);
+    this.#add({ kind: 'result', hook: position, outcome, ...started, endedAt, ...inPod }, this.#sharedMs);
+  }
+
+  get #sharedMs(): number {
+    const everyMs = Math.min(SHARED_AT_MOST_MS, Math.max(SHARED_EVERY_MS, SHARED_MS_A_HOOK * this.#begun.size));
+    return Math.max(0, this.#wroteAt + everyMs - this.#clock.now());
+  }
+
+  whenDurable(durable: () => void): void {
+    if (this.#broken !== undefined || (!this.#writing && this.#entries.length === 0)) durable();
+    else {
+      this.#whenDurable.push(durable);
+      this.#flush();
+    }
+  }
+
+  /** Somebody else has the run, by another sign: nothing is written any more. */
+  abandon(error: RestoreHooksError): void {
+    if (this.#broken !== undefined) return;
+    this.#broken = error;
+    this.#cancelLazy?.();
+    this.#entries = [];
+    this.#recorded = [];
+    for (const durable of this.#whenDurable.splice(0)) durable();
+    this.#onLost(error);
+  }
+
+  #hook(id: HookId, podUID?: string): { position: number; inPod: { podUID?: string } } {
+    const planned = this.#hooks.get(id);
+    if (planned === undefined) throw new Error(`no hook ${id} in this journal`);
+    const isKnown = podUID === undefined || podUID === planned.podUID;
+    return { position: planned.position, inPod: isKnown ? {} : { podUID } };
+  }
+
+  #add(entry: JournalEntry, withinMs = 0): void {
+    if (this.#broken !== undefined) return;
+    this.#entries.push(entry);
+    const at = this.#clock.now() + withinMs;
+    if (withinMs === 0) this.#flush();
+    else if (at < this.#flushAt) {
+      this.#cancelLazy?.();
+      this.#flushAt = at;
+      this.#cancelLazy = this.#clock.setTimer(withinMs, () => this.#flush());
+    }
+  }
+
+  #flush(): void {
+    this.#cancelLazy?.();
+    this.#flushAt = Number.POSITIVE_INFINITY;
+    this.#isDue = true;
+    if (this.#writing) return;
+    this.#writing = true;
+    this.#clock.soon(() => {
+      this.#drain().catch((error: unknown) => {
+        if (!(error instanceof RestoreHooksError)) throw error;
+        this.abandon(error);
+      });
+    });
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#isDue && this.#entries.length > 0 && this.#broken === undefined) {
+      this.#isDue = false;
+      const entries = this.#entries;
+      const recorded = this.#recorded;
+      this.#entries = [];
+      this.#recorded = [];
+      await this.#writeAll(entries);
+      for (const each of recorded) each();
+    }
+    this.#writing = false;
+    if (this.#entries.length === 0) for (const durable of this.#whenDurable.splice(0)) durable();
+  }
+
+  async #writeAll(entries: readonly JournalEntry[]): Promise<void> {
+    for (let from = 0; from < entries.length; ) {
+      let to = from;
+      for (let bytes = 0; to < entries.length && bytes < BATCH_BYTES; to += 1) bytes += 64;
+      await this.#write(entries.slice(from, to));
+      from = to;
+    }
+  }
+
+  async #write(entries: readonly JournalEntry[]): Promise<void> {
+    const { text, end } = encodeBatch(this.#end, this.#writer, entries, this.#clock.now());
+    const key = batchKey(this.#end.batches);
+    const bytes = this.#bytes + text.length + KEY_BYTES;
+    const isFull = bytes >= PART_BYTES;
+    this.#wroteAt = this.#clock.now();
+    const next = isFull ? await this.#nextPart() : undefined;
+    const part = this.#part;
+    this.writes += 1;
+    this.#resourceVersion = await this.#persist(
+      'patch',
+      (resourceVersion) =>
+        this.#client.patch(
+          pathOf(this.#place, part),
+          {
+            metadata: { resourceVersion },
+            data: { [key]: text, end: endText(end) },
+            ...(isFull && { immutable: true }),
+          },
+          'merge',
+          { metadataOnly: true },
+        ),
+      part,
+      ({ data }) => data?.[key] === text && data['end'] === endText(end),
+    );
+    this.#end = end;
+    this.#bytes = bytes;
+    if (next === undefined) return;
+    this.#part += 1;
+    this.#resourceVersion = next;
+    this.#bytes = 0;
+  }
+
+  /** Make the journal, with its first batch; that it is there by now, and not from here, is somebody else's doing. */
+  async #create(entries: readonly JournalEntry[]): Promise<void> {
+    const { text, end } = encodeBatch(this.#end, this.#writer, entries, this.#clock.now());
+    const key = batchKey(0);
+    const object = partObject(this.#place, 0, end, { [key]: text });
+    this.writes += 1;
+    this.#resourceVersion = await this.#persist(
+      'create',
+      () => this.#client.create(paths.configMaps(this.#place.restore.namespace), object),
+      0,
+      ({ data }) => data?.[key] === text && data['end'] === endText(end),
+    );
+    this.#end = end;
+    this.#bytes = text.length + KEY_BYTES;
+  }
+
+  /** An empty part behind this one; one that a runner left before it could use it will do. */
+  async #nextPart(): Promise<string> {
+    const part = this.#part + 1;
+    const object = partObject(this.#place, part, this.#end, {});
+    this.writes += 1;
+    return this.#persist(
+      'create',
+      () => this.#client.create(paths.configMaps(this.#place.restore.namespace), object),
+      part,
+      ({ data, immutable }) => {
+        checkHead(data?.['head'], this.#place.head, part);
+        return !immutable && Object.keys(data ?? {}).length === 2;
+      },
+    );
+  }
+
+  /**
+   * One conditional write, until it has been made: answers the version that it made. What was refused, or went without
+   * an answer, may have been written all the same, also by an earlier try: what stands there decides.
+   */
+  async #persist(
+    verb: 'create' | 'patch',
+    send: (resourceVersion: string) => Promise<KubeObject>,
+    part: number,
+    isWritten: (part: Part) => boolean,
+  ): Promise<string> {
+    let refused = 0;
+    let isClear = true;
+    for (let pauseMs = FIRST_RETRY_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_RETRY_MS)) {
+      if (this.#broken !== undefined) throw this.#broken;
+      try {
+        const now = isClear ? undefined : await getPart(this.#client, this.#place, part);
+        if (now !== undefined && isWritten(now)) return now.metadata.resourceVersion;
+        if (now !== undefined && now.metadata.resourceVersion !== this.#resourceVersion) throw takenOver(this.#place);
+        isClear = true;
+        const { metadata } = (await send(this.#resourceVersion)) as { metadata?: { resourceVersion?: string } };
+        return metadata?.resourceVersion ?? '';
+      } catch (error) {
+        const status = kubeApiError(error)?.status;
+        const told = await refusedWrite(this.#client, this.#asked(part, isClear ? verb : 'get'), error);
+        if (!(told instanceof RestoreHooksError)) throw told;
+        const { code } = told;
+        if (code === 'NOT_FOUND') throw unreadable('it is gone');
+        const isTransient = code === 'CLUSTER_UNREACHABLE' || code === 'WRITE_CONFLICT';
+        if (!isTransient) refused += 1;
+        const isAnswer = status !== undefined || code === 'FORBIDDEN';
+        if (!isTransient && (!isAnswer || refused >= REFUSED_AT_MOST)) throw told;
+        if (status !== 429 && code !== 'FORBIDDEN') isClear = false;
+        const leastMs = isTransient ? 0 : REFUSED_PAUSE_MS;
+        await new Promise<void>((resolve) => this.#clock.setTimer(Math.max(pauseMs, leastMs), resolve));
+      }
+    }
+  }
+
+  #asked(part: number, verb: string): Asked {
+    const { restore, head } = this.#place;
+    const name = journalName(runName(restore.name, head.runID), part);
+    return { verb, group: '', resource: 'configmaps', namespace: restore.namespace, name };
+  }
+}
+
+const takenOver = ({ restore, head }: JournalPlace): RestoreHooksError =>
+  new RestoreHooksError('RUN_BY_ANOTHER', `another runner has taken over run ${head.runID} of Restore ${restore.name}`);

@@ -1,0 +1,188 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { RestoreHooksError } from '../../core/errors.ts';
+import type { RunnerJob } from '../../core/manifests/job.ts';
+import { planSecret, runnerJob } from '../../core/manifests/job.ts';
+import type { Payload } from '../../core/report/payload.ts';
+import { kubeApiError } from '../api/api-error.ts';
+import type { KubeClient } from '../api/client.ts';
+import type { KubeObject } from '../api/kube-object.ts';
+import { paths } from '../api/paths.ts';
+import { compress, cut } from './compressed-parts.ts';
+import type { NamedRun } from './mark-ended.ts';
+import { jobExists, markFailed } from './mark-ended.ts';
+
+/** Over this the plan is refused before anything is created (contract §8). */
+const PLAN_LIMIT_BYTES = 16 * 1024 * 1024;
+/** How often an object is created where nobody can tell whether it was. */
+const TRIES = 3;
+const RETRY_MS = 500;
+
+/** The objects of a run, in the order in which they are created: its plan Secrets, then its Job. */
+export function runManifests(payload: Payload, job: Omit<RunnerJob, 'planParts'>): object[] {
+  const bytes = compress(payload);
+  if (bytes.length > PLAN_LIMIT_BYTES) {
+    const size = Math.ceil(bytes.length / 1024 / 1024);
+    throw new RestoreHooksError('INVALID_INPUT', `the plan is ${size} MiB compressed; a run takes at most 16 MiB`, {
+      hint: 'run it in pieces, with --only POD',
+    });
+  }
+  const pieces = cut(bytes);
+  const secrets = pieces.map((piece, part) => planSecret(job.restore, job.runID, part, piece.toString('base64')));
+  return [...secrets, runnerJob({ ...job, planParts: pieces.length })];
+}
+
+type LaunchClient = Pick<KubeClient, 'get' | 'create' | 'patch' | 'delete'>;
+
+interface Manifest {
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+}
+
+const pathOf = (namespace: string, { kind, metadata }: Manifest, name?: string): string =>
+  (kind === 'Secret' ? paths.secrets : paths.jobs)(namespace, name && metadata.name);
+
+/** Have the API server check a run's objects; nothing is created. */
+export async function checkRunObjects(
+  client: Pick<KubeClient, 'create'>,
+  namespace: string,
+  manifests: readonly object[],
+): Promise<void> {
+  for (const manifest of manifests as readonly Manifest[]) {
+    await client.create(pathOf(namespace, manifest), manifest, { dryRun: true });
+  }
+}
+
+export interface Launch {
+  /** The Job gets to own the plan, so that the plan goes when the Job does. It takes a right on all Secrets there. */
+  readonly adopt: boolean;
+  readonly warn: (message: string) => void;
+}
+
+/**
+ * Create the objects of a run that is written down as `Pending`. If the Job stands in the end, the run has been launched,
+ * whatever became of the requests around it. If it provably doesn't, nothing of the run is left but its status, `Failed`.
+ */
+export async function launchRun(
+  client: LaunchClient,
+  run: NamedRun,
+  manifests: readonly object[],
+  { adopt, warn }: Launch,
+): Promise<void> {
+  const { namespace } = run;
+  const all = manifests as readonly Manifest[];
+  const secrets = all.filter(({ kind }) => kind === 'Secret');
+  const job = all.find(({ kind }) => kind === 'Job');
+  if (job === undefined) throw new Error('a run without a Job');
+  let created: KubeObject | undefined;
+  try {
+    for (const secret of secrets) await createForSure(client, namespace, secret);
+    created = await createForSure(client, namespace, job);
+  } catch (error) {
+    if (!(error instanceof RestoreHooksError)) throw error;
+    if (!(await stands(client, namespace, job, error))) {
+      for (const secret of secrets) await discard(client, namespace, secret, job, warn);
+      const why = couldNotStart(error);
+      await markFailed(client, run, { code: why.code === 'FORBIDDEN' ? 'forbidden' : 'job', message: why.message });
+      throw why;
+    }
+  }
+  if (!adopt) return;
+  try {
+    const { metadata } = (created ?? (await client.get(pathOf(namespace, job, 'it')))) as { metadata: { uid: string } };
+    for (const secret of secrets) await own(client, namespace, secret, job, metadata.uid);
+  } catch (error) {
+    if (!(error instanceof RestoreHooksError)) throw error;
+    warn(
+      `the plan's Secrets stay until the Restore is deleted, as the Job could not be made their owner: ${error.message}`,
+    );
+  }
+}
+
+/** Create an object whose name nobody else uses: that it is there already is the doing of a try that got no answer. */
+async function createForSure(
+  client: LaunchClient,
+  namespace: string,
+  manifest: Manifest,
+): Promise<KubeObject | undefined> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await client.create(pathOf(namespace, manifest), manifest);
+    } catch (error) {
+      const answer = kubeApiError(error);
+      if (answer?.reason === 'AlreadyExists') return undefined;
+      const mayBeMade = answer === undefined || answer.status >= 500;
+      if (!(error instanceof RestoreHooksError) || !mayBeMade || tries >= TRIES) throw error;
+    }
+    await delay(RETRY_MS * tries);
+  }
+}
+
+/** Whether the Job stands although something has failed. */
+async function stands(
+  client: LaunchClient,
+  namespace: string,
+  job: Manifest,
+  error: RestoreHooksError,
+): Promise<boolean> {
+  try {
+    return await jobExists(client, namespace, job.metadata.name);
+  } catch (second) {
+    if (!(second instanceof RestoreHooksError)) throw second;
+    throw new RestoreHooksError(
+      error.code,
+      `it isn't known whether Job ${job.metadata.name} was created: ${error.message}`,
+      {
+        hint: 'if it was, the hooks are run: see it with status. If not, apply starts anew in a minute',
+        cause: error.cause,
+      },
+    );
+  }
+}
+
+async function own(
+  client: LaunchClient,
+  namespace: string,
+  secret: Manifest,
+  { metadata: { name } }: Manifest,
+  uid: string,
+): Promise<void> {
+  const ownerReferences = [{ apiVersion: 'batch/v1', kind: 'Job', name, uid }];
+  await client.patch(pathOf(namespace, secret, 'it'), { metadata: { ownerReferences } }, 'merge');
+}
+
+/** Take a plan away whose Job never came to be. Who may not delete Secrets leaves it to the garbage collector: its owner is no more. */
+async function discard(
+  client: LaunchClient,
+  namespace: string,
+  secret: Manifest,
+  job: Manifest,
+  warn: Launch['warn'],
+): Promise<void> {
+  const isGone = (error: unknown): boolean => error instanceof RestoreHooksError && error.code === 'NOT_FOUND';
+  try {
+    await client.delete(pathOf(namespace, secret, 'it'));
+  } catch (error) {
+    if (!(error instanceof RestoreHooksError)) throw error;
+    if (isGone(error)) return;
+    try {
+      await own(client, namespace, secret, job, randomUUID());
+    } catch (second) {
+      if (!(second instanceof RestoreHooksError)) throw second;
+      if (!isGone(second))
+        warn(`Secret ${secret.metadata.name} is left until the Restore is deleted: ${second.message}`);
+    }
+  }
+}
+
+/** A run whose objects are refused could not start; only a right that is missing, or a server that gives no answer, is another matter. */
+export function couldNotStart(error: RestoreHooksError): RestoreHooksError {
+  const isRunFailure =
+    error.code !== 'DENIED' &&
+    error.code !== 'FORBIDDEN' &&
+    (kubeApiError(error) !== undefined || error.code !== 'CLUSTER_UNREACHABLE');
+  return new RestoreHooksError(isRunFailure ? 'RUN_FAILED' : error.code, `the run could not start: ${error.message}`, {
+    ...(error.hint && { hint: error.hint }),
+    cause: error.cause,
+  });
+}

@@ -1,0 +1,57 @@
+import { RestoreHooksError } from '../../core/errors.ts';
+import { RUN_ID_LABEL, runName, runsSelector } from '../../core/names.ts';
+import type { RestoreReference } from '../../core/plan/plan-document.ts';
+import type { KubeClient } from '../api/client.ts';
+import { paths } from '../api/paths.ts';
+
+const REMOVED_AT_ONCE = 8;
+
+/**
+ * Remove what stands of these runs: Jobs (and with them their pods and plans), Secrets and ConfigMaps. Returns how many
+ * objects that were.
+ */
+export async function removeRuns(
+  client: Pick<KubeClient, 'get' | 'listAll' | 'delete'>,
+  restore: RestoreReference,
+  runIDs: readonly string[],
+): Promise<number> {
+  if (runIDs.length === 0) return 0;
+  const { namespace, name, uid } = restore;
+  const wanted = new Set(runIDs);
+  const labelSelector = runsSelector(name);
+  const found = await Promise.all(
+    [paths.configMaps, paths.secrets].map(async (path) => {
+      const { items } = await client.listAll(path(namespace), { labelSelector });
+      return items.flatMap(({ metadata }): string[] => {
+        const { name: object, labels, ownerReferences } = metadata as Metadata;
+        const isOwn = uid === undefined || ownerReferences?.some((owner) => owner.uid === uid);
+        return isOwn && wanted.has(labels?.[RUN_ID_LABEL] ?? '') ? [path(namespace, object)] : [];
+      });
+    }),
+  );
+  const jobs = runIDs.map((runID) => paths.jobs(namespace, runName(name, runID)));
+  const all = [...jobs, ...found.flat()];
+  let removed = 0;
+  for (let from = 0; from < all.length; from += REMOVED_AT_ONCE) {
+    const some = await Promise.all(all.slice(from, from + REMOVED_AT_ONCE).map((path) => isRemoved(client, path)));
+    removed += some.filter(Boolean).length;
+  }
+  return removed;
+}
+
+interface Metadata {
+  readonly name: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly ownerReferences?: readonly { readonly uid?: string }[];
+}
+
+/** False: it was gone already. */
+async function isRemoved(client: Pick<KubeClient, 'delete'>, path: string): Promise<boolean> {
+  try {
+    await client.delete(path, { propagationPolicy: 'Background' });
+    return true;
+  } catch (error) {
+    if (error instanceof RestoreHooksError && error.code === 'NOT_FOUND') return false;
+    throw error;
+  }
+}

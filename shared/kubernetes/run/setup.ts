@@ -1,0 +1,256 @@
+import * as z from 'zod';
+import { RestoreHooksError } from '../../core/errors.ts';
+import type { Right, Setup, SetupManifest } from '../../core/manifests/rbac.ts';
+import { isMadeBySetup, MANAGED_LABELS, NAMESPACES_ANNOTATION, setupManifests } from '../../core/manifests/rbac.ts';
+import { SERVICE_ACCOUNT } from '../../core/names.ts';
+import { missingRights, rightText } from '../api/access.ts';
+import type { KubeClient } from '../api/client.ts';
+import type { KubeObject } from '../api/kube-object.ts';
+import { paths } from '../api/paths.ts';
+import { sideBySide } from '../api/side-by-side.ts';
+import { MANAGER } from './run-store.ts';
+
+export interface SetupChange {
+  readonly kind: Kind;
+  readonly name: string;
+  readonly namespace: string | undefined;
+  readonly change: 'created' | 'configured' | 'unchanged' | 'deleted';
+  /** As it stands now, or stood last. */
+  readonly object: KubeObject;
+}
+
+type Kind = SetupManifest['kind'];
+
+const rbac = 'rbac.authorization.k8s.io';
+const kinds = {
+  ServiceAccount: { group: '', resource: 'serviceaccounts', path: paths.serviceAccounts },
+  Role: { group: rbac, resource: 'roles', path: paths.roles },
+  RoleBinding: { group: rbac, resource: 'rolebindings', path: paths.roleBindings },
+  ClusterRole: { group: rbac, resource: 'clusterroles', path: clusterWide(paths.clusterRoles) },
+  ClusterRoleBinding: { group: rbac, resource: 'clusterrolebindings', path: clusterWide(paths.clusterRoleBindings) },
+} as const satisfies Record<Kind, object>;
+
+function clusterWide(path: (name?: string) => string) {
+  return (_namespace?: string, name?: string): string => path(name);
+}
+
+type Client = Pick<KubeClient, 'get' | 'listAll' | 'create' | 'patch' | 'delete'>;
+
+/** All checks are made: what comes now are changes, that belong together. */
+export type Begin = (changes: () => Promise<SetupChange[]>) => Promise<SetupChange[]>;
+const atOnce: Begin = (changes) => changes();
+
+/**
+ * Apply what the runner needs, and take away what an earlier setup of the same ServiceAccount granted beyond it.
+ * Nothing is changed if the caller lacks a right for it.
+ */
+export async function applySetup(
+  client: Client,
+  setup: Setup,
+  warn: (text: string) => void,
+  begin = atOnce,
+): Promise<SetupChange[]> {
+  const manifests = setupManifests(setup);
+  await requireRights(client, manifests, ['get', 'patch', 'create']);
+  const planned = await sideBySide(manifests, async (manifest) => ({
+    manifest,
+    before: await current(client, manifest),
+  }));
+  // Who grants must hold what he grants: only the API server can tell. It needs the roles to check the bindings.
+  for (const { manifest } of planned) if (manifest.kind.endsWith('Role')) await apply(client, manifest, true);
+  return begin(async () => [...(await applyAll(client, planned)), ...(await prune(client, setup, manifests, warn))]);
+}
+
+async function applyAll(client: Client, planned: readonly Planned[]): Promise<SetupChange[]> {
+  const changes: SetupChange[] = [];
+  for (const { manifest, before } of planned) {
+    const isForeign = before !== undefined && manifest.kind === 'ServiceAccount' && !isManaged(before);
+    const object = await apply(client, isForeign ? withoutLabels(manifest) : manifest, false);
+    const after = Meta.parse(object);
+    const change =
+      before === undefined
+        ? 'created'
+        : before.metadata.resourceVersion === after.metadata.resourceVersion
+          ? 'unchanged'
+          : 'configured';
+    changes.push(changeOf(manifest.kind, after, change, object));
+  }
+  return changes;
+}
+
+interface Planned {
+  readonly manifest: SetupManifest;
+  /** As it stood before. */
+  readonly before: Meta | undefined;
+}
+
+/** Take away what `setup` has made, for one ServiceAccount or for all of the namespace. */
+export async function deleteSetup(client: Client, setup: Setup, begin = atOnce): Promise<SetupChange[]> {
+  const found = await findMade(client, setup);
+  await requireRights(
+    client,
+    found.map(({ kind, meta }) => ({ kind, metadata: meta.metadata })),
+    ['delete'],
+  );
+  return begin(async () => {
+    const changes = await remove(client, found);
+    await forgetNamespaces(client, setup);
+    return changes;
+  });
+}
+
+async function requireRights(
+  client: Client,
+  objects: readonly { readonly kind: Kind; readonly metadata: { readonly namespace?: string | undefined } }[],
+  verbs: readonly string[],
+): Promise<void> {
+  const rights = new Map<string, Right>();
+  for (const { kind, metadata } of objects) {
+    const { group, resource } = kinds[kind];
+    for (const verb of verbs) {
+      const right = { group, resource, verb, ...(metadata.namespace && { namespace: metadata.namespace }) };
+      rights.set(rightText(right), right);
+    }
+  }
+  const missing = await missingRights(client, [...rights.values()]);
+  if (missing.length === 0) return;
+  throw new RestoreHooksError('FORBIDDEN', `you may not ${missing.map(rightText).join(', ')}; nothing was changed`, {
+    hint: 'print the manifests without --apply and have an administrator apply them, or limit them with --namespaces',
+  });
+}
+
+async function current(client: Client, { kind, metadata }: SetupManifest): Promise<Meta | undefined> {
+  return ifFound(async () => Meta.parse(await client.get(kinds[kind].path(metadata.namespace, metadata.name))));
+}
+
+async function apply(client: Client, manifest: SetupManifest, dryRun: boolean): Promise<KubeObject> {
+  const { namespace, name } = manifest.metadata;
+  try {
+    return await client.patch(kinds[manifest.kind].path(namespace, name), manifest, 'apply', {
+      fieldManager: MANAGER,
+      force: true,
+      ...(dryRun && { dryRun }),
+    });
+  } catch (error) {
+    if (!(error instanceof RestoreHooksError) || error.code !== 'NOT_FOUND') throw error;
+    throw new RestoreHooksError(error.code, error.message, {
+      hint: "name the Restore's namespace with -n, and those of the pods with --namespaces",
+      cause: error.cause,
+    });
+  }
+}
+
+/** A ServiceAccount that was there before isn't ours to delete later. */
+function withoutLabels(manifest: SetupManifest): SetupManifest {
+  const { labels: _, ...metadata } = manifest.metadata;
+  return { ...manifest, metadata: metadata as SetupManifest['metadata'] };
+}
+
+const isManaged = ({ metadata }: Meta): boolean =>
+  Object.entries(MANAGED_LABELS).every(([key, value]) => metadata.labels?.[key] === value);
+
+/** An earlier setup may have granted more: cluster-wide, or in other namespaces. */
+async function prune(
+  client: Client,
+  { namespace, serviceAccount = SERVICE_ACCOUNT }: Setup,
+  manifests: readonly SetupManifest[],
+  warn: (text: string) => void,
+): Promise<SetupChange[]> {
+  const keyOf = (kind: Kind, metadata: { namespace?: string | null | undefined; name: string }): string =>
+    JSON.stringify([kind, metadata.namespace ?? '', metadata.name]);
+  const wanted = new Set(manifests.map(({ kind, metadata }) => keyOf(kind, metadata)));
+  try {
+    const made = await findMade(client, { namespace, serviceAccount });
+    return await remove(
+      client,
+      made.filter(({ kind, meta }) => !wanted.has(keyOf(kind, meta.metadata))),
+    );
+  } catch (error) {
+    if (!(error instanceof RestoreHooksError) || (error.code !== 'FORBIDDEN' && error.code !== 'DENIED')) throw error;
+    warn(`rights that an earlier setup granted elsewhere are not taken away: ${error.message}`);
+    return [];
+  }
+}
+
+interface Made {
+  readonly kind: Kind;
+  readonly meta: Meta;
+  readonly object: KubeObject;
+}
+
+/** What bears our labels and belongs to this setup, bindings first: the order in which it can be taken away. */
+async function findMade(client: Client, setup: Setup): Promise<Made[]> {
+  const labelSelector = Object.entries(MANAGED_LABELS)
+    .map(([key, value]) => `${key}=${value}`)
+    .join();
+  const list = async (kind: Kind, namespace?: string): Promise<Made[]> => {
+    const { items } = await client.listAll(kinds[kind].path(namespace), { labelSelector });
+    return items.map((object) => ({ kind, meta: Meta.parse(object), object }));
+  };
+  const { namespace, podNamespaces } = setup;
+  const places = podNamespaces === undefined ? [undefined] : [...new Set([namespace, ...podNamespaces])];
+  const inAll = (kind: Kind): [Kind, string | undefined][] => places.map((place) => [kind, place]);
+  const wide: [Kind, undefined][] = [
+    ['ClusterRoleBinding', undefined],
+    ['ClusterRole', undefined],
+  ];
+  const lists = [...inAll('RoleBinding'), ...(podNamespaces === undefined ? wide : []), ...inAll('Role')];
+  const asked = [...lists, ['ServiceAccount', namespace] as const];
+  const found = (await sideBySide(asked, ([kind, place]) => list(kind, place))).flat();
+  return found.filter(({ kind, meta }) => isMadeBySetup(setup, kind, meta.metadata));
+}
+
+async function remove(client: Client, found: readonly Made[]): Promise<SetupChange[]> {
+  const changes: SetupChange[] = [];
+  for (const { kind, meta, object } of found) {
+    const { namespace, name, uid } = meta.metadata;
+    const at = kinds[kind].path(namespace ?? undefined, name);
+    const gone = await ifFound(() => client.delete(at, { ...(uid && { uid }) }));
+    if (gone !== undefined) changes.push(changeOf(kind, meta, 'deleted', object));
+  }
+  return changes;
+}
+
+/** On a ServiceAccount that isn't ours and so stays. */
+async function forgetNamespaces(client: Client, { namespace, serviceAccount = SERVICE_ACCOUNT }: Setup): Promise<void> {
+  const at = paths.serviceAccounts(namespace, serviceAccount);
+  const account = await ifFound(async () => Meta.parse(await client.get(at)));
+  if (account?.metadata.annotations?.[NAMESPACES_ANNOTATION] === undefined) return;
+  await client.patch(at, { metadata: { annotations: { [NAMESPACES_ANNOTATION]: null } } }, 'merge', {
+    fieldManager: MANAGER,
+  });
+}
+
+async function ifFound<T>(ask: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof RestoreHooksError && error.code === 'NOT_FOUND') return undefined;
+    throw error;
+  }
+}
+
+function changeOf(kind: Kind, { metadata }: Meta, change: SetupChange['change'], object: KubeObject): SetupChange {
+  const { group } = kinds[kind];
+  // The items of a list leave out what the list's own kind says.
+  const whole = { apiVersion: group === '' ? 'v1' : `${group}/v1`, kind, ...object };
+  return { kind, name: metadata.name, namespace: metadata.namespace ?? undefined, change, object: whole };
+}
+
+/** `role.rbac.authorization.k8s.io/NAME`, as kubectl names an object. */
+export function resourceName({ kind, name }: Pick<SetupChange, 'kind' | 'name'>): string {
+  const { group } = kinds[kind];
+  return `${kind.toLowerCase()}${group === '' ? '' : `.${group}`}/${name}`;
+}
+
+const Meta = z.object({
+  metadata: z.object({
+    name: z.string(),
+    namespace: z.string().optional(),
+    uid: z.string().nullish(),
+    resourceVersion: z.string().nullish(),
+    labels: z.record(z.string(), z.string()).nullish(),
+    annotations: z.record(z.string(), z.string()).nullish(),
+  }),
+});
+type Meta = z.infer<typeof Meta>;

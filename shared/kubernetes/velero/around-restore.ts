@@ -1,0 +1,114 @@
+import * as z from 'zod/mini';
+import { compileIncludesExcludes } from '../../core/model/includes-excludes.ts';
+import type { Pod } from '../../core/model/pod.ts';
+import type { Restore } from '../../core/model/restore.ts';
+import { strings } from '../../core/model/schema.ts';
+import type { Notice } from '../../core/plan/notice.ts';
+import type { PlanRequest } from '../../core/plan/plan-run.ts';
+import { otherPodsSelector, restoreSelector } from '../../core/plan/pods-of-restore.ts';
+import { targetOf } from '../../core/plan/restored-pod.ts';
+import { hasNoHookStatus, unreadableByVelero } from '../../core/plan/velero.ts';
+import { kubeApiError } from '../api/api-error.ts';
+import type { KubeClient } from '../api/client.ts';
+import type { KubeObject } from '../api/kube-object.ts';
+import { paths } from '../api/paths.ts';
+import { deleteCommand, listPods } from './restores.ts';
+
+type Client = Pick<KubeClient, 'get' | 'list' | 'listAll'>;
+
+/** What a plan of live pods has to know beside the Restore and its pods. Who may not ask plans without. */
+export async function aroundRestore(
+  client: Client,
+  { restore, namespace, selector, pods }: Pick<PlanRequest, 'restore' | 'namespace' | 'selector' | 'pods'>,
+): Promise<Required<Pick<PlanRequest, 'others' | 'writesHookStatus' | 'notices'>>> {
+  const isByLabel = selector.labelSelector === restoreSelector(restore.metadata.name);
+  const [others, writesHookStatus, notices] = await Promise.all([
+    isByLabel ? otherPods(client, restore, namespace, selector.namespaces, pods) : [],
+    hasNoHookStatus(restore) ? knowsHookStatus(client, namespace) : true,
+    whatStopsVelero(client, restore, namespace),
+  ]);
+  return { others, writesHookStatus, notices };
+}
+
+/** Of the last Restore that Velero can read none is worked on while there is one that it can't. */
+export async function whatStopsVelero(client: Client, { status }: Restore, namespace: string): Promise<Notice[]> {
+  if (status?.phase) return [];
+  const notices: Notice[] = [];
+  await ifAllowed(async () => {
+    for await (const { items } of client.list(paths.restores(namespace))) {
+      for (const object of items) {
+        const [field] = unreadableByVelero(object);
+        if (field !== undefined) notices.push(isStopped(nameOf(object), namespace, field));
+      }
+    }
+  });
+  return notices;
+}
+
+const isStopped = (name: string, namespace: string, field: string): Notice => ({
+  code: 'velero-is-stopped',
+  message: `Velero works on no Restore until Restore ${name} is deleted, which it can't read (${field} is no duration as Go writes it): ${deleteCommand(name, namespace)}`,
+});
+
+/** So many namespaces are asked one by one, more of them all at once. */
+const MOST_NAMESPACES = 8;
+
+/** The pods without the label in the namespaces of those with it; without any, in those that the backup names. */
+async function otherPods(
+  client: Client,
+  restore: Restore,
+  namespace: string,
+  limits: readonly string[] | undefined,
+  pods: readonly Pod[],
+): Promise<Pod[]> {
+  const ofPods = new Set(pods.map(({ metadata }) => metadata.namespace));
+  const wanted = ofPods.size > 0 ? ofPods : new Set(await namespacesOfBackup(client, restore, namespace));
+  const places = [...wanted].filter((each) => limits === undefined || limits.includes(each));
+  if (places.length === 0) return [];
+  const asked = places.length > MOST_NAMESPACES && limits === undefined ? undefined : places;
+  const selector = otherPodsSelector(restore.metadata.name);
+  const found = await ifAllowed(() => listPods(client, selector, asked));
+  return (found?.pods ?? []).filter(({ metadata }) => wanted.has(metadata.namespace));
+}
+
+const Backup = z.object({ spec: z.nullish(z.object({ includedNamespaces: strings })) });
+
+/** Where the pods of the Restore's backup are restored to, as far as it or the Restore names namespaces. */
+async function namespacesOfBackup(client: Client, { spec }: Restore, namespace: string): Promise<string[]> {
+  const { backupName, includedNamespaces, excludedNamespaces } = spec;
+  const object = backupName ? await ifAllowed(() => client.get(paths.backups(namespace, backupName))) : undefined;
+  const backup = Backup.safeParse(object);
+  const named = [...((backup.success && backup.data.spec?.includedNamespaces) || []), ...includedNamespaces];
+  const { admits } = compileIncludesExcludes(includedNamespaces, excludedNamespaces);
+  return named.filter((each) => !/[*?[\]{}]/.test(each) && admits(each)).map((each) => targetOf(spec, each));
+}
+
+/**
+ * Whether this namespace's Velero writes `hookStatus`: another Restore has one, or the cluster's schema of Restores does
+ * (a first Restore has no other beside it).
+ */
+export async function knowsHookStatus(client: Client, namespace: string): Promise<boolean> {
+  const isWritten = await ifAllowed(async () => {
+    for await (const { items } of client.list(paths.restores(namespace))) if (items.some(hasHookStatus)) return true;
+    return false;
+  });
+  if (isWritten !== false) return true;
+  const schema = await ifAllowed(() => client.get('/openapi/v3/apis/velero.io/v1'));
+  return schema !== undefined && JSON.stringify(schema).includes('"hookStatus"');
+}
+
+const hasHookStatus = ({ status }: KubeObject): boolean =>
+  ((status as { hookStatus?: unknown } | undefined)?.hookStatus ?? null) !== null;
+
+const nameOf = ({ metadata }: KubeObject): string => (metadata as { name: string }).name;
+
+/** The answer; undefined where the question is forbidden, or there is nobody to ask. */
+async function ifAllowed<T>(ask: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask();
+  } catch (error) {
+    const status = kubeApiError(error)?.status;
+    if (status === 403 || status === 404) return undefined;
+    throw error;
+  }
+}

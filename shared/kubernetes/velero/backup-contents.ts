@@ -1,0 +1,250 @@
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import { getCACertificates } from 'node:tls';
+import * as z from 'zod';
+import { RestoreHooksError } from '../../core/errors.ts';
+import type { KubeClient } from '../api/client.ts';
+import { send } from '../api/http.ts';
+import { paths } from '../api/paths.ts';
+import { createAgent } from '../connect/connection.ts';
+import { isOfUnknownType } from './restores.ts';
+
+export interface DownloadOptions {
+  readonly env: NodeJS.ProcessEnv;
+  readonly signal?: AbortSignal;
+  readonly insecureSkipTlsVerify?: boolean;
+  /** Certificates to trust besides those of the system. */
+  readonly caFile?: string | undefined;
+  /** How long Velero may take to answer (1 minute, as its own client). */
+  readonly waitMs?: number;
+}
+
+type Client = Pick<KubeClient, 'get' | 'create'>;
+
+/**
+ * What a Backup holds, as the cluster's Velero gives it away: asked for by a DownloadRequest, which Velero answers with
+ * a URL that is a secret for ten minutes, and deletes by itself.
+ */
+export async function backupContents(
+  client: Client,
+  namespace: string,
+  backup: string,
+  options: DownloadOptions,
+): Promise<AsyncIterable<Uint8Array>> {
+  const { spec } = await getBackup(client, namespace, backup);
+  const ca = await trusted(client, namespace, spec?.storageLocation, options);
+  const url = await downloadUrl(client, namespace, backup, options);
+  return download(url, backup, ca, options);
+}
+
+const Backup = z.object({ spec: z.object({ storageLocation: z.string().nullish() }).nullish() });
+
+async function getBackup(client: Client, namespace: string, name: string): Promise<z.infer<typeof Backup>> {
+  try {
+    return Backup.parse(await client.get(paths.backups(namespace, name)));
+  } catch (error) {
+    if (!(error instanceof RestoreHooksError)) throw error;
+    const isUnknown = await isOfUnknownType(client, error, 'velero.io', 'backups');
+    if (error.code !== 'NOT_FOUND' && !isUnknown) throw error;
+    const [message, hint] = isUnknown
+      ? ["this cluster doesn't know backups.velero.io", "Velero isn't installed here; check --context"]
+      : [
+          `there is no Backup ${name} in namespace ${namespace}`,
+          `list them: kubectl get backups.velero.io -n ${namespace}`,
+        ];
+    throw new RestoreHooksError('NOT_FOUND', message, { hint, cause: error });
+  }
+}
+
+const Location = z.object({ spec: z.object({ objectStorage: z.object({ caCert: z.base64() }) }) });
+
+/** As Velero's client: the certificates of the flag, else those of the Backup's location. */
+async function trusted(
+  client: Client,
+  namespace: string,
+  location: string | null | undefined,
+  { caFile, insecureSkipTlsVerify }: DownloadOptions,
+): Promise<string | undefined> {
+  if (caFile !== undefined) {
+    const text = await readFile(caFile, 'utf8').catch((error: unknown) => {
+      throw new RestoreHooksError('INVALID_INPUT', `--backup-cacert ${caFile} can't be read`, { cause: error });
+    });
+    if (text.includes('-----BEGIN CERTIFICATE-----')) return text;
+    throw new RestoreHooksError('INVALID_INPUT', `--backup-cacert ${caFile}: no certificate in it, expected PEM`);
+  }
+  if (insecureSkipTlsVerify || !location) return undefined;
+  const found = await client.get(paths.backupStorageLocations(namespace, location)).catch(() => undefined);
+  const { data } = Location.safeParse(found);
+  return data && Buffer.from(data.spec.objectStorage.caCert, 'base64').toString('utf8');
+}
+
+const DownloadRequest = z.object({ status: z.object({ downloadURL: z.string().nullish() }).nullish() });
+const askEveryMs = 100;
+
+async function downloadUrl(
+  client: Client,
+  namespace: string,
+  backup: string,
+  { signal, waitMs = 60_000 }: DownloadOptions,
+): Promise<URL> {
+  const name = `${backup.slice(0, 200).replace(/[^a-z0-9]+$/, '')}-${randomUUID()}`;
+  await client.create(paths.downloadRequests(namespace), {
+    apiVersion: 'velero.io/v1',
+    kind: 'DownloadRequest',
+    metadata: { name, namespace },
+    spec: { target: { kind: 'BackupContents', name: backup } },
+  });
+  const deadline = performance.now() + waitMs;
+  for (;;) {
+    const { status } = DownloadRequest.parse(await client.get(paths.downloadRequests(namespace, name)));
+    if (status?.downloadURL) return parseUrl(status.downloadURL);
+    if (performance.now() >= deadline) {
+      throw new RestoreHooksError(
+        'CLUSTER_UNREACHABLE',
+        `Velero in namespace ${namespace} has not answered the DownloadRequest for Backup ${backup} within ${waitMs / 1000}s`,
+        {
+          hint: `is its server running, and the Backup's location available? kubectl get deployment,backupstoragelocations.velero.io -n ${namespace}`,
+        },
+      );
+    }
+    await delay(askEveryMs, undefined, signal && { signal });
+  }
+}
+
+function parseUrl(text: string): URL {
+  const url = URL.parse(text);
+  if (url?.protocol === 'https:' || url?.protocol === 'http:') return url;
+  throw new RestoreHooksError('CLUSTER_UNREACHABLE', "Velero's answer to the DownloadRequest is no http(s) URL");
+}
+
+const maxRedirects = 5;
+const silenceMs = 75_000;
+
+/** The URL itself is never told: who has it has the backup. */
+async function* download(
+  first: URL,
+  backup: string,
+  ca: string | undefined,
+  options: DownloadOptions,
+): AsyncGenerator<Uint8Array> {
+  let url = first;
+  for (let redirects = 0; ; redirects += 1) {
+    const { answer, close } = await fetchFrom(url, ca, options);
+    try {
+      const { statusCode = 0, headers } = answer;
+      if (statusCode === 200) {
+        yield* whole(answer, url, backup);
+        return;
+      }
+      if (statusCode < 300 || statusCode >= 400 || headers.location === undefined) {
+        throw refused(url, statusCode, await beginning(answer), backup);
+      }
+      const next = URL.parse(headers.location, url.href);
+      const isWorse = url.protocol === 'https:' && next?.protocol !== 'https:';
+      if (redirects >= maxRedirects || next === null || isWorse || !/^https?:$/.test(next.protocol)) {
+        throw unreadable(url, redirects >= maxRedirects ? 'redirects in a circle' : 'redirects to no http(s) address');
+      }
+      url = next;
+    } finally {
+      close();
+    }
+  }
+}
+
+async function fetchFrom(
+  url: URL,
+  ca: string | undefined,
+  { env, signal, insecureSkipTlsVerify = false }: DownloadOptions,
+): Promise<{ answer: IncomingMessage; close: () => void }> {
+  const tls =
+    url.protocol === 'http:'
+      ? {}
+      : insecureSkipTlsVerify
+        ? { rejectUnauthorized: false }
+        : { ca: [...getCACertificates('default'), ...getCACertificates('system'), ...(ca === undefined ? [] : [ca])] };
+  const cluster = { name: 'the object store', server: url.origin, skipTLSVerify: insecureSkipTlsVerify };
+  const agent = await createAgent({ cluster, env }, tls);
+  const close = (): void => agent.destroy();
+  try {
+    const path = `${url.pathname}${url.search}`;
+    // Else some stores unpack it on the way.
+    const request = { method: 'GET', path, headers: { 'accept-encoding': 'gzip' } } as const;
+    const server = new URL(url.origin);
+    return { answer: await send({ server, headers: {}, agent, tls }, request, { silenceMs }, signal), close };
+  } catch (error) {
+    close();
+    throw unreachable(url, error);
+  }
+}
+
+async function* whole(answer: IncomingMessage, url: URL, backup: string): AsyncGenerator<Uint8Array> {
+  try {
+    yield* answer;
+  } catch (error) {
+    if ((error as Error).name === 'AbortError') throw error;
+    const message = `the download of Backup ${backup} from ${url.host} broke off`;
+    throw new RestoreHooksError('CLUSTER_UNREACHABLE', message, { hint: 'try again in a moment', cause: error });
+  }
+}
+
+const maxRefusal = 16 * 1024;
+
+async function beginning(answer: IncomingMessage): Promise<string> {
+  let text = '';
+  try {
+    for await (const chunk of answer) {
+      text += chunk.toString('utf8');
+      if (text.length > maxRefusal) break;
+    }
+  } catch {
+    // What has come of it must do.
+  }
+  return text;
+}
+
+/** Of an object store's XML only what it says itself: it quotes the request, and with it the signature. */
+function refused(url: URL, status: number, body: string, backup: string): RestoreHooksError {
+  const said = ['Code', 'Message']
+    .flatMap((tag) => new RegExp(`<${tag}>([^<]{1,200})</${tag}>`).exec(body)?.[1] ?? [])
+    .map((text) => text.replaceAll(/https?:\S+/g, '…'))
+    .join(': ');
+  const message = `the object store at ${url.host} answered HTTP ${status} for Backup ${backup}${said && ` (${said})`}`;
+  if (status === 404) {
+    return new RestoreHooksError('NOT_FOUND', message, {
+      hint: 'its contents are not there: was the backup completed, and not deleted since?',
+    });
+  }
+  if (status === 401 || status === 403) {
+    return new RestoreHooksError('FORBIDDEN', message, {
+      hint: "Velero's credentials for the object store, or a clock that is off, are the usual reasons",
+    });
+  }
+  return new RestoreHooksError('CLUSTER_UNREACHABLE', message, { hint: 'try again in a moment' });
+}
+
+const unreadable = (url: URL, what: string): RestoreHooksError =>
+  new RestoreHooksError('CLUSTER_UNREACHABLE', `the object store at ${url.host} ${what}`);
+
+function unreachable(url: URL, error: unknown): unknown {
+  if (error instanceof RestoreHooksError) return error;
+  const { code = '', name = '', message = '' } = (error ?? {}) as { code?: string; name?: string; message?: string };
+  if (name === 'AbortError') return error;
+  const [why, hint] = explain(code, message, url);
+  return new RestoreHooksError('CLUSTER_UNREACHABLE', `the object store at ${url.host} can't be reached: ${why}`, {
+    hint,
+    cause: error,
+  });
+}
+
+function explain(code: string, message: string, url: URL): [why: string, hint: string] {
+  const address = 'an address that holds only inside the cluster needs a publicUrl in the BackupStorageLocation';
+  const trust =
+    'give its certificates with --backup-cacert FILE, or leave them unchecked with --backup-insecure-skip-tls-verify';
+  if (code === 'CERT_HAS_EXPIRED') return ['its certificate has expired', trust];
+  if (/CERT|SIGNATURE|ISSUER/.test(code)) return [`its certificate is not trusted (${code})`, trust];
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return [`no such host ${url.hostname}`, address];
+  if (code === 'ECONNREFUSED') return ['connection refused', address];
+  return [code || (/^no(?:thing| connection)/.test(message) ? message : 'unknown reason'), address];
+}

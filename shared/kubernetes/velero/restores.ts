@@ -1,0 +1,134 @@
+import * as z from 'zod';
+import { RestoreHooksError } from '../../core/errors.ts';
+import type { Pod } from '../../core/model/pod.ts';
+import { Pod as PodModel } from '../../core/model/pod.ts';
+import { problemLine } from '../../core/model/problem.ts';
+import type { Restore } from '../../core/model/restore.ts';
+import { parseRestore } from '../../core/model/restore.ts';
+import type { Notice } from '../../core/plan/notice.ts';
+import { unreadableByVelero } from '../../core/plan/velero.ts';
+import { kubeApiError } from '../api/api-error.ts';
+import type { KubeClient } from '../api/client.ts';
+import type { KubeObject } from '../api/kube-object.ts';
+import { paths } from '../api/paths.ts';
+import { sideBySide } from '../api/side-by-side.ts';
+
+/** Read one Restore. `RESTORE_NOT_FOUND`, or `INVALID_INPUT` naming every path that is wrong. */
+export async function getRestore(client: Pick<KubeClient, 'get'>, namespace: string, name: string): Promise<Restore> {
+  return readRestore(await getRestoreObject(client, namespace, name), namespace, name);
+}
+
+/** A Restore as it stands in the cluster, whatever is in it. `RESTORE_NOT_FOUND`. */
+export async function getRestoreObject(
+  client: Pick<KubeClient, 'get'>,
+  namespace: string,
+  name: string,
+): Promise<KubeObject> {
+  try {
+    return await client.get(paths.restores(namespace, name));
+  } catch (error) {
+    if (!(error instanceof RestoreHooksError)) throw error;
+    if (error.code === 'NOT_FOUND') throw noSuchRestore(namespace, name, error);
+    throw (await isOfUnknownType(client, error, 'velero.io', 'restores')) ? noVelero(error) : error;
+  }
+}
+
+const Groups = z.object({ kind: z.literal('APIGroupList'), groups: z.array(z.object({ name: z.string() })) });
+const Resources = z.object({ kind: z.literal('APIResourceList'), resources: z.array(z.object({ name: z.string() })) });
+
+/** Whether a 404 that names no object says that the cluster has no such type: it lists those that it has. */
+export async function isOfUnknownType(
+  client: Pick<KubeClient, 'get'>,
+  error: unknown,
+  group: string,
+  resource: string,
+): Promise<boolean> {
+  if (kubeApiError(error)?.status !== 404) return false;
+  const has = (all: readonly { readonly name: string }[] | undefined, wanted: string): boolean | undefined =>
+    all?.some(({ name }) => name === wanted);
+  try {
+    const hasGroup = has(Groups.safeParse(await client.get('/apis')).data?.groups, group);
+    if (hasGroup !== true) return hasGroup === false;
+    return has(Resources.safeParse(await client.get(`/apis/${group}/v1`)).data?.resources, resource) === false;
+  } catch (second) {
+    if (second instanceof RestoreHooksError) return false;
+    throw second;
+  }
+}
+
+function readRestore(object: unknown, namespace: string, name: string): Restore {
+  const parsed = parseRestore(object);
+  if (parsed.ok) return parsed.value;
+  throw new RestoreHooksError('INVALID_INPUT', `Restore ${name}: ${parsed.problems.map(problemLine).join('; ')}`, {
+    hint: unreadableByVelero(object).length > 0 ? stopsVelero(name, namespace) : mend(name, namespace),
+  });
+}
+
+const mend = (name: string, namespace: string): string =>
+  `mend these fields: kubectl edit restores.velero.io ${name} -n ${namespace}`;
+const stopsVelero = (name: string, namespace: string): string =>
+  `Velero can't read it either, and works on no Restore of namespace ${namespace} until it is deleted: ${deleteCommand(name, namespace)}`;
+/** What frees Velero of a Restore that it can't read. */
+export const deleteCommand = (name: string, namespace: string): string =>
+  `kubectl delete restore.velero.io ${name} -n ${namespace}`;
+
+const noVelero = (cause: unknown): RestoreHooksError =>
+  new RestoreHooksError('RESTORE_NOT_FOUND', "this cluster doesn't know restores.velero.io", {
+    hint: "Velero isn't installed here; check --context",
+    cause,
+  });
+
+const noSuchRestore = (namespace: string, name: string, cause: unknown): RestoreHooksError =>
+  new RestoreHooksError('RESTORE_NOT_FOUND', `there is no Restore ${name} in namespace ${namespace}`, {
+    hint: `list them: kubectl get restores.velero.io -n ${namespace}`,
+    cause,
+  });
+
+/** List the pods that a label selector finds, in all namespaces or in some. A pod that can't be read is a notice. */
+export async function listPods(
+  client: Pick<KubeClient, 'listAll'>,
+  labelSelector: string,
+  namespaces: readonly string[] | undefined,
+): Promise<{ pods: Pod[]; notices: Notice[] }> {
+  const at =
+    namespaces === undefined ? [paths.pods()] : [...new Set(namespaces)].map((namespace) => paths.pods(namespace));
+  const lists = await sideBySide(at, (path) => client.listAll(path, { labelSelector }));
+  return readPods(lists.flatMap(({ items }) => items));
+}
+
+/** One pod as it stands in the cluster, for who may list pods; undefined where it isn't there. */
+export async function findPod(
+  client: Pick<KubeClient, 'listAll'>,
+  namespace: string,
+  name: string,
+): Promise<KubeObject | undefined> {
+  const { items } = await client.listAll(paths.pods(namespace), { fieldSelector: `metadata.name=${name}` });
+  return items[0];
+}
+
+/** The same pods as they stand in the cluster. */
+export const listPodObjects = async (
+  client: Pick<KubeClient, 'listAll'>,
+  labelSelector: string,
+): Promise<readonly KubeObject[]> => (await client.listAll(paths.pods(), { labelSelector })).items;
+
+function readPods(objects: readonly unknown[]): { pods: Pod[]; notices: Notice[] } {
+  const pods: Pod[] = [];
+  const notices: Notice[] = [];
+  for (const object of objects) {
+    const parsed = PodModel.safeParse(object);
+    if (parsed.success) pods.push(parsed.data);
+    else notices.push(unreadable(object));
+  }
+  return { pods, notices };
+}
+
+function unreadable(object: unknown): Notice {
+  const { name, namespace } = (object as { metadata?: Record<string, unknown> } | null)?.metadata ?? {};
+  return {
+    code: 'pod-unreadable',
+    ...(typeof namespace === 'string' ? { namespace } : {}),
+    ...(typeof name === 'string' ? { pod: name } : {}),
+    message: 'this pod is not as Kubernetes writes pods; it is left out',
+  };
+}
