@@ -19,25 +19,25 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, ask);
 }
 
-let writesLater = false;
+/** The streams that were opened: what was written to them may still be on its way. */
+const opened = new Set<'stdout' | 'stderr'>();
 
 /** Nobody reads any more (`| head`, a terminal that is gone): that is no failure of what was asked for. */
 function onWriteError(name: 'stdout' | 'stderr', { code, message }: NodeJS.ErrnoException): void {
   if (code !== 'EPIPE' && code !== 'EIO') {
-    writesLater = true;
     process.exitCode = ExitCode.Bug;
     if (name !== 'stderr') process.stderr.write(`error: can't write the output: ${message}\n`);
+    opened.add('stderr');
   }
   if (name === 'stdout') outputClosed.abort();
 }
 
 /** Opens the stream when it is needed: that takes as long as a small command's own work. */
 function streamSink(name: 'stdout' | 'stderr') {
-  let opened: NodeJS.WriteStream | undefined;
   const stream = (): NodeJS.WriteStream => {
-    writesLater = true;
-    opened ??= process[name].on('error', (error) => onWriteError(name, error));
-    return opened;
+    if (!opened.has(name)) process[name].on('error', (error) => onWriteError(name, error));
+    opened.add(name);
+    return process[name];
   };
   return {
     write: (text: string | Uint8Array) => void (stream().destroyed || stream().write(text)),
@@ -91,10 +91,12 @@ const context: Context = {
   outputClosed: outputClosed.signal,
 };
 
-void main(process.argv.slice(2), context).then((code) => {
+const written = (name: 'stdout' | 'stderr') => new Promise<void>((resolve) => process[name].write('', () => resolve()));
+
+void main(process.argv.slice(2), context).then(async (code) => {
   process.exitCode ??= code;
-  // What was written to a stream is still on its way. Where none was opened, Node would only collect garbage now.
-  if (!writesLater) process.exit();
-  // A request that was left without its answer would keep the process.
-  if (first.signal.aborted || code === ExitCode.Timeout) process.stderr.write('', () => process.exit());
+  await Promise.all([...opened].map(written));
+  // Not left to Node: a request without its answer would keep the process, Node would first collect garbage, and after
+  // many cut connections Node 24's own clean-up may never end.
+  process.exit();
 });

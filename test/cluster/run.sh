@@ -17,7 +17,7 @@ else
     echo "test:cluster: no test files" >&2
     exit 1
   }
-  command=(node --test --test-concurrency=1 "${files[@]}")
+  command=(node --test --test-force-exit --test-concurrency=1 "${files[@]}")
 fi
 
 # stdout is the tests' or the command's own.
