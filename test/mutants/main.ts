@@ -12,7 +12,7 @@ import { MUTANTS } from './mutants.ts';
  * each: the first of the suites below that fails. Exits 1 where one survives, or the core isn't right to begin with.
  */
 const ROOT = join(import.meta.dirname, '..', '..');
-const STORE_TEST = 'test/unit/kubernetes/run-store.test.ts';
+const STORE_TEST = 'test/unit/kubernetes/run/run-store.test.ts';
 const NEEDED = [
   'package.json',
   'shared',
@@ -37,7 +37,7 @@ interface Suite {
 
 const TEST = ['--test-reporter=tap'];
 const IN_TEST = /^ *not ok \d+ - (.*)/m;
-const UNIT_TESTS = ['journal', 'init-executor', 'init-hooks', 'history', 'ledger/*'].map(
+const UNIT_TESTS = ['journal/journal', 'execute/init-hook', 'plan/plan-init-hooks', 'execute/history', 'ledger/*'].map(
   (name) => `test/unit/core/${name}.test.ts`,
 );
 const SUITES: readonly Suite[] = [

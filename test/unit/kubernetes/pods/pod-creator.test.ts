@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { podKey } from '../../../../shared/core/model/hook.ts';
+import type { PodToCreate } from '../../../../shared/core/report/payload.ts';
+import { refusedByServer, unreachable } from '../../../../shared/kubernetes/api/api-error.ts';
+import { kubernetesPodCreator } from '../../../../shared/kubernetes/pods/pod-creator.ts';
+import type { PodCreation } from '../../../../shared/ports/ports.ts';
+import { systemClock } from '../../../../shared/system/clock.ts';
+
+const server = new URL('https://api.test');
+const RESTORE = { namespace: 'velero', name: 'r1', uid: 'restore-uid' };
+const manifest = { metadata: { name: 'web-0' }, spec: { initContainers: [{ name: 'load' }] } };
+const former = { metadata: { name: 'web-0' }, spec: {} };
+const created: PodToCreate = { namespace: 'shop', pod: 'web-0', manifest };
+const recreated: PodToCreate = { ...created, replaces: 'old', former };
+
+type Body = { kind?: string; spec?: { initContainers?: object[] } };
+const refused = (status: number, reason: string) =>
+  refusedByServer({
+    status,
+    body: JSON.stringify({ kind: 'Status', reason, message: reason, details: { name: 'web-0' } }),
+    server,
+    request: 'GET /api/v1/namespaces/shop/pods/web-0',
+  });
+
+/**
+ * An API server that holds one pod, or none. `fails`: what a request of this name is answered with, once; a `create` is
+ * of the new manifest, `put-back` of the former one, `check` the dry run.
+ */
+function serverWith(pod: object | undefined, fails: Readonly<Record<string, unknown>> = {}) {
+  let stands = pod as { metadata: { uid: string } } | undefined;
+  const left = new Map(Object.entries(fails));
+  const asked: string[] = [];
+  const ask = (what: string): void => {
+    asked.push(what);
+    const failure = left.get(what);
+    left.delete(what);
+    if (failure !== undefined) throw failure;
+  };
+  const client = {
+    async get() {
+      ask('get');
+      if (stands === undefined) throw refused(404, 'NotFound');
+      return stands;
+    },
+    async create(_: string, object: object, { dryRun = false } = {}) {
+      const { kind, spec } = object as Body;
+      if (kind === 'Secret') {
+        ask('keep');
+        return {};
+      }
+      ask(dryRun ? 'check' : spec?.initContainers ? 'create' : 'put-back');
+      if (stands !== undefined) throw refused(409, 'AlreadyExists');
+      if (!dryRun) stands = { ...object, metadata: { uid: 'new' } };
+      return { ...object, metadata: { uid: 'new' } };
+    },
+    async delete(_: string, { uid }: { uid?: string } = {}) {
+      ask('delete');
+      if (stands === undefined) throw refused(404, 'NotFound');
+      if (stands.metadata.uid !== uid) throw refused(409, 'Conflict');
+      stands = undefined;
+      return {};
+    },
+  };
+  const run = (wanted: PodToCreate) =>
+    new Promise<PodCreation>((resolve) => {
+      kubernetesPodCreator({ client, clock: systemClock }, RESTORE, 'abc123', [wanted]).create(
+        podKey('shop', 'web-0'),
+        resolve,
+      );
+    });
+  return { run, asked, stands: () => stands };
+}
+const old = { metadata: { uid: 'old' }, spec: {} };
+
+describe('kubernetesPodCreator', () => {
+  it('creates a pod, and finds one that an answer that was lost has created', async () => {
+    assert.deepEqual(await serverWith(undefined).run(created), { created: true, uid: 'new' });
+    const injected = { metadata: { uid: 'there' }, spec: manifest.spec };
+    assert.deepEqual(await serverWith(injected).run(created), { created: true, uid: 'there' });
+    const lost = serverWith(undefined, { create: unreachable(server, { code: 'ECONNRESET' }) });
+    assert.deepEqual(await lost.run(created), { created: true, uid: 'new' });
+    const other = await serverWith({ metadata: { uid: 'theirs' }, spec: {} }).run(created);
+    assert.ok(!other.created && other.left === 'another');
+  });
+
+  it('deletes only what could be created again, and keeps it first', async () => {
+    const { run, asked } = serverWith(old);
+    assert.deepEqual(await run(recreated), { created: true, uid: 'new' });
+    assert.deepEqual(asked, ['check', 'keep', 'delete', 'get', 'create']);
+    for (const [failing, failure] of [
+      ['check', refused(422, 'Invalid')],
+      ['check', refused(403, 'Forbidden')],
+      ['keep', refused(403, 'Forbidden')],
+      ['delete', refused(403, 'Forbidden')],
+    ] as const) {
+      const { run: again, stands } = serverWith(old, { [failing]: failure });
+      const answer = await again(recreated);
+      assert.ok(!answer.created && answer.left === 'as-before', failing);
+      assert.equal(stands(), old, failing);
+    }
+  });
+
+  it('deletes this very pod, and no other that has its name by now', async () => {
+    const other = { metadata: { uid: 'theirs' }, spec: {} };
+    const { run, stands } = serverWith(other);
+    const answer = await run(recreated);
+    assert.ok(!answer.created && answer.left === 'another');
+    assert.equal(stands(), other);
+  });
+
+  it('puts the old pod back where the new one is refused after all; else says where its manifest is', async () => {
+    const back = serverWith(old, { create: refused(403, 'Forbidden') });
+    const answer = await back.run(recreated);
+    assert.ok(!answer.created && answer.left === 'another');
+    assert.match(answer.message, /the old one was put back/);
+    assert.deepEqual((back.stands() as Body | undefined)?.spec, {});
+    const lost = serverWith(old, { create: refused(403, 'Forbidden'), 'put-back': refused(403, 'Forbidden') });
+    const gone = await lost.run(recreated);
+    assert.ok(!gone.created && gone.left === 'missing');
+    assert.match(gone.message, /its manifest is in Secret restorehooks-r1-abc123-pod-0/);
+  });
+
+  it('goes on where a runner before it has deleted the pod', async () => {
+    const { run, asked } = serverWith(undefined);
+    assert.deepEqual(await run(recreated), { created: true, uid: 'new' });
+    assert.deepEqual(asked, ['check', 'keep', 'delete', 'get', 'create']);
+  });
+});

@@ -1,0 +1,223 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { after, before, describe, it } from 'node:test';
+import { podNamespacesOf, runnerRights, runnerRules, setupManifests } from '../../../../shared/core/manifests/rbac.ts';
+import { missingRightsOfServiceAccount } from '../../../../shared/kubernetes/api/access.ts';
+import { kubeClient } from '../../../../shared/kubernetes/api/client.ts';
+import { loadKubeConfig } from '../../../../shared/kubernetes/connect/kubeconfig.ts';
+import type { EmbeddedCluster } from '../../../embedded/server.ts';
+import { startEmbeddedCluster } from '../../../embedded/server.ts';
+import { run } from '../harness.ts';
+
+const RBAC = '.rbac.authorization.k8s.io';
+const HOME = 'restorehooks:restorehooks';
+const PODS = 'restorehooks:velero:restorehooks';
+
+describe('kubectl restorehooks setup', () => {
+  it('prints what deploy/rbac.yaml holds, and asks no cluster', async () => {
+    const printed = await run(['setup', '--kubeconfig=/nowhere']);
+    const file = await readFile(new URL('../../../../deploy/rbac.yaml', import.meta.url), 'utf8');
+    assert.deepEqual(printed, { code: 0, stdout: file.replace(/^(#.*\n)+/, ''), stderr: '' });
+  });
+
+  it('prints a List as JSON', async () => {
+    const { stdout } = await run(['setup', '-ojson', '-nbackup', '--service-account=sa', '--namespaces=a,b,a']);
+    const { kind, items } = JSON.parse(stdout);
+    assert.equal(kind, 'List');
+    assert.deepEqual(
+      items.map((item: { kind: string; metadata: { name: string; namespace?: string } }) =>
+        [item.kind, item.metadata.namespace, item.metadata.name].join(' '),
+      ),
+      [
+        'ServiceAccount backup sa',
+        'Role backup restorehooks:sa',
+        'RoleBinding backup restorehooks:sa',
+        'Role a restorehooks:backup:sa',
+        'RoleBinding a restorehooks:backup:sa',
+        'Role b restorehooks:backup:sa',
+        'RoleBinding b restorehooks:backup:sa',
+      ],
+    );
+    assert.deepEqual(podNamespacesOf(items[0]), ['a', 'b']);
+  });
+
+  it('takes the namespace from -n, else from VELERO_NAMESPACE, else velero', async () => {
+    const env = { VELERO_NAMESPACE: 'backup' };
+    assert.match((await run(['setup', '-n', 'mine'], { env })).stdout, /\n {2}namespace: mine\n/);
+    assert.match((await run(['setup'], { env })).stdout, /\n {2}namespace: backup\n/);
+    assert.match((await run(['setup'], { env: { VELERO_NAMESPACE: '' } })).stdout, /\n {2}namespace: velero\n/);
+  });
+
+  it('refuses what can be no name, and what excludes each other', async () => {
+    for (const argv of [
+      ['--apply', '--delete'],
+      ['--namespaces='],
+      ['--namespaces=a,b/c'],
+      ['--namespaces=A'],
+      ['-n', 'a.b'],
+      ['--service-account=a:b'],
+    ]) {
+      const { code, stdout } = await run(['setup', ...argv]);
+      assert.deepEqual([code, stdout], [2, ''], argv.join(' '));
+    }
+  });
+});
+
+describe('kubectl restorehooks setup on a cluster', () => {
+  let cluster: EmbeddedCluster;
+  before(async () => {
+    cluster = await startEmbeddedCluster({
+      namespaces: ['a', 'b', 'second'],
+      users: [{ name: 'nobody' }, { name: 'admin-of-velero-and-a' }],
+    });
+    for (const namespace of ['velero', 'a']) {
+      cluster.create({
+        apiVersion: 'rbac.authorization.k8s.io/v1',
+        kind: 'RoleBinding',
+        metadata: { name: 'namespace-admin', namespace },
+        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
+        subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'admin-of-velero-and-a' }],
+      });
+    }
+  });
+  after(() => cluster.close());
+
+  const setup = async (argv: readonly string[], user = 'admin') =>
+    run(['setup', ...argv, '--kubeconfig', await cluster.writeKubeconfig(user)]);
+  const linesOf = async (...argv: string[]): Promise<string[]> => {
+    const { code, stdout, stderr } = await setup(argv);
+    assert.deepEqual([code, stderr], [0, '']);
+    return stdout.trimEnd().split('\n');
+  };
+  /** By its access reviews, as the runner's ServiceAccount. */
+  const lacks = (podNamespaces?: readonly string[], namespace = 'velero') => {
+    const client = kubeClient(loadKubeConfig({ env: {}, kubeconfig: cluster.kubeconfigPath }));
+    const rights = runnerRights({ namespace, podNamespaces });
+    return missingRightsOfServiceAccount(client, { namespace, name: 'restorehooks' }, rights).finally(client.close);
+  };
+
+  it('changes nothing without the rights, and names them', async () => {
+    const { code, stdout, stderr } = await setup(['--apply'], 'nobody');
+    assert.deepEqual([code, stdout], [5, '']);
+    assert.match(stderr, /^error: you may not get serviceaccounts in namespace velero, patch serviceaccounts /);
+    assert.match(stderr, /create clusterrolebindings\.rbac\.authorization\.k8s\.io in the whole cluster; nothing was/);
+    assert.equal(cluster.get('serviceaccounts', 'velero', 'restorehooks'), undefined);
+  });
+
+  it('applies exactly what the runner needs, and says what was done', async () => {
+    assert.equal((await lacks()).length, runnerRights({ namespace: 'velero' }).length);
+    const lines = (change: string) => [
+      `serviceaccount/restorehooks ${change} (namespace velero)`,
+      `role${RBAC}/${HOME} ${change} (namespace velero)`,
+      `rolebinding${RBAC}/${HOME} ${change} (namespace velero)`,
+      `clusterrole${RBAC}/${PODS} ${change}`,
+      `clusterrolebinding${RBAC}/${PODS} ${change}`,
+    ];
+    assert.deepEqual(await linesOf('--apply'), lines('created'));
+    assert.deepEqual(await linesOf('--apply'), lines('unchanged'));
+    assert.deepEqual(await lacks(), []);
+    cluster.update('clusterroles', undefined, PODS, (role) => ({ ...role, rules: [] }));
+    assert.equal((await linesOf('--apply'))[3], `clusterrole${RBAC}/${PODS} configured`);
+    assert.deepEqual(await lacks(), []);
+  });
+
+  it('takes cluster-wide rights away when it is limited to namespaces', async () => {
+    assert.deepEqual((await linesOf('--apply', '--namespaces=a,b')).slice(1), [
+      `role${RBAC}/${HOME} unchanged (namespace velero)`,
+      `rolebinding${RBAC}/${HOME} unchanged (namespace velero)`,
+      `role${RBAC}/${PODS} created (namespace a)`,
+      `rolebinding${RBAC}/${PODS} created (namespace a)`,
+      `role${RBAC}/${PODS} created (namespace b)`,
+      `rolebinding${RBAC}/${PODS} created (namespace b)`,
+      `clusterrolebinding${RBAC}/${PODS} deleted`,
+      `clusterrole${RBAC}/${PODS} deleted`,
+    ]);
+    assert.deepEqual(await lacks(['a', 'b']), []);
+    assert.equal((await lacks()).length, 5);
+    const account = cluster.get('serviceaccounts', 'velero', 'restorehooks');
+    assert.deepEqual(podNamespacesOf(account as Parameters<typeof podNamespacesOf>[0]), ['a', 'b']);
+  });
+
+  it('works for an administrator of namespaces, and says what it could not look at', async () => {
+    const { code, stdout, stderr } = await setup(['--apply', '--namespaces=a'], 'admin-of-velero-and-a');
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /restorehooks:velero:restorehooks unchanged \(namespace a\)\n$/);
+    assert.match(stderr, /^warning: rights that an earlier setup granted elsewhere are not taken away: /);
+    assert.ok(cluster.get('roles', 'b', PODS));
+  });
+
+  it('keeps two Velero namespaces and two ServiceAccounts apart', async () => {
+    await linesOf('--apply', '-n', 'second');
+    await linesOf('--apply', '-n', 'second', '--service-account=other');
+    assert.deepEqual(await lacks(undefined, 'second'), []);
+    assert.deepEqual(await lacks(['a', 'b']), []);
+    const gone = await linesOf('--delete', '-n', 'second', '--service-account=other');
+    assert.equal(gone.length, 5);
+    assert.deepEqual(await lacks(undefined, 'second'), []);
+    assert.equal((await linesOf('--delete', '-n', 'second')).length, 5);
+    assert.deepEqual(await lacks(['a', 'b']), []);
+  });
+
+  it('takes away all that it has made, once, and nothing else', async () => {
+    cluster.create({
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'Role',
+      metadata: {
+        name: 'restorehooks:mine',
+        namespace: 'velero',
+        labels: { 'app.kubernetes.io/name': 'restorehooks' },
+      },
+      rules: [],
+    });
+    assert.equal((await setup(['--delete'], 'nobody')).code, 5);
+    assert.deepEqual(await linesOf('--delete'), [
+      `rolebinding${RBAC}/${PODS} deleted (namespace a)`,
+      `rolebinding${RBAC}/${PODS} deleted (namespace b)`,
+      `rolebinding${RBAC}/${HOME} deleted (namespace velero)`,
+      `role${RBAC}/${PODS} deleted (namespace a)`,
+      `role${RBAC}/${PODS} deleted (namespace b)`,
+      `role${RBAC}/${HOME} deleted (namespace velero)`,
+      'serviceaccount/restorehooks deleted (namespace velero)',
+    ]);
+    assert.deepEqual(await linesOf('--delete'), ['nothing to take away']);
+    assert.ok(cluster.get('roles', 'velero', 'restorehooks:mine'));
+  });
+
+  it('lets an administrator of namespaces take away what is there', async () => {
+    await linesOf('--apply', '--namespaces=a');
+    assert.equal((await setup(['--delete'], 'admin-of-velero-and-a')).code, 5);
+    const { code, stdout, stderr } = await setup(['--delete', '--namespaces=a'], 'admin-of-velero-and-a');
+    assert.deepEqual([code, stderr, stdout.match(/ deleted /g)?.length], [0, '', 5]);
+    assert.deepEqual(await linesOf('--delete'), ['nothing to take away']);
+  });
+
+  it('leaves a ServiceAccount that was there before', async () => {
+    const metadata = { name: 'mine', namespace: 'velero', annotations: { role: 'arn' } };
+    cluster.create({ apiVersion: 'v1', kind: 'ServiceAccount', metadata });
+    await linesOf('--apply', '--service-account=mine', '--namespaces=a');
+    await linesOf('--delete', '--service-account=mine');
+    const left = cluster.get('serviceaccounts', 'velero', 'mine');
+    assert.deepEqual(left?.metadata.annotations, { role: 'arn' });
+    assert.equal(cluster.get('roles', 'a', 'restorehooks:velero:mine'), undefined);
+  });
+
+  it('says which namespace is missing, before it changes anything', async () => {
+    const { code, stderr } = await setup(['--apply', '--namespaces=a,typo']);
+    assert.equal(code, 4);
+    assert.match(stderr, /^error: .*"typo" not found\nhint: name the Restore's namespace with -n/);
+    assert.equal(cluster.get('serviceaccounts', 'velero', 'restorehooks'), undefined);
+  });
+});
+
+describe('runnerRules', () => {
+  it('are the rules of the roles and the questions of the access reviews, one by one', () => {
+    const rules = runnerRules();
+    const verbs = rules.flatMap((rule) => rule.verbs);
+    assert.equal(runnerRights({ namespace: 'velero' }, rules).length, verbs.length);
+    for (const rule of rules) {
+      const others = rules.filter((each) => each !== rule);
+      const written = setupManifests({ namespace: 'velero' }, others).flatMap((each) => each['rules'] ?? []);
+      assert.equal(written.length, others.length);
+    }
+  });
+});
