@@ -1,7 +1,7 @@
 import process from 'node:process';
 
 /*
- * Imported first: until somebody listens, the kernel drops a SIGTERM for a container's first process, and the runner
+ * Imported first (R6.27): until somebody listens, the kernel drops a SIGTERM for a container's first process, and the runner
  * would start hooks in a pod that is going.
  */
 const controller = new AbortController();

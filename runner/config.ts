@@ -38,7 +38,7 @@ export function runnerConfig(argv: readonly string[], env: Readonly<Record<strin
   return {
     ...given,
     restore: restoreName(restore),
-    namespace: given.namespace || env['VELERO_NAMESPACE'] || 'velero',
+    namespace: given.namespace || env['VELERO_NAMESPACE'] || 'velero', // R1.1
   };
 }
 

@@ -17,7 +17,7 @@ import { runOptions } from './begin.ts';
 import type { LambdaCall } from './lambda-event.ts';
 import { refuseWhatMayHaveRun } from './own-plan.ts';
 
-/** Launch a run's Job as `apply` does, if the Restore is still the one that was read; answer how the run stands then. */
+/** Launch a run's Job as `apply` does, if the Restore is still the one that was read; answer how the run stands then (R8.10). */
 export async function launchJob(
   client: KubeClient,
   clock: Clock,

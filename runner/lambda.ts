@@ -133,7 +133,7 @@ function ownRun(call: Call, { runID, runner, planDigest }: RunStatus, payload: P
 /** Of the margin, at most this is left for writing down what is true. */
 const LAST_WORDS_MS = 10_000;
 
-/** Run until the run ends or the deadline is near: then nothing is started, and running hooks have until shortly before it. */
+/** Run until the run ends or the deadline is near (R8.8): then nothing is started, and running hooks may end. */
 async function runHere(call: Call, payload: Payload, runID: string): Promise<RunStatus> {
   const { client, clock, config, deadline, margin, log } = call;
   if (payload.pods.length > 0) {

@@ -100,7 +100,7 @@ async function carryOut(client: KubeClient, run: Run, env: Env, log: Logger, ask
   const { status: last } = await started.done.finally(() => dropLater());
   if (!hasEnded(last)) {
     log.info('run suspended', { runID, counts: last.counts });
-    return SUSPENDED_EXIT_CODE;
+    return SUSPENDED_EXIT_CODE; // R6.17
   }
   log.info('run ended', { runID, phase: last.phase, counts: last.counts, failure: last.failure });
   return exitCodeOf(last);
@@ -121,7 +121,7 @@ async function ownRun(
   return status.runner.name === runner.name && status.planDigest === digest ? status.runID : undefined;
 }
 
-/** A launcher that gave its Job up may have said so already: a pod that comes late must not begin. */
+/** A launcher that gave its Job up may have said so already: a pod that comes late must not begin (R6.14). */
 async function refuseGivenUp(client: KubeClient, namespace: string, name: string): Promise<void> {
   const { metadata } = (await client.get(paths.jobs(namespace, name))) as { metadata?: { deletionTimestamp?: string } };
   if (metadata?.deletionTimestamp === undefined) return;

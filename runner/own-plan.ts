@@ -19,7 +19,7 @@ import type { Clock } from '../shared/ports/ports.ts';
 import type { Logger } from '../shared/system/log.ts';
 import type { RunnerConfig } from './config.ts';
 
-/** The plan of a runner that was given none (contract §8); or that there is nothing to run: `ended`, how it was run. */
+/** The plan of a runner that was given none (R8.6); or that there is nothing to run: `ended`, how it was run. */
 export async function ownPlan(
   client: KubeClient,
   clock: Clock,
@@ -88,7 +88,7 @@ export async function ownPlan(
 }
 
 /**
- * The run of this very plan that has ended. Refuses where another one has executed hooks: which of them they were is in
+ * The run of this very plan that has ended (R8.6). Refuses where another one has executed hooks: which of them they were is in
  * reports, and those a runner may not read. undefined: nothing was executed, or a run goes on, which is judged when it
  * is claimed.
  */

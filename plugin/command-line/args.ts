@@ -18,7 +18,7 @@ export const commonArgs = {
   ...verbosity,
 } as const satisfies Flags;
 
-/** Flags of every command that talks to a cluster, with kubectl's names and meaning. */
+/** Flags of every command that talks to a cluster, with kubectl's names and meaning (R7.14). */
 export const kubeArgs = {
   ...verbosity,
   namespace: {

@@ -19,7 +19,7 @@ export interface Session {
 }
 
 export function namespaceOf({ namespace }: Pick<KubeArguments, 'namespace'>, { env }: Context): string {
-  const name = namespace || env['VELERO_NAMESPACE'] || 'velero';
+  const name = namespace || env['VELERO_NAMESPACE'] || 'velero'; // R1.1
   if (DNS_LABEL.test(name)) return name;
   throw usage(
     `${JSON.stringify(name)} is no name of a namespace`,
@@ -67,7 +67,7 @@ export async function withCluster<T>(
 export const usage = (message: string, hint?: string): RestoreHooksError =>
   new RestoreHooksError('INVALID_ARGUMENT', message, hint === undefined ? {} : { hint });
 
-/** What only a Job can do, and what only a local run. */
+/** What only a Job can do, and what only a local run (R7.7). */
 export function requireRunnerFlags({ runner, noWait, dryRun, record }: RunnerFlags): void {
   if (runner === 'job') {
     if (!record) return;

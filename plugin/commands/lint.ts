@@ -93,7 +93,7 @@ export const lint = defineCommand({
     const shown = found.filter(({ rule }) => atLeast(rule.severity, least));
     summarize(looked, shown, context);
     const failed = found.some(({ rule }) => atLeast(rule.severity, failOn));
-    const exit = unreadable.length > 0 ? ExitCode.Usage : failed ? ExitCode.HookFailed : ExitCode.Ok;
+    const exit = unreadable.length > 0 ? ExitCode.Usage : failed ? ExitCode.HookFailed : ExitCode.Ok; // R7.11
     return { view: { kind: 'text', text: printed(shown, passed, args.output) }, exit };
   },
 });

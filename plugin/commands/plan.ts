@@ -81,7 +81,7 @@ function show(
   const planned = planRun(request);
   const view = planView(planned.document);
   const refusal = whyApplyRefuses(planned, request, force);
-  // A plan changes nothing, so it can always be shown; that apply would refuse it belongs to it.
+  // A plan changes nothing, so it can always be shown; that apply would refuse it belongs to it (R7.1).
   if (refusal === undefined || view.kind !== 'document') return { view };
   const told = new Set(planned.document.notices.map(({ message }) => message));
   const untold = (text = '') => text.split('\n').filter((line) => !told.has(line));

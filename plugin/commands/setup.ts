@@ -50,7 +50,7 @@ export const setup = defineCommand({
       ...(args.createPods && { createPods: true }),
       ...(args.serviceAccount !== undefined && { serviceAccount: nameIn('--service-account', args.serviceAccount) }),
     };
-    if (!args.apply && !args.delete) return { view: { kind: 'manifests', manifests: setupManifests(wanted) } };
+    if (!args.apply && !args.delete) return { view: { kind: 'manifests', manifests: setupManifests(wanted) } }; // R7.12
 
     const [{ loadKubeConfig }, { kubeClient }, { applySetup, deleteSetup, resourceName }] = await Promise.all([
       import('../../shared/kubernetes/connect/kubeconfig.ts'),

@@ -26,7 +26,7 @@ export const status = defineCommand({
       if (status === undefined) {
         const { withoutStatus } = await import('../run/without-status.ts');
         const found = await withoutStatus(session, context, restore);
-        const view = runView(runDocument(restore, session.namespace, found?.status, found?.rows ?? []));
+        const view = runView(runDocument(restore, session.namespace, found?.status, found?.rows ?? [])); // R7.8
         return watch && found !== undefined ? { view, exit: exitCodeOf(found.status) } : { view };
       }
       if (watch && !hasEnded(status)) {
@@ -39,7 +39,7 @@ export const status = defineCommand({
           followed.rows,
           error?.message,
         );
-        return { view: runView(document), exit: exitCodeOf(followed.status), ...(error && { error }) };
+        return { view: runView(document), exit: exitCodeOf(followed.status), ...(error && { error }) }; // R7.10
       }
       if (reader.unreadable !== undefined) {
         context.stderr.write(

@@ -38,7 +38,7 @@ export const version = defineCommand({
   },
 });
 
-/** A cluster that can't be asked is no reason to hide the rest. */
+/** A cluster that can't be asked is no reason to hide the rest (R7.13). */
 async function serverVersion(
   args: Arguments<typeof kubeArgs, Record<never, never>>,
   env: Readonly<Record<string, string | undefined>>,

@@ -42,7 +42,7 @@ const POD_PATHS: Readonly<Record<string, { readonly groups: RegExp; readonly pat
   CronJob: { groups: /^batch\//, path: ['spec', 'jobTemplate', 'spec', 'template'] },
 };
 
-/** The manifests of one file with their init containers injected; all else is as it was written. */
+/** The manifests of one file with their init containers injected; all else is as it was written (R2.28). */
 export function injectInto(text: string, file: string, input: InjectionInput): Injected {
   const changes: string[] = [];
   const warnings: string[] = [];

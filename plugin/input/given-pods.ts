@@ -44,7 +44,7 @@ export async function withGivenPods(
   const there = await podsThere(client, new Set(candidates.map(({ metadata }) => metadata.namespace)));
   const ours = candidates.filter((pod) => !there.has(keyOf(pod)));
   const others = candidates.filter((pod) => there.has(keyOf(pod)));
-  const awaited = ours.filter((pod) => !created.has(keyOf(pod)));
+  const awaited = ours.filter((pod) => !created.has(keyOf(pod))); // R2.13
   return {
     ...live,
     pods: [...live.pods, ...ours],

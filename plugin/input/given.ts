@@ -45,7 +45,7 @@ export async function givenPods(
   return { ...ofFiles, notices: [...known, ...ofFiles.notices] };
 }
 
-/** A Restore beside the pods must be the one that the cluster has: its UID, or its hooks. */
+/** A Restore beside the pods must be the one that the cluster has: its UID, or its hooks (R1.6). */
 function theOwnRestore(objects: readonly InputObject[], own: Restore): readonly Notice[] {
   if (!objects.some(isRestore)) return [];
   const { restore, notices } = theRestore(objects, '-f');

@@ -92,7 +92,7 @@ function podSelector(
   if (allNamespaces === podNamespace.length > 0) {
     throw usage(
       '--selector needs either --all-namespaces or --pod-namespace',
-      'say where the pods are: -A, or --pod-namespace NAMESPACE',
+      'say where the pods are: -A, or --pod-namespace NAMESPACE', // R1.14
     );
   }
   return { labelSelector: selector, ...(asked ? { namespaces: asked } : {}) };
@@ -166,7 +166,7 @@ export type PodOfBackup =
 /** Of the pod itself only what a plan needs: there may be very many of them. */
 export function podOfBackup(restore: Restore, object: unknown, place: string): PodOfBackup {
   const parsed = PodModel.safeParse(object);
-  if (!parsed.success) return { notice: unreadable(place, whyNoPod(object)) };
+  if (!parsed.success) return { notice: unreadable(place, whyNoPod(object)) }; // R1.7
   const reason = whyNotRestored(restore, parsed.data);
   const { namespace, name } = parsed.data.metadata;
   if (reason !== undefined) return { skipped: { namespace, pod: name, reason } };
@@ -219,7 +219,7 @@ export function podsIn(objects: readonly InputObject[], restore: Restore) {
     if ('pod' in as) {
       const { namespace, name } = as.pod.metadata;
       const first = places.get(podKey(namespace, name));
-      if (first !== undefined) throw repeated(`pod ${namespace}/${name}`, first, place);
+      if (first !== undefined) throw repeated(`pod ${namespace}/${name}`, first, place); // R1.5
       places.set(podKey(namespace, name), place);
     }
     return { object, as };
@@ -259,7 +259,7 @@ export function theRestore(
     throw invalid(second.source, 'a second Restore; a plan is made for one', 'give one Restore');
   const place = `${first.source.file}:${first.source.line}`;
   const notices: Notice[] = unknownFieldsOfRestore(first.object).map((problem) => ({
-    code: 'restore-field-unknown',
+    code: 'restore-field-unknown', // R1.11
     message: `${place}: ${problemLine(problem)}`,
   }));
   const { object, generated } = withName(first.object);

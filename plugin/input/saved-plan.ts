@@ -76,7 +76,7 @@ export function selectorFlags({ labelSelector, namespaces }: PlanDocument['selec
   return { selector: labelSelector, allNamespaces: namespaces === undefined, podNamespace: namespaces ?? [] };
 }
 
-/** Refuse a saved plan that isn't the plan of now, naming the difference. */
+/** Refuse a saved plan that isn't the plan of now, naming the difference (R7.6). */
 export function requireSame(saved: PlanDocument, now: PlanDocument): void {
   if (saved.digest === now.digest) return;
   const text = (hook: PlanDocument['hooks'][number]) => canonicalJson(hook);

@@ -2,7 +2,7 @@ import { sanitizeText } from '../../shared/core/sanitize.ts';
 import type { Context, TextSink } from '../process/context.ts';
 
 /**
- * The context with a stdout and stderr that clean what is written to them. Texts come from events, kubelets, registries,
+ * The context with a stdout and stderr that clean what is written to them (R5.18). Texts come from events, kubelets, registries,
  * webhooks, manifests and API warnings, and no caller has to know which of them are anybody's.
  */
 export const withCleanOutput = (context: Context): Context =>

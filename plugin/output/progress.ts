@@ -17,7 +17,7 @@ export interface Progress {
 const REDRAW_EVERY_MS = 100;
 const ERASE_TO_END = '\x1b[K';
 
-/** Events as lines, and on a terminal one live line below them: redrawn at most ten times a second, never wrapped. */
+/** Events as lines, and on a terminal one live line below them: redrawn at most ten times a second, never wrapped (R7.15). */
 export function createProgress(
   stream: TextSink,
   clock: Clock,

@@ -2,7 +2,7 @@ import { RestoreHooksError } from '../../shared/core/errors.ts';
 import type { Clock } from '../../shared/ports/ports.ts';
 
 /**
- * What ends a command early: a signal, or `--timeout`. A command that holds nothing is ended at once, whatever it waits
+ * What ends a command early (R6.27): a signal, or `--timeout`. A command that holds nothing is ended at once, whatever it waits
  * for (an API server that hangs, stdin): it has written nothing. One that has begun to write, or follows a run, holds,
  * and ends by itself.
  */
@@ -70,7 +70,7 @@ export class Stop {
   }
 
   /**
-   * Changes that belong together: begun, they are carried to their end. Rejects where that takes too long after the
+   * Changes that belong together (R6.28): begun, they are carried to their end. Rejects where that takes too long after the
    * command was asked to end, and at the second signal at once; `what` says then what is done in part.
    */
   async finish<T>(clock: Clock, what: string, hint: string, work: Promise<T>): Promise<T> {
@@ -116,7 +116,7 @@ const GRACE_MS = 5_000;
 const NOTHING = 'nothing has been changed';
 const TIME_IS_OVER = (): RestoreHooksError => new RestoreHooksError('TIMEOUT', `--timeout is over; ${NOTHING}`);
 
-/** As a shell has it: 130 after Ctrl-C, 143 after SIGTERM. */
+/** As a shell has it: 130 after Ctrl-C, 143 after SIGTERM (R7.4, R7.20). */
 function reasonOf({ reason }: AbortSignal): RestoreHooksError {
   const [, signal] = /^received (\w+)$/.exec(reason instanceof Error ? reason.message : '') ?? [];
   if (signal === undefined) return new RestoreHooksError('INTERRUPTED', 'interrupted');

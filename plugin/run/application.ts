@@ -32,7 +32,7 @@ import { runDocument } from './follow.ts';
 import { Launcher, untilWritten } from './launcher.ts';
 import { requirePodRights, requireRunner, requireUserRights, UNCHECKED } from './preconditions.ts';
 
-/** One `apply`: decide, check, write down, launch, follow. Nothing changes before all checks are made. */
+/** One `apply`: decide, check, write down, launch, follow. Nothing changes before all checks are made (R7.16). */
 export class Application {
   readonly #session: Session;
   readonly #name: string;
@@ -129,7 +129,7 @@ export class Application {
     return this.#launcher.start(restore, planned.document, decision, ledger, about, pods);
   }
 
-  /** Whether the Restore has a `Fail` hook that `--only` leaves out, and that hasn't succeeded in any run. */
+  /** Whether the Restore has a `Fail` hook that `--only` leaves out, and that hasn't succeeded in any run (R5.6). */
   #leavesFailHooks(request: PlanRequest, { hooks }: PlannedRun, ledger: Ledger): boolean {
     if (request.only.length === 0) return false;
     const planned = new Set(hooks.map(({ id }) => id));
@@ -158,7 +158,7 @@ export class Application {
     return this.#launcher.shown(restore, status, run?.rows ?? []);
   }
 
-  /** A run that was made is shown, whatever has become of the pods and their labels since. */
+  /** A run that was made is shown, whatever has become of the pods and their labels since (R1.29). */
   async #nothingToRun(planned: PlannedRun, request: PlanRequest, { last }: Ledger): Promise<CommandResult> {
     const { namespace } = this.#session;
     const { restore } = request;
@@ -189,7 +189,7 @@ export class Application {
     const given = await givenPods(this.#given, this.#session, live.restore, this.#context);
     const request = given === undefined ? live : await withGivenPods(this.#session.client, live, given);
     const planned = planRun(request);
-    if (this.#saved !== undefined) requireSame(this.#saved, planned.document);
+    if (this.#saved !== undefined) requireSame(this.#saved, planned.document); // R7.6
     return { request, planned, given };
   }
 }

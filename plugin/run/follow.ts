@@ -121,7 +121,7 @@ export function runDocument(
   };
 }
 
-/** The status and rows that a dead runner left, as they can be known; nothing is written. */
+/** The status and rows that a dead runner left, as they can be known; nothing is written (R5.21). */
 export async function asDead(
   { client, namespace }: Session,
   context: Context,
@@ -161,7 +161,7 @@ const DENIED_AT_MOST = 10;
 
 /**
  * Follow a run until it ends, one line an event on stderr. Asks once a second: a watch would need rights that a user of
- * one Restore may not have. A signal and `--timeout` end the following, not the run.
+ * one Restore may not have. A signal and `--timeout` end the following, not the run (R7.4).
  */
 export function follow(session: Session, name: string, context: Context, between: BetweenPolls): Promise<Followed> {
   return context.stop.hold(async () => {

@@ -12,7 +12,7 @@ import type { BetweenPolls } from './follow.ts';
 import type { Obstacle } from './obstacle.ts';
 import { isUnclaimed, obstacleLine, obstacleOf } from './obstacle.ts';
 
-/** After this long with a reason that won't go away, and with nothing run, the Job is given up (contract §7). */
+/** After this long with a reason that won't go away, and with nothing run, the Job is given up (R7.18). */
 export const GIVE_UP_MS = 30_000;
 /** What every start goes through for a moment is told after this long. */
 const TELL_PASSING_MS = 10_000;
@@ -77,7 +77,7 @@ export async function giveUp(session: Session, name: string, status: RunStatus, 
   await markFailed(client, { namespace, name, runID: status.runID }, { code: 'job', message });
 }
 
-/** The same for one that is asked to stop. False: a runner has it by now. */
+/** The same for one that is asked to stop. False: a runner has it by now (R6.20). */
 export async function endUnclaimed(session: Session, name: string, status: RunStatus): Promise<boolean> {
   const { client, namespace } = session;
   if (!(await isStillUnclaimed(session, name, status))) return false;

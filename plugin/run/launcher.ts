@@ -47,7 +47,7 @@ const LOOK_EVERY_MS = 1_000;
 /** What the runner is told of the run beside its plan and what was decided. */
 export type AboutRun = Pick<Payload, 'attempt' | 'narrowed' | 'startedOver' | 'leavesFailHooks'>;
 
-/** Decide again where somebody else has written to the Restore since it was read. */
+/** Decide again where somebody else has written to the Restore since it was read (R5.9). */
 export async function untilWritten(once: () => Promise<CommandResult>): Promise<CommandResult> {
   for (let tries = 1; ; tries += 1) {
     try {
@@ -77,7 +77,7 @@ export class Launcher {
     this.#options = { maxConcurrent, capture, failOn, keepRestorePhase, onUnknown, record: record !== undefined };
   }
 
-  /** Say what is about to be done, once. */
+  /** Say what is about to be done, once (R7.3). */
   announce(
     restore: Restore,
     document: PlanDocument,
@@ -163,7 +163,7 @@ export class Launcher {
       after: runStatusOf(restore)?.runID,
     });
     if (dryRun === 'server') await checkRunObjects(client, namespace, manifests);
-    if (dryRun !== undefined) return { view: { kind: 'manifests', manifests } };
+    if (dryRun !== undefined) return { view: { kind: 'manifests', manifests } }; // R7.5
     const status = newStatus(restore, {
       runID,
       planned: { document: payload.plan },
@@ -208,7 +208,7 @@ export class Launcher {
     }
   }
 
-  /** A start that has begun is carried to its end, for a while also where the command is asked to end meanwhile. */
+  /** A start that has begun is carried to its end, for a while also where the command is asked to end meanwhile (R6.28). */
   #whole<T>({ runID }: RunStatus, start: Promise<T>): Promise<T> {
     const { stop, clock } = this.#context;
     const hint = `see it with: kubectl restorehooks status ${this.#name} -n ${this.#session.namespace}`;
@@ -266,7 +266,7 @@ export class Launcher {
   #runRecorded(restore: Restore, payload: Payload, record: RunObserver['record']): Promise<CommandResult> {
     const { namespace } = this.#session;
     const { clock, stop, stderr, env } = this.#context;
-    const runner = { kind: 'local', name: `${userInfo().username}@${hostname()} (process ${process.pid})` } as const;
+    const runner = { kind: 'local', name: `${userInfo().username}@${hostname()} (process ${process.pid})` } as const; // R7.7
     const runID = newRunID();
     const planned = { document: payload.plan };
     const { attempt } = payload;
@@ -321,7 +321,7 @@ export class Launcher {
     }
   }
 
-  /** The first signal, and `--timeout`, let what runs end; the second drops it. */
+  /** The first signal, and `--timeout`, let what runs end; the second drops it (R6.17). */
   async #untilAsked(started: StartedRun, say: (line: string) => void): Promise<Awaited<StartedRun['done']>> {
     const { stop, secondSignal } = this.#context;
     const forget = stop.onAsked(() => {
@@ -371,7 +371,7 @@ export class Launcher {
   #ended(restore: Restore, status: RunStatus, rows: readonly RunHook[]): CommandResult {
     const why = status.failure === undefined ? '' : `: ${status.failure.message}`;
     this.say(`${status.phase}: ${progressLine(status.counts)}${why}`);
-    return this.shown(restore, status, rows, exitCodeOf(status));
+    return this.shown(restore, status, rows, exitCodeOf(status)); // R5.4
   }
 
   shown(
@@ -402,7 +402,7 @@ export class Launcher {
     });
     const at = `${this.#name} -n ${this.#session.namespace}`;
     return new RestoreHooksError('RUN_FAILED', `${why.join('; ')}; nothing is started`, {
-      hint: `if its hooks may run again, start over: kubectl restorehooks apply ${at} --again`,
+      hint: `if its hooks may run again, start over: kubectl restorehooks apply ${at} --again`, // R6.26
     });
   }
 

@@ -34,7 +34,7 @@ export const obstacleLine = ({ reason, message }: Obstacle): string =>
 export const isUnclaimed = ({ phase, runner }: RunStatus): boolean =>
   phase === 'Pending' && runner.kind === 'job' && runner.claimedBy === undefined;
 
-/** What keeps a Job from working, as far as the user may see that; undefined: nothing does. */
+/** What keeps a Job from working, as far as the user may see that; undefined: nothing does (R7.18, R7.19). */
 export async function obstacleOf({ client, namespace }: Session, { runner }: RunStatus): Promise<Obstacle | undefined> {
   const [job, pods] = await Promise.all([
     asFarAsAllowed(() => client.get(paths.jobs(namespace, runner.name))),
@@ -45,7 +45,7 @@ export async function obstacleOf({ client, namespace }: Session, { runner }: Run
   const { metadata, spec, status } = (job ?? {}) as RunnerJob;
   if (spec?.suspend) {
     const message = `Job ${runner.name} is suspended (a queue such as Kueue does that); it is waited for until it is resumed`;
-    return { reason: 'Suspended', message, fatal: false };
+    return { reason: 'Suspended', message, fatal: false }; // R7.19
   }
   const all = (pods?.items ?? []) as unknown as readonly RunnerPod[];
   const pod = all.filter(({ status: { phase } = {} }) => phase !== 'Succeeded' && phase !== 'Failed').at(-1);

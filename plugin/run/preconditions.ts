@@ -14,7 +14,7 @@ import { knowsHookStatus, whatStopsVelero } from '../../shared/kubernetes/velero
 import type { Session } from '../command-line/session.ts';
 import type { Context } from '../process/context.ts';
 
-/** Say what keeps Velero from a Restore: one that it can't read, or that it has refused this one, or failed. */
+/** Say what keeps Velero from a Restore: one that it can't read, or that it has refused this one, or failed (R1.28). */
 export async function warnOfVelero(
   { client, namespace }: Pick<Session, 'client' | 'namespace'>,
   restore: Restore,
@@ -26,7 +26,7 @@ export async function warnOfVelero(
   }
 }
 
-/** Refuse to start anything of a Restore whose hooks Velero has stopped waiting for; `rows` are of an earlier run. */
+/** Refuse to start anything of a Restore whose hooks Velero has stopped waiting for; `rows` are of an earlier run (R1.24). */
 export async function refuseAfterVeleroGaveUp(
   { client, namespace }: Pick<Session, 'client' | 'namespace'>,
   restore: Restore,
@@ -71,7 +71,7 @@ const localRights = (namespace: string, podNamespaces: readonly string[] | undef
   { group: '', resource: 'secrets', verb: 'get', namespace },
 ];
 
-/** Refuse, naming every right that is missing, before anything changes. */
+/** Refuse, naming every right that is missing, before anything changes (R7.16). */
 export async function requireUserRights(
   { client, namespace }: Session,
   runner: 'job' | 'local',
@@ -154,7 +154,7 @@ export interface RunnerAccount {
   readonly checked: boolean;
 }
 
-/** Refuse where the Job's ServiceAccount is missing, or lacks a right that the runner needs. */
+/** Refuse where the Job's ServiceAccount is missing, or lacks a right that the runner needs (R7.17). */
 export async function requireRunner({ client, namespace }: Session, serviceAccount: string): Promise<RunnerAccount> {
   const podNamespaces = await accountNamespaces({ client, namespace }, serviceAccount);
   try {

@@ -13,7 +13,7 @@ import type { Session } from '../command-line/session.ts';
 import { count } from '../output/plan-view.ts';
 import type { Context } from '../process/context.ts';
 
-/** Remove the runs beyond the last `keep` that the ledger doesn't need; answers what to say. */
+/** Remove the runs beyond the last `keep` that the ledger doesn't need; answers what to say (R6.1.7). */
 export async function prune(session: Session, name: string, { clock }: Context, keep: number): Promise<string> {
   const { client, namespace } = session;
   const restore = await getRestore(client, namespace, name);
@@ -41,7 +41,7 @@ const pruneRights = (namespace: string): Right[] => [
   { group: 'batch', resource: 'jobs', verb: 'delete', namespace },
 ];
 
-/** How many runs stand at the most, but for those that the ledger needs. */
+/** How many runs stand at the most, but for those that the ledger needs (R6.1.8). */
 const RUNS_AT_MOST = 10;
 
 /** What the next run does, where its user may: it is no reason to say anything, or to fail. */

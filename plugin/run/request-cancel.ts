@@ -15,7 +15,7 @@ import { isUnclaimed, isUp } from './obstacle.ts';
 import { warnOfVelero } from './preconditions.ts';
 import { withoutStatus } from './without-status.ts';
 
-/** Ask the Restore's run to stop, if there is one that goes on. Answers what to say. */
+/** Ask the Restore's run to stop, if there is one that goes on. Answers what to say (R6.18, R6.20). */
 export async function requestCancel(
   session: Session,
   name: string,

@@ -28,7 +28,7 @@ import {
   warnOfVelero,
 } from './preconditions.ts';
 
-/** One `retry`: what did not succeed of the Restore's last run is run, as it was planned then (contract §6). */
+/** One `retry`: what did not succeed of the Restore's last run is run, as it was planned then (R6.25). */
 export class Retry {
   readonly #session: Session;
   readonly #name: string;
@@ -128,7 +128,7 @@ export class Retry {
   #narrowed(rows: readonly RunHook[]): (row: RunHook) => boolean {
     const names = ({ id, namespace, pod }: RunHook): string[] => [id, `${namespace}/${pod}`, pod];
     const known = new Set(rows.flatMap(names));
-    const unmatched = this.#only.find((name) => !known.has(name));
+    const unmatched = this.#only.find((name) => !known.has(name)); // R6.25
     if (unmatched !== undefined) {
       throw usage(
         `--only ${unmatched} is no hook and no pod of the run`,

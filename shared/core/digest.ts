@@ -22,7 +22,7 @@ export function canonicalJson(value: unknown): string {
 }
 
 /**
- * Shorten a name to a label value of at most `limit` characters, as Velero does: over the limit it becomes its first
+ * Shorten a name to a label value of at most `limit` characters, as Velero does (R1.13): over the limit it becomes its first
  * `limit - 6` characters and the first 6 hex digits of its SHA-256.
  */
 export function shortenName(name: string, limit = 63): string {

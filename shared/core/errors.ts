@@ -1,4 +1,4 @@
-/** Exit codes of the plugin and of the runner's image (contract §7). Stable: never renumbered or reused. */
+/** Exit codes of the plugin and of the runner's image (R7.20, R9.1). Stable: never renumbered or reused. */
 export const ExitCode = {
   Ok: 0,
   Bug: 1,
@@ -29,7 +29,7 @@ const kinds = {
   RESTORE_NOT_FOUND: ExitCode.NotFound,
   NOT_FOUND: ExitCode.NotFound,
   FORBIDDEN: ExitCode.Forbidden,
-  /** Refused although the right is there: a quota, PodSecurity, LimitRange, a webhook, a namespace that is being deleted. */
+  /** Refused although the right is there (R7.21): a quota, PodSecurity, LimitRange, a webhook, a namespace that goes. */
   DENIED: ExitCode.RunFailed,
   CLUSTER_UNREACHABLE: ExitCode.Unreachable,
   TIMEOUT: ExitCode.Timeout,

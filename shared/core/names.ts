@@ -6,7 +6,7 @@ export const API_VERSION = 'restorehooks.io/v1';
 export const RESTORE_NAME_LABEL = 'velero.io/restore-name';
 export const SERVICE_ACCOUNT = 'restorehooks';
 
-/** Our annotations on the Restore (contract §5). */
+/** Our annotations on the Restore (R5.7). */
 export const ANNOTATION = {
   phase: 'restorehooks.io/phase',
   progress: 'restorehooks.io/progress',
@@ -17,7 +17,7 @@ export const ANNOTATION = {
 
 const OBJECT_NAME_LIMIT = 63;
 
-/** The name of a run's Job, and the prefix of its Secrets' names. */
+/** The name of a run's Job, and the prefix of its Secrets' names (R5.1). */
 export function runName(restore: string, runID: string): string {
   const room = OBJECT_NAME_LIMIT - 'restorehooks--'.length - runID.length;
   return `restorehooks-${shortenName(restore, room)}-${runID}`;
@@ -47,7 +47,7 @@ const RESTORE_RESOURCE = /^restores?(?:\.(?:v1\.)?velero\.io)?$/i;
 /** What a namespace, and a container, may be called (RFC 1123). */
 export const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
-/** The name in `NAME`, or in what `kubectl get -o name` prints: `restore.velero.io/NAME`. */
+/** The name in `NAME`, or in what `kubectl get -o name` prints: `restore.velero.io/NAME` (R1.2). */
 export function restoreName(given: string): string {
   const [name = '', resource, ...others] = given.split('/').reverse();
   const isName = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(name);

@@ -6,7 +6,7 @@ const NOT_TEXT = /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a
 const SUSPECT = /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/;
 
 /**
- * Text from outside, fit for a terminal: escape sequences, control characters and marks that reorder text are taken
+ * Text from outside, fit for a terminal (R5.18): escape sequences, control characters and marks that reorder text are taken
  * away; newlines and tabs stay, and a carriage return becomes a newline.
  */
 export function sanitizeText(text: string): string {

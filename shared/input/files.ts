@@ -26,7 +26,7 @@ export interface Input {
 
 /**
  * Read every `-f`: files, directories (their .yaml, .yml and .json files by name, not those below), `-` for stdin.
- * The objects of lists are returned one by one. All files are looked at, and all that can't be read are told together:
+ * The objects of lists are returned one by one. All files are looked at, and all that can't be read are told together (R1.3):
  * a plan of some of them would be another plan.
  */
 export async function readInput(filenames: readonly string[], context: FileContext): Promise<Input> {

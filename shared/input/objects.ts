@@ -33,7 +33,7 @@ function titleOf({ kind, metadata }: ManifestObject): string {
 /** So many are told one by one. */
 const MOST_TOLD = 10;
 
-/** What a plan is not made of, and what to do where somebody may have meant it to be. */
+/** What a plan is not made of, and what to do where somebody may have meant it to be (R1.4). */
 export function passedOver(objects: readonly InputObject[]): Notice[] {
   const told: string[] = [];
   const others = new Map<string, number>();

@@ -7,7 +7,7 @@ export const planFlags = {
     value: 'FILE',
     description: "Hooks of your own (kind RestoreHooks), instead of the Restore's; can be repeated",
   },
-  only: { type: 'strings', value: 'HOOK|POD', description: 'Only this hook, or this pod; can be repeated' },
+  only: { type: 'strings', value: 'HOOK|POD', description: 'Only this hook, or this pod; can be repeated' }, // R1.23
   rerun: { type: 'boolean', description: 'Plan also the hooks that Velero has run, perhaps in part' },
   force: { type: 'boolean', description: "Go on although Velero isn't done with the Restore" },
   'include-existing': {

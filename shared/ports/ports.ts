@@ -44,7 +44,7 @@ export interface HookExec {
    * Ask for one command in one container. `started` is called at most once, when the command may be running;
    * `commandEnded` at most once, when it is known how it ended, but not yet whether in the pod that is meant;
    * then `ended`, exactly once, unless the returned function has dropped the stream before: after that, silence.
-   * Dropping never ends the command in the container.
+   * Dropping never ends the command in the container (R3.19).
    */
   start(request: ExecRequest, answer: ExecAnswer): () => void;
 }
@@ -83,7 +83,7 @@ export interface Intent {
   readonly podUID: string | undefined;
 }
 
-/** Where a run's progress is made durable, in the order in which it is told (contract §6). */
+/** Where a run's progress is made durable, in the order in which it is told (R6.1). */
 export interface Journal {
   /**
    * Record that this hook is about to be started; `recorded` is called once that is durable and this runner may start

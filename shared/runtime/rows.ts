@@ -8,9 +8,9 @@ import type { RunHook } from '../core/report/run-document.ts';
 import { runHook } from '../core/report/run-hook.ts';
 import type { Output } from '../ports/ports.ts';
 
-/** Of a run's output in its report, over all its runners (contract §5). */
+/** Of a run's output in its report, over all its runners (R5.17). */
 export const OUTPUT_LIMIT_BYTES = 16 * 1024 * 1024;
-/** What successes may take, so that failures come first. */
+/** What successes may take, so that failures come first (R5.17). */
 const SUCCESS_LIMIT_BYTES = OUTPUT_LIMIT_BYTES / 2;
 
 interface Said extends Pick<RunHook, 'message' | 'startedAt'> {
@@ -111,7 +111,7 @@ export class Rows {
     return this.#run.pods.flatMap((pod) => pod.hooks.map((_, at) => this.#row(pod, at)));
   }
 
-  /** Every planned hook has one result, and the counts are those of the rows (contract §4): else nothing is told as an end. */
+  /** Every planned hook has one result, and the counts are those of the rows (R4.7): else nothing is told as an end. */
   checkSum(counts: Counts): void {
     const counted = countRows(this.all());
     const isSame = Object.entries(counted).every(([state, count]) => counts[state as keyof Counts] === count);

@@ -68,7 +68,7 @@ export interface StartedRun {
   drop(): void;
 }
 
-/** How often a run's state is told: at most once a second, and less often the longer it takes. */
+/** How often a run's state is told: at most once a second, and less often the longer it takes (R5.11). */
 const TELL_EVERY_MS = 1_000;
 const TELL_AT_LEAST_EVERY_MS = 5_000;
 const CHECK_EVERY_MS = 3_000;
@@ -78,7 +78,7 @@ const MOST_REPORTS = 200;
 /** By how much more than there is, so that not every report needs a status of its own before it. */
 const ANNOUNCE_BYTES = 256 * 1024;
 
-/** Run a plan's hooks to their end, and tell of it beside the Restore as it goes (contract §5). */
+/** Run a plan's hooks to their end, and tell of it beside the Restore as it goes (R5.11, R5.13). */
 export function startRun(request: RunRequest, ports: RunPorts, observer: RunObserver = {}): StartedRun {
   const { clock, store } = ports;
   const takenAt = clock.now();
@@ -155,7 +155,7 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
     },
   };
 
-  /** A wait timeout goes on under the next runner. */
+  /** A wait timeout goes on under the next runner (R6.5). */
   function noteSeen(touched: Iterable<number>): void {
     for (const index of touched) {
       const pod = run.pods[index];
@@ -173,7 +173,7 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
 
   /** Tells of the run, and decides nothing of what is run. */
   async function reportToTheEnd() {
-    // A runner that dies must have said what it was about to do: nothing is started before that is written.
+    // A runner that dies must have said what it was about to do: nothing is started before that is written (R5.15).
     const notBegun =
       (await insist('the first report could not be written', writeReport, 1)) ??
       (await insist('the first status could not be written', writeStatus));
@@ -234,7 +234,7 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
     if (cancel === undefined) return;
     if (!run.canceled) tell({ type: 'cancelRequested' });
     if (cancel.graceMs !== undefined)
-      dropAt = Math.min(dropAt ?? Number.POSITIVE_INFINITY, clock.now() + cancel.graceMs);
+      dropAt = Math.min(dropAt ?? Number.POSITIVE_INFINITY, clock.now() + cancel.graceMs); // R6.19
   }
 
   /** What is not durable may not be told as done: the last words come after it. */
@@ -266,7 +266,7 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
       'the last status could not be written',
       async () => void (await store.annotate(last)),
     );
-    if (lost !== undefined) throw lost;
+    if (lost !== undefined) throw lost; // R6.7
     // Where the Restore says that it goes on, nobody is told that all went well.
     if (run.finishedAt !== undefined && unwritten !== undefined) throw endUnwritten(status, unwritten);
     return { status, rows: rows.all() };
@@ -312,7 +312,7 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
     return tried.is === 'again' || tried.is === 'refused' ? tried.why : undefined;
   }
 
-  /** That the Restore is gone, that it is no longer ours to write, and that the right to is missing ends the run. */
+  /** That the Restore is gone, that it is no longer ours to write, and that the right to is missing ends the run (R5.2). */
   function heedTried(tried: Tried): Tried {
     if (tried.is === 'over' && tried.why.code === 'RUN_BY_ANOTHER') {
       lost ??= tried.why;
@@ -367,13 +367,13 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
 }
 
 /**
- * How long after a report the next one is due, so that a run makes no more than 200 and they never stop: each takes the
+ * How long after a report the next one is due (R5.14), so that a run makes no more than 200 and they never stop: each takes the
  * fourth part of the time so far, divided by what is left of the 200.
  */
 const reportAgainMs = (elapsedMs: number, reports: number): number =>
   Math.max(REPORT_EVERY_MS, (4 * elapsedMs) / Math.max(1, MOST_REPORTS - 1 - reports));
 
-/** The run has ended, and nobody can read so beside the Restore: its exit code and its last word have to say it. */
+/** The run has ended, and nobody can read so beside the Restore: its exit code and its last word have to say it (R5.20). */
 function endUnwritten(status: RunStatus, why: RestoreHooksError): RestoreHooksError {
   const known = status.failure === undefined ? '' : `; ${status.failure.message}`;
   const isTold = why.code === 'FORBIDDEN' || why.code === 'CLUSTER_UNREACHABLE';
@@ -393,7 +393,7 @@ const annotations = (status: RunStatus): Record<string, string> => ({
   [ANNOTATION.status]: statusText(status),
 });
 
-/** What the end of a run does to the Restore's own phase (contract §5), if anything. */
+/** What the end of a run does to the Restore's own phase (R5.5, R5.6), if anything. */
 function restorePhaseMove(
   phase: RunPhase,
   { keepRestorePhase, formerPhase }: RunRequest,

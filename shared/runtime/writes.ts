@@ -51,7 +51,7 @@ export class Writes {
     }
   }
 
-  /** Tries until it is written, is refused for good, or ten minutes are over. */
+  /** Tries until it is written, is refused for good, or ten minutes are over (R5.11). */
   async insist(what: string, write: () => Promise<void>, refusedAtMost = REFUSED_AT_MOST): Promise<Tried> {
     const giveUpAt = this.#clock.now() + INSIST_MS;
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {

@@ -110,7 +110,7 @@ function podUIDs({ plan, kept }: TakenRun['payload']): ReadonlyMap<PodKey, strin
   );
 }
 
-/** What is durable may be started while the Lease is held; what is lost by one of the two is lost by both. */
+/** What is durable may be started while the Lease is held; what is lost by one of the two is lost by both (R6.14). */
 export function held(journal: KubernetesJournal, lease: HeldLease): { readonly journal: Journal; readonly hold: Hold } {
   lease.onLost((error) => journal.abandon(error));
   return {

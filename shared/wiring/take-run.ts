@@ -55,7 +55,7 @@ export interface TakenRun {
 export type Client = Pick<KubeClient, 'get' | 'create' | 'patch'>;
 
 /**
- * Make a run this runner's own before it starts anything (contract §6): first the Restore's Lease, then the journal,
+ * Make a run this runner's own before it starts anything (R6.13): first the Restore's Lease, then the journal,
  * which fences off whoever had it, then the status. A run that has ended meanwhile is answered with its status.
  */
 export async function takeRun(
@@ -167,7 +167,7 @@ function begin({ lost = [] }: Payload, hooks: readonly JournaledHook[]) {
   return { resumed, entries };
 }
 
-/** End a run for good whose runner died: as it was when its plan was taken into account, or not at all. */
+/** End a run for good whose runner died: as it was when its plan was taken into account, or not at all (R6.13). */
 async function takeOver(
   client: Client,
   clock: Clock,

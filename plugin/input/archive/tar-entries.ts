@@ -91,7 +91,7 @@ async function bodyOf(entry: TarEntry): Promise<Buffer> {
   return parts.length === 1 && first ? first : Buffer.concat(parts);
 }
 
-/** What no backup of Velero's holds is refused, and not passed over: then somebody else made it, or it is damaged. */
+/** What no backup of Velero's holds is refused, and not passed over: then somebody else made it, or it is damaged (R1.18). */
 function checkedPath({ header }: TarEntry, archive: string): string {
   const { name, size } = header;
   // The types leave out what a header of an unknown kind comes to.

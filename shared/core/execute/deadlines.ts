@@ -3,11 +3,11 @@ import type { HookState } from './hook-state.ts';
 import type { PodRun } from './state.ts';
 import { hookAt, stateOf } from './state.ts';
 
-/** When a hook that has not started by then, or an init hook that has not ended, ends `TimedOut`; undefined = never. */
+/** When a hook that has not started by then, or an init hook that has not ended, ends `TimedOut`; undefined = never (R3.17). */
 export const waitDeadline = ({ waitingSince }: PodRun, { waitTimeoutMs }: PlannedHook): number | undefined =>
   waitingSince === undefined || waitTimeoutMs === null ? undefined : waitingSince + waitTimeoutMs;
 
-/** When a running hook ends `TimedOut (executing)`; undefined = never. */
+/** When a running hook ends `TimedOut (executing)`; undefined = never (R3.19). */
 export const execDeadline = (
   { startedAt, commandEndedAt }: HookState & { phase: 'Running' },
   { execTimeoutMs }: PlannedExecHook,

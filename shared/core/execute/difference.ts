@@ -35,7 +35,7 @@ export function difference(before: ReadonlyMap<number, Before>, pods: readonly P
 }
 
 function phaseEffects({ id: hook, kind }: PlannedHook, was: HookState, is: HookState, effects: Effect[]): void {
-  if (is.phase === 'Recording') effects.push({ type: 'recordIntent', hook, attempt: is.tries });
+  if (is.phase === 'Recording') effects.push({ type: 'recordIntent', hook, attempt: is.tries }); // R6.1
   if (is.phase === 'Starting' && was.phase !== 'Starting') effects.push({ type: 'startExec', hook });
   if (kind === 'exec' && is.phase === 'Waiting' && was.phase !== 'Waiting') {
     effects.push({ type: 'recordNotStarted', hook });
@@ -47,5 +47,5 @@ function phaseEffects({ id: hook, kind }: PlannedHook, was: HookState, is: HookS
   if (is.phase !== 'Ended') return;
   if (kind === 'exec' && (was.phase === 'Starting' || was.phase === 'Running'))
     effects.push({ type: 'dropExec', hook });
-  effects.push({ type: 'recordResult', hook, result: is });
+  effects.push({ type: 'recordResult', hook, result: is }); // R6.1
 }

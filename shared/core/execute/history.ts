@@ -6,7 +6,7 @@ import type { RunOptions } from './resume.ts';
 
 /*
  * A history is all that the executor was told, and what it made of it, a line each, so that a run can be played again.
- * In it are ids, outcomes and times: no command, no output, and none of the texts that are for people, which may quote.
+ * In it are ids, outcomes and times: no command, no output, and none of the texts that are for people, which may quote (R6.31).
  */
 
 export const HISTORY_VERSION = 1;

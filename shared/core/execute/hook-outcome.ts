@@ -1,7 +1,7 @@
 import type { ExecOutcome, HookOutcome } from '../model/hook.ts';
 
 /**
- * What the answer to an exec request makes of its hook (contract §4); undefined where it provably was not started and
+ * What the answer to an exec request makes of its hook (R4.1); undefined where it provably was not started and
  * is tried again. `replaced`: another pod has been seen under the pod's name meanwhile; `running`: it had started;
  * `late`: its wait deadline has passed.
  */
@@ -11,27 +11,27 @@ export function hookOutcome(
 ): HookOutcome | undefined {
   switch (outcome.kind) {
     case 'exited':
-      if (replaced) return REPLACED_MEANWHILE;
+      if (replaced) return REPLACED_MEANWHILE; // R3.28
       if (outcome.exitCode !== 0) return { state: 'Failed', reason: 'exit', exitCode: outcome.exitCode };
-      return { state: 'Succeeded', exitCode: 0, ...(outcome.unproven && { unproven: true }) };
+      return { state: 'Succeeded', exitCode: 0, ...(outcome.unproven && { unproven: true }) }; // R4.2
     case 'error':
-      return { state: 'Failed', reason: 'error', message: outcome.message };
+      return { state: 'Failed', reason: 'error', message: outcome.message }; // R4.15
     case 'podDeleted':
-      return { state: 'NotExecuted', reason: 'pod-deleted' };
+      return { state: 'NotExecuted', reason: 'pod-deleted' }; // R4.9
     case 'podReplaced':
       return { state: 'NotExecuted', reason: 'pod-replaced' };
     case 'podChanged':
       return REPLACED_MEANWHILE;
     case 'noSuchContainer':
-      return { state: 'NotExecuted', reason: 'no-such-container' };
+      return { state: 'NotExecuted', reason: 'no-such-container' }; // R4.11
     case 'forbidden':
     case 'noWebSocket':
       return { state: 'NotExecuted', reason: 'aborted', message: outcome.message };
     case 'connectionLost':
-      return { state: 'Unknown', reason: 'connection-lost', message: outcome.message };
+      return { state: 'Unknown', reason: 'connection-lost', message: outcome.message }; // R4.4, R4.17
     case 'notStarted':
       if (running) return { state: 'Unknown', reason: 'connection-lost', message: outcome.why };
-      return late ? { state: 'TimedOut', reason: 'waiting', message: outcome.why } : undefined;
+      return late ? { state: 'TimedOut', reason: 'waiting', message: outcome.why } : undefined; // R4.8
   }
 }
 

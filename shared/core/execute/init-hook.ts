@@ -6,7 +6,7 @@ import { stateOf } from './state.ts';
 import { waitingFor } from './waiting-for.ts';
 
 /**
- * What an init hook has come to, read off its pod (contract §2); undefined where nothing has changed. Its pod runs it,
+ * What an init hook has come to, read off its pod (R2.21, R2.26); undefined where nothing has changed. Its pod runs it,
  * so a run that stops can't keep it from running: one that has not been seen to end is `Unknown`.
  */
 export function initHookState(
@@ -34,10 +34,10 @@ export function initHookState(
     return ending(outcomeOf(container), container.startedAt, container.finishedAt ?? now);
   }
   if (pod.gone !== undefined) {
-    return ended(hasBegun ? unseen(pod.gone) : { state: 'NotExecuted', reason: pod.gone });
+    return ended(hasBegun ? unseen(pod.gone) : { state: 'NotExecuted', reason: pod.gone }); // R2.27
   }
   if (pod.observed !== undefined && (container === undefined || hook.never !== undefined)) {
-    return ended(notInjected('its pod stands without it: --recreate-pods, or inject it into what makes the pod'));
+    return ended(notInjected('its pod stands without it: --recreate-pods, or inject it into what makes the pod')); // R2.14
   }
   if (pod.observed?.phase === 'Succeeded' || pod.observed?.phase === 'Failed') {
     return ended(hasBegun ? unseen('pod-finished') : { state: 'NotExecuted', reason: 'pod-finished' });
@@ -59,14 +59,14 @@ export function initHookState(
             message: 'it goes on running, and its pod waits for it',
             ...exitCode,
           };
-    return hasBegun ? ending(outcome, startedAt, now) : ended(outcome);
+    return hasBegun ? ending(outcome, startedAt, now) : ended(outcome); // R2.24
   }
   if (startedAt !== undefined) {
     return state.phase === 'Running' && state.startedAt === startedAt ? undefined : { phase: 'Running', startedAt };
   }
   if (stop !== undefined) {
     const message = `${stop.message}; its pod runs it without being watched any more`;
-    return ended({ state: 'Unknown', reason: stop.reason, message });
+    return ended({ state: 'Unknown', reason: stop.reason, message }); // R2.26
   }
   return state.phase === 'Waiting' ? undefined : { phase: 'Waiting', tries: 0 };
 
@@ -86,7 +86,7 @@ const startedOf = (state: HookState): { readonly startedAt: number } | undefined
   state.phase === 'Running' ? { startedAt: state.startedAt } : undefined;
 
 const hasEnded = ({ phase, isOver, isSidecar }: InitContainerObservation): boolean =>
-  isOver || (isSidecar && phase === 'running');
+  isOver || (isSidecar && phase === 'running'); // R2.23
 
 function outcomeOf({ exitCode, reason }: InitContainerObservation): HookOutcome {
   if (exitCode === undefined) return { state: 'Succeeded' };

@@ -88,13 +88,13 @@ export class OpenHooks {
     while (stretch.first < stretch.end && this.#isPassed(stretch.first)) stretch.first += 1;
   }
 
-  /** The first hook of each container that has not ended, or that of the one alone that has begun. */
+  /** The first hook of each container that has not ended, or that of the one alone that has begun (R3.7). */
   turns(): readonly number[] {
     const firsts: number[] = [];
     for (const { first, end, begun } of this.#stretches) {
       if (first === end) continue;
       // What has succeeded in an earlier run may stand between those that are run again.
-      if (begun) return [first];
+      if (begun) return [first]; // R3.8
       firsts.push(first);
     }
     return firsts;

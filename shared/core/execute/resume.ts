@@ -37,15 +37,15 @@ export const isLost = ({ state, reason }: { readonly state: string; readonly rea
 
 /** Until when a command that was started at `since`, at the latest, may be running: for ever without a limit. */
 export const mayRunUntil = (since: number, { execTimeoutMs }: PlannedExecHook): number =>
-  since + (execTimeoutMs ?? Number.POSITIVE_INFINITY);
+  since + (execTimeoutMs ?? Number.POSITIVE_INFINITY); // R4.5
 
-/** Until when lost commands of a pod may be running (contract §6). */
+/** Until when lost commands of a pod may be running (R6.4). */
 export function quietUntil(
   pod: PodKey,
   hooks: readonly PlannedHook[],
   { ended, resumed, quiet }: RunOptions,
 ): number | undefined {
-  let until = quiet?.get(pod);
+  let until = quiet?.get(pod); // R6.4, R6.1.6
   for (const hook of hooks) {
     if (hook.kind !== 'exec') continue;
     const state = ended?.get(hook.id) ?? resumed?.ended.get(hook.id);

@@ -9,13 +9,13 @@ export type RunPhase =
   | 'CompletedWithFailures'
   | 'Completed';
 
-/** The phase of a run (contract §5): the first that applies, once every hook has ended. */
+/** The phase of a run (R5.3): the first that applies, once every hook has ended. */
 export function phaseOf(run: RunState): RunPhase {
   if (run.finishedAt === undefined) return 'InProgress';
   if (run.failure !== undefined) return 'Failed';
   if (run.failHookFailed) return 'PartiallyFailed';
   if (run.canceled) return 'Canceled';
-  // Stopped hooks are no failures of their own, but as long as one of `Fail` stands unexecuted nothing is done.
+  // Stopped hooks are no failures of their own, but as long as one of `Fail` stands unexecuted nothing is done (R6.1.5).
   if (run.failHookUnexecuted) return 'PartiallyFailed';
   return run.counts.succeeded === run.counts.planned ? 'Completed' : 'CompletedWithFailures';
 }

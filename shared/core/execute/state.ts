@@ -121,7 +121,7 @@ export function createRun(hooks: readonly PlannedHook[], options: RunOptions): R
     const states = own.map(
       ({ id }): HookState =>
         options.ended?.get(id) ??
-        options.resumed?.ended.get(id) ?? { phase: 'Waiting', tries: options.resumed?.attempts.get(id) ?? 0 },
+        options.resumed?.ended.get(id) ?? { phase: 'Waiting', tries: options.resumed?.attempts.get(id) ?? 0 }, // R6.2
     );
     return {
       index,
@@ -139,7 +139,7 @@ export function createRun(hooks: readonly PlannedHook[], options: RunOptions): R
       notCreated: undefined,
       uid: createdUID(own, options) ?? own[0]?.podUID,
       observed: undefined,
-      waitingSince: options.resumed?.waitingSince.get(index),
+      waitingSince: options.resumed?.waitingSince.get(index), // R6.5
       gone: undefined,
       replaced: false,
       upSince: {},
@@ -175,7 +175,7 @@ export function createRun(hooks: readonly PlannedHook[], options: RunOptions): R
       run.counts[countOf(state)] += 1;
       if (state.phase !== 'Ended') continue;
       const hasFailed = noteOutcome(run, hook, state.outcome);
-      if (hasFailed && isFail(hook) && options.resumed?.ended.has(hook.id)) run.stop ??= stoppedBy(hook);
+      if (hasFailed && isFail(hook) && options.resumed?.ended.has(hook.id)) run.stop ??= stoppedBy(hook); // R6.6
     }
   }
   if (run.counts.waiting === 0) run.finishedAt = lastEnd(options);
@@ -206,13 +206,13 @@ export const endedOf = ({ outcome, startedAt, endedAt }: HookState & { phase: 'E
   endedAt,
 });
 
-/** Takes a slot: an init container is run by its pod. */
+/** Takes a slot: an init container is run by its pod (R2.20). */
 export const isActive = ({ kind }: PlannedHook, { phase }: HookState): boolean =>
   kind === 'exec' && isActivePhase(phase);
 
-const FIRST_FAILURES = 5;
+const FIRST_FAILURES = 5; // R5.8
 
-/** Note a hook that did not succeed by itself, if it is one: what others kept from running isn't (contract §5). */
+/** Note a hook that did not succeed by itself, if it is one: what others kept from running isn't (R5.3). */
 export function noteOutcome(run: RunState, hook: PlannedHook, outcome: HookOutcome): boolean {
   if (outcome.state === 'Succeeded') {
     if (outcome.unproven) run.unproven = true;
@@ -227,9 +227,9 @@ export function noteOutcome(run: RunState, hook: PlannedHook, outcome: HookOutco
   return true;
 }
 
-/** Init hooks have no `onError`. */
+/** Init hooks have no `onError` (R2.25). */
 export const isFail = (hook: PlannedHook): boolean => hook.kind === 'exec' && hook.onError === 'Fail';
-/** The stop of a `Fail` hook that did not succeed. */
+/** The stop of a `Fail` hook that did not succeed (R3.22). */
 export const stoppedBy = ({ id }: { readonly id: string }) => ({
   reason: 'aborted' as const,
   message: `hook ${id} did not succeed and has onError: Fail`,

@@ -15,7 +15,7 @@ import { nextHook, upSince } from './turns.ts';
 import { waitingFor } from './waiting-for.ts';
 
 /**
- * Advance the run by what has happened (contract §3 and §4).
+ * Advance the run by what has happened (docs/contract.md, sections 3 and 4).
  *
  * 1. fold: note the facts;
  * 2. settle: end the hooks that can never run any more;
@@ -27,13 +27,13 @@ import { waitingFor } from './waiting-for.ts';
  * the plan. Repeated and reordered pod events are harmless: nothing is decided from an event, only from what stands.
  */
 export function step(run: RunState, facts: readonly Fact[], at: number): Step {
-  if (run.finishedAt !== undefined) return { effects: [], touched: new Map() };
+  if (run.finishedAt !== undefined) return { effects: [], touched: new Map() }; // R5.12
   const change = new Change(run, at);
   for (const fact of facts) fold(change, fact);
   settle(change);
   launch(change);
   admit(change);
-  if (run.counts.waiting + run.counts.running === 0) run.finishedAt = at;
+  if (run.counts.waiting + run.counts.running === 0) run.finishedAt = at; // R6.15
   return { effects: difference(change.before, run.pods, at), touched: change.before };
 }
 
@@ -91,7 +91,7 @@ class Change {
     pod.open.noted(at, previous);
     if (next.phase !== 'Ended') return;
     if (noteOutcome(run, hook, next.outcome) && isFail(hook)) {
-      run.stop ??= stoppedBy(hook);
+      run.stop ??= stoppedBy(hook); // R3.22, R3.23
     }
   }
 
@@ -100,7 +100,7 @@ class Change {
     // What a dead runner may have started may have been executed, whatever keeps it from running again.
     const isUnexecuted =
       outcome.state === 'NotExecuted' || (outcome.state === 'TimedOut' && outcome.reason === 'waiting');
-    const isLostNow = isUnexecuted && this.run.lost.has(hookAt(this.pod(index), at).id);
+    const isLostNow = isUnexecuted && this.run.lost.has(hookAt(this.pod(index), at).id); // R4.6
     const startedAt = state.phase === 'Running' ? { startedAt: state.startedAt } : {};
     const endedAt = (state.phase === 'Running' ? state.commandEndedAt : undefined) ?? this.at;
     this.setHook(index, at, { phase: 'Ended', outcome: isLostNow ? RUNNER_DIED : outcome, ...startedAt, endedAt });
@@ -136,7 +136,7 @@ function fold(change: Change, fact: Fact): void {
       return;
     case 'execStarted':
       onHook(change, fact.hook, (index, at, state) => {
-        if (state.phase === 'Starting') change.setHook(index, at, { phase: 'Running', startedAt: change.at });
+        if (state.phase === 'Starting') change.setHook(index, at, { phase: 'Running', startedAt: change.at }); // R3.19
       });
       return;
     case 'commandEnded':
@@ -172,7 +172,7 @@ function fold(change: Change, fact: Fact): void {
     }
     case 'cancelRequested':
       run.canceled = true;
-      run.stop ??= { reason: 'canceled', message: 'canceled before it was started' };
+      run.stop ??= { reason: 'canceled', message: 'canceled before it was started' }; // R6.18
       return;
     case 'suspendRequested':
       suspend(change);
@@ -199,7 +199,7 @@ function onHook(change: Change, id: HookId, act: OnHook): void {
 function observe(change: Change, index: number, observed: PodObservation): void {
   const pod = change.pod(index);
   if (observed.uid === pod.former) return;
-  const isAnother = pod.uid !== undefined && pod.uid !== observed.uid;
+  const isAnother = pod.uid !== undefined && pod.uid !== observed.uid; // R3.25
   if (pod.creation !== undefined && !isInjected(pod, observed)) {
     const isWanted = pod.creation.phase === 'planned' && pod.uid !== undefined && !isAnother;
     if (isWanted || pod.creation.phase !== 'planned') {
@@ -232,7 +232,7 @@ function observe(change: Change, index: number, observed: PodObservation): void 
       ready: now?.ready ? (before?.ready ?? change.at) : undefined,
     };
   }
-  const waitingSince = pod.waitingSince ?? change.at;
+  const waitingSince = pod.waitingSince ?? change.at; // R3.16
   change.set(index, { observed, uid: observed.uid, waitingSince, upSince });
 }
 
@@ -244,11 +244,11 @@ function listed(change: Change): void {
   for (const { index, observed, uid, gone, creation, waitingSince = run.startedAt } of run.pods) {
     if (observed !== undefined || gone !== undefined) continue;
     if (creation !== undefined) {
-      const owed = run.wasTaken && uid !== undefined;
+      const owed = run.wasTaken && uid !== undefined; // R2.17
       if (creation.phase === 'planned') change.set(index, { creation: { phase: 'wanted', owed } });
       continue;
     }
-    change.set(index, uid === undefined ? { waitingSince } : { gone: 'pod-deleted' });
+    change.set(index, uid === undefined ? { waitingSince } : { gone: 'pod-deleted' }); // R3.26
   }
 }
 
@@ -268,7 +268,7 @@ function answered(change: Change, index: number): Creation | undefined {
 function created(change: Change, index: number, uid: string): void {
   const creation = answered(change, index);
   if (creation === undefined) return;
-  change.set(index, { uid, former: change.pod(index).uid });
+  change.set(index, { uid, former: change.pod(index).uid }); // R2.19
   if (creation.seen?.uid === uid) observe(change, index, creation.seen);
 }
 
@@ -287,8 +287,8 @@ function execEnded(
   state: HookState & { phase: 'Starting' | 'Running' },
   outcome: ExecOutcome,
 ): void {
-  if (outcome.kind === 'forbidden') failRun(change.run, { code: 'forbidden', message: outcome.message });
-  if (outcome.kind === 'noWebSocket') failRun(change.run, { code: 'error', message: outcome.message });
+  if (outcome.kind === 'forbidden') failRun(change.run, { code: 'forbidden', message: outcome.message }); // R4.12
+  if (outcome.kind === 'noWebSocket') failRun(change.run, { code: 'error', message: outcome.message }); // R4.14
   if (outcome.kind === 'podReplaced' || outcome.kind === 'podChanged') {
     change.set(index, { gone: 'pod-replaced', replaced: true });
   }
@@ -303,9 +303,9 @@ function execEnded(
     const hook = hookAt(pod, at);
     if (hook.kind !== 'exec' || !isLost(ended)) return;
     const until = mayRunUntil(state.phase === 'Running' ? state.startedAt : change.at, hook);
-    change.set(index, { quietUntil: Math.max(pod.quietUntil ?? 0, until) });
+    change.set(index, { quietUntil: Math.max(pod.quietUntil ?? 0, until) }); // R4.5
   } else if (outcome.kind === 'notStarted' && state.phase === 'Starting') {
-    const retryAt = change.at + retryDelayMs(state.tries, outcome.retryAfterMs);
+    const retryAt = change.at + retryDelayMs(state.tries, outcome.retryAfterMs); // R4.8
     change.setHook(index, at, { phase: 'Waiting', tries: state.tries, retryAt, why: outcome.why });
   }
 }
@@ -325,13 +325,13 @@ function dropAll(change: Change): void {
       if (state.phase === 'Ending') change.setHook(pod.index, at, endedOf(state));
       else if (state.phase === 'Running' || state.phase === 'Starting' || isAskedFor) {
         const what = hook.kind === 'init' ? `no longer watched; ${GOES_ON}` : message;
-        change.end(pod.index, at, { state: 'Unknown', reason: 'canceled', message: what });
+        change.end(pod.index, at, { state: 'Unknown', reason: 'canceled', message: what }); // R6.19
       }
     }
   }
 }
 
-/** What was chosen and not yet started is left as it was; what runs goes on. */
+/** What was chosen and not yet started is left as it was; what runs goes on (R6.16). */
 function suspend(change: Change): void {
   change.run.suspended = true;
   for (const { index, states } of change.run.pods) {
@@ -360,7 +360,7 @@ function settlePod(change: Change, index: number): void {
     pod.gone !== undefined ||
     pod.observed?.phase === 'Succeeded' ||
     pod.observed?.phase === 'Failed' ||
-    // Those that can never run.
+    // Those that can never run (R3.18).
     (pod.observed !== undefined && change.before.get(index)?.observed === undefined);
   for (const at of mayAllEnd ? pod.hooks.keys() : dueNow(pod, change.at)) {
     const hook = hookAt(pod, at);
@@ -385,17 +385,17 @@ function dueOutcome(
   const state = stateOf(pod, at);
   if (state.phase === 'Running') {
     if (now < (execDeadline(state, hook) ?? Number.POSITIVE_INFINITY)) return undefined;
-    return { state: 'TimedOut', reason: 'executing', message: STILL_RUNNING };
+    return { state: 'TimedOut', reason: 'executing', message: STILL_RUNNING }; // R3.19
   }
   // Of an exec that was asked for nobody knows whether it has started: its answer decides.
   if (state.phase === 'Ended' || state.phase === 'Ending' || state.phase === 'Starting') return undefined;
   if (stop !== undefined) return { state: 'NotExecuted', reason: stop.reason, message: stop.message };
-  if (pod.gone !== undefined) return { state: 'NotExecuted', reason: pod.gone };
+  if (pod.gone !== undefined) return { state: 'NotExecuted', reason: pod.gone }; // R3.24
   const phase = pod.observed?.phase;
   if (phase === 'Succeeded' || phase === 'Failed') return { state: 'NotExecuted', reason: 'pod-finished' };
-  if (pod.observed !== undefined && hook.never !== undefined) return { state: 'NotExecuted', reason: hook.never };
+  if (pod.observed !== undefined && hook.never !== undefined) return { state: 'NotExecuted', reason: hook.never }; // R3.18
   if (!isLate(pod, at, now)) return undefined;
-  return { state: 'TimedOut', reason: 'waiting', message: `waited for ${waitingFor(maxConcurrent, pod, at)}` };
+  return { state: 'TimedOut', reason: 'waiting', message: `waited for ${waitingFor(maxConcurrent, pod, at)}` }; // R3.17
 }
 
 const GOES_ON = 'its pod goes on by itself';
@@ -408,7 +408,7 @@ function launch(change: Change): void {
   for (const hook of change.recorded) {
     onHook(change, hook, (index, at, state) => {
       if (state.phase !== 'Recording') return;
-      const isUp = upSince(change.pod(index), at) !== undefined;
+      const isUp = upSince(change.pod(index), at) !== undefined; // R3.14
       const { tries } = state;
       change.setHook(index, at, isUp ? { phase: 'Starting', tries } : { phase: 'Waiting', tries: tries - 1 });
     });
@@ -419,12 +419,12 @@ function launch(change: Change): void {
 
 function admit(change: Change): void {
   const { run } = change;
-  if (run.suspended) return;
+  if (run.suspended) return; // R6.16
   for (const index of change.before.keys()) {
     if (isWanted(run, index) || nextHook(change.pod(index), change.at) !== undefined) run.ready.add(index);
   }
   while (run.active < run.maxConcurrent) {
-    const index = run.ready.takeFirst();
+    const index = run.ready.takeFirst(); // R3.11, R3.12
     if (index === undefined) return;
     if (isWanted(run, index)) {
       run.active += 1;
@@ -436,12 +436,12 @@ function admit(change: Change): void {
     if (at === undefined) continue;
     const state = stateOf(pod, at);
     const tries = state.phase === 'Waiting' ? state.tries + 1 : 1;
-    change.setHook(index, at, { phase: 'Recording', tries });
+    change.setHook(index, at, { phase: 'Recording', tries }); // R6.1
   }
 }
 
 /** A pod that is to be created, and may be now. */
 function isWanted({ pods, stop }: RunState, index: number): boolean {
   const creation = pods[index]?.creation;
-  return creation?.phase === 'wanted' && (stop === undefined || creation.owed === true);
+  return creation?.phase === 'wanted' && (stop === undefined || creation.owed === true); // R2.20, R2.17
 }

@@ -3,8 +3,8 @@ import type { PodRun } from './state.ts';
 import { hookAt, stateOf } from './state.ts';
 
 /**
- * The position of the pod's hook whose turn it is and whose container is up; undefined if there is none now.
- * A container that has begun goes on; else the one that has been up longest begins, ties in plan order.
+ * The position of the pod's hook whose turn it is and whose container is up; undefined if there is none now (R3.10).
+ * A container that has begun goes on; else the one that has been up longest begins, ties in plan order (R3.9).
  */
 export function nextHook(pod: PodRun, now: number): number | undefined {
   if (pod.open.active.size > 0 || now < (pod.quietUntil ?? now)) return undefined;
@@ -23,5 +23,5 @@ export function nextHook(pod: PodRun, now: number): number | undefined {
 export function upSince(pod: PodRun, at: number): number | undefined {
   const hook = hookAt(pod, at);
   const since = pod.upSince[hook.container];
-  return hook.kind === 'exec' && hook.waitForReady ? since?.ready : since?.running;
+  return hook.kind === 'exec' && hook.waitForReady ? since?.ready : since?.running; // R3.14
 }

@@ -61,7 +61,7 @@ export function decodeBatch(text: string, end: JournalEnd): { entries: JournalEn
   const { batches } = end;
   const what = `its batch ${batches}`;
   const batch = parse(Batch, text, what);
-  if (batch.n !== batches || batch.p !== end.digest) throw unreadable(`${what} doesn't follow the one before it`);
+  if (batch.n !== batches || batch.p !== end.digest) throw unreadable(`${what} doesn't follow the one before it`); // R6.8
   const entries = batch.e.map((value, index) => {
     const entry = entryOf(value, batch.t);
     if (entry === undefined) throw unreadable(`entry ${index} of ${what} is none of this version`);
@@ -109,7 +109,7 @@ function parse<T extends z.ZodMiniType>(schema: T, text: string, what: string): 
   throw unreadable(`${what} is damaged`);
 }
 
-/** Nothing is guessed from a journal that isn't whole: what it doesn't say may have been run. */
+/** Nothing is guessed from a journal that isn't whole: what it doesn't say may have been run (R6.8). */
 export const unreadable = (why: string, hint?: string): RestoreHooksError =>
   new RestoreHooksError('RUN_FAILED', `the run's journal can't be read: ${why}`, {
     hint:

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import type { HookOutcome, Reason } from '../model/hook.ts';
 
 /**
- * What a journal says, one thing at a time: ids, outcomes and times, no command and no output. A hook, and a pod, is
+ * What a journal says, one thing at a time (R6.9): ids, outcomes and times, no command and no output. A hook, and a pod, is
  * its position in the plan; the journal's head holds the plan's digest.
  */
 export type JournalEntry =

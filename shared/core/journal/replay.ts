@@ -63,7 +63,7 @@ export class Replay {
     const before = this.hooks.get(hook);
     const isOdd = (what: string) => unreadable(`hook ${hook} ${what}`);
     if (hook >= this.head.hooks) throw isOdd(`is none of the plan's ${this.head.hooks}`);
-    if (before?.phase === 'ended') throw isOdd('goes on after its end');
+    if (before?.phase === 'ended') throw isOdd('goes on after its end'); // R6.2
     switch (entry.kind) {
       case 'intent': {
         const { kind: _, hook: __, ...intent } = entry;

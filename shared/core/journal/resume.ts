@@ -5,7 +5,7 @@ import type { HookId, HookOutcome, PlannedHook } from '../model/hook.ts';
 import type { JournalEntry } from './entry.ts';
 import type { Replay } from './replay.ts';
 
-/** What becomes of a hook that was running when its runner died (contract §6). */
+/** What becomes of a hook that was running when its runner died (R6.3). */
 export type OnUnknown = 'fail' | 'rerun';
 
 /** The journal has no messages; what a reader can't do without stands all the same. */
@@ -41,11 +41,11 @@ export function resume(
     if (record.phase === 'begun' && onUnknown === 'fail') {
       const { phase: _, attempt: __, at: ___, ...known } = record;
       ended.set(id, { phase: 'Ended', outcome: RUNNER_DIED, ...known, endedAt: now });
-      entries.push({ kind: 'result', hook, outcome: RUNNER_DIED, ...known, endedAt: now });
+      entries.push({ kind: 'result', hook, outcome: RUNNER_DIED, ...known, endedAt: now }); // R6.3
       continue;
     }
     attempts.set(id, record.attempt);
-    if (record.phase === 'begun') lost.set(id, Math.max(record.startedAt ?? now, since ?? 0));
+    if (record.phase === 'begun') lost.set(id, Math.max(record.startedAt ?? now, since ?? 0)); // R6.4
   }
   return { resumed: { ended, attempts, lost, waitingSince: seen, wasTaken: true }, entries };
 }

@@ -11,7 +11,7 @@ export const diedWithIt = ({ record }: LedgerRun, row: RunHook): boolean =>
 
 export const isUnseen = ({ state, reason }: RunHook): boolean => state === 'Unknown' && reason === 'runner-died';
 
-/** The hook whose failure has stopped the run for good, also for whoever goes on with it (contract §6). */
+/** The hook whose failure has stopped the run for good, also for whoever goes on with it (R6.6). */
 export function stopOf(run: LedgerRun, onUnknown: OnUnknown): { reason: 'aborted'; message: string } | undefined {
   const stop = run.rows.find(
     (row) =>

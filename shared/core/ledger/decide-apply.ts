@@ -16,7 +16,7 @@ interface Plan {
   readonly hooks: readonly PlannedHook[];
 }
 
-/** What `apply` does: what has been executed for this very pod and command is not executed again. */
+/** What `apply` does: what has been executed for this very pod and command is not executed again (R6.1.4). */
 export function decideApply(
   ledger: Ledger,
   plan: Plan,
@@ -34,15 +34,15 @@ export function decideApply(
   if (last === undefined) return startOver;
   const { state, status: annotated } = last.standing;
   if (state === 'going') {
-    const canFollow = annotated?.planDigest === plan.digest && !again;
+    const canFollow = annotated?.planDigest === plan.digest && !again; // R6.21
     return canFollow ? { action: 'follow' } : stillGoing(last.status);
   }
-  if (again) return startOver;
+  if (again) return startOver; // R6.24
   const begun = runs.at(-1);
   const isSame = begun?.record.planDigest === plan.digest;
-  if (isSame && begun === last.run && state === 'ended' && hasExecuted(last)) return { action: 'show' };
+  if (isSame && begun === last.run && state === 'ended' && hasExecuted(last)) return { action: 'show' }; // R6.22
   const unclear = unclearRuns(ledger, plan.hooks);
-  if (unclear.length > 0) return { action: 'unclear', runs: unclear };
+  if (unclear.length > 0) return { action: 'unclear', runs: unclear }; // R6.26
 
   const dead = deadRun(ledger);
   const isLost = (row: RunHook): boolean => dead !== undefined && onUnknown === 'rerun' && diedWithIt(dead, row);
@@ -56,7 +56,7 @@ export function decideApply(
     else if (!isToRun(row, isSame)) kept.push({ ...hookDocument(hook), ...resultWithout(row) });
     else if (stop !== undefined) kept.push({ ...hookDocument(hook), ...resultWithout(row), ...stop });
   }
-  const difference = differenceOf(ledger, plan.hooks);
+  const difference = differenceOf(ledger, plan.hooks); // R6.23
   const isNothingLeft = kept.length === plan.hooks.length && difference.length === 0;
   if (isNothingLeft && state === 'died') return { action: 'settle' };
   if (isNothingLeft && begun === last.run && areAsRun(plan.hooks, begun?.rows ?? [])) return { action: 'show' };

@@ -34,7 +34,7 @@ export function rowsToRetry(
 
 const NEVER_BEGUN = { state: 'NotExecuted', reason: 'runner-died' } as const;
 
-/** What `retry` does: what did not succeed is run, of a run whose runner died also what it left (contract §6). */
+/** What `retry` does: what did not succeed is run, of a run whose runner died also what it left (R6.25). */
 export function decideRetry(
   ledger: Ledger,
   rows: readonly RunHook[],
@@ -49,7 +49,7 @@ export function decideRetry(
   const isToRun = (row: RunHook): boolean =>
     row.state !== 'Succeeded' && isWanted(row) && !isCreating(row) && !isLeft(row);
   // Nobody knows whether a `Fail` hook has failed: nothing goes on beside that.
-  const isStopped = rows.some((row) => isLeft(row) && row.kind === 'exec' && row.onError === 'Fail');
+  const isStopped = rows.some((row) => isLeft(row) && row.kind === 'exec' && row.onError === 'Fail'); // R6.6
   const run = isStopped ? [] : rows.filter(isToRun);
   if (run.length === 0) return { action: last?.standing.state === 'died' ? 'settle' : 'show' };
   const isRun = new Set(run.map(({ id }) => id));

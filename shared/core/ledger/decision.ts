@@ -8,7 +8,7 @@ import { deadRun } from './ledger.ts';
 import { hookOf } from './rows-plan.ts';
 import type { LedgerRun } from './run-record.ts';
 
-/** What `apply`, or `retry`, does about a Restore, whatever runs it has had (contract §6). */
+/** What `apply`, or `retry`, does about a Restore, whatever runs it has had (R6.21). */
 export type Decision =
   | Starting
   | { readonly action: 'follow' }
@@ -56,7 +56,7 @@ export function resultWithout(row: RunHook) {
 
 export const withoutOutput = (row: RunHook): RunHook => ({ ...hookOf(row), ...resultWithout(row) });
 
-/** Of the pods of a plan, those in which a command that was lost may still be running. */
+/** Of the pods of a plan, those in which a command that was lost may still be running (R6.1.6). */
 export function quietPods(
   { commandsLeft }: Ledger,
   hooks: readonly Pick<PlannedHook, 'namespace' | 'pod' | 'podUID'>[],

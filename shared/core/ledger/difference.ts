@@ -3,7 +3,7 @@ import type { RunHook } from '../report/run-document.ts';
 import type { Ledger } from './ledger.ts';
 import { hookKey } from './same-hook.ts';
 
-/** What a plan adds to all that was run before, what it changes, and what it drops of the last run: a line each. */
+/** What a plan adds to all that was run before, what it changes, and what it drops of the last run: a line each (R6.23). */
 export function differenceOf({ runs, results }: Ledger, hooks: readonly PlannedHook[]): string[] {
   const earlier = new Map<string, RunHook>();
   for (const { rows } of runs) for (const row of rows) earlier.set(row.id, row);

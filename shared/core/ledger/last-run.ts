@@ -64,7 +64,7 @@ function statusOfRecord(
   };
 }
 
-/** The phase of a run that has ended, by its rows (contract §5). */
+/** The phase of a run that has ended, by its rows (R5.3). */
 export function phaseOfRows(rows: readonly RunHook[], attempt: number): RunStatus['phase'] {
   const isFail = (row: RunHook): boolean => row.kind === 'exec' && row.onError === 'Fail';
   const isStopped = ({ reason }: RunHook): boolean => reason === 'aborted' || reason === 'canceled';

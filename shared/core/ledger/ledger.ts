@@ -13,7 +13,7 @@ import { neverBegan } from './run-record.ts';
 import { hookKey } from './same-hook.ts';
 
 /*
- * The ledger: what is known of a Restore from all its runs together (contract §6.1). It is one fold over the runs, the
+ * The ledger: what is known of a Restore from all its runs together (R6.1.1). It is one fold over the runs, the
  * oldest first, in which a later run's word on a hook replaces an earlier one's. What is to be run is decided on it
  * (decide-apply.ts, decide-retry.ts), and what may be removed (needed-runs.ts).
  */
@@ -98,7 +98,7 @@ function overBy(records: readonly RunRecord[], at: number, now: number): number 
   return Math.min(now, next?.journal?.claimedAt ?? now);
 }
 
-/** Who starts over knows that the commands before have ended. */
+/** Who starts over knows that the commands before have ended (R6.1.6). */
 function withoutPods(left: readonly CommandLeft[], rows: readonly RunHook[], isNarrowed: boolean): CommandLeft[] {
   if (!isNarrowed) return [];
   const pods = new Set(rows.map(({ namespace, pod }) => `${namespace}/${pod}`));
@@ -106,7 +106,7 @@ function withoutPods(left: readonly CommandLeft[], rows: readonly RunHook[], isN
 }
 
 /**
- * The runs of which it isn't known what they did of these hooks: a later run's word on a hook makes up for theirs, and
+ * The runs of which it isn't known what they did of these hooks (R6.26): a later run's word on a hook makes up for theirs, and
  * so does one that started all over.
  */
 export function unclearRuns(ledger: Ledger, hooks: readonly (PlannedHook | HookDocument)[]): LedgerRun[] {

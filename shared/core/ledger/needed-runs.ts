@@ -1,8 +1,8 @@
 import type { Ledger } from './ledger.ts';
 
 /**
- * The runs whose journals and reports the ledger needs: those with the last result of a hook (the run that it is of, and
- * the last one that tells it), with a command that may still be running, or of which it isn't known what they did. The
+ * The runs whose journals and reports the ledger needs (R6.1.7): those with the last result of a hook (the run that it is
+ * of, and the last one that tells it), with a command that may still be running, or of which it isn't known what they did. The
  * last run is always needed. All others can be removed, and nothing is known less.
  */
 export function neededRuns({ last, runs, results, commandsLeft }: Ledger): ReadonlySet<string> {

@@ -55,7 +55,7 @@ const MAYBE_ITS_POD = 'the runner died; its pod may have run it';
 const NEVER = 'the runner died before it was started';
 
 /**
- * The rows of a run whose runner died, as they can be known from outside (contract §5): by its journal, else what a
+ * The rows of a run whose runner died, as they can be known from outside (R5.21): by its journal, else what a
  * claimed run had not ended it may have started. `now`: when that was found.
  */
 export function rowsOfDeadRun(

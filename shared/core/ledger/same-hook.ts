@@ -5,7 +5,7 @@ import type { RunHook } from '../report/run-document.ts';
 type AnyHook = RunHook | HookDocument | PlannedHook;
 
 /**
- * What makes a hook the same hook in another plan: its id, its pod (not another one of that name) and what is executed.
+ * What makes a hook the same hook in another plan (R6.1.1): its id, its pod (not another one of that name) and its content.
  * Timeouts and `onError` may change without making it another.
  */
 export const hookKey = (hook: AnyHook): string => JSON.stringify([hook.id, hook.podUID, ...contentOf(hook)]);

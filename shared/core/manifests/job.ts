@@ -32,13 +32,13 @@ export interface RunnerJob {
 const PLAN_DIRECTORY = '/var/run/restorehooks/plan';
 const planPartKey = (part: number): string => `plan-${String(part).padStart(3, '0')}`;
 
-/** How often a runner may die before its Job gives up; disruptions (evictions, drained nodes) don't count. */
+/** How often a runner may die before its Job gives up; disruptions (evictions, drained nodes) don't count (R8.4). */
 const BACKOFF_LIMIT = 6;
 /** How long running hooks may take to end when the runner's pod has to go. */
 const TERMINATION_GRACE_SECONDS = 60;
 /** What a runtime says of an image that is no runner: no such command, or none that can be run. */
 const NO_RUNNER_EXIT_CODES = [126, 127, 128];
-/** With these another pod would come to the same: all but a bug, an API server out of reach, and signals. In order. */
+/** With these another pod would come to the same: all but a bug, an API server out of reach, and signals. In order (R8.4). */
 const FINAL_EXIT_CODES = [
   ...Object.values(ExitCode).filter(
     (code) => code !== ExitCode.Ok && code !== ExitCode.Bug && code !== ExitCode.Unreachable,
@@ -50,7 +50,7 @@ const ONE_DAY_SECONDS = 86_400;
 /** The image's user. */
 const NONROOT = 65_532;
 
-/** The run's Job (contract §8): nothing secret in it, and admitted under PodSecurity `restricted`. */
+/** The run's Job (R8.1): nothing secret in it, and admitted under PodSecurity `restricted`. */
 export function runnerJob({
   restore,
   runID,
@@ -84,7 +84,7 @@ export function runnerJob({
           },
         ],
       },
-      ttlSecondsAfterFinished: ONE_DAY_SECONDS,
+      ttlSecondsAfterFinished: ONE_DAY_SECONDS, // R8.5
       template: {
         metadata: { labels },
         spec: {
@@ -106,7 +106,7 @@ export function runnerJob({
             {
               name: 'runner',
               image,
-              imagePullPolicy: 'IfNotPresent',
+              imagePullPolicy: 'IfNotPresent', // R8.5
               // The runner's last words are for whoever finds it dead.
               terminationMessagePolicy: 'FallbackToLogsOnError',
               args: runnerArgs(restore, runID, options, after),
@@ -158,7 +158,7 @@ const fromField = (name: string, fieldPath: string) => ({ name, valueFrom: { fie
 const planSources = (run: string, parts: number) =>
   Array.from({ length: parts }, (_, part) => ({ secret: { name: planSecretName(run, part) } }));
 
-/** One piece of the plan; owned by the Restore until there is a Job to own it. */
+/** One piece of the plan; owned by the Restore until there is a Job to own it (R8.2). */
 export function planSecret(restore: RestoreReference, runID: string, part: number, base64: string) {
   return {
     apiVersion: 'v1',
@@ -174,7 +174,7 @@ export function planSecret(restore: RestoreReference, runID: string, part: numbe
   };
 }
 
-/** What makes the garbage collector take a run away with its Restore. */
+/** What makes the garbage collector take a run away with its Restore (R5.2). */
 export const restoreOwner = ({ name, uid }: RestoreReference) => ({
   apiVersion: 'velero.io/v1',
   kind: 'Restore',

@@ -11,14 +11,14 @@ export interface RunnerRule {
   readonly verbs: readonly string[];
 }
 
-/** All that the runner may do (contract §8). Roles, and the questions whether it may, are made of it. */
+/** All that the runner may do (R8.7). Roles, and the questions whether it may, are made of it. */
 export const runnerRules = (createPods = false): readonly RunnerRule[] => [...RULES, ...(createPods ? POD_RULES : [])];
 
 const RULES: readonly RunnerRule[] = [
   { scope: 'restore', apiGroup: 'velero.io', resource: 'restores', verbs: ['get', 'patch'] },
   // Only create: RBAC knows no prefixes, and Velero's cloud credentials are in the same namespace.
   { scope: 'restore', apiGroup: '', resource: 'secrets', verbs: ['create'] },
-  // The journal and the Lease (contract §6).
+  // The journal and the Lease (R6.7, R6.11).
   { scope: 'restore', apiGroup: '', resource: 'configmaps', verbs: ['get', 'create', 'patch'] },
   { scope: 'restore', apiGroup: 'coordination.k8s.io', resource: 'leases', verbs: ['get', 'create', 'patch'] },
   { scope: 'restore', apiGroup: 'batch', resource: 'jobs', verbs: ['get'] },
@@ -118,7 +118,7 @@ export interface Setup extends RunnerPlace {
   readonly createPods?: boolean;
 }
 
-/** The runner's ServiceAccount and the least rights that it needs, in an order in which they can be created. */
+/** The runner's ServiceAccount and the least rights that it needs, in an order in which they can be created (R7.12). */
 export function setupManifests(
   { namespace, podNamespaces, serviceAccount = SERVICE_ACCOUNT, createPods = false }: Setup,
   rules: readonly RunnerRule[] = runnerRules(createPods),

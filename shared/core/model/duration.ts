@@ -12,7 +12,7 @@ const LIMIT = 1n << 63n;
 const TERM = /([0-9]*)(?:(\.)([0-9]*))?([^.0-9]+)/y;
 
 /**
- * Read a duration as Go's `time.ParseDuration` does: `1m30s`, `1.5h`, `-1s`, `300µs`, `0`.
+ * Read a duration as Go's `time.ParseDuration` does: `1m30s`, `1.5h`, `-1s`, `300µs`, `0` (R3.3).
  * Returns nanoseconds, or undefined where Go gives an error (`45`, `1d`, ` 1s`, beyond 292 years).
  */
 export function parseGoDuration(text: string): bigint | undefined {
@@ -60,7 +60,7 @@ export function parseDurationMs(text: string): number | undefined {
   return Number(nanoseconds / 1_000_000n) + Number(nanoseconds % 1_000_000n) / 1e6;
 }
 
-/** Print milliseconds as Go prints a `time.Duration`: `1m30s`, `1h0m0s`, `1.5s`, `500ms`, `0s`. */
+/** Print milliseconds as Go prints a `time.Duration`: `1m30s`, `1h0m0s`, `1.5s`, `500ms`, `0s` (R7.23). */
 export function formatDuration(ms: number): string {
   const whole = Math.trunc(ms);
   const nanoseconds = BigInt(whole) * 1_000_000n + BigInt(Math.round((ms - whole) * 1e6));

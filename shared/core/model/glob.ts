@@ -19,7 +19,7 @@ import type { GlobNode, GlobPattern } from './glob-syntax.ts';
 import { parseGlob } from './glob-syntax.ts';
 
 /**
- * Compile a namespace or resource pattern as Velero's library, github.com/gobwas/glob v0.2.3, does: `*` and `**` any
+ * Compile a namespace or resource pattern as Velero's library, github.com/gobwas/glob v0.2.3, does (R1.12): `*` and `**` any
  * text, `?` one character, `[abc]` or `[a-z]`, `[!…]`, `{a,b}` (nested too), `\` escapes the next character.
  * Returns undefined for a pattern that the library refuses.
  *

@@ -1,6 +1,6 @@
 /** `namespace/name` of a pod. */
 export type PodKey = string & { readonly brand: 'PodKey' };
-/** `<namespace>/<pod>/<container>/<name>/<index>`, percent-encoded parts, `~2` for a repeated one (contract §7). */
+/** `<namespace>/<pod>/<container>/<name>/<index>`, percent-encoded parts, `~2` for a repeated one (R7.24). */
 export type HookId = string & { readonly brand: 'HookId' };
 
 export const podKey = (namespace: string, name: string): PodKey => `${namespace}/${name}` as PodKey;
@@ -63,7 +63,7 @@ export const isCreating = <Hook extends { readonly kind: 'exec' | 'init'; readon
 ): hook is Extract<Hook, { readonly kind: 'init' }> & { readonly injection: Exclude<Injection, 'found'> } =>
   hook.kind === 'init' && (hook.injection === 'create' || hook.injection === 'recreate');
 
-/** Why a hook ended as it did (contract §4). */
+/** Why a hook ended as it did (R4.1). */
 export type Reason =
   | 'exit'
   | 'error'
@@ -80,7 +80,7 @@ export type Reason =
   | 'connection-lost'
   | 'runner-died';
 
-/** How one hook ended (contract §4). A success needs no reason; without an exit code it is that of a sidecar that has started. */
+/** How one hook ended (R4.1). A success needs no reason; without an exit code it is that of a sidecar that has started. */
 export type HookOutcome =
   | { readonly state: 'Succeeded'; readonly exitCode?: 0; readonly unproven?: true }
   | {
@@ -90,7 +90,7 @@ export type HookOutcome =
       readonly message?: string;
     };
 
-/** What one exec request came to, told by the transport (contract §4, "Before and after the start"). */
+/** What one exec request came to, told by the transport (R4.8 to R4.17). */
 export type ExecOutcome =
   /** The container's runtime itself gave the exit code. `unproven`: told over a protocol that calls a dead kubelet a success. */
   | { readonly kind: 'exited'; readonly exitCode: number; readonly unproven?: true }

@@ -66,7 +66,7 @@ const RESTORE: Fields = {
   },
 };
 
-/** A document of ours that nobody else validates: a mistyped filter would let a hook run everywhere. */
+/** A document of ours that nobody else validates: a mistyped filter would let a hook run everywhere (R1.11). */
 export const unknownFieldsOfHooks = (object: unknown): Problem[] => unknownFields(object, RESTORE_HOOKS, '');
 
 /** Of a Restore in a file. The API server drops them, with a warning at most. */

@@ -50,7 +50,7 @@ export function labelSelectorProblems(selector: LabelSelector): { path: string; 
   return problems;
 }
 
-/** Compile a valid selector. Nothing to match = everything, as in Kubernetes. */
+/** Compile a valid selector. Nothing to match = everything, as in Kubernetes (R3.5). */
 export function compileLabelSelector(selector: LabelSelector | null | undefined): (labels: Labels) => boolean {
   const equals = Object.entries(selector?.matchLabels ?? {});
   const requirements = (selector?.matchExpressions ?? []).map(({ key, operator, values }) => {

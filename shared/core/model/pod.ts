@@ -32,7 +32,7 @@ export function neverRestored(pod: Pod): 'mirror' | 'finished' | undefined {
   return phase === 'Succeeded' || phase === 'Failed' ? 'finished' : undefined;
 }
 
-/** Containers that a command can be run in: the pod's own, and native sidecars. */
+/** Containers that a command can be run in: the pod's own, and native sidecars (R3.15). */
 export function hasExecContainer(pod: Pod, container: string): boolean {
   return (
     pod.spec.containers.some(({ name }) => name === container) ||

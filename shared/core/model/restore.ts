@@ -8,7 +8,7 @@ import type { Parsed, Problem } from './problem.ts';
 import { problemsOf } from './problem.ts';
 import { boolean, list, orEmpty, rare, string, stringMap, strings, text } from './schema.ts';
 
-const DURATION_EXPECTED = 'expected a duration as Go writes it, such as "30s" or "1m30s"';
+const DURATION_EXPECTED = 'expected a duration as Go writes it, such as "30s" or "1m30s"'; // R1.8
 
 /** A `metav1.Duration`, in milliseconds; null and absent are undefined. */
 const Duration = z.pipe(
@@ -147,7 +147,7 @@ function hookProblems(entries: readonly RestoreResourceHookSpec[], at: string): 
     for (const [hookIndex, { init }] of entry.postHooks.entries()) {
       for (const [containerIndex, container] of (init?.initContainers ?? []).entries()) {
         const path = `${at}[${index}].postHooks[${hookIndex}].init.initContainers[${containerIndex}]`;
-        const parsed = InitContainer().safeParse(container);
+        const parsed = InitContainer().safeParse(container); // R2.4
         if (parsed.success) continue;
         for (const { path: below, message } of problemsOf(parsed.error)) {
           problems.push({ code: 'validation-error', path: below === '' ? path : `${path}.${below}`, message });
@@ -160,7 +160,7 @@ function hookProblems(entries: readonly RestoreResourceHookSpec[], at: string): 
 
 const PATTERN_LISTS = ['includedNamespaces', 'excludedNamespaces', 'includedResources', 'excludedResources'] as const;
 
-/** Velero doesn't refuse these: it reads no name of the list that sorts after one, without a word. */
+/** Velero doesn't refuse these: it reads no name of the list that sorts after one, without a word (R1.12). */
 function patternProblems(filters: Readonly<Record<(typeof PATTERN_LISTS)[number], string[]>>, at: string): Problem[] {
   return PATTERN_LISTS.flatMap((list) =>
     filters[list].flatMap((pattern, index) =>

@@ -24,7 +24,7 @@ export const isOurs = (key: string): boolean =>
 export type Annotations = Readonly<Record<string, string>>;
 export type Report = (code: NoticeCode, message: string) => void;
 
-/** The pod's exec hook of one origin, or undefined: without a command the other keys say nothing. */
+/** The pod's exec hook of one origin, or undefined: without a command the other keys say nothing (R3.1). */
 export function execHookFromAnnotations(
   annotations: Annotations,
   origin: HookOrigin,
@@ -39,7 +39,7 @@ export function execHookFromAnnotations(
     const text = value(key);
     const ms = text === undefined ? undefined : parseDurationMs(text);
     if (text !== undefined && ms === undefined) {
-      report(`${key}-unparsable`, `${prefix}${key} is not a duration such as "30s" or "1m30s"; using ${instead}`);
+      report(`${key}-unparsable`, `${prefix}${key} is not a duration such as "30s" or "1m30s"; using ${instead}`); // R1.9
     }
     return ms;
   };
@@ -67,7 +67,7 @@ export interface InitHook {
   readonly timeout?: number | undefined;
 }
 
-/** The pod's init hook of one origin, or undefined: without an image there is none. */
+/** The pod's init hook of one origin, or undefined: without an image there is none (R2.1). */
 export function initHookFromAnnotations(
   annotations: Annotations,
   origin: HookOrigin,
@@ -78,7 +78,7 @@ export function initHookFromAnnotations(
   if (!image) return undefined;
   const text = annotations[`${prefix}command`];
   const command = text ? parseCommand(text) : [];
-  // Without a command the image's own ENTRYPOINT runs.
+  // Without a command the image's own ENTRYPOINT runs (R2.3).
   const name = annotations[`${prefix}container-name`] || undefined;
   const given = annotations[`${prefix}timeout`];
   const timeout = given ? parseDurationMs(given) : undefined;
@@ -88,7 +88,7 @@ export function initHookFromAnnotations(
   return { containers: [{ name, image, ...(command.length > 0 ? { command } : {}) }], timeout };
 }
 
-/** A JSON array of strings, told by its first character; anything else is one argv element, as it stands. */
+/** A JSON array of strings, told by its first character; anything else is one argv element, as it stands (R3.2). */
 function parseCommand(text: string): string[] {
   if (!text.startsWith('[')) return [text];
   let value: unknown;

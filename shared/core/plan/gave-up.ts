@@ -24,7 +24,7 @@ export function gaveUpNotices(restore: Restore, pods: readonly Pod[], writesHook
   const ended = `Velero has ended Restore ${restore.metadata.name} (${restore.status?.phase}) without a word about its hooks`;
   if (!writesHookStatus) {
     const message = `${ended}, as it has all others: whether it has run them can't be known`;
-    return [{ code: 'hook-status-unknown', message }];
+    return [{ code: 'hook-status-unknown', message }]; // R1.25
   }
   return notices.length > 0 ? notices : [{ code: 'velero-gave-up', message: `${ended}, and may be running them` }];
 }

@@ -28,7 +28,7 @@ export interface HookEntry {
 export interface HookEntries {
   readonly source: HookSource;
   readonly entries: readonly HookEntry[];
-  /** The entries that apply to a pod, in order. */
+  /** The entries that apply to a pod, in order (R3.5). */
   readonly of: (pod: Pod) => HookEntry[];
 }
 

@@ -4,7 +4,7 @@ import type { InitContainer } from '../model/restore.ts';
 
 /** One init container that a pod's hooks inject. */
 export interface PlannedInitContainer {
-  /** Whole, as it was written. */
+  /** Whole, as it was written (R2.4, R2.6). */
   readonly container: InitContainer;
   /** Its name was made up here; Velero makes up others. */
   readonly generatedName: boolean;
@@ -21,7 +21,7 @@ export const GENERATED_PREFIX = 'velero-restore-init-';
 /** Velero's and ours: both append 8 hex digits. */
 export const GENERATED_NAME: RegExp = new RegExp(`^${GENERATED_PREFIX}[0-9a-f]{8}$`);
 
-/** How many of a pod's own init containers run before the hooks': file-system restore must have ended. */
+/** How many of a pod's own init containers run before the hooks': file-system restore must have ended (R2.5). */
 const ownBeforeHooks = (own: readonly { readonly name: string }[]): number => (own[0]?.name === 'restore-wait' ? 1 : 0);
 
 /** A pod's init containers after injection. */
@@ -51,7 +51,7 @@ export interface InitContainerPlaces {
 }
 
 /**
- * Which of the hooks' containers a pod lacks. One that it has stays as and where it is: an API server may have filled it
+ * Which of the hooks' containers a pod lacks (R2.11). One that it has stays as and where it is: an API server may have filled it
  * up with defaults, and Velero makes up other names. Of a pod that `isLive` one may also have been changed: a resource
  * modifier and a webhook come after Velero.
  */

@@ -34,7 +34,7 @@ export function planDigest({ namespace, name, uid }: RestoreReference, hooks: re
   return `sha256:${sha256HexOf(canonicalPlan({ namespace, name, uid }, hooks))}`;
 }
 
-/** Canonical JSON of `{restore, hooks}`, in parts: together they can be very long. */
+/** Canonical JSON of `{restore, hooks}`, in parts: together they can be very long (R6.30). */
 function* canonicalPlan(restore: RestoreReference, hooks: readonly HookDocument[]): Generator<string> {
   yield '{"hooks":[';
   for (const [index, hook] of hooks.entries()) yield `${index === 0 ? '' : ','}${canonicalJson(hook)}`;

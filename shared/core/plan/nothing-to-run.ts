@@ -3,12 +3,12 @@ import type { NoticeCode } from './notice.ts';
 import type { PlannedRun, PlanRequest } from './plan-run.ts';
 import { has, isByLabel } from './plan-run.ts';
 
-/** Refuse to run anything beside a Velero that has given up waiting for its hooks (contract §1). */
+/** Refuse to run anything beside a Velero that has given up waiting for its hooks (R1.24). */
 export function refuseAfterGivingUp(planned: PlannedRun, request: PlanRequest): void {
   if (!request.force && has(planned.document.notices, 'velero-gave-up')) throw gaveUpError(planned, request);
 }
 
-/** Why there is nothing to run, as an error with its exit code; undefined where that is in order (contract §7). */
+/** Why there is nothing to run, as an error with its exit code; undefined where that is in order (R1.15). */
 export function nothingToRun(
   planned: PlannedRun,
   request: PlanRequest,
@@ -17,7 +17,7 @@ export function nothingToRun(
   if (planned.hooks.length > 0) return undefined;
   const { notices } = planned.document;
   const { pods, restore, hookFiles } = request;
-  if (pods.length > 0 && has(notices, 'velero-has-run')) return hasRunError(planned, request);
+  if (pods.length > 0 && has(notices, 'velero-has-run')) return hasRunError(planned, request); // R1.21
   if (allowNoMatch) return undefined;
   if (pods.length === 0) return noPodError(planned, request);
   const commands = commandsOf(request);

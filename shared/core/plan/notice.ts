@@ -1,4 +1,4 @@
-/** Everything a plan can point out. Codes are API: never renamed or reused. */
+/** Everything a plan can point out. Codes are API: never renamed or reused (R9.1). */
 export type NoticeCode =
   | 'annotation-hides-hooks'
   | 'archive-without-version'

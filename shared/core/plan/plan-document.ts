@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { API_VERSION } from '../names.ts';
 
-const duration = z.string().describe('As Go prints a duration: 1m30s. Absent: no limit.');
+const duration = z.string().describe('As Go prints a duration: 1m30s. Absent: no limit.'); // R7.23
 const timeoutFrom = z.enum(['annotation', 'spec', 'file', 'default']);
 
 const hookBase = {
@@ -57,7 +57,7 @@ export const RestoreReference = z.strictObject({
 });
 export type RestoreReference = z.infer<typeof RestoreReference>;
 
-/** `kind: RestoreHookPlan` (contract §7). */
+/** `kind: RestoreHookPlan` (R7.22). */
 export const PlanDocument = z.strictObject({
   apiVersion: z.literal(API_VERSION),
   kind: z.literal('RestoreHookPlan'),

@@ -26,7 +26,7 @@ export const INIT_HOOKS: HookKind<InitHook> = {
 };
 
 /**
- * Decide which init containers a pod's hooks inject (contract §2): `pod` is in its target namespace. That Velero may have
+ * Decide which init containers a pod's hooks inject (R2.7, R2.11): `pod` is in its target namespace. That Velero may have
  * run them already is no matter here: `isAllowed` leaves sources out where something is to be started.
  */
 export function planInitHooks(
@@ -71,11 +71,11 @@ const plannedContainers = (
     origin,
     name,
     index,
-    timeoutMs: timeout !== undefined && timeout > 0 ? timeout : null,
+    timeoutMs: timeout !== undefined && timeout > 0 ? timeout : null, // R2.24
   }));
 
 const generatedName = ({ metadata }: Pod): string =>
-  GENERATED_PREFIX + sha256Hex(`${metadata.namespace}/${metadata.name}`).slice(0, 8);
+  GENERATED_PREFIX + sha256Hex(`${metadata.namespace}/${metadata.name}`).slice(0, 8); // R2.2
 
 export interface InitHookOptions {
   /** Leave out what is also Velero's to inject, because Velero has worked on the Restore; what it has injected is watched. */
@@ -86,7 +86,7 @@ export interface InitHookOptions {
 
 export interface PodInitHook {
   readonly hook: Omit<PlannedInitHook, 'id'>;
-  /** Its container's in every plan; where Velero made up a name the container bears that. */
+  /** Its container's in every plan; where Velero made up a name the container bears that (R2.9). */
   readonly name: string;
   /** What is put into the pod for it, and where. */
   readonly missing?: InitContainerPlaces['missing'][number];
@@ -131,7 +131,7 @@ export function initHooksOf(
   ];
 }
 
-/** How the pod comes to what it lacks; undefined where it lacks nothing, or can't. */
+/** How the pod comes to what it lacks; undefined where it lacks nothing, or can't (R2.15, R2.16). */
 function injectionOf(pod: Pod, { missing }: InitContainerPlaces, recreatePods: boolean): Injection | undefined {
   if (!pod.metadata.uid) return 'create';
   return missing.length > 0 && recreatePods && controllerOf(pod) === undefined ? 'recreate' : undefined;
@@ -185,7 +185,7 @@ export const withInjected = (pod: Pod, hooks: readonly PodInitHook[]): Pod => ({
   },
 });
 
-/** What the API server will refuse the pod for. */
+/** What the API server will refuse the pod for (R2.8). */
 function nameNotices(
   pod: Pod,
   planned: readonly PlannedInitContainer[],

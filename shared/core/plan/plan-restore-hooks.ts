@@ -17,9 +17,9 @@ export interface PlanInput {
   readonly pods: readonly Pod[];
   /** The entries of all `--hooks` files; when given, the Restore's own are not read. */
   readonly hookFiles?: readonly RestoreResourceHookSpec[] | undefined;
-  /** Leave out what is also Velero's to run, because Velero has worked on the Restore (contract §1). */
+  /** Leave out what is also Velero's to run, because Velero has worked on the Restore (R1.21). */
   readonly withoutVelerosHooks?: boolean | undefined;
-  /** A pod that lacks init containers, and has no controller, is to be deleted and created anew (contract §2). */
+  /** A pod that lacks init containers, and has no controller, is to be deleted and created anew (R2.15). */
   readonly recreatePods?: boolean | undefined;
 }
 
@@ -47,9 +47,9 @@ const EXEC_HOOKS: HookKind<ExecRestoreHook> = {
 type ExecCandidate = Candidate<ExecRestoreHook>;
 
 /**
- * Decide which restore hooks run, where, and in what order (contract §1 to §3).
+ * Decide which restore hooks run, where, and in what order (docs/contract.md, sections 1 to 3).
  *
- * The same Restore and pods give the same plan, whatever order the pods come in. Never throws: what can't be planned
+ * The same Restore and pods give the same plan, whatever order the pods come in (R3.13). Never throws: what can't be planned
  * as it was meant is a notice.
  */
 export function planRestoreHooks(input: PlanInput): Plan {
@@ -124,7 +124,7 @@ function planHook(
   { name, index, hook }: ExecCandidate['hooks'][number],
   say: (notice: Notice) => void,
 ): Unnamed<PlannedExecHook>[] {
-  const container = hook.container || pod.spec.containers[0]?.name;
+  const container = hook.container || pod.spec.containers[0]?.name; // R3.4
   if (container === undefined) return [];
   const title = `hook ${JSON.stringify(name)} (${index})`;
   /** About the hook as it is written: of an annotation it belongs to the pod, of a spec to all pods alike. */
@@ -161,7 +161,7 @@ function planHook(
 }
 
 function reasonNeverToRun(pod: Pod, container: string, hook: ExecRestoreHook): Never | undefined {
-  if (!hasExecContainer(pod, container)) return 'no-such-container';
+  if (!hasExecContainer(pod, container)) return 'no-such-container'; // R3.18
   return hook.command.length === 0 ? 'empty-command' : undefined;
 }
 
@@ -170,7 +170,7 @@ type SayOfHook = (code: NoticeCode, message: string) => void;
 function onErrorOf({ onError }: ExecRestoreHook, say: SayOfHook): OnError {
   if (onError === 'Fail') return 'Fail';
   if (onError && onError !== 'Continue') {
-    say('on-error-unknown', `onError ${JSON.stringify(onError)} is neither Fail nor Continue; using Continue`);
+    say('on-error-unknown', `onError ${JSON.stringify(onError)} is neither Fail nor Continue; using Continue`); // R1.10
   }
   return 'Continue';
 }
@@ -183,7 +183,7 @@ function timeoutsOf(
   if ((execTimeout ?? 0) < 0) say('exec-timeout-unlimited', 'its exec timeout is negative: the command has no limit');
   if (waitTimeout === 0) say('wait-timeout-zero', 'its wait timeout is 0: it waits without a limit');
   if ((waitTimeout ?? 0) < 0) say('wait-timeout-negative', 'its wait timeout is negative: it waits without a limit');
-  const exec = execTimeout || DEFAULT_EXEC_TIMEOUT_MS;
+  const exec = execTimeout || DEFAULT_EXEC_TIMEOUT_MS; // R3.6
   return {
     execTimeoutMs: exec < 0 ? null : exec,
     execTimeoutFrom: execTimeout ? source : 'default',
@@ -192,7 +192,7 @@ function timeoutsOf(
   };
 }
 
-/** All hooks of one container stand together, containers in the order of their first hook. */
+/** All hooks of one container stand together, containers in the order of their first hook (R3.13). */
 function groupByContainer(hooks: readonly Unnamed<PlannedExecHook>[]): Unnamed<PlannedExecHook>[] {
   if (hooks.length < 2) return [...hooks];
   return [...Map.groupBy(hooks, ({ container }) => container).values()].flat();
@@ -206,7 +206,7 @@ function withIds(hooks: readonly Unnamed[], names: readonly string[]): PlannedHo
       .map(encodePart)
       .join('/');
     let id = base;
-    for (let repeat = 2; taken.has(id); repeat += 1) id = `${base}~${repeat}`;
+    for (let repeat = 2; taken.has(id); repeat += 1) id = `${base}~${repeat}`; // R7.24
     taken.add(id);
     return { id: id as HookId, ...hook };
   });
@@ -222,7 +222,7 @@ function byNamespaceAndName({ metadata: a }: Pod, { metadata: b }: Pod): number 
   return a.name < b.name ? -1 : 1;
 }
 
-/** Say, one line a source or entry, why it does or doesn't give this pod a hook (`plan --explain`). */
+/** Say, one line a source or entry, why it does or doesn't give this pod a hook (`plan --explain`) (R7.2). */
 export function explainPod(input: PlanInput, pod: Pod): string[] {
   const entries = hookEntriesOf(input.restore, input.hookFiles);
   const withoutVeleros = input.withoutVelerosHooks === true;

@@ -46,7 +46,7 @@ export interface PlannedRun {
 
 /** All hooks of a request, whatever `only` says. */
 export const planHooks = ({ restore, pods, hookFiles, rerun, recreatePods }: PlanRequest): Plan =>
-  planRestoreHooks({ restore, pods, hookFiles, withoutVelerosHooks: hasWorkedOn(restore) && !rerun, recreatePods });
+  planRestoreHooks({ restore, pods, hookFiles, withoutVelerosHooks: hasWorkedOn(restore) && !rerun, recreatePods }); // R1.22
 
 const NO_PLAN: Plan = { hooks: [], injections: [], notices: [] };
 
@@ -54,7 +54,7 @@ export function planRun(request: PlanRequest): PlannedRun {
   const { restore, namespace, writesHookStatus = true, force = false } = request;
   const { pods, notices: ofPods } = podsOf(request);
   const gaveUp = gaveUpNotices(restore, pods, writesHookStatus);
-  const plan = !force && has(gaveUp, 'velero-gave-up') ? NO_PLAN : planHooks({ ...request, pods });
+  const plan = !force && has(gaveUp, 'velero-gave-up') ? NO_PLAN : planHooks({ ...request, pods }); // R1.24
   const notices = [...phaseNotices(restore), ...ofPods, ...gaveUp, ...plan.notices];
   const hooks = plan.hooks.length === 0 && isLeftOut(request, notices) ? [] : narrow(request, plan);
   const document = planDocument({
@@ -80,7 +80,7 @@ const LEFT_OUT = ['velero-has-run', 'velero-gave-up', 'pod-not-restored'] as con
 function podsOf(request: PlanRequest): { readonly pods: readonly Pod[]; readonly notices: readonly Notice[] } {
   const { restore, namespace, hookFiles, pods: found, others = [], includeExisting = false } = request;
   if (!isByLabel(request)) return { pods: found, notices: [] };
-  const older = new Set(includeExisting ? [] : found.filter((pod) => isOlder(pod, restore)));
+  const older = new Set(includeExisting ? [] : found.filter((pod) => isOlder(pod, restore))); // R1.16
   const left = hooksByPod({ restore, hookFiles, pods: [...older] });
   const without = hooksByPod({ restore, hookFiles, pods: withoutLabel(restore, found, others) });
   return {
@@ -103,7 +103,7 @@ function narrow({ only }: PlanRequest, { hooks, notices }: Plan): readonly Plann
     ({ id, namespace, pod }) => wanted.has(id) || wanted.has(`${namespace}/${pod}`) || wanted.has(pod),
   );
   const matched = new Set(kept.flatMap(({ id, namespace, pod }) => [id as string, `${namespace}/${pod}`, pod]));
-  const unmatched = only.find((name) => !matched.has(name));
+  const unmatched = only.find((name) => !matched.has(name)); // R1.23
   if (unmatched === undefined) return kept;
   const more = has(notices, 'velero-has-run') ? '; --rerun adds those that Velero may have run' : '';
   throw new RestoreHooksError('INVALID_ARGUMENT', `--only ${unmatched} is no hook and no pod of the plan`, {
@@ -111,7 +111,7 @@ function narrow({ only }: PlanRequest, { hooks, notices }: Plan): readonly Plann
   });
 }
 
-/** Refuse to work on a Restore while Velero may be running its hooks (contract §1). */
+/** Refuse to work on a Restore while Velero may be running its hooks (R1.26). */
 export function refuseWhileBusy(restore: Restore, force: boolean): void {
   const phase = busyPhase(restore);
   if (phase === undefined || force) return;

@@ -10,7 +10,7 @@ interface PodShape {
 }
 
 /**
- * A pod of a backup, or of a file, as Velero would create it (contract §2): what a server or a node has filled in is taken
+ * A pod of a backup, or of a file, as Velero would create it (R2.12): what a server or a node has filled in is taken
  * away, and Velero's labels are set. All else is as it was written.
  */
 export function restoredManifest(pod: unknown, restore: Restore, namespace: string): Manifest {

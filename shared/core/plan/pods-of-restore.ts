@@ -7,7 +7,7 @@ import { RESTORE_NAME_LABEL } from '../names.ts';
 import type { Notice } from './notice.ts';
 import { noticeOn } from './sources.ts';
 
-/** What Velero labels the pods of a Restore with, as a selector. */
+/** What Velero labels the pods of a Restore with, as a selector (R1.13). */
 export const restoreSelector = (restore: string): string => `${RESTORE_NAME_LABEL}=${shortenName(restore)}`;
 /** Those that it hasn't labelled, or has labelled for another Restore. */
 export const otherPodsSelector = (restore: string): string => `${RESTORE_NAME_LABEL}!=${shortenName(restore)}`;
@@ -19,7 +19,7 @@ export const otherPodsSelector = (restore: string): string => `${RESTORE_NAME_LA
  */
 export function isOlder({ metadata: pod }: Pod, { metadata: restore }: Restore): boolean {
   if (!pod.uid || !pod.creationTimestamp || !restore.creationTimestamp) return false;
-  return pod.creationTimestamp < restore.creationTimestamp;
+  return pod.creationTimestamp < restore.creationTimestamp; // R1.16
 }
 
 export const notRestored = (pod: Pod, { metadata, spec }: Restore, hooks: number): Notice => {
@@ -45,7 +45,7 @@ export function withoutLabel(restore: Restore, labelled: readonly Pod[], others:
 
 const MOST_NAMED = 3;
 
-/** One for the pods of each workload, with the selector that finds them and none that has the label. */
+/** One for the pods of each workload, with the selector that finds them and none that has the label (R1.17). */
 export function withoutLabelNotices(restore: Restore, namespace: string, pods: readonly Pod[]): Notice[] {
   return [...Map.groupBy(pods, workloadOf).values()].map((own) => {
     const [first] = own as [Pod, ...Pod[]];

@@ -8,7 +8,7 @@ import { RESTORE_NAME_LABEL } from '../names.ts';
 import type { Notice } from './notice.ts';
 import { noticeOn } from './sources.ts';
 
-/** Why the Restore leaves a pod of its backup out, by its own filters and Velero's rules (contract §1). */
+/** Why the Restore leaves a pod of its backup out, by its own filters and Velero's rules (R1.18). */
 export function whyNotRestored({ spec }: Restore, pod: Pod): string | undefined {
   const never = neverRestored(pod);
   if (never !== undefined) return never;
@@ -37,7 +37,7 @@ export function asRestored(restore: Restore, pod: Pod): Pod {
   };
 }
 
-/** What Velero does to restored pods beside what is planned, and can't be seen in a backup. */
+/** What Velero does to restored pods beside what is planned, and can't be seen in a backup (R2.10). */
 export function modifierNotices({ spec }: Restore): Notice[] {
   const modifier = spec.resourceModifier;
   if (modifier === undefined) return [];
@@ -77,7 +77,7 @@ export const velerosLabels = ({ metadata, spec }: Restore): Readonly<Record<stri
   ...(spec.backupName ? { 'velero.io/backup-name': shortenName(spec.backupName) } : {}),
 });
 
-/** Where a pod of the backup is restored to. */
+/** Where a pod of the backup is restored to (R2.7). */
 export const targetNamespace = (spec: Restore['spec'], { metadata }: Pod): string => targetOf(spec, metadata.namespace);
 
 export const targetOf = ({ namespaceMapping }: Restore['spec'], namespace: string): string =>

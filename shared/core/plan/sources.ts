@@ -32,7 +32,7 @@ export const hookEntriesOf = (
     ? compileHookEntries('spec', restore?.spec.hooks.resources ?? [])
     : compileHookEntries('file', hookFiles);
 
-/** The sources of contract §1, in order. `applying`: the entries that apply to the pod. */
+/** The sources, in order (R1.19). `applying`: the entries that apply to the pod. */
 export function candidatesOf<Hook>(
   pod: Pod,
   { source }: HookEntries,
@@ -66,7 +66,7 @@ function ofAnnotations<Hook>(pod: Pod, origin: HookOrigin, kind: HookKind<Hook>)
   };
 }
 
-/** The first source that says anything; what it hides is a notice. */
+/** The first source that says anything; what it hides is a notice (R1.20). */
 export function firstThatSays<Hook>(
   candidates: readonly Candidate<Hook>[],
   pod: Pod,

@@ -2,7 +2,7 @@ import { parseDurationMs } from '../model/duration.ts';
 import type { Restore } from '../model/restore.ts';
 import type { Notice } from './notice.ts';
 
-/** Phases in which Velero's server may be running hooks right now (contract §1). */
+/** Phases in which Velero's server may be running hooks right now (R1.26). */
 const BUSY = new Set([
   'New',
   'InProgress',
@@ -17,7 +17,7 @@ export function busyPhase({ status }: Restore): string | undefined {
   return status?.phase && BUSY.has(status.phase) ? status.phase : undefined;
 }
 
-/** Whether a Velero server has worked on the Restore, and so has run its hooks, perhaps in part. */
+/** Whether a Velero server has worked on the Restore, and so has run its hooks, perhaps in part (R1.21). */
 export const hasWorkedOn = ({ status }: Restore): boolean =>
   Boolean(status?.startTimestamp) || (status?.hookStatus?.hooksAttempted ?? 0) > 0;
 
@@ -32,7 +32,7 @@ export const hasNoHookStatus = ({ status }: Restore): boolean =>
 export const hasExecHooks = ({ spec }: Restore): boolean =>
   spec.hooks.resources.some(({ postHooks }) => postHooks.some(({ exec }) => exec));
 
-/** What Velero says of a Restore that it has refused or not restored whole. */
+/** What Velero says of a Restore that it has refused or not restored whole (R1.27). */
 export function phaseNotices({ metadata: { name }, status }: Restore): Notice[] {
   const reasons = [...(status?.validationErrors ?? []), ...(status?.failureReason ? [status.failureReason] : [])];
   const why = reasons.length === 0 ? '' : `: ${reasons.join('; ')}`;
@@ -65,8 +65,8 @@ const DURATIONS: readonly (readonly string[])[] = [
 ];
 
 /**
- * The fields for which Velero's server can't read the Restore. It reads all of them at once: one that it can't read stops
- * every other one, too, until it is deleted.
+ * The fields for which Velero's server can't read the Restore (R1.28). It reads all of them at once: one that it can't read
+ * stops every other one, too, until it is deleted.
  */
 export const unreadableByVelero = (restore: unknown): string[] =>
   DURATIONS.flatMap((path) => valuesAt(restore, path, ''))

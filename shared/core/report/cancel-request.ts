@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { formatDuration, parseDurationMs } from '../model/duration.ts';
 
-/** The Restore's annotation `restorehooks.io/cancel-requested`: which run is to stop. */
+/** The Restore's annotation `restorehooks.io/cancel-requested`: which run is to stop (R6.18). */
 const CancelRequest = z.strictObject({
   runID: z.string(),
   /** How long running hooks are waited for; absent: until they end. */

@@ -61,7 +61,7 @@ export const Phase = z.enum([
   'Completed',
 ]);
 
-/** `kind: RestoreHookRun` (contract §7). Without a run there is no run ID and no phase, and `hooks` is empty. */
+/** `kind: RestoreHookRun` (R7.22). Without a run there is no run ID and no phase, and `hooks` is empty. */
 export const RunDocument = z.strictObject({
   apiVersion: z.literal(API_VERSION),
   kind: z.literal('RestoreHookRun'),
@@ -115,7 +115,7 @@ export type ReportPart = z.infer<typeof ReportPart>;
 /** What stands in the first part alone. */
 export type ReportHead = Pick<ReportPart, 'selector' | 'run'>;
 
-/** A report's parts, joined in their order: the last word on each hook counts, plan order stays that of the first. */
+/** A report's parts, joined in their order: the last word on each hook counts, plan order stays that of the first (R5.13). */
 export class JoinedReport {
   readonly #rows = new Map<string, { readonly row: RunHook; readonly runner: number }>();
 

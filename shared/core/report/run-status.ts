@@ -7,7 +7,7 @@ import { problemsOf } from '../model/problem.ts';
 import { cutText } from '../sanitize.ts';
 import { Counts, HookResult, Phase } from './run-document.ts';
 
-/** Where a run stands: the Restore's annotation `restorehooks.io/status`, JSON of at most 4 KiB (contract §5). */
+/** Where a run stands: the Restore's annotation `restorehooks.io/status`, JSON of at most 4 KiB (R5.8). */
 export const RunStatus = z.strictObject({
   version: z.literal(1),
   /** UID of the Restore that was run: annotations are copied with a Restore, and the copy has had no run. */
@@ -74,7 +74,7 @@ export function parseRunStatus(text: string): Parsed<RunStatus> {
   return parsed.success ? { ok: true, value: parsed.data } : { ok: false, problems: problemsOf(parsed.error) };
 }
 
-const STATUS_LIMIT = 4096;
+const STATUS_LIMIT = 4096; // R5.8
 const LONGEST_TEXT = 500;
 
 /** The annotation's text; where it would be over 4 KiB, texts are cut, then failures and notices give way, the last first. */
@@ -124,7 +124,7 @@ export function progressLine(counts: RunCounts): string {
   return [`${planned - waiting - running}/${planned} done`, ...said].join(', ');
 }
 
-/** The exit code of a run that has ended (contract §5). */
+/** The exit code of a run that has ended (R5.4). */
 export function exitCodeOf({ phase, failOn, failure }: Pick<RunStatus, 'phase' | 'failOn' | 'failure'>): ExitCode {
   switch (phase) {
     case 'Failed':

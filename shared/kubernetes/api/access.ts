@@ -20,7 +20,7 @@ export async function missingRights(client: Pick<KubeClient, 'create'>, rights: 
   return rights.filter((right) => missing.has(right));
 }
 
-/** Of these rights, those that a ServiceAccount lacks. Rejects with `FORBIDDEN` where the caller may not ask. */
+/** Of these rights, those that a ServiceAccount lacks. Rejects with `FORBIDDEN` where the caller may not ask (R7.17). */
 export function missingRightsOfServiceAccount(
   client: Pick<KubeClient, 'create'>,
   { namespace, name }: { readonly namespace: string; readonly name: string },

@@ -63,7 +63,7 @@ export function refusedByServer({ status, body, retryAfterMs, server, request }:
 }
 
 /**
- * Whether a 404 is about the object of the request, or about the namespace that it is to be in. Proxies, aggregated API
+ * Whether a 404 is about the object of the request (R4.18), or about the namespace that it is to be in. Proxies, aggregated API
  * servers and an API server that is starting answer 404 too, and that says nothing of the object: it may well be there.
  */
 function namesObject(said: z.infer<typeof Status> | undefined, request: string): boolean {
@@ -95,7 +95,7 @@ function meaning({ status }: KubeApiError, server: URL, isNotFound: boolean): { 
 }
 
 /**
- * The same refusal of somebody who has the right: by a quota, PodSecurity, a LimitRange, a webhook, a policy, or because
+ * The same refusal of somebody who has the right (R7.21): by a quota, PodSecurity, a LimitRange, a webhook, a policy, or because
  * the namespace is being deleted. Nothing in the answer tells these from a missing right.
  */
 export const deniedByAdmission = (error: RestoreHooksError): RestoreHooksError =>

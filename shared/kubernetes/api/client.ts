@@ -166,7 +166,7 @@ export function kubeClient(config: KubeConfig, options: KubeClientOptions = {}):
     }
   }
 
-  /** A 403 doesn't tell a missing right from a refusal of this very object: whether the right is there is asked. */
+  /** A 403 doesn't tell a missing right from a refusal of this very object: whether the right is there is asked (R7.21). */
   async function whyRefused(request: HttpRequest, error: unknown): Promise<unknown> {
     const resourceAttributes = rightOfRequest(request);
     const answer = kubeApiError(error);

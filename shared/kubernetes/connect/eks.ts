@@ -36,7 +36,7 @@ const SUFFIXES: readonly (readonly [RegExp, string])[] = [
 export const awsHost = (service: string, region: string): string =>
   `${service}.${region}.${SUFFIXES.find(([of]) => of.test(region))?.[1] ?? 'amazonaws.com'}`;
 
-/** `aws eks get-token`: who we are, for this cluster alone. */
+/** `aws eks get-token`: who we are, for this cluster alone (R8.9). */
 export function eksToken({ name, region }: EksCluster, credentials: AwsCredentials, now: number): string {
   const host = awsHost('sts', region);
   const signing = signer({ service: 'sts', region }, credentials, now);

@@ -8,7 +8,7 @@ const PLUGIN_VERSIONS = ['client.authentication.k8s.io/v1', 'client.authenticati
 const INTERACTIVE_MODES = ['Never', 'IfAvailable', 'Always'];
 
 /**
- * Refuse a cluster and a user that kubectl refuses (client-go's `clientcmd/validation.go` and `rest`): whoever
+ * Refuse a cluster and a user that kubectl refuses (R7.14; client-go's `clientcmd/validation.go` and `rest`): whoever
  * reads on here where kubectl stops may work on another cluster, or as somebody else, than kubectl would.
  * `cluster` undefined: that of the pod.
  */

@@ -4,7 +4,7 @@ import { cutText, sanitizeLine } from '../../core/sanitize.ts';
 import type { ExecRequest } from '../../ports/ports.ts';
 
 /**
- * What the answers of pods/exec mean (contract §4). Two rules:
+ * What the answers of pods/exec mean (R4.8, R4.16). Two rules:
  *
  * - "It was not started" is said only where somebody who would have had to start it says so himself. All else that
  *   comes after the request, and before the end, is a lost connection.
@@ -58,7 +58,7 @@ export function isProtocolRefused({ status, body, isCut }: Refusal): boolean {
 const SHORT_PATH = 4000;
 
 /**
- * Whether it is upgrades to WebSocket that don't get through: the API server misses the Upgrade header that a proxy took
+ * Whether it is upgrades to WebSocket that don't get through (R4.14): the API server misses the Upgrade header that a proxy took
  * away, or somebody who is no API server answers, and none has ever opened a stream.
  */
 export function isUpgradeRefused(
@@ -80,7 +80,7 @@ export function isUpgradeRefused(
 /** The kubelet's word that it doesn't let the API server in. */
 const kubeletDenied = /^Forbidden \(user=/;
 
-/** What an admission policy said of an exec that its caller has the right to. */
+/** What an admission policy said of an exec that its caller has the right to (R4.13). */
 export function deniedByPolicy(refusal: Refusal, request: ExecRequest): ExecOutcome {
   const words = refusedWith(refusal, statusOf(refusal.body), request);
   return { kind: 'error', message: `denied by an admission policy: ${words ?? `HTTP ${refusal.status}`}` };
@@ -97,15 +97,15 @@ export function outcomeOfRefusal(refusal: Refusal, request: ExecRequest): ExecOu
   const { status, body } = refusal;
   const said = statusOf(body);
   const message = described(refusal, said, request);
-  if (status === 401 || status === 403) return { kind: 'forbidden', message };
+  if (status === 401 || status === 403) return { kind: 'forbidden', message }; // R4.12
   // Nobody started it, and what it lacks is lost with the body: asked again, it is told.
   if (refusal.isCut && (status === 400 || status === 404)) return notStarted(message, refusal, said);
-  if (status === 404) return isGone(said, request) ? { kind: 'podDeleted' } : notStarted(message, refusal, said);
-  if (status === 429) return notStarted(message, refusal, said);
-  if (status === 400 && /\bis not valid for pod\b/.test(said?.message ?? body)) return { kind: 'noSuchContainer' };
-  if (status >= 400 && status < 500) return { kind: 'error', message: refusedWith(refusal, said, request) ?? message };
-  if ((status === 500 || status === 503) && isBeforeStart(said, body)) return notStarted(message, refusal, said);
-  return { kind: 'connectionLost', message: `${message}; whether the command was started is not known` };
+  if (status === 404) return isGone(said, request) ? { kind: 'podDeleted' } : notStarted(message, refusal, said); // R4.9, R4.10
+  if (status === 429) return notStarted(message, refusal, said); // R4.8
+  if (status === 400 && /\bis not valid for pod\b/.test(said?.message ?? body)) return { kind: 'noSuchContainer' }; // R4.11
+  if (status >= 400 && status < 500) return { kind: 'error', message: refusedWith(refusal, said, request) ?? message }; // R4.15
+  if ((status === 500 || status === 503) && isBeforeStart(said, body)) return notStarted(message, refusal, said); // R4.8
+  return { kind: 'connectionLost', message: `${message}; whether the command was started is not known` }; // R4.17
 }
 
 /** A date by another clock, or a mistake, must not hold a hook up for hours. */
@@ -136,7 +136,7 @@ function isBeforeStart(said: Status | undefined, body: string): boolean {
   return Boolean(said.reason) || !upstreamBroke.test(said.message ?? '');
 }
 
-/** The server's own words where they don't repeat the command, which may hold a password. */
+/** The server's own words where they don't repeat the command, which may hold a password (R5.19). */
 function described({ status, body }: Refusal, said: Status | undefined, request: ExecRequest): string {
   const words = (said?.message ?? (kubeletRefused.test(body) ? body : '')).trim();
   if (words === '' || quotesCommand(words, request)) return `HTTP ${status} in answer to the exec request`;
@@ -166,7 +166,7 @@ function quotesCommand(words: string, { namespace, pod, container, command }: Ex
 export function outcomeOfStatus(frame: Buffer, protocol: ExecProtocol): ExecOutcome {
   const said = statusOf(frame.toString('utf8'));
   if (said === undefined) return lost('the status could not be read');
-  const unproven = protocol === 'v5' ? ({ unproven: true } as const) : {};
+  const unproven = protocol === 'v5' ? ({ unproven: true } as const) : {}; // R4.2
   if (said.status === 'Success') return { kind: 'exited', exitCode: 0, ...unproven };
   const exitCode = Number(said.details?.causes?.find(({ reason }) => reason === 'ExitCode')?.message ?? Number.NaN);
   if (Number.isInteger(exitCode) && exitCode !== 0) return { kind: 'exited', exitCode, ...unproven };
@@ -189,7 +189,7 @@ const notRun: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
-/** Why a command did not run, if that is certain; in words of our own. */
+/** Why a command did not run, if that is certain; in words of our own (R4.16). */
 function whyNotRun(message: string): string | undefined {
   return lostSight.test(message) ? undefined : notRun.find(([words]) => words.test(message))?.[1];
 }

@@ -33,9 +33,9 @@ export interface ExecTiming {
 }
 
 export interface HookExecOptions {
-  /** `none` keeps nothing of what commands print. */
+  /** `none` keeps nothing of what commands print (R5.16). */
   readonly capture?: 'tail' | 'none';
-  /** Asked when all stands but the request itself: until then a lost Lease may still hold it back. */
+  /** Asked when all stands but the request itself: until then a lost Lease may still hold it back (R6.12). */
   readonly mayStart?: () => boolean;
   /** Absent: whatever pod has the name is the one that is meant. */
   readonly identity?: PodIdentity;
@@ -52,7 +52,7 @@ const usualTiming: ExecTiming = {
   dataMs: 3_000,
 };
 
-/** A frame for a channel that v4 doesn't have, which the kubelet and the runtimes pass over. */
+/** A frame for a channel that v4 doesn't have, which the kubelet and the runtimes pass over (R3.20). */
 const SAYS_NOTHING = Buffer.of(9);
 /** A status frame is as long as its command, and a server takes up to 1 MiB of that. */
 const maxPayload = 16 * 1024 * 1024;
@@ -63,7 +63,7 @@ const maxPathBytes = 1024 * 1024 + 4096;
 /**
  * Runs hooks through `pods/exec`, by WebSocket and `v4.channel.k8s.io`.
  *
- * Not v5, though kubectl and the client libraries ask for it first: v4 ends at the container's own runtime, so that a
+ * Not v5 (R4.2), though kubectl and the client libraries ask for it first: v4 ends at the container's own runtime, so that a
  * status is the runtime's; v5 ends at the API server, which takes a kubelet's or runtime's death for success. And v4
  * refuses before the start in HTTP, where v5 opens the stream first. A server that refuses v4 gets v5 for the rest of
  * the run, each exit marked as not proven.
@@ -174,7 +174,7 @@ class Exec {
     return identity.before(this.#request, (instead) => go(instead ?? (mayStart() ? undefined : held)));
   }
 
-  /** The runtime's own word is true of the pod that it ran in: whether it is the one that was meant is asked. */
+  /** The runtime's own word is true of the pod that it ran in: whether it is the one that was meant is asked (R3.28). */
   #commandEnded(outcome: ExecOutcome): void {
     const { identity } = this.#server.options;
     if (identity === undefined || outcome.kind === 'connectionLost') {
@@ -211,7 +211,7 @@ class Exec {
     }
   }
 
-  /** A 403 although the right is there is a policy's, once it is given a second time. */
+  /** A 403 although the right is there is a policy's, once it is given a second time (R4.13). */
   #askWhoDenied(refusal: Refusal, isAllowed: NonNullable<HookExecOptions['isAllowed']>): void {
     isAllowed(this.#request).then(
       (allowed) => {
@@ -226,7 +226,7 @@ class Exec {
     );
   }
 
-  /** What would end the run is believed when it lasts: an API server, or a proxy, that has just started may say it. */
+  /** What would end the run is believed when it lasts: an API server, or a proxy, that has just started may say it (R4.12). */
   #unlessPassing(outcome: ExecOutcome): ExecOutcome {
     if (outcome.kind !== 'forbidden' && outcome.kind !== 'noWebSocket') return outcome;
     const { refusedSince } = this.#server;
@@ -348,7 +348,7 @@ function openStream(
     listener.ended(ending);
   }
 
-  const lose = (why: string): void => end({ kind: 'lost', why });
+  const lose = (why: string): void => end({ kind: 'lost', why }); // R4.4
 
   function ask(socket: NonNullable<Parameters<Parameters<typeof dial>[1]>[1]>): void {
     clearTimeout(deadline);

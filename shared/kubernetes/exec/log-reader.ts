@@ -24,7 +24,7 @@ async function insistently(ask: () => Promise<string>): Promise<string> {
   }
 }
 
-/** The last lines of init containers' logs, as many as a report holds of a hook's output. */
+/** The last lines of init containers' logs, as many as a report holds of a hook's output (R2.21). */
 export function kubernetesLogReader(
   client: Pick<KubeClient, 'getText'>,
   { capture }: { readonly capture: 'none' | 'tail' },

@@ -1,6 +1,6 @@
 import { sanitizeText } from '../../core/sanitize.ts';
 
-/** How much of each stream is kept (contract: the last 4 KiB). */
+/** How much of each stream is kept: its last 4 KiB (R5.16). */
 const tailBytes = 4096;
 
 export interface OutputTail {
@@ -34,7 +34,7 @@ export function outputTail(limit = tailBytes): OutputTail {
   };
 }
 
-/** Bytes that aren't UTF-8 become U+FFFD, which is three bytes: the text is cut to the limit again. */
+/** Bytes that aren't UTF-8 become U+FFFD, which is three bytes: the text is cut to the limit again (R5.18). */
 function printable(bytes: Buffer, limit: number): string {
   const text = Buffer.from(sanitizeText(bytes.toString('utf8')));
   return fromCharacter(text.length > limit ? text.subarray(text.length - limit) : text).toString('utf8');

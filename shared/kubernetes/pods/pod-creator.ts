@@ -22,7 +22,7 @@ interface Api {
 /** How long an API server that doesn't answer is asked again, and how long a pod is given to go. */
 const PATIENCE_MS = 600_000;
 
-/** Creates the pods of a run (contract §2): as they are given, or in the place of one that has to go first. */
+/** Creates the pods of a run (R2.17, R2.18): as they are given, or in the place of one that has to go first. */
 export function kubernetesPodCreator(
   api: Api,
   restore: RestoreReference,
@@ -39,7 +39,7 @@ export function kubernetesPodCreator(
     },
   };
 
-  /** The pod's manifest, beside the Restore for as long as that is there: whatever happens, it is not lost. */
+  /** The pod's manifest, beside the Restore for as long as that is there: whatever happens, it is not lost (R2.17). */
   async function keep({ namespace, pod, former }: PodToCreate): Promise<string> {
     const name = `${runName(restore.name, runID)}-pod-${[...wanted.keys()].indexOf(podKey(namespace, pod))}`;
     await patiently(api, () =>
@@ -70,7 +70,7 @@ async function create(api: Api, { namespace, pod, manifest }: PodToCreate, left:
   }
 }
 
-/** The pod that is there already: by an answer that was lost, by an earlier runner; or it is none of ours. */
+/** The pod that is there already: by an answer that was lost, by an earlier runner; or it is none of ours (R2.18). */
 async function existing(api: Api, namespace: string, pod: string, manifest: object): Promise<PodCreation> {
   try {
     const there = await patiently(api, () => api.client.get(paths.pods(namespace, pod)));
@@ -99,7 +99,7 @@ async function recreate(api: Api, pod: PodToCreate, keep: (pod: PodToCreate) => 
       };
     }
     secret = await keep(pod);
-    await patiently(api, () => api.client.delete(path, { uid: replaces ?? '', propagationPolicy: 'Background' }));
+    await patiently(api, () => api.client.delete(path, { uid: replaces ?? '', propagationPolicy: 'Background' })); // R2.15
   } catch (error) {
     if (!isGone(error)) {
       const message = `the pod could not be deleted: ${reasonOf(error)}`;

@@ -26,7 +26,7 @@ const AFTER_MS = 600_000;
 const DENIED_AT_MOST = 5;
 
 /**
- * Asks the API server for the pod before a command is started, and after it has ended (contract §3): pods/exec takes a
+ * Asks the API server for the pod before a command is started, and after it has ended (R3.28): pods/exec takes a
  * name, and has no precondition on the UID.
  *
  * A name is one pod's at a time, and a UID never comes back. So a pod that had the name before the start, and has it

@@ -66,7 +66,7 @@ type ObservedPod = z.infer<typeof ObservedPod>;
 /**
  * Read of a pod what a run needs; undefined for what isn't a pod.
  *
- * Its containers are those that hooks can run in: native sidecars too, plain init containers not. One without a status
+ * Its containers are those that hooks can run in (R3.15): native sidecars too, plain init containers not. One without a status
  * yet is there, not running, for the reason that holds up the pod.
  */
 export function podObservation(raw: unknown): PodObservation | undefined {
@@ -109,7 +109,7 @@ function initContainers({ spec, status }: ObservedPod): Record<string, InitConta
   );
 }
 
-/** Whether the kubelet starts an init container again that has failed: its own rules come first, then its own policy. */
+/** Whether the kubelet starts an init container again that has failed: its own rules come first, then its own policy (R2.22). */
 function isTriedAgain(
   { restartPolicy, restartPolicyRules }: InitContainer,
   ofPod: string | null | undefined,

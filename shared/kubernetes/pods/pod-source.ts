@@ -50,7 +50,7 @@ const failuresBeforeRelist = 5;
  * Follow the pods of a run with one list and one watch.
  *
  * The watch ends often, and by itself: it is taken up where it ended, and the list is read again when the server has
- * forgotten that place. A pod that leaves the selection may only have lost its label, so it is believed deleted when a
+ * forgotten that place (R3.27). A pod that leaves the selection may only have lost its label, so it is believed deleted when a
  * GET says so, and is asked for one by one until then. So is a planned pod that was never in the selection: the pods are
  * listed when that is known of each.
  */
@@ -174,7 +174,7 @@ async function listPods(context: Context, pods: PodTracker, namespace: string | 
 
 const CHECKED_AT_ONCE = 8;
 
-/** Ask for the planned pods of a place that its first listing lacks; then it is listed. */
+/** Ask for the planned pods of a place that its first listing lacks; then it is listed (R3.26). */
 function checkPlanned(context: Context, pods: PodTracker, namespace: string | undefined): void {
   const missing = [...(context.options.planned ?? [])].filter(
     ([key]) => !pods.has(key) && (namespace === undefined || key.startsWith(`${namespace}/`)),

@@ -13,7 +13,7 @@ export type Manifests = ReadonlyMap<string, object>;
 
 const AT_ONCE = 16;
 
-/** The pods that a plan's init hooks make necessary, with their containers in them (contract §2). */
+/** The pods that a plan's init hooks make necessary, with their containers in them (R2.12, R2.13). */
 export async function podsToCreate(
   client: Pick<KubeClient, 'listAll'>,
   restore: Restore,

@@ -33,7 +33,7 @@ export interface NewRun {
   readonly attempt?: number | undefined;
 }
 
-/** The status of a run that is about to be launched. */
+/** The status of a run that is about to be launched (R5.9). */
 export function newStatus(
   restore: Restore,
   { runID, planned: { document }, runner, options, now, attempt = 1 }: NewRun,
@@ -74,7 +74,7 @@ export const versionOf = ({ metadata }: Restore, namespace: string) => ({
 const CLAIM_TRIES = 10;
 
 /**
- * Write into a run's status that `claimant` has it, by now the holder of the Restore's Lease and of the run's journal.
+ * Write into a run's status that `claimant` has it, by now the holder of the Restore's Lease and of the run's journal (R6.14).
  * Rejects with `RUN_BY_ANOTHER` for a run that isn't there to be claimed.
  */
 export async function claimRun(

@@ -61,7 +61,7 @@ async function journaledRows(
 }
 
 /**
- * Whether a run is not going on although it hasn't ended (contract §5): its Job is over or gone; of a local run nobody
+ * Whether a run is not going on although it hasn't ended (R5.21): its Job is over or gone; of a local run nobody
  * holds the Lease. `patient`: a local holder is watched until it is clear whether it lives.
  */
 export async function hasDied(

@@ -44,7 +44,7 @@ export const pathOf = ({ restore, head }: JournalPlace, part: number): string =>
 
 type Client = Pick<KubeClient, 'get'>;
 
-/** Read a run's journal whole; undefined where there is none. Throws where it isn't one, or not whole. */
+/** Read a run's journal whole; undefined where there is none. Throws where it isn't one, or not whole (R6.8). */
 export async function readJournal(client: Client, place: JournalPlace): Promise<ReadJournal | undefined> {
   const read = new Reading(place);
   for (let from = 0, count = 1; ; from += count, count = READ_AT_ONCE) {

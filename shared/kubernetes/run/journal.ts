@@ -20,7 +20,7 @@ import { batchKey, getPart, KEY_BYTES, PART_BYTES, pathOf } from './journal-read
 /*
  * A journal is a row of ConfigMaps, its parts. Each write adds one key with what is new, and says in `end` how many
  * there are by now: the API server sends it on whole to etcd, so a part is small, and the next is begun when it is full.
- * Every write is conditional on the version that was read or written last. The next part is made, empty, before the
+ * Every write is conditional on the version that was read or written last (R6.7). The next part is made, empty, before the
  * full one is sealed (immutable), so a sealed part always has a successor.
  */
 
@@ -29,7 +29,7 @@ export type JournalClient = Pick<KubeClient, 'get' | 'create' | 'patch'>;
 const BATCH_BYTES = 32 * 1024;
 /** A start that is durable only by itself is worth no write of its own, until it has lasted. */
 const LAZY_MS = 1_000;
-/** Results share their writes: no more than ten a second, and fewer while many hooks run. */
+/** Results share their writes: no more than ten a second, and fewer while many hooks run (R6.10). */
 const SHARED_EVERY_MS = 100;
 /**
  * So do intents while many hooks run, as long as those that wait are a small part of them. Of few each is written at
@@ -106,7 +106,7 @@ export class KubernetesJournal implements Journal {
   }
 
   /**
-   * Take the journal: from here on the runner before can't write to it any more, and so starts nothing. `entries`: what
+   * Take the journal (R6.14): from here on the runner before can't write to it any more, and so starts nothing. `entries`: what
    * is to be said first. Rejects with `RUN_BY_ANOTHER` where somebody has written to it since it was read.
    */
   static async take(
@@ -124,7 +124,7 @@ export class KubernetesJournal implements Journal {
     return journal;
   }
 
-  /** Write into a dead run's journal that another run has taken over: its runner, should it live, stops. */
+  /** Write into a dead run's journal that another run has taken over: its runner, should it live, stops (R6.13). */
   static async close(
     client: JournalClient,
     clock: Clock,
@@ -237,7 +237,7 @@ export class KubernetesJournal implements Journal {
       this.#entries = [];
       this.#recorded = [];
       await this.#writeAll(entries);
-      for (const each of recorded) each();
+      for (const each of recorded) each(); // R6.1
     }
     this.#writing = false;
     if (this.#entries.length === 0) for (const durable of this.#whenDurable.splice(0)) durable();

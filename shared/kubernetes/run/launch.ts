@@ -12,13 +12,13 @@ import { compress, cut } from './compressed-parts.ts';
 import type { NamedRun } from './mark-ended.ts';
 import { jobExists, markFailed } from './mark-ended.ts';
 
-/** Over this the plan is refused before anything is created (contract §8). */
+/** Over this the plan is refused before anything is created (R8.3). */
 const PLAN_LIMIT_BYTES = 16 * 1024 * 1024;
 /** How often an object is created where nobody can tell whether it was. */
 const TRIES = 3;
 const RETRY_MS = 500;
 
-/** The objects of a run, in the order in which they are created: its plan Secrets, then its Job. */
+/** The objects of a run, in the order in which they are created: its plan Secrets, then its Job (R8.2). */
 export function runManifests(payload: Payload, job: Omit<RunnerJob, 'planParts'>): object[] {
   const bytes = compress(payload);
   if (bytes.length > PLAN_LIMIT_BYTES) {
@@ -42,7 +42,7 @@ interface Manifest {
 const pathOf = (namespace: string, { kind, metadata }: Manifest, name?: string): string =>
   (kind === 'Secret' ? paths.secrets : paths.jobs)(namespace, name && metadata.name);
 
-/** Have the API server check a run's objects; nothing is created. */
+/** Have the API server check a run's objects; nothing is created (R7.5). */
 export async function checkRunObjects(
   client: Pick<KubeClient, 'create'>,
   namespace: string,
@@ -54,14 +54,14 @@ export async function checkRunObjects(
 }
 
 export interface Launch {
-  /** The Job gets to own the plan, so that the plan goes when the Job does. It takes a right on all Secrets there. */
+  /** The Job gets to own the plan, so that the plan goes when the Job does. It takes a right on all Secrets there (R8.2). */
   readonly adopt: boolean;
   readonly warn: (message: string) => void;
 }
 
 /**
- * Create the objects of a run that is written down as `Pending`. If the Job stands in the end, the run has been launched,
- * whatever became of the requests around it. If it provably doesn't, nothing of the run is left but its status, `Failed`.
+ * Create the objects of a run that is written down as `Pending` (R6.29). If the Job stands in the end, the run has been
+ * launched, whatever became of the requests around it. If it provably doesn't, nothing of the run is left but its status, `Failed`.
  */
 export async function launchRun(
   client: LaunchClient,
@@ -175,7 +175,7 @@ async function discard(
   }
 }
 
-/** A run whose objects are refused could not start; only a right that is missing, or a server that gives no answer, is another matter. */
+/** A run whose objects are refused could not start; but for a missing right and a server that gives no answer (R7.21). */
 export function couldNotStart(error: RestoreHooksError): RestoreHooksError {
   const isRunFailure =
     error.code !== 'DENIED' &&

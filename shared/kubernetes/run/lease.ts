@@ -13,7 +13,7 @@ import type { Asked } from '../api/refused-write.ts';
 import { refusedWrite } from '../api/refused-write.ts';
 
 /*
- * One runner for one Restore at a time (contract §6). Nobody compares two clocks: whether a Lease is stale is judged by
+ * One runner for one Restore at a time (R6.11). Nobody compares two clocks: whether a Lease is stale is judged by
  * the time that it stayed unchanged on the taker's own, and a holder that can't renew it starts nothing from long
  * before that on. The journal's versions hold even where both fail.
  */
@@ -22,7 +22,7 @@ export type LeaseClient = Pick<KubeClient, 'get' | 'create' | 'patch'>;
 
 export const LEASE_MS = 15_000;
 const RENEW_EVERY_MS = 5_000;
-/** After the last renewal was sent; what is left until the Lease can be taken is for starts that are on their way. */
+/** After the last renewal was sent; what is left until the Lease can be taken is for starts that are on their way (R6.12). */
 const START_FOR_MS = 10_000;
 /** Beyond it an answer is hardly worth anything, and a connection that is dead is given up while the Lease still holds. */
 const RENEW_WITHIN_MS = 8_000;
@@ -136,7 +136,7 @@ export class LeaseWatch {
       this.#version = lease.resourceVersion;
       this.#since = now;
     }
-    if (now - this.#since >= lease.staleAfterMs) return 'stale';
+    if (now - this.#since >= lease.staleAfterMs) return 'stale'; // R6.11
     return this.#renewed ? 'alive' : 'unsure';
   }
 }
@@ -318,7 +318,7 @@ export class HeldLease {
 
   /** Nobody else can have taken it by now. */
   get mayStart(): boolean {
-    return !this.#over && this.#clock.now() < this.#startUntil;
+    return !this.#over && this.#clock.now() < this.#startUntil; // R6.12
   }
 
   /** Called at once, or as soon as it is renewed again. */

@@ -26,7 +26,7 @@ export interface Knowledge {
 const TRIES = 10;
 
 /**
- * Write down that a run has failed: the one place that does so for a run that didn't begin, for plugin, runner and
+ * Write down that a run has failed (R6.29): the one place that does so for a run that didn't begin, for plugin, runner and
  * Lambda. It is written only where nobody runs it or will: the run hasn't ended, no runner has claimed it, and it has no
  * Job. What exists is believed over a request that failed. Answers how the run stands; undefined: it is not the
  * Restore's run any more.
@@ -38,7 +38,7 @@ export const markFailed = (
   knowledge?: Knowledge,
 ): Promise<RunStatus | undefined> => markEnded(client, run, (status) => failedStatus(status, failure), knowledge);
 
-/** Write down that a run was canceled before any runner began, under the same conditions. */
+/** Write down that a run was canceled before any runner began, under the same conditions (R6.20). */
 export const markCanceled = (
   client: Pick<KubeClient, 'get' | 'patch'>,
   run: NamedRun,
@@ -76,7 +76,7 @@ async function markEnded(
   }
 }
 
-/** Whether a Job stands. That it doesn't is believed only where the API server's answer names it. */
+/** Whether a Job stands. That it doesn't is believed only where the API server's answer names it (R4.18). */
 export async function jobExists(
   client: Pick<KubeClient, 'get'>,
   namespace: string,

@@ -7,8 +7,8 @@ import { paths } from '../api/paths.ts';
 const REMOVED_AT_ONCE = 8;
 
 /**
- * Remove what stands of these runs: Jobs (and with them their pods and plans), Secrets and ConfigMaps. Returns how many
- * objects that were.
+ * Remove what stands of these runs (R6.1.7, R6.1.8): Jobs (and with them their pods and plans), Secrets and ConfigMaps.
+ * Returns how many objects that were.
  */
 export async function removeRuns(
   client: Pick<KubeClient, 'get' | 'listAll' | 'delete'>,

@@ -55,7 +55,7 @@ export function kubernetesRunStore(
       return parts;
     },
     async setRestorePhase(from, to, annotations) {
-      // A phase that is another one by now isn't ours to change.
+      // A phase that is another one by now isn't ours to change (R5.5).
       await own.change(({ phase }) => (phase === from ? { annotations, status: { phase: to } } : undefined));
     },
     async checkRestore() {
@@ -64,7 +64,7 @@ export function kubernetesRunStore(
   };
 
   function requireStaying(standing: Standing): Standing {
-    if (!standing.isBeingDeleted) return standing;
+    if (!standing.isBeingDeleted) return standing; // R5.2
     throw new RestoreHooksError('NOT_FOUND', `Restore ${restore.name} is being deleted`);
   }
 }
@@ -87,7 +87,7 @@ interface Change {
 const CONFLICTS_AT_MOST = 10;
 
 /**
- * The Restore of a run, read and written while the run is still this runner's. Every write is a merge patch that holds
+ * The Restore of a run (R5.10), read and written while the run is still this runner's. Every write is a merge patch that holds
  * the resourceVersion of what was decided on. (A JSON Patch `test` won't do: the API server compares texts as Go's JSON
  * has them, in which `<`, `>` and `&` are escaped.) Velero and users write the same object: on a conflict it is read
  * again, and decided again.
@@ -180,7 +180,7 @@ async function createReportPart(
         ownerReferences: [restoreOwner(restore)],
       },
       type: 'restorehooks.io/report',
-      immutable: true,
+      immutable: true, // R5.13
       data: { [REPORT_KEY]: bytes.toString('base64') },
     });
     return true;
@@ -208,7 +208,7 @@ function wishesOf({ annotations }: Standing, runID: string): Wishes {
 }
 
 /**
- * The status of the Restore's run, or undefined where there has been none: also where the annotation is that of another
+ * The status of the Restore's run (R6.1.3), or undefined where there has been none: also where the annotation is that of another
  * Restore, of which this one is a copy.
  */
 export function runStatusOf(restore: {
@@ -225,7 +225,7 @@ export function runStatusOf(restore: {
 }
 
 /**
- * Write the status of a run, where the Restore is still the one that was read. Rejects with `WRITE_CONFLICT` where it
+ * Write the status of a run (R5.9), where the Restore is still the one that was read. Rejects with `WRITE_CONFLICT` where it
  * has changed: read it again and decide again.
  */
 export async function writeStatus(

@@ -20,8 +20,8 @@ import { holderOf, runsOfLease } from './lease.ts';
 import { REPORT_TYPE, reportPartIn, runStatusOf } from './run-store.ts';
 
 /*
- * All runs of a Restore, as they stand in the cluster: their journals and reports, found by labels and by the UID of the
- * Restore that owns them, so also where the Restore's annotations are gone, or are those of another Restore. Who may not
+ * All runs of a Restore (R6.1.2), as they stand in the cluster: their journals and reports, found by labels and by the UID of
+ * the Restore that owns them, so also where the Restore's annotations are gone, or are those of another Restore. Who may not
  * list these objects reads them by their names: the Restore's Lease and its status name the runs. A runner may read
  * journals, and no Secret (`journalsAlone`).
  */
@@ -91,7 +91,7 @@ async function getOwn(client: RunsClient, path: string, reference: RestoreRefere
   }
 }
 
-/** A name may be taken by what is left of a Restore that was deleted: the owner's UID tells. */
+/** A name may be taken by what is left of a Restore that was deleted: the owner's UID tells (R6.1.3). */
 function ownObject(object: KubeObject, { uid }: RestoreReference): Own | undefined {
   const {
     name = '',

@@ -41,7 +41,7 @@ export type Begin = (changes: () => Promise<SetupChange[]>) => Promise<SetupChan
 const atOnce: Begin = (changes) => changes();
 
 /**
- * Apply what the runner needs, and take away what an earlier setup of the same ServiceAccount granted beyond it.
+ * Apply what the runner needs, and take away what an earlier setup of the same ServiceAccount granted beyond it (R7.12).
  * Nothing is changed if the caller lacks a right for it.
  */
 export async function applySetup(

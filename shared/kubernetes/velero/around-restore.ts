@@ -30,7 +30,7 @@ export async function aroundRestore(
   return { others, writesHookStatus, notices };
 }
 
-/** Of the last Restore that Velero can read none is worked on while there is one that it can't. */
+/** Of the last Restore that Velero can read none is worked on while there is one that it can't (R1.28). */
 export async function whatStopsVelero(client: Client, { status }: Restore, namespace: string): Promise<Notice[]> {
   if (status?.phase) return [];
   const notices: Notice[] = [];
@@ -53,7 +53,7 @@ const isStopped = (name: string, namespace: string, field: string): Notice => ({
 /** So many namespaces are asked one by one, more of them all at once. */
 const MOST_NAMESPACES = 8;
 
-/** The pods without the label in the namespaces of those with it; without any, in those that the backup names. */
+/** The pods without the label in the namespaces of those with it; without any, in those that the backup names (R1.17). */
 async function otherPods(
   client: Client,
   restore: Restore,
@@ -84,7 +84,7 @@ async function namespacesOfBackup(client: Client, { spec }: Restore, namespace: 
 }
 
 /**
- * Whether this namespace's Velero writes `hookStatus`: another Restore has one, or the cluster's schema of Restores does
+ * Whether this namespace's Velero writes `hookStatus` (R1.25): another Restore has one, or the cluster's schema of Restores does
  * (a first Restore has no other beside it).
  */
 export async function knowsHookStatus(client: Client, namespace: string): Promise<boolean> {

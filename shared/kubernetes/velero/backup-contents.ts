@@ -24,7 +24,7 @@ export interface DownloadOptions {
 type Client = Pick<KubeClient, 'get' | 'create'>;
 
 /**
- * What a Backup holds, as the cluster's Velero gives it away: asked for by a DownloadRequest, which Velero answers with
+ * What a Backup holds, as the cluster's Velero gives it away (R1.18): asked for by a DownloadRequest, which Velero answers with
  * a URL that is a secret for ten minutes, and deletes by itself.
  */
 export async function backupContents(

@@ -13,7 +13,7 @@ import type { KubeObject } from '../api/kube-object.ts';
 import { paths } from '../api/paths.ts';
 import { sideBySide } from '../api/side-by-side.ts';
 
-/** Read one Restore. `RESTORE_NOT_FOUND`, or `INVALID_INPUT` naming every path that is wrong. */
+/** Read one Restore. `RESTORE_NOT_FOUND`, or `INVALID_INPUT` naming every path that is wrong (R1.8). */
 export async function getRestore(client: Pick<KubeClient, 'get'>, namespace: string, name: string): Promise<Restore> {
   return readRestore(await getRestoreObject(client, namespace, name), namespace, name);
 }
@@ -118,7 +118,7 @@ function readPods(objects: readonly unknown[]): { pods: Pod[]; notices: Notice[]
   for (const object of objects) {
     const parsed = PodModel.safeParse(object);
     if (parsed.success) pods.push(parsed.data);
-    else notices.push(unreadable(object));
+    else notices.push(unreadable(object)); // R1.7
   }
   return { pods, notices };
 }

@@ -11,7 +11,7 @@ export interface Edit {
   readonly text: string;
 }
 
-/** What all findings of a rule have in common. Ids are API: never renamed or reused. */
+/** What all findings of a rule have in common. Ids are API: never renamed or reused (R7.11, R9.1). */
 export interface RuleFacts {
   readonly id: string;
   readonly severity: Severity;
