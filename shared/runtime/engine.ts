@@ -3,6 +3,7 @@ import type { PodRun, RunState } from '../core/execute/state.ts';
 import type { Step } from '../core/execute/step.ts';
 import { step } from '../core/execute/step.ts';
 import type { HookId, PlannedExecHook, PlannedHook, PodKey } from '../core/model/hook.ts';
+import type { Instant } from '../core/model/instant.ts';
 import type { Clock, HookExec, Journal, LogReader, Output, PodCreator } from '../ports/ports.ts';
 
 export interface EnginePorts {
@@ -16,7 +17,7 @@ export interface EnginePorts {
 /** Told of each step; can't influence the run. */
 export interface Observer {
   /** Before it is made. */
-  stepping?(facts: readonly Fact[], at: number): void;
+  stepping?(facts: readonly Fact[], at: Instant): void;
   /** `touched`: the pods that may have changed, as they stood before. */
   stepped?(touched: Step['touched'], effects: readonly Effect[]): void;
   /** What a command printed, told before its end is. */
@@ -55,10 +56,8 @@ export function startEngine(run: RunState, ports: EnginePorts, observer: Observe
   function perform(effect: Effect): void {
     switch (effect.type) {
       case 'recordIntent':
-        journal.intent(
-          effect.hook,
-          { attempt: effect.attempt, at: clock.now(), podUID: podOf(run, effect.hook).uid },
-          () => tell({ type: 'intentRecorded', hook: effect.hook }),
+        journal.intent(effect.hook, { attempt: effect.attempt, podUID: podOf(run, effect.hook).uid }, () =>
+          tell({ type: 'intentRecorded', hook: effect.hook }),
         );
         return;
       case 'recordNotStarted':

@@ -8,7 +8,9 @@ import type { RunPhase } from '../core/execute/run-phase.ts';
 import { phaseOf } from '../core/execute/run-phase.ts';
 import { createRun } from '../core/execute/state.ts';
 import type { HookId, HookOutcome, PlannedHook, PodKey } from '../core/model/hook.ts';
-import { formatInstant } from '../core/model/instant.ts';
+import type { Instant } from '../core/model/instant.ts';
+import { formatInstant, instant, parseInstant } from '../core/model/instant.ts';
+import type { PodIndex } from '../core/model/position.ts';
 import { ANNOTATION } from '../core/names.ts';
 import type { RunHook } from '../core/report/run-document.ts';
 import type { RunStatus } from '../core/report/run-status.ts';
@@ -33,7 +35,7 @@ export interface RunRequest {
   /** What the runners before this one have done of this run; undefined: it is the first. */
   readonly resumed?: Resumed | undefined;
   /** Until when commands of earlier runs may be running in a pod. */
-  readonly quiet?: ReadonlyMap<PodKey, number> | undefined;
+  readonly quiet?: ReadonlyMap<PodKey, Instant> | undefined;
   /** The Restore's own phase before an earlier run of ours made it `PartiallyFailed`. */
   readonly formerPhase: string | undefined;
 }
@@ -82,7 +84,8 @@ const ANNOUNCE_BYTES = 256 * 1024;
 export function startRun(request: RunRequest, ports: RunPorts, observer: RunObserver = {}): StartedRun {
   const { clock, store } = ports;
   const takenAt = clock.now();
-  const startedAt = request.status.startedAt === undefined ? takenAt : Date.parse(request.status.startedAt);
+  const startedAt =
+    request.status.startedAt === undefined ? takenAt : (parseInstant(request.status.startedAt) ?? takenAt);
   const kept = new Map(request.kept.map((row) => [row.id as HookId, row]));
   const options = {
     startedAt,
@@ -156,7 +159,7 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
   };
 
   /** A wait timeout goes on under the next runner. */
-  function noteSeen(touched: Iterable<number>): void {
+  function noteSeen(touched: Iterable<PodIndex>): void {
     for (const index of touched) {
       const pod = run.pods[index];
       if (pod?.waitingSince === undefined || seen.has(index)) continue;
@@ -418,7 +421,12 @@ function endedState(row: RunHook): HookState & { phase: 'Ended' } {
           ...(exitCode === undefined ? {} : { exitCode }),
           ...(message === undefined ? {} : { message }),
         };
-  const endedAt = row.finishedAt === undefined ? 0 : Date.parse(row.finishedAt);
-  const startedAt = row.startedAt === undefined ? {} : { startedAt: Date.parse(row.startedAt) };
-  return { phase: 'Ended', outcome, ...startedAt, endedAt };
+  const at = (text: string | undefined) => (text === undefined ? undefined : parseInstant(text));
+  const startedAt = at(row.startedAt);
+  return {
+    phase: 'Ended',
+    outcome,
+    ...(startedAt === undefined ? {} : { startedAt }),
+    endedAt: at(row.finishedAt) ?? instant(0),
+  };
 }

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { RestoreHooksError } from '../../../shared/core/errors.ts';
 import type { PodKey } from '../../../shared/core/model/hook.ts';
 import { podKey } from '../../../shared/core/model/hook.ts';
+import { instant } from '../../../shared/core/model/instant.ts';
 import { refusedByServer } from '../../../shared/kubernetes/api/api-error.ts';
 import type { KubeClient, Page, Query } from '../../../shared/kubernetes/api/client.ts';
 import type { KubeObject } from '../../../shared/kubernetes/api/kube-object.ts';
@@ -83,7 +84,7 @@ function bed(lists: (Page[] | RestoreHooksError)[], namespaces?: string[], plann
     ...(planned && { planned }),
     random: () => 0.5,
     clock: {
-      now: () => now,
+      now: () => instant(now),
       setTimer(ms, fire) {
         const timer = { ms, fire };
         timers.push(timer);

@@ -7,6 +7,7 @@ import { renderView } from '../../../plugin/output/render.ts';
 import { formatTable } from '../../../plugin/output/table.ts';
 import { displayWidth, truncate } from '../../../plugin/output/width.ts';
 import { formatYaml } from '../../../plugin/output/yaml.ts';
+import { instant } from '../../../shared/core/model/instant.ts';
 import { cutText, sanitizeLine, sanitizeText } from '../../../shared/core/sanitize.ts';
 import { keeper } from './harness.ts';
 
@@ -143,7 +144,7 @@ describe('createProgress', () => {
   const manualClock = () => {
     let timers: (() => void)[] = [];
     return {
-      now: () => 0,
+      now: () => instant(0),
       soon: queueMicrotask,
       setTimer: (_: number, fire: () => void) => {
         timers.push(fire);
