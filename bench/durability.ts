@@ -5,6 +5,7 @@ import { runnerConfig } from '../runner/config.ts';
 import { ownPlan } from '../runner/own-plan.ts';
 import { createRun } from '../shared/core/execute/state.ts';
 import type { HookId, HookOutcome, PlannedExecHook } from '../shared/core/model/hook.ts';
+import { later } from '../shared/core/model/instant.ts';
 import { planDocument } from '../shared/core/plan/make-plan-document.ts';
 import type { Payload } from '../shared/core/report/payload.ts';
 import type { RunStatus } from '../shared/core/report/run-status.ts';
@@ -216,11 +217,11 @@ async function journaled(
   for (let from = 0; from < begun; from += 64) {
     const some = hooks.slice(from, Math.min(from + 64, begun));
     const at = systemClock.now();
-    for (const { id, podUID } of some) journal.intent(id, { attempt: 1, at, podUID }, () => undefined);
+    for (const { id, podUID } of some) journal.intent(id, { attempt: 1, podUID }, () => undefined);
     for (const { id } of some) {
       journal.started(id, at);
       if (hooks.findIndex((hook) => hook.id === id) >= begun - RUNNING) continue;
-      journal.result(id, { phase: 'Ended', outcome: SUCCEEDED, startedAt: at, endedAt: at + 5 });
+      journal.result(id, { phase: 'Ended', outcome: SUCCEEDED, startedAt: at, endedAt: later(at, 5) });
     }
     await new Promise<void>((resolve) => journal.whenDurable(resolve));
   }

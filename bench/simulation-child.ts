@@ -2,6 +2,7 @@ import process from 'node:process';
 import { createRun } from '../shared/core/execute/state.ts';
 import type { HookId, PlannedHook } from '../shared/core/model/hook.ts';
 import { podKey } from '../shared/core/model/hook.ts';
+import { instant } from '../shared/core/model/instant.ts';
 import type { HookExec } from '../shared/ports/ports.ts';
 import { startEngine } from '../shared/runtime/engine.ts';
 import { execOnly } from '../test/sim/exec-only.ts';
@@ -18,7 +19,7 @@ const clock = new VirtualClock();
 const hooks = Array.from({ length: PODS }, (_, pod) => hooksOf(pod)).flat();
 
 const from = performance.now();
-const run = createRun(hooks, { startedAt: 0, maxConcurrent: 64 });
+const run = createRun(hooks, { startedAt: instant(0), maxConcurrent: 64 });
 const exec: HookExec = {
   start: (_, { started, ended }) => {
     started();

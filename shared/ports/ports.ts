@@ -2,6 +2,8 @@ import type { RestoreHooksError } from '../core/errors.ts';
 import type { EndedHook } from '../core/execute/hook-state.ts';
 import type { PodLeft } from '../core/execute/protocol.ts';
 import type { ExecOutcome, HookId, PodKey, PodObservation } from '../core/model/hook.ts';
+import type { Instant } from '../core/model/instant.ts';
+import type { PodIndex } from '../core/model/position.ts';
 import type { RunHook } from '../core/report/run-document.ts';
 
 /**
@@ -10,8 +12,7 @@ import type { RunHook } from '../core/report/run-document.ts';
  */
 
 export interface Clock {
-  /** Milliseconds since the epoch. */
-  now(): number;
+  now(): Instant;
   /** Call `fire` once, `afterMs` from now (any length). Returns how to cancel it. */
   setTimer(afterMs: number, fire: () => void): () => void;
   /** Call `run` when what is happening now is done, before anything else happens. */
@@ -79,7 +80,6 @@ export interface PodSource {
 export interface Intent {
   /** From 1. */
   readonly attempt: number;
-  readonly at: number;
   readonly podUID: string | undefined;
 }
 
@@ -92,10 +92,10 @@ export interface Journal {
   intent(hook: HookId, intent: Intent, recorded: () => void): void;
   /** The intent is taken back: provably not started. */
   notStarted(hook: HookId): void;
-  started(hook: HookId, at: number): void;
+  started(hook: HookId, at: Instant): void;
   result(hook: HookId, result: EndedHook): void;
   /** When the wait timeouts of a pod began, by its index. */
-  seen(pod: number, at: number): void;
+  seen(pod: PodIndex, at: Instant): void;
 }
 
 /** This runner's hold on its run: nothing is begun, and nothing written, after it is lost. */

@@ -2,8 +2,11 @@ import type { Effect, Fact } from '../core/execute/protocol.ts';
 import type { PodRun, RunState } from '../core/execute/state.ts';
 import type { Step } from '../core/execute/step.ts';
 import { step } from '../core/execute/step.ts';
-import type { HookId, PlannedExecHook, PlannedHook, PodKey } from '../core/model/hook.ts';
+import type { HookId, PlannedHook } from '../core/model/hook.ts';
+import type { Instant } from '../core/model/instant.ts';
 import type { Clock, HookExec, Journal, LogReader, Output, PodCreator } from '../ports/ports.ts';
+import { ExecStreams } from './exec-streams.ts';
+import { PodTimers } from './pod-timers.ts';
 
 export interface EnginePorts {
   readonly clock: Clock;
@@ -16,7 +19,7 @@ export interface EnginePorts {
 /** Told of each step; can't influence the run. */
 export interface Observer {
   /** Before it is made. */
-  stepping?(facts: readonly Fact[], at: number): void;
+  stepping?(facts: readonly Fact[], at: Instant): void;
   /** `touched`: the pods that may have changed, as they stood before. */
   stepped?(touched: Step['touched'], effects: readonly Effect[]): void;
   /** What a command printed, told before its end is. */
@@ -31,15 +34,17 @@ export interface Engine {
 
 /** Carries facts to the core and its effects to the ports: one step at a time, facts that arrive together in one. */
 export function startEngine(run: RunState, ports: EnginePorts, observer: Observer): Engine {
-  const { clock, exec, journal, logs, creator } = ports;
-  const timers = new Map<PodKey, { readonly at: number; readonly cancel: () => void }>();
-  const streams = new Map<HookId, () => void>();
+  const { clock } = ports;
   let facts: Fact[] = [];
   let stopped = false;
 
   const tell = (fact: Fact): void => {
     if (!stopped && facts.push(fact) === 1) clock.soon(drain);
   };
+  const printed = (hook: HookId, output: Output): void => observer.printed?.(hook, output);
+  const timers = new PodTimers(clock, (key) => tell({ type: 'timerFired', key }));
+  const streams = new ExecStreams(ports.exec, tell, printed);
+  const perform = performer({ run, ports, timers, streams, tell, printed });
 
   function drain(): void {
     const batch = facts;
@@ -52,15 +57,37 @@ export function startEngine(run: RunState, ports: EnginePorts, observer: Observe
     observer.stepped?.(touched, effects);
   }
 
-  function perform(effect: Effect): void {
+  return {
+    tell,
+    stop() {
+      stopped = true;
+      timers.clearAll();
+      streams.dropAll();
+    },
+  };
+}
+
+interface Performing {
+  readonly run: RunState;
+  readonly ports: EnginePorts;
+  readonly timers: PodTimers;
+  readonly streams: ExecStreams;
+  readonly tell: (fact: Fact) => void;
+  readonly printed: (hook: HookId, output: Output) => void;
+}
+
+/** Does what an effect says; what comes of it is told as a fact. */
+const performer =
+  ({ run, ports, timers, streams, tell, printed }: Performing) =>
+  (effect: Effect): void => {
+    const { journal } = ports;
     switch (effect.type) {
-      case 'recordIntent':
-        journal.intent(
-          effect.hook,
-          { attempt: effect.attempt, at: clock.now(), podUID: podOf(run, effect.hook).uid },
-          () => tell({ type: 'intentRecorded', hook: effect.hook }),
-        );
+      case 'recordIntent': {
+        const { hook, attempt } = effect;
+        const recorded = () => tell({ type: 'intentRecorded', hook });
+        journal.intent(hook, { attempt, podUID: podOf(run, hook).uid }, recorded);
         return;
+      }
       case 'recordNotStarted':
         journal.notStarted(effect.hook);
         return;
@@ -72,74 +99,33 @@ export function startEngine(run: RunState, ports: EnginePorts, observer: Observe
         return;
       case 'startExec': {
         const hook = hookOf(run, effect.hook);
-        if (hook.kind === 'exec') startExec(hook);
+        if (hook.kind === 'exec') streams.start(hook, podOf(run, effect.hook).uid);
         return;
       }
+      case 'dropExec':
+        streams.drop(effect.hook);
+        return;
       case 'readLog':
-        logs.read(hookOf(run, effect.hook), (output) => {
-          observer.printed?.(effect.hook, output);
+        ports.logs.read(hookOf(run, effect.hook), (output) => {
+          printed(effect.hook, output);
           tell({ type: 'logRead', hook: effect.hook });
         });
         return;
       case 'createPod': {
         const { key } = effect;
-        creator.create(key, ({ created, ...creation }) =>
+        ports.creator.create(key, ({ created, ...creation }) =>
           tell({ type: created ? 'podCreated' : 'podNotCreated', key, ...creation } as Fact),
         );
         return;
       }
-      case 'dropExec':
-        streams.get(effect.hook)?.();
-        streams.delete(effect.hook);
+      case 'setTimer':
+        timers.set(effect.key, effect.at);
         return;
-      case 'setTimer': {
-        const { key, at } = effect;
-        const last = timers.get(key);
-        if (last?.at === at) return;
-        last?.cancel();
-        const fire = () => {
-          timers.delete(key);
-          tell({ type: 'timerFired', key });
-        };
-        timers.set(key, { at, cancel: clock.setTimer(at - clock.now(), fire) });
-        return;
-      }
       case 'clearTimer':
-        timers.get(effect.key)?.cancel();
-        timers.delete(effect.key);
+        timers.clear(effect.key);
         return;
     }
-  }
-
-  function startExec({ id, namespace, pod, container, command }: PlannedExecHook): void {
-    let ended = false;
-    const drop = exec.start(
-      { namespace, pod, podUID: podOf(run, id).uid, container, command },
-      {
-        started: () => tell({ type: 'execStarted', hook: id }),
-        commandEnded: () => tell({ type: 'commandEnded', hook: id }),
-        ended: (outcome, output) => {
-          ended = true;
-          streams.delete(id);
-          observer.printed?.(id, output);
-          tell({ type: 'execEnded', hook: id, outcome });
-        },
-      },
-    );
-    if (!ended) streams.set(id, drop);
-  }
-
-  return {
-    tell,
-    stop() {
-      stopped = true;
-      for (const { cancel } of timers.values()) cancel();
-      for (const drop of streams.values()) drop();
-      timers.clear();
-      streams.clear();
-    },
   };
-}
 
 function podOf(run: RunState, id: HookId): PodRun {
   const pod = run.pods[run.places.get(id)?.pod ?? -1];

@@ -3,6 +3,8 @@ import type { Counts, PodRun, RunState } from '../core/execute/state.ts';
 import { stateOf } from '../core/execute/state.ts';
 import type { Step } from '../core/execute/step.ts';
 import type { HookId } from '../core/model/hook.ts';
+import type { HookPosition, PodIndex } from '../core/model/position.ts';
+import { hookPositions, podIndexes } from '../core/model/position.ts';
 import { countRows } from '../core/report/dead-run.ts';
 import type { RunHook } from '../core/report/run-document.ts';
 import { runHook } from '../core/report/run-hook.ts';
@@ -27,7 +29,7 @@ export class Rows {
   readonly #said = new Map<HookId, Said>();
   #unwritten = new Map<HookId, RunHook>();
   /** Pods of which it is not known whether what their hooks wait for has changed. */
-  readonly #unlooked = new Set<number>();
+  readonly #unlooked = new Set<PodIndex>();
   #outputBytes: number;
 
   /** `outputBytes`: what the runners of the run before this one have reported of output. */
@@ -36,7 +38,7 @@ export class Rows {
     this.#attempt = attempt;
     this.#kept = kept;
     this.#outputBytes = outputBytes;
-    this.update(run.pods.keys());
+    this.update(podIndexes(run.pods));
   }
 
   get hasUnwritten(): boolean {
@@ -78,11 +80,11 @@ export class Rows {
   }
 
   /** Note the pods that may have changed; returns the rows that did. */
-  update(indexes: Iterable<number>): RunHook[] {
+  update(indexes: Iterable<PodIndex>): RunHook[] {
     const changed: RunHook[] = [];
     for (const index of indexes) {
       const pod = this.#run.pods[index];
-      for (const at of pod?.hooks.keys() ?? []) {
+      for (const at of pod === undefined ? [] : hookPositions(pod.hooks)) {
         const row = pod && this.#changedRow(pod, at);
         if (row === undefined) continue;
         this.#unwritten.set(row.id as HookId, row);
@@ -108,7 +110,7 @@ export class Rows {
 
   /** All rows in plan order, without output. */
   all(): RunHook[] {
-    return this.#run.pods.flatMap((pod) => pod.hooks.map((_, at) => this.#row(pod, at)));
+    return this.#run.pods.flatMap((pod) => [...hookPositions(pod.hooks)].map((at) => this.#row(pod, at)));
   }
 
   /** Every planned hook has one result, and the counts are those of the rows (R4.7): else nothing is told as an end. */
@@ -121,12 +123,12 @@ export class Rows {
     );
   }
 
-  #row(pod: PodRun, at: number): RunHook {
+  #row(pod: PodRun, at: HookPosition): RunHook {
     const kept = this.#kept.get(pod.hooks[at]?.id as HookId);
     return kept ?? runHook(this.#run, pod, at, this.#attempt);
   }
 
-  #changedRow(pod: PodRun, at: number): RunHook | undefined {
+  #changedRow(pod: PodRun, at: HookPosition): RunHook | undefined {
     const state = stateOf(pod, at);
     const id = pod.hooks[at]?.id as HookId;
     const said = this.#said.get(id);

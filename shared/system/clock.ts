@@ -1,3 +1,4 @@
+import { instant } from '../core/model/instant.ts';
 import type { Clock } from '../ports/ports.ts';
 
 /** The longest time that `setTimeout` keeps: anything above fires at once. */
@@ -10,7 +11,7 @@ export function startClock(): Clock {
 }
 
 const clockFrom = (origin: () => number): Clock => ({
-  now: () => Math.floor(origin() + performance.now()),
+  now: () => instant(Math.floor(origin() + performance.now())),
   setTimer(afterMs, fire) {
     const due = performance.now() + afterMs;
     let timer: NodeJS.Timeout;

@@ -2,7 +2,8 @@ import type { RunOptions } from '../core/manifests/job.ts';
 import { execRights } from '../core/manifests/rbac.ts';
 import type { PodKey } from '../core/model/hook.ts';
 import { podKey } from '../core/model/hook.ts';
-import { parseInstant } from '../core/model/instant.ts';
+import type { Instant } from '../core/model/instant.ts';
+import { FOREVER, parseInstant } from '../core/model/instant.ts';
 import { ANNOTATION } from '../core/names.ts';
 import { plannedHook } from '../core/plan/make-plan-document.ts';
 import type { Payload } from '../core/report/payload.ts';
@@ -71,11 +72,11 @@ export function carryOut(
   return { ...started, done: started.done.finally(() => lease.release()) };
 }
 
-export const quietOf = ({ quiet = [] }: Payload): ReadonlyMap<PodKey, number> =>
+export const quietOf = ({ quiet = [] }: Payload): ReadonlyMap<PodKey, Instant> =>
   new Map(
     quiet.map(({ namespace, pod, until }) => [
       podKey(namespace, pod),
-      (until === undefined ? undefined : parseInstant(until)) ?? Number.POSITIVE_INFINITY,
+      (until === undefined ? undefined : parseInstant(until)) ?? FOREVER,
     ]),
   );
 

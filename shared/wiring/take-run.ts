@@ -4,6 +4,8 @@ import type { JournalEntry, JournalHead } from '../core/journal/entry.ts';
 import type { OnUnknown } from '../core/journal/resume.ts';
 import { resume } from '../core/journal/resume.ts';
 import type { HookId } from '../core/model/hook.ts';
+import { instant, parseInstant } from '../core/model/instant.ts';
+import { planEntries } from '../core/model/position.ts';
 import type { Restore } from '../core/model/restore.ts';
 import type { Payload } from '../core/report/payload.ts';
 import type { RunStatus } from '../core/report/run-status.ts';
@@ -152,8 +154,8 @@ async function takeJournal(
 
 /** A new run, which may know of commands that an earlier one has left. */
 function begin({ lost = [] }: Payload, hooks: readonly JournaledHook[]) {
-  const since = new Map(lost.map((hook) => [hook.id as HookId, Date.parse(hook.since)]));
-  const entries = hooks.flatMap(({ id }, hook): JournalEntry[] => {
+  const since = new Map(lost.map((hook) => [hook.id as HookId, parseInstant(hook.since) ?? instant(0)]));
+  const entries = [...planEntries(hooks)].flatMap(([hook, { id }]): JournalEntry[] => {
     const at = since.get(id);
     return at === undefined ? [] : [{ kind: 'lost', hook, since: at }];
   });

@@ -5,6 +5,7 @@ import type { RunState } from '../../shared/core/execute/state.ts';
 import { createRun, stateOf } from '../../shared/core/execute/state.ts';
 import type { ExecOutcome, PlannedHook, PodKey, PodObservation } from '../../shared/core/model/hook.ts';
 import { podKey } from '../../shared/core/model/hook.ts';
+import { instant } from '../../shared/core/model/instant.ts';
 import { Pod } from '../../shared/core/model/pod.ts';
 import { parseRestore } from '../../shared/core/model/restore.ts';
 import { planRestoreHooks } from '../../shared/core/plan/plan-restore-hooks.ts';
@@ -32,7 +33,7 @@ export function checkRunCase({ given, expect }: any): Failure | undefined {
   // biome-ignore lint/suspicious/noExplicitAny: as above
   const pods = given.pods.map(({ pod }: any) => Pod.parse(pod));
   const { hooks } = planRestoreHooks({ restore: restore.value, pods });
-  const run = createRun(hooks, { startedAt: 0, maxConcurrent: given.maxConcurrent ?? DEFAULT_MAX_CONCURRENT });
+  const run = createRun(hooks, { startedAt: instant(0), maxConcurrent: given.maxConcurrent ?? DEFAULT_MAX_CONCURRENT });
   const { tell } = startEngine(
     run,
     { clock, exec: scriptedExec(clock, given.exec), journal: forgetfulJournal, ...execOnly },

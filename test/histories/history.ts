@@ -9,13 +9,16 @@ import type { RunState } from '../../shared/core/execute/state.ts';
 import { createRun } from '../../shared/core/execute/state.ts';
 import { step } from '../../shared/core/execute/step.ts';
 import type { HookId, PlannedHook, PodKey } from '../../shared/core/model/hook.ts';
+import type { Instant } from '../../shared/core/model/instant.ts';
+import { FOREVER, instant } from '../../shared/core/model/instant.ts';
+import type { PodIndex } from '../../shared/core/model/position.ts';
 
 /* ---- as it is written ---- */
 
 const id = z.string().transform((text) => text as HookId);
 const key = z.string().transform((text) => text as PodKey);
 const count = z.int().min(0);
-const time = z.number();
+const time = z.number().transform(instant);
 
 const Head = z.strictObject({
   history: z.literal(HISTORY_VERSION),
@@ -143,7 +146,7 @@ const Line = z.union([
     attempts: count.optional(),
     lost: time.optional(),
   }),
-  z.strictObject({ pod: count, waitingSince: time }),
+  z.strictObject({ pod: count.transform((index) => index as PodIndex), waitingSince: time }),
   // null: for ever.
   z.strictObject({ quiet: key, until: z.nullable(time) }),
   z.strictObject({ step: count, at: time, facts: count }),
@@ -159,14 +162,14 @@ type Line = z.infer<typeof Line>;
 export interface History {
   readonly head: z.infer<typeof Head>;
   readonly hooks: readonly Extract<Line, { hook: unknown }>[];
-  readonly waitingSince: ReadonlyMap<number, number>;
-  readonly quiet: ReadonlyMap<PodKey, number>;
+  readonly waitingSince: ReadonlyMap<PodIndex, Instant>;
+  readonly quiet: ReadonlyMap<PodKey, Instant>;
   readonly steps: readonly Step[];
 }
 
 interface Step {
   readonly step: number;
-  readonly at: number;
+  readonly at: Instant;
   readonly facts: readonly Fact[];
   /** undefined: the recording ends before them. */
   readonly effects: readonly object[] | undefined;
@@ -250,14 +253,14 @@ function parseHistory(lines: readonly Numbered[]): History {
   const hooks = take(head.hooks, 'hook');
   if (hooks === undefined)
     throw new HistoryError(`line ${lines.at(-1)?.number}: it ends before its ${head.hooks} hooks`);
-  const waitingSince = new Map<number, number>();
+  const waitingSince = new Map<PodIndex, Instant>();
   for (let line = lines[at]?.line; line !== undefined && 'pod' in line; line = lines[at]?.line) {
     waitingSince.set(line.pod, line.waitingSince);
     at += 1;
   }
-  const quiet = new Map<PodKey, number>();
+  const quiet = new Map<PodKey, Instant>();
   for (let line = lines[at]?.line; line !== undefined && 'quiet' in line; line = lines[at]?.line) {
-    quiet.set(line.quiet, line.until ?? Number.POSITIVE_INFINITY);
+    quiet.set(line.quiet, line.until ?? FOREVER);
     at += 1;
   }
   const steps: Step[] = [];

@@ -9,7 +9,9 @@ const deadRows = mutantsOf('shared/core/ledger/rows-of-run.ts');
 const commandsLeft = mutantsOf('shared/core/ledger/commands-left.ts');
 const taking = mutantsOf('shared/wiring/take-run.ts');
 const store = mutantsOf('shared/kubernetes/run/run-store.ts');
-const run = mutantsOf('shared/runtime/run.ts');
+const ending = mutantsOf('shared/runtime/ending.ts');
+const wishes = mutantsOf('shared/runtime/wishes.ts');
+const runWrites = mutantsOf('shared/runtime/run-writes.ts');
 const rows = mutantsOf('shared/runtime/rows.ts');
 const quiet = mutantsOf('shared/core/execute/resume.ts');
 
@@ -84,11 +86,11 @@ export const AROUND_THE_EXECUTOR: readonly Mutant[] = [
     'let until: number | undefined;',
   ),
   /* ---- beside the Restore ---- */
-  run(
+  runWrites(
     '§5',
     'a Restore that was deleted stops nothing',
-    "else if (tried.is === 'over') fail({ code: 'restore-deleted', message: 'the Restore was deleted' });",
-    "else if (tried.is === 'over') run.stop;",
+    "else if (tried.is === 'over') this.#course.fail({ code: 'restore-deleted', message: 'the Restore was deleted' });",
+    "else if (tried.is === 'over') void this.#course;",
   ),
   store(
     '§5',
@@ -102,14 +104,14 @@ export const AROUND_THE_EXECUTOR: readonly Mutant[] = [
     'if (uid !== undefined && metadata?.uid !== uid) {',
     'if (uid !== undefined && metadata?.uid === undefined) {',
   ),
-  run(
+  wishes(
     '§6',
     'the grace of cancel begins anew at every look',
-    'dropAt = Math.min(dropAt ?? Number.POSITIVE_INFINITY, clock.now() + cancel.graceMs);',
-    'dropAt = clock.now() + cancel.graceMs;',
+    'this.#dropAt = earliest(this.#dropAt ?? FOREVER, later(this.#clock.now(), cancel.graceMs));',
+    'this.#dropAt = later(this.#clock.now(), cancel.graceMs);',
   ),
-  run('§6', 'cancel gives no grace', 'clock.now() + cancel.graceMs);', 'clock.now());'),
-  run(
+  wishes('§6', 'cancel gives no grace', 'later(this.#clock.now(), cancel.graceMs));', 'this.#clock.now());'),
+  ending(
     '§5',
     'an end is told although the counts are not those of the rows',
     'if (run.finishedAt !== undefined) rows.checkSum(run.counts);',

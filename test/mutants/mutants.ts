@@ -3,6 +3,8 @@ import type { Mutant } from './mutant.ts';
 import { mutantsOf } from './mutant.ts';
 
 const step = mutantsOf('shared/core/execute/step.ts');
+const change = mutantsOf('shared/core/execute/change.ts');
+const podFacts = mutantsOf('shared/core/execute/pod-facts.ts');
 const state = mutantsOf('shared/core/execute/state.ts');
 const turns = mutantsOf('shared/core/execute/turns.ts');
 const open = mutantsOf('shared/core/execute/open-hooks.ts');
@@ -25,10 +27,10 @@ export const MUTANTS: readonly Mutant[] = [
     '§3',
     'two hooks of a pod run at once',
     `if (pod.open.active.size > 0 || now < (pod.quietUntil ?? now)) return undefined;
-  let best: { at: number; since: number } | undefined;
+  let best: { at: HookPosition; since: Instant } | undefined;
   for (const at of pod.open.turns()) {`,
     `if (now < (pod.quietUntil ?? now)) return undefined;
-  let best: { at: number; since: number } | undefined;
+  let best: { at: HookPosition; since: Instant } | undefined;
   for (const at of pod.open.turns()) {
     if (pod.open.active.has(at)) continue;`,
   ),
@@ -47,20 +49,20 @@ export const MUTANTS: readonly Mutant[] = [
     '[stretch.begun, stretch.first] = [true, Math.max(stretch.first, at + 1)];',
   ),
   turns('§3', 'waitForReady holds for the first hook alone', 'hook.waitForReady ?', 'hook.waitForReady && at === 0 ?'),
-  step(
+  podFacts(
     '§3',
     'a container that restarts has been up all along',
     'running: now?.running ? (before?.running ?? change.at) : undefined',
     'running: before?.running ?? (now?.running ? change.at : undefined)',
   ),
-  step(
+  podFacts(
     '§3',
     'each sight of a container is its first',
     'running: now?.running ? (before?.running ?? change.at)',
     'running: now?.running ? (change.at)',
   ),
   step('§3', 'one hook more than the limit runs', 'run.active < run.maxConcurrent', 'run.active <= run.maxConcurrent'),
-  step('§3', 'a slot is never given back', ' - Number(isActive(hook, previous))', ''),
+  change('§3', 'a slot is never given back', ' - Number(isActive(hook, previous))', ''),
   state(
     '§3',
     'where slots lack, the order of arrival decides, not the plan',
@@ -86,7 +88,7 @@ export const MUTANTS: readonly Mutant[] = [
     "change.setHook(index, at, { phase: 'Waiting', tries: state.tries, retryAt, why: outcome.why });",
     "change.setHook(index, at, { phase: 'Waiting', tries: state.tries, retryAt, why: outcome.why }); change.set(index, { waitingSince: change.at });",
   ),
-  step(
+  podFacts(
     '§3',
     'the wait timeout counts from the last sight of the pod',
     'const waitingSince = pod.waitingSince ?? change.at;',
@@ -113,8 +115,8 @@ export const MUTANTS: readonly Mutant[] = [
   deadlines(
     '§3',
     'nothing wakes the run for a second try',
-    'next = Math.min(next, state.retryAt);',
-    'next = Math.min(next, Number.POSITIVE_INFINITY);',
+    'next = earliest(next, state.retryAt);',
+    'next = earliest(next, FOREVER);',
   ),
   difference(
     '§3',
@@ -125,20 +127,20 @@ export const MUTANTS: readonly Mutant[] = [
   step(
     '§4',
     'a refused hook is tried again at once',
-    'const retryAt = change.at + retryDelayMs(state.tries, outcome.retryAfterMs);',
+    'const retryAt = later(change.at, retryDelayMs(state.tries, outcome.retryAfterMs));',
     'const retryAt = change.at;',
   ),
   step('§4', 'Retry-After is ignored', 'retryDelayMs(state.tries, outcome.retryAfterMs)', 'retryDelayMs(state.tries)'),
   /* ---- onError: Fail, cancel ---- */
   step('§3', 'Fail stops its own pod alone', 'for (const { index } of run.pods) settlePod(change, index);', ''),
-  step('§3', 'Fail stops nothing', 'run.stop ??= stoppedBy(hook);', ''),
-  step(
+  change('§3', 'Fail stops nothing', 'run.stop ??= stoppedBy(hook);', ''),
+  change(
     '§3',
     'a Fail hook that failed by not running stops nothing',
     'if (noteOutcome(run, hook, next.outcome) && isFail(hook))',
     "if (noteOutcome(run, hook, next.outcome) && isFail(hook) && next.outcome.state !== 'NotExecuted')",
   ),
-  step(
+  change(
     '§3',
     'Continue stops the run',
     'if (noteOutcome(run, hook, next.outcome) && isFail(hook))',
@@ -175,13 +177,13 @@ export const MUTANTS: readonly Mutant[] = [
     "if (run.failHookFailed && !run.canceled) return 'PartiallyFailed';\n",
   ),
   /* ---- pods that go ---- */
-  step(
+  podFacts(
     '§3',
     'hooks run in whatever pod has the name',
     'const isAnother = pod.uid !== undefined && pod.uid !== observed.uid;',
     'const isAnother = false;',
   ),
-  step(
+  podFacts(
     '§3',
     "another pod's deletion is believed",
     'gone === undefined && (uid === undefined || uid === fact.uid)',
@@ -205,13 +207,13 @@ export const MUTANTS: readonly Mutant[] = [
     "if (phase === 'Succeeded' || phase === 'Failed') return { state: 'NotExecuted', reason: 'pod-finished' };",
     'void phase;',
   ),
-  step(
+  podFacts(
     '§3',
     'a planned pod that is not listed is waited for',
     "uid === undefined ? { waitingSince } : { gone: 'pod-deleted' }",
     '{ waitingSince }',
   ),
-  step(
+  podFacts(
     '§3',
     'the wait for a pod that is not listed counts from the listing',
     'waitingSince = run.startedAt }',
@@ -325,7 +327,7 @@ export const MUTANTS: readonly Mutant[] = [
     'sha256Hex(`',
     'sha256Hex(metadata.uid + `',
   ),
-  step('§2', 'the UID of a pod that was created is not taken', '{ uid, former: ', '{ former: '),
+  podFacts('§2', 'the UID of a pod that was created is not taken', '{ uid, former: ', '{ former: '),
   step(
     '§2',
     'a pod is created although the run was stopped',
@@ -344,20 +346,25 @@ export const MUTANTS: readonly Mutant[] = [
     "(creation?.phase === 'planned' && wasTaken && !listed)",
     'false',
   ),
-  step(
+  podFacts(
     '§6',
     'a pod that is on its way out stands',
     'pod.creation.owed || (change.run.wasTaken && observed.isGoing === true)',
     'pod.creation.owed',
   ),
-  step('§2', 'what a watch tells late of the old pod is a replacement', 'if (observed.uid === pod.former) return;', ''),
+  podFacts(
+    '§2',
+    'what a watch tells late of the old pod is a replacement',
+    'if (observed.uid === pod.former) return;',
+    '',
+  ),
   state(
     '§6',
     'the pod that an earlier runner created is a replacement',
     'uid: createdUID(own, options) ?? own[0]?.podUID,',
     'uid: own[0]?.podUID,',
   ),
-  step(
+  podFacts(
     '§2',
     'a pod without the init hook is taken for the created one',
     'if (pod.creation !== undefined && !isInjected(pod, observed)) {',
@@ -392,7 +399,7 @@ export const MUTANTS: readonly Mutant[] = [
   step(
     '§6',
     'a suspended run starts what it had chosen',
-    "if (state.phase === 'Recording') change.setHook(index, at, { phase: 'Waiting', tries: state.tries - 1 });",
+    "if (state.phase === 'Recording') change.setHook(pod.index, at, { phase: 'Waiting', tries: state.tries - 1 });",
     '',
   ),
   step(
@@ -428,7 +435,7 @@ export const MUTANTS: readonly Mutant[] = [
   resume(
     '§6',
     'the next runner does not know what may still be running',
-    "if (record.phase === 'begun') lost.set(id, Math.max(record.startedAt ?? now, since ?? 0));",
+    "if (record.phase === 'begun') lost.set(id, latest(record.startedAt ?? now, since ?? instant(0)));",
     '',
   ),
   state(
@@ -440,10 +447,10 @@ export const MUTANTS: readonly Mutant[] = [
   quiet(
     '§6',
     'a lost command without a limit is not waited for',
-    '(execTimeoutMs ?? Number.POSITIVE_INFINITY)',
-    '(execTimeoutMs ?? 0)',
+    'execTimeoutMs === null ? FOREVER :',
+    'execTimeoutMs === null ? since :',
   ),
-  step(
+  change(
     '§6',
     'a hook that a dead runner may have started is NotExecuted',
     'const isLostNow = isUnexecuted && this.run.lost.has',
@@ -477,7 +484,7 @@ export const MUTANTS: readonly Mutant[] = [
   resume(
     '§6',
     'of two lost commands of a hook the first is waited for',
-    'Math.max(record.startedAt ?? now, since ?? 0)',
+    'latest(record.startedAt ?? now, since ?? instant(0))',
     'record.startedAt ?? now',
   ),
   quiet(
@@ -553,7 +560,7 @@ export const MUTANTS: readonly Mutant[] = [
     'run !== expected.runID || hooks !== expected.hooks',
   ),
   batch('§6', 'the parts of a journal may be exchanged', 'if (found !== part) throw', 'if (found < 0) throw'),
-  entry('§6', 'a result is read with another end than was written', 'endedAt: base + endedAt,', 'endedAt: base,'),
+  entry('§6', 'a result is read with another end than was written', 'endedAt: later(base, endedAt),', 'endedAt: base,'),
   entry(
     '§6',
     'an unproven success is written as a proven one',

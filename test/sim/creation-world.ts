@@ -247,7 +247,7 @@ export class CreationWorld {
   readonly #pods: PodSource = {
     start: (tell) => {
       let stopped = false;
-      let at = this.clock.now();
+      let at: number = this.clock.now();
       const later = (event: PodEvent): void => {
         at = Math.max(at, this.clock.now() + this.#random.time(this.#watchLagMs));
         this.clock.setTimer(at - this.clock.now(), () => stopped || tell(event));

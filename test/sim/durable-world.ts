@@ -5,6 +5,7 @@ import { decideApply } from '../../shared/core/ledger/decide-apply.ts';
 import { decideRetry, rowsToRetry } from '../../shared/core/ledger/decide-retry.ts';
 import { ledgerOf } from '../../shared/core/ledger/ledger.ts';
 import type { PlannedExecHook } from '../../shared/core/model/hook.ts';
+import { later } from '../../shared/core/model/instant.ts';
 import { ANNOTATION } from '../../shared/core/names.ts';
 import { planDocument, plannedHook } from '../../shared/core/plan/make-plan-document.ts';
 import type { PlanDocument } from '../../shared/core/plan/plan-document.ts';
@@ -55,7 +56,7 @@ class Runner {
     const skewMs = random.pick([0, 0, 0, 700, -700]);
     const { clock } = world;
     this.clock = {
-      now: () => clock.now() + skewMs,
+      now: () => later(clock.now(), skewMs),
       setTimer: (ms, fire) => clock.setTimer(ms, () => this.alive && fire()),
       soon: (run) => clock.soon(() => this.alive && run()),
     };

@@ -2,6 +2,7 @@ import type { HookState } from '../../shared/core/execute/hook-state.ts';
 import { phaseOf } from '../../shared/core/execute/run-phase.ts';
 import { createRun } from '../../shared/core/execute/state.ts';
 import type { HookId } from '../../shared/core/model/hook.ts';
+import { instant } from '../../shared/core/model/instant.ts';
 import { startEngine } from '../../shared/runtime/engine.ts';
 import { execOnly } from './exec-only.ts';
 import { Invariants } from './invariants.ts';
@@ -21,7 +22,7 @@ export function play(seed: number, options: { logged?: boolean } = {}): Played {
   let broken: string | undefined;
   try {
     const ended = keptOf(world);
-    const run = createRun(hooks, { startedAt: 0, maxConcurrent, ended });
+    const run = createRun(hooks, { startedAt: instant(0), maxConcurrent, ended });
     const invariants = new Invariants(world, run, () => phaseOf(run), ended);
     world.witness = invariants;
     const { exec, journal, runClock } = world;
@@ -82,12 +83,17 @@ function keptOf({ random, hooks }: World): Map<HookId, HookState & { phase: 'End
     const goesOn = before?.pod !== pod || kept.has(before.id);
     if (!goesOn || random.chance(0.5)) continue;
     if (random.chance(0.6)) {
-      kept.set(id, { phase: 'Ended', outcome: { state: 'Succeeded', exitCode: 0 }, startedAt: -2, endedAt: -1 });
+      kept.set(id, {
+        phase: 'Ended',
+        outcome: { state: 'Succeeded', exitCode: 0 },
+        startedAt: instant(-2),
+        endedAt: instant(-1),
+      });
     } else if (random.chance(0.5)) {
       const outcome = { state: 'Failed', reason: 'exit', exitCode: 1 } as const;
-      kept.set(id, { phase: 'Ended', outcome, startedAt: -2, endedAt: -1 });
+      kept.set(id, { phase: 'Ended', outcome, startedAt: instant(-2), endedAt: instant(-1) });
     } else {
-      kept.set(id, { phase: 'Ended', outcome: { state: 'NotExecuted', reason: 'aborted' }, endedAt: -1 });
+      kept.set(id, { phase: 'Ended', outcome: { state: 'NotExecuted', reason: 'aborted' }, endedAt: instant(-1) });
     }
   }
   return kept;

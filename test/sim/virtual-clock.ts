@@ -1,3 +1,5 @@
+import type { Instant } from '../../shared/core/model/instant.ts';
+import { instant, later } from '../../shared/core/model/instant.ts';
 import type { Clock } from '../../shared/ports/ports.ts';
 
 export interface VirtualClockOptions {
@@ -12,7 +14,7 @@ const MOST_AT_ONCE = 1_000_000;
 
 /** A clock that stands still until it is told to go on. */
 export class VirtualClock implements Clock {
-  #now = 0;
+  #now = instant(0);
   #serial = 0;
   readonly #heap: Entry[] = [];
   readonly #soon: (() => void)[] = [];
@@ -24,7 +26,7 @@ export class VirtualClock implements Clock {
     this.#together = together ?? true;
   }
 
-  now(): number {
+  now(): Instant {
     return this.#now;
   }
 
@@ -33,7 +35,7 @@ export class VirtualClock implements Clock {
   }
 
   setTimer(afterMs: number, fire: () => void): () => void {
-    const entry: Entry = { at: this.#now + Math.max(0, afterMs), serial: this.#tieBreak(), fire };
+    const entry: Entry = { at: later(this.#now, Math.max(0, afterMs)), serial: this.#tieBreak(), fire };
     push(this.#heap, entry);
     return () => {
       entry.fire = undefined;
@@ -89,7 +91,7 @@ export class VirtualClock implements Clock {
 }
 
 interface Entry {
-  readonly at: number;
+  readonly at: Instant;
   readonly serial: number;
   fire: (() => void) | undefined;
 }

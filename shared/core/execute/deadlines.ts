@@ -1,52 +1,55 @@
 import type { PlannedExecHook, PlannedHook } from '../model/hook.ts';
+import type { Instant } from '../model/instant.ts';
+import { earliest, FOREVER, later } from '../model/instant.ts';
+import type { HookPosition } from '../model/position.ts';
 import type { HookState } from './hook-state.ts';
 import type { PodRun } from './state.ts';
 import { hookAt, stateOf } from './state.ts';
 
-/** When a hook that has not started by then, or an init hook that has not ended, ends `TimedOut`; undefined = never (R3.17). */
-export const waitDeadline = ({ waitingSince }: PodRun, { waitTimeoutMs }: PlannedHook): number | undefined =>
-  waitingSince === undefined || waitTimeoutMs === null ? undefined : waitingSince + waitTimeoutMs;
+/** When a hook that has not started by then, or an init hook that has not ended, ends `TimedOut`; undefined = never. */
+export const waitDeadline = ({ waitingSince }: PodRun, { waitTimeoutMs }: PlannedHook): Instant | undefined =>
+  waitingSince === undefined || waitTimeoutMs === null ? undefined : later(waitingSince, waitTimeoutMs);
 
 /** When a running hook ends `TimedOut (executing)`; undefined = never (R3.19). */
 export const execDeadline = (
   { startedAt, commandEndedAt }: HookState & { phase: 'Running' },
   { execTimeoutMs }: PlannedExecHook,
-): number | undefined =>
-  execTimeoutMs === null || commandEndedAt !== undefined ? undefined : startedAt + execTimeoutMs;
+): Instant | undefined =>
+  execTimeoutMs === null || commandEndedAt !== undefined ? undefined : later(startedAt, execTimeoutMs);
 
 /** The next time after `now` at which the pod has to be looked at although nothing has happened to it. */
-export function lookAgainAt(pod: PodRun, now: number): number | undefined {
+export function lookAgainAt(pod: PodRun, now: Instant): Instant | undefined {
   const { open } = pod;
-  let next = Number.POSITIVE_INFINITY;
+  let next = FOREVER;
   for (const at of open.active) {
     const state = stateOf(pod, at);
     const hook = hookAt(pod, at);
-    if (state.phase === 'Running' && hook.kind === 'exec') next = Math.min(next, execDeadline(state, hook) ?? next);
+    if (state.phase === 'Running' && hook.kind === 'exec') next = earliest(next, execDeadline(state, hook) ?? next);
   }
   for (const at of open.retried) {
     const state = stateOf(pod, at);
     // A try that is due already waits for something else: a slot, its container.
     if (state.phase === 'Waiting' && state.retryAt !== undefined && state.retryAt > now)
-      next = Math.min(next, state.retryAt);
+      next = earliest(next, state.retryAt);
   }
   for (const at of open.byTimeout()) {
     const { phase } = stateOf(pod, at);
     const isInit = hookAt(pod, at).kind === 'init';
     if (phase !== 'Waiting' && phase !== 'Recording' && !(isInit && phase === 'Running')) continue;
-    next = Math.min(next, waitDeadline(pod, hookAt(pod, at)) ?? next);
+    next = earliest(next, waitDeadline(pod, hookAt(pod, at)) ?? next);
     break;
   }
-  if (open.isWaiting && pod.quietUntil !== undefined && pod.quietUntil > now) next = Math.min(next, pod.quietUntil);
-  return next === Number.POSITIVE_INFINITY ? undefined : next;
+  if (open.isWaiting && pod.quietUntil !== undefined && pod.quietUntil > now) next = earliest(next, pod.quietUntil);
+  return next === FOREVER ? undefined : next;
 }
 
 /** Its wait deadline has passed. */
-export const isLate = (pod: PodRun, at: number, now: number): boolean =>
-  now >= (waitDeadline(pod, hookAt(pod, at)) ?? Number.POSITIVE_INFINITY);
+export const isLate = (pod: PodRun, at: HookPosition, now: Instant): boolean =>
+  now >= (waitDeadline(pod, hookAt(pod, at)) ?? FOREVER);
 
 /** The hooks that may end, while nothing ends them all: those that run, init hooks, and those that have waited too long. */
-export function dueNow(pod: PodRun, now: number): readonly number[] {
-  const late: number[] = [];
+export function dueNow(pod: PodRun, now: Instant): readonly HookPosition[] {
+  const late: HookPosition[] = [];
   for (const at of pod.open.byTimeout()) {
     if (!isLate(pod, at, now)) break;
     late.push(at);

@@ -1,4 +1,6 @@
 import type { PlannedHook } from '../model/hook.ts';
+import type { Instant } from '../model/instant.ts';
+import type { HookPosition, PodIndex } from '../model/position.ts';
 import { lookAgainAt } from './deadlines.ts';
 import type { HookState } from './hook-state.ts';
 import type { Effect } from './protocol.ts';
@@ -7,14 +9,14 @@ import { hookAt, stateOf } from './state.ts';
 
 /** A pod as it stood before a step: of its hooks' states, those that the step has changed. */
 export interface Before extends Pick<PodRun, 'creation' | 'observed'> {
-  readonly states: Map<number, HookState>;
+  readonly states: Map<HookPosition, HookState>;
 }
 
 /**
  * Derive all effects of a step from the phases that changed: nothing can end a hook and forget its timer, its stream
  * or its record. A pod's timer is told anew each time, since it may have fired, even before its time.
  */
-export function difference(before: ReadonlyMap<number, Before>, pods: readonly PodRun[], now: number): Effect[] {
+export function difference(before: ReadonlyMap<PodIndex, Before>, pods: readonly PodRun[], now: Instant): Effect[] {
   const effects: Effect[] = [];
   for (const [index, previous] of before) {
     const next = pods[index];

@@ -1,4 +1,6 @@
 import type { ExecOutcome, HookOutcome, PlannedHook, PodKey, PodObservation } from '../model/hook.ts';
+import type { Instant } from '../model/instant.ts';
+import type { PodIndex } from '../model/position.ts';
 import { VERSION } from '../version.ts';
 import type { EndedHook } from './hook-state.ts';
 import type { Effect, Fact } from './protocol.ts';
@@ -17,11 +19,11 @@ export type HistoryLine =
   | HistoryHead
   | RecordedHook
   /** When the wait timeouts of a pod began, under an earlier runner. */
-  | { readonly pod: number; readonly waitingSince: number }
+  | { readonly pod: PodIndex; readonly waitingSince: Instant }
   /** Until when a command of an earlier run may be running in a pod; null: for ever. */
-  | { readonly quiet: PodKey; readonly until: number | null }
+  | { readonly quiet: PodKey; readonly until: Instant | null }
   /** So many facts come next, all in one step. */
-  | { readonly step: number; readonly at: number; readonly facts: number }
+  | { readonly step: number; readonly at: Instant; readonly facts: number }
   | { readonly fact: Fact }
   /** So many effects of the facts before come next. */
   | { readonly effects: number }
@@ -33,7 +35,7 @@ interface HistoryHead {
   readonly version: string;
   readonly runID: string;
   readonly digest: string;
-  readonly startedAt: number;
+  readonly startedAt: Instant;
   readonly maxConcurrent: number;
   /** Another runner has had the run before. */
   readonly wasTaken: boolean;
@@ -62,7 +64,7 @@ interface RecordedHook {
   /** Its result under an earlier runner of this run. */
   readonly ended?: EndedHook | undefined;
   readonly attempts?: number | undefined;
-  readonly lost?: number | undefined;
+  readonly lost?: Instant | undefined;
 }
 
 /** How a history begins: with what the run is made of. */
@@ -96,7 +98,7 @@ export function* historyHead(
 }
 
 /** Written before the step is made: what it can't survive is the last that is recorded. */
-export function* recordedFacts(step: number, at: number, facts: readonly Fact[]): Generator<HistoryLine> {
+export function* recordedFacts(step: number, at: Instant, facts: readonly Fact[]): Generator<HistoryLine> {
   yield { step, at, facts: facts.length };
   for (const fact of facts) yield { fact: recordedFact(fact) };
 }

@@ -1,12 +1,13 @@
 import type { HookOutcome } from '../model/hook.ts';
+import type { Instant } from '../model/instant.ts';
 
-/** Times are milliseconds since the epoch. Deadlines are derived, never kept. */
+/** Deadlines are not kept here: they follow from these times and the hook's timeouts. */
 export type HookState =
   /** `retryAt`, `why`: the last try was not started, and is made again from then on. */
   | {
       readonly phase: 'Waiting';
       readonly tries: number;
-      readonly retryAt?: number;
+      readonly retryAt?: Instant;
       readonly why?: string;
     }
   /** The intent to start it is being made durable. */
@@ -14,20 +15,20 @@ export type HookState =
   /** Asked for; nobody knows yet whether it has started. */
   | { readonly phase: 'Starting'; readonly tries: number }
   /** `commandEndedAt`: it has ended, and how is about to be told. */
-  | { readonly phase: 'Running'; readonly startedAt: number; readonly commandEndedAt?: number }
+  | { readonly phase: 'Running'; readonly startedAt: Instant; readonly commandEndedAt?: Instant }
   /** It is known how its init container ended, and its log is being read. */
   | {
       readonly phase: 'Ending';
       readonly outcome: HookOutcome;
-      readonly startedAt: number | undefined;
-      readonly endedAt: number;
+      readonly startedAt: Instant | undefined;
+      readonly endedAt: Instant;
     }
   /** `podUID`: of the pod as it was known then. */
   | {
       readonly phase: 'Ended';
       readonly outcome: HookOutcome;
-      readonly startedAt?: number;
-      readonly endedAt: number;
+      readonly startedAt?: Instant;
+      readonly endedAt: Instant;
       readonly podUID?: string;
     };
 

@@ -1,4 +1,7 @@
 import type { HookOutcome, InitContainerObservation, PlannedInitHook } from '../model/hook.ts';
+import type { Instant } from '../model/instant.ts';
+import { FOREVER } from '../model/instant.ts';
+import type { HookPosition } from '../model/position.ts';
 import { waitDeadline } from './deadlines.ts';
 import type { HookState } from './hook-state.ts';
 import type { PodRun, RunState } from './state.ts';
@@ -12,9 +15,9 @@ import { waitingFor } from './waiting-for.ts';
 export function initHookState(
   run: RunState,
   pod: PodRun,
-  at: number,
+  at: HookPosition,
   hook: PlannedInitHook,
-  now: number,
+  now: Instant,
 ): HookState | undefined {
   const { stop, maxConcurrent } = run;
   const state = stateOf(pod, at);
@@ -43,7 +46,7 @@ export function initHookState(
     return ended(hasBegun ? unseen('pod-finished') : { state: 'NotExecuted', reason: 'pod-finished' });
   }
   const startedAt = container?.phase === 'running' ? (container.startedAt ?? now) : undefined;
-  if (now >= (waitDeadline(pod, hook) ?? Number.POSITIVE_INFINITY)) {
+  if (now >= (waitDeadline(pod, hook) ?? FOREVER)) {
     const exitCode = container?.exitCode === undefined ? {} : { exitCode: container.exitCode };
     const outcome: HookOutcome =
       startedAt === undefined
@@ -73,7 +76,7 @@ export function initHookState(
   function ended(outcome: HookOutcome): HookState {
     return { phase: 'Ended', outcome, ...(startedOf(state) ?? {}), endedAt: now };
   }
-  function ending(outcome: HookOutcome, since: number | undefined, endedAt: number): HookState {
+  function ending(outcome: HookOutcome, since: Instant | undefined, endedAt: Instant): HookState {
     return { phase: 'Ending', outcome, startedAt: since ?? startedOf(state)?.startedAt, endedAt };
   }
 }
@@ -82,7 +85,7 @@ export function initHookState(
 export const isUnsure = ({ wasTaken, listed }: RunState, { creation }: PodRun): boolean =>
   creation?.phase === 'asked' || creation?.owed === true || (creation?.phase === 'planned' && wasTaken && !listed);
 
-const startedOf = (state: HookState): { readonly startedAt: number } | undefined =>
+const startedOf = (state: HookState): { readonly startedAt: Instant } | undefined =>
   state.phase === 'Running' ? { startedAt: state.startedAt } : undefined;
 
 const hasEnded = ({ phase, isOver, isSidecar }: InitContainerObservation): boolean =>

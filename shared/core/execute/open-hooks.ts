@@ -1,4 +1,6 @@
 import type { PlannedHook } from '../model/hook.ts';
+import type { HookPosition } from '../model/position.ts';
+import { hookPositions } from '../model/position.ts';
 import type { HookState } from './hook-state.ts';
 import { isLost } from './resume.ts';
 
@@ -9,16 +11,16 @@ import { isLost } from './resume.ts';
 export class OpenHooks {
   readonly #hooks: readonly PlannedHook[];
   readonly #states: readonly HookState[];
-  readonly #active = new Set<number>();
-  readonly #inits = new Set<number>();
-  readonly #retried = new Set<number>();
+  readonly #active = new Set<HookPosition>();
+  readonly #inits = new Set<HookPosition>();
+  readonly #retried = new Set<HookPosition>();
   readonly #stretches: Stretch[] = [];
-  readonly #stretchOf = new Map<number, Stretch>();
+  readonly #stretchOf = new Map<HookPosition, Stretch>();
   /** Those with a wait timeout, the shortest first. */
-  readonly #byTimeout: readonly number[];
+  readonly #byTimeout: readonly HookPosition[];
   /** Of the same length: a place from which on to look for one that is open; one that is open points at itself. */
   readonly #next: number[];
-  readonly #rankOf = new Map<number, number>();
+  readonly #rankOf = new Map<HookPosition, number>();
   #open = 0;
   #waiting = 0;
 
@@ -26,19 +28,20 @@ export class OpenHooks {
   constructor(hooks: readonly PlannedHook[], states: readonly HookState[]) {
     this.#hooks = hooks;
     this.#states = states;
-    this.#byTimeout = [...hooks.keys()]
+    this.#byTimeout = [...hookPositions(hooks)]
       .filter((at) => hooks[at]?.waitTimeoutMs !== null)
       .sort((a, b) => (hooks[a]?.waitTimeoutMs ?? 0) - (hooks[b]?.waitTimeoutMs ?? 0) || a - b);
     this.#next = [...this.#byTimeout.keys(), this.#byTimeout.length];
     for (const [rank, at] of this.#byTimeout.entries()) this.#rankOf.set(at, rank);
     let stretch: Stretch | undefined;
-    for (const [at, hook] of hooks.entries()) {
-      if (hook.kind === 'exec') {
+    for (const at of hookPositions(hooks)) {
+      const hook = hooks[at];
+      if (hook?.kind === 'exec') {
         if (stretch === undefined) {
-          stretch = { first: at, end: at + 1, begun: false };
+          stretch = { first: at, end: next(at), begun: false };
           this.#stretches.push(stretch);
         }
-        stretch.end = at + 1;
+        stretch.end = next(at);
         this.#stretchOf.set(at, stretch);
         if (hooks[at + 1]?.container !== hook.container) stretch = undefined;
       }
@@ -57,22 +60,22 @@ export class OpenHooks {
   }
 
   /** Those that take a slot: at most one, if all is well. */
-  get active(): ReadonlySet<number> {
+  get active(): ReadonlySet<HookPosition> {
     return this.#active;
   }
 
   /** Those that wait for another try. */
-  get retried(): ReadonlySet<number> {
+  get retried(): ReadonlySet<HookPosition> {
     return this.#retried;
   }
 
   /** Init hooks that have not ended. */
-  get inits(): ReadonlySet<number> {
+  get inits(): ReadonlySet<HookPosition> {
     return this.#inits;
   }
 
   /** `states[at]` has been written; it was `previous` before, or is told of for the first time. */
-  noted(at: number, previous: HookState | undefined): void {
+  noted(at: HookPosition, previous: HookState | undefined): void {
     const state = this.#state(at);
     this.#open += Number(state.phase !== 'Ended') - Number(previous !== undefined && previous.phase !== 'Ended');
     this.#waiting += Number(state.phase === 'Waiting') - Number(previous?.phase === 'Waiting');
@@ -85,12 +88,12 @@ export class OpenHooks {
     const stretch = this.#stretchOf.get(at);
     if (stretch === undefined) return;
     if (state.phase === 'Ended') stretch.begun ||= state.startedAt !== undefined || isLost(state.outcome);
-    while (stretch.first < stretch.end && this.#isPassed(stretch.first)) stretch.first += 1;
+    while (stretch.first < stretch.end && this.#isPassed(stretch.first)) stretch.first = next(stretch.first);
   }
 
-  /** The first hook of each container that has not ended, or that of the one alone that has begun (R3.7). */
-  turns(): readonly number[] {
-    const firsts: number[] = [];
+  /** The first hook of each container that has not ended, or that of the one alone that has begun. */
+  turns(): readonly HookPosition[] {
+    const firsts: HookPosition[] = [];
     for (const { first, end, begun } of this.#stretches) {
       if (first === end) continue;
       // What has succeeded in an earlier run may stand between those that are run again.
@@ -101,15 +104,15 @@ export class OpenHooks {
   }
 
   /** The first exec hook of the same container that has not ended. */
-  firstBeside(at: number): number | undefined {
+  firstBeside(at: HookPosition): HookPosition | undefined {
     const stretch = this.#stretchOf.get(at);
     return stretch === undefined || stretch.first === stretch.end ? undefined : stretch.first;
   }
 
   /** Those with a wait timeout that have not ended, the shortest first. */
-  *byTimeout(): Generator<number, void, undefined> {
+  *byTimeout(): Generator<HookPosition, void, undefined> {
     for (let rank = this.#from(0); rank < this.#byTimeout.length; rank = this.#from(rank + 1)) {
-      yield this.#byTimeout[rank] as number;
+      yield this.#byTimeout[rank] as HookPosition;
     }
   }
 
@@ -125,22 +128,24 @@ export class OpenHooks {
     return found;
   }
 
-  #isPassed(at: number): boolean {
+  #isPassed(at: HookPosition): boolean {
     return this.#hooks[at]?.kind === 'init' || this.#state(at).phase === 'Ended';
   }
 
-  #state(at: number): HookState {
+  #state(at: HookPosition): HookState {
     const state = this.#states[at];
     if (state === undefined) throw new RangeError(`no hook ${at}`);
     return state;
   }
 }
 
+const next = (at: HookPosition): HookPosition => (at + 1) as HookPosition;
+
 /** The exec hooks of one container, as they stand in the plan. */
 interface Stretch {
   /** The first that has not ended; `end`: none. */
-  first: number;
-  end: number;
+  first: HookPosition;
+  end: HookPosition;
   /** One of them has been started. */
   begun: boolean;
 }
@@ -149,7 +154,7 @@ interface Stretch {
 export const isActivePhase = (phase: HookState['phase']): boolean =>
   phase === 'Recording' || phase === 'Starting' || phase === 'Running';
 
-function put(set: Set<number>, at: number, isIn: boolean): void {
+function put(set: Set<HookPosition>, at: HookPosition, isIn: boolean): void {
   if (isIn) set.add(at);
   else set.delete(at);
 }

@@ -1,4 +1,5 @@
 import type { ExecOutcome, HookId, PodKey, PodObservation } from '../model/hook.ts';
+import type { Instant } from '../model/instant.ts';
 import type { EndedHook } from './hook-state.ts';
 
 /** Something that has happened. Facts that arrive together are folded together, then acted on once. */
@@ -42,12 +43,12 @@ export type Effect =
   | { readonly type: 'recordIntent'; readonly hook: HookId; readonly attempt: number }
   /** The intent is taken back. */
   | { readonly type: 'recordNotStarted'; readonly hook: HookId }
-  | { readonly type: 'recordStarted'; readonly hook: HookId; readonly at: number }
+  | { readonly type: 'recordStarted'; readonly hook: HookId; readonly at: Instant }
   | { readonly type: 'recordResult'; readonly hook: HookId; readonly result: EndedHook }
   | { readonly type: 'startExec'; readonly hook: HookId }
   | { readonly type: 'dropExec'; readonly hook: HookId }
   | { readonly type: 'readLog'; readonly hook: HookId }
   | { readonly type: 'createPod'; readonly key: PodKey }
   /** Instead of the pod's last one, if that is another. */
-  | { readonly type: 'setTimer'; readonly key: PodKey; readonly at: number }
+  | { readonly type: 'setTimer'; readonly key: PodKey; readonly at: Instant }
   | { readonly type: 'clearTimer'; readonly key: PodKey };

@@ -1,5 +1,9 @@
 import type { HookId, HookOutcome, PlannedHook, PodKey, PodObservation, Reason } from '../model/hook.ts';
 import { isCreating, podKey } from '../model/hook.ts';
+import type { Instant } from '../model/instant.ts';
+import { latest } from '../model/instant.ts';
+import type { HookPosition, PodIndex } from '../model/position.ts';
+import { hookPositions } from '../model/position.ts';
 import type { HookState } from './hook-state.ts';
 import { isActivePhase, OpenHooks } from './open-hooks.ts';
 import type { RunFailure } from './protocol.ts';
@@ -8,7 +12,7 @@ import { quietUntil } from './resume.ts';
 
 /** One pod's part of the run: never changed, only replaced, but for its `states`. */
 export interface PodRun {
-  readonly index: number;
+  readonly index: PodIndex;
   readonly key: PodKey;
   /** In plan order, with `states` beside it. */
   readonly hooks: readonly PlannedHook[];
@@ -20,7 +24,7 @@ export interface PodRun {
   readonly uid: string | undefined;
   readonly observed: PodObservation | undefined;
   /** When the wait timeouts began. */
-  readonly waitingSince: number | undefined;
+  readonly waitingSince: Instant | undefined;
   readonly gone: 'pod-deleted' | 'pod-replaced' | undefined;
   /** Another pod has been observed under this name. */
   readonly replaced: boolean;
@@ -32,7 +36,7 @@ export interface PodRun {
   /** Why it could not be created. */
   readonly notCreated: string | undefined;
   /** Until when a command whose end nobody saw may be running: nothing starts beside it. */
-  readonly quietUntil: number | undefined;
+  readonly quietUntil: Instant | undefined;
 }
 
 export interface Creation {
@@ -46,8 +50,8 @@ export interface Creation {
 
 /** Since when a container has been running, and ready, without a break. */
 export interface UpSince {
-  readonly running: number | undefined;
-  readonly ready: number | undefined;
+  readonly running: Instant | undefined;
+  readonly ready: Instant | undefined;
 }
 
 /** Why no hook is started any more. */
@@ -80,11 +84,11 @@ export const noCounts = (planned: number): Counts => ({
 
 /** The whole run. `step` is the only writer. */
 export interface RunState {
-  readonly startedAt: number;
+  readonly startedAt: Instant;
   readonly maxConcurrent: number;
   readonly pods: PodRun[];
-  readonly podIndex: ReadonlyMap<PodKey, number>;
-  readonly places: ReadonlyMap<HookId, { readonly pod: number; readonly at: number }>;
+  readonly podIndex: ReadonlyMap<PodKey, PodIndex>;
+  readonly places: ReadonlyMap<HookId, { readonly pod: PodIndex; readonly at: HookPosition }>;
   /** Hooks that are pending again although a runner before this one may have started them. */
   readonly lost: ReadonlySet<HookId>;
   /** Pods with a hook that may start as soon as a slot is free; may hold pods that no longer have one. */
@@ -109,7 +113,7 @@ export interface RunState {
   listed: boolean;
   /** A runner before this one may have created pods: what became of one is told by the first listing. */
   readonly wasTaken: boolean;
-  finishedAt: number | undefined;
+  finishedAt: Instant | undefined;
 }
 
 /** Of the pod that a runner before this one has created, or seen, where the plan has none or another. */
@@ -117,7 +121,8 @@ const createdUID = (hooks: readonly PlannedHook[], { resumed }: RunOptions): str
   hooks.map(({ id }) => resumed?.ended.get(id)?.podUID).find((uid) => uid !== undefined);
 
 export function createRun(hooks: readonly PlannedHook[], options: RunOptions): RunState {
-  const pods = [...Map.groupBy(hooks, (hook) => podKey(hook.namespace, hook.pod))].map(([key, own], index): PodRun => {
+  const pods = [...Map.groupBy(hooks, (hook) => podKey(hook.namespace, hook.pod))].map(([key, own], number): PodRun => {
+    const index = number as PodIndex;
     const states = own.map(
       ({ id }): HookState =>
         options.ended?.get(id) ??
@@ -151,7 +156,9 @@ export function createRun(hooks: readonly PlannedHook[], options: RunOptions): R
     maxConcurrent: options.maxConcurrent,
     pods,
     podIndex: new Map(pods.map(({ key, index }) => [key, index])),
-    places: new Map(pods.flatMap((pod) => pod.hooks.map((hook, at) => [hook.id, { pod: pod.index, at }]))),
+    places: new Map(
+      pods.flatMap((pod) => [...hookPositions(pod.hooks)].map((at) => [hookAt(pod, at).id, { pod: pod.index, at }])),
+    ),
     lost: new Set(options.resumed?.lost.keys()),
     ready: new ReadyPods(),
     counts: noCounts(hooks.length),
@@ -170,7 +177,8 @@ export function createRun(hooks: readonly PlannedHook[], options: RunOptions): R
     finishedAt: undefined,
   };
   for (const pod of pods) {
-    for (const [at, hook] of pod.hooks.entries()) {
+    for (const at of hookPositions(pod.hooks)) {
+      const hook = hookAt(pod, at);
       const state = stateOf(pod, at);
       run.counts[countOf(state)] += 1;
       if (state.phase !== 'Ended') continue;
@@ -183,16 +191,16 @@ export function createRun(hooks: readonly PlannedHook[], options: RunOptions): R
 }
 
 /** When a run ended in which nothing is left to do: with the last hook that an earlier runner of it has ended, else at once. */
-const lastEnd = ({ startedAt, resumed }: RunOptions): number =>
-  [...(resumed?.ended.values() ?? [])].reduce((last, { endedAt }) => Math.max(last, endedAt), startedAt);
+const lastEnd = ({ startedAt, resumed }: RunOptions): Instant =>
+  [...(resumed?.ended.values() ?? [])].reduce((last, { endedAt }) => latest(last, endedAt), startedAt);
 
-export function stateOf(pod: PodRun, at: number): HookState {
+export function stateOf(pod: PodRun, at: HookPosition): HookState {
   const state = pod.states[at];
   if (state === undefined) throw new RangeError(`pod ${pod.key} has no hook ${at}`);
   return state;
 }
 
-export function hookAt(pod: PodRun, at: number): PlannedHook {
+export function hookAt(pod: PodRun, at: HookPosition): PlannedHook {
   const hook = pod.hooks[at];
   if (hook === undefined) throw new RangeError(`pod ${pod.key} has no hook ${at}`);
   return hook;
@@ -253,14 +261,14 @@ export function countOf(state: HookState): keyof Counts {
 
 /** Pod indexes, the lowest first; each at most once. */
 class ReadyPods {
-  readonly #heap: number[] = [];
-  readonly #members = new Set<number>();
+  readonly #heap: PodIndex[] = [];
+  readonly #members = new Set<PodIndex>();
 
   get size(): number {
     return this.#heap.length;
   }
 
-  add(index: number): void {
+  add(index: PodIndex): void {
     if (this.#members.has(index)) return;
     this.#members.add(index);
     const heap = this.#heap;
@@ -268,13 +276,13 @@ class ReadyPods {
     while (at > 0) {
       const parent = (at - 1) >> 1;
       if ((heap[parent] ?? 0) <= index) break;
-      heap[at] = heap[parent] ?? 0;
+      heap[at] = heap[parent] as PodIndex;
       at = parent;
     }
     heap[at] = index;
   }
 
-  takeFirst(): number | undefined {
+  takeFirst(): PodIndex | undefined {
     const heap = this.#heap;
     const first = heap[0];
     const last = heap.pop();
@@ -287,7 +295,7 @@ class ReadyPods {
       if (child >= heap.length) break;
       if ((heap[child + 1] ?? Number.POSITIVE_INFINITY) < (heap[child] ?? 0)) child += 1;
       if ((heap[child] ?? 0) >= last) break;
-      heap[at] = heap[child] ?? 0;
+      heap[at] = heap[child] as PodIndex;
       at = child;
     }
     heap[at] = last;

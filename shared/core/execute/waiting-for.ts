@@ -1,10 +1,11 @@
 import type { InitContainerObservation } from '../model/hook.ts';
-import { formatInstant } from '../model/instant.ts';
+import { FOREVER, formatInstant } from '../model/instant.ts';
+import type { HookPosition } from '../model/position.ts';
 import type { PodRun } from './state.ts';
 import { hookAt, stateOf } from './state.ts';
 
-/** What a waiting hook waits for: for people (R7.9). */
-export function waitingFor(maxConcurrent: number, pod: PodRun, at: number): string {
+/** What a waiting hook waits for: for people. */
+export function waitingFor(maxConcurrent: number, pod: PodRun, at: HookPosition): string {
   const hook = hookAt(pod, at);
   if (pod.creation !== undefined) return 'its pod to be created';
   if (pod.observed === undefined) return 'the pod';
@@ -12,7 +13,7 @@ export function waitingFor(maxConcurrent: number, pod: PodRun, at: number): stri
   if (stateOf(pod, at).phase === 'Recording') return 'its intent to be recorded';
   const beside = pod.open.firstBeside(at) ?? at;
   const ahead = Math.min(...pod.open.active, beside < at ? beside : Number.POSITIVE_INFINITY);
-  if (ahead !== at && ahead < pod.hooks.length) return `hook ${hookAt(pod, ahead).id}`;
+  if (ahead !== at && ahead < pod.hooks.length) return `hook ${hookAt(pod, ahead as HookPosition).id}`;
   const state = stateOf(pod, at);
   if (state.phase === 'Waiting' && state.why !== undefined) return `another try: ${state.why}`;
   const container = pod.observed.containers[hook.container];
@@ -21,8 +22,8 @@ export function waitingFor(maxConcurrent: number, pod: PodRun, at: number): stri
   if (hook.waitForReady && !container.ready) return `container ${hook.container} to be ready${reason}`;
   const slot = `one of ${maxConcurrent} slots`;
   if (pod.quietUntil === undefined) return slot;
-  const until = pod.quietUntil === Number.POSITIVE_INFINITY ? 'for ever' : `until ${formatInstant(pod.quietUntil)}`;
-  return `${slot}, and a command whose end nobody saw: it may run ${until}`; // R4.5
+  const until = pod.quietUntil === FOREVER ? 'for ever' : `until ${formatInstant(pod.quietUntil)}`;
+  return `${slot}, and a command whose end nobody saw: it may run ${until}`;
 }
 
 function initContainerText(name: string, observed: InitContainerObservation | undefined): string {

@@ -1,6 +1,8 @@
 import * as z from 'zod/mini';
 import { canonicalJson, sha256Hex } from '../digest.ts';
 import { RestoreHooksError } from '../errors.ts';
+import type { Instant } from '../model/instant.ts';
+import { instant } from '../model/instant.ts';
 import type { JournalEntry, JournalHead } from './entry.ts';
 import { entryOf, entryTuple, JOURNAL_VERSION } from './entry.ts';
 
@@ -48,9 +50,9 @@ export function encodeBatch(
   end: JournalEnd,
   writer: string,
   entries: readonly JournalEntry[],
-  at: number,
+  at: Instant,
 ): { readonly text: string; readonly end: JournalEnd } {
-  const t = Math.round(at);
+  const t = instant(Math.round(at));
   const batch = { v: JOURNAL_VERSION, n: end.batches, p: end.digest, w: writer, t };
   const text = JSON.stringify({ ...batch, e: entries.map((entry) => entryTuple(entry, t)) });
   return { text, end: { batches: end.batches + 1, digest: digestOf(text) } };
@@ -63,7 +65,7 @@ export function decodeBatch(text: string, end: JournalEnd): { entries: JournalEn
   const batch = parse(Batch, text, what);
   if (batch.n !== batches || batch.p !== end.digest) throw unreadable(`${what} doesn't follow the one before it`); // R6.8
   const entries = batch.e.map((value, index) => {
-    const entry = entryOf(value, batch.t);
+    const entry = entryOf(value, instant(batch.t));
     if (entry === undefined) throw unreadable(`entry ${index} of ${what} is none of this version`);
     return entry;
   });

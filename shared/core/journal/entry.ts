@@ -1,5 +1,8 @@
 import * as z from 'zod/mini';
 import type { HookOutcome, Reason } from '../model/hook.ts';
+import type { Instant } from '../model/instant.ts';
+import { later } from '../model/instant.ts';
+import type { PlanPosition, PodIndex } from '../model/position.ts';
 
 /**
  * What a journal says, one thing at a time (R6.9): ids, outcomes and times, no command and no output. A hook, and a pod, is
@@ -7,20 +10,20 @@ import type { HookOutcome, Reason } from '../model/hook.ts';
  */
 export type JournalEntry =
   /** A runner has taken the journal: what it finds begun is nobody's any more. */
-  | { readonly kind: 'claim'; readonly at: number }
+  | { readonly kind: 'claim'; readonly at: Instant }
   /** Another run has taken over from this one, which is never continued. */
   | { readonly kind: 'closed'; readonly by: string }
   /** A pod with a wait timeout was first seen. */
-  | { readonly kind: 'seen'; readonly pod: number; readonly at: number }
+  | { readonly kind: 'seen'; readonly pod: PodIndex; readonly at: Instant }
   /** The hook is about to be started. */
-  | ({ readonly kind: 'intent'; readonly hook: number; readonly attempt: number; readonly at: number } & InPod)
+  | ({ readonly kind: 'intent'; readonly hook: PlanPosition; readonly attempt: number; readonly at: Instant } & InPod)
   /** An earlier run may have started the hook, by then at the latest; it is pending all the same. */
-  | { readonly kind: 'lost'; readonly hook: number; readonly since: number }
+  | { readonly kind: 'lost'; readonly hook: PlanPosition; readonly since: Instant }
   /** The intent is taken back: provably not started. */
-  | { readonly kind: 'not-started'; readonly hook: number }
+  | { readonly kind: 'not-started'; readonly hook: PlanPosition }
   /** The command may be running since. */
-  | { readonly kind: 'started'; readonly hook: number; readonly at: number }
-  | ({ readonly kind: 'result'; readonly hook: number } & JournaledResult);
+  | { readonly kind: 'started'; readonly hook: PlanPosition; readonly at: Instant }
+  | ({ readonly kind: 'result'; readonly hook: PlanPosition } & JournaledResult);
 
 /** Which pod it was, where the plan didn't know. */
 interface InPod {
@@ -30,8 +33,8 @@ interface InPod {
 export interface JournaledResult extends InPod {
   /** Without its message, which may quote. */
   readonly outcome: HookOutcome;
-  readonly startedAt?: number;
-  readonly endedAt: number;
+  readonly startedAt?: Instant;
+  readonly endedAt: Instant;
 }
 
 export const JOURNAL_VERSION = 1;
@@ -61,8 +64,8 @@ const TUPLES = {
 
 type Tuple = z.infer<(typeof TUPLES)[keyof typeof TUPLES]>;
 
-export function entryTuple(entry: JournalEntry, base: number): Tuple {
-  const since = (at: number): number => Math.round(at - base);
+export function entryTuple(entry: JournalEntry, base: Instant): Tuple {
+  const since = (at: Instant): number => Math.round(at - base);
   switch (entry.kind) {
     case 'claim':
       return ['c', since(entry.at)];
@@ -90,35 +93,48 @@ export function entryTuple(entry: JournalEntry, base: number): Tuple {
 const uid = ({ podUID }: InPod): [] | [string] => (podUID === undefined ? [] : [podUID]);
 
 /** undefined: not an entry of this version. */
-export function entryOf(value: unknown, base: number): JournalEntry | undefined {
+export function entryOf(value: unknown, base: Instant): JournalEntry | undefined {
   const kind = Array.isArray(value) ? String(value[0]) : '';
   if (!Object.hasOwn(TUPLES, kind)) return undefined;
   const parsed = TUPLES[kind as keyof typeof TUPLES].safeParse(value);
   return parsed.success ? entryOfTuple(parsed.data, base) : undefined;
 }
 
-function entryOfTuple(tuple: Tuple, base: number): JournalEntry | undefined {
+function entryOfTuple(tuple: Tuple, base: Instant): JournalEntry | undefined {
   switch (tuple[0]) {
     case 'c':
-      return { kind: 'claim', at: base + tuple[1] };
+      return { kind: 'claim', at: later(base, tuple[1]) };
     case 'x':
       return { kind: 'closed', by: tuple[1] };
     case 'p':
-      return { kind: 'seen', pod: tuple[1], at: base + tuple[2] };
+      return { kind: 'seen', pod: tuple[1] as PodIndex, at: later(base, tuple[2]) };
     case 'i':
-      return { kind: 'intent', hook: tuple[1], attempt: tuple[2], at: base + tuple[3], ...inPod(tuple[4]) };
+      return {
+        kind: 'intent',
+        hook: tuple[1] as PlanPosition,
+        attempt: tuple[2],
+        at: later(base, tuple[3]),
+        ...inPod(tuple[4]),
+      };
     case 'l':
-      return { kind: 'lost', hook: tuple[1], since: base + tuple[2] };
+      return { kind: 'lost', hook: tuple[1] as PlanPosition, since: later(base, tuple[2]) };
     case 'n':
-      return { kind: 'not-started', hook: tuple[1] };
+      return { kind: 'not-started', hook: tuple[1] as PlanPosition };
     case 's':
-      return { kind: 'started', hook: tuple[1], at: base + tuple[2] };
+      return { kind: 'started', hook: tuple[1] as PlanPosition, at: later(base, tuple[2]) };
     case 'r': {
-      const [, hook, code, endedAt, startedAt, podUID] = tuple;
+      const [, position, code, endedAt, startedAt, podUID] = tuple;
       const outcome = outcomeOf(code);
       if (outcome === undefined) return undefined;
-      const started = startedAt === undefined || startedAt === null ? {} : { startedAt: base + startedAt };
-      return { kind: 'result', hook, outcome, ...started, endedAt: base + endedAt, ...inPod(podUID) };
+      const started = startedAt === undefined || startedAt === null ? {} : { startedAt: later(base, startedAt) };
+      return {
+        kind: 'result',
+        hook: position as PlanPosition,
+        outcome,
+        ...started,
+        endedAt: later(base, endedAt),
+        ...inPod(podUID),
+      };
     }
   }
 }

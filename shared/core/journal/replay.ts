@@ -1,3 +1,5 @@
+import type { Instant } from '../model/instant.ts';
+import type { PlanPosition, PodIndex } from '../model/position.ts';
 import { unreadable } from './batch.ts';
 import type { JournalEntry, JournaledResult, JournalHead } from './entry.ts';
 
@@ -7,8 +9,8 @@ export type HookRecord =
   | {
       readonly phase: 'begun';
       readonly attempt: number;
-      readonly at: number;
-      readonly startedAt?: number;
+      readonly at: Instant;
+      readonly startedAt?: Instant;
       readonly podUID?: string;
     }
   | { readonly phase: 'not-started'; readonly attempt: number }
@@ -17,18 +19,18 @@ export type HookRecord =
 /** A journal read so far. */
 export class Replay {
   readonly head: JournalHead;
-  readonly hooks = new Map<number, HookRecord>();
+  readonly hooks = new Map<PlanPosition, HookRecord>();
   /** When the pods with a wait timeout were first seen. */
-  readonly seen = new Map<number, number>();
+  readonly seen = new Map<PodIndex, Instant>();
   /** Hooks that are pending although a runner that is gone may have started them, by when that was at the latest. */
-  readonly lost = new Map<number, number>();
+  readonly lost = new Map<PlanPosition, Instant>();
   /** The run that has taken over, if one has. */
   closedBy: string | undefined;
   claims = 0;
   /** When a runner first had it. */
-  claimedAt: number | undefined;
+  claimedAt: Instant | undefined;
   /** How many claims there were when a hook was begun: a later runner may begin it again. */
-  readonly #begunUnder = new Map<number, number>();
+  readonly #begunUnder = new Map<PlanPosition, number>();
 
   constructor(head: JournalHead) {
     this.head = head;
@@ -58,7 +60,7 @@ export class Replay {
     }
   }
 
-  #hook(entry: JournalEntry & { readonly hook: number }): void {
+  #hook(entry: JournalEntry & { readonly hook: PlanPosition }): void {
     const { hook } = entry;
     const before = this.hooks.get(hook);
     const isOdd = (what: string) => unreadable(`hook ${hook} ${what}`);

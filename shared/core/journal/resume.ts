@@ -2,6 +2,9 @@ import type { EndedHook } from '../execute/hook-state.ts';
 import type { Resumed } from '../execute/resume.ts';
 import { RUNNER_DIED } from '../execute/resume.ts';
 import type { HookId, HookOutcome, PlannedHook } from '../model/hook.ts';
+import type { Instant } from '../model/instant.ts';
+import { instant, latest } from '../model/instant.ts';
+import { planEntries } from '../model/position.ts';
 import type { JournalEntry } from './entry.ts';
 import type { Replay } from './replay.ts';
 
@@ -22,13 +25,13 @@ export function resume(
   { hooks: records, lost: earlierLost, seen }: Pick<Replay, 'hooks' | 'lost' | 'seen'>,
   hooks: readonly Pick<PlannedHook, 'id'>[],
   onUnknown: OnUnknown,
-  now: number,
+  now: Instant,
 ): { readonly resumed: Resumed; readonly entries: readonly JournalEntry[] } {
   const ended = new Map<HookId, EndedHook>();
   const attempts = new Map<HookId, number>();
-  const lost = new Map<HookId, number>();
+  const lost = new Map<HookId, Instant>();
   const entries: JournalEntry[] = [];
-  for (const [hook, { id }] of hooks.entries()) {
+  for (const [hook, { id }] of planEntries(hooks)) {
     const record = records.get(hook);
     const since = earlierLost.get(hook);
     if (since !== undefined) lost.set(id, since);
@@ -45,7 +48,7 @@ export function resume(
       continue;
     }
     attempts.set(id, record.attempt);
-    if (record.phase === 'begun') lost.set(id, Math.max(record.startedAt ?? now, since ?? 0)); // R6.4
+    if (record.phase === 'begun') lost.set(id, latest(record.startedAt ?? now, since ?? instant(0)));
   }
   return { resumed: { ended, attempts, lost, waitingSince: seen, wasTaken: true }, entries };
 }

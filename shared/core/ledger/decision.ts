@@ -1,5 +1,6 @@
 import type { PlannedHook } from '../model/hook.ts';
-import { formatInstant } from '../model/instant.ts';
+import type { Instant } from '../model/instant.ts';
+import { formatInstant, latest } from '../model/instant.ts';
 import type { Payload } from '../report/payload.ts';
 import type { RunHook } from '../report/run-document.ts';
 import type { RunStatus } from '../report/run-status.ts';
@@ -62,14 +63,14 @@ export function quietPods(
   hooks: readonly Pick<PlannedHook, 'namespace' | 'pod' | 'podUID'>[],
 ) {
   const pods = new Map(hooks.map((hook) => [`${hook.namespace}/${hook.pod}`, hook]));
-  const until = new Map<string, number>();
+  const until = new Map<string, Instant>();
   for (const left of commandsLeft) {
     const key = `${left.namespace}/${left.pod}`;
     const pod = pods.get(key);
     // With another pod of that name its containers are gone, and the command with them.
     const isAnother = pod?.podUID !== undefined && left.podUID !== undefined && pod.podUID !== left.podUID;
     if (pod === undefined || isAnother) continue;
-    until.set(key, Math.max(until.get(key) ?? 0, left.until));
+    until.set(key, latest(until.get(key) ?? left.until, left.until));
   }
   return [...until].map(([key, ms]): QuietPod => {
     const [namespace = '', pod = ''] = key.split('/');

@@ -1,4 +1,6 @@
 import type { PlannedHook } from '../model/hook.ts';
+import type { Instant } from '../model/instant.ts';
+import { earliest } from '../model/instant.ts';
 import type { HookDocument } from '../plan/plan-document.ts';
 import type { RunHook } from '../report/run-document.ts';
 import type { CommandLeft } from './commands-left.ts';
@@ -48,7 +50,7 @@ export interface RunsOfRestore {
 /** `plan`: of today, whose hooks a journal may name whose report is gone. */
 export function ledgerOf(
   { records, last: standing }: RunsOfRestore,
-  now: number,
+  now: Instant,
   plan?: { readonly digest: string; readonly hooks: readonly HookDocument[] },
 ): Ledger {
   const plans = plansOf(records, plan);
@@ -93,9 +95,9 @@ function plansOf(
 }
 
 /** A run was over when the next one was begun: one runner at a time has a Restore's Lease. */
-function overBy(records: readonly RunRecord[], at: number, now: number): number {
+function overBy(records: readonly RunRecord[], at: number, now: Instant): Instant {
   const next = records.slice(at + 1).find(({ journal }) => journal?.claimedAt !== undefined);
-  return Math.min(now, next?.journal?.claimedAt ?? now);
+  return earliest(now, next?.journal?.claimedAt ?? now);
 }
 
 /** Who starts over knows that the commands before have ended (R6.1.6). */

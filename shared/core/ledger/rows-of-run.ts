@@ -1,6 +1,9 @@
 import { RUNNER_DIED } from '../execute/resume.ts';
 import { withMessage } from '../journal/resume.ts';
+import type { Instant } from '../model/instant.ts';
 import { formatInstant } from '../model/instant.ts';
+import type { PlanPosition } from '../model/position.ts';
+import { planEntries } from '../model/position.ts';
 import type { HookDocument } from '../plan/plan-document.ts';
 import type { RunHook } from '../report/run-document.ts';
 import type { RecordedJournal, RunRecord } from './run-record.ts';
@@ -21,7 +24,7 @@ export type KnownPlans = ReadonlyMap<string, readonly HookDocument[]>;
  * position in the plan: where the report isn't whole, another run's report or the plan of today has to tell which hooks
  * these are. `over`: by when the run was over at the latest.
  */
-export function rowsOfRun(record: RunRecord, plans: KnownPlans, over: number): RowsOfRun {
+export function rowsOfRun(record: RunRecord, plans: KnownPlans, over: Instant): RowsOfRun {
   const { report, journal, planned, wasClaimed } = record;
   if (report.length > 0 && report.length >= (planned ?? 0)) {
     return { rows: rowsOfDeadRun(report, journal, wasClaimed, over), isWhole: true };
@@ -36,9 +39,9 @@ export function rowsOfRun(record: RunRecord, plans: KnownPlans, over: number): R
   const attempt = record.attempt;
   const rows = plan.map((hook): RunHook => reported.get(hook.id) ?? { ...hook, state: 'Waiting', attempt });
   // A hook that neither of the two knows anything of was not begun: what an earlier run knows of it stands.
-  const isTold = ({ id }: RunHook, position: number): boolean =>
+  const isTold = ({ id }: RunHook, position: PlanPosition): boolean =>
     journal === undefined || reported.has(id) || journal.hooks.has(position) || journal.lost.has(position);
-  const told = new Set(rows.filter(isTold).map(({ id }) => id));
+  const told = new Set([...planEntries(rows)].filter(([at, row]) => isTold(row, at)).map(([, { id }]) => id));
   return { rows: rowsOfDeadRun(rows, journal, wasClaimed, over).filter(({ id }) => told.has(id)), isWhole: true };
 }
 
@@ -62,9 +65,9 @@ export function rowsOfDeadRun(
   rows: readonly RunHook[],
   journal: Pick<RecordedJournal, 'hooks' | 'lost'> | undefined,
   wasClaimed: boolean,
-  now: number,
+  now: Instant,
 ): RunHook[] {
-  return rows.map((row, position) => {
+  return [...planEntries(rows)].map(([position, row]) => {
     if (row.state !== 'Waiting' && row.state !== 'Running') return row;
     const { message: _, ...rest } = row;
     const record = journal?.hooks.get(position);
@@ -90,7 +93,7 @@ export function rowsOfDeadRun(
   });
 }
 
-const known = (podUID: string | undefined, startedAt: number | undefined) => ({
+const known = (podUID: string | undefined, startedAt: Instant | undefined) => ({
   ...(podUID === undefined ? {} : { podUID }),
   ...(startedAt === undefined ? {} : { startedAt: formatInstant(startedAt) }),
 });

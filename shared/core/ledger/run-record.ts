@@ -1,4 +1,6 @@
 import type { HookRecord } from '../journal/replay.ts';
+import type { Instant } from '../model/instant.ts';
+import type { PlanPosition } from '../model/position.ts';
 import type { PlanDocument } from '../plan/plan-document.ts';
 import type { ReportedRun, RunHook } from '../report/run-document.ts';
 
@@ -31,11 +33,11 @@ export interface RunRecord {
 
 /** A journal, by positions in the plan. */
 export interface RecordedJournal {
-  readonly hooks: ReadonlyMap<number, HookRecord>;
+  readonly hooks: ReadonlyMap<PlanPosition, HookRecord>;
   /** Pending hooks that an earlier runner may have started, by when that was at the latest. */
-  readonly lost: ReadonlyMap<number, number>;
+  readonly lost: ReadonlyMap<PlanPosition, Instant>;
   /** When a runner first had it. */
-  readonly claimedAt: number | undefined;
+  readonly claimedAt: Instant | undefined;
   /** Where it ended when it was read. */
   readonly batches: number;
 }

@@ -1,7 +1,10 @@
+import type { Brand } from './brand.ts';
+import type { Instant } from './instant.ts';
+
 /** `namespace/name` of a pod. */
-export type PodKey = string & { readonly brand: 'PodKey' };
-/** `<namespace>/<pod>/<container>/<name>/<index>`, percent-encoded parts, `~2` for a repeated one (R7.24). */
-export type HookId = string & { readonly brand: 'HookId' };
+export type PodKey = Brand<string, 'PodKey'>;
+/** `<namespace>/<pod>/<container>/<name>/<index>`, percent-encoded parts, `~2` for a repeated one (contract §7). */
+export type HookId = Brand<string, 'HookId'>;
 
 export const podKey = (namespace: string, name: string): PodKey => `${namespace}/${name}` as PodKey;
 
@@ -124,15 +127,15 @@ export interface PodObservation {
   readonly initContainers?: Readonly<Record<string, InitContainerObservation>>;
 }
 
-/** An init container, as far as the kubelet has told. Times are the node's, milliseconds since the epoch. */
+/** An init container, as far as the kubelet has told. Times are the node's. */
 export interface InitContainerObservation {
   readonly phase: 'waiting' | 'running' | 'terminated';
   /** Has ended for good: the kubelet won't start it again. */
   readonly isOver: boolean;
   /** A native sidecar counts as done as soon as it has started. */
   readonly isSidecar: boolean;
-  readonly startedAt?: number;
-  readonly finishedAt?: number;
+  readonly startedAt?: Instant;
+  readonly finishedAt?: Instant;
   /** Of its last end, if there was one. */
   readonly exitCode?: number;
   /** Why it waits, or how it ended: `ImagePullBackOff`, `OOMKilled`, `signal 9`. */

@@ -1,5 +1,5 @@
 import type { PlannedExecHook } from '../model/hook.ts';
-import { formatInstant, parseInstant } from '../model/instant.ts';
+import { formatInstant, later, parseInstant } from '../model/instant.ts';
 import type { Pod } from '../model/pod.ts';
 import type { Restore } from '../model/restore.ts';
 import { isOurs } from './annotations.ts';
@@ -51,5 +51,5 @@ function untilWhen({ metadata }: Pod, hooks: readonly PlannedExecHook[]): string
   const from = parseInstant(metadata.creationTimestamp ?? '');
   const waitMs = Math.max(...hooks.map(({ waitTimeoutMs }) => waitTimeoutMs ?? 0));
   const runMs = hooks.reduce((sum, { execTimeoutMs }) => sum + (execTimeoutMs ?? 0), 0);
-  return from === undefined ? 'now' : `until ${formatInstant(from + waitMs + runMs)}`;
+  return from === undefined ? 'now' : `until ${formatInstant(later(from, waitMs + runMs))}`;
 }

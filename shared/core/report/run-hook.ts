@@ -3,13 +3,15 @@ import type { PodRun, RunState } from '../execute/state.ts';
 import { hookAt, stateOf } from '../execute/state.ts';
 import { waitingFor } from '../execute/waiting-for.ts';
 import type { HookOutcome } from '../model/hook.ts';
+import type { Instant } from '../model/instant.ts';
 import { formatInstant } from '../model/instant.ts';
+import type { HookPosition } from '../model/position.ts';
 import { hookDocument } from '../plan/make-plan-document.ts';
 import { sanitizeLine } from '../sanitize.ts';
 import type { RunHook } from './run-document.ts';
 
 /** One row of the report, as the run stands. Output is added by whoever holds it. */
-export function runHook(run: RunState, pod: PodRun, at: number, attempt: number): RunHook {
+export function runHook(run: RunState, pod: PodRun, at: HookPosition, attempt: number): RunHook {
   const state = stateOf(pod, at);
   const podUID = state.phase === 'Ended' ? state.podUID : pod.uid;
   const known = podUID === undefined ? {} : { podUID };
@@ -19,7 +21,7 @@ export function runHook(run: RunState, pod: PodRun, at: number, attempt: number)
 function result(
   run: RunState,
   pod: PodRun,
-  at: number,
+  at: HookPosition,
 ): Omit<RunHook, keyof ReturnType<typeof hookDocument> | 'attempt'> {
   const state = stateOf(pod, at);
   if (state.phase === 'Ended') {
@@ -34,7 +36,7 @@ function result(
 export const isAskedFor = ({ state, startedAt }: Pick<RunHook, 'state' | 'startedAt'>): boolean =>
   state === 'Running' && startedAt === undefined;
 
-const started = ({ startedAt }: { readonly startedAt?: number | undefined }) =>
+const started = ({ startedAt }: { readonly startedAt?: Instant | undefined }) =>
   startedAt === undefined ? {} : { startedAt: formatInstant(startedAt) };
 
 function outcomeFields(outcome: HookOutcome) {
@@ -51,8 +53,8 @@ function outcomeFields(outcome: HookOutcome) {
   };
 }
 
-/** What a waiting hook waits for, and until when: for people (R7.9). */
-function waitingText(run: RunState, pod: PodRun, at: number): string {
+/** What a waiting hook waits for, and until when: for people. */
+function waitingText(run: RunState, pod: PodRun, at: HookPosition): string {
   const deadline = waitDeadline(pod, hookAt(pod, at));
   const until = deadline === undefined ? '' : `, until ${formatInstant(deadline)}`;
   return `waiting for ${waitingFor(run.maxConcurrent, pod, at)}${until}`;

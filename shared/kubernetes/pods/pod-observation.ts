@@ -1,6 +1,8 @@
 import * as z from 'zod';
 import type { ContainerObservation, InitContainerObservation, PodObservation } from '../../core/model/hook.ts';
 import { podKey } from '../../core/model/hook.ts';
+import type { Instant } from '../../core/model/instant.ts';
+import { parseInstant } from '../../core/model/instant.ts';
 
 const Waiting = z.object({ reason: z.string().nullish() }).nullish();
 const Running = z.object({ startedAt: z.string().nullish() }).nullish();
@@ -142,8 +144,8 @@ function initContainerObservation(
     restarts: status?.restartCount ?? 0,
     ...(reason === undefined || reason === 'PodInitializing' ? {} : { reason }),
     ...(exitCode === undefined || phase === 'running' ? {} : { exitCode }),
-    ...instant('startedAt', (running ?? terminated)?.startedAt),
-    ...instant('finishedAt', terminated?.finishedAt),
+    ...timeOf('startedAt', (running ?? terminated)?.startedAt),
+    ...timeOf('finishedAt', terminated?.finishedAt),
   };
 }
 
@@ -156,9 +158,9 @@ function endReason(end: z.infer<typeof Terminated>): string | undefined {
   return number === 0 ? undefined : `signal ${number}`;
 }
 
-function instant<Name extends string>(name: Name, text: string | null | undefined): { readonly [_ in Name]?: number } {
-  const at = Date.parse(text ?? '');
-  return Number.isNaN(at) ? {} : ({ [name]: at } as { readonly [_ in Name]?: number });
+function timeOf<Name extends string>(name: Name, text: string | null | undefined): { readonly [_ in Name]?: Instant } {
+  const at = parseInstant(text ?? '');
+  return at === undefined ? {} : ({ [name]: at } as { readonly [_ in Name]?: Instant });
 }
 
 function containerObservation({ ready, state }: ContainerStatus, heldUp: string | undefined): ContainerObservation {

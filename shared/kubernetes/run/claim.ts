@@ -2,6 +2,7 @@ import { createHash, randomInt } from 'node:crypto';
 import { RestoreHooksError } from '../../core/errors.ts';
 import { noCounts } from '../../core/execute/state.ts';
 import type { RunOptions } from '../../core/manifests/job.ts';
+import type { Instant } from '../../core/model/instant.ts';
 import { formatInstant } from '../../core/model/instant.ts';
 import type { Restore } from '../../core/model/restore.ts';
 import type { PlannedRun } from '../../core/plan/plan-run.ts';
@@ -28,7 +29,7 @@ export interface NewRun {
   readonly planned: Pick<PlannedRun, 'document'>;
   readonly runner: RunStatus['runner'];
   readonly options: Pick<RunOptions, 'failOn'>;
-  readonly now: number;
+  readonly now: Instant;
   /** Which run of the Restore it is, where more of them are known than the status tells. */
   readonly attempt?: number | undefined;
 }

@@ -6,6 +6,9 @@ import { checkHead, emptyEnd, encodeBatch, endText, headText, unreadable } from 
 import type { JournalEntry } from '../../core/journal/entry.ts';
 import { restoreOwner } from '../../core/manifests/job.ts';
 import type { HookId } from '../../core/model/hook.ts';
+import type { Instant } from '../../core/model/instant.ts';
+import type { PlanPosition, PodIndex } from '../../core/model/position.ts';
+import { planEntries } from '../../core/model/position.ts';
 import { journalName, runLabels, runName } from '../../core/names.ts';
 import type { Clock, Intent, Journal } from '../../ports/ports.ts';
 import { kubeApiError } from '../api/api-error.ts';
@@ -69,7 +72,7 @@ export class KubernetesJournal implements Journal {
   readonly #client: JournalClient;
   readonly #clock: Clock;
   readonly #place: JournalPlace;
-  readonly #hooks: ReadonlyMap<HookId, { readonly position: number; readonly podUID: string | undefined }>;
+  readonly #hooks: ReadonlyMap<HookId, { readonly position: PlanPosition; readonly podUID: string | undefined }>;
   readonly #writer = randomBytes(6).toString('hex');
   #end: JournalEnd;
   #part: number;
@@ -83,7 +86,7 @@ export class KubernetesJournal implements Journal {
   #cancelLazy: (() => void) | undefined;
   #flushAt = Number.POSITIVE_INFINITY;
   #wroteAt = Number.NEGATIVE_INFINITY;
-  readonly #begun = new Set<number>();
+  readonly #begun = new Set<PlanPosition>();
   #broken: RestoreHooksError | undefined;
   #onLost: (error: RestoreHooksError) => void = () => undefined;
   writes = 0;
@@ -98,7 +101,7 @@ export class KubernetesJournal implements Journal {
     this.#client = client;
     this.#clock = clock;
     this.#place = place;
-    this.#hooks = new Map(hooks.map(({ id, podUID }, position) => [id, { position, podUID }]));
+    this.#hooks = new Map([...planEntries(hooks)].map(([position, { id, podUID }]) => [id, { position, podUID }]));
     this.#end = read?.end ?? emptyEnd(place.head);
     this.#part = read?.part ?? 0;
     this.#resourceVersion = read?.resourceVersion ?? '';
@@ -143,12 +146,15 @@ export class KubernetesJournal implements Journal {
     if (this.#broken !== undefined) lost(this.#broken);
   }
 
-  intent(id: HookId, { attempt, at, podUID }: Intent, recorded: () => void): void {
+  intent(id: HookId, { attempt, podUID }: Intent, recorded: () => void): void {
     const { position, inPod } = this.#hook(id, podUID);
     this.#recorded.push(recorded);
     this.#begun.add(position);
     const canWait = this.#begun.size > MANY && this.#recorded.length < this.#begun.size * SMALL_PART;
-    this.#add({ kind: 'intent', hook: position, attempt, at, ...inPod }, canWait ? this.#sharedMs : 0);
+    this.#add(
+      { kind: 'intent', hook: position, attempt, at: this.#clock.now(), ...inPod },
+      canWait ? this.#sharedMs : 0,
+    );
   }
 
   notStarted(hook: HookId): void {
@@ -157,11 +163,11 @@ export class KubernetesJournal implements Journal {
     this.#add({ kind: 'not-started', hook: position }, LAZY_MS);
   }
 
-  started(hook: HookId, at: number): void {
+  started(hook: HookId, at: Instant): void {
     this.#add({ kind: 'started', hook: this.#hook(hook).position, at }, LAZY_MS);
   }
 
-  seen(pod: number, at: number): void {
+  seen(pod: PodIndex, at: Instant): void {
     this.#add({ kind: 'seen', pod, at }, LAZY_MS);
   }
 
@@ -196,7 +202,7 @@ export class KubernetesJournal implements Journal {
     this.#onLost(error);
   }
 
-  #hook(id: HookId, podUID?: string): { position: number; inPod: { podUID?: string } } {
+  #hook(id: HookId, podUID?: string): { position: PlanPosition; inPod: { podUID?: string } } {
     const planned = this.#hooks.get(id);
     if (planned === undefined) throw new Error(`no hook ${id} in this journal`);
     const isKnown = podUID === undefined || podUID === planned.podUID;

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { RestoreHooksError } from '../../core/errors.ts';
 import { restoreOwner } from '../../core/manifests/job.ts';
+import type { Instant } from '../../core/model/instant.ts';
 import { formatInstant } from '../../core/model/instant.ts';
 import { leaseName, runLabels } from '../../core/names.ts';
 import type { RestoreReference } from '../../core/plan/plan-document.ts';
@@ -284,7 +285,7 @@ const heldBy = ({ restore }: Pick<LeasePlace, 'restore'>, { name, runID }: Holde
   );
 
 /** RFC 3339 with microseconds: Kubernetes' MicroTime takes nothing else. */
-const microTime = (ms: number): string => formatInstant(ms).replace(/(\.\d{3})Z$/, '$1000Z');
+const microTime = (at: Instant): string => formatInstant(at).replace(/(\.\d{3})Z$/, '$1000Z');
 
 /** A Lease that this runner holds, and renews until it is released or lost. */
 export class HeldLease {

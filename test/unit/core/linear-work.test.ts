@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { createRun } from '../../../shared/core/execute/state.ts';
 import type { HookId, PlannedExecHook } from '../../../shared/core/model/hook.ts';
 import { podKey } from '../../../shared/core/model/hook.ts';
+import { instant } from '../../../shared/core/model/instant.ts';
 import type { HookExec } from '../../../shared/ports/ports.ts';
 import { startEngine } from '../../../shared/runtime/engine.ts';
 import { Rows } from '../../../shared/runtime/rows.ts';
@@ -56,7 +57,7 @@ function lookedAt(count: number, shape: Shape): number {
   });
   // As the plan orders them.
   const hooks = [...Map.groupBy(planned, ({ pod, container }) => `${pod}/${container}`).values()].flat();
-  const run = createRun(hooks, { startedAt: 0, maxConcurrent: 64 });
+  const run = createRun(hooks, { startedAt: instant(0), maxConcurrent: 64 });
   const clock = new VirtualClock();
   const rows = new Rows(run, 1, new Map());
   let ended = 0;

@@ -3,18 +3,25 @@ import { describe, it } from 'node:test';
 import type { HookState } from '../../../shared/core/execute/hook-state.ts';
 import { createRun } from '../../../shared/core/execute/state.ts';
 import type { HookId } from '../../../shared/core/model/hook.ts';
+import { instant } from '../../../shared/core/model/instant.ts';
+import type { PodIndex } from '../../../shared/core/model/position.ts';
+import { podIndexes } from '../../../shared/core/model/position.ts';
 import type { RunHook } from '../../../shared/core/report/run-document.ts';
 import { Rows } from '../../../shared/runtime/rows.ts';
 import { execHook, initHook } from './hooks.ts';
 
 const MIB = 1024 * 1024;
-const failed: HookState = { phase: 'Ended', outcome: { state: 'Failed', reason: 'exit', exitCode: 1 }, endedAt: 2 };
-const succeeded: HookState = { phase: 'Ended', outcome: { state: 'Succeeded', exitCode: 0 }, endedAt: 2 };
+const failed: HookState = {
+  phase: 'Ended',
+  outcome: { state: 'Failed', reason: 'exit', exitCode: 1 },
+  endedAt: instant(2),
+};
+const succeeded: HookState = { phase: 'Ended', outcome: { state: 'Succeeded', exitCode: 0 }, endedAt: instant(2) };
 
 /** A run of one hook a pod, whose hooks end with 4 KiB of output each. */
 function bench(hooks: number, outputBytes?: number) {
   const planned = Array.from({ length: hooks }, (_, pod) => execHook(`p${pod}`));
-  const run = createRun(planned, { startedAt: 0, maxConcurrent: 64 });
+  const run = createRun(planned, { startedAt: instant(0), maxConcurrent: 64 });
   const rows = new Rows(run, 1, new Map(), outputBytes);
   let next = 0;
   const end = (count: number, state: HookState) => {
@@ -25,7 +32,7 @@ function bench(hooks: number, outputBytes?: number) {
       rows.holdOutput(planned[index]?.id as HookId, { stdout: 'x'.repeat(4096) });
       run.pods[index] = { ...pod, states: [state] };
     }
-    const changed = rows.update(indexes);
+    const changed = rows.update(indexes as PodIndex[]);
     const kept = changed.filter(({ stdout }) => stdout !== undefined);
     const dropped = changed.filter(({ outputDropped }) => outputDropped);
     assert.equal(kept.length + dropped.length, count, 'what is dropped is marked');
@@ -54,13 +61,13 @@ describe('rows', () => {
     const { run, rows } = bench(1);
     const set = (state: HookState) => {
       run.pods[0] = { ...(run.pods[0] as (typeof run.pods)[0]), states: [state] };
-      return rows.update([0]).map((row) => [row.state, row.startedAt]);
+      return rows.update(podIndexes(run.pods)).map((row) => [row.state, row.startedAt]);
     };
-    const instant = (ms: number) => new Date(ms).toISOString();
+    const text = (ms: number) => new Date(ms).toISOString();
     assert.deepEqual(set({ phase: 'Starting', tries: 1 }), [['Running', undefined]]);
-    assert.deepEqual(set({ phase: 'Running', startedAt: 1_000 }), [['Running', instant(1_000)]]);
-    assert.deepEqual(set({ phase: 'Running', startedAt: 1_000 }), []);
-    assert.deepEqual(set({ phase: 'Running', startedAt: 2_000 }), [['Running', instant(2_000)]], 'started again');
+    assert.deepEqual(set({ phase: 'Running', startedAt: instant(1_000) }), [['Running', text(1_000)]]);
+    assert.deepEqual(set({ phase: 'Running', startedAt: instant(1_000) }), []);
+    assert.deepEqual(set({ phase: 'Running', startedAt: instant(2_000) }), [['Running', text(2_000)]], 'started again');
     assert.deepEqual(set(failed), [['Failed', undefined]]);
     assert.deepEqual(set(failed), []);
   });
@@ -97,13 +104,13 @@ describe('rows', () => {
   it('takes a kept row that has not ended for no result', () => {
     const hook = execHook('p0');
     const ended = new Map([[hook.id, succeeded as HookState & { phase: 'Ended' }]]);
-    const run = createRun([hook], { startedAt: 0, maxConcurrent: 1, ended });
+    const run = createRun([hook], { startedAt: instant(0), maxConcurrent: 1, ended });
     const kept = new Map([[hook.id, { id: hook.id, state: 'Running' } as unknown as RunHook]]);
     assert.throws(() => new Rows(run, 2, kept).checkSum(run.counts), /"running":1/);
   });
 
   it('has rows of init containers, without output as long as they run', () => {
-    const run = createRun([initHook('p0')], { startedAt: 0, maxConcurrent: 1 });
+    const run = createRun([initHook('p0')], { startedAt: instant(0), maxConcurrent: 1 });
     const rows = new Rows(run, 1, new Map());
     assert.deepEqual(
       rows.all().map(({ kind, state }) => [kind, state]),

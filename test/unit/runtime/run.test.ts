@@ -5,6 +5,7 @@ import { RestoreHooksError } from '../../../shared/core/errors.ts';
 import type { Resumed } from '../../../shared/core/execute/resume.ts';
 import type { ExecOutcome, HookId, PlannedHook } from '../../../shared/core/model/hook.ts';
 import { podKey } from '../../../shared/core/model/hook.ts';
+import { instant } from '../../../shared/core/model/instant.ts';
 import { ANNOTATION } from '../../../shared/core/names.ts';
 import type { RunHook } from '../../../shared/core/report/run-document.ts';
 import type { RunStatus } from '../../../shared/core/report/run-status.ts';
@@ -16,10 +17,12 @@ import { execOnly } from '../../sim/exec-only.ts';
 import { firmHold, forgetfulJournal } from '../../sim/forgetful-journal.ts';
 import { pendingStatus } from '../../sim/run-world.ts';
 import { VirtualClock } from '../../sim/virtual-clock.ts';
+import type { Plain } from '../core/plain.ts';
+import { branded } from '../core/plain.ts';
 import { execHook, initHook } from './hooks.ts';
 
 const HOUR = 3_600_000;
-const instant = (ms: number) => new Date(ms).toISOString();
+const textOf = (ms: number) => new Date(ms).toISOString();
 const refused = (code: ErrorCode) => new RestoreHooksError(code, `patch restores.velero.io velero/r: ${code}`);
 
 type Answer = ErrorCode | 'ok';
@@ -138,8 +141,8 @@ const up = ({ namespace, pod, podUID = '', container }: PlannedHook): PodEvent =
   },
 });
 
-const resumedWith = (ended: Resumed['ended']): Resumed => ({
-  ended,
+const resumedWith = (ended: Plain<Resumed['ended']>): Resumed => ({
+  ended: branded<Resumed['ended']>(ended),
   attempts: new Map(),
   lost: new Map(),
   waitingSince: new Map(),
@@ -286,7 +289,7 @@ describe('when a run has ended', () => {
   it('is when its last hook has', async () => {
     const bench = new Bench({ annotate: (at) => (at > 6_500 && at < 20_000 ? 'CLUSTER_UNREACHABLE' : 'ok') });
     const { status, rows } = await bench.ended(bench.start([execHook('p')], () => ({ after: 7_000 })).done);
-    assert.deepEqual([status.finishedAt, rows[0]?.finishedAt], [instant(7_000), instant(7_000)]);
+    assert.deepEqual([status.finishedAt, rows[0]?.finishedAt], [textOf(7_000), textOf(7_000)]);
     assert.ok((bench.statuses.at(-1)?.at ?? 0) >= 20_000, 'it is written later');
   });
 
@@ -301,9 +304,9 @@ describe('when a run has ended', () => {
         [two.id, { phase: 'Ended', outcome, startedAt: 1_000, endedAt: 2_000 }],
       ]),
     );
-    const started = { ...pendingStatus(2), startedAt: instant(500) };
+    const started = { ...pendingStatus(2), startedAt: textOf(500) };
     const { status } = await bench.ended(bench.start([one, two], () => ({}), { resumed, status: started }).done);
-    assert.deepEqual([status.startedAt, status.finishedAt], [instant(500), instant(1_800_000)]);
+    assert.deepEqual([status.startedAt, status.finishedAt], [textOf(500), textOf(1_800_000)]);
   });
 
   it('is when the last was ended that never ran, also where the run was taken over', async () => {
@@ -312,17 +315,17 @@ describe('when a run has ended', () => {
     const [one, two] = [execHook('p', { onError: 'Fail' }), execHook('q')];
     const outcome = { state: 'Failed', reason: 'exit', exitCode: 1 } as const;
     const resumed = resumedWith(new Map([[one.id, { phase: 'Ended', outcome, endedAt: 2_000 }]]));
-    const started = { ...pendingStatus(2), startedAt: instant(500) };
+    const started = { ...pendingStatus(2), startedAt: textOf(500) };
     const { status, rows } = await bench.ended(bench.start([one, two], () => ({}), { resumed, status: started }).done);
-    assert.deepEqual([status.phase, status.finishedAt], ['PartiallyFailed', instant(HOUR)]);
-    assert.deepEqual([rows[1]?.reason, rows[1]?.finishedAt], ['aborted', instant(HOUR)]);
+    assert.deepEqual([status.phase, status.finishedAt], ['PartiallyFailed', textOf(HOUR)]);
+    assert.deepEqual([rows[1]?.reason, rows[1]?.finishedAt], ['aborted', textOf(HOUR)]);
   });
 
   it('is at once where nothing was to be done', async () => {
     const bench = new Bench();
     bench.passed(5_000);
     const { status } = await bench.ended(bench.start([], () => ({})).done);
-    assert.deepEqual([status.startedAt, status.finishedAt], [instant(5_000), instant(5_000)]);
+    assert.deepEqual([status.startedAt, status.finishedAt], [textOf(5_000), textOf(5_000)]);
   });
 });
 
@@ -365,7 +368,7 @@ describe('reports', () => {
     const bench = new Bench();
     bench.passed(24 * HOUR);
     const hook = execHook('p', { waitTimeoutMs: 2 * 24 * HOUR });
-    const status = { ...pendingStatus(1), startedAt: instant(0), reportParts: 180 };
+    const status = { ...pendingStatus(1), startedAt: textOf(0), reportParts: 180 };
     const pods = restless(bench.clock, hook);
     await bench.ended(bench.start([hook], () => assert.fail('it is not up'), { pods, status }).done);
     assert.ok(bench.reports.length > 3 && bench.reports.length <= 20, `${bench.reports.length} reports`);
@@ -374,7 +377,7 @@ describe('reports', () => {
   it('hold 16 MiB of output over all runners of a run, and the status knows it first', async () => {
     const bench = new Bench();
     const hooks = Array.from({ length: 400 }, (_, pod) => execHook(`p${pod}`));
-    const status = { ...pendingStatus(400), startedAt: instant(0), reportParts: 3, outputBytes: 15 * 1024 * 1024 };
+    const status = { ...pendingStatus(400), startedAt: textOf(0), reportParts: 3, outputBytes: 15 * 1024 * 1024 };
     const run = (pod: string) => ({
       after: Number(pod.slice(1)) * 100,
       outcome: { kind: 'exited', exitCode: 1 } as const,
@@ -422,7 +425,9 @@ describe('reports', () => {
           uid: 'p-uid',
           phase: 'Pending',
           containers: {},
-          initContainers: { load: { phase: 'running', isOver: false, isSidecar: false, restarts, startedAt } },
+          initContainers: {
+            load: { phase: 'running', isOver: false, isSidecar: false, restarts, startedAt: instant(startedAt) },
+          },
         },
       });
     const pods: PodSource = {
@@ -437,7 +442,7 @@ describe('reports', () => {
     bench.clock.setTimer(60_000, () => run.cancel());
     bench.clock.setTimer(60_001, () => run.drop());
     await bench.clock.runUntilWithPromises(50_000);
-    assert.equal(bench.reports.at(-1)?.rows[0]?.startedAt, instant(20_000));
+    assert.equal(bench.reports.at(-1)?.rows[0]?.startedAt, textOf(20_000));
   });
 });
 

@@ -9,8 +9,9 @@ import type {
   InitContainerObservation,
   PlannedHook,
   PodKey,
-} from '../../../../shared/core/model/hook.ts';
-import { execHook, initHook } from '../../runtime/hooks.ts';
+} from '../../../shared/core/model/hook.ts';
+import { instant } from '../../../shared/core/model/instant.ts';
+import { execHook, initHook } from '../runtime/hooks.ts';
 
 /** Stands wherever people may have written something, or a server may quote it. */
 const TEXT = 'a text of somebody';
@@ -44,8 +45,8 @@ const initContainer: Required<InitContainerObservation> = {
   phase: 'terminated',
   isOver: true,
   isSidecar: false,
-  startedAt: 1,
-  finishedAt: 2,
+  startedAt: instant(1),
+  finishedAt: instant(2),
   exitCode: 3,
   reason: TEXT,
   restarts: 0,
@@ -89,21 +90,21 @@ const OUTCOMES: OfEach<HookOutcome, 'state'> = {
 const resultOf = (outcome: HookOutcome): Required<EndedHook> => ({
   phase: 'Ended',
   outcome,
-  startedAt: 1,
-  endedAt: 2,
+  startedAt: instant(1),
+  endedAt: instant(2),
   podUID: 'u',
 });
 
 const EFFECTS: OfEach<Effect, 'type'> = {
   recordIntent: { type: 'recordIntent', hook, attempt: 1 },
   recordNotStarted: { type: 'recordNotStarted', hook },
-  recordStarted: { type: 'recordStarted', hook, at: 1 },
+  recordStarted: { type: 'recordStarted', hook, at: instant(1) },
   recordResult: { type: 'recordResult', hook, result: resultOf(OUTCOMES.Failed) },
   startExec: { type: 'startExec', hook },
   dropExec: { type: 'dropExec', hook },
   readLog: { type: 'readLog', hook },
   createPod: { type: 'createPod', key },
-  setTimer: { type: 'setTimer', key, at: 1 },
+  setTimer: { type: 'setTimer', key, at: instant(1) },
   clearTimer: { type: 'clearTimer', key },
 };
 
@@ -117,15 +118,15 @@ describe('a history holds no text that is for people', () => {
       const ended = new Map([[hook, resultOf(outcome)]]);
       const resumed = { ended, attempts: new Map(), lost: new Map(), waitingSince: new Map(), wasTaken: true };
       const run = { runID: 'r', planDigest: 'sha256:1' };
-      const options = { startedAt: 0, maxConcurrent: 1, ended, resumed };
+      const options = { startedAt: instant(0), maxConcurrent: 1, ended, resumed };
       checkTextless(historyHead(run, [exec, init], options), state);
     }
   });
 
   it('of anything that has happened', () => {
-    for (const fact of Object.values(FACTS)) checkTextless(recordedFacts(1, 0, [fact]), fact.type);
+    for (const fact of Object.values(FACTS)) checkTextless(recordedFacts(1, instant(0), [fact]), fact.type);
     for (const outcome of Object.values(ANSWERS)) {
-      checkTextless(recordedFacts(1, 0, [{ type: 'execEnded', hook, outcome }]), outcome.kind);
+      checkTextless(recordedFacts(1, instant(0), [{ type: 'execEnded', hook, outcome }]), outcome.kind);
     }
   });
 
@@ -137,7 +138,7 @@ describe('a history holds no text that is for people', () => {
   });
 
   it('and all else that was told of', () => {
-    const lines = [...recordedFacts(7, 5, Object.values(FACTS)), ...recordedEffects(Object.values(EFFECTS))];
+    const lines = [...recordedFacts(7, instant(5), Object.values(FACTS)), ...recordedEffects(Object.values(EFFECTS))];
     const types = lines.flatMap((line) =>
       'fact' in line ? [line.fact.type] : 'effect' in line ? [line.effect.type] : [],
     );

@@ -12,8 +12,9 @@ import type {
   PlannedHook,
   PlannedInitHook,
   PodObservation,
-} from '../../../../shared/core/model/hook.ts';
-import { podKey } from '../../../../shared/core/model/hook.ts';
+} from '../../../shared/core/model/hook.ts';
+import { podKey } from '../../../shared/core/model/hook.ts';
+import { instant } from '../../../shared/core/model/instant.ts';
 
 const KEY = podKey('shop', 'web-0');
 const base = {
@@ -51,14 +52,14 @@ const exec = (more: Partial<PlannedExecHook> = {}): PlannedExecHook => ({
 });
 
 const waiting: InitContainerObservation = { phase: 'waiting', isOver: false, isSidecar: false, restarts: 0 };
-const running: InitContainerObservation = { ...waiting, phase: 'running', startedAt: 5 };
+const running: InitContainerObservation = { ...waiting, phase: 'running', startedAt: instant(5) };
 const ended = (exitCode: number): InitContainerObservation => ({
   ...waiting,
   phase: 'terminated',
   isOver: true,
   exitCode,
-  startedAt: 5,
-  finishedAt: 7,
+  startedAt: instant(5),
+  finishedAt: instant(7),
 });
 
 const seen = (uid: string, load?: InitContainerObservation, up = false, phase = 'Pending', isGoing = false): Fact => ({
@@ -84,11 +85,11 @@ function resumed(ended: Resumed['ended'] | undefined, ...hooks: PlannedHook[]) {
     waitingSince: new Map(),
     wasTaken: true,
   };
-  const run = createRun(hooks, { startedAt: 0, maxConcurrent: 1, resumed: ended && earlier });
+  const run = createRun(hooks, { startedAt: instant(0), maxConcurrent: 1, resumed: ended && earlier });
   let now = 0;
-  const at = (instant: number, ...facts: Fact[]): string[] => {
-    now = instant;
-    const { effects } = step(run, facts, now);
+  const at = (ms: number, ...facts: Fact[]): string[] => {
+    now = ms;
+    const { effects } = step(run, facts, instant(now));
     return effects.map(({ type }) => type).filter((type) => !/Timer|recordResult/.test(type));
   };
   return {
@@ -228,7 +229,7 @@ test('a runner that takes over creates what its predecessor has deleted, and wat
 
 test('a runner that takes over goes on in the pod that its predecessor has created, and in no other', () => {
   const hooks = [init('recreate'), exec({ podUID: 'old' })];
-  const loaded = { phase: 'Ended', outcome: { state: 'Succeeded' }, endedAt: 7, podUID: 'new' } as const;
+  const loaded = { phase: 'Ended', outcome: { state: 'Succeeded' }, endedAt: instant(7), podUID: 'new' } as const;
   const goneOn = () => resumed(new Map([[init('recreate').id, loaded]]), ...hooks);
   const next = goneOn();
   assert.deepEqual(next.tell(seen('new', ended(0), true), listed), ['recordIntent']);

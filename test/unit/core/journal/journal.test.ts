@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { RestoreHooksError } from '../../../../shared/core/errors.ts';
-import type { Resumed, RunOptions } from '../../../../shared/core/execute/resume.ts';
-import { createRun } from '../../../../shared/core/execute/state.ts';
-import { checkHead, decodeBatch, emptyEnd, encodeBatch, headText } from '../../../../shared/core/journal/batch.ts';
-import type { JournalEntry } from '../../../../shared/core/journal/entry.ts';
-import { Replay } from '../../../../shared/core/journal/replay.ts';
-import { resume } from '../../../../shared/core/journal/resume.ts';
-import type { HookOutcome, PodKey } from '../../../../shared/core/model/hook.ts';
-import { execHook } from '../../runtime/hooks.ts';
+import { RestoreHooksError } from '../../../shared/core/errors.ts';
+import type { Resumed, RunOptions } from '../../../shared/core/execute/resume.ts';
+import { createRun } from '../../../shared/core/execute/state.ts';
+import { checkHead, decodeBatch, emptyEnd, encodeBatch, headText } from '../../../shared/core/journal/batch.ts';
+import type { JournalEntry } from '../../../shared/core/journal/entry.ts';
+import { Replay } from '../../../shared/core/journal/replay.ts';
+import { resume } from '../../../shared/core/journal/resume.ts';
+import type { HookOutcome, PodKey } from '../../../shared/core/model/hook.ts';
+import { instant } from '../../../shared/core/model/instant.ts';
+import { execHook } from '../runtime/hooks.ts';
+import type { Plain } from './plain.ts';
+import { branded } from './plain.ts';
 
 const head = { runID: 'abcdef', planDigest: 'sha256:1', hooks: 100_000 };
 const succeeded: HookOutcome = { state: 'Succeeded', exitCode: 0 };
@@ -18,10 +21,10 @@ const isRefused = (error: unknown): boolean =>
   error.code === 'RUN_FAILED' &&
   /^the run's journal can't be read: /.test(error.message);
 
-function written(...batches: (readonly JournalEntry[])[]): string[] {
+function written(...batches: (readonly Plain<JournalEntry>[])[]): string[] {
   let end = emptyEnd(head);
   return batches.map((entries) => {
-    const batch = encodeBatch(end, 'w', entries, 1_700_000_000_000);
+    const batch = encodeBatch(end, 'w', entries.map(branded<JournalEntry>), instant(1_700_000_000_000));
     end = batch.end;
     return batch.text;
   });
@@ -48,7 +51,7 @@ const outcomes: readonly HookOutcome[] = [
   { state: 'NotExecuted', reason: 'pod-deleted' },
   { state: 'Unknown', reason: 'runner-died' },
 ];
-const entries: readonly JournalEntry[] = [
+const entries: readonly Plain<JournalEntry>[] = [
   { kind: 'claim', at },
   { kind: 'seen', pod: 3, at },
   { kind: 'lost', hook: 9, since: at },
@@ -69,7 +72,7 @@ describe('a journal', () => {
   });
 
   test('needs no more than 64 bytes an entry, and 60 a hook', () => {
-    const many = Array.from({ length: 10_000 }, (_, index): JournalEntry[] => [
+    const many = Array.from({ length: 10_000 }, (_, index): Plain<JournalEntry>[] => [
       { kind: 'intent', hook: 90_000 + index, attempt: 1, at },
       { kind: 'result', hook: 90_000 + index, outcome: succeeded, startedAt: at, endedAt: at + 30_000 },
     ]).flat();
@@ -104,9 +107,9 @@ describe('a journal', () => {
   });
 
   test('says nothing that no runner could have written', () => {
-    const intent: JournalEntry = { kind: 'intent', hook: 1, attempt: 1, at };
-    const result: JournalEntry = { kind: 'result', hook: 1, outcome: succeeded, endedAt: at };
-    const wrong: readonly (readonly JournalEntry[])[] = [
+    const intent: Plain<JournalEntry> = { kind: 'intent', hook: 1, attempt: 1, at };
+    const result: Plain<JournalEntry> = { kind: 'result', hook: 1, outcome: succeeded, endedAt: at };
+    const wrong: readonly (readonly Plain<JournalEntry>[])[] = [
       [intent, intent],
       [result, result],
       [result, intent],
@@ -131,7 +134,7 @@ describe('a journal', () => {
       [{ kind: 'result', hook: 1, outcome: { state: 'Failed', reason: 'exit', exitCode: 1 }, endedAt: at }],
     );
     const foreign = { ...head, runID: 'zzzzzz' };
-    const other = encodeBatch(emptyEnd(foreign), 'w', [{ kind: 'claim', at }], at).text;
+    const other = encodeBatch(emptyEnd(foreign), 'w', [{ kind: 'claim', at: instant(at) }], instant(at)).text;
     const prefixes = texts.map((_, length) => JSON.stringify([...read(texts.slice(0, length + 1)).hooks]));
     const piece = fc.oneof(
       fc.nat({ max: texts.length - 1 }).map((index) => texts[index] ?? ''),
@@ -176,7 +179,7 @@ describe('a run goes on from its journal', () => {
     );
 
   test('what has ended is kept, what was begun is Unknown, what was taken back or never begun is pending', () => {
-    const { resumed, entries: first } = resume(replay(), hooks, 'fail', at + 10);
+    const { resumed, entries: first } = resume(replay(), hooks, 'fail', instant(at + 10));
     assert.deepEqual([...resumed.ended.keys()], ['a', 'b', 'd']);
     assert.deepEqual([...resumed.attempts], [['c', 3]]);
     assert.deepEqual(
@@ -191,7 +194,7 @@ describe('a run goes on from its journal', () => {
   });
 
   test('with rerun what was begun is pending, and known to be perhaps running', () => {
-    const { resumed, entries: first } = resume(replay(), hooks, 'rerun', at + 10);
+    const { resumed, entries: first } = resume(replay(), hooks, 'rerun', instant(at + 10));
     assert.deepEqual([...resumed.ended.keys()], ['a']);
     assert.deepEqual(
       [...resumed.lost],
@@ -204,31 +207,41 @@ describe('a run goes on from its journal', () => {
   });
 
   test('what an earlier run may have left running is known to each runner, until it has a result', () => {
-    const lost: JournalEntry = { kind: 'lost', hook: 4, since: at - 5 };
+    const lost: Plain<JournalEntry> = { kind: 'lost', hook: 4, since: at - 5 };
     for (const onUnknown of ['fail', 'rerun'] as const) {
-      const { resumed } = resume(read(written([lost])), hooks, onUnknown, at + 10);
+      const { resumed } = resume(read(written([lost])), hooks, onUnknown, instant(at + 10));
       assert.deepEqual([...resumed.lost], [['e', at - 5]], onUnknown);
     }
     const ended = written([lost], [{ kind: 'result', hook: 4, outcome: succeeded, endedAt: at }]);
-    assert.deepEqual([...resume(read(ended), hooks, 'fail', at + 10).resumed.ended.keys()], ['e']);
+    assert.deepEqual([...resume(read(ended), hooks, 'fail', instant(at + 10)).resumed.ended.keys()], ['e']);
   });
 
   test('a lost command may have started as late as when the next runner came to begin it again', () => {
-    const claim = (when: number): JournalEntry => ({ kind: 'claim', at: when });
-    const intent = (attempt: number, when: number): JournalEntry => ({ kind: 'intent', hook: 0, attempt, at: when });
+    const claim = (when: number): Plain<JournalEntry> => ({ kind: 'claim', at: when });
+    const intent = (attempt: number, when: number): Plain<JournalEntry> => ({
+      kind: 'intent',
+      hook: 0,
+      attempt,
+      at: when,
+    });
     const again = [[claim(at), intent(1, at + 1)], [claim(at + 5_000)]] as const;
     assert.deepEqual([...read(written(...again, [intent(2, at + 6_000)])).lost], [[0, at + 6_000]]);
-    const seen: JournalEntry = { kind: 'started', hook: 0, at: at + 2 };
+    const seen: Plain<JournalEntry> = { kind: 'started', hook: 0, at: at + 2 };
     const known = written([...again[0], seen], again[1], [intent(2, at + 6_000)]);
     assert.deepEqual([...read(known).lost], [[0, at + 2]], 'its start was seen');
 
-    const third = resume(read(written(...again, [intent(2, at + 6_000)])), hooks, 'rerun', at + 9_000).resumed;
+    const third = resume(
+      read(written(...again, [intent(2, instant(at + 6_000))])),
+      hooks,
+      'rerun',
+      instant(at + 9_000),
+    ).resumed;
     assert.deepEqual([...third.lost], [['a', at + 9_000]], 'the second may have started until the third came');
     const first = written(...again, [intent(2, at + 6_000), { kind: 'not-started', hook: 0 }]);
-    assert.deepEqual([...resume(read(first), hooks, 'rerun', at + 9_000).resumed.lost], [['a', at + 6_000]]);
+    assert.deepEqual([...resume(read(first), hooks, 'rerun', instant(at + 9_000)).resumed.lost], [['a', at + 6_000]]);
     // Whichever of the two started last.
     const both = written([{ kind: 'lost', hook: 0, since: at + 7_000 }], [...again[0], seen]);
-    assert.deepEqual([...resume(read(both), hooks, 'rerun', at + 9_000).resumed.lost], [['a', at + 7_000]]);
+    assert.deepEqual([...resume(read(both), hooks, 'rerun', instant(at + 9_000)).resumed.lost], [['a', at + 7_000]]);
   });
 });
 
@@ -238,32 +251,38 @@ describe('a pod is quiet', () => {
   const died: HookOutcome = { state: 'Unknown', reason: 'runner-died' };
   const cut: HookOutcome = { state: 'Unknown', reason: 'connection-lost' };
   const untilOf = (resumed: Partial<Resumed>, of = hook): number | undefined =>
-    createRun([of], { startedAt: 0, maxConcurrent: 1, resumed: { ...nothing, ...resumed } }).pods[0]?.quietUntil;
+    createRun([of], { startedAt: instant(0), maxConcurrent: 1, resumed: { ...nothing, ...resumed } }).pods[0]
+      ?.quietUntil;
   const endedAs = (outcome: HookOutcome, startedAt?: number) =>
     new Map([
       [
         hook.id,
-        { phase: 'Ended', outcome, endedAt: 9_000, ...(startedAt === undefined ? {} : { startedAt }) } as const,
+        {
+          phase: 'Ended',
+          outcome,
+          endedAt: instant(9_000),
+          ...(startedAt === undefined ? {} : { startedAt: instant(startedAt) }),
+        } as const,
       ],
     ]);
 
   test('until a command that was lost has had its time, from its start, or from its end where nobody saw that', () => {
     assert.equal(untilOf({}), undefined);
-    assert.equal(untilOf({ lost: new Map([[hook.id, 5_000]]) }), 35_000);
+    assert.equal(untilOf({ lost: new Map([[hook.id, instant(5_000)]]) }), 35_000);
     for (const outcome of [died, cut]) {
       assert.equal(untilOf({ ended: endedAs(outcome, 4_000) }), 34_000);
       assert.equal(untilOf({ ended: endedAs(outcome) }), 39_000);
     }
-    assert.equal(untilOf({ lost: new Map([[hook.id, 5_000]]) }, { ...hook, execTimeoutMs: null }), Infinity);
+    assert.equal(untilOf({ lost: new Map([[hook.id, instant(5_000)]]) }, { ...hook, execTimeoutMs: null }), Infinity);
   });
 
   test('for what a run before the last has left in it, whether or not the plan has that hook', () => {
-    const quiet = new Map([['ns/p' as PodKey, 50_000]]);
+    const quiet = new Map([['ns/p' as PodKey, instant(50_000)]]);
     const untilWith = (more: Partial<RunOptions>) =>
-      createRun([hook], { startedAt: 0, maxConcurrent: 1, quiet, ...more }).pods[0]?.quietUntil;
+      createRun([hook], { startedAt: instant(0), maxConcurrent: 1, quiet, ...more }).pods[0]?.quietUntil;
     assert.equal(untilWith({}), 50_000);
-    assert.equal(untilWith({ resumed: { ...nothing, lost: new Map([[hook.id, 5_000]]) } }), 50_000);
-    assert.equal(untilWith({ resumed: { ...nothing, lost: new Map([[hook.id, 25_000]]) } }), 55_000);
+    assert.equal(untilWith({ resumed: { ...nothing, lost: new Map([[hook.id, instant(5_000)]]) } }), 50_000);
+    assert.equal(untilWith({ resumed: { ...nothing, lost: new Map([[hook.id, instant(25_000)]]) } }), 55_000);
   });
 
   test('for no command whose end was seen', () => {

@@ -5,8 +5,10 @@ import { phaseOfRows } from '../../../../shared/core/ledger/last-run.ts';
 import { resultOf, unclearRuns } from '../../../../shared/core/ledger/ledger.ts';
 import { rowsOfDeadRun } from '../../../../shared/core/ledger/rows-of-run.ts';
 import type { PlannedHook } from '../../../../shared/core/model/hook.ts';
+import { instant } from '../../../../shared/core/model/instant.ts';
 import { hookDocument } from '../../../../shared/core/plan/make-plan-document.ts';
 import type { HookResult, RunHook } from '../../../../shared/core/report/run-document.ts';
+import type { Plain } from '../plain.ts';
 import { about, hook, journal, ledger, row, run } from './world.ts';
 
 const one = hook('one');
@@ -81,7 +83,7 @@ describe('the results', () => {
     const half = run(1, [row(two, 1, { state: 'Waiting' })], {
       planned: 2,
       journal: journal({
-        hooks: new Map<number, HookRecord>([
+        hooks: new Map<number, Plain<HookRecord>>([
           [0, failed],
           [1, succeeded],
         ]),
@@ -141,7 +143,7 @@ test('an init container of which a dead runner has told nothing is Unknown: its 
   const waiting = [found, { ...found, injection: undefined, never: 'not-injected' as const }].map(
     (each): RunHook => ({ ...hookDocument(each), state: 'Waiting', attempt: 1 }),
   );
-  assert.deepEqual(rowsOfDeadRun(waiting, journal(), true, 0).map(stateOf), [
+  assert.deepEqual(rowsOfDeadRun(waiting, journal(), true, instant(0)).map(stateOf), [
     'Unknown runner-died',
     'NotExecuted runner-died',
   ]);

@@ -3,10 +3,12 @@ import type { Ledger } from '../../../../shared/core/ledger/ledger.ts';
 import { ledgerOf } from '../../../../shared/core/ledger/ledger.ts';
 import type { RecordedJournal, RunRecord } from '../../../../shared/core/ledger/run-record.ts';
 import type { HookId, PlannedExecHook } from '../../../../shared/core/model/hook.ts';
-import { formatInstant } from '../../../../shared/core/model/instant.ts';
+import { formatInstant, instant } from '../../../../shared/core/model/instant.ts';
 import { hookDocument } from '../../../../shared/core/plan/make-plan-document.ts';
 import type { HookResult, RunHook } from '../../../../shared/core/report/run-document.ts';
 import type { RunStatus } from '../../../../shared/core/report/run-status.ts';
+import type { Plain } from '../plain.ts';
+import { branded } from '../plain.ts';
 
 /** What the ledger's tests are made of: hooks, rows, runs. All times are milliseconds since the epoch. */
 
@@ -35,18 +37,13 @@ export const row = (of: PlannedExecHook, attempt: number, part: Partial<HookResu
   ...hookDocument(of),
   state: 'Succeeded',
   ...(part.state === undefined && { exitCode: 0 }),
-  finishedAt: formatInstant(1_000),
+  finishedAt: formatInstant(instant(1_000)),
   ...part,
   attempt,
 });
 
-export const journal = (part: Partial<RecordedJournal> = {}): RecordedJournal => ({
-  hooks: new Map(),
-  lost: new Map(),
-  claimedAt: 0,
-  batches: 1,
-  ...part,
-});
+export const journal = (part: Partial<Plain<RecordedJournal>> = {}): RecordedJournal =>
+  branded<RecordedJournal>({ hooks: new Map(), lost: new Map(), claimedAt: 0, batches: 1, ...part });
 
 /** A run that a runner has claimed, and whose report and journal stand. */
 export const run = (attempt: number, rows: readonly RunHook[], part: Partial<RunRecord> = {}): RunRecord => ({
@@ -69,7 +66,7 @@ export const about = (part: Partial<NonNullable<RunRecord['about']>>): NonNullab
   planDigest: 'sha256:1',
   planned: 1,
   runner: { kind: 'job', name: 'j' },
-  createdAt: formatInstant(0),
+  createdAt: formatInstant(instant(0)),
   failOn: 'fail',
   ...part,
 });
@@ -81,7 +78,7 @@ export const statusOf = ({ runID, attempt, planDigest = '', planned = 0 }: RunRe
   planDigest,
   phase: 'Completed',
   runner: { kind: 'job', name: 'j', claimedBy: 'x' },
-  createdAt: formatInstant(0),
+  createdAt: formatInstant(instant(0)),
   failOn: 'fail',
   counts: { planned, succeeded: planned, failed: 0, timedOut: 0, notExecuted: 0, unknown: 0, waiting: 0, running: 0 },
   failures: [],
@@ -101,7 +98,7 @@ export function ledger(
   const newest = records.at(-1);
   const status = newest && annotated ? { status: statusOf(newest) } : {};
   const last = newest && { runID: newest.runID, state, ...status };
-  return ledgerOf({ records, last }, now, plan);
+  return ledgerOf({ records, last }, instant(now), plan);
 }
 
 export const ids = (hooks: readonly { readonly id: string }[]): string[] =>

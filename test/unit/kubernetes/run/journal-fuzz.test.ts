@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
 import process from 'node:process';
 import { describe, test } from 'node:test';
-import { RestoreHooksError } from '../../../../shared/core/errors.ts';
-import { resume } from '../../../../shared/core/journal/resume.ts';
-import type { HookId, HookOutcome } from '../../../../shared/core/model/hook.ts';
-import { KubernetesJournal } from '../../../../shared/kubernetes/run/journal.ts';
-import type { JournalPlace, ReadJournal } from '../../../../shared/kubernetes/run/journal-reader.ts';
-import { readJournal } from '../../../../shared/kubernetes/run/journal-reader.ts';
-import { FakeApi } from '../../../sim/fake-api.ts';
-import { Random } from '../../../sim/random.ts';
-import { VirtualClock } from '../../../sim/virtual-clock.ts';
+import { RestoreHooksError } from '../../../shared/core/errors.ts';
+import { resume } from '../../../shared/core/journal/resume.ts';
+import type { HookId, HookOutcome } from '../../../shared/core/model/hook.ts';
+import { instant } from '../../../shared/core/model/instant.ts';
+import type { PodIndex } from '../../../shared/core/model/position.ts';
+import { KubernetesJournal } from '../../../shared/kubernetes/run/journal.ts';
+import type { JournalPlace, ReadJournal } from '../../../shared/kubernetes/run/journal-reader.ts';
+import { readJournal } from '../../../shared/kubernetes/run/journal-reader.ts';
+import { FakeApi } from '../../sim/fake-api.ts';
+import { Random } from '../../sim/random.ts';
+import { VirtualClock } from '../../sim/virtual-clock.ts';
 
 /*
  * Journals as runners write them, damaged in every way that a store, a backup tool or a hand could: what the reader
@@ -80,8 +82,8 @@ async function write(seed: number, large: boolean, runID: string): Promise<Writt
       if (random.chance(0.3)) continue;
       const at = clock.now();
       const podUID = large ? 'u'.repeat(random.int(2_000, 30_000)) : random.pick([undefined, 'uid']);
-      if (random.chance(0.2)) journal.seen(random.int(0, count - 1), at);
-      journal.intent(id, { attempt, at, podUID }, () => undefined);
+      if (random.chance(0.2)) journal.seen(random.int(0, count - 1) as PodIndex, at);
+      journal.intent(id, { attempt, podUID }, () => undefined);
       left.set(id, attempt + 1);
       if (random.chance(0.3)) await clock.runUntilWithPromises(at + random.int(1, 300));
       if (random.chance(0.2)) journal.notStarted(id);
@@ -356,7 +358,7 @@ describe('a journal that was damaged', async () => {
         );
         told.refused += 1;
       }
-      if (read !== undefined) resume(read.replay, written.hooks, 'fail', 0);
+      if (read !== undefined) resume(read.replay, written.hooks, 'fail', instant(0));
     }
     t.diagnostic(JSON.stringify(told));
     if (SEEDS >= 1_000) assert.ok(told.refused > SEEDS / 2 && told.right > 0 && told.stale > 0, JSON.stringify(told));

@@ -1,16 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { RestoreHooksError } from '../../../../shared/core/errors.ts';
-import { resume } from '../../../../shared/core/journal/resume.ts';
-import type { HookId } from '../../../../shared/core/model/hook.ts';
-import type { JournalClient } from '../../../../shared/kubernetes/run/journal.ts';
-import { KubernetesJournal } from '../../../../shared/kubernetes/run/journal.ts';
-import type { JournalPlace } from '../../../../shared/kubernetes/run/journal-reader.ts';
-import { readJournal } from '../../../../shared/kubernetes/run/journal-reader.ts';
-import { FakeApi, refusal } from '../../../sim/fake-api.ts';
-import { Random } from '../../../sim/random.ts';
-import { VirtualClock } from '../../../sim/virtual-clock.ts';
+import { RestoreHooksError } from '../../../shared/core/errors.ts';
+import { resume } from '../../../shared/core/journal/resume.ts';
+import type { HookId } from '../../../shared/core/model/hook.ts';
+import { instant } from '../../../shared/core/model/instant.ts';
+import type { PlanPosition } from '../../../shared/core/model/position.ts';
+import type { JournalClient } from '../../../shared/kubernetes/run/journal.ts';
+import { KubernetesJournal } from '../../../shared/kubernetes/run/journal.ts';
+import type { JournalPlace } from '../../../shared/kubernetes/run/journal-reader.ts';
+import { readJournal } from '../../../shared/kubernetes/run/journal-reader.ts';
+import { FakeApi, refusal } from '../../sim/fake-api.ts';
+import { Random } from '../../sim/random.ts';
+import { VirtualClock } from '../../sim/virtual-clock.ts';
 
 interface Part {
   readonly data: Record<string, string>;
@@ -63,7 +65,7 @@ function bench(count: number, latencyMs = 10) {
       isOver = true;
     });
     noted.catch(() => undefined);
-    for (let until = clock.now(); !isOver; until += 1_000) await clock.runUntilWithPromises(until);
+    for (let until: number = clock.now(); !isOver; until += 1_000) await clock.runUntilWithPromises(until);
     return noted;
   };
   const take = async () =>
@@ -72,9 +74,14 @@ function bench(count: number, latencyMs = 10) {
 }
 
 const id = (index: number): HookId => `ns/p${index}/a/h/0` as HookId;
-const intent = (at: number) => ({ attempt: 1, at, podUID: undefined });
+const intent = { attempt: 1, podUID: undefined };
 const ended = (at: number) =>
-  ({ phase: 'Ended', outcome: { state: 'Succeeded', exitCode: 0 }, startedAt: at, endedAt: at + 1 }) as const;
+  ({
+    phase: 'Ended',
+    outcome: { state: 'Succeeded', exitCode: 0 },
+    startedAt: instant(at),
+    endedAt: instant(at + 1),
+  }) as const;
 
 describe('a journal in ConfigMaps', () => {
   test('is written at most once in ten hooks where they end faster than writes return', async () => {
@@ -87,7 +94,7 @@ describe('a journal in ConfigMaps', () => {
         const hook = id(next);
         next += 1;
         running += 1;
-        journal.intent(hook, intent(clock.now()), () => {
+        journal.intent(hook, intent, () => {
           journal.started(hook, clock.now());
           clock.setTimer(1 + (next % 8), () => {
             journal.result(hook, ended(clock.now()));
@@ -116,16 +123,16 @@ describe('a journal in ConfigMaps', () => {
     ] as const) {
       const { clock, take } = bench(2_000);
       const journal = await take();
-      for (let index = 0; index < running; index += 1) journal.intent(id(index), intent(0), () => undefined);
+      for (let index = 0; index < running; index += 1) journal.intent(id(index), intent, () => undefined);
       // The clock stands at what happened last.
       clock.setTimer(5_000, () => undefined);
       await clock.runUntilWithPromises(clock.now() + 5_000);
       const wroteAt = clock.now();
-      journal.intent(id(1_000), intent(wroteAt), () => undefined);
+      journal.intent(id(1_000), intent, () => undefined);
       await clock.runUntilWithPromises(wroteAt + 10);
       let recordedAt = Number.NaN;
       for (let index = 1; index <= starting; index += 1) {
-        journal.intent(id(1_000 + index), intent(wroteAt), () => {
+        journal.intent(id(1_000 + index), intent, () => {
           recordedAt = clock.now();
         });
       }
@@ -139,7 +146,7 @@ describe('a journal in ConfigMaps', () => {
     const { clock, hooks, take, place, client, parts, settled } = bench(10_000);
     const journal = await take();
     for (const [index, { id: hook }] of hooks.entries()) {
-      journal.intent(hook, intent(0), () => undefined);
+      journal.intent(hook, intent, () => undefined);
       journal.result(hook, ended(index));
       if (index % 50 === 49) await clock.runUntilWithPromises(clock.now() + 10);
     }
@@ -153,7 +160,7 @@ describe('a journal in ConfigMaps', () => {
     const from = performance.now();
     const read = await settled(readJournal(client, place));
     assert.ok(read);
-    const { resumed } = resume(read.replay, hooks, 'fail', 0);
+    const { resumed } = resume(read.replay, hooks, 'fail', instant(0));
     assert.equal(resumed.ended.size, 10_000);
     const ms = performance.now() - from;
     assert.ok(ms < 3_000, `${ms} ms`);
@@ -164,7 +171,8 @@ describe('a journal in ConfigMaps', () => {
     const journal = await take();
     losses.push('after', 'before', 'before');
     let isRecorded = false;
-    journal.intent(id(0), intent(1), () => {
+    const at = clock.now();
+    journal.intent(id(0), intent, () => {
       isRecorded = true;
     });
     await clock.runUntilWithPromises(clock.now() + 5);
@@ -172,7 +180,7 @@ describe('a journal in ConfigMaps', () => {
     await clock.runUntilWithPromises(clock.now() + 60_000);
     assert.equal(isRecorded, true);
     const read = await settled(readJournal(client, place));
-    assert.deepEqual(read?.replay.hooks.get(0), { phase: 'begun', attempt: 1, at: 1 });
+    assert.deepEqual(read?.replay.hooks.get(0 as PlanPosition), { phase: 'begun', attempt: 1, at });
     assert.equal(read?.end.batches, 2);
   });
 
@@ -188,7 +196,7 @@ describe('a journal in ConfigMaps', () => {
       const told: string[] = [];
       journal.onLost(({ code }) => told.push(code));
       let isRecorded = false;
-      journal.intent(id(0), intent(1), () => {
+      journal.intent(id(0), intent, () => {
         isRecorded = true;
       });
       await clock.runUntilWithPromises(clock.now() + 60_000);
@@ -207,7 +215,7 @@ describe('a journal in ConfigMaps', () => {
       const told: string[] = [];
       journal.onLost(({ code, message }) => told.push(`${code}: ${message}`));
       let isRecorded = false;
-      journal.intent(id(0), intent(1), () => {
+      journal.intent(id(0), intent, () => {
         isRecorded = true;
       });
       await clock.runUntilWithPromises(clock.now() + 60_000);
@@ -223,13 +231,13 @@ describe('a journal in ConfigMaps', () => {
     const told: string[] = [];
     first.onLost(({ code }) => told.push(code));
     const second = await take();
-    first.intent(id(0), intent(1), () => assert.fail('it was taken'));
+    first.intent(id(0), intent, () => assert.fail('it was taken'));
     await clock.runUntilWithPromises(clock.now() + 60_000);
     first.result(id(1), ended(1));
     await clock.runUntilWithPromises(clock.now() + 60_000);
     assert.deepEqual(told, ['RUN_BY_ANOTHER']);
     let isRecorded = false;
-    second.intent(id(0), intent(1), () => {
+    second.intent(id(0), intent, () => {
       isRecorded = true;
     });
     await clock.runUntilWithPromises(clock.now() + 60_000);
@@ -249,7 +257,7 @@ describe('a journal in ConfigMaps', () => {
     const { clock, take, place, client, api, parts, settled } = bench(2_000);
     const journal = await take();
     for (let index = 0; index < 2_000; index += 1) {
-      journal.intent(id(index), intent(0), () => undefined);
+      journal.intent(id(index), intent, () => undefined);
       journal.result(id(index), ended(index));
       if (index % 20 === 19) await clock.runUntilWithPromises(clock.now() + 10);
     }

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { RestoreHooksError } from '../../../../shared/core/errors.ts';
-import type { HeldLease, LeaseClient } from '../../../../shared/kubernetes/run/lease.ts';
-import { holderOf, LEASE_MS, takeLease } from '../../../../shared/kubernetes/run/lease.ts';
-import type { Clock } from '../../../../shared/ports/ports.ts';
-import { FakeApi, refusal } from '../../../sim/fake-api.ts';
-import { Random } from '../../../sim/random.ts';
-import { VirtualClock } from '../../../sim/virtual-clock.ts';
+import { RestoreHooksError } from '../../../shared/core/errors.ts';
+import { later } from '../../../shared/core/model/instant.ts';
+import type { HeldLease, LeaseClient } from '../../../shared/kubernetes/run/lease.ts';
+import { holderOf, LEASE_MS, takeLease } from '../../../shared/kubernetes/run/lease.ts';
+import type { Clock } from '../../../shared/ports/ports.ts';
+import { FakeApi, refusal } from '../../sim/fake-api.ts';
+import { Random } from '../../sim/random.ts';
+import { VirtualClock } from '../../sim/virtual-clock.ts';
 
 function bench() {
   const clock = new VirtualClock();
@@ -19,7 +20,7 @@ function bench() {
       isOver = true;
     });
     noted.catch(() => undefined);
-    for (let until = clock.now(); !isOver; until += 500) await clock.runUntilWithPromises(until);
+    for (let until: number = clock.now(); !isOver; until += 500) await clock.runUntilWithPromises(until);
     return noted;
   };
   /** A runner that can be cut off from the API server. */
@@ -47,7 +48,7 @@ function bench() {
     clock.setTimer(ms, () => undefined);
     return clock.runUntilWithPromises(until);
   };
-  const skewed = (ms: number): Clock => ({ ...methods(clock), now: () => clock.now() + ms });
+  const skewed = (ms: number): Clock => ({ ...methods(clock), now: () => later(clock.now(), ms) });
   return { clock, api, restore, place, settled, pass, runner, skewed };
 }
 const methods = (clock: VirtualClock) => ({

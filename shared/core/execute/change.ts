@@ -1,0 +1,80 @@
+import type { HookId, HookOutcome } from '../model/hook.ts';
+import type { Instant } from '../model/instant.ts';
+import type { HookPosition, PodIndex } from '../model/position.ts';
+import type { Before } from './difference.ts';
+import type { HookState } from './hook-state.ts';
+import { RUNNER_DIED } from './resume.ts';
+import type { PodRun, RunState } from './state.ts';
+import { countOf, hookAt, isActive, isFail, noteOutcome, stateOf, stoppedBy } from './state.ts';
+
+/** One step's writes: the only writer of pods and counts. */
+export class Change {
+  readonly run: RunState;
+  readonly at: Instant;
+  /** The pods that this step has touched, as they stood before it. */
+  readonly before = new Map<PodIndex, Before>();
+  /** Hooks whose intent has become durable. */
+  readonly recorded: HookId[] = [];
+
+  constructor(run: RunState, at: Instant) {
+    this.run = run;
+    this.at = at;
+  }
+
+  pod(index: PodIndex): PodRun {
+    const pod = this.run.pods[index];
+    if (pod === undefined) throw new RangeError(`no pod ${index}`);
+    return pod;
+  }
+
+  touch(index: PodIndex): PodRun {
+    const pod = this.pod(index);
+    if (!this.before.has(index)) {
+      this.before.set(index, { creation: pod.creation, observed: pod.observed, states: new Map() });
+    }
+    return pod;
+  }
+
+  set(index: PodIndex, part: Partial<PodRun>): void {
+    this.run.pods[index] = { ...this.touch(index), ...part };
+  }
+
+  setHook(index: PodIndex, at: HookPosition, next: HookState): void {
+    const pod = this.touch(index);
+    const previous = stateOf(pod, at);
+    if (previous.phase === 'Ended') throw new Error(`hook ${pod.hooks[at]?.id} has ended already`);
+    const { run } = this;
+    run.counts[countOf(previous)] -= 1;
+    run.counts[countOf(next)] += 1;
+    const hook = hookAt(pod, at);
+    run.active += Number(isActive(hook, next)) - Number(isActive(hook, previous));
+    const kept = next.phase === 'Ended' && pod.uid !== undefined ? { ...next, podUID: pod.uid } : next;
+    const changed = this.before.get(index)?.states;
+    if (changed?.has(at) === false) changed.set(at, previous);
+    pod.states[at] = kept;
+    pod.open.noted(at, previous);
+    if (next.phase !== 'Ended') return;
+    if (noteOutcome(run, hook, next.outcome) && isFail(hook)) {
+      run.stop ??= stoppedBy(hook);
+    }
+  }
+
+  end(index: PodIndex, at: HookPosition, outcome: HookOutcome): void {
+    const state = stateOf(this.pod(index), at);
+    // What a dead runner may have started may have been executed, whatever keeps it from running again.
+    const isUnexecuted =
+      outcome.state === 'NotExecuted' || (outcome.state === 'TimedOut' && outcome.reason === 'waiting');
+    const isLostNow = isUnexecuted && this.run.lost.has(hookAt(this.pod(index), at).id);
+    const startedAt = state.phase === 'Running' ? { startedAt: state.startedAt } : {};
+    const endedAt = (state.phase === 'Running' ? state.commandEndedAt : undefined) ?? this.at;
+    this.setHook(index, at, { phase: 'Ended', outcome: isLostNow ? RUNNER_DIED : outcome, ...startedAt, endedAt });
+  }
+}
+
+type OnHook = (index: PodIndex, at: HookPosition, state: HookState) => void;
+
+export function onHook(change: Change, id: HookId, act: OnHook): void {
+  const place = change.run.places.get(id);
+  if (place === undefined) throw new Error(`no hook ${id} in this run`);
+  act(place.pod, place.at, stateOf(change.touch(place.pod), place.at));
+}

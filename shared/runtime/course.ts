@@ -1,0 +1,66 @@
+import type { RestoreHooksError } from '../core/errors.ts';
+import type { RunFailure } from '../core/execute/protocol.ts';
+import type { RunState } from '../core/execute/state.ts';
+import type { Clock } from '../ports/ports.ts';
+import type { Engine } from './engine.ts';
+import type { RunWishes } from './wishes.ts';
+
+/** Whether a run still goes on in this process, and what keeps it from going on. */
+export class Course {
+  readonly #run: RunState;
+  readonly #clock: Clock;
+  readonly #engine: Engine;
+  readonly #wishes: Pick<RunWishes, 'isSuspended'>;
+  #lost: RestoreHooksError | undefined;
+  #wake: () => void = () => undefined;
+
+  constructor(run: RunState, clock: Clock, engine: Engine, wishes: Pick<RunWishes, 'isSuspended'>) {
+    this.#run = run;
+    this.#clock = clock;
+    this.#engine = engine;
+    this.#wishes = wishes;
+  }
+
+  /** Nothing more happens here: the run has ended, is suspended, or another runner has it. */
+  get isOver(): boolean {
+    return this.#run.finishedAt !== undefined || this.#lost !== undefined || this.#wishes.isSuspended;
+  }
+
+  /** Why the run is another runner's by now, if it is. */
+  get lost(): RestoreHooksError | undefined {
+    return this.#lost;
+  }
+
+  /** The run can't go on, and ends as `Failed`. */
+  fail(failure: RunFailure): void {
+    if (this.#run.finishedAt === undefined) this.#engine.tell({ type: 'runFailed', failure });
+  }
+
+  /** The run can't go on because of this error: `FORBIDDEN` keeps its code, everything else is an `error`. */
+  failBecause({ code, message }: RestoreHooksError): void {
+    this.fail({ code: code === 'FORBIDDEN' ? 'forbidden' : 'error', message });
+  }
+
+  /** Another runner has the run: this one stops at once, and writes nothing more. */
+  loseTo(error: RestoreHooksError): void {
+    this.#lost ??= error;
+    this.#engine.stop();
+    this.#wake();
+  }
+
+  /** Resolves after `ms`, or as soon as `wakeIfOver` finds the run over. */
+  pause(ms: number): Promise<void> {
+    if (this.isOver) return Promise.resolve();
+    return new Promise((resolve) => {
+      const cancel = this.#clock.setTimer(ms, resolve);
+      this.#wake = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+
+  wakeIfOver(): void {
+    if (this.isOver) this.#wake();
+  }
+}

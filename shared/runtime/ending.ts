@@ -1,0 +1,117 @@
+import { RestoreHooksError } from '../core/errors.ts';
+import type { RunPhase } from '../core/execute/run-phase.ts';
+import { phaseOf } from '../core/execute/run-phase.ts';
+import type { RunState } from '../core/execute/state.ts';
+import { ANNOTATION } from '../core/names.ts';
+import type { RunHook } from '../core/report/run-document.ts';
+import type { RunStatus } from '../core/report/run-status.ts';
+import { progressLine } from '../core/report/run-status.ts';
+import type { Clock, Hold, RunStore } from '../ports/ports.ts';
+import type { Course } from './course.ts';
+import type { Reporter } from './reporter.ts';
+import { annotations } from './reporter.ts';
+import type { Rows } from './rows.ts';
+import type { RunWrites } from './run-writes.ts';
+import { INSIST_MS } from './writes.ts';
+
+/** What the end of a run does with the Restore's own phase. */
+export interface RestorePhase {
+  /** Leave the Restore's own phase alone. */
+  readonly keepRestorePhase: boolean;
+  /** The Restore's own phase before an earlier run of ours made it `PartiallyFailed`. */
+  readonly formerPhase: string | undefined;
+}
+
+export interface EndingParts {
+  readonly clock: Clock;
+  readonly store: RunStore;
+  readonly hold: Hold;
+  readonly run: RunState;
+  readonly rows: Rows;
+  readonly writes: RunWrites;
+  readonly course: Course;
+  readonly reporter: Reporter;
+}
+
+/** How a run stands when this runner leaves it, and its rows in plan order, without output. */
+export interface Ended {
+  readonly status: RunStatus;
+  readonly rows: readonly RunHook[];
+}
+
+/**
+ * Write down that the run is over here, the status last: who reads that the run has ended finds all the rest. Rejects
+ * where another runner has the run, and where the run has ended and that could not be written.
+ */
+export async function writeEnding(parts: EndingParts, restorePhase: RestorePhase): Promise<Ended> {
+  const { store, run, rows, writes, course, reporter } = parts;
+  // What is not durable may not be told as done.
+  await durable(parts);
+  if (run.finishedAt !== undefined) rows.checkSum(run.counts);
+  // Where another runner goes on it must know first what is about to be in the report.
+  else if (!reporter.isAnnounced) await writes.insist('the status could not be written', () => reporter.annotate());
+  const incomplete: string[] = [];
+  const noReport = await writes.insist('the last report could not be written', () => reporter.writeReport());
+  if (noReport !== undefined) incomplete.push(`the report is not complete: ${noReport.message}`);
+  const notMoved = await moveRestorePhase(parts, restorePhase);
+  if (notMoved !== undefined) incomplete.push(notMoved);
+  // The next runner of a run that is suspended reports anew.
+  const status = reporter.statusNow(run.finishedAt === undefined ? [] : incomplete);
+  const last = annotations(status);
+  const unwritten = await writes.insist(
+    'the last status could not be written',
+    async () => void (await store.annotate(last)),
+  );
+  if (course.lost !== undefined) throw course.lost;
+  // The Restore still says that the run goes on: nobody may be told that all went well.
+  if (run.finishedAt !== undefined && unwritten !== undefined) throw endUnwritten(status, unwritten);
+  return { status, rows: rows.all() };
+}
+
+/** Resolves when all that was journaled is durable, or has had its time. */
+function durable({ clock, hold }: EndingParts): Promise<void> {
+  return new Promise<void>((resolve) => {
+    const giveUp = clock.setTimer(INSIST_MS, resolve);
+    hold.whenDurable(() => {
+      giveUp();
+      resolve();
+    });
+  });
+}
+
+/** Answers what has to be known of the result, where the phase should have been moved and was not. */
+async function moveRestorePhase(
+  { store, run, writes }: EndingParts,
+  restorePhase: RestorePhase,
+): Promise<string | undefined> {
+  const move = run.finishedAt === undefined ? undefined : restorePhaseMove(phaseOf(run), restorePhase);
+  if (move === undefined) return undefined;
+  const former = { [ANNOTATION.formerPhase]: move.former };
+  const what = "the Restore's phase could not be set";
+  const notMoved = await writes.insist(what, () => store.setRestorePhase(move.from, move.to, former));
+  return notMoved && `${what} to ${move.to}: ${notMoved.message}`;
+}
+
+/** The run has ended, and nobody can read so beside the Restore: its exit code and its last word have to say it. */
+function endUnwritten(status: RunStatus, why: RestoreHooksError): RestoreHooksError {
+  const known = status.failure === undefined ? '' : `; ${status.failure.message}`;
+  const isTold = why.code === 'FORBIDDEN' || why.code === 'CLUSTER_UNREACHABLE';
+  return new RestoreHooksError(
+    isTold ? why.code : 'RUN_FAILED',
+    `the run has ended (${status.phase}: ${progressLine(status.counts)}${known}), which could not be written: ${why.message}`,
+    { hint: 'see what each hook did: kubectl restorehooks status' },
+  );
+}
+
+/** What the end of a run does to the Restore's own phase (contract §5), if anything. */
+export function restorePhaseMove(
+  phase: RunPhase,
+  { keepRestorePhase, formerPhase }: RestorePhase,
+): { from: string; to: string; former: string | null } | undefined {
+  if (keepRestorePhase) return undefined;
+  if (phase === 'PartiallyFailed') return { from: 'Completed', to: 'PartiallyFailed', former: 'Completed' };
+  const succeeded = phase === 'Completed' || phase === 'CompletedWithFailures';
+  // Nothing else has ever been written there; by hand it may be anything.
+  if (!succeeded || formerPhase !== 'Completed') return undefined;
+  return { from: 'PartiallyFailed', to: formerPhase, former: null };
+}

@@ -1,0 +1,47 @@
+import type { Fact } from '../core/execute/protocol.ts';
+import type { HookId, PlannedExecHook } from '../core/model/hook.ts';
+import type { HookExec, Output } from '../ports/ports.ts';
+
+/** The commands that are running, each in a stream of its own. */
+export class ExecStreams {
+  readonly #exec: HookExec;
+  readonly #tell: (fact: Fact) => void;
+  readonly #printed: (hook: HookId, output: Output) => void;
+  readonly #drops = new Map<HookId, () => void>();
+
+  /** `printed` hears what a command printed before `tell` hears that it has ended. */
+  constructor(exec: HookExec, tell: (fact: Fact) => void, printed: (hook: HookId, output: Output) => void) {
+    this.#exec = exec;
+    this.#tell = tell;
+    this.#printed = printed;
+  }
+
+  start({ id, namespace, pod, container, command }: PlannedExecHook, podUID: string | undefined): void {
+    let ended = false;
+    const drop = this.#exec.start(
+      { namespace, pod, podUID, container, command },
+      {
+        started: () => this.#tell({ type: 'execStarted', hook: id }),
+        commandEnded: () => this.#tell({ type: 'commandEnded', hook: id }),
+        ended: (outcome, output) => {
+          ended = true;
+          this.#drops.delete(id);
+          this.#printed(id, output);
+          this.#tell({ type: 'execEnded', hook: id, outcome });
+        },
+      },
+    );
+    if (!ended) this.#drops.set(id, drop);
+  }
+
+  /** Close the hook's stream, if it is open: its command goes on in the container, and nothing is told of it. */
+  drop(hook: HookId): void {
+    this.#drops.get(hook)?.();
+    this.#drops.delete(hook);
+  }
+
+  dropAll(): void {
+    for (const drop of this.#drops.values()) drop();
+    this.#drops.clear();
+  }
+}

@@ -1,0 +1,199 @@
+import type { RestoreHooksError } from '../core/errors.ts';
+import { phaseOf } from '../core/execute/run-phase.ts';
+import type { RunState } from '../core/execute/state.ts';
+import type { Instant } from '../core/model/instant.ts';
+import { formatInstant, later } from '../core/model/instant.ts';
+import { ANNOTATION } from '../core/names.ts';
+import type { RunStatus } from '../core/report/run-status.ts';
+import { progressLine, statusText } from '../core/report/run-status.ts';
+import type { Clock, RunStore } from '../ports/ports.ts';
+import type { Course } from './course.ts';
+import type { Rows } from './rows.ts';
+import { OUTPUT_LIMIT_BYTES } from './rows.ts';
+import type { RunWrites } from './run-writes.ts';
+import type { RunWishes } from './wishes.ts';
+
+/** How often a run's state is told: at most once a second, and less often the longer it takes. */
+const TELL_EVERY_MS = 1_000;
+const TELL_AT_LEAST_EVERY_MS = 5_000;
+const CHECK_EVERY_MS = 3_000;
+const REPORT_EVERY_MS = 5_000;
+/** Over all runners of a run. */
+const MOST_REPORTS = 200;
+/** By how much more than there is, so that not every report needs a status of its own before it. */
+const ANNOUNCE_BYTES = 256 * 1024;
+
+export interface ReporterParts {
+  readonly clock: Clock;
+  readonly store: RunStore;
+  readonly run: RunState;
+  readonly rows: Rows;
+  readonly writes: RunWrites;
+  readonly course: Course;
+  readonly wishes: RunWishes;
+}
+
+/** Writes beside the Restore how its run stands: the report's parts, and the status. It decides nothing of what is run. */
+export class Reporter {
+  readonly #parts: ReporterParts;
+  /** As it was when this runner took the run. */
+  readonly #taken: RunStatus;
+  readonly #takenAt: Instant;
+  #reportParts: number;
+  /** Reports of all the run's runners, as far as this one knows. */
+  #reports: number;
+  /** How many bytes of output the status has announced: no more of it is put into the report. */
+  #announced: number;
+  /** The status that was written last is not how the run stands. */
+  #isStale = false;
+
+  constructor(taken: RunStatus, parts: ReporterParts) {
+    this.#parts = parts;
+    this.#taken = taken;
+    this.#takenAt = parts.clock.now();
+    this.#reportParts = taken.reportParts;
+    this.#reports = taken.reportParts;
+    this.#announced = taken.outputBytes ?? 0;
+  }
+
+  /** The run has changed: the next status tells how. */
+  noteChange(): void {
+    this.#isStale = true;
+  }
+
+  /**
+   * The first report and the first status. A runner that dies must have said what it was about to do, so nothing is
+   * started before these are written. Answers why they are not, if so.
+   */
+  async writeFirst(): Promise<RestoreHooksError | undefined> {
+    const { writes } = this.#parts;
+    return (
+      (await writes.insist('the first report could not be written', () => this.writeReport(), 1)) ??
+      (await writes.insist('the first status could not be written', () => this.#writeStatus()))
+    );
+  }
+
+  /** Tell of the run, and look what is asked of it, until it is over here. */
+  async tellUntilOver(): Promise<void> {
+    const { clock, course, wishes, writes } = this.#parts;
+    let nextReport = this.#nextReport(clock.now());
+    let nextCheck = later(this.#takenAt, CHECK_EVERY_MS);
+    this.#isStale = false;
+    for (;;) {
+      await course.pause(this.#pauseMs());
+      if (course.isOver) return;
+      // What was dropped has ended: the ending tells of it.
+      if (wishes.dropIfDue()) continue;
+      const now = clock.now();
+      if (now >= nextReport && (await this.#reportIfAnnounced())) nextReport = this.#nextReport(now);
+      if (this.#isStale) {
+        this.#isStale = false;
+        nextCheck = later(now, CHECK_EVERY_MS);
+        const isDone = await writes.attempt('the status could not be written', () => this.#writeStatus());
+        if (!isDone) this.#isStale = true;
+      } else if (now >= nextCheck) {
+        nextCheck = later(now, CHECK_EVERY_MS);
+        await writes.attempt('the Restore could not be read', () => this.#checkRestore());
+      }
+    }
+  }
+
+  /** False: the report has to wait for a status that announces its output, or there is nothing to report. */
+  async #reportIfAnnounced(): Promise<boolean> {
+    const { rows, writes } = this.#parts;
+    if (!rows.hasUnwritten) return false;
+    if (!this.isAnnounced) {
+      this.#isStale = true;
+      return false;
+    }
+    await writes.attempt('the report could not be written', () => this.writeReport());
+    return true;
+  }
+
+  /** The status holds as much output as the next report will, so that the next runner knows of it. */
+  get isAnnounced(): boolean {
+    return this.#parts.rows.outputBytes <= this.#announced;
+  }
+
+  writeReport(): Promise<void> {
+    return this.#parts.rows.write(async (changed) => {
+      this.#reportParts = await this.#parts.store.addToReport(changed);
+      this.#reports += 1;
+      // Readers find the new part by the status.
+      this.#isStale = true;
+    });
+  }
+
+  /** That the run is over is written last, by the ending, when all else is written. */
+  async #writeStatus(): Promise<void> {
+    if (!this.#parts.course.isOver) await this.annotate();
+  }
+
+  async annotate(): Promise<void> {
+    const status = this.statusNow();
+    this.#parts.wishes.heed(await this.#parts.store.annotate(annotations(status)));
+    this.#announced = status.outputBytes ?? 0;
+  }
+
+  async #checkRestore(): Promise<void> {
+    this.#parts.wishes.heed(await this.#parts.store.checkRestore());
+  }
+
+  /** `incomplete`: what else has to be known of the result. */
+  statusNow(incomplete: readonly string[] = []): RunStatus {
+    const { clock, run, rows, wishes } = this.#parts;
+    // An earlier runner of this run may have said the same.
+    const notices = new Set([...(this.#taken.notices ?? []), ...(run.unproven ? [UNPROVEN] : []), ...incomplete]);
+    return {
+      ...this.#taken,
+      phase: phaseOf(run),
+      startedAt: formatInstant(run.startedAt),
+      ...(run.finishedAt === undefined ? {} : { finishedAt: formatInstant(run.finishedAt) }),
+      ...(run.finishedAt === undefined && wishes.isSuspending ? { suspendedAt: formatInstant(clock.now()) } : {}),
+      counts: { ...run.counts },
+      failures: run.firstFailures.map(({ id, outcome: { state, reason, exitCode } }) => ({
+        id,
+        state,
+        reason,
+        ...(exitCode === undefined ? {} : { exitCode }),
+      })),
+      reportParts: this.#reportParts,
+      ...(rows.outputBytes === 0 ? {} : { outputBytes: this.#announcement() }),
+      ...(notices.size === 0 ? {} : { notices: [...notices] }),
+      ...(run.failure === undefined ? {} : { failure: run.failure }),
+    };
+  }
+
+  /** A runner that dies may have reported all that it had announced: the next one counts that as used. */
+  #announcement(): number {
+    const { outputBytes } = this.#parts.rows;
+    if (this.#parts.course.isOver) return outputBytes;
+    return this.isAnnounced ? this.#announced : Math.min(outputBytes + ANNOUNCE_BYTES, OUTPUT_LIMIT_BYTES);
+  }
+
+  #pauseMs(): number {
+    const elapsedMs = this.#parts.clock.now() - this.#takenAt;
+    const everyMs = Math.max(TELL_EVERY_MS, Math.min(TELL_AT_LEAST_EVERY_MS, elapsedMs / 4));
+    return Math.min(everyMs, this.#parts.wishes.graceLeftMs ?? everyMs);
+  }
+
+  #nextReport(now: Instant): Instant {
+    return later(now, reportAgainMs(now - this.#parts.run.startedAt, this.#reports));
+  }
+}
+
+/**
+ * How long after a report the next one is due, so that a run makes no more than 200 and they never stop: each takes the
+ * fourth part of the time so far, divided by what is left of the 200.
+ */
+const reportAgainMs = (elapsedMs: number, reports: number): number =>
+  Math.max(REPORT_EVERY_MS, (4 * elapsedMs) / Math.max(1, MOST_REPORTS - 1 - reports));
+
+const UNPROVEN =
+  'the API server speaks only v5.channel.k8s.io, which calls a killed kubelet a success: successes are not proven';
+
+export const annotations = (status: RunStatus): Record<string, string> => ({
+  [ANNOTATION.phase]: status.phase,
+  [ANNOTATION.progress]: progressLine(status.counts),
+  [ANNOTATION.status]: statusText(status),
+});
