@@ -62,7 +62,7 @@ export async function writeEnding(parts: EndingParts, restorePhase: RestorePhase
     'the last status could not be written',
     async () => void (await store.annotate(last)),
   );
-  if (course.lost !== undefined) throw course.lost;
+  if (course.lost !== undefined) throw course.lost; // R6.7
   // The Restore still says that the run goes on: nobody may be told that all went well.
   if (run.finishedAt !== undefined && unwritten !== undefined) throw endUnwritten(status, unwritten);
   return { status, rows: rows.all() };
@@ -92,7 +92,7 @@ async function moveRestorePhase(
   return notMoved && `${what} to ${move.to}: ${notMoved.message}`;
 }
 
-/** The run has ended, and nobody can read so beside the Restore: its exit code and its last word have to say it. */
+/** The run has ended, and nobody can read so beside the Restore: its exit code and its last word have to say it (R5.20). */
 function endUnwritten(status: RunStatus, why: RestoreHooksError): RestoreHooksError {
   const known = status.failure === undefined ? '' : `; ${status.failure.message}`;
   const isTold = why.code === 'FORBIDDEN' || why.code === 'CLUSTER_UNREACHABLE';
@@ -103,7 +103,7 @@ function endUnwritten(status: RunStatus, why: RestoreHooksError): RestoreHooksEr
   );
 }
 
-/** What the end of a run does to the Restore's own phase (contract §5), if anything. */
+/** What the end of a run does to the Restore's own phase (R5.5, R5.6), if anything. */
 export function restorePhaseMove(
   phase: RunPhase,
   { keepRestorePhase, formerPhase }: RestorePhase,

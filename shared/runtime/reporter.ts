@@ -13,7 +13,7 @@ import { OUTPUT_LIMIT_BYTES } from './rows.ts';
 import type { RunWrites } from './run-writes.ts';
 import type { RunWishes } from './wishes.ts';
 
-/** How often a run's state is told: at most once a second, and less often the longer it takes. */
+/** How often a run's state is told: at most once a second, and less often the longer it takes (R5.11). */
 const TELL_EVERY_MS = 1_000;
 const TELL_AT_LEAST_EVERY_MS = 5_000;
 const CHECK_EVERY_MS = 3_000;
@@ -63,7 +63,7 @@ export class Reporter {
 
   /**
    * The first report and the first status. A runner that dies must have said what it was about to do, so nothing is
-   * started before these are written. Answers why they are not, if so.
+   * started before these are written. Answers why they are not, if so (R5.15).
    */
   async writeFirst(): Promise<RestoreHooksError | undefined> {
     const { writes } = this.#parts;
@@ -183,7 +183,7 @@ export class Reporter {
 }
 
 /**
- * How long after a report the next one is due, so that a run makes no more than 200 and they never stop: each takes the
+ * How long after a report the next one is due (R5.14), so that a run makes no more than 200 and they never stop: each takes the
  * fourth part of the time so far, divided by what is left of the 200.
  */
 const reportAgainMs = (elapsedMs: number, reports: number): number =>

@@ -28,7 +28,7 @@ export class RunWrites {
     return tried.is === 'again' || tried.is === 'refused' ? tried.why : undefined;
   }
 
-  /** The run ends where its Restore is gone, where another runner has it, and where the right to write is missing. */
+  /** The run ends where its Restore is gone, where another runner has it, and where the right to write is missing (R5.2). */
   #heeded(tried: Tried): Tried {
     if (tried.is === 'over' && tried.why.code === 'RUN_BY_ANOTHER') this.#course.loseTo(tried.why);
     else if (tried.is === 'over') this.#course.fail({ code: 'restore-deleted', message: 'the Restore was deleted' });

@@ -68,7 +68,7 @@ export interface StartedRun {
   drop(): void;
 }
 
-/** Run a plan's hooks to their end, and tell of it beside the Restore as it goes (contract §5). */
+/** Run a plan's hooks to their end, and tell of it beside the Restore as it goes (R5.11, R5.13). */
 export function startRun(request: RunRequest, ports: RunPorts, observer: RunObserver = {}): StartedRun {
   const { clock, store } = ports;
   const options = optionsOf(request, clock.now());
@@ -166,7 +166,7 @@ class HistoryRecorder {
   }
 }
 
-/** Journals when the wait timeouts of a pod began, once for each pod: they go on under the next runner. */
+/** Journals when the wait timeouts of a pod began, once for each pod: they go on under the next runner (R6.5). */
 function journalSeen(run: RunState, { journal }: Pick<RunPorts, 'journal'>, resumed: Resumed | undefined) {
   const seen = new Set(resumed?.waitingSince.keys());
   return (touched: Iterable<PodIndex>): void => {

@@ -28,7 +28,7 @@ export class RunWishes {
     if (cancel === undefined) return;
     if (!this.#run.canceled) this.cancel();
     if (cancel.graceMs === undefined) return;
-    this.#dropAt = earliest(this.#dropAt ?? FOREVER, later(this.#clock.now(), cancel.graceMs));
+    this.#dropAt = earliest(this.#dropAt ?? FOREVER, later(this.#clock.now(), cancel.graceMs)); // R6.19
   }
 
   /** Start nothing more: the run ends when running hooks have. */

@@ -55,7 +55,7 @@ export class Change {
     pod.open.noted(at, previous);
     if (next.phase !== 'Ended') return;
     if (noteOutcome(run, hook, next.outcome) && isFail(hook)) {
-      run.stop ??= stoppedBy(hook);
+      run.stop ??= stoppedBy(hook); // R3.22, R3.23
     }
   }
 
@@ -64,7 +64,7 @@ export class Change {
     // What a dead runner may have started may have been executed, whatever keeps it from running again.
     const isUnexecuted =
       outcome.state === 'NotExecuted' || (outcome.state === 'TimedOut' && outcome.reason === 'waiting');
-    const isLostNow = isUnexecuted && this.run.lost.has(hookAt(this.pod(index), at).id);
+    const isLostNow = isUnexecuted && this.run.lost.has(hookAt(this.pod(index), at).id); // R4.6
     const startedAt = state.phase === 'Running' ? { startedAt: state.startedAt } : {};
     const endedAt = (state.phase === 'Running' ? state.commandEndedAt : undefined) ?? this.at;
     this.setHook(index, at, { phase: 'Ended', outcome: isLostNow ? RUNNER_DIED : outcome, ...startedAt, endedAt });

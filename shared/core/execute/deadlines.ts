@@ -6,7 +6,7 @@ import type { HookState } from './hook-state.ts';
 import type { PodRun } from './state.ts';
 import { hookAt, stateOf } from './state.ts';
 
-/** When a hook that has not started by then, or an init hook that has not ended, ends `TimedOut`; undefined = never. */
+/** When a hook that has not started by then, or an init hook that has not ended, ends `TimedOut`; undefined = never (R3.17). */
 export const waitDeadline = ({ waitingSince }: PodRun, { waitTimeoutMs }: PlannedHook): Instant | undefined =>
   waitingSince === undefined || waitTimeoutMs === null ? undefined : later(waitingSince, waitTimeoutMs);
 

@@ -91,7 +91,7 @@ export class OpenHooks {
     while (stretch.first < stretch.end && this.#isPassed(stretch.first)) stretch.first = next(stretch.first);
   }
 
-  /** The first hook of each container that has not ended, or that of the one alone that has begun. */
+  /** The first hook of each container that has not ended, or that of the one alone that has begun (R3.7). */
   turns(): readonly HookPosition[] {
     const firsts: HookPosition[] = [];
     for (const { first, end, begun } of this.#stretches) {

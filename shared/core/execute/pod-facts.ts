@@ -53,7 +53,7 @@ export function foldPodFact(change: Change, fact: PodFact): void {
 function observe(change: Change, index: PodIndex, observed: PodObservation): void {
   const pod = change.pod(index);
   if (observed.uid === pod.former) return;
-  const isAnother = pod.uid !== undefined && pod.uid !== observed.uid;
+  const isAnother = pod.uid !== undefined && pod.uid !== observed.uid; // R3.25
   if (pod.creation !== undefined && !isInjected(pod, observed)) {
     const isWanted = pod.creation.phase === 'planned' && pod.uid !== undefined && !isAnother;
     if (isWanted || pod.creation.phase !== 'planned') {
@@ -86,7 +86,7 @@ function observe(change: Change, index: PodIndex, observed: PodObservation): voi
       ready: now?.ready ? (before?.ready ?? change.at) : undefined,
     };
   }
-  const waitingSince = pod.waitingSince ?? change.at;
+  const waitingSince = pod.waitingSince ?? change.at; // R3.16
   change.set(index, { observed, uid: observed.uid, waitingSince, upSince });
 }
 
@@ -98,11 +98,11 @@ function listed(change: Change): void {
   for (const { index, observed, uid, gone, creation, waitingSince = run.startedAt } of run.pods) {
     if (observed !== undefined || gone !== undefined) continue;
     if (creation !== undefined) {
-      const owed = run.wasTaken && uid !== undefined;
+      const owed = run.wasTaken && uid !== undefined; // R2.17
       if (creation.phase === 'planned') change.set(index, { creation: { phase: 'wanted', owed } });
       continue;
     }
-    change.set(index, uid === undefined ? { waitingSince } : { gone: 'pod-deleted' });
+    change.set(index, uid === undefined ? { waitingSince } : { gone: 'pod-deleted' }); // R3.26
   }
 }
 
@@ -122,7 +122,7 @@ function answered(change: Change, index: PodIndex): Creation | undefined {
 function created(change: Change, index: PodIndex, uid: string): void {
   const creation = answered(change, index);
   if (creation === undefined) return;
-  change.set(index, { uid, former: change.pod(index).uid });
+  change.set(index, { uid, former: change.pod(index).uid }); // R2.19
   if (creation.seen?.uid === uid) observe(change, index, creation.seen);
 }
 

@@ -40,7 +40,7 @@ export const isLost = ({ state, reason }: { readonly state: string; readonly rea
 
 /** Until when a command that was started at `since`, at the latest, may be running: for ever without a limit. */
 export const mayRunUntil = (since: Instant, { execTimeoutMs }: PlannedExecHook): Instant =>
-  execTimeoutMs === null ? FOREVER : later(since, execTimeoutMs);
+  execTimeoutMs === null ? FOREVER : later(since, execTimeoutMs); // R4.5
 
 /** Until when lost commands of a pod may be running (R6.4). */
 export function quietUntil(
@@ -48,7 +48,7 @@ export function quietUntil(
   hooks: readonly PlannedHook[],
   { ended, resumed, quiet }: RunOptions,
 ): Instant | undefined {
-  let until = quiet?.get(pod);
+  let until = quiet?.get(pod); // R6.4, R6.1.6
   for (const hook of hooks) {
     if (hook.kind !== 'exec') continue;
     const state = ended?.get(hook.id) ?? resumed?.ended.get(hook.id);

@@ -32,7 +32,7 @@ import { waitingFor } from './waiting-for.ts';
  * the plan. Repeated and reordered pod events are harmless: nothing is decided from an event, only from what stands.
  */
 export function step(run: RunState, facts: readonly Fact[], at: Instant): Step {
-  if (run.finishedAt !== undefined) return { effects: [], touched: new Map() };
+  if (run.finishedAt !== undefined) return { effects: [], touched: new Map() }; // R5.12
   const change = new Change(run, at);
   for (const fact of facts) fold(change, fact);
   settle(change);
@@ -125,9 +125,9 @@ function execEnded(
     const hook = hookAt(pod, at);
     if (hook.kind !== 'exec' || !isLost(ended)) return;
     const until = mayRunUntil(state.phase === 'Running' ? state.startedAt : change.at, hook);
-    change.set(index, { quietUntil: latest(pod.quietUntil ?? instant(0), until) });
+    change.set(index, { quietUntil: latest(pod.quietUntil ?? instant(0), until) }); // R4.5
   } else if (outcome.kind === 'notStarted' && state.phase === 'Starting') {
-    const retryAt = later(change.at, retryDelayMs(state.tries, outcome.retryAfterMs));
+    const retryAt = later(change.at, retryDelayMs(state.tries, outcome.retryAfterMs)); // R4.8
     change.setHook(index, at, { phase: 'Waiting', tries: state.tries, retryAt, why: outcome.why });
   }
 }
@@ -209,7 +209,7 @@ function dueOutcome(
   const state = stateOf(pod, at);
   if (state.phase === 'Running') {
     if (now < (execDeadline(state, hook) ?? FOREVER)) return undefined;
-    return { state: 'TimedOut', reason: 'executing', message: STILL_RUNNING };
+    return { state: 'TimedOut', reason: 'executing', message: STILL_RUNNING }; // R3.19
   }
   // Of an exec that was asked for nobody knows whether it has started: its answer decides.
   if (state.phase === 'Ended' || state.phase === 'Ending' || state.phase === 'Starting') return undefined;

@@ -4,7 +4,7 @@ import type { HookPosition } from '../model/position.ts';
 import type { PodRun } from './state.ts';
 import { hookAt, stateOf } from './state.ts';
 
-/** What a waiting hook waits for: for people. */
+/** What a waiting hook waits for: for people (R7.9). */
 export function waitingFor(maxConcurrent: number, pod: PodRun, at: HookPosition): string {
   const hook = hookAt(pod, at);
   if (pod.creation !== undefined) return 'its pod to be created';
@@ -23,7 +23,7 @@ export function waitingFor(maxConcurrent: number, pod: PodRun, at: HookPosition)
   const slot = `one of ${maxConcurrent} slots`;
   if (pod.quietUntil === undefined) return slot;
   const until = pod.quietUntil === FOREVER ? 'for ever' : `until ${formatInstant(pod.quietUntil)}`;
-  return `${slot}, and a command whose end nobody saw: it may run ${until}`;
+  return `${slot}, and a command whose end nobody saw: it may run ${until}`; // R4.5
 }
 
 function initContainerText(name: string, observed: InitContainerObservation | undefined): string {

@@ -48,7 +48,7 @@ export function resume(
       continue;
     }
     attempts.set(id, record.attempt);
-    if (record.phase === 'begun') lost.set(id, latest(record.startedAt ?? now, since ?? instant(0)));
+    if (record.phase === 'begun') lost.set(id, latest(record.startedAt ?? now, since ?? instant(0))); // R6.4
   }
   return { resumed: { ended, attempts, lost, waitingSince: seen, wasTaken: true }, entries };
 }

@@ -3,7 +3,7 @@ import type { Instant } from './instant.ts';
 
 /** `namespace/name` of a pod. */
 export type PodKey = Brand<string, 'PodKey'>;
-/** `<namespace>/<pod>/<container>/<name>/<index>`, percent-encoded parts, `~2` for a repeated one (contract §7). */
+/** `<namespace>/<pod>/<container>/<name>/<index>`, percent-encoded parts, `~2` for a repeated one (R7.24). */
 export type HookId = Brand<string, 'HookId'>;
 
 export const podKey = (namespace: string, name: string): PodKey => `${namespace}/${name}` as PodKey;

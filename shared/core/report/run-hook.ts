@@ -53,7 +53,7 @@ function outcomeFields(outcome: HookOutcome) {
   };
 }
 
-/** What a waiting hook waits for, and until when: for people. */
+/** What a waiting hook waits for, and until when: for people (R7.9). */
 function waitingText(run: RunState, pod: PodRun, at: HookPosition): string {
   const deadline = waitDeadline(pod, hookAt(pod, at));
   const until = deadline === undefined ? '' : `, until ${formatInstant(deadline)}`;

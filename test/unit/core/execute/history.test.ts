@@ -9,9 +9,9 @@ import type {
   InitContainerObservation,
   PlannedHook,
   PodKey,
-} from '../../../shared/core/model/hook.ts';
-import { instant } from '../../../shared/core/model/instant.ts';
-import { execHook, initHook } from '../runtime/hooks.ts';
+} from '../../../../shared/core/model/hook.ts';
+import { instant } from '../../../../shared/core/model/instant.ts';
+import { execHook, initHook } from '../../runtime/hooks.ts';
 
 /** Stands wherever people may have written something, or a server may quote it. */
 const TEXT = 'a text of somebody';

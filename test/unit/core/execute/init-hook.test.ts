@@ -12,9 +12,9 @@ import type {
   PlannedHook,
   PlannedInitHook,
   PodObservation,
-} from '../../../shared/core/model/hook.ts';
-import { podKey } from '../../../shared/core/model/hook.ts';
-import { instant } from '../../../shared/core/model/instant.ts';
+} from '../../../../shared/core/model/hook.ts';
+import { podKey } from '../../../../shared/core/model/hook.ts';
+import { instant } from '../../../../shared/core/model/instant.ts';
 
 const KEY = podKey('shop', 'web-0');
 const base = {

@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
-import { RestoreHooksError } from '../../../shared/core/errors.ts';
-import type { PodKey } from '../../../shared/core/model/hook.ts';
-import { podKey } from '../../../shared/core/model/hook.ts';
-import { instant } from '../../../shared/core/model/instant.ts';
-import { refusedByServer } from '../../../shared/kubernetes/api/api-error.ts';
-import type { KubeClient, Page, Query } from '../../../shared/kubernetes/api/client.ts';
-import type { KubeObject } from '../../../shared/kubernetes/api/kube-object.ts';
-import type { WatchEnd, WatchEvent } from '../../../shared/kubernetes/api/watch-stream.ts';
-import { podObservation } from '../../../shared/kubernetes/pods/pod-observation.ts';
-import { kubernetesPodSource } from '../../../shared/kubernetes/pods/pod-source.ts';
-import type { PodEvent } from '../../../shared/ports/ports.ts';
+import { RestoreHooksError } from '../../../../shared/core/errors.ts';
+import type { PodKey } from '../../../../shared/core/model/hook.ts';
+import { podKey } from '../../../../shared/core/model/hook.ts';
+import { instant } from '../../../../shared/core/model/instant.ts';
+import { refusedByServer } from '../../../../shared/kubernetes/api/api-error.ts';
+import type { KubeClient, Page, Query } from '../../../../shared/kubernetes/api/client.ts';
+import type { KubeObject } from '../../../../shared/kubernetes/api/kube-object.ts';
+import type { WatchEnd, WatchEvent } from '../../../../shared/kubernetes/api/watch-stream.ts';
+import { podObservation } from '../../../../shared/kubernetes/pods/pod-observation.ts';
+import { kubernetesPodSource } from '../../../../shared/kubernetes/pods/pod-source.ts';
+import type { PodEvent } from '../../../../shared/ports/ports.ts';
 
 const pod = (name: string, uid = `u-${name}`, more: { rv?: string; deletionTimestamp?: string } = {}): KubeObject => ({
   metadata: {

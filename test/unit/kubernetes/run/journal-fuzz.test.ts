@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import process from 'node:process';
 import { describe, test } from 'node:test';
-import { RestoreHooksError } from '../../../shared/core/errors.ts';
-import { resume } from '../../../shared/core/journal/resume.ts';
-import type { HookId, HookOutcome } from '../../../shared/core/model/hook.ts';
-import { instant } from '../../../shared/core/model/instant.ts';
-import type { PodIndex } from '../../../shared/core/model/position.ts';
-import { KubernetesJournal } from '../../../shared/kubernetes/run/journal.ts';
-import type { JournalPlace, ReadJournal } from '../../../shared/kubernetes/run/journal-reader.ts';
-import { readJournal } from '../../../shared/kubernetes/run/journal-reader.ts';
-import { FakeApi } from '../../sim/fake-api.ts';
-import { Random } from '../../sim/random.ts';
-import { VirtualClock } from '../../sim/virtual-clock.ts';
+import { RestoreHooksError } from '../../../../shared/core/errors.ts';
+import { resume } from '../../../../shared/core/journal/resume.ts';
+import type { HookId, HookOutcome } from '../../../../shared/core/model/hook.ts';
+import { instant } from '../../../../shared/core/model/instant.ts';
+import type { PodIndex } from '../../../../shared/core/model/position.ts';
+import { KubernetesJournal } from '../../../../shared/kubernetes/run/journal.ts';
+import type { JournalPlace, ReadJournal } from '../../../../shared/kubernetes/run/journal-reader.ts';
+import { readJournal } from '../../../../shared/kubernetes/run/journal-reader.ts';
+import { FakeApi } from '../../../sim/fake-api.ts';
+import { Random } from '../../../sim/random.ts';
+import { VirtualClock } from '../../../sim/virtual-clock.ts';
 
 /*
  * Journals as runners write them, damaged in every way that a store, a backup tool or a hand could: what the reader

@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { RestoreHooksError } from '../../../shared/core/errors.ts';
-import { resume } from '../../../shared/core/journal/resume.ts';
-import type { HookId } from '../../../shared/core/model/hook.ts';
-import { instant } from '../../../shared/core/model/instant.ts';
-import type { PlanPosition } from '../../../shared/core/model/position.ts';
-import type { JournalClient } from '../../../shared/kubernetes/run/journal.ts';
-import { KubernetesJournal } from '../../../shared/kubernetes/run/journal.ts';
-import type { JournalPlace } from '../../../shared/kubernetes/run/journal-reader.ts';
-import { readJournal } from '../../../shared/kubernetes/run/journal-reader.ts';
-import { FakeApi, refusal } from '../../sim/fake-api.ts';
-import { Random } from '../../sim/random.ts';
-import { VirtualClock } from '../../sim/virtual-clock.ts';
+import { RestoreHooksError } from '../../../../shared/core/errors.ts';
+import { resume } from '../../../../shared/core/journal/resume.ts';
+import type { HookId } from '../../../../shared/core/model/hook.ts';
+import { instant } from '../../../../shared/core/model/instant.ts';
+import type { PlanPosition } from '../../../../shared/core/model/position.ts';
+import type { JournalClient } from '../../../../shared/kubernetes/run/journal.ts';
+import { KubernetesJournal } from '../../../../shared/kubernetes/run/journal.ts';
+import type { JournalPlace } from '../../../../shared/kubernetes/run/journal-reader.ts';
+import { readJournal } from '../../../../shared/kubernetes/run/journal-reader.ts';
+import { FakeApi, refusal } from '../../../sim/fake-api.ts';
+import { Random } from '../../../sim/random.ts';
+import { VirtualClock } from '../../../sim/virtual-clock.ts';
 
 interface Part {
   readonly data: Record<string, string>;

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { RestoreHooksError } from '../../../shared/core/errors.ts';
-import { later } from '../../../shared/core/model/instant.ts';
-import type { HeldLease, LeaseClient } from '../../../shared/kubernetes/run/lease.ts';
-import { holderOf, LEASE_MS, takeLease } from '../../../shared/kubernetes/run/lease.ts';
-import type { Clock } from '../../../shared/ports/ports.ts';
-import { FakeApi, refusal } from '../../sim/fake-api.ts';
-import { Random } from '../../sim/random.ts';
-import { VirtualClock } from '../../sim/virtual-clock.ts';
+import { RestoreHooksError } from '../../../../shared/core/errors.ts';
+import { later } from '../../../../shared/core/model/instant.ts';
+import type { HeldLease, LeaseClient } from '../../../../shared/kubernetes/run/lease.ts';
+import { holderOf, LEASE_MS, takeLease } from '../../../../shared/kubernetes/run/lease.ts';
+import type { Clock } from '../../../../shared/ports/ports.ts';
+import { FakeApi, refusal } from '../../../sim/fake-api.ts';
+import { Random } from '../../../sim/random.ts';
+import { VirtualClock } from '../../../sim/virtual-clock.ts';
 
 function bench() {
   const clock = new VirtualClock();

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { load } from 'js-yaml';
-import { createProgress } from '../../../plugin/output/progress.ts';
-import { renderView } from '../../../plugin/output/render.ts';
-import { formatTable } from '../../../plugin/output/table.ts';
-import { displayWidth, truncate } from '../../../plugin/output/width.ts';
-import { formatYaml } from '../../../plugin/output/yaml.ts';
-import { instant } from '../../../shared/core/model/instant.ts';
-import { cutText, sanitizeLine, sanitizeText } from '../../../shared/core/sanitize.ts';
-import { keeper } from './harness.ts';
+import { createProgress } from '../../../../plugin/output/progress.ts';
+import { renderView } from '../../../../plugin/output/render.ts';
+import { formatTable } from '../../../../plugin/output/table.ts';
+import { displayWidth, truncate } from '../../../../plugin/output/width.ts';
+import { formatYaml } from '../../../../plugin/output/yaml.ts';
+import { instant } from '../../../../shared/core/model/instant.ts';
+import { cutText, sanitizeLine, sanitizeText } from '../../../../shared/core/sanitize.ts';
+import { keeper } from '.././harness.ts';
 
 const BAD = '\x1b[31mred\x1b[0m \x9b1mbold \x1b]0;title\x07\u202etxt\x07\x00';
 
