@@ -1,6 +1,6 @@
 #!/bin/sh
-# Lint the hooks of all manifests in a folder, and keep the findings for code scanning: lint-in-ci.sh FOLDER [REPORT]
-# Exits 3 if there are findings (see docs/lint.md). On GitHub they are shown beside the changed lines as well.
+# Lint the hooks of all manifests in a folder, and write a report for code scanning: lint-in-ci.sh FOLDER [REPORT]
+# Exits with 3 if there are findings (docs/lint.md). On GitHub they are also shown beside the changed lines.
 set -eu
 folder=${1:-manifests}
 report=${2:-restorehooks.sarif}

@@ -1,8 +1,9 @@
 #!/bin/bash
-# What: github.com/gobwas/glob v0.2.3, the glob library of Velero 1.18, lets the order of a pattern's alternatives decide:
-#   {prod-*,stage}-db does not match prod-a-db, {stage,prod-*}-db does. And ab*ba matches aba: the b counts twice.
-# Why: namespaces of a Restore are such patterns. A reader who takes them for shell globs plans hooks in other namespaces
-#   than Velero does.
+# What: github.com/gobwas/glob v0.2.3, the glob library of Velero 1.18, gives other
+#   results for other orders of a pattern's alternatives: {prod-*,stage}-db does not match prod-a-db, {stage,prod-*}-db
+#   does. And ab*ba matches aba, because the b is used twice.
+# Why: namespaces of a Restore are such patterns. A tool that reads them as shell globs plans hooks in other namespaces
+#   than Velero.
 # Date: 2026-11-28
 set -euo pipefail
 dir=$(mktemp -d)

@@ -1,9 +1,9 @@
 #!/bin/bash
-# What: gopkg.in/evanphx/json-patch.v4 v4.13.0, with which an API server applies JSON Patches, compares the value of a
-#   `test` with the document's text as it stands. Go's encoder writes < as \u003c, so a `test` that has the same string
-#   with a plain < in it never holds.
-# Why: every annotation hook of Velero is called <from-annotation>. A status with that name in it could not be tested, and
-#   a runner's last word was refused for ever.
+# What: gopkg.in/evanphx/json-patch.v4 v4.13.0, with which an API server applies JSON Patches, compares the text of a
+#   `test` value with the text of the document. Go's encoder writes < as \u003c in the document, so a `test` whose string
+#   has a plain < always fails.
+# Why: every annotation hook of Velero is called <from-annotation>. A `test` of a status that contains this name
+#   always failed, so a runner could never write its last status.
 # Date: 2026-11-28
 set -euo pipefail
 dir=$(mktemp -d)

@@ -1,7 +1,8 @@
 #!/bin/bash
-# What: k8s.io/client-go v0.35.4 reads no credentials out of a kubeconfig whose server is http://: the token is not sent,
-#   without a word. Impersonation is sent all the same. A server without a scheme counts as http://, also beside a CA.
-# Why: a client that sends the token there works where kubectl is anonymous, and shows the token to whoever listens.
+# What: k8s.io/client-go v0.35.4 ignores the credentials of a kubeconfig whose server is http://: the token is not sent,
+#   and no warning is printed. Impersonation is sent. A server without a scheme counts as http://, even with a CA.
+# Why: a client that sends the token there is logged in where kubectl is anonymous, and anybody on the network can read
+#   the token.
 # Date: 2026-11-28
 set -euo pipefail
 dir=$(mktemp -d)

@@ -1,8 +1,8 @@
 #!/bin/bash
-# What: of two flow mappings one behind the other, without a --- between them, the decoder of k8s.io/apimachinery v0.35.4
-#   with which kubectl reads manifests returns the first alone and drops the second without an error, as long as they are
-#   not JSON. Two JSON objects in the same places are both read.
-# Why: a tool that reads both would plan hooks in a pod that `kubectl apply` of the same file never makes.
+# What: kubectl reads manifests with the decoder of k8s.io/apimachinery v0.35.4. If a file has two flow mappings in a row
+#   without --- between them, the decoder returns only the first, without an error. If both are JSON objects, it returns
+#   both.
+# Why: a tool that reads both would plan hooks in a pod that `kubectl apply` of the same file never creates.
 # Date: 2026-11-28
 set -euo pipefail
 dir=$(mktemp -d)

@@ -1,7 +1,7 @@
 #!/bin/bash
-# The runner's image without a container engine: node, its libraries, CA certificates and dist/runner.cjs on nothing else,
-# as dist/runner.docker.tar and dist/runner.oci.tar. Same input, same digest.
-# `build.sh BUNDLE IMAGE`: of another bundle in dist/, under another name.
+# Builds the runner's image without a container engine: node, its libraries, CA certificates and dist/runner.cjs, without a
+# base image. Writes dist/runner.docker.tar and dist/runner.oci.tar. The same input gives the same digest.
+# `build.sh BUNDLE IMAGE` builds another bundle of dist/ under another name.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -27,7 +27,7 @@ fi
 
 work=$(mktemp -d)
 container=
-# Storage of its own, so that nothing but the two archives is left.
+# The storage is in the temporary folder, so that only the two archives are left.
 buildah() { command buildah --root "$work/storage" --runroot "$work/run" --storage-driver vfs "$@"; }
 cleanup() {
   [ -z "$container" ] || buildah rm "$container" >/dev/null
@@ -52,13 +52,13 @@ container=$(buildah from scratch)
 buildah copy --quiet "$container" "$root" / >/dev/null
 buildah config --user 65532:65532 --env PATH=/usr/local/bin --env NODE_ENV=production --workingdir /app \
   --entrypoint '["/usr/local/bin/node", "/app/runner.cjs"]' --created-by 'npm run image' "$container"
-# Without a name: the archives would carry it beside the one they are for.
+# The commit gets no name, because both archives would contain it beside their own.
 id=$(buildah commit --quiet --timestamp 0 --omit-history --identity-label=false "$container")
 
 rm -f "dist/$BUNDLE".{docker,oci}.tar
 buildah push --quiet --format v2s2 "$id" "docker-archive:dist/$BUNDLE.docker.tar:$IMAGE"
 buildah push --quiet --format oci --digestfile "$work/digest" "$id" "oci:$work/oci:$IMAGE"
-# Not oci-archive: that one holds the time of the build.
+# Not oci-archive, because that contains the time of the build.
 tar -C "$work/oci" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf "dist/$BUNDLE.oci.tar" oci-layout index.json blobs
 
 bytes=$(du -sb "$root" | cut -f 1)

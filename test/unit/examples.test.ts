@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import process from 'node:process';
 import { describe, it } from 'node:test';
 import { load } from 'js-yaml';
 import { runnerConfig } from '../../runner/config.ts';
@@ -70,4 +72,51 @@ describe('the README', () => {
       commands(text('.ci/run')).filter((name) => name !== ''),
     );
   });
+
+  const shown = new Map(
+    [...readme.matchAll(/^```\n(\$ [\s\S]*?)^```$/gm)].flatMap(([, block = '']) => printedIn(block)),
+  );
+
+  it('shows what the plan of an example prints', async () => {
+    const command = 'kubectl restorehooks plan -f examples/restore.yaml';
+    const { code, stdout, stderr } = await run(command.split(' ').slice(2), { cwd: root });
+    assert.equal(code, 0);
+    assert.equal(stdout + stderr, shown.get(command));
+  });
+
+  it('shows what apply prints in the demo', () => {
+    const line = ['-c', 'exec "$0" "$1" 2>&1', process.execPath, join(root, 'test/embedded/demo.ts')];
+    const demo = spawnSync('sh', line, { encoding: 'utf8' });
+    assert.equal(demo.status, 0, demo.stdout);
+    const command = 'kubectl restorehooks apply nightly';
+    const printed = printedIn(demo.stdout).find(([each]) => each === command)?.[1] ?? '';
+    assert.match(printed, patternOf(shown.get(command) ?? 'not shown'));
+  });
+
+  it('shows no other output, as nobody would check it', () => assert.equal(shown.size, 2));
 });
+
+/** Each `$ command`, and the lines that follow it. */
+function printedIn(transcript: string): [command: string, output: string][] {
+  return transcript
+    .split(/^\$ /m)
+    .slice(1)
+    .map((part) => {
+      const end = part.indexOf('\n');
+      return [part.slice(0, end), part.slice(end + 1)];
+    });
+}
+
+/** What is printed where `shown` stands: `…` is any text, on a line of its own any lines; run IDs and times differ. */
+function patternOf(shown: string): RegExp {
+  const lines = shown.trimEnd().split('\n');
+  const parts = lines.map((line) => {
+    if (line === '…') return '(?:.*\\n)*';
+    const escaped = line.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+    return `${escaped
+      .replaceAll('…', '.*')
+      .replaceAll('44c9vd', '\\w+')
+      .replace(/\d\\\.\ds/, '\\d+\\.\\ds')}\n`;
+  });
+  return new RegExp(`^${parts.join('')}`);
+}

@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import { allCommands } from '../plugin/cli.ts';
+import type { CommandList } from '../plugin/command-line/command.ts';
+import { run } from './unit/plugin/harness.ts';
+
+const ROOT = path.join(import.meta.dirname, '..');
+const read = (file: string): string => readFileSync(path.join(ROOT, file), 'utf8');
+const find = (pattern: string): string[] =>
+  globSync(pattern, { cwd: ROOT, exclude: (name) => name === 'node_modules' || name === 'dist' });
+
+const documents = find('**/*.md').sort();
+const blocksOf = (text: string): string[] =>
+  [...text.matchAll(/^```[^\n]*\n([\s\S]*?)^```$/gm)].map(([, block]) => block ?? '');
+const withoutBlocks = (text: string): string => text.replace(/^```[^\n]*\n[\s\S]*?^```$/gm, '');
+
+/** The anchors that GitHub gives to a document's headings. */
+function anchorsOf(text: string): Set<string> {
+  const anchors = new Set<string>();
+  for (const [, heading = ''] of withoutBlocks(text).matchAll(/^#+ (.*)$/gm)) {
+    const base = heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}_ -]/gu, '')
+      .replaceAll(' ', '-');
+    let anchor = base;
+    for (let repeat = 1; anchors.has(anchor); repeat += 1) anchor = `${base}-${repeat}`;
+    anchors.add(anchor);
+  }
+  return anchors;
+}
+
+/** Links of a document that lead nowhere in the repository. */
+function brokenIn(file: string, text: string): string[] {
+  const links = [
+    ...withoutBlocks(text)
+      .replace(/`[^`\n]*`/g, '')
+      .matchAll(/\]\(([^)\s]+)\)/g),
+  ].map(([, link = '']) => link);
+  return links.filter((link) => {
+    if (/^[a-z]+:/.test(link)) return false;
+    const [target = '', anchor] = link.split('#');
+    const to = target === '' ? file : path.posix.join(path.posix.dirname(file), target);
+    if (!existsSync(path.join(ROOT, to))) return true;
+    return anchor !== undefined && !anchorsOf(to === file ? text : read(to)).has(anchor);
+  });
+}
+
+describe('the documents', () => {
+  it('are found', () => {
+    for (const file of ['README.md', 'docs/README.md', 'findings/README.md']) assert.ok(documents.includes(file), file);
+  });
+
+  it('have no link that leads nowhere', () => {
+    assert.deepEqual(
+      documents.flatMap((file) => brokenIn(file, read(file)).map((link) => `${file}: ${link}`)),
+      [],
+    );
+  });
+
+  it('with one that does would be seen', () => {
+    const text = '# A heading, twice\n# A heading, twice\n[a](b.md) [c](#a-heading-twice-1) [d](#e) `[f](g)`';
+    assert.deepEqual(brokenIn('README.md', text), ['b.md', '#e']);
+    assert.deepEqual(brokenIn('docs/x.md', '[a](../README.md) [b](README.md#nothing)'), ['README.md#nothing']);
+  });
+
+  it('are there where sources, examples and manifests name them', () => {
+    const files = ['plugin', 'runner', 'shared', 'examples', 'deploy', 'test'].flatMap((folder) =>
+      find(`${folder}/**/*.{ts,sh,yaml}`),
+    );
+    assert.ok(files.length > 200);
+    const named = [...files, 'build.mjs'].flatMap((file) =>
+      [...read(file).matchAll(/(?<![\w./])docs\/[\w./-]+\.md\b/g)].map(([name]) => ({ file, name })),
+    );
+    assert.ok(named.length > 5);
+    assert.deepEqual(
+      named.filter(({ file, name }) => file !== 'test/documents.test.ts' && !existsSync(path.join(ROOT, name))),
+      [],
+    );
+  });
+
+  it('are all in the index of docs', () => {
+    const index = read('docs/README.md');
+    const pages = documents.filter((file) => /^docs\/(?!README)[^/]+$/.test(file));
+    assert.ok(pages.length > 10);
+    assert.deepEqual(
+      pages.filter((file) => !index.includes(`(${path.basename(file)}`)),
+      [],
+    );
+  });
+});
+
+/** The plugin's commands, which read their arguments and do nothing. */
+const parsing: CommandList = Object.fromEntries(
+  Object.entries(allCommands).map(([name, entry]) => [
+    name,
+    { ...entry, load: async () => ({ ...(await entry.load()), run: async () => ({}) }) },
+  ]),
+);
+
+/** The command lines of the plugin in a document, in code blocks and in code between words. */
+const commandLinesOf = (text: string): string[] =>
+  [...blocksOf(text), ...[...withoutBlocks(text).matchAll(/`([^`\n]+)`/g)].map(([, code]) => code ?? '')]
+    .flatMap((code) => [...code.matchAll(/kubectl[ -]restorehooks ([a-z][^\n]*)/g)].map(([, line]) => line ?? ''))
+    .map((line) =>
+      line
+        .replace(/ (?:#|\|[ |]|>|&&|<).*$/, '')
+        .replace(/\\\|/g, '|')
+        .trim(),
+    );
+
+describe('the commands that documents name', () => {
+  const lines = documents.flatMap((file) => commandLinesOf(read(file)).map((line) => ({ file, line })));
+
+  it('are found', () => assert.ok(lines.length > 20, `${lines.length}`));
+
+  for (const { file, line } of lines) {
+    it(`${file}: ${line}`, async () => {
+      const argv = line
+        .replace(/\bRESTORE\b/, 'nightly')
+        .split(' ')
+        .map((word) => word.replaceAll("'", ''));
+      const { code, stderr } = await run(argv, { commands: parsing });
+      assert.deepEqual([code, stderr], [0, '']);
+    });
+  }
+});
+
+describe('every name that users read is explained', () => {
+  /** The strings of a union type. */
+  const union = (file: string, type: string): string[] => {
+    const [, body = ''] = new RegExp(`export type ${type} =([^;]*);`).exec(read(file)) ?? [];
+    return [...body.matchAll(/'([^']+)'/g)].map(([, name = '']) => name);
+  };
+  const unexplained = (document: string, names: readonly string[]): string[] => {
+    const text = read(document);
+    return names.filter((name) => !text.includes(`\`${name}\``));
+  };
+
+  it('notices in docs/notices.md', () => {
+    const codes = union('shared/core/plan/notice.ts', 'NoticeCode');
+    assert.ok(codes.length > 30);
+    assert.deepEqual(unexplained('docs/notices.md', codes), []);
+  });
+
+  it('reasons in docs/run-end.md', () => {
+    const reasons = union('shared/core/model/hook.ts', 'Reason');
+    assert.ok(reasons.length > 10);
+    assert.deepEqual(unexplained('docs/run-end.md', reasons), []);
+  });
+});
