@@ -16,9 +16,9 @@ const blocksOf = (text: string): string[] =>
   [...text.matchAll(/^```[^\n]*\n([\s\S]*?)^```$/gm)].map(([, block]) => block ?? '');
 const withoutBlocks = (text: string): string => text.replace(/^```[^\n]*\n[\s\S]*?^```$/gm, '');
 
-/** The anchors that GitHub gives to a document's headings. */
+/** The anchors of a document: those that GitHub gives to its headings, and `<a id>`. */
 function anchorsOf(text: string): Set<string> {
-  const anchors = new Set<string>();
+  const anchors = new Set([...text.matchAll(/<a id="([^"]+)">/g)].map(([, id = '']) => id));
   for (const [, heading = ''] of withoutBlocks(text).matchAll(/^#+ (.*)$/gm)) {
     const base = heading
       .toLowerCase()
