@@ -9,7 +9,7 @@ import type { Fault, Passed } from './proxy.ts';
 import { startProxy } from './proxy.ts';
 
 /*
- * The line between before and after the start (contract §4), whatever the network does: one exec through a proxy that
+ * The line between before and after the start (R4.4, R4.8, R4.17), whatever the network does: one exec through a proxy that
  * strikes at one byte, and what may be said of it, where the server has counted its starts.
  */
 

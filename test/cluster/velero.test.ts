@@ -27,7 +27,7 @@ import { startWorld } from './velero/world.ts';
 
 const VELERO_INIT = 'init.hook.restore.velero.io';
 
-/** Beside a real Velero: what it does with restore hooks, what we plan and do, and where the two part (contract §10). */
+/** Beside a real Velero: what it does with restore hooks, what we plan and do, and where the two part (docs/contract.md, section 10). */
 
 const skip = !isReal && 'needs a cluster with a Velero of its own: npm run test:cluster';
 

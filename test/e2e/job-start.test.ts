@@ -5,7 +5,7 @@ import { paths } from '../../shared/kubernetes/api/paths.ts';
 import type { Loose, Ran, Scene, Started, Suite } from './harness.ts';
 import { entry, exec, isReal, mark, startSuite, waitFor } from './harness.ts';
 
-/** Jobs whose pod doesn't come up: said as soon as it is seen, given up where nothing helps, and begun anew (contract §7). */
+/** Jobs whose pod doesn't come up: said as soon as it is seen, given up where nothing helps, and begun anew (R7.18, R7.19). */
 
 const onlyReal = !isReal && 'needs a real cluster';
 const e2e = await startSuite();

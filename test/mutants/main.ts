@@ -43,7 +43,7 @@ const UNIT_TESTS = ['journal/journal', 'execute/init-hook', 'plan/plan-init-hook
 const SUITES: readonly Suite[] = [
   { name: 'conformance', args: ['test/conformance/main.ts'], told: /^(run.*?): expected/m },
   { name: 'sim, executor', args: [...TEST, 'test/sim/executor.sim.test.ts'], told: /(E\d+ is broken[^'\n]*)/ },
-  { name: 'sim, run', args: [...TEST, 'test/sim/run.sim.test.ts'], told: /(R\d+ is broken[^'\n]*)/ },
+  { name: 'sim, run', args: [...TEST, 'test/sim/run.sim.test.ts'], told: /(T\d+ is broken[^'\n]*)/ },
   { name: 'unit, runtime', args: ['--test', ...TEST, 'test/unit/runtime/*.test.ts'], told: IN_TEST },
   { name: 'unit, store', args: ['--test', ...TEST, STORE_TEST], told: IN_TEST },
   { name: 'unit, core', args: ['--test', ...TEST, ...UNIT_TESTS], told: IN_TEST },

@@ -2,8 +2,8 @@
 export interface Mutant {
   /** What is broken, in words. */
   readonly name: string;
-  /** Of the contract. */
-  readonly rule: '§2' | '§3' | '§4' | '§5' | '§6';
+  /** The rule of docs/contract.md that it breaks; test/contract.test.ts checks that there is one. */
+  readonly rule: `R${number}.${number}` | `R${number}.${number}.${number}`;
   readonly file: string;
   readonly from: string;
   readonly to: string;

@@ -5,7 +5,20 @@ import type { KubeObject } from '../../shared/kubernetes/api/kube-object.ts';
 import type { CreationWorld, Live, Script } from './creation-world.ts';
 import { isOver, joined, partIn, statusOn } from './what-stands.ts';
 
-/** C1 to C6 of INVARIANTS.md, checked: from what became of the pods, and from what stands in the API server. */
+/**
+ * What always holds of the pods that a run creates, each with the rule of docs/contract.md that it checks. It is judged
+ * from what became of the pods, and from what stands in the API server.
+ *
+ * - C1 No pod is lost: one that stood when the run began stands in the end, as it was or created anew, or its hook says
+ *      which Secret has its manifest (R2.17).
+ * - C2 Only the planned pod is deleted, by its UID, and only once its manifest is kept (R2.17) and the API server has said
+ *      that it would take the new one (R2.15).
+ * - C3 A pod is created once, whichever runners asked for it (R2.18).
+ * - C4 No command runs in a pod that is to be created anew (R2.19).
+ * - C5 Hooks tell what became of the pod that stands (R2.21): none is `pod-replaced` or `pod-deleted` by our own hand, none
+ *      `NotExecuted` that the pod has run (R2.27).
+ * - C6 Every run has an end (R6.15).
+ */
 export class CreationInvariants {
   broken: string | undefined;
   readonly #world: Pick<CreationWorld, 'clock'>;

@@ -55,7 +55,7 @@ export interface Live {
 
 /**
  * Pods that a run creates, or deletes and creates anew, under runners that die at any request: one seed, one world. It
- * holds C1 to C6 of INVARIANTS.md.
+ * holds C1 to C6 (creation-invariants.ts).
  */
 export class CreationWorld {
   readonly clock = new VirtualClock();

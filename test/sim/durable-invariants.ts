@@ -38,7 +38,32 @@ interface RunRecord {
 /** Two runners' clocks differ by this much at the most. */
 const SKEW_MS = 1_500;
 
-/** INVARIANTS.md, checked: from the commands that were asked for, and from what stands in the API server. */
+/**
+ * What always holds of the runs of a Restore, whichever runners carry them out, each with the rule of docs/contract.md
+ * that it checks. It is judged from what the containers were asked for and from what stands in the API server, never from
+ * what a runner believes.
+ *
+ * - D1  No hook is started twice (R6.2), but for one that provably did not start (R6.1), with `--on-unknown=rerun` (R6.3),
+ *       and what `retry` is asked to run again (R6.25).
+ * - D2  No hook is started without a durable intent for it in its run's journal (R6.1).
+ * - D3  Two commands never run at the same time in one pod, whichever runners started them, until the first's exec timeout
+ *       is over (R3.10, R6.4), also if its connection was lost (R4.5); hooks of a container start in plan order (R3.7).
+ * - D4  Once it is durable that a `Fail` hook did not succeed by itself, no runner of the run starts anything, and the run
+ *       is `PartiallyFailed` (R3.22, R6.6). No run is made after one whose runner died while a `Fail` hook had begun, unless
+ *       `--on-unknown=rerun` (R6.6).
+ * - D5  A runner starts nothing once another has taken its journal, or it was asked to end (R6.14).
+ * - D6  A hook that has succeeded, or is kept, is never started by a later run (R6.1.4).
+ * - D7  Nothing is reported better than it was seen: a success exited with 0, a hook that may have been executed is never
+ *       `NotExecuted` (R4.6); planned is the sum of the outcomes in every status (R4.7); report, journal and counts agree at
+ *       the end (R5.13).
+ * - D8  After the end of a run nothing of it starts, and its status never changes (R5.12).
+ * - D9  Once nothing dies any more, and what waits for ever has been canceled, every run has an end (R6.15). None is
+ *       canceled that nobody canceled (R6.16).
+ * - D10 A result once written never changes (R6.2): the journal, read batch by batch as it grows, is always whole (R6.8),
+ *       and no hook goes on after its end.
+ * - D11 No hook starts after its wait timeout, counted from when its run first saw its pod, whichever runner that was
+ *       (R6.5).
+ */
 export class DurableInvariants {
   broken: string | undefined;
   readonly #world: DurableWorld;

@@ -9,30 +9,31 @@ import { countedAs, keyOf, takesSlot } from './what-stands.ts';
 import type { Witness, World } from './world.ts';
 
 /**
- * What always holds of a run, whatever happens (contract §3 to §6). Judged from what the world was asked for and has
- * told, kept here a second time and in other words than the core's.
+ * What always holds of a run, whatever happens, each with the rule of docs/contract.md that it checks. It is judged from
+ * what the world was asked for and has told, kept here a second time and in other words than the core's.
  *
- * While it goes on:
- * - E1  A command is asked for only after its intent is recorded, each time anew.
- * - E2  Two hooks of one pod never overlap, also where the connection to one was lost before its time was over.
- * - E3  Hooks of one container run in plan order, and all end before another container of the pod begins.
- * - E4  A start is recorded, and a result once; an ended hook never changes; a kept one is never run.
- * - E5  At most `maxConcurrent` hooks are active.
- * - E6  No stream outlives its hook, and no answer of an ended hook is asked for.
- * - E7  Once the run is stopped (a `Fail` hook did not succeed by itself, cancel, the run failed) nothing starts, and
- *       nothing waits any more; once running hooks are dropped nothing runs.
- * - E8  A hook never starts at or after its wait deadline, and none waits beyond it.
- * - E9  A command runs no longer than its exec timeout, and is not given up before.
- * - E10 A hook starts only in the planned pod, there, not finished, its container up as far as was told; none that can
- *       never run, and nothing beside one that has yet to be ended for that.
- * - E11 The container that has been up longest begins, ties by plan order; a refused one waits out its delay.
- * - E12 While a slot is free, nothing that could start waits; where slots lack, plan order decides.
- * - E13 Counts are what a recount gives, their sum is what was planned, and the run has ended when all hooks have.
- * - E14 Once the run has ended nothing of it changes.
+ * While the run goes on:
+ * - E1  A command is asked for only after its intent is recorded, each time anew (R6.1).
+ * - E2  Two hooks of one pod never overlap (R3.10), also if the connection to one was lost before its time was over (R4.5).
+ * - E3  Hooks of one container run in plan order (R3.7), and all end before another container of the pod begins (R3.8).
+ * - E4  A start is recorded, and a result once; an ended hook never changes; a kept one is never run (R6.2).
+ * - E5  At most `maxConcurrent` hooks are active (R3.11).
+ * - E6  No stream outlives its hook, and no answer of an ended hook is asked for (R3.19).
+ * - E7  Once the run is stopped (a `Fail` hook did not succeed by itself, cancel, the run failed) nothing starts and nothing
+ *       waits any more (R3.22, R6.18); once running hooks are dropped nothing runs (R6.19).
+ * - E8  A hook never starts at or after its wait deadline, and none waits beyond it (R3.17).
+ * - E9  A command runs no longer than its exec timeout, and is not given up before (R3.19).
+ * - E10 A hook starts only in the planned pod (R3.25), there, not finished (R3.24), its container up as far as was told
+ *       (R3.14); none that can never run, and nothing beside one that has yet to be ended for that (R3.18).
+ * - E11 The container that has been up longest begins, ties by plan order (R3.9); a refused one waits out its delay (R4.8).
+ * - E12 While a slot is free, nothing that could start waits; where slots lack, plan order decides (R3.12).
+ * - E13 Counts are what a recount gives, their sum is what was planned (R4.7), and the run has ended when all hooks have
+ *       (R6.15).
+ * - E14 Once the run has ended nothing of it changes (R5.12).
  * At rest, when nothing more can happen:
- * - E15 Every hook has ended, or may rightly wait for ever.
- * - E16 Each outcome is what the answer to its request, or its pod, makes of it.
- * - E17 The phase is the first that applies of contract §5, and the first failures are failures.
+ * - E15 Every hook has ended, or may rightly wait for ever (R6.15).
+ * - E16 Each outcome is what the answer to its request, or its pod, makes of it (R4.1).
+ * - E17 The phase is the first that applies (R5.3), and the first failures are failures (R5.8).
  */
 export class Invariants implements Witness {
   readonly #world: World;

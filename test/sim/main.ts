@@ -9,8 +9,8 @@ import { playRun } from './run-world.ts';
 
 /**
  * `npm run sim -- --seeds N [--from SEED]` plays N worlds of each kind over all cores; `--seed SEED` plays one and prints
- * what happened in it. `--world KIND` plays one kind alone. Exits 1 where an invariant (INVARIANTS.md) does not hold, and
- * says how to see it.
+ * what happened in it. `--world KIND` plays one kind alone. Exits 1 if an invariant does not hold, and says how to see it.
+ * The judges (*-invariants.ts) list the invariants; docs/testing.md says more.
  */
 const WORLDS = { executor: play, run: playRun, durable: playDurable, creation: playCreation };
 type Kind = keyof typeof WORLDS;

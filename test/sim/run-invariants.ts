@@ -20,7 +20,7 @@ const LOOK_MS = 5_000 + 3 * 1_500;
 /** And to hear that it is gone: a report may be on its way meanwhile. */
 const HEARD_MS = 2 * LOOK_MS;
 
-/** How a run is told of, judged from what its store was asked for (run.sim.test.ts says what R1 to R7 are). */
+/** How a run is told of, judged from what its store was asked for (run.sim.test.ts says what T1 to T7 are). */
 export function checkReport(
   request: RunRequest,
   store: SimulatedStore,
@@ -28,42 +28,42 @@ export function checkReport(
   seen: Seen,
 ): void {
   checkAnnotated(store, seen.late);
-  check('R3', store.parts.length <= 200, () => `${store.parts.length} parts`);
-  check('R2', rows.length === request.hooks.length, () => `${rows.length} rows`);
-  check('R2', isDeepStrictEqual({ ...status.counts }, countRows(rows)), () => JSON.stringify(status.counts));
+  check('T3', store.parts.length <= 200, () => `${store.parts.length} parts`);
+  check('T2', rows.length === request.hooks.length, () => `${rows.length} rows`);
+  check('T2', isDeepStrictEqual({ ...status.counts }, countRows(rows)), () => JSON.stringify(status.counts));
   checkCancel(store, status, rows, seen);
   if (store.deletedAt < Number.POSITIVE_INFINITY) {
     checkDeleted(store, status, rows, seen);
     return;
   }
-  check('R4', status.failure?.code !== 'restore-deleted', () => 'the Restore stands');
+  check('T4', status.failure?.code !== 'restore-deleted', () => 'the Restore stands');
   const last = store.annotated.at(-1);
-  check('R2', last?.done === true && isDeepStrictEqual(last.status, status), () => JSON.stringify([last, status]));
-  check('R3', status.reportParts === store.parts.length, () => `${status.reportParts} of ${store.parts.length} parts`);
+  check('T2', last?.done === true && isDeepStrictEqual(last.status, status), () => JSON.stringify([last, status]));
+  check('T3', status.reportParts === store.parts.length, () => `${status.reportParts} of ${store.parts.length} parts`);
   const reported = new Map(joined(store.parts).map(({ stdout: _out, stderr: _err, ...row }) => [row.id, row]));
   for (const row of rows) {
-    check('R3', isDeepStrictEqual(reported.get(row.id), row), () => `${row.id} is not as reported`);
+    check('T3', isDeepStrictEqual(reported.get(row.id), row), () => `${row.id} is not as reported`);
   }
-  check('R3', reported.size === rows.length, () => `${reported.size} rows are reported`);
-  check('R5', store.phase === expectedPhase(request, status), () => `${store.phase} after ${status.phase}`);
+  check('T3', reported.size === rows.length, () => `${reported.size} rows are reported`);
+  check('T5', store.phase === expectedPhase(request, status), () => `${store.phase} after ${status.phase}`);
   const movedBack = request.formerPhase !== undefined && store.phase === 'Completed';
-  check('R5', !movedBack || store.formerPhase === null, () => 'the former phase still stands');
+  check('T5', !movedBack || store.formerPhase === null, () => 'the former phase still stands');
 }
 
 function checkAnnotated(store: SimulatedStore, late: number): void {
   for (const { status } of store.annotated) {
     const { planned, ...parts } = status.counts;
     const sum = Object.values(parts).reduce((total, part) => total + part, 0);
-    check('R2', sum === planned, () => `${planned} planned, ${sum} counted`);
+    check('T2', sum === planned, () => `${planned} planned, ${sum} counted`);
   }
   for (const [index, { at, done, status: said }] of store.annotated.entries()) {
     const next = store.annotated[index + 1];
     // Where there is no Restore any more, nothing is tried again.
     if (next === undefined || next.status.finishedAt !== undefined || at >= store.deletedAt) break;
-    check('R1', next.at - at >= 999, () => `annotated at ${at} and ${next.at}`);
+    check('T1', next.at - at >= 999, () => `annotated at ${at} and ${next.at}`);
     // Refused: tried again at the next time that a run tells of itself, and what the store took to answer.
     const soonEnough = next.at - at <= 5_000 + 1_000 + late + 2 * 1_500;
-    check('R1', done || soonEnough, () => `refused at ${at}, tried again at ${next.at} (${said.phase})`);
+    check('T1', done || soonEnough, () => `refused at ${at}, tried again at ${next.at} (${said.phase})`);
   }
 }
 
@@ -72,17 +72,17 @@ function checkDeleted(store: SimulatedStore, status: RunStatus, rows: readonly R
   const heardAt = store.deletedAt + HEARD_MS;
   const late = asked.find((at) => at > heardAt);
   check(
-    'R4',
+    'T4',
     late === undefined,
     () => `a command is started at ${late}, the Restore is gone since ${store.deletedAt}`,
   );
   if (instant(status.finishedAt) <= heardAt) return;
-  check('R4', status.phase === 'Failed', () => `${status.phase} without a Restore`);
+  check('T4', status.phase === 'Failed', () => `${status.phase} without a Restore`);
   const { code } = status.failure ?? {};
-  check('R4', code === 'restore-deleted' || code === 'forbidden', () => `it failed for ${code}`);
+  check('T4', code === 'restore-deleted' || code === 'forbidden', () => `it failed for ${code}`);
   for (const { id, state, reason, finishedAt } of rows) {
     const hasWaited = state === 'NotExecuted' || (state === 'TimedOut' && reason === 'waiting');
-    check('R4', !hasWaited || instant(finishedAt) <= heardAt, () => `${id} waits until ${finishedAt}`);
+    check('T4', !hasWaited || instant(finishedAt) <= heardAt, () => `${id} waits until ${finishedAt}`);
   }
 }
 
@@ -91,13 +91,13 @@ function checkCancel({ cancel }: SimulatedStore, status: RunStatus, rows: readon
   const { heardAt, graceMs } = cancel ?? {};
   if (heardAt === undefined || instant(status.finishedAt) <= heardAt) return;
   const late = seen.asked.find((at) => at > heardAt + seen.late);
-  check('R7', late === undefined, () => `a command is started at ${late}, canceled at ${heardAt}`);
+  check('T7', late === undefined, () => `a command is started at ${late}, canceled at ${heardAt}`);
   const dropAt = heardAt + (graceMs ?? Number.POSITIVE_INFINITY);
   for (const { id, state, reason, finishedAt } of rows) {
     const isDropped = state === 'Unknown' && reason === 'canceled' && instant(finishedAt) < seen.givenUpAt;
-    check('R7', !isDropped || instant(finishedAt) >= dropAt - 1, () => `${id} is dropped before ${dropAt}`);
+    check('T7', !isDropped || instant(finishedAt) >= dropAt - 1, () => `${id} is dropped before ${dropAt}`);
   }
-  check('R7', instant(status.finishedAt) <= dropAt + LOOK_MS, () => `it ends at ${status.finishedAt}, not ${dropAt}`);
+  check('T7', instant(status.finishedAt) <= dropAt + LOOK_MS, () => `it ends at ${status.finishedAt}, not ${dropAt}`);
 }
 
 const instant = (text: string | undefined): number => (text === undefined ? 0 : Date.parse(text));

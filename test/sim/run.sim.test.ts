@@ -9,15 +9,17 @@ import { pendingStatus, playRun } from './run-world.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 /**
- * What always holds of how a run is told of (contract §5):
+ * What always holds of how a run is told of, each with the rule of docs/contract.md that it checks:
  *
- * - R1 While it goes on the Restore is annotated at most once a second, and a refused write is tried again.
- * - R2 The last annotations are those of the end, and hold the counts of the rows.
- * - R3 The report's parts, joined, are the rows; there are at most 200 of them.
- * - R4 A Restore that is gone stops the run: nothing starts, what waits is aborted, its phase is `Failed`.
- * - R5 `PartiallyFailed` moves the Restore's own phase, a later success moves it back, `keepRestorePhase` leaves it.
- * - R6 The same seed gives the same story.
- * - R7 Once a cancel is seen nothing starts, and what runs is dropped when its grace is over, counted from then.
+ * - T1 While it goes on the Restore is annotated at most once a second, and a refused write is tried again (R5.11).
+ * - T2 The last annotations are those of the end, and hold the counts of the rows (R5.11, R4.7).
+ * - T3 The report's parts, joined, are the rows (R5.13); there are at most 200 of them (R5.14).
+ * - T4 A Restore that is gone stops the run: nothing starts, what waits is aborted, its phase is `Failed` (R5.2).
+ * - T5 `PartiallyFailed` moves the Restore's own phase, `keepRestorePhase` leaves it (R5.5), a later success moves it back
+ *      (R5.6).
+ * - T6 The same seed gives the same story: the executor takes no time and no chance but those that it is given.
+ * - T7 Once a cancel is seen nothing starts (R6.18), and what runs is dropped when its grace is over, counted from then
+ *      (R6.19).
  */
 const seeds = Number(process.env['SIM_RUN_SEEDS'] || 300);
 const seed = process.env['SIM_SEED'];

@@ -236,7 +236,7 @@ export function noteOutcome(run: RunState, hook: PlannedHook, outcome: HookOutco
 }
 
 /** Init hooks have no `onError` (R2.25). */
-export const isFail = (hook: PlannedHook): boolean => hook.kind === 'exec' && hook.onError === 'Fail';
+export const isFail = (hook: PlannedHook): boolean => hook.kind === 'exec' && hook.onError === 'Fail'; // R3.21
 /** The stop of a `Fail` hook that did not succeed (R3.22). */
 export const stoppedBy = ({ id }: { readonly id: string }) => ({
   reason: 'aborted' as const,
@@ -251,7 +251,7 @@ export const COUNT_OF = {
   Failed: 'failed',
   TimedOut: 'timedOut',
   NotExecuted: 'notExecuted',
-  Unknown: 'unknown',
+  Unknown: 'unknown', // R4.3
 } as const;
 
 export function countOf(state: HookState): keyof Counts {
