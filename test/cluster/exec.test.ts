@@ -286,6 +286,7 @@ suite('pods/exec on a real kubelet', { skip }, () => {
     }
   });
 
+  // R3.20
   test('a runtime that ends idle streams ends none on which data comes that says nothing', async () => {
     await testbed('kill', 'containerd');
     await testbed('start', 'containerd', '6s');
@@ -341,6 +342,7 @@ suite('pods/exec on a real kubelet', { skip }, () => {
   });
 
   for (const part of ['kubelet', 'containerd', 'apiserver']) {
+    // R4.2
     test(`v4: ${part} is killed while a command runs, and its end is not known`, async () => {
       try {
         const { outcome, output } = await runWhile(exec, 'target', () => testbed('kill', part));

@@ -44,6 +44,7 @@ describe('parts of the cluster that die while hooks run', { skip }, () => {
   after(() => e2e?.close());
 
   for (const part of ['kubelet', 'containerd', 'apiserver']) {
+    // R4.3, R4.4
     it(`${part}: the hook that ran is Unknown, the others go on, and nothing is green`, async () => {
       const scene = await e2e.scene(`kill-${part}`);
       await scene.pod('db-0');

@@ -73,6 +73,7 @@ describe("the runner's rights", { skip }, () => {
   const applyAs = (scene: Scene, serviceAccount: string) =>
     user.start('apply', scene.name, '-n', e2e.velero, '-o', 'json', '--service-account', serviceAccount);
 
+  // R8.1
   it('are enough for a run in a namespace that enforces PodSecurity restricted', async () => {
     const { metadata } = await e2e.cluster.get('namespaces', undefined, e2e.velero);
     assert.equal(metadata.labels['pod-security.kubernetes.io/enforce'], 'restricted');
@@ -91,6 +92,7 @@ describe("the runner's rights", { skip }, () => {
     assert.match(ran.stderr, /^rights .*unchecked$/m);
   });
 
+  // R8.7
   describe('end there', () => {
     let runner: KubeClient;
     const secret = { apiVersion: 'v1', kind: 'Secret', stringData: { cloud: 'hunter2' } };

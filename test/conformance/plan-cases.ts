@@ -26,6 +26,7 @@ const KNOWN_NOTICES = new Set([
 const ERROR_NAMES = { 'decode-error': 'restore-decode-error', 'validation-error': 'validation-error' } as const;
 const NO_RESTORE = { metadata: { name: 'r1', namespace: 'velero' }, spec: { backupName: 'b1' } };
 
+// R1.19, R2.1, R2.4, R3.1, R3.2, R3.4
 // biome-ignore lint/suspicious/noExplicitAny: the vectors' shape is their README's
 export function checkPlanCase({ given, expect }: any): Failure | undefined {
   const parsed = parseRestore(given.restore ?? NO_RESTORE);

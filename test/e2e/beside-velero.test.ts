@@ -44,6 +44,7 @@ const commandIn = ({ message }: Loose): string[] =>
 describe('pods that no Restore has restored', { concurrency: 4 }, () => {
   const own = { annotations: hookAnnotations(OWN, mark('own')) };
 
+  // R1.16
   it('that were there before the Restore are left out, unless they are asked for', async () => {
     const scene = await e2e.scene('existing');
     await olderPod(scene, 'web-0', own);
@@ -125,6 +126,7 @@ describe('pods that no Restore has restored', { concurrency: 4 }, () => {
     assert.deepEqual([ran.code, await scene.marks('web-0')], [0, ['own']], ran.stderr);
   });
 
+  // R1.15
   it('none at all is never green, whatever hooks the Restore has', async () => {
     for (const hooks of [undefined, [entry(exec(mark('x')))]]) {
       const scene = await e2e.scene(hooks === undefined ? 'none' : 'none-hooked');
@@ -147,6 +149,7 @@ describe('pods that no Restore has restored', { concurrency: 4 }, () => {
     }
   });
 
+  // R1.17
   it('but their controller has made anew are told, with what selects them', async () => {
     const scene = await e2e.scene('anew');
     const owner = await cluster.create({
@@ -210,6 +213,7 @@ describe('pods that no Restore has restored', { concurrency: 4 }, () => {
 });
 
 describe('a run that was made', { concurrency: 2 }, () => {
+  // R1.29
   it('is shown, with its code, whatever becomes of labels and pods', async () => {
     const scene = await e2e.scene('made');
     await scene.pod('web-0', { annotations: hookAnnotations(OWN, sh('exit 7'), { 'on-error': 'Fail' }) });
@@ -257,6 +261,7 @@ describe('a Velero that has stopped waiting for its hooks', () => {
     completionTimestamp: '2026-01-01T00:10:02Z',
   };
 
+  // R1.24
   it('leaves nothing to run beside it, from no source, unless --force', async () => {
     const scene = await e2e.scene('gave-up');
     await (await e2e.scene('told')).restore({ status: WORKED_ON });
@@ -298,6 +303,7 @@ describe('a Velero that has stopped waiting for its hooks', () => {
     assert.deepEqual([ran.code, await scene.marks('web-0')], [0, ['own']], ran.stderr);
   });
 
+  // R1.25
   it('is a Velero too old to write hookStatus where no Restore has one', async () => {
     const namespace = await cluster.namespace('velero-old');
     const scene = await e2e.scene('old');
@@ -316,6 +322,7 @@ describe('a Velero that has stopped waiting for its hooks', () => {
 });
 
 describe('a Restore that Velero can not read', () => {
+  // R1.28
   it('is named wherever one is met that waits behind it, with the command that frees the queue', async () => {
     const bad = await e2e.scene('one-day');
     const scene = await e2e.scene('behind');
@@ -342,6 +349,7 @@ describe('a Restore that Velero can not read', () => {
     assert.doesNotMatch(stderr, /Velero/);
   });
 
+  // R1.27
   it('is told from one that it has refused, or failed to restore', async () => {
     for (const [phase, more, word] of [
       [
@@ -366,6 +374,7 @@ describe('a Restore that Velero can not read', () => {
 });
 
 describe('what can not be seen in a backup', () => {
+  // R2.10
   it('is told: resource modifiers, ephemeral containers, restart rules', async () => {
     const scene = await e2e.scene('offline');
     const pod = scene.podManifest('web-0', {

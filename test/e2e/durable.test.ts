@@ -43,6 +43,7 @@ const journalOf = async (scene: Scene): Promise<Loose[]> =>
   );
 
 describe('a runner that is killed', () => {
+  // R6.3
   it("is followed by its Job's next pod: what was running is Unknown, what has ended stays, the rest runs once", async () => {
     const hooks = [exec(gated(), { execTimeout: LONG_ENOUGH }), exec(mark('next'))];
     const scene = await sceneWith('killed', hooks, 'web-0');
@@ -67,6 +68,7 @@ describe('a runner that is killed', () => {
     await scene.open('web-0');
   });
 
+  // R6.4
   it('has its lost hook run again with --on-unknown=rerun, when its time is over', async () => {
     const scene = await sceneWith('rerun', [exec(gated(), { execTimeout: LONG_ENOUGH })], 'web-0');
     const run = start(scene, '--on-unknown=rerun');
@@ -78,6 +80,7 @@ describe('a runner that is killed', () => {
     assert.deepEqual([ran.code, ran.json().phase], [0, 'Completed'], ran.stderr);
   });
 
+  // R6.6
   it('leaves a Fail that it saw, and a command that may have failed under Fail stops the rest', async () => {
     const hooks = [exec(gated(), { execTimeout: LONG_ENOUGH, onError: 'Fail' }), exec(mark('next'))];
     const scene = await sceneWith('fail', hooks, 'web-0');
@@ -91,6 +94,7 @@ describe('a runner that is killed', () => {
     await scene.open('web-0');
   });
 
+  // R5.21
   it('of this process is told from a living one, and apply goes on where it was', async () => {
     const hooks = [exec(gated(), { execTimeout: '12s' }), exec(mark('next'))];
     const scene = await sceneWith('local', hooks, 'web-0');
@@ -110,6 +114,7 @@ describe('a runner that is killed', () => {
 });
 
 describe('a runner that is asked to end', () => {
+  // R6.16, R6.17
   it('lets running hooks end, and leaves the rest to the next pod', async () => {
     const scene = await sceneWith('evicted', [exec(gated()), exec(mark('next'))], 'web-0');
     const run = start(scene);
@@ -124,6 +129,7 @@ describe('a runner that is asked to end', () => {
     assert.match(log, /"runner":2/);
   });
 
+  // R6.16, R6.17
   it('in this process is suspended by Ctrl-C, and apply goes on', async () => {
     const scene = await sceneWith('ctrl-c', [exec(gated()), exec(mark('next'))], 'web-0');
     const run = start(scene, '--runner=local');
@@ -142,6 +148,7 @@ describe('a runner that is asked to end', () => {
 });
 
 describe('cancel', () => {
+  // R6.18
   it('starts nothing more, lets running hooks end, and says so again', async () => {
     const scene = await sceneWith('cancel', [exec(gated()), exec(mark('next'))], 'web-0');
     assert.deepEqual(
@@ -168,6 +175,7 @@ describe('cancel', () => {
     assert.deepEqual(await scene.marks('web-0'), ['begun', 'ended', 'next']);
   });
 
+  // R6.19
   it('--grace drops what still runs', async () => {
     const scene = await sceneWith('grace', [exec(gated())], 'web-0');
     const run = start(scene);
@@ -181,6 +189,7 @@ describe('cancel', () => {
 });
 
 describe('retry', () => {
+  // R6.25
   it('runs what did not succeed, in order, and keeps what did', async () => {
     const flaky = sh('echo tried >> marks; test -e gate');
     const hooks = [exec(mark('first')), exec(flaky, { onError: 'Fail' }), exec(mark('last'))];
@@ -215,6 +224,7 @@ describe('retry', () => {
 });
 
 describe('the journal', () => {
+  // R6.9
   it('is owned by the Restore, and holds no command and no output', async () => {
     const scene = await sceneWith(
       'content',
@@ -234,6 +244,7 @@ describe('the journal', () => {
     assert.equal(lease.metadata.ownerReferences[0].uid, uid);
   });
 
+  // R6.8
   it('that is not whole ends the run, and starts nothing', { skip: isReal && 'the same on both servers' }, async () => {
     const scene = await sceneWith(
       'damaged',

@@ -26,6 +26,7 @@ async function failing(title: string): Promise<Scene> {
 }
 
 describe('failures', { concurrency: 4 }, () => {
+  // R5.4
   it('tells exit codes and commands that are no commands, with --fail-on=any as exit code 3', async () => {
     const scene = await e2e.scene('exits');
     await scene.pod('web-0');
@@ -47,6 +48,7 @@ describe('failures', { concurrency: 4 }, () => {
     assert.equal((await scene.status()).code, 0);
   });
 
+  // R3.21
   it('keeps a failure under Continue in its hook', async () => {
     const scene = await e2e.scene('continue');
     for (const pod of ['a-0', 'b-0']) await scene.pod(pod);
@@ -59,6 +61,7 @@ describe('failures', { concurrency: 4 }, () => {
     assert.equal((await scene.annotations())['progress'], '4/4 done, 1 failed');
   });
 
+  // R3.22, R5.5, R5.6
   it('stops the rest under Fail, marks the Restore, and unmarks it when a later run succeeds', async () => {
     const scene = await failing('fail');
     const ran = await scene.apply('--max-concurrent=1');
@@ -86,6 +89,7 @@ describe('failures', { concurrency: 4 }, () => {
     assert.deepEqual(await scene.marks('c-0'), ['c']);
   });
 
+  // R5.5
   it('leaves the Restore alone with --keep-restore-phase', async () => {
     const scene = await failing('keep');
     const ran = await scene.apply('--max-concurrent=1', '--keep-restore-phase');
@@ -95,6 +99,7 @@ describe('failures', { concurrency: 4 }, () => {
     assert.deepEqual([phase, former], ['PartiallyFailed', undefined]);
   });
 
+  // R3.22
   it('lets running hooks end under Fail', async () => {
     const scene = await e2e.scene('running');
     await scene.pod('a-0');
@@ -120,6 +125,7 @@ describe('failures', { concurrency: 4 }, () => {
     assert.deepEqual(await scene.marks('a-0'), ['begun', 'ended']);
   });
 
+  // R3.19
   it('says that a command past its execTimeout may still run, and it does', async () => {
     const scene = await e2e.scene('timeout');
     await scene.pod('web-0');
@@ -140,6 +146,7 @@ describe('what is told', { concurrency: 4 }, () => {
     exec(sh('i=0; while [ $i -lt 2000 ]; do i=$((i+1)); echo line $i; done; exit 5')),
   ];
 
+  // R5.16, R5.18
   it('keeps the tails of outputs in the report, without control characters', async () => {
     const scene = await e2e.scene('output');
     await scene.pod('web-0');
@@ -153,6 +160,7 @@ describe('what is told', { concurrency: 4 }, () => {
     assert.ok(!ran.stderr.includes('red text'));
   });
 
+  // R5.16
   it('keeps nothing of them with --capture=none', async () => {
     const scene = await e2e.scene('capture');
     await scene.pod('web-0');
@@ -162,6 +170,7 @@ describe('what is told', { concurrency: 4 }, () => {
     assert.deepEqual(results(ran.json()), ['web-0 Succeeded 0', 'web-0 Failed exit 5']);
   });
 
+  // R5.19
   it('shows commands and outputs in the report alone', async () => {
     const scene = await e2e.scene('secret');
     await scene.pod('web-0');
@@ -196,6 +205,7 @@ describe('what is told', { concurrency: 4 }, () => {
     assert.equal(JSON.stringify((await scene.current()).spec), before);
   });
 
+  // R7.7
   it('gives the same results with --runner=local', async () => {
     const runs: Loose[] = [];
     for (const runner of ['job', 'local']) {

@@ -35,6 +35,7 @@ async function goesOn(scene: Scene): Promise<void> {
 }
 
 describe('a follower that goes', () => {
+  // R7.3
   it('--no-wait returns as soon as the Job is created', async () => {
     const scene = await heldScene('no-wait');
     const { code, json, stderr } = await scene.apply('--no-wait');
@@ -45,6 +46,7 @@ describe('a follower that goes', () => {
     assert.equal(local.code, 2);
   });
 
+  // R7.4
   it('--timeout: exit 7, and the run goes on', async () => {
     const scene = await heldScene('timeout');
     // It counts from the command's start: on a machine under load the Job takes some of it.
@@ -69,6 +71,7 @@ describe('a follower that goes', () => {
   };
 
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    // R7.4
     it(`${signal}: exit 130, and the run goes on`, async () => {
       const [scene, { code, stdout, stderr }] = await leave(signal.toLowerCase(), (plugin) => plugin.kill(signal));
       assert.deepEqual([code, stdout], [130, '']);
@@ -113,6 +116,7 @@ describe('a follower that goes', () => {
 });
 
 describe('status', () => {
+  // R7.8
   it('no run yet: says so, without a phase', async () => {
     const scene = await e2e.scene('no-run');
     await scene.restore({ hooks: [entry(exec(mark('a')))] });
@@ -125,6 +129,7 @@ describe('status', () => {
     await assertUntouched(e2e, scene);
   });
 
+  // R7.10
   it('-w ends with the code of the run, also of one that has ended', async () => {
     const scene = await e2e.scene('watch');
     await scene.pod('web-0');
@@ -146,6 +151,7 @@ describe('status', () => {
     assert.equal((await scene.current()).status.phase, 'PartiallyFailed');
   });
 
+  // R7.9
   it('says for what a hook waits, and until when', async () => {
     const scene = await e2e.scene('waits');
     await scene.pod('web-0');
@@ -184,6 +190,7 @@ describe('status', () => {
 });
 
 describe('a Restore that is deleted in mid-run', () => {
+  // R5.2
   it('stops the run, and takes all that belongs to it along', async () => {
     const scene = await heldScene('deleted');
     const follower = e2e.plugin.start('apply', scene.name, ...at);

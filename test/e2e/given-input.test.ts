@@ -16,6 +16,7 @@ const fileOf = async (name: string, ...objects: object[]): Promise<string> => {
 };
 
 describe('a Restore of -f beside the pods', { concurrency: 4 }, () => {
+  // R1.6
   it("is the cluster's own by its UID or its hooks; another is exit 2, naming the difference", async () => {
     const scene = await e2e.scene('own');
     const hooks = [entry(exec(mark('a')), { name: 'first' }), entry(exec(mark('b')), { name: 'second' })];
@@ -47,6 +48,7 @@ describe('a Restore of -f beside the pods', { concurrency: 4 }, () => {
     assert.deepEqual(await scene.marks('web-0'), ['a', 'b']);
   });
 
+  // R1.5
   it('and a pod that stands twice: exit 2 with both places, nothing changed', async () => {
     const scene = await e2e.scene('pod-twice');
     await scene.restore({ hooks: [entry(exec(mark('a')))] });
@@ -59,6 +61,7 @@ describe('a Restore of -f beside the pods', { concurrency: 4 }, () => {
 });
 
 describe('RESTORE', { concurrency: 4 }, () => {
+  // R1.2
   it('is also what kubectl get -o name prints, for every command', async () => {
     const scene = await e2e.scene('named');
     await scene.restore({ hooks: [entry(exec(mark('a')))] });
@@ -102,6 +105,7 @@ describe('RESTORE', { concurrency: 4 }, () => {
   });
 });
 
+// R1.11
 it('a mistyped filter in --hooks runs nothing anywhere: exit 2 with the path and what was meant', async () => {
   const scene = await e2e.scene('mistyped');
   await scene.restore();

@@ -144,6 +144,7 @@ describe('where hooks come from', { concurrency: 3 }, () => {
     assert.ok(noticesOf((await scene.plan()).json()).includes('velero-has-run'));
   });
 
+  // R1.21, R1.22
   it('refuses what Velero has run, and runs it with --rerun', async () => {
     const scene = await e2e.scene('rerun');
     await scene.pod('db-0', { annotations: hookAnnotations(VELERO, mark('annotated')) });
@@ -189,6 +190,7 @@ describe('where hooks come from', { concurrency: 3 }, () => {
     assert.deepEqual([shown.code, shown.json().phase, shown.json().hooks], [0, undefined, []]);
   });
 
+  // R1.15
   it('says so where no pod matches', async () => {
     const scene = await e2e.scene('nomatch');
     await scene.pod('web-0');
@@ -203,6 +205,7 @@ describe('where hooks come from', { concurrency: 3 }, () => {
 });
 
 describe('in what order', { concurrency: 3 }, () => {
+  // R3.7, R3.8, R3.10
   it('runs one hook at a time in a pod, and one container after the other', async () => {
     const scene = await e2e.scene('order');
     await scene.pod('web-0', { containers: ['one', 'two'].map((name) => ({ name })) });
@@ -219,6 +222,7 @@ describe('in what order', { concurrency: 3 }, () => {
     assert.deepEqual(await scene.marks('web-0', 'two'), ['b', 'd']);
   });
 
+  // R3.9
   it('begins with the container that is up first, not the one that is named first', async () => {
     const scene = await e2e.scene('upfirst');
     const readinessProbe = { exec: { command: ['test', '-f', 'ready'] }, periodSeconds: 1 };
@@ -241,6 +245,7 @@ describe('in what order', { concurrency: 3 }, () => {
     assert.deepEqual(inTurn(ran.json().hooks), ['web-0/quick/1', 'web-0/quick/2', 'web-0/slow/0']);
   });
 
+  // R3.11, R3.12
   it('lets --max-concurrent 1 work through the pods in plan order', async () => {
     const scene = await e2e.scene('single');
     for (const pod of ['c-0', 'a-0', 'b-0']) await scene.pod(pod);
@@ -268,6 +273,7 @@ describe('in what order', { concurrency: 3 }, () => {
 });
 
 describe('in which containers', { concurrency: 3 }, () => {
+  // R3.15
   it('runs hooks in a native sidecar', async () => {
     const scene = await e2e.scene('sidecar');
     const sidecar = { name: 'side', image: IMAGE, command: ['sleep', '100000'], restartPolicy: 'Always' };
@@ -293,6 +299,7 @@ describe('in which containers', { concurrency: 3 }, () => {
     assert.deepEqual(await scene.marks('web-0'), ['yes']);
   });
 
+  // R3.18
   it('stops before anything starts where such a hook is onError: Fail', async () => {
     const scene = await e2e.scene('lackingfail');
     await scene.pod('web-0');

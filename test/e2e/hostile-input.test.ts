@@ -36,6 +36,7 @@ describe('values that nobody can use', () => {
     ],
   ];
   for (const [title, resources, path] of inSpec) {
+    // R1.8
     it(`${title} in the Restore's spec: exit 2 with the path`, async () => {
       const scene = await e2e.scene(title);
       await scene.pod('web-0');
@@ -51,6 +52,7 @@ describe('values that nobody can use', () => {
       assert.equal(refused.code, 2, 'the Restore itself has to be mended');
     });
 
+    // R1.8
     it(`${title} in a --hooks file: exit 2 with file, line and path`, async () => {
       const scene = await e2e.scene(`file-${title}`);
       await scene.restore();
@@ -62,6 +64,7 @@ describe('values that nobody can use', () => {
     });
   }
 
+  // R1.9, R1.10
   it('in annotations: a notice with what is used instead', async () => {
     const scene = await e2e.scene('annotations');
     const bad = {
@@ -169,6 +172,7 @@ function assertClean(what: string, ...texts: string[]): void {
 }
 
 describe('control characters and escape sequences', () => {
+  // R5.18
   it('reach no terminal, annotation or log from names, annotations, commands and outputs', async () => {
     const scene = await e2e.scene('evil');
     const print = `printf '\\033[31mred\\033[0m\\007 \\302\\2332J\\r\\nnext \\342\\200\\256line'`;
@@ -228,6 +232,7 @@ describe('control characters and escape sequences', () => {
 });
 
 describe('names and selectors', () => {
+  // R1.13
   it('a Restore whose name is longer than a label value', async () => {
     const scene = await e2e.scene('long-name');
     const name = `${scene.name}-${'of-a-very-long-name-'.repeat(8)}end`;
@@ -257,6 +262,7 @@ describe('names and selectors', () => {
     assert.equal((await e2e.plugin('status', name, ...at, '-w')).code, 0);
   });
 
+  // R1.14
   it('pods by hand: -l needs a place, and finds pods that Velero has not labelled', async () => {
     const scene = await e2e.scene('by-hand');
     const other = await cluster.namespace('e2e-by-hand-2');

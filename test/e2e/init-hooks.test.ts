@@ -55,6 +55,7 @@ const podOf = (scene: Scene, name: string): Promise<Loose> => e2e.cluster.get('p
 const initNames = ({ spec }: Loose): string[] => (spec.initContainers ?? []).map(({ name }: Loose) => name);
 
 describe('pods of a file', { concurrency: 2 }, () => {
+  // R2.12
   it('are created as Velero would, init hooks injected, and their exec hooks run after that', async () => {
     const scene = await e2e.scene('created');
     await scene.restore({
@@ -113,6 +114,7 @@ describe('pods of a file', { concurrency: 2 }, () => {
     assert.equal((await podOf(scene, 'there-0')).metadata.uid, uid);
   });
 
+  // R2.13
   it('that have only exec hooks are not created, but waited for', async () => {
     const scene = await e2e.scene('awaited');
     await scene.restore({ hooks: [entry(exec(mark('warm'), { waitTimeout: '60s' }))] });
@@ -127,6 +129,7 @@ describe('pods of a file', { concurrency: 2 }, () => {
     assert.deepEqual(await scene.marks('web-0'), ['warm']);
   });
 
+  // R2.7
   it('may be those of a backup, under the namespaces that the Restore maps theirs to', async () => {
     const scene = await e2e.scene('archived');
     await scene.pod('live-0');
@@ -153,6 +156,7 @@ describe('pods of a file', { concurrency: 2 }, () => {
     assert.deepEqual(initNames(await podOf(scene, 'web-0')), ['load']);
   });
 
+  // R2.25
   it('that the API server refuses end their hooks with its reason, and no others', async () => {
     const scene = await e2e.scene('refused');
     await scene.restore({ hooks: [entry([init([container('load', 'true')]), exec(mark('warm'))])] });
@@ -229,6 +233,7 @@ describe('pods that have the containers already', { concurrency: 4 }, () => {
     return { scene, ran, row };
   };
 
+  // R2.11
   it('are watched although Velero has run, and what Velero named is recognised', async () => {
     const scene = await e2e.scene('veleros');
     await scene.pod('web-0', {
@@ -251,6 +256,7 @@ describe('pods that have the containers already', { concurrency: 4 }, () => {
     assert.deepEqual(await scene.marks('web-0'), []);
   });
 
+  // R2.11
   it('are known where something has changed them since, and never injected once more', async () => {
     const scene = await e2e.scene('changed');
     await scene.restore({
@@ -288,6 +294,7 @@ describe('pods that have the containers already', { concurrency: 4 }, () => {
     assert.match(told[1].message, /^init container load of hook e2e \(0\) was changed after .* \(command\)$/);
   });
 
+  // R2.21
   it('tell exit code and last lines where the pod does not try again', async () => {
     const own = container('load', 'echo one; echo two; exit 3');
     const { ran, row } = await watched('failing', own, init([own]), { restartPolicy: 'Never' });
@@ -295,6 +302,7 @@ describe('pods that have the containers already', { concurrency: 4 }, () => {
     assert.deepEqual([row.state, row.reason, row.exitCode, row.stdout], ['Failed', 'exit', 3, 'one\ntwo\n']);
   });
 
+  // R2.22
   it('are waited for while the kubelet tries again, until the timeout', async () => {
     const own = container('load', 'echo try; exit 4');
     const { row } = await watched('restarting', own, init([own], { timeout: '8s' }));
@@ -336,6 +344,7 @@ describe('pods that have the containers already', { concurrency: 4 }, () => {
     assert.deepEqual([row.state, row.reason, row.exitCode, row.message], ['Failed', 'exit', 137, 'OOMKilled']);
   });
 
+  // R2.23
   it('as sidecars have succeeded once they run, and commands can be run in them', async () => {
     const scene = await e2e.scene('sidecar');
     const side = container('proxy', 'sleep 1000', { restartPolicy: 'Always' });
@@ -361,6 +370,7 @@ describe('pods that have the containers already', { concurrency: 4 }, () => {
 });
 
 describe('pods that lack the containers', { concurrency: 3 }, () => {
+  // R2.14
   it('are left as they are, with how to get there', async () => {
     const scene = await e2e.scene('lacking');
     const { uid } = (await scene.pod('web-0')).metadata;
@@ -381,6 +391,7 @@ describe('pods that lack the containers', { concurrency: 3 }, () => {
     assert.equal((await podOf(scene, 'web-0')).metadata.uid, uid);
   });
 
+  // R2.15
   it('are created anew with --recreate-pods, and exec hooks run in the new ones', async () => {
     const scene = await e2e.scene('recreated');
     const { uid } = (await scene.pod('web-0', { annotations: { note: 'kept' } })).metadata;
@@ -397,6 +408,7 @@ describe('pods that lack the containers', { concurrency: 3 }, () => {
     assert.equal((await podOf(scene, 'web-0')).metadata.uid, pod.metadata.uid);
   });
 
+  // R2.15
   it('are not deleted where the API server would refuse the new one', async () => {
     const scene = await e2e.scene('kept');
     const { uid } = (await scene.pod('web-0')).metadata;
@@ -410,6 +422,7 @@ describe('pods that lack the containers', { concurrency: 3 }, () => {
     assert.equal((await podOf(scene, 'web-0')).metadata.uid, uid);
   });
 
+  // R2.16
   it('are never deleted where a controller owns them', async () => {
     const scene = await e2e.scene('owned');
     await scene.restore({ hooks: [entry([init([container('load', 'true')])])] });

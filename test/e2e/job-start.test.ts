@@ -64,6 +64,7 @@ async function assertBeginsAnew(scene: Scene): Promise<void> {
 const RUNNER_POD = 'batch.kubernetes.io/job-name';
 
 describe('a Job that does not start', { concurrency: true }, () => {
+  // R7.18
   it('an image that can not be pulled', async () => {
     const scene = await oneHook(e2e, 'no-image');
     const run = start(e2e, scene, '--image', 'no.such.host.invalid/x:1');
@@ -91,6 +92,7 @@ describe('a Job that does not start', { concurrency: true }, () => {
     await assertBeginsAnew(scene);
   });
 
+  // R8.4
   it('an image that is no runner: over at once, nothing run', { skip: onlyReal }, async () => {
     const scene = await oneHook(e2e, 'no-runner');
     const ran = await scene.apply('--image', 'testbed.local/busybox:1');
@@ -161,6 +163,7 @@ describe('a Job that does not start', { concurrency: true }, () => {
     });
   }
 
+  // R7.19
   it('a pod that finds no node is waited for', { skip: onlyReal }, async () => {
     const suite = await ownSuite();
     const { client } = suite.cluster;

@@ -145,6 +145,7 @@ describe('a call', { concurrency: true }, () => {
     for (const pod of ['web-0', 'web-1']) assert.deepEqual(await scene.marks(pod), ['first', 'second']);
   });
 
+  // R8.8
   it('near its deadline starts nothing more, and the next one goes on', async () => {
     const scene = await sceneWith('two-calls', [exec(gated()), exec(mark('next'))], 'web-0');
     const lambda = instance();
@@ -249,6 +250,7 @@ describe('a call', { concurrency: true }, () => {
     for (const pod of ['web-0', 'web-1']) assert.deepEqual(await scene.marks(pod), ['begun', 'ended', 'next']);
   });
 
+  // R8.10
   it('of mode job launches the Job, and is done when its run is', async () => {
     const scene = await sceneWith('job', [exec(gated()), exec(sh('exit 3'), { onError: 'Fail' })], 'web-0');
     const lambda = instance();

@@ -29,6 +29,7 @@ async function saved(name: string, plan: Loose): Promise<string> {
 }
 
 describe('a saved plan', () => {
+  // R7.1, R7.6
   it('is run as it was reviewed', async () => {
     const scene = await sceneWith('saved', [exec(mark('a')), exec(mark('b'))], 'web-0', 'web-1');
     const id = `${scene.namespace}/web-0/main/e2e/1`;
@@ -61,6 +62,7 @@ describe('a saved plan', () => {
     );
   });
 
+  // R7.6
   it('is refused where it no longer fits, naming the difference', async () => {
     const scene = await sceneWith('unfit', [exec(mark('a'))], 'web-0', 'web-1');
     const file = await saved('old.json', (await scene.plan()).stdout);
@@ -102,6 +104,7 @@ describe('a saved plan', () => {
 });
 
 describe('--dry-run', () => {
+  // R7.5
   it('client: prints manifests that run by themselves once they are created', async () => {
     const scene = await sceneWith(
       'manifests',
@@ -133,6 +136,7 @@ describe('--dry-run', () => {
     assert.deepEqual([again.code, again.json().runID], [3, status.json().runID]);
   });
 
+  // R7.5
   it('server: has them checked, and changes nothing', async () => {
     const scene = await sceneWith('checked', [exec(mark('a'))], 'web-0');
     const before = (await scene.current()).metadata.resourceVersion;
@@ -188,6 +192,7 @@ describe('a Job by hand', () => {
     },
   });
 
+  // R8.6
   it('plans for itself, is seen while it runs, ends with the exit code of the run, and runs once', async () => {
     const script = 'echo started >> marks; while [ ! -e go ]; do sleep 0.1; done; exit 4';
     const scene = await sceneWith('by-hand', [exec(sh(script), { onError: 'Fail' })], 'web-0');

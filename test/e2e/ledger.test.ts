@@ -48,6 +48,7 @@ describe('what succeeded', { concurrency: 4 }, () => {
     for (const pod of ['a-0', 'b-0']) assert.deepEqual(await scene.marks(pod), ['ran']);
   });
 
+  // R6.1.2
   it('is not run again where the annotations were taken away, and status still tells the run', async () => {
     const scene = await twoPods('replaced', [exec(mark('ran'))], [exec(sh('echo ran >> marks; exit 3'))]);
     const first = await scene.apply('--fail-on=any');
@@ -69,6 +70,7 @@ describe('what succeeded', { concurrency: 4 }, () => {
     assert.deepEqual([await scene.marks('a-0'), await scene.marks('b-0')], [['ran'], ['ran', 'new']]);
   });
 
+  // R6.26, R6.1.2
   it('is not run again where the reports were cleaned away: the journals tell it, or it is said what is missing', async () => {
     const scene = await twoPods('cleaned', [exec(mark('ran'))], [exec(sh('echo tried >> marks; test -e gate'))]);
     assert.equal((await scene.apply()).json().phase, 'CompletedWithFailures');
@@ -99,6 +101,7 @@ describe('what succeeded', { concurrency: 4 }, () => {
     assert.equal((await scene.apply()).json().runID, again.json().runID);
   });
 
+  // R6.1.3
   it("of a Restore isn't that of its copy, or of the one that is created after it", async () => {
     const scene = await twoPods('copied', [exec(mark('ran'))], [exec(mark('ran'))]);
     assert.equal((await scene.apply()).code, 0);
@@ -132,6 +135,7 @@ describe('what succeeded', { concurrency: 4 }, () => {
 });
 
 describe('old runs', () => {
+  // R6.1.7, R6.1.8
   it('are removed by prune, and beyond the last ten by the next run, but what the ledger needs', async () => {
     const scene = await twoPods('old', [exec(mark('ran'))], [exec(mark('ran'))]);
     const objects = async (): Promise<Set<string>> => {
@@ -168,6 +172,7 @@ describe('what is left', { concurrency: 4 }, () => {
   const fails = exec(sh('echo tried >> marks; test -e gate'), { onError: 'Fail' });
   const aborted = exec(mark('ran'), { onError: 'Fail' });
 
+  // R6.1.5
   it('of Fail hooks keeps a run from being called done, and the Restore from being put back', async () => {
     const scene = await twoPods('aborted', [fails], [aborted]);
     const first = await scene.apply('--max-concurrent=1');

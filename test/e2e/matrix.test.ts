@@ -438,6 +438,7 @@ const lastExitCode = (job: string): Promise<number> =>
     return code === undefined ? undefined : { code: code as number };
   }).then(({ code }) => code);
 
+// R4.1
 describe('every way in which a hook ends', { concurrency: Number(process.env['MATRIX_AT_ONCE'] ?? 8) }, () => {
   for (const [index, cell] of [...cells()].entries()) {
     const { source, name, others, runner } = cell;

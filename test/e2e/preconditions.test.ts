@@ -60,6 +60,7 @@ describe('apply without rights', () => {
     });
   }
 
+  // R7.16
   it('names every right that is missing at once', async () => {
     const plugin = await e2e.userWith([rule('velero.io', 'restores', ['get'], velero)]);
     const { code, stderr } = await apply(plugin);
@@ -110,6 +111,7 @@ describe('apply without rights', () => {
     await assertUntouched(e2e, scene, 'web-0');
   });
 
+  // R7.17
   it("says that the runner's rights are unchecked where they may not be asked for, and goes on", async () => {
     const { code, stderr } = await apply(await e2e.userWith(launcher));
     assert.equal(code, 0, stderr);

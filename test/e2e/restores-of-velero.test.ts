@@ -111,6 +111,7 @@ describe('a Restore that Velero has run', () => {
     await assertUntouched(e2e, scene);
   });
 
+  // R1.22, R1.23
   it('runs with --rerun only what --only names, and then the rest', async () => {
     const scene = await sceneOf('c1-continue', 'only');
     const unknown = await scene.apply('--rerun', '--only', 'web-9');
@@ -194,6 +195,7 @@ describe("a Velero that isn't done", () => {
     'Finalizing',
     'FinalizingPartiallyFailed',
   ];
+  // R1.26
   it('is left alone in every phase, unless --force', async () => {
     const scene = await e2e.scene('busy');
     await scene.pod('web-0');
@@ -221,6 +223,7 @@ describe("a Velero that isn't done", () => {
     assert.equal((await scene.current()).status.phase, 'FinalizingPartiallyFailed', "Velero's own phase stays");
   });
 
+  // R1.27
   it('tells of a Restore without a phase, and goes on', async () => {
     const scene = await e2e.scene('no-phase');
     await scene.pod('web-0');

@@ -148,6 +148,7 @@ describe('a run that is refused', { concurrency: true }, () => {
     ['webhook', 'batch', 'jobs'],
     ['webhook', '', 'secrets'],
   ] as const) {
+    // R7.21
     it(`a ${by} refuses its ${resource}: exit 10 with the reason, and nothing is left`, async () => {
       const suite = await ownSuite();
       const scene = await oneHook(suite, `${by}-${resource}`);
@@ -221,6 +222,7 @@ describe('a Job that can not start, whom nobody follows', { concurrency: true },
     return scene;
   }
 
+  // R6.20
   it('status says why, status -w ends and leaves it, cancel ends it, and apply begins anew', async () => {
     const scene = await stuck('stuck');
     const watched = await scene.status('-w');
@@ -402,6 +404,7 @@ describe('asked to end before anything was written', { concurrency: true }, () =
     ['SIGTERM', 143],
     ['SIGHUP', 130],
   ] as const) {
+    // R6.27
     it(`${signal}, at a server that hangs: every command ends with ${code}, nothing is written`, async () => {
       const scene = await oneHook(e2e, `hangs-${signal.toLowerCase()}`);
       const { proxy, plugin } = await hanging();

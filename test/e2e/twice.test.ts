@@ -26,6 +26,7 @@ const setHooks = (scene: Scene, resources: readonly object[]) =>
 const resultsOf = (run: Loose) => run.hooks.map(({ pod, index, state }: Loose) => `${pod}/${index} ${state}`);
 
 describe('apply after the end', () => {
+  // R5.4
   it('shows the run, with its exit code, and runs nothing', async () => {
     const scene = await sceneWith(
       'ended',
@@ -50,6 +51,7 @@ describe('apply after the end', () => {
     assert.equal((await scene.jobs()).length, 1, dry.stderr);
   });
 
+  // R6.24
   it('--again runs all of it once more', async () => {
     const scene = await sceneWith('again', [entry(exec(mark('run')))], 'web-0', 'web-1');
     assert.equal((await scene.apply()).code, 0);
@@ -103,6 +105,7 @@ describe('apply after the end', () => {
 });
 
 describe('apply while a run is going', () => {
+  // R6.21
   it('follows it with the same plan, and is refused with another or with --again', async () => {
     const scene = await sceneWith('going', [entry(exec(held))], 'web-0');
     const first = e2e.plugin.start('apply', scene.name, '-n', velero, '-o', 'json');
@@ -133,6 +136,7 @@ describe('apply while a run is going', () => {
     assert.equal((await scene.jobs()).length, 1);
   });
 
+  // R5.9
   it('launches once where two start at the same instant', async () => {
     const scene = await sceneWith('at-once', [entry(exec(starts('sleep 1')))], 'web-0', 'web-1');
     const ran = await Promise.all([1, 2, 3].map(() => scene.apply()));

@@ -13,6 +13,7 @@ const results = ({ hooks }: Loose): string[] =>
 const readyOnFile = { exec: { command: ['test', '-f', 'ready'] }, periodSeconds: 1 };
 
 describe('waiting', { concurrency: 4 }, () => {
+  // R3.14
   it('waits until the container is ready, and says so', async () => {
     const scene = await e2e.scene('ready');
     await scene.pod('web-0', { containers: [{ name: 'main', readinessProbe: readyOnFile }] });
@@ -30,6 +31,7 @@ describe('waiting', { concurrency: 4 }, () => {
     assert.deepEqual(await scene.marks('web-0'), ['ready']);
   });
 
+  // R3.17
   it('never runs a hook past its waitTimeout', async () => {
     const scene = await e2e.scene('unready');
     await scene.pod('web-0', { containers: [{ name: 'main', readinessProbe: readyOnFile }] });
@@ -88,6 +90,7 @@ describe('waiting', { concurrency: 4 }, () => {
     assert.deepEqual(results(ran.json()), ['bad-0 TimedOut waiting', 'good-0 Succeeded']);
   });
 
+  // R3.24
   it('plans a pod that has finished, and runs nothing in it', async () => {
     const scene = await e2e.scene('finished');
     const containers = [{ name: 'main', command: ['sh', '-c', 'exit 0'] }];
@@ -103,6 +106,7 @@ describe('waiting', { concurrency: 4 }, () => {
     assert.deepEqual(results(ran.json()), ['job-0 NotExecuted pod-finished']);
   });
 
+  // R3.25
   it('runs nothing in a pod that came back under the name of the planned one', async () => {
     const scene = await e2e.scene('replaced');
     await scene.pod('a-0');

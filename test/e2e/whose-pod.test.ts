@@ -80,6 +80,7 @@ describe('whose pod is it', { concurrency: true }, () => {
     });
   }
 
+  // R3.28
   it('a command whose pod was replaced meanwhile has no known end, and the next one does not run', async () => {
     const scene = await e2e.scene('changed');
     await scene.pod('a-0');
@@ -155,6 +156,7 @@ describe('whose pod is it', { concurrency: true }, () => {
     });
   });
 
+  // R4.18
   it('a 404 that names no object of ours is a busy server: pods, Restore, journal and Lease are still there', async () => {
     const scene = await e2e.scene('vague');
     await scene.pod('a-0');
@@ -187,6 +189,7 @@ describe('whose pod is it', { concurrency: true }, () => {
     });
   });
 
+  // R4.13
   it("a policy's denial ends its hook with the policy's words, and the run goes on", async () => {
     const scene = await e2e.scene('policy');
     await Promise.all([scene.pod('a-0'), scene.pod('b-0')]);
@@ -209,6 +212,7 @@ describe('whose pod is it', { concurrency: true }, () => {
     ['answers 403', { status: 403, body: '' }],
     ['takes the Upgrade away', 'strip'],
   ] as const) {
+    // R4.14
     it(`a proxy that ${what} ends the run once, and says the way out`, async () => {
       const scene = await e2e.scene(`proxy-${what.split(' ')[1]}`);
       await Promise.all(['a-0', 'b-0', 'c-0'].map((pod) => scene.pod(pod)));

@@ -258,6 +258,7 @@ describe('writes', { concurrency: 6 }, () => {
     assert.ok((await readJournal(cluster.client, at))?.replay.closedBy?.startsWith('by <from> & "'));
   });
 
+  // R5.10
   it('loses no cancel request to a conflict, and no write of others', async () => {
     let scene: Scene | undefined;
     const writes = [

@@ -11,16 +11,19 @@ test('the SHA-256 of a text is that of its UTF-8', () => {
   fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => assert.equal(sha256Hex(text), sha256(text))));
 });
 
+// R1.13
 test('a name of up to 63 characters is kept, a longer one becomes its first 57 and 6 hex digits', () => {
   assert.equal(shortenName('a'.repeat(63)), 'a'.repeat(63));
   assert.equal(shortenName('a'.repeat(64)), 'a'.repeat(57) + sha256('a'.repeat(64)).slice(0, 6));
 });
 
+// R5.1
 test("a run's name never is over 63 characters", () => {
   assert.equal(runName('r1', 'abcdef'), 'restorehooks-r1-abcdef');
   assert.equal(runName('r'.repeat(253), 'abcdef').length, 63);
 });
 
+// R1.2
 test("a Restore's name is also read from what kubectl get -o name prints, and is never empty or another kind's", () => {
   for (const given of ['r', 'restore/r', 'restores/r', 'Restore/r', 'restore.velero.io/r', 'restores.v1.velero.io/r']) {
     assert.equal(restoreName(given), 'r', given);
@@ -30,6 +33,7 @@ test("a Restore's name is also read from what kubectl get -o name prints, and is
   }
 });
 
+// R6.30
 test('canonical JSON sorts keys at every depth, leaves out undefined and is JSON', () => {
   assert.equal(canonicalJson({ b: [{ d: 1, c: undefined }], a: 'x y' }), '{"a":"x y","b":[{"d":1}]}');
   fc.assert(

@@ -22,6 +22,7 @@ const published = {
 
 describe('published JSON Schemas', () => {
   for (const [file, [title, model]] of Object.entries(published)) {
+    // R7.22, R9.1
     it(`${file} is what the code writes (UPDATE=1 writes the file)`, () => {
       const schema = `${JSON.stringify({ title, ...z.toJSONSchema(model) }, undefined, 2)}\n`;
       if (process.env['UPDATE'] === '1') writeFileSync(join(folder, file), schema);
@@ -29,6 +30,7 @@ describe('published JSON Schemas', () => {
     });
   }
 
+  // R7.22
   it('a real plan is valid by the published schema, and one with an unknown field is not', () => {
     const validate = new Ajv2020().compile(JSON.parse(readFileSync(join(folder, 'RestoreHookPlan.json'), 'utf8')));
     const restore = parseRestore({

@@ -26,6 +26,7 @@ describe('readInput', () => {
   const read = (filenames: string[], ...stdin: (string | Uint8Array)[]) =>
     readInput(filenames, { cwd, stdin: stdinOf(...stdin) });
 
+  // R1.3
   it('reads files, directories and stdin in the order given, and says where each object is', async () => {
     const euro = Buffer.from('# €\nname: in\n---\nname: in2\n');
     const found = await read(['-', 'd', 'd/c.txt'], euro.subarray(0, 3), euro.subarray(3));
@@ -62,6 +63,7 @@ describe('readInput', () => {
     assert.deepEqual(await read(true), ['w/a.yaml', 'w/dir.yaml/in.yaml', 'w/link.yml']);
   });
 
+  // R1.3
   it('looks at all files, and tells all that it can not read', async () => {
     await mkdir(path.join(cwd, 'bad'));
     await writeFile(path.join(cwd, 'bad/a.yaml'), 'a: [\n');

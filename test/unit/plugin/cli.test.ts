@@ -41,6 +41,7 @@ const one = (act: () => Promise<CommandResult>): CommandList => ({
 const BAD = '\x1b[31mred\x1b[0m\x9b1m \x1b]0;title\x07\u202etxt\x07\r\n日本';
 
 describe('what is printed', () => {
+  // R5.18
   it('is cleaned where it is printed, whoever wrote it and from where', async () => {
     const printing: CommandList = {
       act: {
@@ -91,6 +92,7 @@ const commands: CommandList = {
 };
 
 describe('main', () => {
+  // R7.15
   it('prints a view in the format that was asked for, to stdout alone', async () => {
     const outputs = {
       '': 'Greetings:\nTEXT\nhello Ada\n',
@@ -158,6 +160,7 @@ describe('main', () => {
     }
   });
 
+  // R7.20
   it('reports what a user can act on with its message, its hint and its exit code', async () => {
     const problem = new RestoreHooksError('RESTORE_NOT_FOUND', 'no Restore \x1b[31m"x"', { hint: 'list them' });
     assert.deepEqual(await run(['act'], { commands: failing(problem) }), {
@@ -197,6 +200,7 @@ describe('main', () => {
 });
 
 describe('kubectl restorehooks version', () => {
+  // R7.13
   it('tells the versions of this side', async () => {
     const { code, stdout, stderr } = await run(['version', '--client', '-ojson']);
     assert.deepEqual([code, stderr], [0, '']);
@@ -247,6 +251,7 @@ describe('a command that is asked to end', () => {
     }
   }
 
+  // R6.28
   it('is not begun where that was asked for before, and ends by itself where it holds', async () => {
     const asked = new AbortController();
     const stop = new Stop(asked.signal, new AbortController().signal);

@@ -42,6 +42,7 @@ function bench(hooks: number, outputBytes?: number) {
 }
 
 describe('rows', () => {
+  // R5.17
   it('holds 16 MiB of output, of which successes take no more than half: failures come first', () => {
     const { rows, end } = bench(8_000);
     assert.equal(end(3_000, succeeded), 8);
@@ -89,6 +90,7 @@ describe('rows', () => {
     await rows.write(() => assert.fail('there is nothing to write'));
   });
 
+  // R4.7
   it('tells an end only if each hook has one result, and the counts are those of the rows', () => {
     const { run, rows, end } = bench(2);
     assert.throws(() => rows.checkSum(run.counts), /"waiting":2/, 'nothing has ended');

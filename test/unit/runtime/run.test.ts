@@ -149,6 +149,7 @@ const resumedWith = (ended: Plain<Resumed['ended']>): Resumed => ({
   wasTaken: true,
 });
 
+// R5.20
 describe('the last word on a run', () => {
   const endings: [title: string, code: ErrorCode, exit: number][] = [
     ['refused for good', 'RUN_FAILED', 10],
@@ -215,6 +216,7 @@ describe('the last word on a run', () => {
 describe('what is refused while a run goes on', () => {
   const twoHooks = [execHook('p'), execHook('q', { execTimeoutMs: null })];
 
+  // R5.15
   it('a first report that is refused starts nothing', async () => {
     const bench = new Bench({ report: ['RUN_FAILED'] });
     const { done } = bench.start([execHook('p')], () => assert.fail('nothing may be started'));
@@ -349,6 +351,7 @@ describe('reports', () => {
   });
 
   for (const days of [1, 3]) {
+    // R5.14
     it(`of a run of ${days} days are at most 200, and never stop`, async () => {
       const bench = new Bench();
       const hook = execHook('p', { waitTimeoutMs: days * 24 * HOUR });

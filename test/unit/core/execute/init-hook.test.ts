@@ -107,6 +107,7 @@ function resumed(ended: Resumed['ended'] | undefined, ...hooks: PlannedHook[]) {
 }
 const logRead: Fact = { type: 'logRead', hook: 'shop/web-0/load/h/0' as HookId };
 
+// R2.21
 test('a container is watched to its end, its log read before that is said', () => {
   const { tell, states, run } = started(init('found'));
   tell(seen('old', waiting), listed);
@@ -125,6 +126,7 @@ test('a container is watched to its end, its log read before that is said', () =
   assert.notEqual(run.finishedAt, undefined);
 });
 
+// R2.27
 test('what was not seen to end is Unknown once it had begun, and NotExecuted before', () => {
   const gone: Fact = { type: 'podDeleted', key: KEY, uid: 'old' };
   const cases: [InitContainerObservation, Fact, string][] = [
@@ -146,6 +148,7 @@ test('what was not seen to end is Unknown once it had begun, and NotExecuted bef
   }
 });
 
+// R2.26
 test('a run that stops watches what runs to its end', () => {
   const { tell, states, run } = started(init('found'));
   tell(seen('old', running), listed);
@@ -156,6 +159,7 @@ test('a run that stops watches what runs to its end', () => {
   assert.deepEqual(states(), ['Failed exit']);
 });
 
+// R2.24
 test('the timeout counts from the first look at the pod until the container has ended', () => {
   for (const [load, expected] of [
     [waiting, 'TimedOut waiting'],
@@ -171,6 +175,7 @@ test('the timeout counts from the first look at the pod until the container has 
   }
 });
 
+// R2.19
 test('a pod is created when it is not in the first listing, and its exec hooks wait for the new one', () => {
   const { tell, states, run } = started(init('create'), exec());
   assert.deepEqual(tell(listed), ['createPod']);
@@ -315,6 +320,7 @@ test('what was asked for is waited for when the run stops, what was not is not c
   assert.deepEqual(unasked.states(), ['NotExecuted canceled']);
 });
 
+// R2.20
 test('creating takes a slot, as a hook does; watching takes none', () => {
   const other = podKey('shop', 'web-1');
   const second = { ...init('create'), id: 'shop/web-1/load/h/0' as HookId, pod: 'web-1' };

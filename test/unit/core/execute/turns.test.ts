@@ -45,6 +45,7 @@ test('what is run again keeps its order although a hook between has succeeded be
   assert.deepEqual(begun(run, [UP], 3), [hook(0).id]);
 });
 
+// R4.5
 test('nothing starts beside a command whose connection was lost, until its exec timeout is over', () => {
   const hooks = [{ ...hook(0), execTimeoutMs: 30_000 }, hook(1)];
   const { id } = hook(0);

@@ -123,6 +123,7 @@ describe('a journal', () => {
     read(written([intent], [{ kind: 'claim', at }, intent, result]));
   });
 
+  // R6.8
   test('that was cut, reordered, repeated or mixed is refused, or read right as far as it goes', () => {
     const texts = written(
       [{ kind: 'claim', at }],
@@ -178,6 +179,7 @@ describe('a run goes on from its journal', () => {
       ]),
     );
 
+  // R6.2, R6.3
   test('what has ended is kept, what was begun is Unknown, what was taken back or never begun is pending', () => {
     const { resumed, entries: first } = resume(replay(), hooks, 'fail', instant(at + 10));
     assert.deepEqual([...resumed.ended.keys()], ['a', 'b', 'd']);

@@ -27,6 +27,7 @@ describe('apply', () => {
     assert.deepEqual(runs(ledger([])), ['one', 'two']);
   });
 
+  // R6.21
   test('follows a run of the same plan, and refuses beside any other', () => {
     const going = ledger([run(1, [row(one, 1, { state: 'Running' })])], 'going');
     assert.equal(decideApply(going, same).action, 'follow');
@@ -36,6 +37,7 @@ describe('apply', () => {
     assert.equal(decideApply(unwritten, same).action, 'refuse', 'there is no status to follow');
   });
 
+  // R6.22, R6.24
   test('shows a run of the same plan that has ended, with its annotation or without, and starts over when asked', () => {
     for (const annotated of [true, false]) {
       const ended = ledger([run(1, [row(one, 1)])], 'ended', { annotated });
@@ -44,6 +46,7 @@ describe('apply', () => {
     }
   });
 
+  // R6.22
   test('starts anew where nothing was executed, and where the last run could not start', () => {
     assert.deepEqual(runs(ledger([run(1, [row(one, 1, { state: 'NotExecuted', reason: 'canceled' })])]), other), [
       'one',
@@ -75,6 +78,7 @@ describe('apply', () => {
     assert.deepEqual(runs(ledger([run(1, [row(one, 1)]), run(2, [row(two, 2)])])), []);
   });
 
+  // R6.1.4
   test('leaves to retry what was executed without success, and runs what was never started', () => {
     const left: Partial<HookResult>[] = [
       { state: 'Failed', reason: 'exit', exitCode: 1 },
@@ -93,6 +97,7 @@ describe('apply', () => {
     }
   });
 
+  // R6.23
   test('says what is new to all runs, what has changed, and what the last run had', () => {
     const gone = hook('gone');
     const known = ledger([run(1, [row(one, 1)]), run(2, [row(hook('two', { podUID: 'v' }), 2), row(gone, 2)])]);
@@ -104,6 +109,7 @@ describe('apply', () => {
     ]);
   });
 
+  // R6.26
   test('starts nothing where it is not known what a run did', () => {
     const begun = new Map([[0, { phase: 'begun', attempt: 1, at: 0 } as const]]);
     const lost = run(1, [], { planned: 1, journal: journal({ hooks: begun }) });
@@ -111,6 +117,7 @@ describe('apply', () => {
     assert.deepEqual(runs(ledger([lost]), other, { again: true }), ['one', 'two']);
   });
 
+  // R6.1.6
   test('holds a pod quiet for a command whose hook the plan has no more, and not another pod of that name', () => {
     const left = { state: 'Unknown', reason: 'connection-lost', startedAt: '1970-01-01T00:00:01.000Z' } as const;
     const known = ledger([run(1, [row(one, 1, left)])]);

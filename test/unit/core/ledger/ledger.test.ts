@@ -22,6 +22,7 @@ const succeeded = {
 } as const;
 
 describe('the results', () => {
+  // R6.1.1
   test('are those of all runs, the last one of each hook', () => {
     const known = ledger([
       run(1, [row(one, 1)]),
@@ -35,6 +36,7 @@ describe('the results', () => {
     assert.equal(known.attempts, 3);
   });
 
+  // R6.1.1
   test('are of one pod and one command', () => {
     const known = ledger([run(1, [row(one, 1)])]);
     assert.equal(resultOf(known, hook('one', { podUID: 'another' })), undefined);

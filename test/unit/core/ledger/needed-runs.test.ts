@@ -7,6 +7,7 @@ const one = hook('one');
 const two = hook('two');
 
 describe('a run is needed', () => {
+  // R6.1.7
   test('as long as a result of it is the last one of its hook, and where it was the last run', () => {
     const known = ledger([run(1, [row(one, 1)]), run(2, [row(two, 2)]), run(3, [row(two, 3)]), run(4, [row(two, 4)])]);
     assert.deepEqual([...neededRuns(known)].sort(), ['run1', 'run4']);

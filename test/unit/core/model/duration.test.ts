@@ -86,6 +86,7 @@ const READ: readonly (readonly [text: string, nanoseconds: bigint | undefined])[
 ];
 
 for (const [text, nanoseconds] of READ) {
+  // R3.3
   test(`${JSON.stringify(text)} is ${nanoseconds === undefined ? 'no duration' : `${nanoseconds} ns`}`, () => {
     assert.equal(parseGoDuration(text), nanoseconds);
   });
@@ -98,6 +99,7 @@ test('milliseconds keep fractions', () => {
   assert.equal(parseDurationMs('1d'), undefined);
 });
 
+// R7.23
 test('durations are printed as Go prints them', () => {
   const printed: readonly (readonly [ms: number, text: string])[] = [
     [0, '0s'],

@@ -42,6 +42,7 @@ describe('globs', () => {
     test(`${pattern} ${what}`, () => assert.equal(compileGlob(pattern)?.(text), matches));
   }
 
+  // R1.12
   test("every pattern of the table means what Velero's library makes of it", () => {
     const [names = '', ...rows] = readFileSync(TABLE, 'utf8').trimEnd().split('\n');
     const differing = rows.filter((row) => {
@@ -56,6 +57,7 @@ describe('globs', () => {
     assert.deepEqual(differing, []);
   });
 
+  // R1.12
   test('no pattern takes exponential time, and one with more parts than any name has is refused', () => {
     const long = 'a'.repeat(5000);
     assert.equal(compileGlob('*a*a*a*a*b')?.(long), false);
@@ -68,6 +70,7 @@ describe('globs', () => {
 });
 
 describe('includes and excludes', () => {
+  // R3.5
   test('no includes are all, an exclude wins over an include', () => {
     const admits = (includes: string[], excludes: string[], name: string) =>
       compileIncludesExcludes(includes, excludes).admits(name);
@@ -83,6 +86,7 @@ describe('includes and excludes', () => {
     assert.deepEqual([admits('A'), admits('a'), admits('[')], [true, false, false]);
   });
 
+  // R1.12
   test('it is an error with its path, in a Restore as in a file', () => {
     const resources = [{ excludedNamespaces: ['ok', 'team-[a-z0-9]'], includedResources: ['po['] }];
     const paths = (parsed: ReturnType<typeof parseRestore | typeof parseRestoreHooks>) =>
@@ -129,6 +133,7 @@ describe('label selectors', () => {
   ] as const;
   for (const [selector, labels, matches] of cases) {
     const what = `${JSON.stringify(selector)} ${matches ? 'matches' : 'does not match'} ${JSON.stringify(labels)}`;
+    // R3.5
     test(what, () => assert.equal(compileLabelSelector(structuredClone(selector) as never)(labels), matches));
   }
 

@@ -39,6 +39,7 @@ const VELEROS = annotated('restore.velero.io', { 'container-image': 'veleros' })
 const images = (...[pod, entries]: Parameters<typeof planInitHooks>) =>
   planInitHooks(pod, entries).containers.map(({ container: { image } }) => image);
 
+// R1.20
 test('the first of the four sources with init hooks is taken, and what it hides is a notice', () => {
   const restore = restoreOf([entry(container('s', { image: 'spec' }))]);
   const spec = hookEntriesOf(restore, undefined);
@@ -51,6 +52,7 @@ test('the first of the four sources with init hooks is taken, and what it hides 
   assert.deepEqual(codes, ['annotation-hides-hooks', 'annotation-hides-hooks']);
 });
 
+// R1.19
 test('each kind of hook chooses its source by itself', () => {
   const exec = { 'post.hook.restore.velero.io/command': 'annotation' };
   const restore = restoreOf([
@@ -76,6 +78,7 @@ test('what Velero has run hides no init hook: the guard is for starting things',
   assert.equal(images(podOf(), hookEntriesOf(restore, undefined)).length, 1);
 });
 
+// R2.2
 test('a container without a name gets one that is the same in each plan, and another in another pod', () => {
   const entries = hookEntriesOf(undefined, undefined);
   const name = (pod: string) => planInitHooks(podOf(OURS, [], pod), entries).containers[0]?.container.name ?? '';
@@ -84,6 +87,7 @@ test('a container without a name gets one that is the same in each plan, and ano
   assert.notEqual(name('p'), name('q'));
 });
 
+// R2.9
 test('an init hook has one id, whoever has injected its container and whatever name that bears', () => {
   const unnamed = { image: 'veleros', imagePullPolicy: 'Always' };
   const ids = (own: object[], { uid = 'u', ...options }: { uid?: string; withoutVelerosHooks?: boolean } = {}) => {
@@ -103,6 +107,7 @@ test('an init hook has one id, whoever has injected its container and whatever n
   }
 });
 
+// R2.1, R2.3, R2.6
 test('without a command, or with an empty one, the image has its own', () => {
   const entries = hookEntriesOf(undefined, undefined);
   const command = (text?: string) => {
@@ -115,6 +120,7 @@ test('without a command, or with an empty one, the image has its own', () => {
   assert.deepEqual(command('a b; c')?.command, ['a b; c']);
 });
 
+// R2.4, R2.5
 test('restore-wait stays first only where it is first; then the hooks in their order; then the pod', () => {
   const resources = [
     entry(container('s1'), container('s2', { restartPolicy: 'Always', unknown: 1 })),
@@ -133,6 +139,7 @@ test('restore-wait stays first only where it is first; then the hooks in their o
   assert.deepEqual(order('i', 'restore-wait'), ['s1', 's2', 's3', 'i', 'restore-wait']);
 });
 
+// R2.8
 test('names that the API server refuses are notices', () => {
   const codes = (names: string[], own: string[] = []) => {
     const entries = hookEntriesOf(restoreOf([entry(...names.map((name) => container(name)))]), undefined);
@@ -154,6 +161,7 @@ test('names that the API server refuses are notices', () => {
   assert.deepEqual(codes(['s', 's']), ['init-container-name-collision']);
 });
 
+// R2.24
 test("an init hook's timeout is kept; 0 and less are none", () => {
   const timeout = (text?: string) => {
     const init = { initContainers: [container('s')], ...(text === undefined ? {} : { timeout: text }) };
@@ -177,6 +185,7 @@ const missing = (own: OwnContainer[], containers: object[], annotations: Record<
   return initContainerPlaces(own, planned).missing.map(({ at, container: { name } }) => `${at} ${name}`);
 };
 
+// R2.11
 test('a container that the pod has is not missing, be it filled up by the API server or named by Velero', () => {
   const given = container('s', {
     env: [{ name: 'A', value: '' }],

@@ -7,7 +7,7 @@ import { plannedHook } from '../../../../shared/core/plan/make-plan-document.ts'
 import { nothingToRun } from '../../../../shared/core/plan/nothing-to-run.ts';
 import { parsePlanDocument } from '../../../../shared/core/plan/parse-plan-document.ts';
 import type { PlanInput } from '../../../../shared/core/plan/plan-restore-hooks.ts';
-import { planRestoreHooks } from '../../../../shared/core/plan/plan-restore-hooks.ts';
+import { explainPod, planRestoreHooks } from '../../../../shared/core/plan/plan-restore-hooks.ts';
 import { planRun, refuseWhileBusy } from '../../../../shared/core/plan/plan-run.ts';
 
 const entry = (name: string, command: string, exec: object = {}) => ({
@@ -36,6 +36,7 @@ const VELEROS = { 'post.hook.restore.velero.io/command': 'veleros' };
 const commands = (input: PlanInput) => planRestoreHooks(input).hooks.map(({ command = [] }) => command.join(' '));
 const codes = (input: PlanInput) => planRestoreHooks(input).notices.map(({ code }) => code);
 
+// R1.19, R1.20
 test('the first of the four sources that says anything is taken, what it hides is a notice', () => {
   const restore = restoreOf([entry('s', 'spec')]);
   const hookFiles = hooksFileOf([entry('f', 'file')]);
@@ -49,6 +50,7 @@ test('the first of the four sources that says anything is taken, what it hides i
   ]);
 });
 
+// R1.21
 test('what Velero has run is left out, and is a notice; ours is planned', () => {
   const restore = restoreOf([entry('s', 'spec')]);
   const guarded = { restore, withoutVelerosHooks: true };
@@ -59,6 +61,7 @@ test('what Velero has run is left out, and is a notice; ours is planned', () => 
   assert.deepEqual(commands({ ...guarded, pods: [podOf('p', VELEROS)], hookFiles }), ['file']);
 });
 
+// R7.24
 test('IDs hold encoded parts, and a repeated one gets ~2', () => {
   const twice = restoreOf([entry('a/b c', 'one'), entry('a/b c', 'two'), entry('a/b c', 'three')]);
   assert.deepEqual(
@@ -67,6 +70,7 @@ test('IDs hold encoded parts, and a repeated one gets ~2', () => {
   );
 });
 
+// R7.24
 test('IDs of one plan are never the same, whatever the names', () => {
   const name = fc.string({ unit: fc.constantFrom('a', '~', '2', '0', '/', '%', 'F', ' ', '\n'), maxLength: 4 });
   fc.assert(
@@ -78,6 +82,7 @@ test('IDs of one plan are never the same, whatever the names', () => {
   );
 });
 
+// R3.13
 test('the plan is the same in whatever order the pods come', () => {
   const restore = restoreOf([
     entry('x', 'one', { container: 'b' }),
@@ -108,6 +113,7 @@ const exec = (timeouts: object) => {
   return [hook?.execTimeoutMs, hook?.execTimeoutFrom, hook?.waitTimeoutMs, hook?.waitTimeoutFrom, notices[0]?.code];
 };
 
+// R3.1, R3.6
 test('each timeout says where it comes from', () => {
   assert.deepEqual(exec({}), [30_000, 'default', null, 'default', undefined]);
   assert.deepEqual(exec({ execTimeout: '0s' }), [30_000, 'default', null, 'default', undefined]);
@@ -127,6 +133,23 @@ const request = (options: object = {}, status?: object) => ({
   ...options,
 });
 
+// R7.2
+test('an explanation says of each source and entry why the pod has its hooks, or not', () => {
+  const elsewhere = { ...entry('elsewhere', 'two'), includedNamespaces: ['blog'] };
+  const restore = restoreOf([entry('here', 'one'), elsewhere]);
+  const explained = explainPod({ restore, pods: [] }, podOf('p', VELEROS));
+  assert.deepEqual(explained, [
+    "the pod's restorehooks.io annotations: no init hook",
+    "the pod's Velero annotations: no init hook",
+    "the pod's restorehooks.io annotations: no exec hook",
+    "the pod's Velero annotations: an exec hook",
+    'hook "here": matches, init hooks 0, exec hooks 1',
+    'hook "elsewhere": no, namespace shop isn\'t admitted',
+    'planned: exec hook "<from-annotation>" (0) of the pod\'s annotations',
+  ]);
+});
+
+// R1.23
 test('--only takes hook IDs, pods and namespace/pods, and refuses what is neither', () => {
   const count = (...only: string[]) => planRun(request({ only })).hooks.length;
   assert.deepEqual(
@@ -136,6 +159,7 @@ test('--only takes hook IDs, pods and namespace/pods, and refuses what is neithe
   assert.throws(() => count('p1', 'p3'), { code: 'INVALID_ARGUMENT' });
 });
 
+// R1.26
 test('a Restore that Velero works on is refused, unless forced', () => {
   for (const phase of ['New', 'InProgress', 'WaitingForPluginOperations', 'Finalizing', 'FinalizingPartiallyFailed']) {
     const restore = restoreOf([], { phase });
@@ -145,6 +169,7 @@ test('a Restore that Velero works on is refused, unless forced', () => {
   for (const phase of ['Completed', 'PartiallyFailed', 'Failed', '']) refuseWhileBusy(restoreOf([], { phase }), false);
 });
 
+// R1.15, R1.21
 test('nothing to run is exit 9 after Velero, 8 where no pod matched, and nothing else', () => {
   const code = (options: object, status?: object, allowNoMatch = false) => {
     const asked = request(options, status);
@@ -161,6 +186,7 @@ test('nothing to run is exit 9 after Velero, 8 where no pod matched, and nothing
   assert.equal(code({ restore: restoreOf([]) }), undefined);
 });
 
+// R6.30, R7.6
 test('a plan that is written and read is the same plan; one that was changed is refused', () => {
   const { hooks, document } = planRun(request());
   const read = parsePlanDocument(JSON.parse(JSON.stringify(document)));

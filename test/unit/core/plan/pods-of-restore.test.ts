@@ -49,6 +49,7 @@ const request = (more: object = {}) => ({
 });
 const codes = (more: object) => planRun(request(more)).document.notices.map(({ code }) => code);
 
+// R1.16
 test('a pod of the same second is restored; one that is older by a second, or is no pod yet, is not asked', () => {
   const restore = restoreOf();
   assert.equal(isOlder(podOf('p'), restore), false);
@@ -56,6 +57,7 @@ test('a pod of the same second is restored; one that is older by a second, or is
   assert.equal(isOlder(podOf('p', { creationTimestamp: EARLIER, uid: undefined }), restore), false);
 });
 
+// R1.14
 test('older pods take part where they are asked for, or selected by hand', () => {
   const pods = [podOf('old', { creationTimestamp: EARLIER }), podOf('new')];
   const planned = (more: object = {}) => planRun(request({ pods, ...more })).hooks.map(({ pod }) => pod);
@@ -66,6 +68,7 @@ test('older pods take part where they are asked for, or selected by hand', () =>
   assert.equal(nothingToRun(planRun(asked), asked, false)?.code, 'NO_POD_MATCHED');
 });
 
+// R1.17
 test('pods of the same workload are told though they are older, others only where they are younger and nobody else has them', () => {
   const other = { 'velero.io/restore-name': 'r2' };
   const hash = (value: string, more: object = {}) => ({ 'pod-template-hash': value, ...more });
@@ -81,6 +84,7 @@ test('pods of the same workload are told though they are older, others only wher
   assert.deepEqual(withoutLabel(restoreOf(), [], [podOf('bare', { labels: other })]).length, 1, 'all labels are gone');
 });
 
+// R1.17
 test('one notice a workload, with the labels that all of its pods have', () => {
   const pod = (name: string, labels: object) => podOf(name, { owner: 'StatefulSet/db', labels });
   const pods = [
@@ -97,6 +101,7 @@ test('one notice a workload, with the labels that all of its pods have', () => {
   assert.match(bare?.message ?? '', /kubectl label pod bare -n shop velero.io\/restore-name=r1$/);
 });
 
+// R1.24
 test('until when a Velero that gave up may start hooks', () => {
   const status = { phase: 'PartiallyFailed', startTimestamp: CREATED, completionTimestamp: CREATED };
   const until = (...postHooks: object[]) => {
@@ -130,6 +135,7 @@ test("our own annotations hide nothing from Velero, and Velero's hide its spec",
   assert.match(of('restore.velero.io')[0] ?? '', /Velero may be running <from-annotation> \(0\)/);
 });
 
+// R1.28
 test('fields for which Velero can not read a Restore', () => {
   const of = (spec: object) => unreadableByVelero({ spec });
   const hook = (exec: object) => ({ hooks: { resources: [{ postHooks: [{ exec }] }] } });
@@ -143,6 +149,7 @@ test('fields for which Velero can not read a Restore', () => {
   assert.deepEqual(unreadableByVelero(null), []);
 });
 
+// R1.26
 test('the phases in which a Velero is at work', () => {
   assert.equal(busyPhase(restoreOf({}, { phase: 'FinalizingPartiallyFailed' })), 'FinalizingPartiallyFailed');
   for (const phase of ['Completed', 'PartiallyFailed', 'Failed', 'FailedValidation', '']) {

@@ -31,6 +31,7 @@ describe('the status annotation', () => {
     assert.deepEqual(parseRunStatus(statusText(status)), { ok: true, value: status });
   });
 
+  // R5.8
   test('never is over 4 KiB: failures give way, then a long failure message', () => {
     const long = statusText(statusOf({ failures: [1, 2, 3, 4, 5].map(failure), notices: ['é'.repeat(500)] }));
     assert.ok(Buffer.byteLength(long) <= 4096);
@@ -45,6 +46,7 @@ describe('the status annotation', () => {
     for (const text of ['', '{', 'null', '[]', '{"version":2}']) assert.equal(parseRunStatus(text).ok, false);
   });
 
+  // R5.7
   test('the progress is one line for people', () => {
     const counts = { planned: 10, succeeded: 6, failed: 1, timedOut: 0, notExecuted: 0, unknown: 0 };
     assert.equal(progressLine({ ...counts, running: 1, waiting: 2 }), '7/10 done, 1 failed, 1 running, 2 waiting');

@@ -121,6 +121,7 @@ describe('kubeClient', () => {
     assert.equal(kubeApiError(new Error('other')), undefined);
   });
 
+  // R4.18
   it('believes a 404 where a Status names the object that was asked for, or its namespace', async (t) => {
     let body: unknown = '';
     const answered: string[] = [];
@@ -199,6 +200,7 @@ describe('kubeClient', () => {
     assert.deepEqual(waits, [], 'a wait that is longer than the limit is not begun');
   });
 
+  // R7.21
   it('tells a write that is refused to somebody who has the right from one for want of it', async (t) => {
     let allowed = true;
     const reviews: unknown[] = [];

@@ -24,6 +24,7 @@ interface Answer {
 }
 
 describe('the token of EKS', () => {
+  // R8.9
   it("is that of awscli's own code, byte for byte, in all regions of all partitions", {
     skip: !hasPip && 'needs python3 with pip',
   }, () => {

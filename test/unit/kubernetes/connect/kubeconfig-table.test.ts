@@ -13,6 +13,7 @@ const kubectl = JSON.parse(readFileSync(join(import.meta.dirname, '../../../data
 describe('the built plugin, of the kubeconfigs of test/kubeconfigs', async () => {
   const ours = await playAll([process.execPath, PLUGIN, 'version']);
   for (const name of Object.keys(CASES)) {
+    // R7.14
     it(`goes where kubectl goes, as whom, or refuses as well: ${name}`, () => {
       assert.deepEqual(withoutWords(ours[name] as Outcome), kubectl[name], JSON.stringify(ours[name]));
     });

@@ -67,6 +67,7 @@ const rows: [status: number, body: string, kind: ExecOutcome['kind'], why: strin
 ];
 
 for (const [code, body, kind, why] of rows) {
+  // R4.8, R4.9, R4.10, R4.11, R4.12, R4.15, R4.17
   test(`HTTP ${code} ${body.slice(0, 70)} is ${kind} ${why && `(${why})`}`, () => {
     assert.equal(outcomeOfRefusal({ status: code, body }, request).kind, kind);
   });
@@ -151,6 +152,7 @@ test('under v5 an exit is not proven', () => {
   assert.deepEqual(outcomeOfStatus(frame(exited('3')), 'v5'), { kind: 'exited', exitCode: 3, unproven: true });
 });
 
+// R4.16
 test('a command that did not run is an error, in words of our own', () => {
   const message = (why: string) => {
     const outcome = outcomeOfStatus(frame(startFailed(why)), 'v4');
@@ -172,6 +174,7 @@ test('a command that did not run is an error, in words of our own', () => {
   );
 });
 
+// R4.16
 test('an internal error that does not say that the command did not run is a lost connection', () => {
   // A shim killed in mid-command says this under v4.
   const shim = internal('failed while waiting for exec "eef5": ttrpc: closed: unknown');
@@ -193,6 +196,7 @@ test('an internal error that does not say that the command did not run is a lost
   assert.equal(outcomeOfStatus(frame(dialing), 'v5').kind, 'connectionLost');
 });
 
+// R5.19
 test('nothing of a Status that quotes the command gets out', () => {
   for (const said of [
     exited('3'),

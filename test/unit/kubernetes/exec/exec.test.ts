@@ -192,6 +192,7 @@ for (const [how, end] of [
   ['breaks', (ws: WebSocket) => ws.terminate()],
   ['gets nonsense', (ws: WebSocket) => (ws as unknown as { _socket: Socket })._socket.write('\xff\xff\xff\xff')],
 ] as const) {
+  // R4.4
   test(`a stream that ${how} without a status is lost`, async (t) => {
     const { port } = await kubelet(t, (ws) => {
       send(ws, 1, 'so far');
@@ -210,6 +211,7 @@ test('a stream that answers no pings is lost; one that does may be silent', asyn
   assert.equal((await run(execAt(silent.port))).outcome.kind, 'exited');
 });
 
+// R4.2
 test('a server that refuses v4 is asked for v5 from then on, and its exits are not proven', async (t) => {
   const { port, asked } = await kubelet(
     t,
@@ -281,6 +283,7 @@ test('401 is asked once more with fresh credentials', async (t) => {
   assert.equal(forgotten, 1);
 });
 
+// R4.12
 test('a denial is taken for a passing one at first, and believed when it lasts', async (t) => {
   const denied = { kind: 'Status', code: 403, reason: 'Forbidden', message: 'pods "db-0" is forbidden' };
   const port = await refusing(t, httpAnswer('403 Forbidden', JSON.stringify(denied)));
@@ -290,6 +293,7 @@ test('a denial is taken for a passing one at first, and believed when it lasts',
   assert.equal((await run(execAt(port))).outcome.kind, 'forbidden');
 });
 
+// R4.13
 test('a denial although the right is there is a policy: its words are told, without the command', async (t) => {
   const denied = {
     kind: 'Status',
@@ -328,6 +332,7 @@ for (const [status, body] of [
   ['405 Method Not Allowed', ''],
   ['501 Not Implemented', ''],
 ] as const) {
+  // R4.14
   test(`${status} ${body.slice(0, 30)} where no stream was ever opened: no WebSocket gets through`, async (t) => {
     const port = await refusing(t, httpAnswer(status, body));
     const { outcome, started } = await run(execAt(port));
@@ -355,6 +360,7 @@ test('a server that has opened a stream before is not one without WebSocket', as
   assert.equal((await run(exec)).outcome.kind, 'error');
 });
 
+// R3.20
 test('a silent command is kept alive by data that says nothing, under v4 alone', async (t) => {
   for (const [protocol, gets] of [
     ['v4.channel.k8s.io', true],
@@ -379,6 +385,7 @@ test('a silent command is kept alive by data that says nothing, under v4 alone',
   }
 });
 
+// R3.28
 test('the pod is asked for when the connection stands, before the start and after the end', async (t) => {
   const { port, asked } = await kubelet(t, (ws, { url }) => finish(ws, url?.includes('fails') ? failure(3) : success));
   const told = async (before: ExecOutcome | undefined, found: Found) => {

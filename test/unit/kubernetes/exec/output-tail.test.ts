@@ -13,6 +13,7 @@ test('nothing printed is nothing captured', () => {
   assert.equal(tailOf(8, ''), undefined);
 });
 
+// R5.16
 test('the last bytes are kept, whatever the chunks', () => {
   const text = Array.from({ length: 50 }, (_, i) => String.fromCharCode(97 + (i % 26))).join('');
   for (let size = 1; size <= 50; size++) {

@@ -74,6 +74,7 @@ function serverWith(pod: object | undefined, fails: Readonly<Record<string, unkn
 const old = { metadata: { uid: 'old' }, spec: {} };
 
 describe('kubernetesPodCreator', () => {
+  // R2.18
   it('creates a pod, and finds one that an answer that was lost has created', async () => {
     assert.deepEqual(await serverWith(undefined).run(created), { created: true, uid: 'new' });
     const injected = { metadata: { uid: 'there' }, spec: manifest.spec };
@@ -84,6 +85,7 @@ describe('kubernetesPodCreator', () => {
     assert.ok(!other.created && other.left === 'another');
   });
 
+  // R2.15, R2.17
   it('deletes only what could be created again, and keeps it first', async () => {
     const { run, asked } = serverWith(old);
     assert.deepEqual(await run(recreated), { created: true, uid: 'new' });
@@ -109,6 +111,7 @@ describe('kubernetesPodCreator', () => {
     assert.equal(stands(), other);
   });
 
+  // R2.17
   it('puts the old pod back where the new one is refused after all; else says where its manifest is', async () => {
     const back = serverWith(old, { create: refused(403, 'Forbidden') });
     const answer = await back.run(recreated);

@@ -177,6 +177,7 @@ describe('kubernetesPodSource', () => {
     assert.equal(b.queries[2]?.['resourceVersion'], '6');
   });
 
+  // R3.27
   it('follows a pod that only lost its label, one GET at a time, until it is gone', async () => {
     const b = bed([[page([pod('a')], '1')]]);
     await b.told();
@@ -190,6 +191,7 @@ describe('kubernetesPodSource', () => {
     assert.deepEqual(b.timers, []);
   });
 
+  // R3.26, R3.27
   it('asks for each planned pod that the first listing lacks before the pods are listed', async () => {
     const planned = new Map(['a', 'gone', 'unlabelled', 'other'].map((name) => [podKey('n', name), `u-${name}`]));
     const b = bed([[page([pod('a')], '1')]], undefined, planned);
@@ -265,6 +267,7 @@ describe('kubernetesPodSource', () => {
 });
 
 describe('podObservation', () => {
+  // R2.22
   it("goes by an init container's own rules and policy, before the pod's, whether it is tried again", () => {
     const rule = (operator: string, ...values: number[]) => ({ action: 'Restart', exitCodes: { operator, values } });
     for (const [ofPod, own, rules, exitCode, isOver] of [
@@ -308,6 +311,7 @@ describe('podObservation', () => {
     assert.equal(observed({ reason: 'Completed', exitCode: 0 }, 'OnFailure')?.isOver, true);
   });
 
+  // R3.15
   it('tells containers that commands can be run in from those that end first', () => {
     const running = { running: { startedAt: '2026-01-01T00:00:00Z' } };
     assert.deepEqual(

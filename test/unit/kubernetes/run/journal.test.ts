@@ -84,6 +84,7 @@ const ended = (at: number) =>
   }) as const;
 
 describe('a journal in ConfigMaps', () => {
+  // R6.10
   test('is written at most once in ten hooks where they end faster than writes return', async () => {
     const { clock, hooks, take, place, client, settled } = bench(1_000);
     const journal = await take();
@@ -166,6 +167,7 @@ describe('a journal in ConfigMaps', () => {
     assert.ok(ms < 3_000, `${ms} ms`);
   });
 
+  // R6.1
   test('holds an intent until it is durable, also where answers and requests are lost', async () => {
     const { clock, take, place, client, losses, settled } = bench(3);
     const journal = await take();
@@ -225,6 +227,7 @@ describe('a journal in ConfigMaps', () => {
     }
   });
 
+  // R6.7
   test('that another runner has taken is written no more, and says so once', async () => {
     const { clock, take } = bench(3);
     const first = await take();

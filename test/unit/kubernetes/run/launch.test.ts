@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { RestoreHooksError } from '../../../../shared/core/errors.ts';
+import type { runnerJob } from '../../../../shared/core/manifests/job.ts';
 import type { HookId, PlannedHook } from '../../../../shared/core/model/hook.ts';
 import { planDocument } from '../../../../shared/core/plan/make-plan-document.ts';
 import { parsePayload } from '../../../../shared/core/report/payload.ts';
@@ -76,6 +77,7 @@ describe('runManifests', () => {
     assert.deepEqual(manifests.at(-1)?.kind, 'Job');
   });
 
+  // R8.3
   it('refuses a plan over 16 MiB before anything is created', () => {
     assert.throws(
       () => runManifests(payload(20, 900_000), job),
@@ -84,11 +86,23 @@ describe('runManifests', () => {
     );
   });
 
+  // R8.2
   it('keeps commands out of the Job', () => {
     const given = payload(1, 16);
     const text = JSON.stringify(runManifests(given, job).at(-1));
     assert.doesNotMatch(text, new RegExp(given.plan.hooks[0]?.command?.[2] ?? 'no command'));
     assert.match(text, /"--max-concurrent=64"/);
+  });
+
+  // R8.4, R8.5
+  it('replaces a dead runner up to six times, unless its exit code is final, and keeps a finished Job for a day', () => {
+    const { spec } = runManifests(payload(1, 16), job).at(-1) as ReturnType<typeof runnerJob>;
+    const [disrupted, final] = spec.podFailurePolicy.rules;
+    assert.deepEqual([spec.backoffLimit, spec.podReplacementPolicy], [6, 'Failed']);
+    assert.equal(disrupted?.onPodConditions?.[0]?.type, 'DisruptionTarget');
+    assert.deepEqual(final?.onExitCodes?.values, [2, 3, 4, 5, 7, 8, 9, 10, 11, 126, 127, 128, 130]);
+    assert.deepEqual([spec.ttlSecondsAfterFinished, spec.template.spec.restartPolicy], [86_400, 'Never']);
+    assert.equal(spec.template.spec.containers[0]?.imagePullPolicy, 'IfNotPresent');
   });
 });
 
@@ -188,6 +202,7 @@ describe('launchRun', () => {
     return warnings;
   };
 
+  // R8.2
   it('creates the Secrets, then the Job, then lets the Job own them', async () => {
     const w = world(() => undefined);
     assert.deepEqual(await launch(w), []);
@@ -199,6 +214,7 @@ describe('launchRun', () => {
     ]);
   });
 
+  // R6.29
   it('has launched a run whose Job stands, whatever became of the requests around it', async () => {
     for (const [request, met] of [
       [`patch ${PLAN}`, answer(500, 'InternalError')],
@@ -246,6 +262,7 @@ describe('markFailed', () => {
   const mark = (w: ReturnType<typeof world>, knowledge?: object) =>
     markFailed(w.client, run, { code: 'job', message: 'why' }, knowledge);
 
+  // R6.29
   it('writes nothing where a runner has claimed the run, or where its Job stands', async () => {
     const claimed = world(() => undefined, { ...pending, runner: { ...pending.runner, claimedBy: 'pod' } });
     assert.equal((await mark(claimed))?.phase, 'Pending');

@@ -79,6 +79,7 @@ describe('a Lease', () => {
     });
   });
 
+  // R6.11
   test('is never held by two, whatever their clocks say: who is cut off stops long before', async () => {
     const { clock, place, settled, runner, skewed } = bench();
     const one = runner();
@@ -104,6 +105,7 @@ describe('a Lease', () => {
     assert.equal(held.mayStart, false);
   });
 
+  // R6.12
   test('whose renewal is answered late starts nothing by it: somebody else may have it by then', async () => {
     const { clock, place, settled, pass, runner } = bench();
     const one = runner();

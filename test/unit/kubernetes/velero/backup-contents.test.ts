@@ -56,6 +56,7 @@ describe('a Backup that the cluster gives away', () => {
     await rm(folder, { recursive: true });
   });
 
+  // R1.18
   it('is asked for by a DownloadRequest, waited for, and read', async (t) => {
     const store = await objectStore(t, (_, response) => response.end(ARCHIVE));
     signs(t, store.url, 2);

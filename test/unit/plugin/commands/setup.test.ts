@@ -14,6 +14,7 @@ const HOME = 'restorehooks:restorehooks';
 const PODS = 'restorehooks:velero:restorehooks';
 
 describe('kubectl restorehooks setup', () => {
+  // R7.12
   it('prints what deploy/rbac.yaml holds, and asks no cluster', async () => {
     const printed = await run(['setup', '--kubeconfig=/nowhere']);
     const file = await readFile(new URL('../../../../deploy/rbac.yaml', import.meta.url), 'utf8');
@@ -41,6 +42,7 @@ describe('kubectl restorehooks setup', () => {
     assert.deepEqual(podNamespacesOf(items[0]), ['a', 'b']);
   });
 
+  // R1.1
   it('takes the namespace from -n, else from VELERO_NAMESPACE, else velero', async () => {
     const env = { VELERO_NAMESPACE: 'backup' };
     assert.match((await run(['setup', '-n', 'mine'], { env })).stdout, /\n {2}namespace: mine\n/);
@@ -104,6 +106,7 @@ describe('kubectl restorehooks setup on a cluster', () => {
     assert.equal(cluster.get('serviceaccounts', 'velero', 'restorehooks'), undefined);
   });
 
+  // R7.12
   it('applies exactly what the runner needs, and says what was done', async () => {
     assert.equal((await lacks()).length, runnerRights({ namespace: 'velero' }).length);
     const lines = (change: string) => [
@@ -210,6 +213,7 @@ describe('kubectl restorehooks setup on a cluster', () => {
 });
 
 describe('runnerRules', () => {
+  // R8.7
   it('are the rules of the roles and the questions of the access reviews, one by one', () => {
     const rules = runnerRules();
     const verbs = rules.flatMap((rule) => rule.verbs);

@@ -62,6 +62,7 @@ spec:
 `;
 
 describe('inject', () => {
+  // R2.28
   it('only inserts lines: comments, order and style of all else are kept', async () => {
     const added = `      initContainers:
         - name: h1
@@ -95,6 +96,7 @@ describe('inject', () => {
     assert.deepEqual([twice.stdout, twice.stderr], [once, 'nothing to inject\n']);
   });
 
+  // R2.28
   it('knows the kinds of pods and templates, of their own API groups, in lists too', async () => {
     const metadata = { name: 'web', labels: { app: 'web' } };
     const spec = { containers: [{ name: 'main' }] };

@@ -36,6 +36,7 @@ const notices = async (...argv: string[]): Promise<string[]> => {
 };
 
 describe('the objects of -f', () => {
+  // R1.4
   it('are told by group and kind, and what is passed over is said', async () => {
     const mixed = await file(
       'mixed.json',
@@ -75,6 +76,7 @@ describe('the objects of -f', () => {
     assert.match((await notices('-f', await file('alone.json', RESTORE))).join('\n'), /^pods-missing: /m);
   });
 
+  // R1.5
   it('with a pod that stands twice are refused, naming both places', async () => {
     const [restore, one, other] = [
       await file('r.json', RESTORE),
@@ -114,6 +116,7 @@ describe('the objects of -f', () => {
     assert.deepEqual([refused.code, /refused\.yaml:1:4: kubectl refuses this/.test(refused.stderr)], [2, true]);
   });
 
+  // R1.11
   it('with fields that Velero does not know are a notice each, in a Restore', async () => {
     const restore = { ...RESTORE, spec: { hooks: { resources: [entry({ labelSelectors: {}, post: [] })] } } };
     assert.deepEqual(
@@ -130,6 +133,7 @@ describe('--hooks', () => {
   const withHooks = async (...argv: string[]) =>
     plan('-f', await file('base.json', RESTORE, pod('a', { metadata: { name: 'a', namespace: 'shop' } })), ...argv);
 
+  // R1.11
   it('is refused where a field is not known, with its path and the one that was meant', async () => {
     for (const [resource, expected] of [
       [

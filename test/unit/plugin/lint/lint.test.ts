@@ -60,6 +60,7 @@ ${annotations}spec: {containers: [{name: main, image: x}]}
 describe('each rule', () => {
   it('has cases', () => assert.deepEqual(RULES.map(({ id }) => id).sort(), Object.keys(lintCases).sort()));
 
+  // R7.11
   it('has an id of its own, a severity, one sentence of reason and one of fix', () => {
     assert.ok(RULES.length >= 20);
     assert.equal(new Set(RULES.map(({ id }) => id)).size, RULES.length);
@@ -118,6 +119,7 @@ describe('lint', () => {
     assert.equal(stderr, '1 warning (1 more with --severity=info)\n');
   });
 
+  // R7.11
   it('exits 3 from --fail-on upwards', async () => {
     const warning = POD('    post.hook.restore.velero.io/command: "true"\n');
     const codes = [];

@@ -159,6 +159,7 @@ describe('createProgress', () => {
     };
   };
 
+  // R7.15
   it('prints one plain line an event where there is no terminal', () => {
     const sink = keeper();
     const progress = createProgress(sink, manualClock(), {});

@@ -58,6 +58,7 @@ async function planned(bytes: Buffer) {
 }
 
 describe('plan --backup-archive', () => {
+  // R1.18
   it('plans the pods of the archive as the Restore will make them, and says which it leaves out', async () => {
     const bytes = archive(
       ...asVelero(WEB),
@@ -143,6 +144,7 @@ describe('plan --backup-archive', () => {
     assert.deepEqual(piped, { code: 0, stdout: 'staging/web-0/main/warm/0\n', stderr: '' });
   });
 
+  // R1.7, R1.18
   it('leaves a pod that can not be read out with a notice, and plans the others', async () => {
     const at = (name: string) => podPath(pod(name), 'v1-preferredversion');
     const deep = `${'['.repeat(200_000)}${']'.repeat(200_000)}`;
@@ -180,6 +182,7 @@ describe('plan --backup-archive', () => {
     assert.equal(Object.hasOwn(Object.prototype, 'uid'), false);
   });
 
+  // R1.18
   it('answers an archive that is not whole, or not one, with one line and exit code 2', async () => {
     const good = archive(...asVelero(WEB));
     const tar = tarOf([VERSION_FILE, ...asVelero(WEB)]);
