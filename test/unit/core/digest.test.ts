@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { canonicalJson, sha256Hex, shortenName } from '../../../shared/core/digest.ts';
-import { restoreName, runName } from '../../../shared/core/names.ts';
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
@@ -14,20 +13,6 @@ test('the SHA-256 of a text is that of its UTF-8', () => {
 test('a name of up to 63 characters is kept, a longer one becomes its first 57 and 6 hex digits', () => {
   assert.equal(shortenName('a'.repeat(63)), 'a'.repeat(63));
   assert.equal(shortenName('a'.repeat(64)), 'a'.repeat(57) + sha256('a'.repeat(64)).slice(0, 6));
-});
-
-test("a run's name never is over 63 characters", () => {
-  assert.equal(runName('r1', 'abcdef'), 'restorehooks-r1-abcdef');
-  assert.equal(runName('r'.repeat(253), 'abcdef').length, 63);
-});
-
-test("a Restore's name is also read from what kubectl get -o name prints, and is never empty or another kind's", () => {
-  for (const given of ['r', 'restore/r', 'restores/r', 'Restore/r', 'restore.velero.io/r', 'restores.v1.velero.io/r']) {
-    assert.equal(restoreName(given), 'r', given);
-  }
-  for (const given of ['', 'restore/', 'backup/r', 'restore.k8up.io/r', 'restore/a/b', '/r']) {
-    assert.throws(() => restoreName(given), { code: 'INVALID_ARGUMENT' }, given);
-  }
 });
 
 test('canonical JSON sorts keys at every depth, leaves out undefined and is JSON', () => {
