@@ -3,6 +3,7 @@ import { isCreating, podKey } from '../model/hook.ts';
 import type { HookState } from './hook-state.ts';
 import { isActivePhase, OpenHooks } from './open-hooks.ts';
 import type { RunFailure } from './protocol.ts';
+import { ReadyPods } from './ready-pods.ts';
 import type { RunOptions } from './resume.ts';
 import { quietUntil } from './resume.ts';
 
@@ -249,48 +250,4 @@ export const COUNT_OF = {
 export function countOf(state: HookState): keyof Counts {
   if (state.phase === 'Ended') return COUNT_OF[state.outcome.state];
   return state.phase === 'Waiting' || state.phase === 'Recording' ? 'waiting' : 'running';
-}
-
-/** Pod indexes, the lowest first; each at most once. */
-class ReadyPods {
-  readonly #heap: number[] = [];
-  readonly #members = new Set<number>();
-
-  get size(): number {
-    return this.#heap.length;
-  }
-
-  add(index: number): void {
-    if (this.#members.has(index)) return;
-    this.#members.add(index);
-    const heap = this.#heap;
-    let at = heap.push(index) - 1;
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      if ((heap[parent] ?? 0) <= index) break;
-      heap[at] = heap[parent] ?? 0;
-      at = parent;
-    }
-    heap[at] = index;
-  }
-
-  takeFirst(): number | undefined {
-    const heap = this.#heap;
-    const first = heap[0];
-    const last = heap.pop();
-    if (first === undefined || last === undefined) return undefined;
-    this.#members.delete(first);
-    if (heap.length === 0) return first;
-    let at = 0;
-    for (;;) {
-      let child = 2 * at + 1;
-      if (child >= heap.length) break;
-      if ((heap[child + 1] ?? Number.POSITIVE_INFINITY) < (heap[child] ?? 0)) child += 1;
-      if ((heap[child] ?? 0) >= last) break;
-      heap[at] = heap[child] ?? 0;
-      at = child;
-    }
-    heap[at] = last;
-    return first;
-  }
 }
