@@ -21,6 +21,7 @@ const NEEDED = [
   'test/embedded',
   'test/unit/core',
   'test/unit/runtime',
+  STORE_TEST,
 ];
 /** A mutant may never end: it has so long, and then so many times as long as the core as it is. */
 const LIMIT_MS = 120_000;

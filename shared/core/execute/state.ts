@@ -7,6 +7,7 @@ import { hookPositions } from '../model/position.ts';
 import type { HookState } from './hook-state.ts';
 import { isActivePhase, OpenHooks } from './open-hooks.ts';
 import type { RunFailure } from './protocol.ts';
+import { ReadyPods } from './ready-pods.ts';
 import type { RunOptions } from './resume.ts';
 import { quietUntil } from './resume.ts';
 
@@ -257,48 +258,4 @@ export const COUNT_OF = {
 export function countOf(state: HookState): keyof Counts {
   if (state.phase === 'Ended') return COUNT_OF[state.outcome.state];
   return state.phase === 'Waiting' || state.phase === 'Recording' ? 'waiting' : 'running';
-}
-
-/** Pod indexes, the lowest first; each at most once. */
-class ReadyPods {
-  readonly #heap: PodIndex[] = [];
-  readonly #members = new Set<PodIndex>();
-
-  get size(): number {
-    return this.#heap.length;
-  }
-
-  add(index: PodIndex): void {
-    if (this.#members.has(index)) return;
-    this.#members.add(index);
-    const heap = this.#heap;
-    let at = heap.push(index) - 1;
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      if ((heap[parent] ?? 0) <= index) break;
-      heap[at] = heap[parent] as PodIndex;
-      at = parent;
-    }
-    heap[at] = index;
-  }
-
-  takeFirst(): PodIndex | undefined {
-    const heap = this.#heap;
-    const first = heap[0];
-    const last = heap.pop();
-    if (first === undefined || last === undefined) return undefined;
-    this.#members.delete(first);
-    if (heap.length === 0) return first;
-    let at = 0;
-    for (;;) {
-      let child = 2 * at + 1;
-      if (child >= heap.length) break;
-      if ((heap[child + 1] ?? Number.POSITIVE_INFINITY) < (heap[child] ?? 0)) child += 1;
-      if ((heap[child] ?? 0) >= last) break;
-      heap[at] = heap[child] as PodIndex;
-      at = child;
-    }
-    heap[at] = last;
-    return first;
-  }
 }

@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { canonicalJson, sha256Hex, shortenName } from '../../../shared/core/digest.ts';
-import { restoreName, runName } from '../../../shared/core/names.ts';
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
@@ -17,23 +16,6 @@ test('a name of up to 63 characters is kept, a longer one becomes its first 57 a
   assert.equal(shortenName('a'.repeat(64)), 'a'.repeat(57) + sha256('a'.repeat(64)).slice(0, 6));
 });
 
-// R5.1
-test("a run's name never is over 63 characters", () => {
-  assert.equal(runName('r1', 'abcdef'), 'restorehooks-r1-abcdef');
-  assert.equal(runName('r'.repeat(253), 'abcdef').length, 63);
-});
-
-// R1.2
-test("a Restore's name is also read from what kubectl get -o name prints, and is never empty or another kind's", () => {
-  for (const given of ['r', 'restore/r', 'restores/r', 'Restore/r', 'restore.velero.io/r', 'restores.v1.velero.io/r']) {
-    assert.equal(restoreName(given), 'r', given);
-  }
-  for (const given of ['', 'restore/', 'backup/r', 'restore.k8up.io/r', 'restore/a/b', '/r']) {
-    assert.throws(() => restoreName(given), { code: 'INVALID_ARGUMENT' }, given);
-  }
-});
-
-// R6.30
 test('canonical JSON sorts keys at every depth, leaves out undefined and is JSON', () => {
   assert.equal(canonicalJson({ b: [{ d: 1, c: undefined }], a: 'x y' }), '{"a":"x y","b":[{"d":1}]}');
   fc.assert(

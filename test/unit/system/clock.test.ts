@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it, mock } from 'node:test';
 import { systemClock } from '../../../shared/system/clock.ts';
-import { jsonLogger } from '../../../shared/system/log.ts';
 
 describe('systemClock', () => {
   it('fires once, not before its time, and not when it was cancelled', async () => {
@@ -46,23 +45,5 @@ describe('systemClock', () => {
     order.push('now');
     await timer;
     assert.deepEqual(order, ['now', 'soon', 'timer']);
-  });
-});
-
-describe('jsonLogger', () => {
-  it('writes one JSON object a line, from its level on', () => {
-    const lines: string[] = [];
-    const log = jsonLogger({ write: (line) => void lines.push(line) });
-    log.debug('not shown');
-    log.info('hook ended', { pod: 'web\n1', hookPhase: 'Succeeded' });
-    log.error('lost');
-    const [first, second, ...rest] = lines.map((line) => JSON.parse(line));
-    assert.deepEqual(rest, []);
-    assert.match(first.time, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
-    assert.deepEqual(
-      { ...first, time: '' },
-      { level: 'info', time: '', pod: 'web\n1', hookPhase: 'Succeeded', msg: 'hook ended' },
-    );
-    assert.equal(second.level, 'error');
   });
 });
