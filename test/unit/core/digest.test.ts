@@ -16,6 +16,7 @@ test('a name of up to 63 characters is kept, a longer one becomes its first 57 a
   assert.equal(shortenName('a'.repeat(64)), 'a'.repeat(57) + sha256('a'.repeat(64)).slice(0, 6));
 });
 
+// R6.30
 test('canonical JSON sorts keys at every depth, leaves out undefined and is JSON', () => {
   assert.equal(canonicalJson({ b: [{ d: 1, c: undefined }], a: 'x y' }), '{"a":"x y","b":[{"d":1}]}');
   fc.assert(

@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { restoreName, runName } from '../../../shared/core/names.ts';
 
+// R5.1
 test("a run's name never is over 63 characters", () => {
   assert.equal(runName('r1', 'abcdef'), 'restorehooks-r1-abcdef');
   assert.equal(runName('r'.repeat(253), 'abcdef').length, 63);
 });
 
+// R1.2
 test("a Restore's name is also read from what kubectl get -o name prints, and is never empty or another kind's", () => {
   for (const given of ['r', 'restore/r', 'restores/r', 'Restore/r', 'restore.velero.io/r', 'restores.v1.velero.io/r']) {
     assert.equal(restoreName(given), 'r', given);

@@ -4,6 +4,7 @@ import { admitsPods, compileIncludesExcludes } from '../../../../shared/core/mod
 import { parseRestore, parseRestoreHooks } from '../../../../shared/core/model/restore.ts';
 
 describe('includes and excludes', () => {
+  // R3.5
   test('no includes are all, an exclude wins over an include', () => {
     const admits = (includes: string[], excludes: string[], name: string) =>
       compileIncludesExcludes(includes, excludes).admits(name);
@@ -19,6 +20,7 @@ describe('includes and excludes', () => {
     assert.deepEqual([admits('A'), admits('a'), admits('[')], [true, false, false]);
   });
 
+  // R1.12
   test('it is an error with its path, in a Restore as in a file', () => {
     const resources = [{ excludedNamespaces: ['ok', 'team-[a-z0-9]'], includedResources: ['po['] }];
     const paths = (parsed: ReturnType<typeof parseRestore | typeof parseRestoreHooks>) =>

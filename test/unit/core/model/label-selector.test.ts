@@ -24,6 +24,7 @@ describe('label selectors', () => {
   ] as const;
   for (const [selector, labels, matches] of cases) {
     const what = `${JSON.stringify(selector)} ${matches ? 'matches' : 'does not match'} ${JSON.stringify(labels)}`;
+    // R3.5
     test(what, () => assert.equal(compileLabelSelector(structuredClone(selector) as never)(labels), matches));
   }
 

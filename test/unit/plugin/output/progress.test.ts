@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createProgress } from '../../../../plugin/output/progress.ts';
+import { instant } from '../../../../shared/core/model/instant.ts';
 import { keeper } from '../harness.ts';
 
 describe('createProgress', () => {
   const manualClock = () => {
     let timers: (() => void)[] = [];
     return {
-      now: () => 0,
+      now: () => instant(0),
       soon: queueMicrotask,
       setTimer: (_: number, fire: () => void) => {
         timers.push(fire);
@@ -22,6 +23,7 @@ describe('createProgress', () => {
     };
   };
 
+  // R7.15
   it('prints one plain line an event where there is no terminal', () => {
     const sink = keeper();
     const progress = createProgress(sink, manualClock(), {});
