@@ -6,6 +6,7 @@ const step = mutantsOf('shared/core/execute/step.ts');
 const change = mutantsOf('shared/core/execute/change.ts');
 const podFacts = mutantsOf('shared/core/execute/pod-facts.ts');
 const state = mutantsOf('shared/core/execute/state.ts');
+const ready = mutantsOf('shared/core/execute/ready-pods.ts');
 const turns = mutantsOf('shared/core/execute/turns.ts');
 const open = mutantsOf('shared/core/execute/open-hooks.ts');
 const deadlines = mutantsOf('shared/core/execute/deadlines.ts');
@@ -73,12 +74,7 @@ export const MUTANTS: readonly Mutant[] = [
     'run.active <= run.maxConcurrent',
   ),
   change('R3.12', 'a slot is never given back', ' - Number(isActive(hook, previous))', ''),
-  state(
-    'R3.12',
-    'where slots lack, the order of arrival decides, not the plan',
-    'if ((heap[parent] ?? 0) <= index) break;',
-    'break;',
-  ),
+  ready('R3.12', 'where slots lack, the order of arrival decides, not the plan', '(a, b) => a - b', '() => 0'),
   step(
     'R3.14',
     'a hook starts although its container went down while its intent was recorded',
