@@ -40,7 +40,11 @@ export function initHookState(
     return ended(hasBegun ? unseen(pod.gone) : { state: 'NotExecuted', reason: pod.gone }); // R2.27
   }
   if (pod.observed !== undefined && (container === undefined || hook.never !== undefined)) {
-    return ended(notInjected('its pod stands without it: --recreate-pods, or inject it into what makes the pod')); // R2.14
+    return ended(
+      notInjected(
+        'the pod exists without this init container: use --recreate-pods, or add it to the workload of the pod (kubectl restorehooks inject)',
+      ),
+    ); // R2.14
   }
   if (pod.observed?.phase === 'Succeeded' || pod.observed?.phase === 'Failed') {
     return ended(hasBegun ? unseen('pod-finished') : { state: 'NotExecuted', reason: 'pod-finished' });
@@ -59,7 +63,7 @@ export function initHookState(
         : {
             state: 'TimedOut',
             reason: 'executing',
-            message: 'it goes on running, and its pod waits for it',
+            message: 'the init container is still running, and its pod waits for it',
             ...exitCode,
           };
     return hasBegun ? ending(outcome, startedAt, now) : ended(outcome); // R2.24
@@ -68,7 +72,7 @@ export function initHookState(
     return state.phase === 'Running' && state.startedAt === startedAt ? undefined : { phase: 'Running', startedAt };
   }
   if (stop !== undefined) {
-    const message = `${stop.message}; its pod runs it without being watched any more`;
+    const message = `${stop.message}; the init container goes on, and is no longer watched`;
     return ended({ state: 'Unknown', reason: stop.reason, message }); // R2.26
   }
   return state.phase === 'Waiting' ? undefined : { phase: 'Waiting', tries: 0 };
@@ -103,5 +107,5 @@ const notInjected = (message: string): HookOutcome => ({ state: 'NotExecuted', r
 const unseen = (reason: 'pod-deleted' | 'pod-replaced' | 'pod-finished'): HookOutcome => ({
   state: 'Unknown',
   reason,
-  message: 'its end was not seen',
+  message: 'nobody saw how the init container ended',
 });

@@ -116,7 +116,7 @@ describe('kubernetesPodCreator', () => {
     const back = serverWith(old, { create: refused(403, 'Forbidden') });
     const answer = await back.run(recreated);
     assert.ok(!answer.created && answer.left === 'another');
-    assert.match(answer.message, /the old one was put back/);
+    assert.match(answer.message, /the old pod was created again/);
     assert.deepEqual((back.stands() as Body | undefined)?.spec, {});
     const lost = serverWith(old, { create: refused(403, 'Forbidden'), 'put-back': refused(403, 'Forbidden') });
     const gone = await lost.run(recreated);

@@ -147,7 +147,7 @@ describe('a Backup that the cluster gives away', () => {
     stop();
     const circle = await objectStore(t, (_, response) => response.writeHead(302, { location: '/again' }).end());
     const stopCircle = signs(t, circle.url);
-    await assert.rejects(contents(), { exitCode: 6, message: /redirects in a circle$/ });
+    await assert.rejects(contents(), { exitCode: 6, message: /redirects too often$/ });
     stopCircle();
     const certificate = selfSignedCertificate();
     const tls = await objectStore(
