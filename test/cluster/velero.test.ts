@@ -27,7 +27,7 @@ import { startWorld } from './velero/world.ts';
 
 const VELERO_INIT = 'init.hook.restore.velero.io';
 
-/** Compares a real Velero with this tool: what each does with hooks, and where they differ (docs/contract.md, section 10). */
+/** Compares a real Velero with this tool: what each does with hooks, where they differ (docs/contract.md, section 10). */
 
 const skip = !isReal && 'needs a cluster with a Velero of its own: npm run test:cluster';
 

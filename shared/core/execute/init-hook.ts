@@ -40,11 +40,7 @@ export function initHookState(
     return ended(hasBegun ? unseen(pod.gone) : { state: 'NotExecuted', reason: pod.gone }); // R2.27
   }
   if (pod.observed !== undefined && (container === undefined || hook.never !== undefined)) {
-    return ended(
-      notInjected(
-        'the pod exists without this init container: use --recreate-pods, or add it to the workload of the pod (kubectl restorehooks inject)',
-      ),
-    ); // R2.14
+    return ended(notInjected(CONTAINER_MISSING)); // R2.14
   }
   if (pod.observed?.phase === 'Succeeded' || pod.observed?.phase === 'Failed') {
     return ended(hasBegun ? unseen('pod-finished') : { state: 'NotExecuted', reason: 'pod-finished' });
@@ -102,6 +98,8 @@ function outcomeOf({ exitCode, reason }: InitContainerObservation): HookOutcome 
   return { state: 'Failed', reason: 'exit', exitCode, ...message };
 }
 
+const CONTAINER_MISSING =
+  'the pod exists without this init container: use --recreate-pods, or kubectl restorehooks inject for its workload';
 const notInjected = (message: string): HookOutcome => ({ state: 'NotExecuted', reason: 'not-injected', message });
 
 const unseen = (reason: 'pod-deleted' | 'pod-replaced' | 'pod-finished'): HookOutcome => ({
