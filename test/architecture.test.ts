@@ -9,8 +9,8 @@ import { functionLengths } from './function-lengths.ts';
 const ROOT = path.join(import.meta.dirname, '..');
 
 /**
- * Who may import whom: folders, packages (`npm:`) and Node itself (`node:`). What is not listed is forbidden (`*`:
- * nothing is). A file belongs to the longest folder that is listed.
+ * Which folder may import which folders, packages (`npm:`) and Node modules (`node:`). Imports that aren't listed are
+ * forbidden, except with `*`. A file belongs to the longest listed folder that contains it.
  */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   'shared/core': ['npm:zod', 'npm:@noble/hashes', 'npm:tinyqueue'],
@@ -30,10 +30,10 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'shared/system': ['shared/core', 'shared/ports', 'npm:pino', 'node:'],
   // Joins the runtime to its adapters, for the plugin and the runner alike.
   'shared/wiring': ['shared/core', 'shared/ports', 'shared/runtime', 'shared/kubernetes'],
-  // Reads what anybody may have made; it knows no cluster and no command.
+  // Reads archives that may come from anybody, so it has no access to the cluster or to commands.
   'plugin/input/archive': ['shared/core', 'npm:tar-stream', 'node:'],
   plugin: ['shared', 'npm:js-yaml', 'npm:yaml', 'npm:yargs', 'npm:zod', 'node:'],
-  // aws-lambda: types alone.
+  // aws-lambda: only its types.
   runner: ['shared', 'npm:aws-lambda', 'npm:zod', 'node:'],
   test: ['*'],
 };
@@ -47,12 +47,12 @@ const impure: Readonly<Record<string, RegExp>> = {
   promises: /\b(?:async|await|Promise)\b/,
   'the process': /\b(?:process|globalThis|console)\b\s*[.[]/,
 };
-/** Formats a Date that it is given. */
+/** May use `Date`, because it only formats the one that it is given. */
 const mayNameDate = ['shared/core/model/instant.ts'];
 
 /**
- * The simulator's judges, which share nothing with what they judge but types: a mistake of the core's would else be made
- * on both sides, and unseen. They import each other and Node; worlds and all of `shared` are types to them.
+ * The simulator's judges check the core, so they may import only types from it: with its functions they would repeat its
+ * mistakes and not see them. They may import each other and Node, and only types from worlds and `shared`.
  */
 const judges: readonly string[] = [
   'test/sim/invariants.ts',
@@ -64,7 +64,7 @@ const judges: readonly string[] = [
 ];
 
 const LONGEST_FILE = 450;
-/** Of what the tests are built on; a test itself may be as long as its cases. */
+/** For files that tests are built on. A test file may be as long as its cases. */
 const LONGEST_TEST_SUPPORT = 600;
 
 const LONGEST_FUNCTION = 70;
@@ -91,7 +91,7 @@ const notMeasured = ['test/e2e/', 'test/cluster/'];
 
 const read = (file: string): string => readFileSync(path.join(ROOT, file), 'utf8');
 
-/** What is tracked, or new and not ignored: a file is judged before it is committed. */
+/** All tracked files, and new files that aren't ignored, so that a file is checked before it is committed. */
 const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { cwd: ROOT })
   .toString()
   .split('\n')
@@ -105,7 +105,7 @@ function layerOf(file: string): string | undefined {
     .sort((a, b) => b.length - a.length)[0];
 }
 
-/** The code without its comments and the contents of its text; `keepText` leaves what is in quotes. */
+/** The code without comments and without the contents of strings; `keepText` keeps quoted strings. */
 function codeOf(source: string, keepText = false): string {
   const blank = (text: string): string => text.replace(/[^\n]/g, ' ');
   const token =
@@ -113,7 +113,7 @@ function codeOf(source: string, keepText = false): string {
   return source.replace(token, (found) => {
     if (found.startsWith('//') || found.startsWith('/*')) return blank(found);
     if (keepText && !found.startsWith('`')) return found;
-    // What stands in a template's ${} is code.
+    // The text in a template's ${} is code.
     return found.startsWith('`') ? [...found.matchAll(/\$\{([^}]*)\}/g)].map(([, code]) => code).join(' ') : '""';
   });
 }
@@ -125,7 +125,7 @@ function importsOf(source: string): string[] {
     /^\s*(?:import|export)\b[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]/gm,
     /^\s*import\s*['"]([^'"]+)['"]/gm,
     /\b(?:import|require|getBuiltinModule)\s*\(\s*['"]([^'"]+)['"]/g,
-    // What is computed could be anything.
+    // A computed name could be any module, so it is reported as it is written.
     /\bimport\s*\(\s*([^'"\s][^)]*)/g,
   ];
   return patterns.flatMap((pattern) => [...code.matchAll(pattern)].map(([, specifier = '']) => specifier));
@@ -150,7 +150,7 @@ const mayImport = (layer: string, target: string): boolean =>
 const forbiddenIn = (file: string, source: string): string[] =>
   importsOf(source).filter((specifier) => !mayImport(layerOf(file) ?? '', targetOf(file, specifier)));
 
-/** What a judge imports that is more than a type, and neither a judge nor Node. */
+/** The imports of a judge that it must not have: values from anywhere but other judges and Node. */
 const sharedBy = (judge: string, source: string): string[] => {
   const withoutTypes = source.replace(/^\s*(?:import|export) type\b[^'"`;]*?\bfrom\s*['"][^'"]+['"];?/gm, '');
   return importsOf(withoutTypes).filter(
@@ -201,7 +201,7 @@ describe('the layers', () => {
       assert.ok(sources.includes(judge), judge);
       assert.deepEqual(sharedBy(judge, read(judge)), [], judge);
     }
-    // Whoever holds an invariant is one.
+    // Every file that checks invariants must be in the list of judges.
     const judging = sources.filter((file) => /^test\/sim\/.*(?:invariants|judge)[^/]*\.ts$/.test(file));
     assert.deepEqual(
       judging.filter((file) => !judges.includes(file)),
@@ -269,7 +269,7 @@ describe('the layers', () => {
   });
 });
 
-/** What is reachable from itself. `edges`: who imports whom, type imports counted. */
+/** The names that can be reached from themselves. `edges`: who imports whom, type imports included. */
 function cyclesOf(edges: ReadonlyMap<string, ReadonlySet<string>>): string[] {
   const reaches = (from: string): Set<string> => {
     const seen = new Set<string>();
@@ -282,7 +282,7 @@ function cyclesOf(edges: ReadonlyMap<string, ReadonlySet<string>>): string[] {
   return [...edges.keys()].filter((name) => reaches(name).has(name));
 }
 
-/** Who imports whom, where `roomOf` puts a file; what a room imports of itself is left out, unless it is one file. */
+/** Which room imports which; `roomOf` gives a file's room. Imports within a room count only if a file imports itself. */
 function importGraph(roomOf: (file: string) => string): Map<string, Set<string>> {
   const product = guarded.filter((file) => !file.startsWith('test/'));
   const edges = new Map(product.map((file) => [roomOf(file), new Set<string>()]));
@@ -299,7 +299,7 @@ describe('no import goes round in a circle', () => {
   const rooms: Readonly<Record<string, (file: string) => string>> = {
     'from file to file': (file) => file,
     'from folder to folder': (file) => path.posix.dirname(file),
-    // plugin/lint, shared/core/plan, shared/kubernetes/exec: with all that is below them.
+    // Such as plugin/lint, shared/core/plan, shared/kubernetes/exec, with their subfolders.
     'from room to room': (file) => {
       const depth = /^shared\/(?:core|kubernetes)\//.test(file) ? 3 : 2;
       return path.posix.dirname(file).split('/').slice(0, depth).join('/');
@@ -415,7 +415,7 @@ describe('the dependencies', () => {
 
 describe('what is tracked', () => {
   it('names no registry and no path of the machine that it was written on', () => {
-    // Put together, so that this file is not one of those it finds.
+    // The words are split, so that this file doesn't contain what it searches for.
     const machine = new RegExp(
       [
         `/${'work'}/`,

@@ -1,19 +1,19 @@
 import { gzipSync } from 'node:zlib';
 
-/** A file of a tar archive, or whatever else its header says that it is. */
+/** One entry of a tar archive: a file, or what its type flag says. */
 export interface TarFile {
   readonly path: string;
   readonly body?: string | Buffer | object;
   /** The header's type flag: `0` a file, `2` a symbolic link, `5` a directory, `x` a pax header. */
   readonly type?: string;
-  /** What the header says, where that isn't the body's length. */
+  /** The size in the header, if it differs from the body's length. */
   readonly size?: number;
 }
 
 const BLOCK = 512;
 const END = Buffer.alloc(2 * BLOCK);
 
-/** A tar archive byte by byte, so that it can be any. */
+/** Builds a tar archive byte by byte, so that tests can make broken ones, too. */
 export function tarOf(files: readonly TarFile[], end: Buffer = END): Buffer {
   return Buffer.concat([...files.flatMap(tarEntry), end]);
 }
@@ -28,7 +28,7 @@ export function tarEntry({ path, body = '', type = '0', size }: TarFile): Buffer
 
 function header(path: string, type: string, size: number): Buffer {
   const block = Buffer.alloc(BLOCK);
-  // A name is 100 bytes long; what stands before it is apart.
+  // The name field has 100 bytes; the folder goes into the prefix field.
   const cut = path.length <= 100 ? -1 : path.lastIndexOf('/', 155);
   block.write(path.slice(cut + 1), 0, 100);
   if (cut >= 0) block.write(path.slice(0, cut), 345, 155);
@@ -60,7 +60,7 @@ export interface ArchivedObject {
   readonly metadata: { readonly namespace: string; readonly name: string };
 }
 
-/** A pod as Velero keeps it, twice. */
+/** A pod as Velero stores it: once for each of two paths. */
 export const asVelero = (pod: ArchivedObject): TarFile[] => [
   { path: podPath(pod), body: pod },
   { path: podPath(pod, 'v1-preferredversion'), body: pod },

@@ -9,15 +9,15 @@ import type { Fault, Passed } from './proxy.ts';
 import { startProxy } from './proxy.ts';
 
 /*
- * The line between before and after the start (R4.4, R4.8, R4.17), whatever the network does: one exec through a proxy that
- * strikes at one byte, and what may be said of it, where the server has counted its starts.
+ * Makes one exec through a proxy that disturbs it at one byte, and checks its outcome with the starts that the server
+ * counted: a hook that was started must never be reported as not started (R4.4, R4.8, R4.17).
  */
 
-/** Where execs go to: an API server on this machine. */
+/** The API server, on this machine, to which execs go. */
 export interface ExecServer {
   readonly host?: string;
   readonly port: number;
-  /** The path of its URL does not matter here; `https` with what verifies it. */
+  /** With TLS options the server is reached by https, else by http. */
   readonly tls?: TlsOptions;
   readonly headers: KubeConnection['headers'];
 }
@@ -28,7 +28,7 @@ export interface Told {
   readonly isStarted: boolean;
 }
 
-/** Shows that "v4" is asked for, and execs at a server, through another proxy each time. */
+/** Makes execs at a server, each through a new proxy. */
 export class ProxiedExec {
   readonly #server: ExecServer;
   readonly #exec: HookExec;
@@ -45,7 +45,7 @@ export class ProxiedExec {
     this.#exec = kubernetesHookExec({ open, forget() {} }, { timing });
   }
 
-  /** Resolves when the end has been told, and nothing more comes from this exec. */
+  /** Resolves when the end was reported and nothing more comes from this exec. */
   async run(request: ExecRequest, fault?: Fault, records = false): Promise<Told & { readonly passed?: Passed }> {
     const { host, port } = this.#server;
     const proxy = await startProxy(port, {
@@ -57,7 +57,7 @@ export class ProxiedExec {
     const ends: ExecOutcome[] = [];
     try {
       await new Promise<void>((resolve) => {
-        // Asked for at once, before another exec sets its own.
+        // The exec reads the port at once, before another exec changes it.
         this.#port = proxy.port;
         this.#exec.start(request, {
           started() {
@@ -80,7 +80,7 @@ export class ProxiedExec {
   }
 }
 
-/** Kinds of outcome that say: this command has not been started. */
+/** The kinds of outcome that mean that the command was not started. */
 const BEFORE: ReadonlySet<ExecOutcome['kind']> = new Set([
   'notStarted',
   'podDeleted',
@@ -89,7 +89,7 @@ const BEFORE: ReadonlySet<ExecOutcome['kind']> = new Set([
   'error',
 ]);
 
-/** What breaks the rule; undefined: nothing. `starts`: as the server counted them. */
+/** How an outcome breaks the rule; undefined if it doesn't. `starts`: how many the server counted. */
 export function breach({ outcome, isStarted }: Told, starts: number, exitCode: number): string | undefined {
   if (starts > 1) return `started ${starts} times`;
   if (BEFORE.has(outcome.kind) && (starts > 0 || isStarted)) return `${outcome.kind}, but it was started`;
@@ -99,7 +99,7 @@ export function breach({ outcome, isStarted }: Told, starts: number, exitCode: n
   return undefined;
 }
 
-/** Run `work` on all of them, some at a time. */
+/** Run `work` on all items, `width` at a time. */
 export async function inParallel<Item>(
   items: readonly Item[],
   width: number,

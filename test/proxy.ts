@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
 import net from 'node:net';
 
-/** Something that happens to one connection after exactly so many bytes of one way. */
+/** A fault of one connection, after a number of bytes in one direction. */
 export interface Fault {
   /** `up` is to the server. */
   readonly way: 'up' | 'down';
@@ -22,9 +22,9 @@ export interface Passed {
 
 export interface Proxy {
   readonly port: number;
-  /** Of connections that begin from now on. Byte-exact: 0 is before the first byte. */
+  /** The fault of connections that begin from now on. 0 is before the first byte. */
   fault: Fault | undefined;
-  /** Everything that is open, and all that follows, from now on: as if the network were gone, or come back. */
+  /** True: from now on nothing passes any connection, as if the network were gone. False: new connections work again. */
   isDead: boolean;
   /** By connection, in the order in which they were made; only where it records. */
   readonly passed: readonly Passed[];
@@ -36,7 +36,7 @@ export interface Proxy {
 
 const DELAY_MS = 20;
 
-/** A proxy for TCP on this machine: to `port`, with faults. What is dead stays so, though the network comes back. */
+/** A TCP proxy to a port, with faults. A connection that went dead stays dead, even when the network is back. */
 export async function startProxy(
   port: number,
   {

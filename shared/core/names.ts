@@ -52,6 +52,7 @@ export function restoreName(given: string): string {
   const [name = '', resource, ...others] = given.split('/').reverse();
   const isName = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(name);
   if (isName && others.length === 0 && (resource === undefined || RESTORE_RESOURCE.test(resource))) return name;
-  const what = given === '' ? 'the name of the Restore is empty' : `${JSON.stringify(given)} names no Restore`;
+  const what =
+    given === '' ? 'the name of the Restore is empty' : `${JSON.stringify(given)} is not the name of a Restore`;
   throw new RestoreHooksError('INVALID_ARGUMENT', what, { hint: 'give NAME, restore/NAME or restore.velero.io/NAME' });
 }

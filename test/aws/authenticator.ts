@@ -1,8 +1,8 @@
 import { createHash, createHmac } from 'node:crypto';
 
 /*
- * What EKS's authenticator does with a token, STS included: written from AWS's documentation of Signature Version 4 and
- * not from our signer, so that one mistake isn't made twice.
+ * Checks a token as EKS's authenticator and STS do. It is written from AWS's documentation of Signature Version 4, and
+ * shares no code with our signer, so that it doesn't repeat its mistakes.
  */
 
 export interface Known {
@@ -18,7 +18,7 @@ const HOST = /^sts\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?$/;
 const hash = (text: string): string => createHash('sha256').update(text, 'utf8').digest('hex');
 const mac = (key: string | Buffer, text: string): Buffer => createHmac('sha256', key).update(text, 'utf8').digest();
 
-/** undefined: this token is rightly signed, by the one that is known, for this cluster; else why it isn't. */
+/** Undefined if the token is correctly signed with the known key for this cluster; else the reason why it isn't. */
 export function refusal(token: string, known: Known, now = Date.now()): string | undefined {
   if (!token.startsWith('k8s-aws-v1.')) return 'prefix';
   const url = new URL(Buffer.from(token.slice('k8s-aws-v1.'.length), 'base64url').toString());
@@ -35,7 +35,7 @@ export function refusal(token: string, known: Known, now = Date.now()): string |
   if (query.get('X-Amz-Credential') !== [known.accessKeyId, ...scope].join('/')) return 'credential';
   const signed = query.get('X-Amz-SignedHeaders');
   if (signed !== 'host;x-k8s-aws-id') return 'headers';
-  // As it came, but for the signature: what is signed is the order of names and not that of the URL.
+  // All parameters but the signature, sorted by name: they are signed in that order, not in the URL's.
   const rest = url.search
     .slice(1)
     .split('&')

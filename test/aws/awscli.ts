@@ -4,13 +4,13 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 
-/** awscli from the package index that pip is set up with; kept outside the repository. */
+/** Installs awscli with pip, outside the repository. */
 const VERSION = '1.46.3';
 const SCRIPT = join(import.meta.dirname, 'get-token.py');
 
 export const hasPip = spawnSync('python3', ['-m', 'pip', '--version']).status === 0;
 
-/** Ask awscli's own code. */
+/** Run a script with awscli's own Python code. */
 export function awscli(asked: unknown): unknown {
   const options = {
     input: JSON.stringify(asked),
@@ -32,7 +32,7 @@ function installed(): string {
     renameSync(unfinished, folder);
   } catch (error) {
     rmSync(unfinished, { recursive: true });
-    // Another process was faster.
+    // Another test process has installed it meanwhile.
     if (!existsSync(folder)) throw error;
   }
   return folder;

@@ -1,4 +1,4 @@
-// What Lambda's runtime does with a handler: ask for the next event, answer it, and so on for ever.
+// Runs a handler as Lambda's runtime does: asks for the next event, answers it, and starts again.
 import { createRequire } from 'node:module';
 import process from 'node:process';
 

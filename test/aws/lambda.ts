@@ -11,14 +11,14 @@ import { text } from 'node:stream/consumers';
 import type { Loose } from '../e2e/harness.ts';
 
 /*
- * Lambda around the built bundle: its Runtime API, a process that is begun with the first call, stopped after each
- * answer and continued by the next call, and killed where it has not answered by its deadline.
+ * Runs the built bundle as Lambda does, with its Runtime API: a process that is started by the first call, stopped after
+ * each answer, continued by the next call, and killed if it hasn't answered by its deadline.
  */
 
 export const BUNDLE = join(import.meta.dirname, '../../dist/lambda.cjs');
 const BOOTSTRAP = join(import.meta.dirname, 'bootstrap.mjs');
 
-/** As Step Functions is told: with a name where the call failed. */
+/** A call's result as Step Functions gets it: with an error's name if the call failed. */
 export interface Answer {
   readonly payload?: Loose;
   readonly errorType?: string;
@@ -38,7 +38,7 @@ export class LambdaFunction {
   #child: ChildProcess | undefined;
   #waiting: ServerResponse | undefined;
   #invocation: Invocation | undefined;
-  /** All that it has logged. */
+  /** Everything that the function has logged. */
   log = '';
 
   constructor(env: Readonly<Record<string, string>>) {
@@ -46,7 +46,7 @@ export class LambdaFunction {
     if (!existsSync(BUNDLE)) throw new Error('there is no dist/lambda.cjs: npm run build');
   }
 
-  /** One call at a time, as one instance of a function takes them. */
+  /** Calls run one after another, because an instance of a function handles one at a time. */
   async invoke(event: unknown, timeoutMs: number): Promise<Answer> {
     if (this.#invocation !== undefined) throw new Error('this instance is busy');
     if (!this.#server.listening) await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
@@ -65,7 +65,7 @@ export class LambdaFunction {
     }
   }
 
-  /** As the machine under it does when it breaks. */
+  /** Kills the process, as a machine that breaks does. */
   kill(): void {
     this.#end({ errorType: 'Runtime.ExitError' });
   }

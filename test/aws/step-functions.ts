@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import type { Loose } from '../e2e/harness.ts';
 import type { Answer } from './lambda.ts';
 
-/* As much of Step Functions as the state machine in deploy/lambda needs; what it doesn't know is an error. */
+/* The part of Step Functions that the state machine in deploy/lambda needs. Anything else is an error. */
 
 export const definition: Loose = JSON.parse(
   readFileSync(join(import.meta.dirname, '../../deploy/lambda/state-machine.asl.json'), 'utf8'),
 );
 
-/** The definition's expressions, said in JavaScript. */
+/** The definition's expressions, translated to JavaScript. */
 const EXPRESSIONS: Readonly<Record<string, (scope: Loose) => Loose>> = {
   "{% $merge([$states.context.Execution.Input, {'execution': $states.context.Execution.Id}]) %}": ({ execution }) => ({
     ...execution.input,

@@ -1,4 +1,4 @@
-// Builds all that `npm run build` does, and dist/chaos-runner.cjs: the runner, with failpoints in two places.
+// Builds all that `npm run build` does, and dist/chaos-runner.cjs: the runner with failpoints in two modules.
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { runnerBundle } from '../../build.mjs';

@@ -48,7 +48,7 @@ function changeOf(path: string, body: Body, hasClaimed: boolean): FailpointName 
   return JSON.parse(status).finishedAt === undefined ? 'status-progress' : 'status-end';
 }
 
-/** The weightiest thing that a batch says. */
+/** The failpoint of a journal batch: that of the most important entry in it. */
 function batchOf(data: Readonly<Record<string, string>>): FailpointName | undefined {
   const [, text = '{"e":[]}'] = Object.entries(data).find(([key]) => /^b\d+$/.test(key)) ?? [];
   const kinds = new Set((JSON.parse(text).e as [string][]).map(([kind]) => kind));

@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process';
 import process from 'node:process';
 
 /*
- * Where a runner can be told to die: at each of its writes, and around each command. Only the runner of the chaos tests
- * knows of this (`build.mjs`): it is told once, when it starts, by the tests' own server.
+ * The places at which a runner can be told to die: each of its writes, and the start and end of each command. Only the
+ * runner of the chaos tests has them (`build.mjs`). It asks the tests' server once, when it starts.
  */
 export const FAILPOINTS = [
   'lease-take',
@@ -33,8 +33,8 @@ export const FAILPOINTS = [
 export type FailpointName = (typeof FAILPOINTS)[number];
 
 /**
- * `before`: nothing is sent, or told to the product; `during`: what is sent may get through; `after`: it has been
- * answered, and the product doesn't hear of it any more.
+ * `before`: the request isn't sent. `during`: it is sent, and may arrive. `after`: it was answered, but the product
+ * doesn't get the answer.
  */
 export const MOMENTS = ['before', 'during', 'after'] as const;
 export type Moment = (typeof MOMENTS)[number];
@@ -42,13 +42,13 @@ export type Moment = (typeof MOMENTS)[number];
 export interface Failpoint {
   readonly name: FailpointName;
   readonly moment: Moment;
-  /** The how manieth time that this runner comes there, from 1. */
+  /** The runner dies when it gets there this many times; 1 is the first time. */
   readonly nth: number;
-  /** How long after the request `during` is. */
+  /** With `during`: how long after the request was sent. */
   readonly afterMs: number;
 }
 
-/** The bed's own address, as its pods see it. */
+/** The address of the bed's host as pods see it. */
 export const SERVER = 'http://10.88.0.1:7788';
 const server = process.env['RESTOREHOOKS_CHAOS'] ?? SERVER;
 
@@ -65,8 +65,8 @@ export async function arm(): Promise<void> {
 }
 
 /**
- * Nothing more happens here: the event loop stands still until the tests have sent SIGKILL, from outside, as a
- * container's first process can't kill itself.
+ * Blocks the event loop until the tests send SIGKILL. They send it from outside, because a container's first process
+ * can't kill itself.
  */
 function die({ name, moment }: Failpoint): never {
   const url = `${server}/reached?${query({ name, moment })}`;
@@ -81,7 +81,7 @@ function isDue(name: FailpointName | undefined): boolean {
   return passed === armed.nth;
 }
 
-/** A request, with death before, during or after it. */
+/** Makes a request, and dies before, during or after it if told so. */
 export function aroundRequest<T>(name: FailpointName | undefined, send: () => Promise<T>): Promise<T> {
   const failpoint = isDue(name) ? armed : undefined;
   if (failpoint === undefined) return send();
@@ -97,7 +97,7 @@ export function aroundRequest<T>(name: FailpointName | undefined, send: () => Pr
   return answer;
 }
 
-/** Something that is told in one go, with death before or after it. */
+/** Calls back, and dies before or after that if told so. */
 export function aroundCall(name: FailpointName, call: () => void): void {
   const failpoint = isDue(name) ? armed : undefined;
   if (failpoint?.moment === 'before') die(failpoint);

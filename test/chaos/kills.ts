@@ -10,8 +10,8 @@ import { SERVER } from './failpoints.ts';
 import type { Part } from './scenario.ts';
 
 /**
- * A signal for the runners that have this argument (a Restore, a run's ID); answers how many there were. A container's
- * processes are seen from outside of it.
+ * Sends a signal to the runners that have this argument (a Restore's name, a run's ID), and returns how many there were.
+ * The processes of a container are visible from outside.
  */
 export function signalRunners(argument: string, signal: NodeJS.Signals, pod?: string): number {
   const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry) && isRunner(entry, argument, pod));
@@ -19,7 +19,7 @@ export function signalRunners(argument: string, signal: NodeJS.Signals, pod?: st
     try {
       process.kill(Number(pid), signal);
     } catch {
-      // It has just ended.
+      // The process has just ended.
     }
   }
   return pids.length;
@@ -51,7 +51,7 @@ export class FailpointServer {
     return `http://${host}:${typeof address === 'object' ? address?.port : port}`;
   }
 
-  /** The first runner of the Restore dies at the first of these, the next at the second. */
+  /** The Restore's first runner dies at the first of these failpoints, the second runner at the second, and so on. */
   arm(restore: string, failpoints: readonly Failpoint[]): void {
     this.#queues.set(restore, [...failpoints]);
   }
@@ -84,17 +84,17 @@ export class FailpointServer {
 
 let mended: Promise<void> = Promise.resolve();
 
-/** Start what is not running: what was killed, and a kubelet that has found no containerd and ended. */
+/** Start the parts that aren't running: a killed one, and a kubelet that ended because containerd was down. */
 function mend(): Promise<void> {
   mended = mended.then(async () => {
-    // It is refused where the part is running.
+    // `testbed start` refuses if the part is running.
     if (isReal) for (const part of IN_ORDER) await testbed('start', part).catch(() => undefined);
   });
   return mended;
 }
 const IN_ORDER: readonly Part[] = ['etcd', 'containerd', 'apiserver', 'kubelet'];
 
-/** Parts of the bed, killed one at a time, and not while anybody makes pods for a run. */
+/** Kills parts of the bed, one at a time, and not while the pods of a run are being created. */
 export class Outages {
   #last: Promise<unknown> = Promise.resolve();
   readonly #quiet = new Set<Promise<unknown>>();

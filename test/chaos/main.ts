@@ -13,20 +13,20 @@ import type { Scenario } from './scenario.ts';
 import { describe, scenarios } from './scenario.ts';
 
 /**
- * `npm run test:chaos`: runs whose runners die at each of their boundaries, whose cluster dies in parts, and what a seed
- * makes of all that; each is then held against what its containers saw. Exits 1 where anything was lost, run twice, or
- * reported untruly, and says how to see it.
+ * `npm run test:chaos`: runs whose runners die at each boundary, runs during which parts of the cluster are killed, and
+ * random mixtures by a seed. Each is compared with what its containers saw. Exits with 1 if a hook was lost, run twice or
+ * reported untruly, and prints how to play that run again.
  */
 const { values } = parseArgs({
   options: {
     seed: { type: 'string', default: '1' },
-    /** How many runs the seed makes up, beside the systematic ones. */
+    /** How many random mixtures are played besides the systematic runs. */
     runs: { type: 'string', default: '4' },
     boundaries: { type: 'string', default: 'once' },
     parts: { type: 'string', default: '1' },
     'at-once': { type: 'string', default: '8' },
     patience: { type: 'string', default: '600' },
-    /** Only these, by number. */
+    /** Play only the runs with these numbers. */
     only: { type: 'string', multiple: true },
   },
 });

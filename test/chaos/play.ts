@@ -18,23 +18,23 @@ export interface World {
   readonly e2e: Suite;
   readonly failpoints: FailpointServer;
   readonly outages: Outages;
-  /** Where the containers write down what they run: a folder of this machine. */
+  /** The folder of this machine in which containers record what they run. */
   readonly folder: string;
-  /** Until when a run has to be settled. */
+  /** A run must have ended after this time. */
   readonly patienceMs: number;
 }
 
 export interface Played {
   readonly verdict: Verdict;
   readonly hooks: number;
-  /** What was done to the run, in words, as it was done. */
+  /** What was done to the run, a line each, in order. */
   readonly done: readonly string[];
   readonly phases: readonly string[];
 }
 
-/** Longer than any command takes: one that is lost holds its pod up for that long. */
+/** The exec timeout: longer than any command takes. No hook starts beside a lost command until it has passed. */
 const EXEC_TIMEOUT = '20s';
-/** Commands that nobody waits for any more have ended by then. */
+/** After this time commands that nobody waits for have ended, too. */
 const LAST_COMMANDS_MS = 7_000;
 const MOST_GOES = 8;
 const CHECK_MS = 500;
@@ -117,7 +117,7 @@ class Play {
     return isReal ? { volumes: [{ name: 'marks', hostPath: { path: this.#folder } }] } : {};
   }
 
-  /** A pod's file is written from inside, and read from outside: it stays whatever becomes of the pod. */
+  /** The pod writes this file and the test reads it on the node, so it remains after the pod is gone. */
   #mounts(): object {
     return isReal ? { volumeMounts: [{ name: 'marks', mountPath: this.#folder }] } : {};
   }
@@ -146,7 +146,7 @@ class Play {
 
   // --- the user ------------------------------------------------------------------------------------------------------
 
-  /** `apply` or `retry`, as a user does it: again where the cluster was out of reach, or somebody else was at it. */
+  /** `apply` or `retry`, as a user does it: again if the cluster was out of reach, or another run was going. */
   async #go(command: 'apply' | 'retry'): Promise<void> {
     const until = Date.now() + this.#world.patienceMs;
     for (;;) {
@@ -167,13 +167,13 @@ class Play {
       ...['-n', velero, '-o', 'json', `--image=${CHAOS_IMAGE}`],
       ...(followed ? [] : ['--no-wait']),
       ...(rerun ? ['--on-unknown=rerun'] : []),
-      // Velero has had its turn.
+      // Velero is done with the Restore.
       ...(command === 'apply' ? ['--rerun'] : []),
       ...(command === 'apply' && recreated ? ['--recreate-pods'] : []),
     );
   }
 
-  /** Wait until the run has ended, and its Jobs with it; where its runners are no more, go on as the docs say. */
+  /** Wait until the run and its Jobs have ended. If all its runners are gone, go on with `apply` or `retry`. */
   async #settled(command: 'apply' | 'retry'): Promise<void> {
     const until = Date.now() + this.#world.patienceMs;
     for (let goes = 0; ; await delay(CHECK_MS)) {
@@ -216,7 +216,7 @@ class Play {
     return new Map(await Promise.all(files.map(read)));
   }
 
-  /** Runners that ended by a fault of their own. */
+  /** A line for each runner that exited with 1, which is a bug. */
   async #bugs(): Promise<string[]> {
     const pods = await this.#runners();
     return pods.flatMap(({ metadata, status }) =>
@@ -239,7 +239,7 @@ class Play {
     }
   }
 
-  /** False: there was nothing to do it to. */
+  /** Returns false if there was no object for this fault. */
   async #do(fault: Fault): Promise<boolean> {
     const { e2e, outages } = this.#world;
     const { name } = this.#scene;
@@ -307,7 +307,7 @@ class Play {
     return this.#tried(() => this.#world.e2e.cluster.client.create(path, eviction));
   }
 
-  /** Another Job of the same run, as a controller that has lost its memory would make one. */
+  /** Create a second Job of the same run. */
   async #secondJob(): Promise<boolean> {
     const { cluster } = this.#world.e2e;
     const [job] = await this.#patiently(() => this.#scene.jobs());
@@ -335,7 +335,7 @@ class Play {
     }
   }
 
-  /** Ask as long as a part of the cluster is away. */
+  /** Ask again while a part of the cluster is down. */
   async #patiently<T>(ask: () => Promise<T>): Promise<T> {
     for (const until = Date.now() + 120_000; ; ) {
       try {
@@ -348,7 +348,7 @@ class Play {
   }
 }
 
-/** The cluster was out of reach, a right not yet there, or somebody else at work: worth another try. */
+/** Exit codes that may be different at the next try: cluster out of reach, a right not there yet, another run going. */
 const isPassing = ({ code }: Ran): boolean => code === 5 || code === 6 || code === 9;
 
 function refuseBug(what: string, { code, stderr }: Ran): void {

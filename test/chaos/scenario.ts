@@ -10,7 +10,7 @@ export interface ScriptedHook {
 
 export interface TargetPod {
   readonly name: string;
-  /** With an init hook that the pod lacks: it is deleted, and created anew with it. */
+  /** The pod lacks an init hook, so the run recreates it. */
   readonly recreated: boolean;
   readonly hooks: readonly ScriptedHook[];
 }
@@ -18,7 +18,7 @@ export interface TargetPod {
 export const PARTS = ['kubelet', 'containerd', 'apiserver', 'etcd'] as const;
 export type Part = (typeof PARTS)[number];
 
-/** What happens while a run goes, one after the other: `afterMs` counts from the one before, the first's from a start. */
+/** Faults during a run, in order. `afterMs` counts from the fault before; the first one's from the start of a runner. */
 export type Fault = { readonly afterMs: number } & (
   | { readonly kind: 'runner killed' | 'runner deleted' | 'runner ended' | 'runner evicted' }
   | { readonly kind: 'runner frozen'; readonly forMs: number }
@@ -29,24 +29,24 @@ export type Fault = { readonly afterMs: number } & (
 
 export interface Scenario {
   readonly index: number;
-  /** Where the run's first runners die, one each. */
+  /** The failpoints at which the run's first runners die, one for each runner. */
   readonly failpoints: readonly Failpoint[];
-  /** That one of them isn't come to is a fault of the tests. */
+  /** It is a fault of the test if a runner doesn't reach its failpoint. */
   readonly mustReach: boolean;
   readonly faults: readonly Fault[];
   readonly pods: readonly TargetPod[];
   readonly rerun: boolean;
-  /** The plugin follows the run, and isn't only asked about it. */
+  /** The plugin follows the run, instead of asking for its status now and then. */
   readonly followed: boolean;
   readonly retried: boolean;
 }
 
 export interface Kinds {
-  /** Parts of a cluster can be killed, and pods be evicted. */
+  /** True on a real cluster, where parts can be killed and pods evicted. */
   readonly real: boolean;
-  /** Boundaries: each `once`, at a moment that the seed picks, or at `all` moments. */
+  /** Each boundary is played `once`, at a moment that the seed picks, or at `all` moments. */
   readonly boundaries: 'once' | 'all' | 'none';
-  /** How often each part of the control plane is killed beside that. */
+  /** How often each part of the cluster is killed besides. */
   readonly parts: number;
   readonly random: number;
 }
@@ -65,9 +65,9 @@ const FAILING: readonly TargetPod[] = [
   { name: 'b-0', recreated: false, hooks: [ok(3), ok()] },
 ];
 
-/** Only a journal of thousands of hooks has a second part, and only a kubelet that is away makes intents be taken back. */
+/** Not played: a second part needs thousands of hooks, and intents are taken back only while the kubelet is down. */
 const RARE: readonly FailpointName[] = ['journal-part', 'journal-seal', 'journal-taken-back'];
-/** What a runner comes to more than once, even in a small run. */
+/** Boundaries that a runner reaches more than once even in a small run. */
 const OFTEN: readonly FailpointName[] = [
   'journal-intent',
   'journal-result',
@@ -78,7 +78,7 @@ const OFTEN: readonly FailpointName[] = [
 ];
 const BOUNDARIES = FAILPOINTS.filter((name) => !RARE.includes(name));
 
-/** All that one call of `test:chaos` plays: what is systematic first, then what the seed makes of it. */
+/** All runs of one call of `test:chaos`: the systematic ones first, then the random mixtures. */
 export function scenarios(seed: number, { real, boundaries, parts, random }: Kinds): Scenario[] {
   const chance = new Random(seed);
   const all: Scenario[] = [];
@@ -113,7 +113,7 @@ const quiet = (chance: Random) => ({
 
 function boundary(name: FailpointName, moment: Moment, chance: Random): Omit<Scenario, 'index'> {
   const failpoint: Failpoint = { name, moment, nth: 1, afterMs: chance.int(0, 15) };
-  // Only who comes after another claims a journal that is there.
+  // A journal is claimed only by a runner that goes on with a run.
   const first: Failpoint[] =
     name === 'journal-claim' ? [{ name: 'command-started', moment: 'after', nth: 1, afterMs: 0 }] : [];
   const pods = name.startsWith('pod-') ? RECREATED : name === 'phase-of-restore' ? FAILING : PLAIN;
@@ -175,7 +175,7 @@ function fault(chance: Random, pods: readonly TargetPod[], real: boolean): Fault
   return chance.pick(real ? [...anywhere, ...onReal] : anywhere)();
 }
 
-/** What is done to a run, in a line. */
+/** A run's faults in one line. */
 export const describe = ({ failpoints, faults, rerun, retried }: Scenario): string =>
   [
     ...failpoints.map(({ name, moment, nth }) => `${moment} ${name}${nth > 1 ? ` ${nth}` : ''}`),

@@ -4,7 +4,7 @@ import type { RunHook } from '../../shared/core/report/run-document.ts';
 import { progressLine } from '../../shared/core/report/run-status.ts';
 import type { Scenario } from './scenario.ts';
 
-/** What the containers wrote down, one line for each begin and end of a hook: `start a-0 1`, by pod. */
+/** What the containers recorded, by pod: one line for each start and end of a hook, such as `start a-0 1`. */
 export type Marks = ReadonlyMap<string, readonly string[]>;
 
 export interface RunAsTold {
@@ -20,13 +20,13 @@ export interface Seen {
   /** The Restore's annotations, without their prefix. */
   readonly annotations: Readonly<Record<string, string>>;
   readonly marks: Marks;
-  /** That stand by now. */
+  /** Pods that exist at the end. */
   readonly pods: readonly string[];
 }
 
-/** What was done to a run that a report may speak of. */
+/** What was done to a run, as far as it explains a report. */
 export interface Done {
-  /** Runners that died, or may have. */
+  /** How many runners died, or may have died. */
   readonly deaths: number;
   readonly canceled: boolean;
   /** Pods that were deleted under their hooks. */
@@ -45,8 +45,7 @@ const countOf = (marks: Marks, what: 'start' | 'end', key: string): number =>
   (marks.get(key.split(' ')[0] ?? '') ?? []).filter((line) => line === `${what} ${key}`).length;
 
 /**
- * Hold what is told of a run against what its containers saw. `before`: the same after the run that it went on from,
- * where `retry` has run anew what did not succeed.
+ * Compare the report of a run with what its containers saw. `before`: report and lines of the run before a `retry`.
  */
 export function judge(scenario: Scenario, seen: Seen, done: Done, before?: Seen): Verdict {
   const verdict: Verdict = { lost: [], twice: [], untrue: [] };
@@ -69,7 +68,7 @@ export function judge(scenario: Scenario, seen: Seen, done: Done, before?: Seen)
       if (formerly.state !== row.state) verdict.untrue.push(`${told}, was ${formerly.state}`);
       continue;
     }
-    // A pod that somebody has deleted is created again, if it was to be created: its init containers are run by each.
+    // If the test has deleted a pod that the run creates, the run creates it again, and each pod runs its init containers.
     const isEachPods = row.kind === 'init' && done.gone.has(row.pod);
     if (starts > (scenario.rerun ? 1 + done.deaths : 1) && !isEachPods) verdict.twice.push(saw);
     const fault = faultOf(row, { starts, ends, exitCode }, run, done);
@@ -122,9 +121,9 @@ function faultOf(
   }
 }
 
-/** Why a hook was not run is something that happened. */
+/** Whether something that happened explains why the hook was not run. */
 function isExplained({ reason, pod }: RunHook, run: RunAsTold, done: Done): boolean {
-  // A run that could not go on says so, and is gone on with.
+  // A run that could not go on ends `Failed`, and the next one goes on with it.
   if (run.phase === 'Failed') return true;
   if (reason === 'aborted') return run.hooks.some(isFailed);
   if (reason === 'canceled') return done.canceled;
@@ -154,7 +153,7 @@ function falseSums({ run, annotations }: Seen): string[] {
   same('progress', annotations['progress'], progressLine(counts));
   const { succeeded, failed, timedOut, notExecuted, unknown } = counts;
   same('planned, and outcomes', counts.planned, succeeded + failed + timedOut + notExecuted + unknown);
-  // Of kept rows no phase is made: what they were has been told.
+  // Rows that were kept from an earlier run don't count for the phase: they counted then.
   const own = run.hooks.filter(({ attempt }) => attempt === run.attempt);
   const isBad = own.some(isFailed);
   if (isBad && (run.phase === 'Completed' || run.phase === 'CompletedWithFailures')) {
@@ -164,7 +163,7 @@ function falseSums({ run, annotations }: Seen): string[] {
   return wrong;
 }
 
-/** Two commands at once in one pod; what has outlived its time may go on beside the next. */
+/** Two commands at once in one pod. A command that has outlived its exec timeout may run beside the next one. */
 function overlaps({ run, marks }: Seen, { gone }: Done, before: Seen | undefined): string[] {
   const rows = [...run.hooks, ...(before?.run.hooks ?? [])];
   const outlived = new Set(rows.filter(({ state }) => state === 'TimedOut').map(keyOf));
@@ -185,7 +184,7 @@ function overlaps({ run, marks }: Seen, { gone }: Done, before: Seen | undefined
   });
 }
 
-/** Hooks of a container that began in another order than planned. */
+/** The hooks of a container that were started in another order than planned. */
 function disorder({ marks }: Seen, before: Seen | undefined): string[] {
   return [...marks].flatMap(([pod, lines]) => {
     const fresh = lines.slice(before?.marks.get(pod)?.length ?? 0);

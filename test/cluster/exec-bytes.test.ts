@@ -8,8 +8,9 @@ import type { Told } from '../exec-rule.ts';
 import { breach, faultsAt, inParallel, ProxiedExec } from '../exec-rule.ts';
 
 /**
- * The line between before and after the start on a real API server, kubelet and runtime: the bytes are those of TLS, a
- * stride apart (every byte, and in plain text: test/embedded/exec-bytes.test.ts). Starts are counted in the containers.
+ * Cuts execs on a real API server, kubelet and runtime: a hook that was started must never be reported as not started.
+ * The cuts are at every so many bytes of the TLS stream (test/embedded/exec-bytes.test.ts cuts plain text at every byte).
+ * Starts are counted in the containers.
  */
 
 const skip = !isReal && 'needs a cluster: npm run test:cluster';
@@ -31,7 +32,7 @@ describe('an exec behind a network that breaks', { skip }, () => {
     await e2e?.close();
   });
 
-  /** How often each tag was started, once nothing more comes. */
+  /** How often each tag was started, read once the number no longer grows. */
   async function startsIn(): Promise<Map<string, number>> {
     const lines = async () => (await Promise.all(PODS.map((pod) => scene.marks(pod, 'main', 'starts')))).flat();
     let last = await lines();

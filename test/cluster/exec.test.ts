@@ -18,7 +18,7 @@ import { loadKubeConfig } from '../../shared/kubernetes/connect/kubeconfig.ts';
 import { kubernetesHookExec } from '../../shared/kubernetes/exec/exec.ts';
 import type { ExecRequest, HookExec, Output } from '../../shared/ports/ports.ts';
 
-/** The exec transport against a real API server, kubelet, containerd and runc, with parts of them killed. */
+/** Runs the exec transport against a real API server, kubelet, containerd and runc, and kills parts of them. */
 
 const skip =
   process.env['RESTOREHOOKS_TEST_CLUSTER'] === '1' ? false : 'needs a cluster that may be broken: npm run test:cluster';
@@ -47,7 +47,7 @@ async function run(
   });
 }
 
-/** Runs a command that outlives what is done to it two seconds after its start. */
+/** Runs a long command, and two seconds after its start does something to it. */
 async function runWhile(exec: HookExec, pod: string, disturb: () => Promise<unknown>): Promise<Ran> {
   let disturbed: Promise<unknown> = Promise.resolve();
   const ran = await run(exec, pod, ['sh', '-c', 'echo hi; sleep 15; exit 3'], () => {
@@ -57,7 +57,7 @@ async function runWhile(exec: HookExec, pod: string, disturb: () => Promise<unkn
   return ran;
 }
 
-/** Until commands run again. On the way there an exec may be no more than `allowed`. */
+/** Waits until commands run again. Until then execs may have only `allowed` outcomes. */
 async function recovered(exec: HookExec, pod: string, allowed: ExecOutcome['kind'][] = ['notStarted']): Promise<void> {
   for (let i = 0; i < 300; i++) {
     const { outcome } = await run(exec, pod, ['true']);
@@ -140,7 +140,7 @@ suite('pods/exec on a real kubelet', { skip }, () => {
     assert.doesNotMatch(output.stdout ?? '', /[\0-\x08\x0b-\x1f\x7f-\x9f]/);
   });
 
-  // Not many more in one container: containerd's shim (1.6) was seen to stall for minutes at 64, whoever asks.
+  // Not many more in one container: with 64, containerd's shim (1.6) stalled for minutes, also for other clients.
   test('eight commands at once, each with its own end', async () => {
     const codes = [0, 1, 2, 3, 4, 5, 6, 7];
     const all = await Promise.all(codes.map((code) => run(exec, 'target', ['sh', '-c', `echo ${code}; exit ${code}`])));
@@ -298,7 +298,7 @@ suite('pods/exec on a real kubelet', { skip }, () => {
         run(kubernetesHookExec(connected, { timing: { dataMs: 600_000, pingMs: 1_000 } }), 'target', silent),
       ]);
       assert.deepEqual(kept.outcome, { kind: 'exited', exitCode: 4 });
-      // Where this one lives too, data is not needed any more.
+      // If this stream survives, too, the frames of data are no longer needed.
       assert.equal(idle.outcome.kind, 'connectionLost');
     } finally {
       await testbed('kill', 'containerd');
@@ -312,7 +312,7 @@ suite('pods/exec on a real kubelet', { skip }, () => {
     const restart = () => run(exec, 'restarting', ['kill', '1']);
     const { outcome, output } = await runWhile(exec, 'restarting', restart);
     assert.deepEqual([outcome, output], [{ kind: 'exited', exitCode: 137 }, { stdout: 'hi\n' }]);
-    // A container that goes between the kubelet's look and the runtime's start is the runtime's error.
+    // If the container goes after the kubelet has checked it, the runtime reports the error.
     await recovered(exec, 'restarting', ['notStarted', 'error', 'exited']);
   });
 
@@ -323,7 +323,7 @@ suite('pods/exec on a real kubelet', { skip }, () => {
     assert.deepEqual(outcome, { kind: 'exited', exitCode: 137 });
   });
 
-  // The reason for v4. Where this fails because v5 tells the truth, v5 may be used.
+  // This is why v4 is used. Should this test fail because v5 reports the true end, v5 may be used.
   test('v5: the kubelet is killed while a command runs, and it is a success', async () => {
     const v5 = await onlyV5(connected);
     try {
@@ -365,7 +365,7 @@ function kubectlApply(manifest: object): Promise<unknown> {
   return applying;
 }
 
-/** A front that refuses v4 as a server would that doesn't know it, and passes all else on. */
+/** A proxy that refuses v4, as a server without it does, and passes everything else on. */
 async function onlyV5(connected: Connections): Promise<{ exec: HookExec; close(): void }> {
   const { server: api, tls: verify } = await connected.open();
   const server = http.createServer().on('upgrade', (incoming, client) => {

@@ -7,11 +7,11 @@ import type { Scene, Started, Suite } from '../e2e/harness.ts';
 import { endings, exec, hooksOf, isReal, mark, readyWhenOpen, sh, startSuite, waitFor } from '../e2e/harness.ts';
 import { testbed } from './bed.ts';
 
-/** Parts of a real cluster die while hooks run, and the whole product tells what is known of each hook. */
+/** Kills parts of a real cluster while hooks run. The run must report of each hook what is known. */
 
 const skip = !isReal && 'needs a cluster that may be broken: npm run test:cluster';
 
-/** Long enough for a part to die under it. */
+/** A command that runs long enough for a part to be killed meanwhile. */
 const long = sh('echo started >> marks; sleep 20; echo ended >> marks');
 
 describe('parts of the cluster that die while hooks run', { skip }, () => {
@@ -194,9 +194,9 @@ describe('parts of the cluster that die while hooks run', { skip }, () => {
     assert.equal(ran.code, 3, ran.stderr);
     const { 'db-0 0': running, 'db-0 1': next } = endings(ran.json());
     assert.match(running ?? '', /^(Failed \(exit\)|Unknown \(connection-lost\))$/);
-    // That the container is down may not have been told yet, and the runtime refuses: the command has not run.
+    // If the kubelet doesn't know yet that the container is down, the runtime refuses, and the command doesn't run.
     assert.match(next ?? '', /^(Succeeded|Failed \(error\))$/);
-    // A container that comes up anew has nothing of what the first hook had left.
+    // The new container doesn't have the file that the first hook wrote.
     const marks = await waitFor('the container to be up again', () => scene.marks('db-0').catch(() => undefined));
     assert.deepEqual(marks, next === 'Succeeded' ? ['second'] : []);
   });

@@ -39,7 +39,7 @@ it('kubectl get | inject | kubectl apply gives a workload its init containers, o
     const script = `set -o pipefail; ${get} | kubectl restorehooks inject --hooks ${hooks} | kubectl apply -f -`;
     await promisify(execFile)('bash', ['-c', script], { env });
   };
-  /** While it is rolled out, the Deployment soon has another resourceVersion than the one that kubectl got. */
+  /** Tries again: while a Deployment is rolled out, its resourceVersion soon differs from the one that kubectl read. */
   const settled = () =>
     waitFor('the Deployment to be rolled out', async () => {
       const { metadata, spec, status } = await e2e.cluster.get('deployments', scene.namespace, 'web');

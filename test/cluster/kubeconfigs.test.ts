@@ -8,7 +8,7 @@ import { playAll, withoutWords } from '../kubeconfigs/play.ts';
 const skip = process.env['RESTOREHOOKS_TEST_CLUSTER'] !== '1' && 'needs the real kubectl: npm run test:cluster';
 const RECORDED = join(import.meta.dirname, '../data/kubectl-1.35.json');
 
-/** `RECORD=1` writes what kubectl did; the plugin is held against that in test/unit/kubernetes/connect/kubeconfig-table.test.ts. */
+/** `RECORD=1` records what kubectl did. test/unit/kubernetes/connect/kubeconfig-table.test.ts compares the plugin with it. */
 it('the real kubectl does with each kubeconfig what was recorded of it', { skip }, async () => {
   const outcomes = Object.entries(await playAll(['kubectl', 'get', '--raw', '/version']));
   const said = Object.fromEntries(outcomes.map(([name, outcome]) => [name, withoutWords(outcome)]));

@@ -10,8 +10,8 @@ import { objectsOf, parseTexts } from '../../shared/input/manifests.ts';
 import { isReal } from '../e2e/harness.ts';
 
 /*
- * What the real kubectl reads of a text, and what is read here: the same objects, or a gap that says which kubectl
- * doesn't read, or refused by both. It needs no server, only kubectl, which the cluster tests have.
+ * Compares what the real kubectl reads of a text with what this tool reads: the same objects, or a notice of a gap that
+ * kubectl doesn't read, or both refuse. It needs no server, only the kubectl of the cluster tests.
  */
 
 const skip = !isReal && 'needs kubectl';
@@ -21,7 +21,7 @@ const json = (name: string) => JSON.stringify({ apiVersion: 'v1', kind: 'Pod', m
 const folder = await mkdtemp(join(tmpdir(), 'restorehooks-reading-'));
 after(() => rm(folder, { recursive: true }));
 
-/** The names that kubectl has read before it ended, and whether it ended well. */
+/** The names that kubectl read, and whether it succeeded. */
 function kubectl(...args: string[]): Promise<{ names: string[]; isRefused: boolean }> {
   return new Promise((resolve) => {
     execFile('kubectl', ['annotate', '--local', 'a=b', '-o', 'name', ...args], { cwd: folder }, (error, stdout) => {
@@ -45,7 +45,7 @@ function ours(text: string) {
   }
 }
 
-/** `gap`: read here, and told that kubectl doesn't read all of it. */
+/** `gap`: this tool reads it, with a notice that kubectl doesn't read all of it. */
 const texts: Readonly<Record<string, 'same' | 'gap'>> = {
   [`${pod('a')}---\n${pod('b')}`]: 'same',
   [`---\n---\n${pod('a')}---\n\n# none\n---\n${pod('b')}`]: 'same',

@@ -12,12 +12,12 @@ import { loadKubeConfig } from '../../shared/kubernetes/connect/kubeconfig.ts';
 import type { Loose, Plugin, Scene, Suite } from '../e2e/harness.ts';
 import { entry, exec, IMAGE, isReal, mark, sh, startSuite, waitFor } from '../e2e/harness.ts';
 
-/** The runner with exactly `setup`'s rights, before a real authorizer and a real PodSecurity. */
+/** Runs the runner with exactly the rights of `setup`, on a real authorizer and a real PodSecurity. */
 
 const skip = !isReal && 'needs a cluster: RESTOREHOOKS_TEST_CLUSTER=1';
 const group = 'rbac.authorization.k8s.io';
 
-/** Somebody who launches runs, and may not ask what the runner may do: nothing is refused beforehand. */
+/** A user who may launch runs but not ask for the runner's rights, so that a missing right shows only in the run. */
 const launcher = (velero: string) =>
   (
     [
@@ -33,7 +33,7 @@ const launcher = (velero: string) =>
     ...(namespace !== undefined && { namespace }),
   }));
 
-/** Every rule, verb by verb, with the rules that are left without it. */
+/** Each single right of the runner, with the rules that remain without it. */
 const withoutOne = runnerRules().flatMap((taken) =>
   taken.verbs.map((verb) => ({
     verb,
@@ -143,7 +143,7 @@ describe("the runner's rights", { skip }, () => {
     const init = { init: { initContainers: [{ name: 'load', image: IMAGE, command: ['echo', 'loaded'] }] } };
     const recreated = async (title: string, lacking?: { resource: string; verb: string }) => {
       const scene = await e2e.scene(title);
-      // One that goes at once leaves the node busy with it while the next one of its name waits.
+      // Without a grace period the next pod of this name waits while the node still cleans up the old one.
       const spec = { terminationGracePeriodSeconds: 1 };
       const { uid } = (await scene.pod('web-0', { spec })).metadata;
       await scene.restore({ hooks: [entry(init)] });
@@ -183,7 +183,7 @@ describe("the runner's rights", { skip }, () => {
     it(`without ${verb} ${resource} a run breaks, and names it`, async () => {
       const kind = resource.replace('/', '-');
       const scene = await e2e.scene(`no-${verb}-${kind}`);
-      // A run that has nothing to wait for is over before it misses a right to watch.
+      // A run that waits for nothing ends before it needs the right to watch.
       const neverReady = { exec: { command: ['false'] } };
       await scene.pod('web-0', { containers: [{ name: 'main', readinessProbe: neverReady }] });
       const waitForReady = resource === 'pods' && verb === 'watch';
@@ -214,7 +214,7 @@ describe("the runner's rights", { skip }, () => {
       const named = subresource === undefined ? `"${plural}"` : `"${resource}"`;
       const told = new RegExp(`cannot ${verb} resource ${named}|${plural}.* is forbidden`);
       if (resource === 'restores' || resource === 'jobs') {
-        // It can't write of itself, or hasn't begun to: its own log says why.
+        // The runner can't write its status, so its log has the reason.
         assert.equal(ran.code, 10, ran.stderr);
         const [job] = await scene.jobs();
         const [pod] = await e2e.cluster.list('pods', e2e.velero, `batch.kubernetes.io/job-name=${job.metadata.name}`);
@@ -224,7 +224,7 @@ describe("the runner's rights", { skip }, () => {
         assert.match(ran.json().message, told);
         assert.equal((await scene.annotations())['phase'], 'Failed');
       }
-      // Without a right to write its report it may have run everything by then.
+      // A run without the right to write its report may have run all hooks before it fails.
       if (resource !== 'secrets') assert.ok(!(await scene.marks('web-0')).includes('second'));
       await e2e.cluster.remove('serviceAccounts', e2e.velero, serviceAccount);
     });

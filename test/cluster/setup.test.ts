@@ -12,7 +12,7 @@ const skip = process.env['RESTOREHOOKS_TEST_CLUSTER'] === '1' ? false : 'needs a
 const velero = `setup-test-${process.pid}`;
 const shop = `${velero}-shop`;
 
-// What only a real API server does: field managers, and the rule that nobody grants what he doesn't hold.
+// Field managers, and the rule that nobody may grant rights that they don't have: only a real API server has both.
 describe('kubectl restorehooks setup against a real API server', { skip }, () => {
   let client: KubeClient;
   const setup = (...argv: string[]) => run(['setup', '-n', velero, ...argv], { env: process.env });

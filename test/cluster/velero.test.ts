@@ -27,7 +27,7 @@ import { startWorld } from './velero/world.ts';
 
 const VELERO_INIT = 'init.hook.restore.velero.io';
 
-/** Beside a real Velero: what it does with restore hooks, what we plan and do, and where the two part (docs/contract.md, section 10). */
+/** Compares a real Velero with this tool: what each does with hooks, where they differ (docs/contract.md, section 10). */
 
 const skip = !isReal && 'needs a cluster with a Velero of its own: npm run test:cluster';
 
@@ -38,7 +38,7 @@ describe('beside a real Velero', { skip }, () => {
   });
   after(() => world?.close());
 
-  /** What we plan of a backup, told by its archive or by its name, and a Restore as it was made. */
+  /** The plan of a backup (given as an archive or by name) for a Restore as it was before Velero saw it. */
   async function planOfBackup(restore: Loose, ...backup: string[]): Promise<Loose> {
     const file = join(world.cluster.folder, `${restore.metadata.name}.json`);
     await writeFile(file, JSON.stringify(restore));
@@ -48,7 +48,7 @@ describe('beside a real Velero', { skip }, () => {
   }
   const planOfArchive = ({ archive }: Backup, restore: Loose) => planOfBackup(restore, '--backup-archive', archive);
 
-  /** The lines that a plan's hooks leave, by pod and container, in the order of each container. */
+  /** The lines that a plan's hooks would write, by pod and container, in order. */
   function planned({ hooks }: Loose): Record<string, string[]> {
     const lines: Record<string, string[]> = {};
     for (const { kind, pod, container, command } of hooks) {
@@ -59,7 +59,7 @@ describe('beside a real Velero', { skip }, () => {
     return lines;
   }
 
-  /** The lines that were left, by pod and container, in every pod that the Restore has restored. */
+  /** The lines that hooks have written, by pod and container, in all pods of the Restore. */
   async function left(scene: Scene): Promise<Record<string, string[]>> {
     const lines: Record<string, string[]> = {};
     for (const { metadata, spec } of await world.cluster.list('pods', scene.namespace)) {
@@ -122,7 +122,7 @@ describe('beside a real Velero', { skip }, () => {
       backup = await world.backUp(source);
     });
 
-    /** Has Velero restore it, and compares. Answers the pods that had hooks. */
+    /** Lets Velero restore the backup and compares its hooks with the plan. Returns the pods that had hooks. */
     async function agree(scene: Restored, options: object): Promise<string[]> {
       const restore = await scene.begin(options);
       const plan = await planOfArchive(backup, restore);
@@ -659,7 +659,7 @@ describe('beside a real Velero', { skip }, () => {
 
   it('a Velero that is killed in mid-hook says Completed, and --rerun --only runs what it lost', async () => {
     const source = await world.scene('killed');
-    // Velero takes containers in any order, so that the second one is held back.
+    // Velero picks containers in random order, so the second one isn't ready until the test says so.
     await world.workload(source, 'ord-0', { containers: [{ name: 'c1' }, { ...readyWhenOpen, name: 'c2' }] });
     const scene = await (await world.backUp(source)).into('lost');
     const hook = (container: string, command: string[], more: object = {}) =>
@@ -691,14 +691,14 @@ describe('beside a real Velero', { skip }, () => {
   });
 });
 
-/** An init container, as a pod or a plan has it; a name that was made up differs between Velero and us. */
+/** An init container of a pod or a plan. The hash in a generated name is cut, as Velero's differs from ours. */
 const containerOf = ({ name, container = name, image, command }: Loose): Loose => ({
   container: container.replace(/^(velero-restore-init-)[0-9a-f]{8}$/, '$1…'),
   image,
   command,
 });
 
-/** A Restore without what we write on it, and without what the API server counts. */
+/** A Restore without our annotations and without the fields that each write changes. */
 function withoutOurs({ metadata, status, ...rest }: Loose, phase = status.phase): Loose {
   const { annotations = {}, resourceVersion: _, generation: __, managedFields: ___, ...kept } = metadata;
   const others = Object.entries(annotations).filter(([key]) => !key.startsWith('restorehooks.io/'));

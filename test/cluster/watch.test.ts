@@ -31,7 +31,7 @@ describe('kubernetesPodSource against a real API server', { skip }, () => {
     client.close();
   });
 
-  /** Pods that no node takes: they are there, and cost nothing. */
+  /** Pods that no node accepts: they exist, but nothing runs. */
   async function createPod(name: string, label: string): Promise<string> {
     const made = await client.create(paths.pods(namespace), {
       apiVersion: 'v1',
@@ -117,7 +117,7 @@ describe('kubernetesPodSource against a real API server', { skip }, () => {
     });
     await until('the list', listed);
     await delay(1000);
-    // The selection is quiet while the cluster's resourceVersion goes on: only a bookmark can tell.
+    // No selected pod changes while other objects do, so only bookmarks carry the newer resourceVersion.
     await createPod('unrelated', 'unrelated');
     await until('the third watch', () => watches >= 3, 30_000);
     assert.equal(lists, 1);

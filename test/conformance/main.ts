@@ -8,7 +8,7 @@ export interface Failure {
   readonly actual: unknown;
 }
 
-/** Runs the contract's vectors: those of this folder, or of the folder that `VECTORS` names. */
+/** Runs the contract's vectors in this folder, or in the folder that `VECTORS` names. */
 const folder = process.env['VECTORS'] || join(import.meta.dirname, 'vectors');
 let passed = 0;
 let failed = 0;

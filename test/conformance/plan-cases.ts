@@ -9,7 +9,7 @@ import { planRestoreHooks } from '../../shared/core/plan/plan-restore-hooks.ts';
 import { hookEntriesOf } from '../../shared/core/plan/sources.ts';
 import type { Failure } from './main.ts';
 
-/** The notices that the vectors know; ours are more. */
+/** The notices that the vectors contain. Plans have more kinds of notices. */
 const KNOWN_NOTICES = new Set([
   'container-name-invalid',
   'empty-command',

@@ -70,7 +70,7 @@ interface Entry {
   readonly status: any;
 }
 
-/** What the run sees of a timeline: its state when the pod is first observed, then each change. */
+/** What the run sees of a pod's timeline: the state at the first observation, then each change. */
 // biome-ignore lint/suspicious/noExplicitAny: as above
 function observations(createdAtMs: number, timeline: any[]): Entry[] {
   const first: Entry = {

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import process from 'node:process';
 import type { TestCluster } from './cluster.ts';
 
-/** One request as the API server wrote it down. */
+/** One request in the API server's audit log. */
 export interface AuditedRequest {
   readonly verb: string;
   /** With its subresource: `pods/exec`. */
@@ -12,8 +12,8 @@ export interface AuditedRequest {
 }
 
 /**
- * Begin to read what users ask of the API server; undefined where it keeps no audit log (a real one's is beside its
- * kubeconfig). The returned function tells what some of them have asked since.
+ * Starts to read the API server's audit log (a real one's is beside its kubeconfig). The returned function gives the
+ * requests that some users have made since. Undefined if there is no audit log.
  */
 export function auditOf({ embedded }: TestCluster): ((users: readonly string[]) => AuditedRequest[]) | undefined {
   if (embedded !== undefined) {

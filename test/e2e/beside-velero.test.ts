@@ -11,7 +11,7 @@ import type { Loose, PodOptions, Scene } from './harness.ts';
 import { entry, exec, hookAnnotations, IMAGE, mark, OWN, sh, startSuite, VELERO, waitFor } from './harness.ts';
 import { assertUntouched } from './untouched.ts';
 
-/** What a Velero does beside restoring pods, as far as objects made by hand can show it; test/cluster has a real one. */
+/** What Velero does besides restoring pods, shown with objects that the test makes; test/cluster has a real Velero. */
 
 const e2e = await startSuite();
 after(() => e2e.close());

@@ -23,7 +23,7 @@ export const isReal = process.env['RESTOREHOOKS_TEST_CLUSTER'] === '1';
 /** The built runner. */
 export const RUNNER = join(import.meta.dirname, '../../dist/runner.cjs');
 
-/** An object of the API server, as far as tests look into it. */
+/** An object of the API server, without types. */
 // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects of an object by reading it.
 export type Loose = any;
 
@@ -35,10 +35,10 @@ export interface Rule {
   readonly namespace?: string;
 }
 
-/** A cluster to test on, the same from outside whether it is real or embedded in this process. */
+/** A cluster to test on. Real and embedded clusters have the same interface. */
 export interface TestCluster {
   readonly kind: 'real' | 'embedded';
-  /** To script it; only where the cluster is embedded. */
+  /** The embedded server, so that a test can script it; undefined on a real cluster. */
   readonly embedded: EmbeddedCluster | undefined;
   /** Of an administrator. */
   readonly kubeconfig: string;
@@ -49,7 +49,7 @@ export interface TestCluster {
   get(resource: string, namespace: string | undefined, name: string): Promise<Loose>;
   list(resource: string, namespace: string | undefined, labelSelector?: string): Promise<Loose[]>;
   patch(resource: string, namespace: string | undefined, name: string, body: unknown, type?: PatchType): Promise<Loose>;
-  /** Gone or going; that it isn't there is fine. */
+  /** Delete an object, without waiting until it is gone. It may be missing. */
   remove(resource: string, namespace: string | undefined, name: string): Promise<void>;
   exists(resource: string, namespace: string | undefined, name: string): Promise<boolean>;
   log(namespace: string, pod: string): Promise<string>;

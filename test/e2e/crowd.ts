@@ -28,7 +28,7 @@ export async function crowd(e2e: Suite, title: string, size: number): Promise<{ 
   return { scene, pods };
 }
 
-/** `apply` by somebody who has every right, with what he and the runner asked of the API server, if that is kept. */
+/** Runs `apply` as a user with all rights. Also returns the requests of that user and of the runner, if they are logged. */
 export async function auditedApply(
   e2e: Suite,
   scene: Scene,
@@ -40,7 +40,7 @@ export async function auditedApply(
   const accounts = (await e2e.cluster.list('serviceAccounts', e2e.velero)).map(({ metadata }) => metadata.name);
   const audited = auditOf(e2e.cluster);
   const ran = await user('apply', scene.name, '-n', e2e.velero, '-o', 'json');
-  // The plugin is one of the namespace's ServiceAccounts here, and so is the runner.
+  // Both the user and the runner are ServiceAccounts of this namespace.
   const users = accounts.map((name) => `system:serviceaccount:${e2e.velero}:${name}`);
   return { ran, requests: audited?.(users) };
 }

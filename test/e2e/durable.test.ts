@@ -3,9 +3,9 @@ import { after, describe, it } from 'node:test';
 import type { Loose, Scene } from './harness.ts';
 import { entry, exec, gated, isReal, mark, sh, startSuite, waitFor } from './harness.ts';
 
-/** What survives a runner: nothing lost, nothing run twice, nothing told better than it was seen. */
+/** A run survives its runner: no hook is lost, none is run twice, none is reported as better than it was seen. */
 
-/** That a runner is gone before it is over: the time for which the next one leaves the pod alone. */
+/** The exec timeout. The runner must be gone before it has passed; until then the next one starts nothing in the pod. */
 const LONG_ENOUGH = isReal ? '20s' : '3s';
 
 const e2e = await startSuite();
@@ -31,7 +31,7 @@ const runners = async (scene: Scene): Promise<Loose[]> => {
   const [job] = await scene.jobs();
   return cluster.list('pods', velero, `batch.kubernetes.io/job-name=${job.metadata.name}`);
 };
-/** Take the runner's pod away; `atOnce`: as a node that dies does. */
+/** Delete the runner's pod; `atOnce`: without a grace period, as if its node had died. */
 async function removeRunner(scene: Scene, atOnce: boolean): Promise<void> {
   const [pod] = await runners(scene);
   const path = `/api/v1/namespaces/${velero}/pods/${pod.metadata.name}`;

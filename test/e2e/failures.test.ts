@@ -4,7 +4,7 @@ import { after, describe, it } from 'node:test';
 import type { Loose, Scene } from './harness.ts';
 import { entry, exec, gated, hookAnnotations, mark, OWN, sh, startSuite, waitFor } from './harness.ts';
 
-/** What a failure does to its hook, to the others, to the Restore; and what of it is told where. */
+/** What a failure changes for its hook, for other hooks and for the Restore, and where it is reported. */
 
 const e2e = await startSuite();
 after(() => e2e.close());

@@ -11,9 +11,9 @@ import { startProxy } from '../proxy.ts';
 import type { Loose, Rule, Scene, Suite } from './harness.ts';
 import { endings, entry, exec, gated, isReal, mark, sh, startSuite, waitFor } from './harness.ts';
 
-/** Whole runs through faults of the network, the API server and the clock: what is told is what was done. */
+/** Whole runs with faults of the network, the API server and the clock: the report must say what was done. */
 
-/** Tokens that are accepted beside those of the cluster's own users. */
+/** Tokens that the server accepts besides those of the cluster's users. */
 const tokens = new Set<string>();
 const e2e = await startSuite({
   authenticate: (token) => (tokens.has(token) ? { name: 'rotating', groups: ['system:masters'] } : undefined),
@@ -55,11 +55,11 @@ async function behindProxy() {
 }
 
 const HOOKS = [0, 1, 2];
-/** Where a connection is lost the next of the pod waits until this is over. */
+/** After a lost connection the pod's next hook waits until this exec timeout has passed. */
 const counted = HOOKS.map((index) => exec(mark(`h${index}`), { execTimeout: '10s' }));
 const podsOf = (count: number): string[] => Array.from({ length: count }, (_, index) => `web-${index}`);
 
-/** What was done is counted in the containers: what is told must fit it. */
+/** Compares the report with the lines that the hooks have written in the containers. */
 async function isTrue(scene: Scene, { hooks, counts }: Loose, pods: readonly string[]): Promise<void> {
   assert.equal(hooks.length, pods.length * HOOKS.length);
   const marks = new Map(await Promise.all(pods.map(async (pod) => [pod, await scene.marks(pod)] as const)));
@@ -79,7 +79,7 @@ async function isTrue(scene: Scene, { hooks, counts }: Loose, pods: readonly str
   }
 }
 
-/** That the run can't go on shows in what waits: it never will. */
+/** Whether the run can't go on: it has a failure, or its waiting hook is `NotExecuted`. */
 const isFailed = async (scene: Scene): Promise<boolean> => {
   const { status } = await scene.annotations();
   return JSON.parse(status ?? '{}').failure !== undefined || JSON.parse(status ?? '{}').counts.notExecuted === 1;
@@ -118,7 +118,7 @@ describe('through faults', { concurrency: true }, () => {
       const scene = await sceneWith('token', [exec(gated(), LONG), exec(mark('next'))], ['web-0']);
       const user = await cluster.userWith(velero, [EVERYTHING]);
       const tokenFile = join(cluster.folder, 'rotating-token');
-      /** As the kubelet does it: the new file takes the old one's place. */
+      /** Replaces a file by renaming a new one, as the kubelet does. */
       const rotate = async (token: string) => {
         await writeFile(`${tokenFile}.new`, token);
         await rename(`${tokenFile}.new`, tokenFile);
@@ -231,7 +231,7 @@ describe('through faults', { concurrency: true }, () => {
         verbs,
       }));
 
-    // What the next hook needs is missed when it is its turn; what only time tells must be noticed before.
+    // A right that the next hook needs is missed at its turn. A lost Lease must be noticed before, by its renewal.
     for (const resource of ['pods/exec', 'configmaps', 'leases'] as const) {
       it(`to ${resource}: the run fails and says so, and the next hook is never started`, async () => {
         const scene = await sceneWith(
@@ -311,7 +311,7 @@ describe('an API server that refuses, breaks or loses requests', {
         const isWrite = ['create', 'patch'].includes(verb) && ['configmaps', 'leases', 'secrets'].includes(kind);
         const isExec = kind === 'pods/exec';
         if (!isOurs || !(isWrite || isExec)) return undefined;
-        // Each kind of request has trouble at first, execs for longer, and then none.
+        // Each kind of request fails at first (execs more often), and then no more.
         const times = (struck.get(kind) ?? 0) + 1;
         struck.set(kind, times);
         if (times > (isExec ? 6 : 2)) return undefined;

@@ -25,7 +25,7 @@ async function heldScene(title: string): Promise<Scene> {
   return scene;
 }
 
-/** The run has gone on without its follower: it ends, and everything of it was run once. */
+/** The run went on without its follower: it ends, and each hook was run once. */
 async function goesOn(scene: Scene): Promise<void> {
   assert.equal((await scene.status()).json().phase, 'InProgress');
   await letGo(scene);
@@ -49,7 +49,7 @@ describe('a follower that goes', () => {
   // R7.4
   it('--timeout: exit 7, and the run goes on', async () => {
     const scene = await heldScene('timeout');
-    // It counts from the command's start: on a machine under load the Job takes some of it.
+    // --timeout counts from the command's start, and on a busy machine creating the Job takes a part of it.
     const { code, stdout, stderr } = await scene.apply('--timeout=10s');
     assert.deepEqual([code, stdout], [7, '']);
     assert.match(stderr, /^error: stopped following: --timeout is over; the run goes on$/m);

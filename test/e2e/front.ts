@@ -21,25 +21,25 @@ export interface FrontAnswer {
   readonly body: string | object;
 }
 
-/** What becomes of a request: undefined passes it on; `strip` without its Upgrade; `hang`: no answer comes. */
+/** What the front does with a request: undefined: passes it on; `strip`: without its Upgrade; `hang`: never answers. */
 export type Verdict = FrontAnswer | 'strip' | 'hang' | undefined;
 
 export interface Front {
-  /** As the one that it was made for, with this front as its server. */
+  /** The given kubeconfig, with this front as its server. */
   readonly kubeconfig: string;
-  /** Asked of each request; the request waits for the verdict. */
+  /** Called for each request, which waits for the verdict. */
   decide: (request: FrontRequest) => Verdict | Promise<Verdict>;
-  /** Nothing more comes through the watches that stand; they stay open. */
+  /** From now on nothing comes through the open watches, and they stay open. */
   stallWatches(): void;
   close(): void;
 }
 
-/** A reverse proxy of HTTP before the API server of a kubeconfig that has a token. */
+/** An HTTP reverse proxy in front of a kubeconfig's API server. The kubeconfig must have a token. */
 export async function startFront(kubeconfig: string): Promise<Front> {
   const config: Loose = JSON.parse(readFileSync(kubeconfig, 'utf8'));
   const { cluster } = config.clusters[0];
   const target = new URL(cluster.server);
-  // Over plain HTTP no client gives its token away, as kubectl doesn't.
+  // The front adds the token, because clients don't send it over plain HTTP.
   const authorization = `Bearer ${config.users[0].user.token}`;
   const { 'certificate-authority-data': data, 'certificate-authority': file } = cluster;
   const ca: Buffer | undefined = data ? Buffer.from(data, 'base64') : file && readFileSync(file);

@@ -144,7 +144,7 @@ it("shows what the API server warns of when the run's Job is created", {
     spec: { policyName: name, validationActions: ['Warn'] },
   });
   try {
-    // A policy counts some time after it was made.
+    // A policy takes effect some time after it was created.
     for (let tries = 0; ; tries += 1) {
       const dry = await scene.apply('--dry-run=server');
       if (/warning: .*Jobs müssen „rein“ sein/.test(dry.stderr)) break;

@@ -14,8 +14,8 @@ export { isReal, waitFor } from './cluster.ts';
 export type { Plugin, Ran, Started } from './plugin.ts';
 
 /*
- * One suite, two servers: a real cluster where RESTOREHOOKS_TEST_CLUSTER=1 (the one that KUBECONFIG names, with the
- * runner's image loaded), else one in this process. A test file:
+ * One suite for two servers: with RESTOREHOOKS_TEST_CLUSTER=1 the real cluster that KUBECONFIG names (the runner's image
+ * must be loaded there), else a server in this process. A test file:
  *
  *   const e2e = await startSuite();          // a Restore namespace of its own, with `setup --apply` done
  *   after(() => e2e.close());
@@ -29,7 +29,7 @@ export type { Plugin, Ran, Started } from './plugin.ts';
  *     assert.deepEqual(await scene.marks('web-0'), ['warm']);         // counted from outside: what was executed
  *   });
  *
- * What only one server can do: `it('…', { skip: !isReal && 'needs a real cluster' }, …)`.
+ * A test that only one of the servers can run: `it('…', { skip: !isReal && 'needs a real cluster' }, …)`.
  * On the embedded server containers are folders and commands are local processes: use relative paths.
  */
 
@@ -63,7 +63,7 @@ export const readyWhenOpen = {
   name: 'main',
   readinessProbe: { exec: { command: ['test', '-f', 'gate'] }, periodSeconds: 1, failureThreshold: 1 },
 };
-/** What became of each hook, by pod and index. */
+/** How each hook ended, by pod and index. */
 export const endings = ({ hooks }: Loose): Record<string, string> =>
   Object.fromEntries(
     hooks.map(({ pod, index, state, reason }: Loose) => [
@@ -88,7 +88,7 @@ export interface PodOptions {
   readonly wait?: boolean;
 }
 
-/** A Restore's name, a namespace for its pods, and what tests do with both. */
+/** A Restore's name and a namespace for its pods, with what tests need of both. */
 export interface Scene {
   /** The Restore's. */
   readonly name: string;
@@ -153,7 +153,7 @@ export async function startSuite({ velero: given, ...options }: SuiteOptions = {
         createScene(cluster, plugin, velero, name, namespace ?? (await cluster.namespace(`e2e-${title}`))),
       userWith: async (rules) => plugin.with({ kubeconfig: await cluster.userWith(velero, rules) }),
       async close() {
-        // What a failed test has left would keep this process.
+        // Timers and connections that a failed test has left open would keep this process alive.
         for (const child of going) child.kill('SIGKILL');
         await plugin('setup', '--delete', '-n', velero);
         await cluster.close();
@@ -176,7 +176,7 @@ async function ensureVelero(cluster: TestCluster): Promise<void> {
 function createScene(cluster: TestCluster, plugin: Plugin, velero: string, name: string, namespace: string): Scene {
   const at = ['-n', velero, '-o', 'json'];
   const restore = { apiVersion: 'velero.io/v1', kind: 'Restore', metadata: { name, namespace: velero } };
-  /** A pod that is older than its Restore was not restored: where a test makes pods first, this one is before them. */
+  /** A pod older than its Restore doesn't count as restored, so a test that makes pods first creates this one before. */
   let placeholder: Promise<boolean> | undefined;
   const createPlaceholder = () => cluster.create({ ...restore, spec: {} }).then(() => true);
   const scene: Scene = {

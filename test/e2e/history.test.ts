@@ -19,7 +19,7 @@ async function failing(title: string): Promise<Scene> {
   return scene;
 }
 
-/** One history, which played again ends as the run did. */
+/** There must be one history, and it must end as the run did when it is played again. */
 function checkHistory(text: string, run: Loose): void {
   const histories = parseHistories(text);
   assert.equal(histories.length, 1);

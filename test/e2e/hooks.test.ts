@@ -158,7 +158,7 @@ describe('where hooks come from', { concurrency: 3 }, () => {
     assert.deepEqual([narrowed.code, placesOf(narrowed.json())], [0, ['web-0/main/e2e/0']], narrowed.stderr);
     const whole = await scene.apply('--rerun');
     assert.equal(whole.code, 0, whole.stderr);
-    // The one that ran is kept.
+    // The hook that has already run is kept, so it isn't run again.
     assert.deepEqual([await scene.marks('db-0'), await scene.marks('web-0')], [['annotated'], ['spec']]);
   });
 
@@ -209,7 +209,7 @@ describe('in what order', { concurrency: 3 }, () => {
   it('runs one hook at a time in a pod, and one container after the other', async () => {
     const scene = await e2e.scene('order');
     await scene.pod('web-0', { containers: ['one', 'two'].map((name) => ({ name })) });
-    // Mixed in the spec: two's second hook comes last there, but together with its first one here.
+    // In the spec the containers alternate. In the run all hooks of a container come together.
     const hook = (container: string, line: string) => exec(sh(`echo ${line} >> marks; sleep 0.3`), { container });
     await scene.restore({
       hooks: [entry([hook('one', 'a'), hook('two', 'b'), hook('one', 'c')]), entry([hook('two', 'd')], { name: 'x' })],
@@ -262,7 +262,7 @@ describe('in what order', { concurrency: 3 }, () => {
     for (const pod of pods) await scene.pod(pod);
     await scene.restore({ hooks: [entry(exec(gated()))] });
     const going = scene.apply();
-    // All three have begun while none can end.
+    // All three hooks begin before the first may end.
     await waitFor('all to begin', async () => {
       const marks = await Promise.all(pods.map((pod) => scene.marks(pod)));
       return marks.every((lines) => lines.join() === 'begun');

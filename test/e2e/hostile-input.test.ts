@@ -140,7 +140,7 @@ describe('values that nobody can use', () => {
     const ran = await e2e.plugin('apply', scene.name, ...at);
     assert.equal(ran.code, 0, ran.stderr);
     const [long, short] = (await scene.status()).json().hooks;
-    // Linux takes no argument of 128 KiB or more; runc tells it by an exit code.
+    // Linux accepts no argument of 128 KiB or more, and runc reports that with an exit code.
     assert.deepEqual([long.state, short.state], ['Failed', 'Succeeded']);
     assert.ok(['exit', 'error'].includes(long.reason), long.reason);
     assert.ok((long.message ?? '').length < 1024, long.message?.slice(0, 200));
@@ -150,7 +150,7 @@ describe('values that nobody can use', () => {
   });
 });
 
-/** What acts on a terminal, or on its reader: C0 but newline, DEL, C1, marks that reorder text. */
+/** Characters that change a terminal or mislead its reader: C0 except newline, DEL, C1, and marks that reorder text. */
 const RAW = /[\0-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
 const EVIL = '\x1b[2J\x1b]0;owned\x07\x9b31m\u202Egnp\r\nfake: line\ttab';
 

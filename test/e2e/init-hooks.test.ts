@@ -7,7 +7,7 @@ import { asVelero, tarGzOf, VERSION_FILE } from '../archives.ts';
 import type { Loose, Scene } from './harness.ts';
 import { entry, exec, IMAGE, isReal, mark, NO_IMAGE, sh, startSuite, waitFor } from './harness.ts';
 
-/** Init hooks: brought into pods that a run creates, and watched in those that have them. */
+/** Init hooks: added to pods that a run creates, and watched in pods that have them. */
 
 const e2e = await startSuite();
 after(() => e2e.close());
@@ -30,7 +30,7 @@ async function fileOf(...objects: object[]): Promise<string> {
   return file;
 }
 
-/** As a backup has it: of another cluster, another node, another life. */
+/** A pod as a backup contains it: with the node, status and owners that it had in another cluster. */
 const backedUp = (scene: Scene, name: string, more: object = {}): Loose => {
   const pod = scene.podManifest(name, more);
   const { 'velero.io/restore-name': _, ...labels } = pod.metadata.labels;
@@ -269,7 +269,7 @@ describe('pods that have the containers already', { concurrency: 4 }, () => {
     });
     const changed = [container('load', 'echo changed'), container('index', 'true')];
     const { uid } = (await scene.pod('web-0', { spec: { initContainers: changed } })).metadata;
-    // Velero has made up the name, a webhook has changed the command.
+    // Velero generated the container's name, and a webhook changed its command.
     const generated = {
       ...container('velero-restore-init-0a1b2c3d', 'echo rewritten'),
       imagePullPolicy: 'IfNotPresent',

@@ -5,13 +5,13 @@ import { paths } from '../../shared/kubernetes/api/paths.ts';
 import type { Loose, Ran, Scene, Started, Suite } from './harness.ts';
 import { entry, exec, isReal, mark, startSuite, waitFor } from './harness.ts';
 
-/** Jobs whose pod doesn't come up: said as soon as it is seen, given up where nothing helps, and begun anew (R7.18, R7.19). */
+/** Jobs whose pod doesn't start: reported at once, given up if waiting can't help, and started anew (R7.18, R7.19). */
 
 const onlyReal = !isReal && 'needs a real cluster';
 const e2e = await startSuite();
 after(() => e2e.close());
 
-/** A namespace for Restores of its own, where no Job but one test's is held up. */
+/** A suite with its own namespace for Restores, so that only this test's Job is kept from starting. */
 async function ownSuite(): Promise<Suite> {
   const suite = await startSuite();
   after(() => suite.close());
@@ -28,13 +28,13 @@ async function oneHook(suite: Suite, title: string): Promise<Scene> {
 const start = (suite: Suite, scene: Scene, ...args: string[]): Started =>
   suite.plugin.start('apply', scene.name, '-n', suite.velero, '-o', 'json', ...args);
 
-/** Told while the run is still pending, and nothing is given up yet. */
+/** The reason is printed while the run is still pending and not given up. */
 async function assertTold(scene: Scene, run: Started, line: RegExp): Promise<void> {
   await run.says(line);
   assert.equal((await scene.annotations())['phase'], 'Pending');
 }
 
-/** Given up: exit 10, phase Failed with the reason, nothing run, and nothing left of the run but what it says of itself. */
+/** The run was given up: exit 10, phase Failed with the reason, no hook run, and only the annotations left. */
 async function assertGivenUp({ cluster, velero }: Suite, scene: Scene, ran: Ran, reason: RegExp): Promise<void> {
   assert.equal(ran.code, 10, ran.stderr);
   const run = ran.json();
@@ -102,7 +102,7 @@ describe('a Job that does not start', { concurrency: true }, () => {
     await assertBeginsAnew(scene);
   });
 
-  // A real kubelet finds nothing wrong with our Job's configuration, whatever the image.
+  // A real kubelet accepts our Job's configuration with any image, so the embedded one is told to refuse it.
   it('a container that can not be configured', {
     skip: isReal && 'needs a cluster that does as it is told',
   }, async () => {
@@ -140,7 +140,7 @@ describe('a Job that does not start', { concurrency: true }, () => {
     await assertBeginsAnew(scene);
   });
 
-  // PodSecurity `restricted` has nothing against our Job: these are refusals of the same kind.
+  // PodSecurity `restricted` admits our Job, so these are other refusals of a pod.
   for (const [title, manifest, reason] of [
     ['a quota', { kind: 'ResourceQuota', spec: { hard: { pods: '0' } } }, /exceeded quota: refuses/],
     [
@@ -182,7 +182,7 @@ describe('a Job that does not start', { concurrency: true }, () => {
 
     const run = start(suite, scene);
     await assertTold(scene, run, /^warning: .*: Unschedulable: .*Insufficient restorehooks\.test\//m);
-    // Longer than a Job is given that can't start by itself.
+    // Longer than the 30 seconds after which a Job is given up that can't start by itself.
     await delay(33_000);
     assert.equal((await scene.annotations())['phase'], 'Pending');
     await capacity('1');

@@ -21,7 +21,7 @@ import { execute } from '../aws/step-functions.ts';
 import type { Loose, Scene } from './harness.ts';
 import { entry, exec, gated, isReal, mark, sh, startSuite, waitFor } from './harness.ts';
 
-/** The bundle in Lambda's runtime, known to the cluster by its signature alone. */
+/** Runs the bundle in Lambda's runtime. The cluster knows it only by its signed token. */
 
 const KEYS = {
   accessKeyId: 'ASIAIOSFODNN7EXAMPLE',
@@ -56,7 +56,7 @@ const ENDPOINT = {
   EKS_CLUSTER_CA: at.caData ?? readFileSync(at.caFile ?? '').toString('base64'),
 };
 
-/** An API server that asks us whose a token is, until the end of this file. */
+/** An API server that asks this process whose token it got, until this file's tests end. */
 async function trustSignatures(): Promise<void> {
   const script = process.env['RESTOREHOOKS_TESTBED'] ?? fileURLToPath(new URL('../cluster/testbed', import.meta.url));
   const restart = async (...args: string[]) => {
@@ -93,7 +93,7 @@ function text(file: string): string {
   return readFileSync(join(import.meta.dirname, '../..', file), 'utf8');
 }
 
-/** An instance of the function; what it has logged is looked through when its test is over. */
+/** An instance of the function. Its log is checked when the test ends. */
 function instance(env: Readonly<Record<string, string>> = {}): LambdaFunction {
   const started = new LambdaFunction({
     AWS_REGION: 'eu-central-1',
@@ -127,7 +127,7 @@ const states = async (scene: Scene): Promise<string[]> =>
     .json()
     .hooks.map(({ pod, index, state, reason }: Loose) => [`${pod}/${index}`, state, reason].filter(Boolean).join(' '));
 const MINUTES = 300_000;
-/** Time for a hook to begin before the margin, and for one to end within it, on a machine that is busy, too. */
+/** Leaves time for a hook to begin before the margin, and for one to end within it, even on a busy machine. */
 const NEAR = 40_000;
 
 describe('the bundle', () => {

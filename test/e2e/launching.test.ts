@@ -223,7 +223,7 @@ describe('a Job by hand', () => {
     const busy = await sceneWith('busy', [exec(mark('a'))], 'web-0');
     await cluster.patch('restores', velero, busy.name, { status: { phase: 'InProgress' } });
     const nomatch = await sceneWith('nomatch', [exec(mark('a'))]);
-    // One each: a run that was made is told instead of a refusal.
+    // Two Restores, because a Restore that has had a run shows it instead of being refused.
     const [refused, ran] = await Promise.all([
       sceneWith('velero-ran', [exec(mark('a'))], 'web-0'),
       sceneWith('velero-ran-too', [exec(mark('a'))], 'web-0'),
@@ -258,7 +258,7 @@ describe('a Job by hand', () => {
   });
 });
 
-/** What `kubectl create -f -` does, by kubectl itself where the cluster is real. */
+/** Creates the objects as `kubectl create -f -` does; on a real cluster kubectl itself does it. */
 async function createAll(text: string): Promise<void> {
   if (!isReal) {
     for (const manifest of loadAll(text) as Loose[]) await cluster.create(manifest);

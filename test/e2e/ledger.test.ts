@@ -3,7 +3,7 @@ import { after, describe, it } from 'node:test';
 import type { Loose, Scene } from './harness.ts';
 import { entry, exec, gated, hooksOf, isReal, mark, sh, startSuite, waitFor } from './harness.ts';
 
-/** What is known of a Restore is known from all its runs: nothing runs twice, and nothing that is left is called done. */
+/** What is known of a Restore comes from all its runs: no hook runs twice, and none that is left counts as done. */
 
 const e2e = await startSuite();
 after(() => e2e.close());
@@ -123,7 +123,7 @@ describe('what succeeded', { concurrency: 4 }, () => {
     const none = await retry(scene);
     assert.equal(none.code, 2, none.stderr);
     assert.match(none.stderr, /^error: there has been no run of Restore/m);
-    // Its pods are older than itself.
+    // The pods are older than the new Restore.
     const ran = await scene.apply('--include-existing');
     assert.deepEqual([ran.code, ran.json().attempt, ran.json().phase], [0, 1, 'Completed'], ran.stderr);
     for (const pod of ['a-0', 'b-0']) assert.deepEqual(await scene.marks(pod), ['ran', 'ran']);

@@ -20,9 +20,9 @@ import {
 } from './harness.ts';
 
 /**
- * Where a hook comes from × how it ends × what another hook does meanwhile × who runs it: the run ends, and says what is
- * true everywhere. What was executed is counted from outside. By default each source and outcome is played once with each
- * runner and once with each state of the other hook; MATRIX=all plays all combinations.
+ * Combines where a hook comes from, how it ends, what another hook does meanwhile, and who runs it. The run must end and
+ * report the truth in all places. Executed commands are counted from outside. By default each source and outcome is played
+ * once with each runner and once with each state of the other hook; MATRIX=all plays all combinations.
  */
 const SOURCES = ['velero', 'own', 'spec', 'file'] as const;
 const OTHERS = ['running', 'waiting', 'ended'] as const;
@@ -39,13 +39,13 @@ interface Outcome {
   readonly more?: Readonly<Record<string, unknown>>;
   /** An init container that its pod doesn't have. */
   readonly isInit?: boolean;
-  /** Its container is up at once, or never; default: when the test says so. */
+  /** When its container is up: at once, or never; by default when the test opens its gate. */
   readonly up?: 'at-once' | 'never';
-  /** What it leaves. */
+  /** The lines that the command writes. */
   readonly marks?: readonly string[];
-  /** It ends as soon as its pod is seen: nothing has ended before. */
+  /** The hook ends as soon as its pod is seen, before any other hook has ended. */
   readonly isFirst?: boolean;
-  /** What ends it, beside the hook itself. */
+  /** What ends the hook from outside. */
   readonly by?: 'fail' | 'cancel' | 'drop' | 'deletion' | 'death';
   readonly pod?: PodOptions;
   readonly sources?: readonly Source[];
@@ -123,7 +123,7 @@ const KEYS = {
   waitForReady: 'wait-for-ready',
 };
 
-/** One hook of a cell: as annotations of its pod, or as an entry for it. */
+/** One hook of a combination; written as annotations of its pod, or as an entry of a spec or file. */
 interface Hook {
   readonly command: readonly string[];
   readonly more: Readonly<Record<string, unknown>>;
@@ -145,7 +145,7 @@ function resource(app: string, { command, more, isInit }: Hook): object {
   return entry(isInit ? init : exec(command, more), { name: app, labelSelector: { matchLabels: { app } } });
 }
 
-/** A cell on its way: what is there, and what is still to be looked at. */
+/** Plays one combination. */
 class Play {
   readonly cell: Cell;
   readonly scene: Scene;
@@ -160,7 +160,7 @@ class Play {
     this.pods = { target: of('target'), other: of('other'), fails: of('fails') };
   }
 
-  /** Under `Fail` it would keep a hook that waits from running, and one that ends first any other. */
+  /** `Continue` if a failure of this hook would keep the other hook from reaching its state. */
   get onError(): 'Fail' | 'Continue' {
     const { outcome, others } = this.cell;
     const isCanceled = outcome.by === 'cancel' || outcome.by === 'drop';
@@ -190,7 +190,7 @@ class Play {
     };
   }
 
-  /** In the order of their names, which is that of the plan. */
+  /** In the order of the pods' names, which is the plan's order. */
   get roles(): ('fails' | 'other' | 'target')[] {
     return this.cell.outcome.by === 'fail' ? ['fails', 'other', 'target'] : ['other', 'target'];
   }
@@ -241,7 +241,7 @@ class Play {
     }
   }
 
-  /** Bring the other hook into its state, end the one that is looked at, then let the other end as well. */
+  /** Bring the other hook into its state, end the tested hook, then let the other one end, too. */
   async play(): Promise<void> {
     const { scene, pods, cell } = this;
     const { outcome, others } = cell;
@@ -264,7 +264,7 @@ class Play {
       await eventually(`${pods.target} to run`, async () => (await scene.marks(pods.target)).length > 0);
     }
     if (by === 'cancel' || by === 'drop') {
-      // Before a runner has the run, `cancel` ends it without one.
+      // Wait for the runner: `cancel` would end an unclaimed run at once.
       await scene.runStatus(({ runner }) => runner.claimedBy !== undefined);
       const grace = by === 'drop' ? ['--grace=0s'] : [];
       const canceled = await e2e.plugin('cancel', scene.name, '-n', velero, ...grace);
@@ -305,7 +305,7 @@ class Play {
       : 'Succeeded';
   }
 
-  /** Nothing is left that another process could go on with: the run is written down as one that died. */
+  /** No hook is left for another runner, so the next `apply` only records that the run died. */
   get isSettled(): boolean {
     const { outcome, others, runner } = this.cell;
     return outcome.by === 'death' && runner === 'local' && others !== 'waiting';
@@ -380,7 +380,7 @@ class Play {
   }
 }
 
-/** Many look at once: seldom, and for long. */
+/** Polls seldom and for long, because many combinations poll at once. */
 async function eventually<T>(what: string, ask: () => Promise<T | undefined | false>): Promise<T> {
   for (let polls = 0; polls < 600; polls += 1) {
     const answer = await ask();
@@ -427,7 +427,7 @@ const imageJob = (restore: string, hasFile: boolean): object => ({
   },
 });
 
-/** That of the Job's last pod. */
+/** The exit code of the Job's last pod. */
 const lastExitCode = (job: string): Promise<number> =>
   eventually(`Job ${job} to end`, async () => {
     const pods = await cluster.list('pods', velero, `batch.kubernetes.io/job-name=${job}`);

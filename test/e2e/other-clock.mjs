@@ -1,5 +1,5 @@
-// Loaded into a process before all else (NODE_OPTIONS=--import): its wall clock is off by what a file says, in
-// milliseconds, from one look to the next; and it writes down at its end how much memory it has had.
+// Loaded into a process before all other code (NODE_OPTIONS=--import). Changes the wall clock by the number of
+// milliseconds in a file, which is read again each time. At its end the process writes how much memory it has used.
 import { readFileSync, writeFileSync } from 'node:fs';
 import process from 'node:process';
 

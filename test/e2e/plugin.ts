@@ -22,7 +22,7 @@ export interface Started {
   readonly done: Promise<Ran>;
   /** What it has printed up to now. */
   output(): { stdout: string; stderr: string };
-  /** Resolves when stdout or stderr matches; rejects if it has ended without. */
+  /** Resolves when stdout or stderr matches; rejects if the process ends without a match. */
   says(pattern: RegExp): Promise<void>;
   kill(signal?: NodeJS.Signals): void;
 }
@@ -40,7 +40,7 @@ export interface Plugin {
   with(options: PluginOptions): Plugin;
 }
 
-/** The plugins of one suite that are running. */
+/** The plugin processes of a suite that are running. */
 export type Going = Set<ChildProcess>;
 
 /** The built plugin, run as kubectl runs it: a process of its own. */

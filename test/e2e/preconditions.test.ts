@@ -18,7 +18,7 @@ const rule = (apiGroup: string, resource: string, verbs: readonly string[], name
   ...(namespace !== undefined && { namespace }),
 });
 
-/** What somebody needs who launches runs, and may not ask what the runner may do. */
+/** The rights of a user who may launch runs but not ask for the runner's rights. */
 const launcher: readonly Rule[] = [
   rule('velero.io', 'restores', ['get', 'patch'], velero),
   rule('', 'secrets', ['create', 'patch', 'get'], velero),

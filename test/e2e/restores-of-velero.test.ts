@@ -11,7 +11,7 @@ const e2e = await startSuite();
 after(() => e2e.close());
 const { cluster, velero } = e2e;
 
-/** A Restore as a real Velero left it, status included, under the scene's name. Its hooks write where tests look. */
+/** A Restore with the status that a real Velero gave it, under the scene's name. Its hooks write lines for the test. */
 async function restoreOf(scene: Scene, file: string): Promise<Loose> {
   const text = await readFile(join(import.meta.dirname, `../data/velero-1.18/${file}.yaml`), 'utf8');
   const { spec, status } = load(text.replaceAll('/ev/log', 'marks')) as Loose;
@@ -55,7 +55,7 @@ const PODS: Readonly<Record<string, readonly (readonly [string, object])[]>> = {
   ],
   'v1-init-nocmd': [['init-0', { annotations: hookAnnotations(VELERO, mark('exec')) }]],
 };
-/** How many hooks there are for them; of b1 one is an init container that these pods lack. */
+/** The number of hooks of each Restore. One of b1's is an init container that these pods lack. */
 const HOOKS: Readonly<Record<string, number>> = {
   a1: 2,
   b1: 4,
@@ -234,7 +234,7 @@ describe("a Velero that isn't done", () => {
   });
 });
 
-/** How often each notice stands in a plan. */
+/** How often each notice is in a plan. */
 function codesOf(plan: Loose): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { code } of plan.notices) counts[code] = (counts[code] ?? 0) + 1;

@@ -33,7 +33,7 @@ async function oneHook(suite: Suite, title: string): Promise<Scene> {
 const NO_IMAGE = ['--image', 'no.such.host.invalid/x:1'];
 const admission = 'admissionregistration.k8s.io/v1';
 
-/** Have the API server refuse what is done to a resource in the suite's namespace, as a policy or a webhook does; answers how to allow it again. */
+/** Makes the API server refuse writes to a resource, as a policy or a webhook does. Returns how to allow them again. */
 async function refuse(
   { cluster, velero }: Suite,
   by: 'policy' | 'webhook',
@@ -74,7 +74,7 @@ async function refuse(
   } else {
     const webhook = {
       name: `${name}.restorehooks.test`,
-      // Nobody listens there.
+      // No server listens there.
       clientConfig: { url: 'https://127.0.0.1:1/refuse' },
       admissionReviewVersions: ['v1'],
       sideEffects: 'None',
@@ -92,7 +92,7 @@ async function refuse(
   return allow;
 }
 
-/** Whether it takes effect: a policy does so some moments after it was made. */
+/** Whether the policy has taken effect, which it does some moments after it was created. */
 async function isRefused(
   { client }: Suite['cluster'],
   namespace: string,
@@ -123,7 +123,7 @@ const PROBES: Readonly<Record<string, [kind: string, rest: object]>> = {
   jobs: ['Job', { spec: { template: { spec: { restartPolicy: 'Never', containers: [container] } } } }],
 };
 
-/** Exit 10 with the reason, no word of rights; of the run only what it says of itself is left, and the next one begins anew. */
+/** Exit 10 with the reason and no mention of rights. Only the run's annotations are left, and the next run starts anew. */
 async function assertRefused(suite: Suite, scene: Scene, reason: RegExp, allow: () => Promise<void>): Promise<void> {
   const { cluster, velero, plugin } = suite;
   const ran = await plugin('apply', scene.name, '-n', velero);
@@ -192,7 +192,7 @@ describe('a run that is refused', { concurrency: true }, () => {
   });
 });
 
-/** What somebody needs who launches runs: nothing of Events, and no right to delete Secrets. */
+/** The rights of a user who may launch runs, but not list Events or delete Secrets. */
 const launcher = (velero: string): Rule[] =>
   [
     ['velero.io', 'restores', ['get', 'patch']],
@@ -213,7 +213,7 @@ describe('a Job that can not start, whom nobody follows', { concurrency: true },
       /doesn't start: (ErrImagePull|ImagePullBackOff)/.test((await scene.status()).json().message),
     );
 
-  /** `apply --no-wait`, until it is seen that it doesn't start. */
+  /** Runs `apply --no-wait`, and waits until the cluster shows that its Job doesn't start. */
   async function stuck(title: string): Promise<Scene> {
     const scene = await oneHook(e2e, title);
     assert.equal((await scene.apply('--no-wait', ...NO_IMAGE)).code, 0);
@@ -285,7 +285,7 @@ describe('a Job that can not start, whom nobody follows', { concurrency: true },
     const user = await suite.userWith(launcher(velero));
     const run = user.start('apply', scene.name, '-n', velero, ...NO_IMAGE);
     await run.says(/Job .* created/);
-    // No pod may be made in its place.
+    // Without its ServiceAccount the Job can't get another pod.
     await cluster.remove('serviceAccounts', velero, 'restorehooks');
     for (const pod of await cluster.list('pods', velero)) await cluster.remove('pods', velero, pod.metadata.name);
     await run.says(
@@ -385,7 +385,7 @@ describe('what exists is believed', { concurrency: true, skip: onlyEmbedded }, (
 });
 
 describe('asked to end before anything was written', { concurrency: true }, () => {
-  /** Somebody whose requests get no answer any more once `hang` was called. */
+  /** A user whose requests get no answer after `hang` was called. */
   async function hanging() {
     const user = await e2e.cluster.userWith(e2e.velero, [{ apiGroups: ['*'], resources: ['*'], verbs: ['*'] }]);
     const config: Loose = JSON.parse(readFileSync(user, 'utf8'));

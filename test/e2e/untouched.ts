@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Scene, Suite } from './harness.ts';
 
-/** Fails where anything stands in the cluster that `apply` would have made, or where a hook was run. */
+/** Fails if the cluster has an object that `apply` would have created, or if a hook was run. */
 export async function assertUntouched({ cluster, velero }: Suite, scene: Scene, ...pods: string[]): Promise<void> {
   if (await cluster.exists('restores', velero, scene.name)) assert.deepEqual(await scene.annotations(), {});
   assert.deepEqual(await scene.jobs(), []);

@@ -6,7 +6,7 @@ import { startFront } from './front.ts';
 import type { Rule, Scene } from './harness.ts';
 import { endings, entry, exec, gated, hooksOf, mark, startSuite, waitFor } from './harness.ts';
 
-/** In whose pod a command runs, and what answers that are not the API server's make of a run. */
+/** Commands run only in the planned pod, and answers that aren't the API server's don't mislead a run. */
 
 const e2e = await startSuite();
 after(() => e2e.close());
@@ -20,7 +20,7 @@ const BUSY = {
 const isWatching = ({ method, path }: FrontRequest): boolean => method === 'GET' && /\/pods$/.test(path);
 const isExecOf = (pod: string, { path }: FrontRequest): boolean => path.endsWith(`/pods/${pod}/exec`);
 
-/** A local run of a scene's Restore through a front of its own. */
+/** Runs a scene's Restore locally, through its own front. */
 async function through(
   scene: Scene,
   test: (front: Front, start: (...args: string[]) => ReturnType<typeof e2e.plugin.start>) => Promise<void>,
@@ -38,7 +38,7 @@ async function through(
 const begun = (scene: Scene, pod: string) =>
   waitFor(`the hook in ${pod} to begin`, async () => (await scene.marks(pod)).includes('begun'));
 
-/** Another pod takes the name, with another Restore's label, so that no selection of ours has it. */
+/** Replaces a pod by one of the same name with another Restore's label, so that our watches don't show it. */
 async function replace(scene: Scene, pod: string): Promise<void> {
   await cluster.client.delete(`/api/v1/namespaces/${scene.namespace}/pods/${pod}`, { gracePeriodSeconds: 0 });
   await waitFor(`${pod} to go`, async () => !(await cluster.exists('pods', scene.namespace, pod)));
@@ -89,7 +89,7 @@ describe('whose pod is it', { concurrency: true }, () => {
       const run = start();
       await begun(scene, 'a-0');
       front.stallWatches();
-      // Its end is asked for when the other one stands.
+      // The GET after the hook's end is answered when the other pod exists.
       let isReplaced = (): void => {};
       const replaced = new Promise<void>((resolve) => {
         isReplaced = resolve;
@@ -138,7 +138,7 @@ describe('whose pod is it', { concurrency: true }, () => {
     await through(scene, async (front, start) => {
       let isPlanned = false;
       front.decide = async ({ method, path }) => {
-        // The run is planned by now, and nothing of it has begun.
+        // At the first write of the Lease the plan is made and no hook has begun.
         if (isPlanned || method === 'GET' || !path.includes('/leases')) return undefined;
         isPlanned = true;
         await cluster.patch('pods', scene.namespace, 'a-0', { metadata: { labels: { [RESTORE_NAME_LABEL]: null } } });
@@ -172,7 +172,7 @@ describe('whose pod is it', { concurrency: true }, () => {
         const isOurs = /\/(restores|configmaps|leases|pods)(\/|$)/.test(path);
         const key = `${method} ${path}`;
         const times = vague.get(key) ?? 0;
-        // What the plugin itself writes it writes once, as with a 503.
+        // The plugin's own writes are spared: it doesn't repeat them, after a 503 neither.
         if (!isOurs || times >= 2 || (method !== 'GET' && !hasBegun)) return undefined;
         vague.set(key, times + 1);
         return { status: 404, body: answers[times % 2] ?? '' };

@@ -20,13 +20,13 @@ import { systemClock } from '../../shared/system/clock.ts';
 import type { Loose, Scene } from './harness.ts';
 import { entry, exec, gated, hookAnnotations, isReal, mark, sh, startSuite, VELERO, waitFor } from './harness.ts';
 
-/** What the product writes beside a Restore: whatever text is in it, and whoever else writes the same object. */
+/** Writes to a Restore succeed with any text in them, and while others write the same object. */
 
 const e2e = await startSuite();
 after(() => e2e.close());
 const { cluster, velero } = e2e;
 
-/** Go's JSON escapes some of these, others' don't. */
+/** Go's JSON encoder escapes some of these characters, and other encoders don't. */
 const AWKWARD = '<from> & "quotes" \'\\ / ~1 \u2028 \u2029 \u0085 é 漢 \u{1f600} %3C \ud800';
 const LONG = `${AWKWARD} `.repeat(3_000);
 
@@ -85,7 +85,7 @@ async function claimed(title: string, client: Pick<KubeClient, 'get' | 'patch' |
   return { scene, reference, status, store: kubernetesRunStore(client, reference, status, 1, {}) };
 }
 
-/** A client before whose writes to the Restore somebody else writes it, as often as there is something to write. */
+/** A client that first makes another write to the Restore before each of its own, as long as `writes` has one. */
 function contended(scene: () => Scene, writes: object[]): Pick<KubeClient, 'get' | 'patch' | 'create'> {
   return {
     get: (...args) => cluster.client.get(...args),
@@ -101,11 +101,11 @@ function contended(scene: () => Scene, writes: object[]): Pick<KubeClient, 'get'
 const annotation = (key: string, value: string | null) => ({ metadata: { annotations: { [key]: value } } });
 const rejectsWith = (code: string) => (error: unknown) => error instanceof RestoreHooksError && error.code === code;
 
-/** As many bytes of annotations as the API server lets an object have. */
+/** The largest size of an object's annotations that the API server accepts, in bytes. */
 const MOST_ANNOTATIONS = 256 * 1024;
 const FILLER = 'example.com/filler';
 
-/** Leaves room for what a run has said up to now, and not for its end. */
+/** Fills the annotations so that the run's end doesn't fit in. */
 async function fill(scene: Scene): Promise<void> {
   const { annotations } = (await scene.current()).metadata;
   const used = Object.entries(annotations as Record<string, string>).reduce(
@@ -122,7 +122,7 @@ async function fill(scene: Scene): Promise<void> {
 
 const POLICIES = '/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies';
 
-/** An admission policy that lets nobody say of this run that it has ended; answers how to take it away. */
+/** Creates an admission policy that refuses the end of this run. Returns how to delete it. */
 async function denyTheEnd(scene: Scene): Promise<() => Promise<void>> {
   const { client } = cluster;
   const name = scene.namespace;

@@ -9,11 +9,11 @@ import type { Store } from './store.ts';
 
 export interface Admitted {
   readonly object: KubeObject;
-  /** Count it against the quotas: last, when all else is right. */
+  /** Counts the object against the quotas. Called last, when all other checks have passed. */
   readonly charge: () => void;
 }
 
-/** What stands between a request and the store: Pod Security, limit ranges, quotas. */
+/** Admission: Pod Security, limit ranges, quotas. */
 export function admit(store: Store, of: Resource, object: KubeObject, warn: (text: string) => void): Admitted {
   const spec = of === pods ? asPod(object).spec : undefined;
   const ranged = of === pods && Array.isArray(spec?.containers) ? withLimits(store, object) : object;
@@ -35,7 +35,7 @@ function checkSecurity(store: Store, of: Resource, object: KubeObject, warn: (te
   };
   const denied = of === pods ? said('enforce') : '';
   if (denied !== '') throw forbidden(of, name, `violates ${denied}`);
-  // Where nothing is said of warnings, what would be refused is warned of; of a pod it would have been said already.
+  // Without a level for warnings, violations of the enforced level are warned of. (Pods that violate it are refused above.)
   const warned = said(levelOf('warn') === undefined ? 'enforce' : 'warn');
   if (warned !== '') warn(`would violate ${warned}`);
 }

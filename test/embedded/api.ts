@@ -24,7 +24,7 @@ export interface WriteOptions {
   readonly reading?: Reading;
 }
 
-/** What the verbs do to the store: admission, defaults, validation, conflicts, deletion. Used by HTTP and controllers alike. */
+/** The verbs, with admission, defaults, validation, conflicts and deletion. HTTP and controllers both use them. */
 export interface Api {
   get(of: Resource, namespace: string | undefined, name: string): KubeObject;
   create(of: Resource, namespace: string | undefined, body: unknown, options?: WriteOptions): KubeObject;
@@ -52,7 +52,7 @@ export interface Api {
 const maxObjectBytes = 1_572_864;
 
 export function createApi(store: Store): Api {
-  /** The same thing about the same object is one event that counts. */
+  /** A repeated event about the same object raises the count of the first one. */
   const eventNames = new Map<string, string>();
   const existing = (of: Resource, namespace: string | undefined, name: string): KubeObject => {
     const object = store.get(of, namespace, name);
@@ -199,7 +199,7 @@ const isToGo = (of: Resource, { metadata }: KubeObject): boolean =>
   (metadata.finalizers ?? []).length === 0 &&
   (of !== pods || metadata.deletionGracePeriodSeconds === 0);
 
-/** Of an update: name, namespace and UID are those of the URL, and the resourceVersion is the one that stands, if it must be. */
+/** Checks an update: name, namespace and UID must fit the URL, and a given resourceVersion the stored one. */
 function assertSameObject(of: Resource, current: KubeObject, wanted: KubeObject, reading: Reading | undefined): void {
   const { name, namespace, uid, resourceVersion = '' } = wanted.metadata;
   if (reading !== undefined && !name) {
@@ -231,7 +231,7 @@ function assertSameObject(of: Resource, current: KubeObject, wanted: KubeObject,
   }
 }
 
-/** What a write leaves of the current object: its identity, and on either side of `/status` the other side. */
+/** The new object with what a write can't change: the identity, and the status, or with `/status` all but the status. */
 function merged(of: Resource, current: KubeObject, wanted: KubeObject, statusOnly: boolean): KubeObject {
   const {
     uid,

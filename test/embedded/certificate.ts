@@ -2,7 +2,7 @@ import { generateKeyPairSync, sign } from 'node:crypto';
 
 const DAY = 86_400_000;
 
-/** A key and a self-signed certificate for 127.0.0.1 and localhost, made anew each time: nothing secret lies in the sources. */
+/** A key and a self-signed certificate for 127.0.0.1 and localhost, made each time, so that the sources contain no key. */
 export function selfSignedCertificate(until = Date.now() + 365 * DAY): { readonly key: string; readonly cert: string } {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
   const ecdsaWithSha256 = sequence(oid('2a8648ce3d040302'));

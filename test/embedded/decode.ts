@@ -9,9 +9,9 @@ import { badRequest, invalid, patchedInvalid } from './status.ts';
 /** How what is sent is read. */
 export interface Reading {
   readonly fieldValidation: 'Ignore' | 'Warn' | 'Strict';
-  /** What was sent; empty for what a patch has made. */
+  /** The body as it was sent; empty for the result of a patch. */
   readonly text: string;
-  /** Of a patch: faults are the patch's. */
+  /** True for the result of a patch, so that errors name the patch. */
   readonly asPatch?: boolean;
   readonly warn: (text: string) => void;
 }

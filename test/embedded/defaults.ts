@@ -174,7 +174,7 @@ function podDefaults(spec: PodSpec): PodSpec {
   };
 }
 
-/** All containers ask for all, or some for something. */
+/** The pod's QoS class: whether all containers request all resources, or some request any. */
 function qosClass({ containers, initContainers = [] }: PodSpec): string {
   const all = [...containers, ...initContainers].map((each) => fieldsOf(each['resources']));
   const amounts = all.flatMap(({ limits, requests }) => [

@@ -5,8 +5,8 @@ import { DEFAULT_IMAGE } from '../../shared/core/version.ts';
 import { startEmbeddedCluster } from './server.ts';
 
 /**
- * `npm run demo`: the main job without a cluster. The API server is this process, the pods' containers are folders of
- * their own, and their hooks are real commands.
+ * `npm run demo`: runs the hooks of a Restore without a cluster. This process is the API server, each container is a
+ * folder, and the hooks are real commands.
  */
 const plugin = join(import.meta.dirname, '../../dist/kubectl-restorehooks');
 const runner = join(import.meta.dirname, '../../dist/runner.cjs');

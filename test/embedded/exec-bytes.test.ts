@@ -8,21 +8,21 @@ import type { Fault } from '../proxy.ts';
 import type { ExecScript } from './server.ts';
 import { startEmbeddedCluster } from './server.ts';
 
-/** The line between before and after the start, at every byte of an exec, and of the answers in its place. */
+/** Disturbs execs, and answers that refuse one, at every byte: a started hook must never be reported as not started. */
 
-/** For what only waiting tells. A slow machine comes to the same end by it. */
+/** Short waits, for cases in which only silence shows the fault. The result is the same on a slow machine. */
 const AWAITING_ANSWER: Partial<ExecTiming> = { answerMs: 150 };
 const AWAITING_END: Partial<ExecTiming> = { pingMs: 50 };
 const WIDTH = 128;
 
 interface Bed {
   readonly server: ExecServer;
-  /** By the tag in its command. */
+  /** Starts of commands, by the tag in the command. */
   readonly starts: ReadonlyMap<string, number>;
   close(): Promise<void>;
 }
 
-/** A server whose commands end as their first word says, and which counts them. */
+/** A server that counts commands. A command's first word selects the script by which it ends. */
 async function bed(scripts: Readonly<Record<string, ExecScript>>, tls = false): Promise<Bed> {
   const starts = new Map<string, number>();
   const cluster = await startEmbeddedCluster({ tls });
@@ -54,7 +54,7 @@ const request = (word: string, tag: string) => ({
   command: [word, tag],
 });
 let tags = 0;
-/** Of the same length each time. */
+/** All tags have the same length, so that requests have it, too. */
 const newTag = (): string => {
   tags += 1;
   return `t${String(tags).padStart(6, '0')}`;
@@ -74,7 +74,7 @@ describe('an exec, at every byte', async () => {
   });
   after(close);
 
-  /** How long each part of an exec is, which is the same every time. */
+  /** The lengths of the parts of an exec, which are the same every time. */
   async function lengths(word: string) {
     const { outcome, passed } = await new ProxiedExec(server).run(request(word, newTag()), undefined, true);
     assert.ok(passed && outcome.kind === 'exited');
@@ -83,7 +83,7 @@ describe('an exec, at every byte', async () => {
     const answer = down.indexOf('\r\n\r\n') + 4;
     const status = down.lastIndexOf('}') + 1;
     assert.ok(answer > 100 && status > answer && down.length >= status, down.toString());
-    // The close frame may not have come before its reader had gone.
+    // The close frame isn't measured: the client may hang up before it arrives.
     return { request: up.length, answer, status, end: status + 4 };
   }
 
@@ -93,11 +93,11 @@ describe('an exec, at every byte', async () => {
   ] as const) {
     it(`that ${word} is told as it is where its status came whole, and else as lost`, async () => {
       const of = await lengths(word);
-      /** The true end must be told where the server hears all of the request, and we all of the status. */
+      /** The true end must be reported if the server gets the whole request and the client the whole status. */
       const isToBeKnown = ({ way, at, does }: Fault): boolean => {
         if (does === 'delay') return true;
         if (way === 'down') return at >= of.status;
-        // A way up that falls silent when the request is through is not missed; one that is closed is.
+        // After the request the way up isn't needed: silence there does no harm, but closing it closes the connection.
         return does === 'stall' && at >= of.request;
       };
       const faults = [...faultsAt('up', of.request, does), ...faultsAt('down', of.end, does)];
@@ -118,7 +118,7 @@ describe('an exec, at every byte', async () => {
         const expected: ExecOutcome['kind'][] = isKnown ? ['exited'] : ['connectionLost'];
         // Closed before we knew that it was open: not a byte was written to it.
         if (fault.at === 0 && !isKnown) expected.push('notStarted');
-        // Closed behind the request's last byte: its answer may still come through.
+        // Closed after the request's last byte: the answer may still arrive.
         if (fault.way === 'up' && fault.at === of.request && fault.does === 'finish') expected.push('exited');
         if (!expected.includes(one.outcome.kind)) breaches.push(said(fault, JSON.stringify(one.outcome)));
         const mayStart = fault.way === 'down' || fault.at >= of.request || fault.does === 'delay';
@@ -147,7 +147,7 @@ describe('an exec through TLS', async () => {
     assert.ok(passed);
     assert.deepEqual(outcome, { kind: 'exited', exitCode: 3 });
     const { up, down } = passed;
-    // A handshake is a few bytes longer or shorter each time: what is past the end strikes nothing.
+    // The length of a TLS handshake varies by a few bytes. Faults after the end have no effect.
     const faults = [
       ...faultsAt('up', up.length, ['reset', 'finish'], 13),
       ...faultsAt('down', down.length, ['reset', 'finish'], 13),
@@ -210,7 +210,7 @@ describe('an answer in place of the stream, at every byte', { concurrency: true 
     ['tooLong', 'error'],
   ] as const) {
     it(`${word} is ${whole} where it came whole; cut, it is lost or asked for again, and by v4`, async () => {
-      // Each for many: what they learn of the server would show in those that follow.
+      // Each client makes many execs: if it learned something wrong about the server, the later ones would show it.
       const patient = new ProxiedExec(server, { deniedMs: 0 });
       const impatient = new ProxiedExec(server, { deniedMs: 0, answerMs: 300 });
       const { outcome, passed } = await patient.run(request(word, newTag()), undefined, true);

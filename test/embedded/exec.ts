@@ -20,7 +20,7 @@ export interface ExecRequest {
   readonly user: string;
 }
 
-/** How an exec goes that no process stands behind. */
+/** Scripts an exec for which no process is started. */
 export interface ExecScript {
   /** Answered in HTTP, before the stream opens. A text is the kubelet's plain one, an object a Status. */
   readonly refusal?: {
@@ -52,7 +52,7 @@ export interface ExecScript {
     | { readonly kind: 'freeze' };
 }
 
-/** Undefined leaves it to the default: a real local process. */
+/** Undefined runs a real local process, which is the default. */
 export type ExecHandler = (request: ExecRequest) => ExecScript | undefined | Promise<ExecScript | undefined>;
 
 export interface ExecCall {
@@ -66,7 +66,7 @@ export interface ExecCall {
 }
 
 export interface ExecService {
-  /** The HTTP status of the answer; before-the-start failures are thrown as ApiError or answered as the kubelet does. */
+  /** Returns the HTTP status. Failures before the start are thrown as ApiError, or answered as the kubelet does. */
   serve(call: ExecCall): Promise<number>;
   setHandler(handler: ExecHandler | undefined): void;
   close(): void;
@@ -134,7 +134,7 @@ export function createExecService(
   };
 }
 
-/** The API server itself speaks v5 to whoever offers it; v4 it passes on. */
+/** The API server itself speaks v5 with clients that offer it, and passes v4 through to the kubelet. */
 function chosen(accepted: readonly ExecProtocol[], offered: ReadonlySet<string>): ExecProtocol | undefined {
   const order: readonly ExecProtocol[] = ['v5.channel.k8s.io', 'v4.channel.k8s.io'];
   return order.find((each) => offered.has(each) && accepted.includes(each));
@@ -215,12 +215,12 @@ const internalError = (message: string): object => ({
   code: 500,
 });
 
-/** The last word about a command, as containerd's and the kubelet's streaming server write it. */
+/** The status at the end of a command, as the streaming server of containerd and kubelet writes it. */
 function statusOf(ending: Ending, command: readonly string[], protocol: ExecProtocol): object {
   const isV5 = protocol === 'v5.channel.k8s.io';
   if (ending.kind === 'not-started') {
     const why = `error executing command in container: failed to exec in container: failed to start exec "${randomBytes(32).toString('hex')}": ${ending.message}: unknown`;
-    // By v5 the kubelet's own status is wrapped once more.
+    // With v5 the kubelet's status is wrapped in another one.
     return internalError(isV5 ? `Internal error occurred: ${why}` : why);
   }
   const { code } = ending;
@@ -234,7 +234,7 @@ function statusOf(ending: Ending, command: readonly string[], protocol: ExecProt
   };
 }
 
-/** Run a real command beside the container; as in Kubernetes it runs on when the client goes. */
+/** Runs a real command for the container. As in Kubernetes, it goes on when the client disconnects. */
 async function runFor(
   processes: Processes,
   container: RunningContainer,

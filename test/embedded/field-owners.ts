@@ -4,8 +4,9 @@ import { isRecord } from './objects.ts';
 import { ApiError } from './status.ts';
 
 /**
- * Who has applied which fields, as far as it shows: what a manager no longer names goes, unless another names it too; what
- * somebody else has written otherwise is a conflict. Lists count as one field, `managedFields` are not kept.
+ * Which manager has applied which fields. A field that a manager no longer applies is removed unless another manager owns
+ * it, too. A field that another manager owns with another value is a conflict. A list is one field, and `managedFields`
+ * are not stored.
  */
 export interface FieldOwners {
   /** The object after `manager` has applied `body` to it. */
@@ -51,7 +52,7 @@ export function createFieldOwners(): FieldOwners {
   };
 }
 
-/** Identity is nobody's. */
+/** No manager owns the fields that identify the object. */
 const unowned = [
   'apiVersion',
   'kind',

@@ -6,7 +6,7 @@ import { configMaps, namespaces, resourceQuotas, serviceAccounts } from './resou
 import { ApiError } from './status.ts';
 import type { Change, Store } from './store.ts';
 
-/** What controllers do: garbage, namespaces that are deleted or new, the status of quotas. */
+/** Controllers: garbage collection, new and deleted namespaces, the status of quotas. */
 export function collectGarbage(store: Store, api: Api): () => void {
   const deleteQuietly = (change: Pick<Change, 'of' | 'object'>): void => {
     const { name, namespace, uid = '' } = change.object.metadata;
@@ -26,7 +26,7 @@ export function collectGarbage(store: Store, api: Api): () => void {
       );
     });
 
-  /** Those of an owner that is deleted with policy Orphan lose their reference to it. */
+  /** Dependents of an owner that is deleted with policy Orphan lose their reference to it. */
   const orphanDependents = (owner: KubeObject): void => {
     for (const { of, object } of store.all()) {
       const left = ownersOf(object).filter((each) => each.uid !== owner.metadata.uid);
@@ -37,7 +37,7 @@ export function collectGarbage(store: Store, api: Api): () => void {
   };
   const dependentsOf = ({ metadata: { uid } }: KubeObject) =>
     store.all().filter((each) => ownersOf(each.object).some((owner) => owner.uid === uid));
-  /** Do what the finalizers of the API server itself stand for. */
+  /** Carry out the API server's own finalizers. */
   const finalize = ({ of, object }: Pick<Change, 'of' | 'object'>): void => {
     const { name, namespace, uid, finalizers = [] } = object.metadata;
     const dependents = dependentsOf(object);

@@ -35,7 +35,7 @@ export function plain(node: Node): unknown {
   return node === null ? null : Object.fromEntries(Object.entries(node).map(([key, each]) => [key, plain(each)]));
 }
 
-/** What Go's decoder says of a text that is no JSON. */
+/** The error of Go's decoder for a text that is no JSON. */
 export function syntaxError(text: string): string | undefined {
   try {
     JSON.parse(text);
@@ -49,7 +49,7 @@ export function syntaxError(text: string): string | undefined {
   }
 }
 
-/** The paths of keys that stand twice in one record, as the strict decoder names them. */
+/** The paths of duplicate keys, as the strict decoder names them. */
 export function duplicateFields(text: string): string[] {
   const found: string[] = [];
   let at = 0;

@@ -389,7 +389,7 @@ function assertMethod(of: Resource, { attributes, namespace, name }: Target, met
   if (!fits) throw methodNotAllowed();
 }
 
-/** Of what is applied, checked before anything else is looked at. */
+/** The applied object. Its syntax and names are checked before anything else. */
 function appliedObject(of: Resource, name: string, text: string): Record<string, unknown> {
   let body: unknown;
   try {
@@ -421,7 +421,7 @@ function appliedObject(of: Resource, name: string, text: string): Record<string,
   return { ...object, metadata: { ...metadata, name } };
 }
 
-/** Keys of a JSON Patch's operations that there are not. */
+/** Warns of unknown keys in the operations of a JSON Patch. */
 function noteUnknownOperations(text: string, { fieldValidation, warn: note }: Reading): void {
   if (fieldValidation === 'Ignore' || syntaxError(text) !== undefined) return;
   const operations: unknown = JSON.parse(text);

@@ -56,7 +56,7 @@ export interface JobController {
   close(): void;
 }
 
-/** Makes a Job's pods, counts how they end, and says so in the Job's status. */
+/** The Job controller: creates a Job's pods, counts how they end, and writes the Job's status. */
 export function createJobController(store: Store, api: Api, options: { podBackoff: number }): JobController {
   const tallies = new Map<string, Tally>();
   const timers = new Set<NodeJS.Timeout>();

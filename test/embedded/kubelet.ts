@@ -10,7 +10,7 @@ import { pods } from './resources.ts';
 import type { Store } from './store.ts';
 import { environmentOf, expand, MissingSource, rewritePaths, writeVolumes } from './volumes.ts';
 
-/** Annotations by which a test's pod asks for a life of its own. */
+/** Annotations by which a test controls its pod's life. */
 export const annotations = {
   /** `"true"`: the pod stays Pending and is left to `setPodStatus`. */
   hold: 'embedded.restorehooks.io/hold',
@@ -79,7 +79,7 @@ interface Life {
   readonly mains: Map<string, { kill(signal: NodeJS.Signals): void; ended: Promise<number> }>;
   readonly startedAt: string;
   readonly ip: string;
-  /** The status is somebody else's. */
+  /** Whether a test controls the status. */
   released: boolean;
   published: boolean;
   terminating: boolean;
@@ -99,7 +99,7 @@ export function createKubelet(store: Store, api: Api, processes: Processes, opti
     if (of !== pods) return;
     const pod = asPod(object);
     const life = lives.get(pod.metadata.uid ?? '');
-    // What another scheduler is asked for stays where it is.
+    // A pod for another scheduler stays unscheduled.
     if (type === 'ADDED' && pod.spec['schedulerName'] !== 'default-scheduler') return;
     if (type === 'ADDED') begin(pod);
     else if (life === undefined) return;
@@ -133,7 +133,7 @@ export function createKubelet(store: Store, api: Api, processes: Processes, opti
       finished: undefined,
     };
     lives.set(uid, life);
-    // After the answer to the request that created it.
+    // Later, so that the request that created the pod is answered first.
     setImmediate(() => {
       live(life).catch((error: unknown) => {
         if (!life.stopping.signal.aborted) throw error;

@@ -14,7 +14,7 @@ export interface Lists {
 
 interface Place {
   readonly version: number;
-  /** The name after which it goes on. */
+  /** The name of the last object of the page before. */
   readonly after: string;
 }
 
@@ -73,7 +73,7 @@ export function createLists(store: Store): Lists {
 }
 
 const tokenVersion = 'meta.k8s.io/v1';
-/** Go on in the list as it is by now. */
+/** Continues in the list as it is now. */
 const anyVersion = -1;
 const tokenOf = (rv: number, after: string): string =>
   Buffer.from(JSON.stringify({ v: tokenVersion, rv, start: `${after}\u0000` })).toString('base64url');

@@ -25,7 +25,7 @@ export async function listen(
   serve: (request: IncomingMessage, response: ServerResponse) => void,
   upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void,
 ): Promise<Listener> {
-  // As Go has it: the command of an exec stands in its URL.
+  // As much as Go's server accepts, because an exec's command is in its URL.
   const options = { keepAliveTimeout: 60_000, maxHeaderSize: 1 << 20 };
   const { key, cert } = selfSignedCertificate();
   const secure = createTlsServer({ ...options, key, cert });

@@ -50,7 +50,7 @@ export async function readObject(request: IncomingMessage, kind: string): Promis
   );
 }
 
-/** As it is where it begins as a record does; else the beginning in hexadecimal. */
+/** The text itself if it begins like a JSON object, else its beginning in hexadecimal. */
 function shown(text: string): string {
   if (text === '') return '<empty>';
   if (text.startsWith('{')) return text;

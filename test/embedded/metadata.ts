@@ -139,7 +139,7 @@ function finalizerFaults(finalizers: readonly string[]): Fault[] {
   ]);
 }
 
-/** Of an update. The real one looks at it all several times, and says so as often. */
+/** Checks the metadata of an update. The real server checks some of it several times, and repeats its errors. */
 export function metadataUpdateFaults(previous: KubeObject, object: KubeObject): Fault[] {
   const { uid, deletionTimestamp, finalizers = [] } = previous.metadata;
   const now = object.metadata.finalizers ?? [];

@@ -131,7 +131,7 @@ export interface Pod extends KubeObject {
   status: PodStatus;
 }
 
-/** A pod of the store is one: `validate` saw to it when it was created. */
+/** Casts a stored object to a pod, which is safe because `validate` checked it at creation. */
 export const asPod = (object: KubeObject): Pod => object as Pod;
 
 export const isRecord = (value: unknown): value is Record<string, unknown> =>

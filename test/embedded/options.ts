@@ -3,7 +3,7 @@ import { isRecord } from './objects.ts';
 import type { Fault } from './status.ts';
 import { badRequest, invalid } from './status.ts';
 
-/** What a request's query says, checked as the API server checks it. */
+/** Reads the options in a request's query, with the API server's checks. */
 
 const refuse = (kind: string, faults: readonly Fault[]): void => {
   if (faults.length > 0) throw invalid({ group: 'meta.k8s.io', resource: '', kind }, '', faults);

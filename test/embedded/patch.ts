@@ -3,7 +3,7 @@ import { goText, isDoc, parseNodes, plain, Raw, syntaxError } from './go-json.ts
 import { isRecord } from './objects.ts';
 import { ApiError, badRequest, patchRefused } from './status.ts';
 
-/** A patch as it was sent, applied to an object: the object that it makes. */
+/** Applies a patch, given as text, to an object. */
 export type Patch = (target: unknown, patch: string) => unknown;
 
 const goKind = (value: unknown): string =>
@@ -24,8 +24,8 @@ function parseAs(
 const record = 'map[string]interface {}';
 
 /**
- * RFC 7386, with the library's ways: nulls are taken out of what is new, however deep, but stay in a list that takes the
- * place of another.
+ * RFC 7386, as the API server's library does it: nulls in new values are removed at any depth, but stay in a list that
+ * replaces another list.
  */
 export const mergePatch: Patch = (target, patch) => {
   const change = parseAs(patch, record, (value) => value === null || isRecord(value));
@@ -44,7 +44,7 @@ function merged(target: unknown, patch: unknown): unknown {
   return result;
 }
 
-/** Of records; an item of a list stays where it is. */
+/** Removes keys whose value is null. Items of lists stay. */
 function withoutNulls(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutNulls);
   if (!isRecord(value)) return value;
@@ -55,7 +55,7 @@ function withoutNulls(value: unknown): unknown {
   );
 }
 
-/** Lists whose items have a key are merged by it, what is new in front of what is there; all else is as in a merge patch. */
+/** Merges lists by the key of their items, new items first. Everything else is as in a merge patch. */
 export const strategicMergePatch: Patch = (target, patch) => {
   const change = parseAs(patch, record, (value) => value === null || isRecord(value), '');
   return strategic(target, change ?? {});
@@ -72,7 +72,7 @@ const mapText = (value: unknown): string =>
       ? `[${value.map(mapText).join(' ')}]`
       : String(value);
 
-/** By what key the items of a list are told apart; texts by themselves. Other lists are replaced. */
+/** The key that identifies the items of a list; strings identify themselves. Lists without one are replaced. */
 const mergeKeys: Readonly<Record<string, string>> = {
   ...{ containers: 'name', initContainers: 'name', ephemeralContainers: 'name', volumes: 'name', env: 'name' },
   ...{ volumeMounts: 'mountPath', volumeDevices: 'devicePath', ports: 'containerPort', conditions: 'type' },
@@ -93,7 +93,7 @@ function strategic(target: unknown, patch: unknown): unknown {
     if (prefix === 'deleteFromPrimitiveList' && Array.isArray(value)) {
       if (Array.isArray(result[listed])) result[listed] = result[listed].filter((each) => !value.includes(each));
     } else if (prefix === undefined) {
-      // A ServiceAccount's are replaced.
+      // The secrets of a ServiceAccount are replaced.
       const isOfPod = key !== 'imagePullSecrets' || 'containers' in result;
       const mergeKey = isOfPod ? mergeKeys[key] : undefined;
       if (value === null) delete result[key];
@@ -150,7 +150,7 @@ function mergedLists(
   return inOrder(all, before.map(keyOf), (ordered ?? change).map(keyOf), keyOf);
 }
 
-/** Those of the patch in its order, each of the others before the first of them that it stood in front of. */
+/** The patch's items in the patch's order. Each other item comes before the first of them that it preceded. */
 function inOrder(
   all: readonly unknown[],
   before: readonly unknown[],
@@ -169,8 +169,9 @@ function inOrder(
 }
 
 /**
- * RFC 6902, with the library's ways: `test` compares what was written, byte by byte, with what Go writes; `replace` of a key
- * that isn't there adds it, `copy` of one makes a null; -1 is the last item. What can't be carried out refuses all of it.
+ * RFC 6902, as the API server's library does it: `test` compares the patch's text with Go's text of the document, byte by
+ * byte; `replace` adds a missing key; `copy` of a missing key makes a null; -1 is the last item. If one operation fails,
+ * none is applied.
  */
 export const jsonPatch: Patch = (target, patch) => {
   parseAs(patch, '[]handlers.jsonPatchOp', Array.isArray);
@@ -256,7 +257,7 @@ function isSame(a: Node, b: Node): boolean {
   );
 }
 
-/** Where a pointer's last part is to be looked for. What stands before its first slash is not looked at. */
+/** The parent that a pointer's last part is a key of. The text before the pointer's first slash is ignored. */
 function parentOf(root: Node, pointer: string): { parent: Node[] | { [key: string]: Node }; key: string } {
   const parts = pointer.split('/').map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
   if (parts.length < 2) throw patchRefused();
@@ -272,7 +273,7 @@ function child(parent: Node, key: string): Node {
   return Object.hasOwn(parent, key) ? (parent[key] ?? null) : null;
 }
 
-/** Go's Atoi, and from the end if it is below 0. */
+/** Reads an index as Go's Atoi does. Negative ones count from the end. */
 function indexIn(length: number, key: string): number {
   const index = Number(key);
   if (!/^[-+]?\d+$/.test(key) || index >= length || index < -length) throw patchRefused();

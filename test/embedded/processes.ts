@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 
 export type Ending =
   | { readonly kind: 'exit'; readonly code: number }
-  /** It never ran; the text is what runc would say. */
+  /** The command could not be started. The text is runc's. */
   | { readonly kind: 'not-started'; readonly message: string };
 
 export interface LocalProcess {

@@ -7,7 +7,7 @@ export interface User {
   readonly groups: readonly string[];
 }
 
-/** What somebody wants to do: to a resource, or (with `path`) to an address that is none. */
+/** An action on a resource, or with `path` a request for another address. */
 export interface Attributes {
   readonly verb: string;
   readonly group: string;
@@ -20,7 +20,7 @@ export interface Attributes {
 
 export interface Decision {
   readonly allowed: boolean;
-  /** By which binding it is allowed, or what could not be evaluated. */
+  /** The binding that allows the action, or the reason why it could not be evaluated. */
   readonly reason: string;
 }
 

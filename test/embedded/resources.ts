@@ -15,7 +15,7 @@ export interface Resource extends ResourceName {
   readonly names?: 'label' | 'path';
   /** An update must name the resourceVersion that it replaces. */
   readonly conditional?: boolean;
-  /** An update (PUT) of what isn't there creates it. */
+  /** An update (PUT) of a missing object creates it. */
   readonly createdByUpdate?: boolean;
   /** There is no DELETE of all of them. */
   readonly keepsCollection?: boolean;

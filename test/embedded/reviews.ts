@@ -9,7 +9,7 @@ import type { Fault } from './status.ts';
 import { badRequest, invalid } from './status.ts';
 import type { Store } from './store.ts';
 
-/** Created to be answered: who somebody is, and what he may do. */
+/** Access and token reviews: objects that are answered when they are created, and not stored. */
 export function review(store: Store, of: Resource, body: unknown, user: User, reading: Reading): object {
   const { spec: given, metadata } = decode(of, body, reading);
   const spec = isRecord(given) ? given : {};

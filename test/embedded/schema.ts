@@ -3,8 +3,8 @@ import { isRecord } from './objects.ts';
 import type { Resource } from './resources.ts';
 
 /**
- * Objects as Go's types take them, by the client library's own description of them: a field that a type doesn't have is
- * left out and told of, a value of another type is refused, and what Go's encoder omits is not there afterwards.
+ * Decodes objects as Go does, with the client library's description of the types: unknown fields are dropped and
+ * reported, values of a wrong type are refused, and fields that Go's encoder omits are removed.
  */
 export interface Decoded {
   readonly value: unknown;
@@ -75,7 +75,7 @@ const quantities = new Set([
   'capacity',
 ]);
 
-/** `isOwn`: a test's own object, whose whole numbers may be fractions, so that nobody has to wait a second. */
+/** `isOwn`: a test's own object, in which integers may be fractions, so that tests need not wait whole seconds. */
 export function decodeAs(type: string, from: unknown, isOwn = false): Decoded {
   const unknown: string[] = [];
   const value = decode(type, '', from, { struct: goName(type), path: '', at: '', isOwn }, unknown);
@@ -171,7 +171,7 @@ function struct(
   return result;
 }
 
-/** Go's `omitempty`, as far as it shows: of texts and lists, where they are no pointers. */
+/** Go's `omitempty` for strings and lists that aren't pointers. Elsewhere it makes no difference. */
 function isOmitted(type: string, key: string, value: unknown): boolean {
   if (value === null || value === undefined) return true;
   if (value === '') return type === 'V1ObjectMeta' || (type === 'V1EnvVar' && key === 'value');

@@ -121,7 +121,7 @@ const known: Record<string, readonly string[]> = {
   secrets: ['type'],
   namespaces: ['status.phase'],
 };
-/** What a field is where an object doesn't have it. */
+/** The value of a field that an object doesn't have. */
 const absent: Readonly<Record<string, string>> = { 'spec.hostNetwork': 'false' };
 
 export function fieldSelector(text: string, of: Resource): Selects {

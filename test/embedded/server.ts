@@ -38,13 +38,13 @@ export type { AuditEntry } from './target.ts';
 export type { EmbeddedUser } from './users.ts';
 
 export interface EmbeddedClusterOptions {
-  /** Besides `admin`, who is in `system:masters`. */
+  /** Users besides `admin`, who is in `system:masters`. */
   readonly users?: readonly EmbeddedUser[];
-  /** Whose a token is that is none of theirs, as a token webhook says it; undefined: nobody's. */
+  /** Resolves other tokens, as a token webhook does; undefined if the token belongs to nobody. */
   readonly authenticate?: (token: string) => EmbeddedUser | undefined;
-  /** TLS alone, or plain HTTP alone. Default: both; on plain HTTP nobody needs a token to be an administrator. */
+  /** True: only TLS; false: only plain HTTP. Default: both. On plain HTTP everybody is an administrator without a token. */
   readonly tls?: boolean;
-  /** Besides `default`, `kube-system` and `velero`. */
+  /** Namespaces besides `default`, `kube-system` and `velero`. */
   readonly namespaces?: readonly string[];
   /** The image that is the runner, and what is started for it (the container's args follow). */
   readonly runner?: { readonly image: string; readonly entrypoint: readonly string[] };
@@ -64,7 +64,7 @@ export interface EmbeddedClusterOptions {
   readonly bookmarkInterval?: number;
 }
 
-/** What a test does to a request instead of, before or after serving it. */
+/** Lets a test answer, delay or drop a request. */
 export interface Interception {
   readonly delay?: number;
   /** Answer this, and don't serve it. */

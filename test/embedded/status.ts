@@ -151,7 +151,7 @@ const faultText = (fault: Fault): string => {
 };
 
 export function invalid(of: ResourceName, name: string, faults: readonly Fault[]): ApiError {
-  // Once each: what is validated twice is told of once.
+  // Some fields are validated twice, but each error is reported once.
   const lines = [...new Set(faults.map((fault) => `${fault.field}: ${faultText(fault)}`))];
   const text = lines.length === 1 ? lines[0] : `[${lines.join(', ')}]`;
   return new ApiError(422, 'Invalid', `${qualified(of.group, of.kind)} "${name}" is invalid: ${text}`, {

@@ -20,7 +20,7 @@ export interface AuditEntry {
   status: number;
 }
 
-/** What a request is about. */
+/** The resource, object and verb of a request. */
 export interface Target {
   readonly path: string;
   readonly query: URLSearchParams;
@@ -36,7 +36,7 @@ export function parseTarget(request: IncomingMessage): Target {
   const { pathname, searchParams: query } = new URL(request.url ?? '/', 'http://localhost');
   const path = decodeURIComponent(pathname);
   const all = path.split('/').filter((part) => part !== '');
-  // `/api/v1/watch/…`, as it was once.
+  // `/api/v1/watch/…`, the old form of a watch.
   const isOldWatch = all[0] === 'api' && all[2] === 'watch';
   if (isOldWatch) query.set('watch', '1');
   const parts = isOldWatch ? all.filter((_, at) => at !== 2) : all;

@@ -13,7 +13,7 @@ export interface EmbeddedUser {
   readonly token?: string;
 }
 
-/** Who asks, by bearer token: the users of the cluster, and any ServiceAccount that was given one. */
+/** Finds a request's user by its bearer token: the cluster's users, and ServiceAccounts that were given a token. */
 export function tokenTable(
   extra: readonly EmbeddedUser[],
   authenticate: (token: string) => EmbeddedUser | undefined = () => undefined,

@@ -261,7 +261,7 @@ function changeFaults(of: Resource, previous: KubeObject, object: KubeObject): F
 
 const isNotStarted = ({ status }: KubeObject): boolean => !isRecord(status) || status['startTime'] === undefined;
 
-/** Where a Job has not begun, where its pods may run can still be said. */
+/** The scheduling fields of a Job's pods may change until the Job has started. */
 function frozenTemplate(template: unknown, isFree: boolean): unknown {
   if (!isFree || !isRecord(template) || !isRecord(template['spec'])) return template;
   const { nodeSelector: _, tolerations: __, affinity: ___, schedulingGates: ____, ...spec } = template['spec'];

@@ -101,7 +101,7 @@ function variableValue(store: Store, pod: Pod, { value, valueFrom }: EnvVar): st
 export const expand = (text: string, variables: Readonly<Record<string, string>>): string =>
   text.replace(/\$\(([-._a-zA-Z][-._a-zA-Z0-9]*)\)/g, (whole, name: string) => variables[name] ?? whole);
 
-/** Nothing can be mounted here: point what names a mount path at the folder that stands for it. */
+/** Replaces mount paths in a text by the folders that stand for them, because nothing is really mounted. */
 export function rewritePaths(text: string, container: Container, root: string): string {
   const mounts = [...(container.volumeMounts ?? [])].sort((a, b) => b.mountPath.length - a.mountPath.length);
   for (const { mountPath, name, subPath } of mounts) {

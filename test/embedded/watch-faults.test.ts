@@ -11,12 +11,12 @@ import { startProxy } from '../proxy.ts';
 import type { EmbeddedCluster } from './server.ts';
 import { startEmbeddedCluster } from './server.ts';
 
-/** Pods are followed through whatever happens to the watch: in the end, what is told is what stands. */
+/** Follows pods through faults of the watch: in the end the reported pods must be those that exist. */
 
-/** No bookmark comes: the place where a watch goes on is that of the last event. */
+/** An interval without bookmarks: a watch goes on after its last event. */
 const NEVER = 2 ** 30;
 
-/** As long as bookmarks come, a watch is neither silent nor a failure. */
+/** A cluster with frequent bookmarks, which keep a watch from being taken for a silent one. */
 async function bed(t: TestContext, bookmarkInterval = 100): Promise<EmbeddedCluster> {
   const cluster = await startEmbeddedCluster({ bookmarkInterval, tls: false });
   t.after(() => cluster.close());
@@ -33,13 +33,13 @@ const addPod = (cluster: EmbeddedCluster, name: string, followed = 'yes'): unkno
 
 interface Followed {
   readonly label: string;
-  /** UIDs of the pods that stand, as they were told. */
+  /** The UIDs of the pods that exist according to the followed events. */
   readonly pods: ReadonlyMap<string, string>;
   readonly isListed: () => boolean;
   stop(): void;
 }
 
-/** Through a proxy, with a watch that is given up after little silence. */
+/** Follows pods through a proxy. The watch is given up after a short silence. */
 function follow(port: number, silenceMs: number, label = 'yes'): Followed {
   const client = kubeClient({
     cluster: { name: 'c', server: `http://127.0.0.1:${port}`, skipTLSVerify: false },
@@ -97,11 +97,11 @@ describe('a watch', { concurrency: true }, () => {
     t.after(() => followed.stop());
     await toldAll(cluster, followed);
     for (const name of ['one', 'two', 'three']) {
-      // The network is gone, and back: what it carried doesn't come back with it, and nobody has said so.
+      // The network is gone and then back. Events of that time are lost, and no error shows it.
       proxy.isDead = true;
       addPod(cluster, name);
       if (name === 'two') cluster.delete('pods', 'default', 'goes');
-      // One that is asked for meanwhile finds it dead, too.
+      // A watch that is opened meanwhile fails, too.
       const before = proxy.connections();
       await waitFor('another try', () => proxy.connections() > before);
       proxy.isDead = false;
@@ -142,7 +142,7 @@ describe('a watch', { concurrency: true }, () => {
     const cluster = await bed(t);
     const port = Number(new URL(cluster.url).port);
     let runs = 100;
-    /** Lists nothing, and is told of a pod by the watch. */
+    /** Lists no pod, and gets one by the watch. */
     const run = async (fault?: Fault, silenceMs = 300) => {
       runs += 1;
       const label = `run-${runs}`;

@@ -62,7 +62,7 @@ export function startWatch(store: Store, request: WatchRequest): () => void {
   return stop;
 }
 
-/** A change as somebody sees it who sees only some objects: one that leaves the selection is deleted. */
+/** A change as a watch with a selector shows it: an object that leaves the selection is DELETED. */
 function seenThrough(change: Change, wants: (object: KubeObject | undefined) => boolean) {
   const was = wants(change.previous);
   const is = change.type !== 'DELETED' && wants(change.object);

@@ -1,6 +1,6 @@
 /**
- * What is asked of an API server: data, so that a request is one entry. `player.ts` sends it, `normal.ts` takes out of the
- * answers what must differ from one server to another, and `recording.json` is what the real server answered.
+ * The requests, as data: one entry each. `player.ts` sends them, `normal.ts` removes from the answers what must differ
+ * between servers, and `recording.json` has the real server's answers.
  *
  * In paths, headers and bodies:
  *   $(ns)                   the scene's namespace
@@ -11,7 +11,7 @@ export interface Scene {
   readonly name: string;
   /** Labels of its namespace. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** Made once, before the first case; of pods among them that are to run, the first case waits until they do. */
+  /** Created once, before the first case, which waits until the pods that should run are running. */
   readonly given?: readonly Given[];
   readonly cases: readonly Case[];
 }
@@ -23,7 +23,7 @@ export interface Given {
   readonly [field: string]: unknown;
 }
 
-/** Its objects, given or made by it, are gone when the next case begins. */
+/** Objects that the case created, or that were created for it, are gone when the next case begins. */
 export interface Case {
   readonly name: string;
   readonly given?: readonly Given[];
@@ -40,7 +40,7 @@ export interface Ask {
   readonly headers?: Readonly<Record<string, string>>;
   /** Impersonate this user. */
   readonly as?: string;
-  /** What of the answer's body is compared, as dotted paths; default: all of it. */
+  /** The parts of the answer's body that are compared, as dotted paths; default: all. */
   readonly compare?: readonly string[];
   /** Sent, one after another, when the answer to this one has begun: for a watch, or to end a command's container. */
   readonly meanwhile?: readonly Ask[];
@@ -90,7 +90,7 @@ export const configMap = (name: string, data: object = {}, metadata: object = {}
   object('v1', 'ConfigMap')(name, { data }, metadata);
 
 export const image = 'testbed.local/busybox:1';
-/** Nobody schedules it, so that it stays as it was made. */
+/** A pod that no scheduler takes, so that it doesn't change. */
 export const pod = (name: string, spec: object = {}, metadata: object = {}): Given =>
   object('v1', 'Pod')(
     name,

@@ -11,13 +11,12 @@ import { play } from './player.ts';
 import { scenes } from './scenes.ts';
 
 /*
- * The tests' own API server answers as the real one does. What is asked stands in `corpus/`, one entry a request; what the
- * real one answered stands in `recording.json`, and is checked anew where there is a real one (npm run test:cluster).
- * After a change of the corpus:
+ * The tests' own API server must answer as the real one does. The requests are in `corpus/`, the real server's answers in
+ * `recording.json`. `npm run test:cluster` compares these with a real server again. After a change of the corpus:
  *
  *   RESTOREHOOKS_RECORD=1 bash test/cluster/run.sh test/fidelity/fidelity.test.ts
  *
- * A difference is a fault of the embedded server, and is mended there.
+ * A difference is a fault of the embedded server: correct it there.
  */
 const isReal = process.env['RESTOREHOOKS_TEST_CLUSTER'] === '1';
 const records = isReal && process.env['RESTOREHOOKS_RECORD'] === '1';
@@ -34,7 +33,7 @@ function compare(server: string, connected: () => Connections): void {
         const answers = await play(() => connected().open(), scene);
         if (records && server === 'the real server') recording[scene.name] = answers;
         const recorded = recording[scene.name] ?? {};
-        // Case by case: one that differs hides no other.
+        // One comparison for each case, so that all differences are shown.
         const differing = Object.keys(answers).filter((name) => !isSame(answers[name], recorded[name]));
         const only = (of: Record<string, Answer[]>) => Object.fromEntries(differing.map((name) => [name, of[name]]));
         assert.deepEqual(only(answers), only(recorded));

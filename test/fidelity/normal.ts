@@ -1,6 +1,6 @@
 import { isRecord } from '../embedded/objects.ts';
 
-/** What a server answered, without what must differ from one server, hour or namespace to another. */
+/** A server's answer without the parts that must differ between servers, times or namespaces. */
 export interface Answer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
@@ -9,7 +9,7 @@ export interface Answer {
 
 const headersThatMatter = ['content-type', 'warning', 'retry-after', 'allow', 'location', 'cache-control'];
 
-/** Texts of a server's own: who wrote it, when, under which number. */
+/** Texts that each server chooses itself: UIDs, times, random names. */
 const replaced: readonly (readonly [RegExp, string])[] = [
   [/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, '<uid>'],
   [/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, '<time>'],

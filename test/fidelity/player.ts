@@ -12,7 +12,7 @@ import type { Answer } from './normal.ts';
 import { at, normal } from './normal.ts';
 
 type Connect = () => Promise<KubeConnection>;
-/** What came, before anything is taken out of it. */
+/** The answer as it came, with nothing removed. */
 interface Raw {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
@@ -58,7 +58,7 @@ const isToRun = ({ kind, spec }: Given): boolean =>
   kind === 'Pod' && isRecord(spec) && spec['schedulerName'] === undefined;
 const isReady = ({ body }: Raw): boolean => {
   const statuses = at(body, ['status', 'containerStatuses']);
-  // One whose image can't be pulled is not to come up.
+  // A pod whose image can't be pulled isn't waited for.
   return Array.isArray(statuses) && statuses.every(({ state, image }) => state.running || /no-such/.test(image));
 };
 
@@ -95,7 +95,7 @@ class Server {
     return answers;
   }
 
-  /** Create an object that the cases name; a status of it too, where that is a matter of its own. */
+  /** Creates an object that the cases name. */
   async give(object: Given): Promise<void> {
     await this.need(`POST ${pathOf(object, '')}`, object);
     this.#paths.set(object.metadata.name, pathOf(object));
@@ -124,7 +124,7 @@ class Server {
     }
   }
 
-  /** At once, whatever holds it. */
+  /** Deletes an object at once: without grace, and without its finalizers. */
   async #remove(path: string): Promise<void> {
     const { status, body } = await this.send({
       send: `DELETE ${path}`,
@@ -142,7 +142,7 @@ class Server {
     const { body, type = 'application/json' } = ask;
     const connection = await this.#connect();
     const headers: Record<string, string | string[]> = {
-      // A kubelet has nothing to offer to whom asks it for JSON.
+      // A kubelet doesn't answer requests for JSON.
       ...(method === 'EXEC' ? {} : { accept: 'application/json' }),
       ...connection.headers,
       ...(ask.as === undefined ? {} : { 'impersonate-user': ask.as }),
@@ -183,7 +183,7 @@ class Server {
   }
 }
 
-/** So long a server says nothing only where it waits for what doesn't come. */
+/** A server that is silent for this long waits for something that doesn't happen. */
 const silenceMs = 60_000;
 
 interface Outgoing {
@@ -237,7 +237,7 @@ function exchange(
   });
 }
 
-/** JSON where it is; of a watch, its events. */
+/** Parses JSON bodies; of a watch, its events. */
 function bodyOf(response: IncomingMessage, chunks: readonly Buffer[], isWatch: boolean): unknown {
   const text = Buffer.concat(chunks).toString();
   if (text === '' || !(response.headers['content-type'] ?? '').includes('json')) return text;
@@ -247,7 +247,7 @@ function bodyOf(response: IncomingMessage, chunks: readonly Buffer[], isWatch: b
         .split('\n')
         .filter((line) => line !== '')
         .map((line) => JSON.parse(line))
-        // How many bookmarks come one behind the other is a matter of time.
+        // The number of bookmarks in a row depends on time, so they count once.
         .filter(({ type }, index, all) => type !== 'BOOKMARK' || all[index + 1]?.type !== 'BOOKMARK')
     );
   }

@@ -6,7 +6,7 @@ import { playDurable } from '../sim/durable-world.ts';
 import type { History } from './history.ts';
 import { HistoryError, parseHistories, replay } from './history.ts';
 
-/** Each was written by `--record` on a real cluster (`record.ts`), and is what it stands for. */
+/** Each history was recorded on a real cluster (`record.ts`), and must contain what its name says. */
 const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   canceled: ['Canceled 1 notExecuted, 1 unknown'],
   completed: ['Completed 6 succeeded'],
@@ -118,7 +118,7 @@ describe('a file that is no history', () => {
     const from = lines.findIndex((line) => line.includes('"step":2'));
     for (let at = from; at < lines.length - 2; at += 1) {
       const steps = () => parseHistories(lines.toSpliced(at, 1).join('\n'));
-      // What is last is a history that ends there.
+      // Without a later step, the rest is a history that ends there.
       if (lines.slice(at + 1).some((line) => line.includes('"step"')))
         assert.throws(steps, HistoryError, `line ${at + 1}`);
     }

@@ -40,7 +40,7 @@ const hook = {
   waitTimeoutMs: time.nullable(),
   never: z.enum(['no-such-container', 'empty-command', 'not-injected']).optional(),
 };
-/** What is not recorded, as nothing is decided by it. */
+/** Stands for fields that aren't recorded, because no decision depends on them. */
 const notRecorded = {
   source: 'spec',
   origin: 'restorehooks',
@@ -152,7 +152,7 @@ const Line = z.union([
   z.strictObject({ step: count, at: time, facts: count }),
   z.strictObject({ fact: RecordedFact }),
   z.strictObject({ effects: count }),
-  // Only compared: what today's code makes of the facts may be of another kind.
+  // Effects are only compared, and today's code may answer with other kinds of effects.
   z.strictObject({ effect: z.looseObject({ type: z.string() }) }),
 ]);
 type Line = z.infer<typeof Line>;
@@ -175,14 +175,14 @@ interface Step {
   readonly effects: readonly object[] | undefined;
 }
 
-/** A recording that can't be read: one line, with what and where. */
+/** An error for a recording that can't be read: one line, with the place and the reason. */
 export class HistoryError extends Error {
   override readonly name = 'HistoryError';
 }
 
 /**
- * The histories of a file: one for each runner of a run. The file may be a runner's log, in which other lines stand
- * between theirs. Of each the end may be missing, and nothing else.
+ * The histories of a file, one for each runner of a run. The file may be a runner's log, with other lines in between. The
+ * end of a history may be missing, but no other part.
  */
 export function parseHistories(text: string): History[] {
   const lines = [...recordedLines(text)];
@@ -289,11 +289,11 @@ export interface Replayed {
   readonly phase: RunPhase;
   readonly counts: RunState['counts'];
   readonly steps: number;
-  /** The first step that is not made as it was then. */
+  /** The first step whose effects differ from the recorded ones. */
   readonly differs?: { readonly step: number; readonly then: readonly object[]; readonly now: readonly object[] };
 }
 
-/** Make each step again, at its time. */
+/** Plays each step again, at its recorded time. */
 export function replay({ head, hooks, waitingSince, quiet, steps }: History): Replayed {
   const known = <T>(of: (line: History['hooks'][number]) => T | undefined): Map<HookId, T> =>
     new Map(

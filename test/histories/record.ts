@@ -18,7 +18,7 @@ import {
   waitFor,
 } from '../e2e/harness.ts';
 
-/** `node test/histories/record.ts [NAME…]`, in a bed: runs of every kind, recorded beside this file. */
+/** `node test/histories/record.ts [NAME…]`, in a bed: records runs of every kind in this folder. */
 assert.ok(isReal, 'recorded on a real cluster: RESTOREHOOKS_TEST_CLUSTER=1');
 const e2e = await startSuite();
 const { cluster, velero } = e2e;

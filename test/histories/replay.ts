@@ -5,8 +5,8 @@ import type { Replayed } from './history.ts';
 import { HistoryError, parseHistories, replay } from './history.ts';
 
 /**
- * `npm run replay -- FILE…` plays recorded runs against this code. Exits 1 where a step is not made as it was then, and
- * shows the first; 2 where a file is no history.
+ * `npm run replay -- FILE…` plays recorded runs with this code. Exits with 1 if a step's effects differ from the recorded
+ * ones, and shows the first such step; with 2 if a file is no history.
  */
 for (const file of process.argv.slice(2)) {
   try {

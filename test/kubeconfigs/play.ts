@@ -8,7 +8,7 @@ import { startServers } from './servers.ts';
 import type { Case } from './table.ts';
 import { CASES } from './table.ts';
 
-/** What a client made of a case: whom the server saw, or that nothing was answered, with the client's words. */
+/** The result of a case: what the server saw of the client, or the client's error. */
 export type Outcome = Seen | { readonly refused: string };
 
 const LANES = 4;
@@ -73,5 +73,5 @@ function run(command: readonly string[], env: NodeJS.ProcessEnv): Promise<{ code
   });
 }
 
-/** What two clients must agree on; how each of them puts its refusal is its own. */
+/** The part of a result in which two clients must agree; the words of an error may differ. */
 export const withoutWords = (outcome: Outcome): Outcome => ('refused' in outcome ? { refused: '' } : outcome);

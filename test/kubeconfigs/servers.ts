@@ -7,7 +7,7 @@ import net from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { selfSignedCertificate } from '../embedded/certificate.ts';
 
-/** What a server saw of the client that asked it. */
+/** What a server saw of a client. */
 export interface Seen {
   /** `a`, `b` (TLS, each with a CA of its own) or `plain`. */
   readonly server: string;
@@ -72,7 +72,7 @@ export async function startServers(): Promise<Servers> {
       KEY: base64(client.key),
       PEM_CERT: client.cert,
       PEM_KEY: client.key,
-      // Twice: a document in a string of a document.
+      // Escaped twice, because the document is in a string of another document.
       JSON_CERT: inJson(inJson(client.cert)),
       JSON_KEY: inJson(inJson(client.key)),
     },
@@ -113,7 +113,7 @@ function seenBy(server: string, request: http.IncomingMessage, known: string): S
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 8);
 
-/** The ports that the proxy's own connections to the servers come from. */
+/** The local ports of the proxy's connections to the servers. */
 const proxiedPorts = new Set<number>();
 
 function proxyServer(answer: http.RequestListener): http.Server {

@@ -1,11 +1,11 @@
-/** One way to be told of a cluster and a user: kubectl and the plugin must come to the same, or both refuse. */
+/** One way to configure a cluster and a user. kubectl and the plugin must reach the same, or both refuse. */
 export interface Case {
   /** The kubeconfig, as an object or as text; `{{A}}` and the like are the servers' values, `{{DIR}}` the case's folder. */
   readonly config?: object | string;
   /** More files in the case's folder; a name that ends with `*` is executable. */
   readonly files?: Readonly<Record<string, string>>;
   readonly args?: readonly string[];
-  /** Without KUBECONFIG the case's `config` is it. */
+  /** If KUBECONFIG isn't set here, it is the case's `config`. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -45,7 +45,7 @@ const plugin = (prints: string, more: object = {}) => ({
     ...more,
   },
 });
-/** A plugin whose token is what the script's words print. */
+/** A credential plugin that prints a token. */
 const says = (script: string, more: object = {}) =>
   plugin('', {
     args: ['-c', `printf '{"kind":"ExecCredential","apiVersion":"${API}/v1","status":{"token":"%s"}}' "${script}"`],

@@ -537,7 +537,7 @@ export const MUTANTS: readonly Mutant[] = [
   replay(
     'R6.13',
     'a journal may go on after another run took over',
-    "if (this.closedBy !== undefined) throw unreadable('it goes on after it was closed');",
+    "if (this.closedBy !== undefined) throw unreadable('it has entries after the one that closed it');",
     '',
   ),
   replay(

@@ -40,7 +40,7 @@ export function initHookState(
     return ended(hasBegun ? unseen(pod.gone) : { state: 'NotExecuted', reason: pod.gone }); // R2.27
   }
   if (pod.observed !== undefined && (container === undefined || hook.never !== undefined)) {
-    return ended(notInjected('its pod stands without it: --recreate-pods, or inject it into what makes the pod')); // R2.14
+    return ended(notInjected(CONTAINER_MISSING)); // R2.14
   }
   if (pod.observed?.phase === 'Succeeded' || pod.observed?.phase === 'Failed') {
     return ended(hasBegun ? unseen('pod-finished') : { state: 'NotExecuted', reason: 'pod-finished' });
@@ -59,7 +59,7 @@ export function initHookState(
         : {
             state: 'TimedOut',
             reason: 'executing',
-            message: 'it goes on running, and its pod waits for it',
+            message: 'the init container is still running, and its pod waits for it',
             ...exitCode,
           };
     return hasBegun ? ending(outcome, startedAt, now) : ended(outcome); // R2.24
@@ -68,7 +68,7 @@ export function initHookState(
     return state.phase === 'Running' && state.startedAt === startedAt ? undefined : { phase: 'Running', startedAt };
   }
   if (stop !== undefined) {
-    const message = `${stop.message}; its pod runs it without being watched any more`;
+    const message = `${stop.message}; the init container goes on, and is no longer watched`;
     return ended({ state: 'Unknown', reason: stop.reason, message }); // R2.26
   }
   return state.phase === 'Waiting' ? undefined : { phase: 'Waiting', tries: 0 };
@@ -98,10 +98,12 @@ function outcomeOf({ exitCode, reason }: InitContainerObservation): HookOutcome 
   return { state: 'Failed', reason: 'exit', exitCode, ...message };
 }
 
+const CONTAINER_MISSING =
+  'the pod exists without this init container: use --recreate-pods, or kubectl restorehooks inject for its workload';
 const notInjected = (message: string): HookOutcome => ({ state: 'NotExecuted', reason: 'not-injected', message });
 
 const unseen = (reason: 'pod-deleted' | 'pod-replaced' | 'pod-finished'): HookOutcome => ({
   state: 'Unknown',
   reason,
-  message: 'its end was not seen',
+  message: 'nobody saw how the init container ended',
 });

@@ -139,7 +139,7 @@ function failRun(run: RunState, failure: RunFailure): void {
 }
 
 function dropAll(change: Change): void {
-  const message = `no longer waited for; ${STILL_RUNNING}`;
+  const message = `canceled without waiting for its end; ${STILL_RUNNING}`;
   for (const pod of change.run.pods) {
     for (const at of hookPositions(pod.states)) {
       const state = stateOf(pod, at);
@@ -147,7 +147,7 @@ function dropAll(change: Change): void {
       const isAskedFor = hook.kind === 'init' && state.phase === 'Waiting' && isUnsure(change.run, pod);
       if (state.phase === 'Ending') change.setHook(pod.index, at, endedOf(state));
       else if (state.phase === 'Running' || state.phase === 'Starting' || isAskedFor) {
-        const what = hook.kind === 'init' ? `no longer watched; ${GOES_ON}` : message;
+        const what = hook.kind === 'init' ? `canceled, so no longer watched; ${GOES_ON}` : message;
         change.end(pod.index, at, { state: 'Unknown', reason: 'canceled', message: what }); // R6.19
       }
     }
@@ -222,7 +222,7 @@ function dueOutcome(
   return { state: 'TimedOut', reason: 'waiting', message: `waited for ${waitingFor(maxConcurrent, pod, at)}` }; // R3.17
 }
 
-const GOES_ON = 'its pod goes on by itself';
+const GOES_ON = 'the pod still runs the init container';
 const STILL_RUNNING = 'the command may still be running in the container';
 
 /* ---- launch: start what was chosen ---- */

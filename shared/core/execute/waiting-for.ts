@@ -10,7 +10,7 @@ export function waitingFor(maxConcurrent: number, pod: PodRun, at: HookPosition)
   if (pod.creation !== undefined) return 'its pod to be created';
   if (pod.observed === undefined) return 'the pod';
   if (hook.kind === 'init') return initContainerText(hook.container, pod.observed.initContainers?.[hook.container]);
-  if (stateOf(pod, at).phase === 'Recording') return 'its intent to be recorded';
+  if (stateOf(pod, at).phase === 'Recording') return 'the journal to record that it starts';
   const beside = pod.open.firstBeside(at) ?? at;
   const ahead = Math.min(...pod.open.active, beside < at ? beside : Number.POSITIVE_INFINITY);
   if (ahead !== at && ahead < pod.hooks.length) return `hook ${hookAt(pod, ahead as HookPosition).id}`;
@@ -23,7 +23,7 @@ export function waitingFor(maxConcurrent: number, pod: PodRun, at: HookPosition)
   const slot = `one of ${maxConcurrent} slots`;
   if (pod.quietUntil === undefined) return slot;
   const until = pod.quietUntil === FOREVER ? 'for ever' : `until ${formatInstant(pod.quietUntil)}`;
-  return `${slot}, and a command whose end nobody saw: it may run ${until}`; // R4.5
+  return `${slot}, and for a command whose end nobody saw, which may run ${until}`; // R4.5
 }
 
 function initContainerText(name: string, observed: InitContainerObservation | undefined): string {

@@ -66,7 +66,7 @@ export function decodeBatch(text: string, end: JournalEnd): { entries: JournalEn
   if (batch.n !== batches || batch.p !== end.digest) throw unreadable(`${what} doesn't follow the one before it`); // R6.8
   const entries = batch.e.map((value, index) => {
     const entry = entryOf(value, instant(batch.t));
-    if (entry === undefined) throw unreadable(`entry ${index} of ${what} is none of this version`);
+    if (entry === undefined) throw unreadable(`entry ${index} of ${what} is unknown to this version`);
     return entry;
   });
   return { entries, end: { batches: batches + 1, digest: digestOf(text) } };

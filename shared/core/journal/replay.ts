@@ -42,7 +42,7 @@ export class Replay {
   }
 
   #one(entry: JournalEntry): void {
-    if (this.closedBy !== undefined) throw unreadable('it goes on after it was closed');
+    if (this.closedBy !== undefined) throw unreadable('it has entries after the one that closed it');
     switch (entry.kind) {
       case 'claim':
         this.claims += 1;
@@ -52,7 +52,7 @@ export class Replay {
         this.closedBy = entry.by;
         return;
       case 'seen':
-        if (entry.pod >= this.head.hooks) throw unreadable(`it names pod ${entry.pod} of a smaller plan`);
+        if (entry.pod >= this.head.hooks) throw unreadable(`it names pod ${entry.pod}, which the plan doesn't have`);
         if (!this.seen.has(entry.pod)) this.seen.set(entry.pod, entry.at);
         return;
       default:
@@ -64,12 +64,13 @@ export class Replay {
     const { hook } = entry;
     const before = this.hooks.get(hook);
     const isOdd = (what: string) => unreadable(`hook ${hook} ${what}`);
-    if (hook >= this.head.hooks) throw isOdd(`is none of the plan's ${this.head.hooks}`);
-    if (before?.phase === 'ended') throw isOdd('goes on after its end'); // R6.2
+    if (hook >= this.head.hooks) throw isOdd(`is not in the plan, which has ${this.head.hooks} hooks`);
+    if (before?.phase === 'ended') throw isOdd('has entries after its end'); // R6.2
     switch (entry.kind) {
       case 'intent': {
         const { kind: _, hook: __, ...intent } = entry;
-        if (before?.phase === 'begun' && this.#begunUnder.get(hook) === this.claims) throw isOdd('is begun twice');
+        if (before?.phase === 'begun' && this.#begunUnder.get(hook) === this.claims)
+          throw isOdd('has two intents of one runner');
         if (before?.phase === 'begun') this.lost.set(hook, before.startedAt ?? entry.at);
         this.#begunUnder.set(hook, this.claims);
         this.hooks.set(hook, { phase: 'begun', ...intent });
@@ -79,11 +80,11 @@ export class Replay {
         this.lost.set(hook, entry.since);
         return;
       case 'started':
-        if (before?.phase !== 'begun') throw isOdd('is started without being begun');
+        if (before?.phase !== 'begun') throw isOdd('has a start, but no intent');
         this.hooks.set(hook, { ...before, startedAt: entry.at });
         return;
       case 'not-started':
-        if (before?.phase !== 'begun') throw isOdd('is taken back without being begun');
+        if (before?.phase !== 'begun') throw isOdd('was taken back, but has no intent');
         this.hooks.set(hook, { phase: 'not-started', attempt: before.attempt });
         return;
       case 'result': {

@@ -42,7 +42,7 @@ function skipSpace(text: string, from: number): number {
 function stringEnd(text: string, from: number, count: number): number | JsonProblem {
   const first = text[from];
   if (first !== '"') {
-    if (first === "'") return problem(from, `string ${count} stands in single quotes; JSON's are double`);
+    if (first === "'") return problem(from, `string ${count} is in single quotes; JSON needs double quotes`);
     if (first === undefined) return problem(from, `string ${count} is missing`);
     if (/[-\d]|[tfn{[]/.test(first) && /^(?:-?\d|true\b|false\b|null\b|[{[])/.test(text.slice(from, from + 5))) {
       return problem(from, `element ${count} is no string`);

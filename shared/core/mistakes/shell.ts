@@ -80,7 +80,7 @@ export function needsShell(argv: readonly string[]): string | undefined {
     const part = call.rest.find((text) => OPERATOR.test(text) || REDIRECTION.test(text));
     return part === undefined
       ? undefined
-      : `${shown(part)} is an argument of the script: without -c there is no more to it`;
+      : `${shown(part)} is passed to the script as an argument: only with -c would the shell run it`;
   }
   if (usesShell(argv)) return undefined;
   if (/^(?:busybox|toybox)$/.test(baseName(first))) return needsShell(rest);
@@ -92,10 +92,10 @@ export function needsShell(argv: readonly string[]): string | undefined {
       : `${shown(first)} is taken as the name of a program`;
   }
   if (/[|&;<>$`]/.test(first)) return `${shown(first)} is not expanded: there is no shell`;
-  if (BUILTIN.test(first)) return `${shown(first)} is a shell's own command, and no program`;
+  if (BUILTIN.test(first)) return `${shown(first)} is a command of the shell, not a program`;
   const program = baseName(first);
   const part = rest.find((text, index) => isForShell(text, program, rest, index));
-  return part === undefined ? undefined : `${shown(part)} is passed on as it stands: there is no shell`;
+  return part === undefined ? undefined : `${shown(part)} is passed on as it is written, because there is no shell`;
 }
 
 function isForShell(text: string, program: string, rest: readonly string[], index: number): boolean {

@@ -21,9 +21,9 @@ export function gaveUpNotices(restore: Restore, pods: readonly Pod[], writesHook
     return commands.length === 0 ? [] : [gaveUp(pod, commands)];
   });
   if (notices.length === 0 && !hasExecHooks(restore)) return [];
-  const ended = `Velero has ended Restore ${restore.metadata.name} (${restore.status?.phase}) without a word about its hooks`;
+  const ended = `Velero has ended Restore ${restore.metadata.name} (${restore.status?.phase}) and recorded nothing about its hooks`;
   if (!writesHookStatus) {
-    const message = `${ended}, as it has all others: whether it has run them can't be known`;
+    const message = `${ended}, as with all other Restores: whether it has run them can't be known`;
     return [{ code: 'hook-status-unknown', message }]; // R1.25
   }
   return notices.length > 0 ? notices : [{ code: 'velero-gave-up', message: `${ended}, and may be running them` }];

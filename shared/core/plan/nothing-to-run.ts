@@ -67,7 +67,7 @@ function gaveUpError({ document }: PlannedRun, request: PlanRequest): RestoreHoo
   const lines = gaveUp
     .slice(0, MOST_NAMED)
     .map(({ namespace, pod, message }) => (pod === undefined ? message : `${namespace}/${pod}: ${message}`));
-  if (gaveUp.length > lines.length) lines.push(`${gaveUp.length - lines.length} more pods: plan tells of them`);
+  if (gaveUp.length > lines.length) lines.push(`${gaveUp.length - lines.length} more pods: plan lists them`);
   const { plan, apply } = commandsOf(request);
   return new RestoreHooksError(
     'RUN_BY_ANOTHER',
@@ -95,9 +95,13 @@ function noPodError({ document }: PlannedRun, request: PlanRequest): RestoreHook
   const { backupName } = restore.spec;
   const hints = [
     ...without.map(({ message }) => message),
-    ...(isByLabel(request) ? ["pods that don't have the label: -l SELECTOR with -A or --pod-namespace NAMESPACE"] : []),
-    ...(backupName && isByLabel(request) ? [`the pods of its backup: ${plan} --from-backup ${backupName}`] : []),
-    'if it is to have none: --allow-no-match',
+    ...(isByLabel(request)
+      ? ['to select pods without the label: -l SELECTOR with -A or --pod-namespace NAMESPACE']
+      : []),
+    ...(backupName && isByLabel(request)
+      ? [`to plan the pods of its backup: ${plan} --from-backup ${backupName}`]
+      : []),
+    'if the Restore is meant to have no pods: --allow-no-match',
   ];
   return new RestoreHooksError(
     'NO_POD_MATCHED',

@@ -142,9 +142,9 @@ function notInjected(pod: Pod, { missing }: InitContainerPlaces): Notice {
   const controller = controllerOf(pod);
   const way =
     controller === undefined
-      ? '--recreate-pods deletes it and creates it anew'
+      ? '--recreate-pods deletes the pod and creates it again with them'
       : `inject them into its ${controller.kind} ${controller.name}, or what makes that (kubectl restorehooks inject)`;
-  return noticeOn(pod, 'init-container-not-injected', `it stands without init container ${names}; ${way}`);
+  return noticeOn(pod, 'init-container-not-injected', `it exists without init container ${names}; ${way}`);
 }
 
 function initHook(
@@ -201,14 +201,14 @@ function nameNotices(
       noticeOn(
         pod,
         'container-name-invalid',
-        `${JSON.stringify(name)} is no container name: the API server will refuse it`,
+        `${JSON.stringify(name)} is not a valid container name: the API server will refuse the pod`,
       ),
     ),
     ...collisions.map(([name]) =>
       noticeOn(
         pod,
         'init-container-name-collision',
-        `with its init hooks it has more than one container ${JSON.stringify(name)}: the API server will refuse it`,
+        `with its init hooks it has several containers named ${JSON.stringify(name)}: the API server will refuse the pod`,
       ),
     ),
   ];

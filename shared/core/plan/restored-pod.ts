@@ -63,8 +63,8 @@ export function lossNotices(pod: Pod, object: unknown): Notice[] {
     ({ restartPolicyRules }) => Array.isArray(restartPolicyRules) && restartPolicyRules.length > 0,
   );
   const debugged =
-    "has ephemeral containers (kubectl debug): Velero can't create it, as the API server takes no new pod with them";
-  const lost = `Velero loses the restartPolicyRules of ${ruled.map(({ name }) => name).join(', ')}: its restartPolicy alone counts`;
+    "has ephemeral containers (kubectl debug): Velero can't create it, because the API server accepts no new pod with them";
+  const lost = `Velero loses the restartPolicyRules of ${ruled.map(({ name }) => name).join(', ')}: only its restartPolicy counts`;
   return [
     ...(isDebugged ? [noticeOn(pod, 'ephemeral-containers', debugged)] : []),
     ...(ruled.length > 0 ? [noticeOn(pod, 'restart-policy-rules', lost)] : []),

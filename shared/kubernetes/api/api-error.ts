@@ -100,7 +100,7 @@ function meaning({ status }: KubeApiError, server: URL, isNotFound: boolean): { 
  */
 export const deniedByAdmission = (error: RestoreHooksError): RestoreHooksError =>
   new RestoreHooksError('DENIED', error.message, {
-    hint: 'the right is there, but the cluster refuses this object: mend what the message names (a quota, a policy, a webhook, the namespace), then try again',
+    hint: 'the right is there, but the cluster refuses this object: correct what the message names (a quota, a policy, a webhook, the namespace), then try again',
     cause: error.cause,
   });
 
@@ -132,7 +132,8 @@ function explain(code: string, message: string, server: URL): [why: string, hint
   const isUp = 'check that the cluster is up and that this is the right --context';
   if (code === 'ECONNREFUSED') return ['connection refused', isUp];
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return [`no such host ${server.hostname}`, isUp];
-  if (code === 'ECONNRESET' || code === 'EPIPE') return ['the connection was closed in the middle', isUp];
+  if (code === 'ECONNRESET' || code === 'EPIPE')
+    return ['the connection was closed before the answer was complete', isUp];
   if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') {
     const what = code === 'CERT_HAS_EXPIRED' ? 'has expired' : 'is not valid yet';
     return [`its certificate ${what} (${code})`, "renew it there, or set this machine's clock right"];

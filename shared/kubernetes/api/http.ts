@@ -76,7 +76,8 @@ export function send(
       timers.push(connecting);
       socket.once('connect', () => clearTimeout(connecting));
     });
-    if (silenceMs > 0) outgoing.setTimeout(silenceMs, () => fail(`nothing heard for ${silenceMs / 1000}s`));
+    if (silenceMs > 0)
+      outgoing.setTimeout(silenceMs, () => fail(`the server has sent nothing for ${silenceMs / 1000}s`));
     outgoing.on('error', reject);
     outgoing.on('close', () => {
       for (const timer of timers) clearTimeout(timer);

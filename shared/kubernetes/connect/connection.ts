@@ -193,6 +193,10 @@ const headerName = (key: string): string =>
 
 /** Go sends UTF-8 as it is, Node takes one character for one byte. */
 function headerValue(value: string): string {
-  if (/[\r\n\0]/.test(value)) throw new RestoreHooksError('INVALID_ARGUMENT', 'a name to act as holds a line break');
+  if (/[\r\n\0]/.test(value))
+    throw new RestoreHooksError(
+      'INVALID_ARGUMENT',
+      '--as, --as-group, --as-uid or --as-user-extra contains a line break',
+    );
   return Buffer.from(value, 'utf8').toString('latin1');
 }

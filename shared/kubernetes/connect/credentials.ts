@@ -135,7 +135,7 @@ async function fromPlugin(plugin: ExecPlugin, config: KubeConfig): Promise<Fresh
   requireAllowed(plugin.command, plugin.policy, env);
   const interactive = plugin.interactiveMode !== 'Never' && process.stdin.isTTY === true;
   if (plugin.interactiveMode === 'Always' && !interactive) {
-    throw failedPlugin(plugin, user, 'it asks questions, and there is no terminal');
+    throw failedPlugin(plugin, user, 'it is interactive, and there is no terminal');
   }
   const cluster = plugin.provideClusterInfo ? { cluster: await clusterInfo(config.cluster) } : {};
   const info = { kind: 'ExecCredential', apiVersion: plugin.apiVersion, spec: { ...cluster, interactive } };
@@ -146,7 +146,7 @@ async function fromPlugin(plugin: ExecPlugin, config: KubeConfig): Promise<Fresh
 function outputOf(plugin: ExecPlugin, { user, env }: KubeConfig, interactive: boolean, info: string): Promise<string> {
   return new Promise((resolve, reject) => {
     if ([plugin.command, ...plugin.args, ...plugin.env.flatMap(({ name, value }) => [name, value])].some(hasNul)) {
-      throw failedPlugin(plugin, user, 'its command, arguments or variables hold a NUL character');
+      throw failedPlugin(plugin, user, 'its command, arguments or variables contain a NUL character');
     }
     const child = spawn(plugin.command, plugin.args, {
       stdio: [interactive ? 'inherit' : 'ignore', 'pipe', 'inherit'],
@@ -181,7 +181,8 @@ function freshFrom(output: string, plugin: ExecPlugin, user: KubeUser): Fresh {
     throw failedPlugin(plugin, user, `it was asked for ${plugin.apiVersion}, and answered in another version`);
   }
   const { token, clientCertificateData: cert, clientKeyData: key, expirationTimestamp } = status;
-  if (Boolean(cert) !== Boolean(key)) throw failedPlugin(plugin, user, 'it gave a certificate or a key, and not both');
+  if (Boolean(cert) !== Boolean(key))
+    throw failedPlugin(plugin, user, 'it gave a certificate without a key, or a key without a certificate');
   if (!token && !cert) throw failedPlugin(plugin, user, 'it gave neither a token nor a certificate');
   const until = Date.parse(expirationTimestamp ?? '') - expiryMarginMs;
   return {

@@ -133,8 +133,8 @@ async function describeCluster({ name, region }: EksCluster, env: Env) {
   } catch (error) {
     throw fails(`no answer from ${url.host}`, 'CLUSTER_UNREACHABLE', error);
   }
-  if (answer.status === 404) throw fails('there is none of that name', 'INVALID_INPUT');
-  if (answer.status === 403) throw fails('this role may not', 'FORBIDDEN');
+  if (answer.status === 404) throw fails('there is no cluster of that name', 'INVALID_INPUT');
+  if (answer.status === 403) throw fails("the function's role may not do that", 'FORBIDDEN');
   const described = Described.safeParse(body);
   if (answer.ok && described.success) {
     const { endpoint, certificateAuthority } = described.data.cluster;
@@ -174,13 +174,9 @@ export async function eksConfig(
   const { certificateAuthority: caData } = place;
   const target = { name, server, caData, skipTLSVerify: false };
   if (proxyFor(target, env) !== undefined) {
-    throw new RestoreHooksError(
-      'INVALID_ARGUMENT',
-      `a proxy is set for ${server}, and there is no way through one here`,
-      {
-        hint: 'name the host in NO_PROXY, or unset HTTPS_PROXY',
-      },
-    );
+    throw new RestoreHooksError('INVALID_ARGUMENT', `a proxy is set for ${server}, and Lambda can't use one`, {
+      hint: 'name the host in NO_PROXY, or unset HTTPS_PROXY',
+    });
   }
   const issueToken = () => {
     const now = Date.now();

@@ -117,7 +117,7 @@ class Exec {
   }
 
   start(): void {
-    const message = 'the command is longer than the API server takes (1 MiB)';
+    const message = 'the command is longer than the API server accepts (1 MiB)';
     if (execPath(this.#request).length <= maxPathBytes) this.#attempt();
     else queueMicrotask(() => this.#end({ kind: 'error', message }));
   }
@@ -185,7 +185,7 @@ class Exec {
     this.#stop = identity.after(this.#request, (found) => {
       if (found.kind === 'another') this.#end({ kind: outcome.kind === 'exited' ? 'podChanged' : 'podReplaced' });
       else if (found.kind === 'unknown')
-        this.#end(lost(`the command has ended, but in which pod is not known: ${found.why}`));
+        this.#end(lost(`the command has ended, but it is not known in which pod it ran: ${found.why}`));
       // A pod that has gone since it was seen before the start goes back on nothing.
       else this.#end(outcome);
     });
@@ -377,7 +377,7 @@ function openStream(
     ws.on('open', () => keepAlive(ws));
     ws.on('message', (data: Buffer) => received(data));
     ws.on('error', ({ message }) => lose(`the connection broke: ${message}`));
-    ws.on('close', (code) => lose(`the connection was closed (${code}) before the command's end was told`));
+    ws.on('close', (code) => lose(`the connection was closed (${code}) before the end of the command was reported`));
   }
 
   function received(frame: Buffer): void {

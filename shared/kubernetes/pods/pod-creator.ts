@@ -78,7 +78,7 @@ async function existing(api: Api, namespace: string, pod: string, manifest: obje
   } catch (error) {
     if (!isGone(error)) throw error;
   }
-  return { created: false, message: 'another pod of its name has come to be in the meantime', left: 'another' };
+  return { created: false, message: 'another pod of this name was created meanwhile', left: 'another' };
 }
 
 /**
@@ -107,12 +107,14 @@ async function recreate(api: Api, pod: PodToCreate, keep: (pod: PodToCreate) => 
     }
   }
   if (!(await isGoneInTime(api, path, replaces))) {
-    return { created: false, message: 'the pod was deleted, but has not gone', left: 'another' };
+    return { created: false, message: 'the pod was deleted, but still exists', left: 'another' };
   }
   const made = await create(api, pod, 'missing');
   if (made.created || made.left !== 'missing' || former === undefined) return made;
   const back = await create(api, { namespace, pod: name, manifest: former }, 'missing');
-  const fate = back.created ? 'the old one was put back' : `the old one is lost: its manifest is in Secret ${secret}`;
+  const fate = back.created
+    ? 'the old pod was created again'
+    : `the old pod could not be created again; its manifest is in Secret ${secret}`;
   return { created: false, message: `${made.message}; ${fate}`, left: back.created ? 'another' : 'missing' };
 }
 

@@ -102,7 +102,7 @@ class Reading {
     const said = this.#check(given, part);
     for (const [key, text] of batchesOf(given)) {
       if (key !== batchKey(this.end.batches)) {
-        throw unreadable(`its part ${part} holds ${key} where batch ${this.end.batches} is expected`);
+        throw unreadable(`its part ${part} contains ${key} where batch ${this.end.batches} is expected`);
       }
       const decoded = decodeBatch(text, this.end);
       this.replay.fold(decoded.entries);
@@ -110,7 +110,7 @@ class Reading {
       this.#passed.add(endText(this.end));
     }
     if (said === endText(this.end) || (part > 0 && this.isUnused(given, part))) return;
-    throw unreadable(`its part ${part} ends at batch ${this.end.batches}, and not where it says`);
+    throw unreadable(`its part ${part} ends at batch ${this.end.batches}, and its own end names another one`);
   }
 
   /** A part that was made before the one before it was full, and says how far that was then. */

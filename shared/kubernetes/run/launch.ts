@@ -133,7 +133,7 @@ async function stands(
       error.code,
       `it isn't known whether Job ${job.metadata.name} was created: ${error.message}`,
       {
-        hint: 'if it was, the hooks are run: see it with status. If not, apply starts anew in a minute',
+        hint: 'if it was, it runs the hooks: see them with status; if not, run apply again in a minute',
         cause: error.cause,
       },
     );

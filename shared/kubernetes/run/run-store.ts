@@ -149,7 +149,7 @@ function standingOf(object: KubeObject, { name, uid }: RestoreReference): Standi
     status?: { phase?: string };
   };
   if (uid !== undefined && metadata?.uid !== uid) {
-    throw new RestoreHooksError('NOT_FOUND', `Restore ${name} was deleted: another one has its name`);
+    throw new RestoreHooksError('NOT_FOUND', `Restore ${name} was deleted, and another Restore has its name now`);
   }
   return {
     resourceVersion: metadata?.resourceVersion ?? '',
@@ -220,7 +220,7 @@ export function runStatusOf(restore: {
   const parsed = parseRunStatus(text);
   if (parsed.ok) return parsed.value.restoreUID === (uid || undefined) ? parsed.value : undefined;
   throw new RestoreHooksError('INVALID_INPUT', `the annotation ${ANNOTATION.status} of Restore ${name} can't be read`, {
-    hint: 'was it written by a newer version, or by hand? See what stands there, and use that version or remove it',
+    hint: 'if a newer version wrote it, use that version; if it was changed by hand, remove it',
   });
 }
 
@@ -269,7 +269,7 @@ export function reportPartIn(secret: KubeObject, name: string): ReportPartDocume
   const value = decompress(Buffer.from(data?.[REPORT_KEY] ?? '', 'base64'), `Secret ${name}`);
   const parsed = ReportPart.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw new RestoreHooksError('INVALID_INPUT', `Secret ${name} is no report of this version`);
+  throw new RestoreHooksError('INVALID_INPUT', `Secret ${name} is not a report that this version can read`);
 }
 
 export const readReport = async (...args: Parameters<typeof readReportParts>): Promise<RunHook[]> =>

@@ -47,7 +47,7 @@ export async function whatStopsVelero(client: Client, { status }: Restore, names
 
 const isStopped = (name: string, namespace: string, field: string): Notice => ({
   code: 'velero-is-stopped',
-  message: `Velero works on no Restore until Restore ${name} is deleted, which it can't read (${field} is no duration as Go writes it): ${deleteCommand(name, namespace)}`,
+  message: `Velero can't read Restore ${name} (${field} is not a duration in Go's form), and works on no Restore until it is deleted: ${deleteCommand(name, namespace)}`,
 });
 
 /** So many namespaces are asked one by one, more of them all at once. */

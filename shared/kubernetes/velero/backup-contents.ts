@@ -144,7 +144,7 @@ async function* download(
       const next = URL.parse(headers.location, url.href);
       const isWorse = url.protocol === 'https:' && next?.protocol !== 'https:';
       if (redirects >= maxRedirects || next === null || isWorse || !/^https?:$/.test(next.protocol)) {
-        throw unreadable(url, redirects >= maxRedirects ? 'redirects in a circle' : 'redirects to no http(s) address');
+        throw unreadable(url, redirects >= maxRedirects ? 'redirects too often' : 'redirects to no http(s) address');
       }
       url = next;
     } finally {
@@ -213,7 +213,7 @@ function refused(url: URL, status: number, body: string, backup: string): Restor
   const message = `the object store at ${url.host} answered HTTP ${status} for Backup ${backup}${said && ` (${said})`}`;
   if (status === 404) {
     return new RestoreHooksError('NOT_FOUND', message, {
-      hint: 'its contents are not there: was the backup completed, and not deleted since?',
+      hint: 'its contents are missing: check that the backup was completed and has not been deleted',
     });
   }
   if (status === 401 || status === 403) {
@@ -239,7 +239,7 @@ function unreachable(url: URL, error: unknown): unknown {
 }
 
 function explain(code: string, message: string, url: URL): [why: string, hint: string] {
-  const address = 'an address that holds only inside the cluster needs a publicUrl in the BackupStorageLocation';
+  const address = 'if this address works only inside the cluster, set publicUrl in the BackupStorageLocation';
   const trust =
     'give its certificates with --backup-cacert FILE, or leave them unchecked with --backup-insecure-skip-tls-verify';
   if (code === 'CERT_HAS_EXPIRED') return ['its certificate has expired', trust];

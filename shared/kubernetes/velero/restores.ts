@@ -129,6 +129,6 @@ function unreadable(object: unknown): Notice {
     code: 'pod-unreadable',
     ...(typeof namespace === 'string' ? { namespace } : {}),
     ...(typeof name === 'string' ? { pod: name } : {}),
-    message: 'this pod is not as Kubernetes writes pods; it is left out',
+    message: 'this is not a valid pod; it is left out',
   };
 }

@@ -17,7 +17,7 @@ velero_build() {
 
 velero_cli() { nsenter --net="$NETNS" -- "$VELERO_BIN/velero" --kubeconfig "$RUN/admin.conf" --namespace velero "$@"; }
 
-# Without a Deployment of its name, found beside the Restores, the server restores nothing.
+# The server restores nothing unless it finds a Deployment of its name in the Restores' namespace.
 velero_objects() {
   cat <<END
 apiVersion: apps/v1
@@ -41,7 +41,7 @@ spec:
 END
 }
 
-# --resource-timeout: so long it keeps a Restore in Finalizing whose hook can't run (default: 10 minutes).
+# --resource-timeout: how long a Restore whose hook can't run stays in Finalizing (default: 10 minutes).
 velero_start() {
   alive velero && die "velero is running"
   # A session of its own, so that its plugins can be ended with it.
@@ -71,7 +71,7 @@ velero_up() {
   echo "testbed: Velero $VELERO_VERSION is up"
 }
 
-# Leaves the bed as it was: Velero's own schema is stricter than the tests of other suites like.
+# Puts the bed's own schema of Restores back, because Velero's is stricter than other suites need.
 velero_down() {
   ! alive velero || velero_kill
   ! alive object-store || kill_part object-store

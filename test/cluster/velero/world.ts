@@ -4,7 +4,7 @@ import type { Loose, PodOptions, Scene, Suite } from '../../e2e/harness.ts';
 import { startSuite, waitFor } from '../../e2e/harness.ts';
 import { testbed } from '../bed.ts';
 
-/** A scene whose pods a real Velero restores from a backup of another one's namespace. */
+/** A scene whose pods a real Velero restores, from a backup of another scene's namespace. */
 export interface Restored extends Scene {
   /** Makes the Restore, and returns at once. */
   begin(options?: RestoreOptions): Promise<Loose>;
@@ -24,16 +24,16 @@ export interface Backup {
   readonly name: string;
   /** Written by `velero backup download`. */
   readonly archive: string;
-  /** A Restore of it into a namespace of its own. */
+  /** A Restore of this backup into a new namespace. */
   into(title: string, name?: string): Promise<Restored>;
-  /** A Restore of it over the pods that it was made of. */
+  /** A Restore of this backup while the pods that were backed up still exist. */
   over(title: string): Promise<Restored>;
-  /** A Restore of it into the namespace that it was made of, which goes first. */
+  /** A Restore of this backup into its own namespace, which is deleted first. */
   back(): Promise<Restored>;
 }
 
 export interface World extends Suite {
-  /** A pod that no Restore has restored, and that Velero will. */
+  /** Creates a pod without Velero's labels, to be backed up and restored. */
   workload(scene: Scene, name: string, options?: PodOptions): Promise<Loose>;
   backUp(scene: Scene): Promise<Backup>;
 }

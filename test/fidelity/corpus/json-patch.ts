@@ -18,7 +18,7 @@ const patch = (name: string, body: unknown, more: object = {}): Case => ({
   given,
   ask: { send: `PATCH ${core}/configmaps/a`, type: 'json', body, ...more },
 });
-/** One against the Restore `r`. */
+/** One JSON Patch against the Restore `r`. */
 const onRestore = (name: string, body: unknown): Case => ({
   name,
   given: [r],

@@ -71,7 +71,7 @@ const strategicPod = (
   given: [two],
   ask: { send: `PATCH ${core}/pods/p`, type: 'strategic', body, compare: [...compare, 'message', 'details'] },
 });
-/** Of a PodTemplate: all of it may be changed. */
+/** Patches of a PodTemplate, in which every field may change. */
 const strategicTemplate = (name: string, spec: unknown): Case => ({
   name,
   given: [

@@ -11,7 +11,7 @@ import { execOnly } from '../../sim/exec-only.ts';
 import { forgetfulJournal } from '../../sim/forgetful-journal.ts';
 import { VirtualClock } from '../../sim/virtual-clock.ts';
 
-/** Work is counted as looks at hooks: how often a run reads any field of any of them. */
+/** The measure of work: how often a run reads any field of any hook. */
 
 const POD = podKey('shop', 'web-0');
 

@@ -153,7 +153,7 @@ describe('parseArgv', () => {
     fc.assert(
       fc.property(fc.array(written), (all) => {
         const argv = all.flatMap(([, value, form]) => {
-          // `-n=x` is x: a value that begins so can't be attached to a short flag.
+          // `-n=x` means x, so a value that begins with = can't be attached to a short flag.
           const spelled = value.startsWith('=') && /^-[^- ]+V$/.test(form) ? form.replace('V', ' V') : form;
           return spelled.split(' ').map((part) => part.replace('V', () => value));
         });

@@ -6,7 +6,7 @@ const objectsOf = (text: string) => parseManifests(text, 'f').map(({ object }) =
 
 describe('parseManifests', () => {
   it('reads scalars as kubectl does', () => {
-    // What `kubectl annotate --local -o json` 1.35 makes of them.
+    // The output of `kubectl annotate --local -o json` 1.35 for these texts.
     const scalars: Record<string, unknown> = {
       yes: true,
       y: true,

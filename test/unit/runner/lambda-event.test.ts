@@ -92,7 +92,7 @@ describe('the event', () => {
     const restoreOf = (restore: string) => lambdaCall({ restore, cluster: CLUSTER }, ENV).config;
     assert.equal(restoreOf('restore.velero.io/nightly').restore, 'nightly');
     for (const flag of ['--plan', '--plan=/x', '..']) {
-      assert.throws(() => restoreOf(flag), { code: 'INVALID_ARGUMENT', message: /names no Restore$/ });
+      assert.throws(() => restoreOf(flag), { code: 'INVALID_ARGUMENT', message: /is not the name of a Restore$/ });
     }
   });
 });

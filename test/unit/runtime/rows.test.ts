@@ -18,7 +18,7 @@ const failed: HookState = {
 };
 const succeeded: HookState = { phase: 'Ended', outcome: { state: 'Succeeded', exitCode: 0 }, endedAt: instant(2) };
 
-/** A run of one hook a pod, whose hooks end with 4 KiB of output each. */
+/** A run with one hook in each pod. Each hook ends with 4 KiB of output. */
 function bench(hooks: number, outputBytes?: number) {
   const planned = Array.from({ length: hooks }, (_, pod) => execHook(`p${pod}`));
   const run = createRun(planned, { startedAt: instant(0), maxConcurrent: 64 });

@@ -26,10 +26,10 @@ const textOf = (ms: number) => new Date(ms).toISOString();
 const refused = (code: ErrorCode) => new RestoreHooksError(code, `patch restores.velero.io velero/r: ${code}`);
 
 type Answer = ErrorCode | 'ok';
-/** What the store answers to each of its writes: in their order, the last answer for all that follow; or by the time. */
+/** The store's answers to writes: a list in order, whose last answer counts for all later writes, or a function of time. */
 type Answers = { readonly [_ in 'annotate' | 'report' | 'phase']?: readonly Answer[] | ((at: number) => Answer) };
 
-/** A run under a virtual clock: its pods are up unless they are told of, its store answers as the test says. */
+/** A run with a virtual clock. Its pods are up unless the test says otherwise, and the test controls its store. */
 class Bench {
   readonly clock = new VirtualClock();
   readonly statuses: { readonly at: number; readonly status: RunStatus }[] = [];
@@ -37,7 +37,7 @@ class Bench {
   readonly warned: { readonly at: number; readonly what: string; readonly message: string }[] = [];
   readonly moves: [from: string, to: string][] = [];
   wishes: Wishes = {};
-  /** Tries, also those that were refused. */
+  /** All tries, also refused ones. */
   readonly tries = { annotate: 0, report: 0, phase: 0 };
   readonly #answers: Answers;
 
@@ -81,7 +81,7 @@ class Bench {
     this.clock.runUntil(ms);
   }
 
-  /** `run`: how the command of a pod's hook ends, and after how long. */
+  /** `run`: how the command of a pod's hook ends, and after what time. */
   start(
     hooks: readonly PlannedHook[],
     run: (pod: string) => { after?: number; outcome?: ExecOutcome; output?: Output },
@@ -116,7 +116,7 @@ class Bench {
       isOver = true;
     });
     noted.catch(() => undefined);
-    // What promises do where no timer is left is seen by the next call.
+    // If no timer is left, the next call sees what the promises have done.
     for (let calls = 0; !isOver && calls < 10; calls += 1) await this.clock.runUntilWithPromises(limitMs);
     assert.ok(isOver, 'the run has no end');
     return noted;
@@ -332,7 +332,7 @@ describe('when a run has ended', () => {
 });
 
 describe('reports', () => {
-  /** A pod that never comes up, and says something new all the time. */
+  /** A pod that never starts, but whose status changes all the time. */
   const restless = (clock: VirtualClock, hook: PlannedHook): PodSource => ({
     start(tell) {
       let stopped = false;

@@ -1,5 +1,5 @@
 // A Velero object store that keeps plain files. Velero starts it as a plugin; `object-store serve FOLDER ADDRESS` is the
-// HTTP server that answers its URLs, which are signed by nobody.
+// HTTP server for its download URLs, which have no signature.
 package main
 
 import (

@@ -13,14 +13,14 @@ import type {
 import { instant } from '../../../../shared/core/model/instant.ts';
 import { execHook, initHook } from '../../runtime/hooks.ts';
 
-/** Stands wherever people may have written something, or a server may quote it. */
+/** Put in every field whose text people or a server may have written; it must not be in the history. */
 const TEXT = 'a text of somebody';
 const exec = execHook('p', { command: [TEXT, TEXT], name: TEXT });
 const init: PlannedHook = { ...initHook('p'), command: [TEXT], image: TEXT, containerDigest: TEXT, name: TEXT };
 const hook = exec.id;
 const key = 'ns/p' as PodKey;
 
-/** One of each, with all that it can hold: what is new to a type has to be put here before this compiles. */
+/** One of each kind, with all its fields. A new kind must be added here, or this doesn't compile. */
 type OfEach<Union, Tag extends keyof Union> = { readonly [Name in Union[Tag] & string]: Of<Union, Tag, Name> };
 type Of<Union, Tag extends keyof Union, Name> = Union extends unknown
   ? Name extends Union[Tag]

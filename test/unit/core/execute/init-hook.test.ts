@@ -94,7 +94,7 @@ function resumed(ended: Resumed['ended'] | undefined, ...hooks: PlannedHook[]) {
   };
   return {
     run,
-    /** The effects of these facts, but for timers and results. */
+    /** The effects of these facts, except timers and results. */
     at,
     tell: (...facts: Fact[]): string[] => at(now + 1, ...facts),
     states: () =>

@@ -119,7 +119,7 @@ describe('a journal', () => {
       [{ kind: 'closed', by: 'x' }, intent],
     ];
     for (const each of wrong) assert.throws(() => read(written(each)), isRefused, JSON.stringify(each));
-    // Another runner may begin what the one before it has left.
+    // Another runner may begin a hook that the runner before has left.
     read(written([intent], [{ kind: 'claim', at }, intent, result]));
   });
 
@@ -151,7 +151,7 @@ describe('a journal', () => {
       fc.property(fc.array(piece, { minLength: 1, maxLength: 6 }), (pieces) => {
         try {
           const known = JSON.stringify([...read(pieces).hooks]);
-          // A changed last batch has its own digest, which the object's `end` does not name: there it is told.
+          // A change of the last batch isn't noticed here. The object's `end`, which has that batch's digest, shows it.
           const isPrefix = pieces.every((text, index) => text === texts[index]);
           if (isPrefix) assert.ok(prefixes.includes(known));
           else assert.ok(pieces.slice(0, -1).every((text, index) => text === texts[index]));
@@ -241,7 +241,7 @@ describe('a run goes on from its journal', () => {
     assert.deepEqual([...third.lost], [['a', at + 9_000]], 'the second may have started until the third came');
     const first = written(...again, [intent(2, at + 6_000), { kind: 'not-started', hook: 0 }]);
     assert.deepEqual([...resume(read(first), hooks, 'rerun', instant(at + 9_000)).resumed.lost], [['a', at + 6_000]]);
-    // Whichever of the two started last.
+    // The later of the two starts counts.
     const both = written([{ kind: 'lost', hook: 0, since: at + 7_000 }], [...again[0], seen]);
     assert.deepEqual([...resume(read(both), hooks, 'rerun', instant(at + 9_000)).resumed.lost], [['a', at + 7_000]]);
   });

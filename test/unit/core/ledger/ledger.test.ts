@@ -63,7 +63,7 @@ describe('the results', () => {
     assert.equal(stateOf(resultOf(known, one)), 'Succeeded');
     assert.equal(resultOf(known, two), undefined, 'never begun');
     assert.deepEqual(unclearRuns(known, [one, two]), []);
-    // The report of another run of that plan tells it, too.
+    // The report of another run with the same plan is enough.
     const retried = run(2, [row(one, 1), row(two, 2)], { planDigest: 'sha256:1' });
     assert.deepEqual(unclearRuns(ledger([lost, retried]), [one]), []);
   });

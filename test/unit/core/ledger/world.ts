@@ -10,7 +10,7 @@ import type { RunStatus } from '../../../../shared/core/report/run-status.ts';
 import type { Plain } from '../plain.ts';
 import { branded } from '../plain.ts';
 
-/** What the ledger's tests are made of: hooks, rows, runs. All times are milliseconds since the epoch. */
+/** Hooks, rows and runs for the ledger's tests. All times are milliseconds since the epoch. */
 
 export const hook = (name: string, part: Partial<PlannedExecHook> = {}): PlannedExecHook => ({
   id: `ns/p/a/${name}/0` as HookId,
@@ -45,7 +45,7 @@ export const row = (of: PlannedExecHook, attempt: number, part: Partial<HookResu
 export const journal = (part: Partial<Plain<RecordedJournal>> = {}): RecordedJournal =>
   branded<RecordedJournal>({ hooks: new Map(), lost: new Map(), claimedAt: 0, batches: 1, ...part });
 
-/** A run that a runner has claimed, and whose report and journal stand. */
+/** A run that a runner has claimed, with its report and its journal. */
 export const run = (attempt: number, rows: readonly RunHook[], part: Partial<RunRecord> = {}): RunRecord => ({
   runID: `run${attempt}`,
   attempt,

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { describe, test } from 'node:test';
 import { compileGlob } from '../../../../shared/core/model/glob.ts';
 
-/** Made by the library itself: main.go beside it. Names, then a bit for each of them behind every pattern. */
+/** Made with the library itself, by main.go beside it. First the names, then for each pattern a bit for each name. */
 const TABLE = path.join(import.meta.dirname, '../../../data/gobwas-glob/table.tsv');
 
 describe('globs', () => {

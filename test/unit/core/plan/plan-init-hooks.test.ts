@@ -95,7 +95,7 @@ test('an init hook has one id, whoever has injected its container and whatever n
     const standing = { ...pod, metadata: { ...pod.metadata, uid } };
     return planRestoreHooks({ restore: restoreOf([]), pods: [standing], ...options }).hooks.map(({ id }) => id);
   };
-  // Of every version, too: a run is gone on with, and a result is kept, by its id.
+  // The id must be the same in every version, because runs go on, and results are kept, by the id.
   const [id = ''] = ids([], { uid: '' });
   assert.equal(id, 'shop/p/velero-restore-init-fd6056fd/<from-annotation>/0');
   const [, , name = ''] = id.split('/');

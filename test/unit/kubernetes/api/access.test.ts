@@ -8,7 +8,7 @@ interface Review {
   readonly spec: { readonly namespace?: string; readonly resourceAttributes?: Right };
 }
 
-/** Answers reviews; `most` is how many were asked at once. */
+/** Answers access reviews; `most` is the largest number of reviews at once. */
 function reviewer(rules: readonly object[], isAllowed: (right: Right) => boolean) {
   const asked: string[] = [];
   let now = 0;

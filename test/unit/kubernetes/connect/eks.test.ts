@@ -8,7 +8,7 @@ import { refusal } from '../../../aws/authenticator.ts';
 import { awscli, hasPip } from '../../../aws/awscli.ts';
 
 const KEYS = { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' };
-/** With all that is encoded in a URL. */
+/** Contains every character that is encoded in a URL. */
 const SESSION = { ...KEYS, sessionToken: "IQoJb3JpZ2luX2VjEL//////////wEaCXVzLWVhc3QtMSJ+/= !*'()~==" };
 const NOW = Date.UTC(2026, 0, 9, 3, 4, 5, 678);
 const ENV = {

@@ -15,7 +15,7 @@ after(() => rmSync(home, { recursive: true }));
 function file(name: string, content: unknown): string {
   const full = path.join(home, name);
   mkdirSync(path.dirname(full), { recursive: true });
-  // What the entries of `config` name must be there.
+  // The files that the entries of `config` name must exist.
   for (const named of ['ca.crt', 'c.pem']) writeFileSync(path.join(path.dirname(full), named), '', { flag: 'a' });
   writeFileSync(full, typeof content === 'string' ? content : JSON.stringify(content));
   return full;
@@ -142,7 +142,7 @@ describe('loadKubeConfig', () => {
     });
     const KUBECONFIG = file('k/config', config('a', { token: 't' }, 'x'));
     assert.equal(load({ env: { ...env, KUBECONFIG }, serviceAccountDir }).cluster.name, 'x');
-    // A context that was asked for and isn't there is no reason to work on the pod's own cluster instead.
+    // If the requested context doesn't exist, the pod's own cluster must not be used instead.
     for (const flag of ['context', 'cluster', 'user']) {
       assert.match(refused({ env, serviceAccountDir, [flag]: 'prod' }).message, /"prod" does not exist/);
     }

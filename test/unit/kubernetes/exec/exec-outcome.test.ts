@@ -176,7 +176,7 @@ test('a command that did not run is an error, in words of our own', () => {
 
 // R4.16
 test('an internal error that does not say that the command did not run is a lost connection', () => {
-  // A shim killed in mid-command says this under v4.
+  // This is the status with v4 if the shim is killed while a command runs.
   const shim = internal('failed while waiting for exec "eef5": ttrpc: closed: unknown');
   for (const said of [
     shim,

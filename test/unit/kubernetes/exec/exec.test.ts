@@ -44,7 +44,7 @@ interface Ran {
   readonly started: number;
 }
 
-/** Runs to the end, then waits a little for an answer too many. */
+/** Runs an exec to its end, then waits a little, in case a second outcome comes. */
 async function run(exec: Api, asked = request): Promise<Ran> {
   let started = 0;
   const ended: [ExecOutcome, Output][] = [];
@@ -116,7 +116,7 @@ function finish(ws: WebSocket, status: string): void {
   ws.close(1000);
 }
 
-/** A server that gives one HTTP answer to all. */
+/** A server that gives the same HTTP answer to every request. */
 const refusing = (t: TestContext, answer: string) =>
   listening(
     t,
@@ -267,7 +267,7 @@ test('an endless answer is not read to its end, and one that stops is not waited
       .createServer()
       .on('upgrade', (_request, socket) => socket.write('HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nx')),
   );
-  // Of what was not found only the body tells.
+  // Only the body of a 404 says what was not found.
   assert.equal((await run(execAt(stopping))).outcome.kind, 'notStarted');
 });
 

@@ -24,8 +24,8 @@ const refused = (status: number, reason: string) =>
   });
 
 /**
- * An API server that holds one pod, or none. `fails`: what a request of this name is answered with, once; a `create` is
- * of the new manifest, `put-back` of the former one, `check` the dry run.
+ * An API server with one pod or none. `fails`: the error with which a request is answered once. `create` creates the new
+ * manifest, `put-back` the former one, `check` is the dry run.
  */
 function serverWith(pod: object | undefined, fails: Readonly<Record<string, unknown>> = {}) {
   let stands = pod as { metadata: { uid: string } } | undefined;
@@ -116,7 +116,7 @@ describe('kubernetesPodCreator', () => {
     const back = serverWith(old, { create: refused(403, 'Forbidden') });
     const answer = await back.run(recreated);
     assert.ok(!answer.created && answer.left === 'another');
-    assert.match(answer.message, /the old one was put back/);
+    assert.match(answer.message, /the old pod was created again/);
     assert.deepEqual((back.stands() as Body | undefined)?.spec, {});
     const lost = serverWith(old, { create: refused(403, 'Forbidden'), 'put-back': refused(403, 'Forbidden') });
     const gone = await lost.run(recreated);

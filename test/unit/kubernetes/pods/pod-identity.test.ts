@@ -10,7 +10,7 @@ const request = { namespace: 'shop', pod: 'db-0', podUID: 'u1', container: 'c', 
 const pod = (uid: string): KubeObject => ({ metadata: { uid } });
 const refused = (code: ConstructorParameters<typeof RestoreHooksError>[0]) => new RestoreHooksError(code, code);
 
-/** An identity whose API server gives these answers, in order, and whose time the test moves. */
+/** A pod's identity check with an API server that gives these answers in order. The test moves its clock. */
 function asking(...answers: (KubeObject | RestoreHooksError)[]) {
   const asked: string[] = [];
   let now = 0;

@@ -195,7 +195,7 @@ describe('kubernetesPodSource', () => {
   it('asks for each planned pod that the first listing lacks before the pods are listed', async () => {
     const planned = new Map(['a', 'gone', 'unlabelled', 'other'].map((name) => [podKey('n', name), `u-${name}`]));
     const b = bed([[page([pod('a')], '1')]], undefined, planned);
-    // The API server is busy at first, and a 404 that names nothing is nobody's word.
+    // The API server is busy at first, and then answers with a 404 that names no object, which proves nothing.
     b.gets.push(refusal(503), vague404, pod('other', 'another'));
     assert.deepEqual(await b.told(), ['observed n/a u-a', 'observed n/other another']);
     assert.equal(b.watches.length, 1);

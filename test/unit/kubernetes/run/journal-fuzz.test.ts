@@ -14,8 +14,8 @@ import { Random } from '../../../sim/random.ts';
 import { VirtualClock } from '../../../sim/virtual-clock.ts';
 
 /*
- * Journals as runners write them, damaged in every way that a store, a backup tool or a hand could: what the reader
- * answers is one clear error, or what the journal truly said, never anything else.
+ * Journals as runners write them, damaged in every way that a store, a backup tool or a person could damage them. The
+ * reader must give one clear error, or what the journal truly said.
  */
 const SEEDS = Number(process.env['FUZZ_SEEDS'] || 10_000);
 const FROM = Number(process.env['FUZZ_FROM'] || 1);
@@ -27,15 +27,15 @@ type Objects = Map<string, Loose>;
 interface Written {
   readonly place: JournalPlace;
   readonly hooks: readonly { readonly id: HookId }[];
-  /** How its objects stood after each write. */
+  /** The journal's objects after each write. */
   readonly moments: readonly Objects[];
-  /** What the reader makes of each. */
+  /** The state that the reader gets from each of them. */
   readonly states: readonly string[];
 }
 
 const RESTORE = { namespace: 'velero', name: 'nightly', uid: 'u' };
 
-/** The objects as one who can only read sees them. */
+/** A client that can only read these objects. */
 const readerOf = (objects: Objects) => ({
   get: async (path: string): Promise<Loose> => {
     if (!objects.has(path)) throw new RestoreHooksError('NOT_FOUND', `no ${path}`);
@@ -96,7 +96,7 @@ async function write(seed: number, large: boolean, runID: string): Promise<Writt
         }
       }
     }
-    // What it was told last may be lost with it.
+    // The runner's last entries may be lost with it.
     if (random.chance(0.7)) await clock.runUntilWithPromises(clock.now() + 2_000);
     journal.abandon(new RestoreHooksError('RUN_BY_ANOTHER', 'it is gone'));
     await clock.runUntilWithPromises(clock.now() + 20_000);
@@ -119,7 +119,7 @@ const OUTCOMES: readonly [HookOutcome, ...HookOutcome[]] = [
 
 interface Damaged {
   readonly objects: Objects;
-  /** The objects stand as they once stood: what the journal truly said then is a right answer. */
+  /** The objects are as they were at an earlier time, so what the journal said then is a right answer. */
   isStale: boolean;
 }
 
@@ -270,7 +270,7 @@ const damages: Readonly<Record<string, (site: Site) => void>> = {
     changeObject(site, (object, path) => {
       const then = anyOf(site.random, site.written.moments)?.get(path);
       if (then?.data === undefined) return object;
-      // Together with what has come since missing, it is the part as it was then.
+      // If the later batches are missing, too, this is the part as it was at that time.
       site.isStale = true;
       return { ...object, data: { ...object.data, end: then.data.end } };
     }),
@@ -351,7 +351,7 @@ describe('a journal that was damaged', async () => {
       if (state === written.states.at(-1)) told.right += 1;
       else if (site.isStale && written.states.includes(state)) told.stale += 1;
       else {
-        // That there is none where a run was claimed is refused by who takes it.
+        // The reader may report that there is no journal. The runner that takes the run refuses that.
         assert.ok(
           read === undefined && !site.objects.has(pathOfFirst(written)),
           `${what}\nread as ${state.slice(0, 500)}`,

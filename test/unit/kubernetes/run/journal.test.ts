@@ -20,7 +20,7 @@ interface Part {
   readonly metadata: { readonly name: string };
 }
 
-/** A calm server that answers after `latencyMs`, and can be told to lose what is asked of it. */
+/** A server that answers after `latencyMs`, and can lose requests or answers. */
 function bench(count: number, latencyMs = 10) {
   const clock = new VirtualClock();
   const api = new FakeApi(clock, new Random(1));
@@ -31,7 +31,7 @@ function bench(count: number, latencyMs = 10) {
   };
   const parts = new Map<string, Part>();
   api.written = (path, object) => parts.set(path, object as never);
-  /** `before`: lost on its way; `after`: its answer is. */
+  /** `before`: the request is lost; `after`: its answer is lost. */
   const losses: ('before' | 'after' | undefined)[] = [];
   /** How many reads are denied, as by an API server that has just started. */
   const self = { denials: 0, refusals: 0 };
@@ -125,7 +125,7 @@ describe('a journal in ConfigMaps', () => {
       const { clock, take } = bench(2_000);
       const journal = await take();
       for (let index = 0; index < running; index += 1) journal.intent(id(index), intent, () => undefined);
-      // The clock stands at what happened last.
+      // The clock is at the time of the last event.
       clock.setTimer(5_000, () => undefined);
       await clock.runUntilWithPromises(clock.now() + 5_000);
       const wroteAt = clock.now();

@@ -123,7 +123,7 @@ const answer = (status: number, reason = '', name?: string, resource = 'jobs'): 
 const JOB = 'restorehooks-nightly-abc123';
 const pending = { phase: 'Pending', runner: { kind: 'job', name: JOB } };
 
-/** An API server of one Restore, Secrets and Jobs; `meet` answers a request in its place, or after it. */
+/** An API server with one Restore, Secrets and Jobs; `meet` can answer a request instead of it, or after it. */
 function world(meet: (request: string) => Error | 'after' | undefined, run: object = pending) {
   const calls: string[] = [];
   const there = new Set<string>();

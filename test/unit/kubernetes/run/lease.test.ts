@@ -42,7 +42,7 @@ function bench() {
     };
     return { self, client };
   };
-  /** The virtual clock stands still where nothing happens. */
+  /** Moves the virtual clock, which stops when nothing is scheduled. */
   const pass = (ms: number): Promise<void> => {
     const until = clock.now() + ms;
     clock.setTimer(ms, () => undefined);

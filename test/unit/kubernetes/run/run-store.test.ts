@@ -22,7 +22,7 @@ const standing = (metadata: object = {}): KubeObject => ({
   status: { phase: 'Completed' },
 });
 
-/** A run's store whose Restore becomes another once the store has looked at it, or is gone. */
+/** A run's store whose Restore is replaced or deleted after the store has read it. */
 async function storeThenWith(next: KubeObject | undefined) {
   const api = new FakeApi(new VirtualClock(), new Random(1));
   const path = paths.restores(RESTORE.namespace, RESTORE.name);

@@ -26,7 +26,7 @@ const POD = {
   spec: { containers: [{ name: 'main', image: 'x' }] },
 };
 const ARCHIVE = tarGzOf([VERSION_FILE, ...asVelero(POD)]);
-/** What nobody may be told. */
+/** The secret part of the URL, which must not be printed. */
 const SIGNATURE = 'X-Amz-Signature=SECRET';
 
 const velero = (kind: string, name: string, spec: object) => ({
@@ -147,7 +147,7 @@ describe('a Backup that the cluster gives away', () => {
     stop();
     const circle = await objectStore(t, (_, response) => response.writeHead(302, { location: '/again' }).end());
     const stopCircle = signs(t, circle.url);
-    await assert.rejects(contents(), { exitCode: 6, message: /redirects in a circle$/ });
+    await assert.rejects(contents(), { exitCode: 6, message: /redirects too often$/ });
     stopCircle();
     const certificate = selfSignedCertificate();
     const tls = await objectStore(
@@ -227,7 +227,7 @@ describe('a Backup that the cluster gives away', () => {
     return size;
   }
 
-  /** Answers DownloadRequests as a Velero server does, some looks after they were made. */
+  /** Answers DownloadRequests as a Velero server does, after they were read a few times. */
   function signs(t: TestContext, url: string, looks = 1): () => void {
     const seen = new Map<string, number>();
     const stop = cluster.intercept(({ verb, resource, name = '' }) => {

@@ -91,7 +91,7 @@ describe('kubectl restorehooks setup on a cluster', () => {
     assert.deepEqual([code, stderr], [0, '']);
     return stdout.trimEnd().split('\n');
   };
-  /** By its access reviews, as the runner's ServiceAccount. */
+  /** Asks by access review, as the runner's ServiceAccount. */
   const lacks = (podNamespaces?: readonly string[], namespace = 'velero') => {
     const client = kubeClient(loadKubeConfig({ env: {}, kubeconfig: cluster.kubeconfigPath }));
     const rights = runnerRights({ namespace, podNamespaces });

@@ -289,7 +289,7 @@ describe('inject', () => {
       'hooks.json',
     );
     assert.equal(code, 0);
-    assert.match(stderr, /^warning: stdin:2: Deployment shop\/web: .*more than one container "h1"/m);
+    assert.match(stderr, /^warning: stdin:2: Deployment shop\/web: .*several containers named "h1"/m);
     assert.deepEqual(initNames(read(stdout)[0].spec.template.spec), ['h1', 'h2']);
   });
 

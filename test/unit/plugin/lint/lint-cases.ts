@@ -1,4 +1,4 @@
-/** Each rule with what it finds and what it doesn't. `@@` stands right before the place that is told. */
+/** Each rule with manifests in which it finds something, and others. `@@` marks the place that the finding must name. */
 export interface LintCase {
   readonly bad: readonly string[];
   readonly good: readonly string[];
@@ -27,7 +27,7 @@ ${indented(annotations, 4)}spec:
     - {name: main, image: "example.com/web:1", readinessProbe: {tcpSocket: {port: 80}}}
     - {name: side, image: "example.com/side:1"}
 `;
-/** A pod whose hook is right, but for what is given. */
+/** A pod with a correct hook, except for what is given. */
 export const execPod = (...annotations: string[]): string => {
   const has = (key: string) => annotations.some((line) => line.includes(`${EXEC}/${key}:`));
   return podWith(

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 import { run, stdinOf } from '../harness.ts';
 
-/** Whole manifests as people write them, right ones and wrong ones. A case's title says what is to be found, behind `=>`. */
+/** Whole manifests as people write them, right and wrong ones. A case's title has the expected findings after `=>`. */
 function corpus(name: string): { title: string; ids: string[]; text: string }[] {
   const file = path.join(import.meta.dirname, '../../../data/lint', name);
   const [, ...cases] = readFileSync(file, 'utf8').split(/^#### /m);

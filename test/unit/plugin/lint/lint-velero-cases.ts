@@ -12,7 +12,7 @@ import {
   workload,
 } from './lint-cases.ts';
 
-/** The entry above in a Restore that says more. */
+/** The entry above in a Restore with more fields. */
 const restoreWith = (...spec: string[]): string =>
   entry().replace('  hooks:', [...spec, 'hooks:'].map((line) => `  ${line}`).join('\n'));
 
@@ -26,7 +26,7 @@ data:
   mods.yaml: |
 ${text.replace(/^(?=.)/gm, '    ')}`;
 
-/** Of scripts, Restores and resource modifiers. */
+/** Cases of the rules for scripts, Restores and resource modifiers. */
 const veleroCases: Readonly<Record<string, LintCase>> = {
   'shell-arguments': {
     bad: [

@@ -34,7 +34,7 @@ async function found(text: string): Promise<Found[]> {
   return JSON.parse(stdout).findings;
 }
 
-/** The text without the marker, and where that stood. */
+/** The text without the marker, and the marker's place. */
 function marked(text: string): { text: string; line: number; column: number } {
   const at = text.indexOf('@@');
   assert.ok(at >= 0 && text.indexOf('@@', at + 1) < 0, `one marker: ${text}`);
