@@ -1,6 +1,7 @@
 import { kubeArgs } from '../command-line/args.ts';
 import { defineCommand } from '../command-line/command.ts';
 import { withCluster } from '../command-line/session.ts';
+import { requestCancel } from '../run/request-cancel.ts';
 
 export const cancel = defineCommand({
   args: {
@@ -19,8 +20,7 @@ export const cancel = defineCommand({
   details: 'Returns at once; "status -w" follows the run to its end. What has not started by then is NotExecuted.',
 
   run: ({ restore: name, grace, ...args }, context) =>
-    withCluster(args, context, async (session) => {
-      const { requestCancel } = await import('../run/request-cancel.ts');
-      return { view: { kind: 'text', text: `${await requestCancel(session, name, context, grace)}\n` } };
-    }),
+    withCluster(args, context, async (session) => ({
+      view: { kind: 'text', text: `${await requestCancel(session, name, context, grace)}\n` },
+    })),
 });

@@ -1,6 +1,7 @@
 import { kubeArgs } from '../command-line/args.ts';
 import { defineCommand } from '../command-line/command.ts';
 import { withCluster } from '../command-line/session.ts';
+import { prune as removeRuns } from '../run/prune.ts';
 
 export const prune = defineCommand({
   args: {
@@ -21,8 +22,7 @@ export const prune = defineCommand({
   details: 'What is needed to know which hooks have been run stays, so that nothing is run twice.',
 
   run: ({ restore: name, keep, ...args }, context) =>
-    withCluster(args, context, async (session) => {
-      const { prune: removeRuns } = await import('../run/prune.ts');
-      return { view: { kind: 'text', text: `${await removeRuns(session, name, context, keep)}\n` } };
-    }),
+    withCluster(args, context, async (session) => ({
+      view: { kind: 'text', text: `${await removeRuns(session, name, context, keep)}\n` },
+    })),
 });

@@ -1,6 +1,7 @@
 import { onlyArg, runnerArgs } from '../command-line/apply-args.ts';
 import { defineCommand } from '../command-line/command.ts';
 import { requireRunnerFlags, withCluster } from '../command-line/session.ts';
+import { Retry } from '../run/retry.ts';
 
 export const retry = defineCommand({
   args: { ...onlyArg, ...runnerArgs },
@@ -16,9 +17,6 @@ export const retry = defineCommand({
   run({ restore, only, ...args }, context) {
     requireRunnerFlags(args);
     context.stop.limit(context.clock, args.timeout);
-    return withCluster(args, context, async (session) => {
-      const { Retry } = await import('../run/retry.ts');
-      return new Retry(session, restore, args, only, context).run();
-    });
+    return withCluster(args, context, (session) => new Retry(session, restore, args, only, context).run());
   },
 });

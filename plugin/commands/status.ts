@@ -1,9 +1,15 @@
+import { restoreReference } from '../../shared/core/plan/make-plan-document.ts';
 import { exitCodeOf, hasEnded } from '../../shared/core/report/run-status.ts';
 import { sanitizeLine } from '../../shared/core/sanitize.ts';
 import { kubeArgs, outputArg, watchArg } from '../command-line/args.ts';
 import { defineCommand } from '../command-line/command.ts';
 import { withCluster } from '../command-line/session.ts';
 import { runView } from '../output/run-view.ts';
+import { asDead, follow, hasDiedAsSeen, RunReader, runDocument } from '../run/follow.ts';
+import { jobStart } from '../run/job-start.ts';
+import { isUnclaimed, obstacleLine, obstacleOf } from '../run/obstacle.ts';
+import { warnOfVelero } from '../run/preconditions.ts';
+import { withoutStatus } from '../run/without-status.ts';
 
 export const status = defineCommand({
   args: { ...watchArg, ...outputArg(['json', 'yaml', 'wide', 'name']), ...kubeArgs },
@@ -15,16 +21,10 @@ export const status = defineCommand({
 
   run: ({ restore: name, watch, ...args }, context) =>
     withCluster(args, context, async (session) => {
-      const { asDead, follow, hasDiedAsSeen, RunReader, runDocument } = await import('../run/follow.ts');
-      const { restoreReference } = await import('../../shared/core/plan/make-plan-document.ts');
-      const { warnOfVelero } = await import('../run/preconditions.ts');
-      const { jobStart } = await import('../run/job-start.ts');
-      const { isUnclaimed, obstacleLine, obstacleOf } = await import('../run/obstacle.ts');
       const reader = new RunReader(session, name);
       const { restore, status } = await reader.read();
       await warnOfVelero(session, restore, context);
       if (status === undefined) {
-        const { withoutStatus } = await import('../run/without-status.ts');
         const found = await withoutStatus(session, context, restore);
         const view = runView(runDocument(restore, session.namespace, found?.status, found?.rows ?? [])); // R7.8
         return watch && found !== undefined ? { view, exit: exitCodeOf(found.status) } : { view };

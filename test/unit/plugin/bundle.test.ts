@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -24,4 +24,28 @@ describe('the built plugin', () => {
     assert.deepEqual(readdirSync(home), []);
     assert.doesNotMatch(readFileSync(PLUGIN, 'utf8'), /cachedData|enableCompileCache/);
   });
+
+  for (const type of [undefined, 'commonjs', 'module']) {
+    it(`needs no file beside it, where the package.json above it names ${type ?? 'no'} type`, () => {
+      const above = mkdtempSync(join(tmpdir(), 'restorehooks-path-'));
+      try {
+        writeFileSync(join(above, 'package.json'), JSON.stringify({ type }));
+        const alone = join(above, 'bin/kubectl-restorehooks');
+        mkdirSync(join(above, 'bin'));
+        copyFileSync(PLUGIN, alone);
+        for (const [args, expected] of [
+          [['version', '--client'], /^Plugin version: /],
+          [['setup'], /kind: ServiceAccount/],
+          [['apply', '--help'], /Usage: /],
+        ] as const) {
+          const { status, stdout, stderr } = spawnSync(process.execPath, [alone, ...args], { encoding: 'utf8' });
+          assert.equal(status, 0, stderr);
+          assert.match(stdout, expected);
+          assert.equal(stderr, '');
+        }
+      } finally {
+        rmSync(above, { recursive: true });
+      }
+    });
+  }
 });
