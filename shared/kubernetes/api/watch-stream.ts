@@ -1,4 +1,4 @@
-import { StringDecoder } from 'node:string_decoder';
+import type { IncomingMessage } from 'node:http';
 import type { RestoreHooksError } from '../../core/errors.ts';
 import type { Connections } from '../connect/connection.ts';
 import type { ServerUrl } from '../connect/proxy.ts';
@@ -6,18 +6,19 @@ import { refusedByServer, unreachable } from './api-error.ts';
 import type { HttpRequest } from './http.ts';
 import { bodyOf, retryAfterMs, send } from './http.ts';
 import type { KubeObject } from './kube-object.ts';
+import { lineReader } from './line-reader.ts';
 
 export interface WatchEvent {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK';
   readonly object: KubeObject;
 }
 
-/** Why a watch is over: the server ended it as servers do, or something went wrong. */
+/** The end of a watch: with an error, or without one where the server ended it in good order. */
 export type WatchEnd = { readonly error?: RestoreHooksError };
 
 /**
- * One watch request, from its first byte to its last. An ERROR event is the end, with that error; so is a silence of
- * `silenceMs` (0: none), as nothing else tells of a connection that only seems to stand.
+ * One watch request, from its first byte to its last. It ends with an error on an ERROR event, and after a silence of
+ * `silenceMs` (0: none): a connection that is dead without being closed gives no other sign.
  */
 export function watchStream(
   connected: Pick<Connections, 'open'>,
@@ -29,10 +30,8 @@ export function watchStream(
   const abort = new AbortController();
   let over = false;
   let server: ServerUrl = new URL('http://unknown');
-  const silence =
-    silenceMs > 0
-      ? setTimeout(() => end({ error: unreachable(server, new Error('the watch went silent')) }), silenceMs)
-      : undefined;
+  const fail = (why: unknown): void => end({ error: unreachable(server, why) });
+  const silence = silenceMs > 0 ? setTimeout(() => fail(new Error('the watch went silent')), silenceMs) : undefined;
 
   function end(result: WatchEnd): void {
     if (over) return;
@@ -47,24 +46,12 @@ export function watchStream(
     abort.abort();
   }
 
-  function line(text: string): void {
-    if (over || text === '') return;
-    let event: { type?: unknown; object?: unknown };
-    try {
-      event = JSON.parse(text);
-    } catch {
-      end({ error: unreachable(server, new Error('the watch was cut in the middle of an event')) });
-      return;
-    }
-    const { type, object } = event;
-    if (type === 'ERROR') {
-      const status = Number((object as { code?: unknown } | undefined)?.code ?? 500);
-      end({
-        error: refusedByServer({ status, body: JSON.stringify(object), server, request: `watch ${request.path}` }),
-      });
-    } else if (isEventType(type) && typeof object === 'object' && object !== null) {
-      onEvent({ type, object: object as KubeObject });
-    }
+  function read(line: string): void {
+    if (over || line === '') return;
+    const event = parseEvent(line);
+    if (event === undefined) fail(new Error('the watch was cut in the middle of an event'));
+    else if (event.type === 'ERROR') end({ error: errorOf(event.object, server, request) });
+    else if (isWatchEvent(event)) onEvent(event);
   }
 
   async function open(): Promise<void> {
@@ -73,39 +60,60 @@ export function watchStream(
     if (over) return;
     const response = await send(connection, request, {}, abort.signal);
     if (response.statusCode !== 200) {
-      const body = await bodyOf(response);
-      const wait = retryAfterMs(response);
-      const said = { status: response.statusCode ?? 0, body, server, request: `watch ${request.path.split('?')[0]}` };
-      end({ error: refusedByServer({ ...said, ...(wait !== undefined && { retryAfterMs: wait }) }) });
+      end({ error: await refusalOf(response, server, request) });
       return;
     }
-    const decoder = new StringDecoder('utf8');
-    // Joined only once the line is whole: a large object comes in many chunks.
-    let parts: string[] = [];
+    const readLines = lineReader(read);
     response.on('data', (chunk: Buffer) => {
       if (!over) silence?.refresh();
-      const text = decoder.write(chunk);
-      let from = 0;
-      for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', from)) {
-        parts.push(text.slice(from, at));
-        from = at + 1;
-        const whole = parts.join('');
-        parts = [];
-        line(whole);
-      }
-      if (from < text.length) parts.push(text.slice(from));
+      readLines(chunk);
     });
     response.on('end', () => end({}));
-    response.on('error', (error) => end({ error: unreachable(server, error) }));
-    response.on('close', () => end({ error: unreachable(server, new Error('the watch was cut')) }));
+    response.on('error', fail);
+    response.on('close', () => fail(new Error('the watch was cut')));
   }
 
   open().catch((error: unknown) => {
-    if (!over) end({ error: unreachable(server, error) });
+    if (!over) fail(error);
   });
   return stop;
 }
 
-function isEventType(type: unknown): type is WatchEvent['type'] {
-  return type === 'ADDED' || type === 'MODIFIED' || type === 'DELETED' || type === 'BOOKMARK';
+interface AnyEvent {
+  readonly type?: unknown;
+  readonly object?: unknown;
+}
+
+/** Undefined: the text is no JSON object, because the stream was cut. */
+function parseEvent(line: string): AnyEvent | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isWatchEvent(event: AnyEvent): event is WatchEvent {
+  return ['ADDED', 'MODIFIED', 'DELETED', 'BOOKMARK'].includes(event.type as string) && isObject(event.object);
+}
+
+const isObject = (value: unknown): value is KubeObject => typeof value === 'object' && value !== null;
+
+/** What an ERROR event says: its object is a Status. */
+function errorOf(object: unknown, server: ServerUrl, { path }: HttpRequest): RestoreHooksError {
+  const status = Number((object as { code?: unknown } | undefined)?.code ?? 500);
+  return refusedByServer({ status, body: JSON.stringify(object), server, request: `watch ${path}` });
+}
+
+/** What the API server says where it doesn't begin to stream. */
+async function refusalOf(
+  response: IncomingMessage,
+  server: ServerUrl,
+  { path }: HttpRequest,
+): Promise<RestoreHooksError> {
+  const body = await bodyOf(response);
+  const wait = retryAfterMs(response);
+  const said = { status: response.statusCode ?? 0, body, server, request: `watch ${path.split('?')[0]}` };
+  return refusedByServer({ ...said, ...(wait !== undefined && { retryAfterMs: wait }) });
 }

@@ -15,8 +15,8 @@ import { kubeApiError } from '../api/api-error.ts';
 import type { KubeClient } from '../api/client.ts';
 import type { KubeObject } from '../api/kube-object.ts';
 import { paths } from '../api/paths.ts';
-import type { Asked } from '../api/refused-write.ts';
-import { refusedWrite } from '../api/refused-write.ts';
+import type { Asked } from '../api/refused-request.ts';
+import { describeRefusal } from '../api/refused-request.ts';
 import type { JournalPlace, Part, ReadJournal } from './journal-reader.ts';
 import { batchKey, getPart, KEY_BYTES, PART_BYTES, pathOf } from './journal-reader.ts';
 
@@ -346,7 +346,7 @@ export class KubernetesJournal implements Journal {
         return metadata?.resourceVersion ?? '';
       } catch (error) {
         const status = kubeApiError(error)?.status;
-        const told = await refusedWrite(this.#client, this.#asked(part, isClear ? verb : 'get'), error);
+        const told = describeRefusal(this.#asked(part, isClear ? verb : 'get'), error);
         if (!(told instanceof RestoreHooksError)) throw told;
         const { code } = told;
         if (code === 'NOT_FOUND') throw unreadable('it is gone');

@@ -10,8 +10,8 @@ import { kubeApiError } from '../api/api-error.ts';
 import type { KubeClient } from '../api/client.ts';
 import type { KubeObject } from '../api/kube-object.ts';
 import { paths } from '../api/paths.ts';
-import type { Asked } from '../api/refused-write.ts';
-import { refusedWrite } from '../api/refused-write.ts';
+import type { Asked } from '../api/refused-request.ts';
+import { describeRefusal } from '../api/refused-request.ts';
 
 /*
  * One runner for one Restore at a time (R6.11). Nobody compares two clocks: whether a Lease is stale is judged by
@@ -258,7 +258,7 @@ async function tryTake(
           );
     return new HeldLease(client, clock, place, seenLease(object).resourceVersion, sentAt);
   } catch (error) {
-    const told = await refusedWrite(client, asked(place, lease === undefined ? 'create' : 'patch'), error);
+    const told = describeRefusal(asked(place, lease === undefined ? 'create' : 'patch'), error);
     if (!(told instanceof RestoreHooksError)) throw told;
     const isTaken = told.code === 'WRITE_CONFLICT' || (told.code === 'NOT_FOUND' && lease !== undefined);
     if (!isTaken && told.code !== 'CLUSTER_UNREACHABLE') throw told;
@@ -387,7 +387,7 @@ export class HeldLease {
 
   /** A renewal that got no answer may have been made: what stands there decides. */
   async #refused(error: RestoreHooksError): Promise<void> {
-    const told = await refusedWrite(this.#client, asked(this.#place, 'patch'), error);
+    const told = describeRefusal(asked(this.#place, 'patch'), error);
     if (!(told instanceof RestoreHooksError)) throw told;
     if (told.code === 'FORBIDDEN' || told.code === 'RUN_FAILED') {
       this.#denied += 1;

@@ -12,7 +12,7 @@ import { kubeApiError } from '../api/api-error.ts';
 import type { KubeClient } from '../api/client.ts';
 import type { KubeObject } from '../api/kube-object.ts';
 import { paths } from '../api/paths.ts';
-import { refusedWrite } from '../api/refused-write.ts';
+import { describeRefusal } from '../api/refused-request.ts';
 import { sideBySide } from '../api/side-by-side.ts';
 import { compressRows, decompress } from './compressed-parts.ts';
 
@@ -104,8 +104,8 @@ function claimedRestore(
   let last: Standing | undefined;
   return {
     async read(): Promise<Standing> {
-      const object = await client.get(path).catch(async (error: unknown) => {
-        throw await refusedWrite(client, asked('get'), error);
+      const object = await client.get(path).catch((error: unknown) => {
+        throw describeRefusal(asked('get'), error);
       });
       last = requireOwn(standingOf(object, restore));
       return last;
@@ -125,7 +125,7 @@ function claimedRestore(
           return last;
         } catch (error) {
           const isConflict = error instanceof RestoreHooksError && error.code === 'WRITE_CONFLICT';
-          if (!isConflict || tries >= CONFLICTS_AT_MOST) throw await refusedWrite(client, asked('patch'), error);
+          if (!isConflict || tries >= CONFLICTS_AT_MOST) throw describeRefusal(asked('patch'), error);
         }
       }
     },
@@ -186,7 +186,7 @@ async function createReportPart(
     return true;
   } catch (error) {
     if (kubeApiError(error)?.reason === 'AlreadyExists') return false;
-    throw await refusedWrite(client, { verb: 'create', group: '', resource: 'secrets', namespace, name }, error);
+    throw describeRefusal({ verb: 'create', group: '', resource: 'secrets', namespace, name }, error);
   }
 }
 
