@@ -4,7 +4,7 @@ import { runOptions } from '../runner/begin.ts';
 import { runnerConfig } from '../runner/config.ts';
 import { ownPlan } from '../runner/own-plan.ts';
 import { createRun } from '../shared/core/execute/state.ts';
-import type { HookId, HookOutcome, PlannedExecHook } from '../shared/core/model/hook.ts';
+import type { ExecHook, HookId, HookResult } from '../shared/core/model/hook.ts';
 import { later } from '../shared/core/model/instant.ts';
 import { planDocument } from '../shared/core/plan/make-plan-document.ts';
 import type { Payload } from '../shared/core/report/payload.ts';
@@ -139,7 +139,7 @@ const HOOKS_A_POD = 10;
 const RUNNING = 20;
 const PENDING = 200;
 const UP = 'up-0';
-const SUCCEEDED: HookOutcome = { state: 'Succeeded', exitCode: 0 };
+const SUCCEEDED: HookResult = { state: 'Succeeded', exitCode: 0 };
 
 async function resumeSeconds(e2e: Suite): Promise<number> {
   const { client } = e2e.cluster;
@@ -184,7 +184,7 @@ async function resumeSeconds(e2e: Suite): Promise<number> {
   return seconds;
 }
 
-const hookOf = (namespace: string, pod: string, podUID: string, index: number): PlannedExecHook => ({
+const hookOf = (namespace: string, pod: string, podUID: string, index: number): ExecHook => ({
   id: `${namespace}/${pod}/main/bench/${index}` as HookId,
   kind: 'exec',
   namespace,
@@ -209,7 +209,7 @@ async function journaled(
   { cluster: { client } }: Suite,
   payload: Payload,
   runID: string,
-  hooks: readonly PlannedExecHook[],
+  hooks: readonly ExecHook[],
 ): Promise<number> {
   const planned = payload.plan.hooks.map(({ id, podUID }) => ({ id: id as HookId, podUID }));
   const journal = await KubernetesJournal.take(client, systemClock, journalPlace(payload, runID), planned, undefined);

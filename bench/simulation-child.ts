@@ -1,6 +1,6 @@
 import process from 'node:process';
 import { createRun } from '../shared/core/execute/state.ts';
-import type { HookId, PlannedHook } from '../shared/core/model/hook.ts';
+import type { Hook, HookId } from '../shared/core/model/hook.ts';
 import { podKey } from '../shared/core/model/hook.ts';
 import { instant } from '../shared/core/model/instant.ts';
 import type { HookExec } from '../shared/ports/ports.ts';
@@ -43,7 +43,7 @@ const seconds = (performance.now() - from) / 1000;
 const peakMiB = process.resourceUsage().maxRSS / 1024;
 process.stdout.write(JSON.stringify({ seconds, peakMiB, succeeded: run.counts.succeeded }));
 
-function hooksOf(pod: number): PlannedHook[] {
+function hooksOf(pod: number): Hook[] {
   const namespace = `ns-${pod % 50}`;
   const name = `pod-${pod}`;
   return Array.from({ length: HOOKS_A_POD }, (_, index) => {

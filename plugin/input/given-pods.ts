@@ -1,4 +1,4 @@
-import type { PlannedHook, PodKey } from '../../shared/core/model/hook.ts';
+import type { Hook, PodKey } from '../../shared/core/model/hook.ts';
 import { podKey } from '../../shared/core/model/hook.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
 import type { Notice } from '../../shared/core/plan/notice.ts';
@@ -72,7 +72,7 @@ async function podsThere(
   return there;
 }
 
-const keyOfHook = ({ namespace, pod }: PlannedHook) => podKey(namespace, pod);
+const keyOfHook = ({ namespace, pod }: Hook) => podKey(namespace, pod);
 
 interface Named {
   readonly namespace: string;

@@ -2,7 +2,7 @@ import type { Effect, Fact } from '../core/execute/protocol.ts';
 import type { PodRun, RunState } from '../core/execute/state.ts';
 import type { Step } from '../core/execute/step.ts';
 import { step } from '../core/execute/step.ts';
-import type { HookId, PlannedHook } from '../core/model/hook.ts';
+import type { Hook, HookId } from '../core/model/hook.ts';
 import type { Instant } from '../core/model/instant.ts';
 import type { Clock, HookExec, Journal, LogReader, Output, PodCreator } from '../ports/ports.ts';
 import { ExecStreams } from './exec-streams.ts';
@@ -133,7 +133,7 @@ function podOf(run: RunState, id: HookId): PodRun {
   return pod;
 }
 
-function hookOf(run: RunState, id: HookId): PlannedHook {
+function hookOf(run: RunState, id: HookId): Hook {
   const hook = podOf(run, id).hooks[run.places.get(id)?.at ?? -1];
   if (hook === undefined) throw new Error(`no hook ${id} in this run`);
   return hook;

@@ -1,5 +1,5 @@
 import type { Fact } from '../core/execute/protocol.ts';
-import type { HookId, PlannedExecHook } from '../core/model/hook.ts';
+import type { ExecHook, HookId } from '../core/model/hook.ts';
 import type { HookExec, Output } from '../ports/ports.ts';
 
 /** The commands that are running, each in a stream of its own. */
@@ -16,7 +16,7 @@ export class ExecStreams {
     this.#printed = printed;
   }
 
-  start({ id, namespace, pod, container, command }: PlannedExecHook, podUID: string | undefined): void {
+  start({ id, namespace, pod, container, command }: ExecHook, podUID: string | undefined): void {
     let ended = false;
     const drop = this.#exec.start(
       { namespace, pod, podUID, container, command },

@@ -6,7 +6,8 @@ import type { Effect, Fact } from '../core/execute/protocol.ts';
 import type { Resumed, RunOptions } from '../core/execute/resume.ts';
 import type { RunState } from '../core/execute/state.ts';
 import { createRun } from '../core/execute/state.ts';
-import type { HookId, HookOutcome, PlannedHook, PodKey } from '../core/model/hook.ts';
+import type { Hook, HookId, PodKey } from '../core/model/hook.ts';
+import { hookResult } from '../core/model/hook.ts';
 import type { Instant } from '../core/model/instant.ts';
 import { instant, parseInstant } from '../core/model/instant.ts';
 import type { PodIndex } from '../core/model/position.ts';
@@ -26,7 +27,7 @@ import { Writes } from './writes.ts';
 
 /** What a run is asked to do. */
 export interface RunRequest extends RestorePhase {
-  readonly hooks: readonly PlannedHook[];
+  readonly hooks: readonly Hook[];
   /** Rows of earlier runs of the Restore whose results stand: those hooks are not run. */
   readonly kept: readonly RunHook[];
   /** As it was written when the run was claimed. */
@@ -181,16 +182,8 @@ function journalSeen(run: RunState, { journal }: Pick<RunPorts, 'journal'>, resu
 
 /** The state of a hook whose row of an earlier run is kept. */
 function endedState(row: RunHook): HookState & { phase: 'Ended' } {
-  const { state, reason, exitCode, unproven, message } = row;
-  const outcome: HookOutcome =
-    state === 'Succeeded'
-      ? { state, ...(exitCode === undefined ? {} : { exitCode: 0 }), ...(unproven && { unproven }) }
-      : {
-          state: state === 'Waiting' || state === 'Running' ? 'Unknown' : state,
-          reason: reason ?? 'runner-died',
-          ...(exitCode === undefined ? {} : { exitCode }),
-          ...(message === undefined ? {} : { message }),
-        };
+  // A row that has not ended, or that no hook can end with, says that nobody knows.
+  const outcome = hookResult(row) ?? ({ state: 'Unknown', reason: 'runner-died' } as const);
   const at = (text: string | undefined) => (text === undefined ? undefined : parseInstant(text));
   const startedAt = at(row.startedAt);
   return {

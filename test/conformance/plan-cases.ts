@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { shortenName } from '../../shared/core/digest.ts';
-import type { PlannedExecHook } from '../../shared/core/model/hook.ts';
+import type { ExecHook } from '../../shared/core/model/hook.ts';
 import { neverRestored, Pod } from '../../shared/core/model/pod.ts';
 import { parseRestore } from '../../shared/core/model/restore.ts';
 import { GENERATED_NAME, injectInitContainers } from '../../shared/core/plan/init-containers.ts';
@@ -90,7 +90,7 @@ function created({ pod, restore, namespaceMapping }: any, initContainers: readon
   };
 }
 
-function asVector(hook: PlannedExecHook) {
+function asVector(hook: ExecHook) {
   return {
     container: hook.container,
     command: hook.command,

@@ -3,7 +3,7 @@ import type { HookState } from '../../shared/core/execute/hook-state.ts';
 import { phaseOf } from '../../shared/core/execute/run-phase.ts';
 import type { RunState } from '../../shared/core/execute/state.ts';
 import { createRun, stateOf } from '../../shared/core/execute/state.ts';
-import type { ExecOutcome, PlannedHook, PodKey, PodObservation } from '../../shared/core/model/hook.ts';
+import type { ExecOutcome, Hook, PodKey, PodObservation } from '../../shared/core/model/hook.ts';
 import { podKey } from '../../shared/core/model/hook.ts';
 import { instant } from '../../shared/core/model/instant.ts';
 import { Pod } from '../../shared/core/model/pod.ts';
@@ -145,7 +145,7 @@ function scriptedAnswer({ status, body, allowed }: any, request: ExecRequest): E
   return status === 403 && allowed === true ? deniedByPolicy(refusal, request) : outcomeOfRefusal(refusal, request);
 }
 
-function asVector(run: RunState, hook: PlannedHook) {
+function asVector(run: RunState, hook: Hook) {
   const place = run.places.get(hook.id);
   const pod = run.pods[place?.pod ?? -1];
   if (place === undefined || pod === undefined) throw new Error(`${hook.id} is not in the run`);

@@ -8,7 +8,7 @@ import { phaseOf } from '../../shared/core/execute/run-phase.ts';
 import type { RunState } from '../../shared/core/execute/state.ts';
 import { createRun } from '../../shared/core/execute/state.ts';
 import { step } from '../../shared/core/execute/step.ts';
-import type { HookId, PlannedHook, PodKey } from '../../shared/core/model/hook.ts';
+import type { Hook, HookId, PodKey } from '../../shared/core/model/hook.ts';
 import type { Instant } from '../../shared/core/model/instant.ts';
 import { FOREVER, instant } from '../../shared/core/model/instant.ts';
 import type { PodIndex } from '../../shared/core/model/position.ts';
@@ -49,7 +49,7 @@ const notRecorded = {
   command: [],
   waitTimeoutFrom: 'default',
 } as const;
-const Hook = z.discriminatedUnion('kind', [
+const HookLine = z.discriminatedUnion('kind', [
   z
     .strictObject({
       ...hook,
@@ -58,14 +58,14 @@ const Hook = z.discriminatedUnion('kind', [
       execTimeoutMs: time.nullable(),
       waitForReady: z.boolean(),
     })
-    .transform((read): PlannedHook => ({ ...notRecorded, execTimeoutFrom: 'default', ...read })),
+    .transform((read): Hook => ({ ...notRecorded, execTimeoutFrom: 'default', ...read })),
   z
     .strictObject({
       ...hook,
       kind: z.literal('init'),
       injection: z.enum(['found', 'create', 'recreate']).optional(),
     })
-    .transform((read): PlannedHook => ({ ...notRecorded, image: '', ...read })),
+    .transform((read): Hook => ({ ...notRecorded, image: '', ...read })),
 ]);
 
 const Result = z.custom<EndedHook>(
@@ -140,7 +140,7 @@ const RecordedFact: z.ZodType<Fact> = z.discriminatedUnion('type', [
 const Line = z.union([
   Head,
   z.strictObject({
-    hook: Hook,
+    hook: HookLine,
     kept: Result.optional(),
     ended: Result.optional(),
     attempts: count.optional(),

@@ -1,5 +1,5 @@
 import { RestoreHooksError } from '../../shared/core/errors.ts';
-import type { HookId, InitContainerObservation, PlannedHook, PodKey } from '../../shared/core/model/hook.ts';
+import type { Hook, HookId, InitContainerObservation, PodKey } from '../../shared/core/model/hook.ts';
 import { podKey } from '../../shared/core/model/hook.ts';
 import { ANNOTATION } from '../../shared/core/names.ts';
 import { planDocument, plannedHook } from '../../shared/core/plan/make-plan-document.ts';
@@ -394,7 +394,7 @@ const observed = (key: PodKey, { uid, init, isRunning, isGoing }: Live): PodEven
   },
 });
 
-function hooksOf(random: Random, { key, pod, former }: Script): PlannedHook[] {
+function hooksOf(random: Random, { key, pod, former }: Script): Hook[] {
   const of = {
     namespace: SPACE,
     pod,
@@ -404,7 +404,7 @@ function hooksOf(random: Random, { key, pod, former }: Script): PlannedHook[] {
     name: 'h',
     waitTimeoutFrom: 'default',
   } as const;
-  const init: PlannedHook = {
+  const init: Hook = {
     ...of,
     id: `${key}/load/h/0` as HookId,
     kind: 'init',
@@ -415,7 +415,7 @@ function hooksOf(random: Random, { key, pod, former }: Script): PlannedHook[] {
     injection: former === undefined ? 'create' : 'recreate',
   };
   if (random.chance(0.4)) return [init];
-  const exec: PlannedHook = {
+  const exec: Hook = {
     ...of,
     id: `${key}/main/h/1` as HookId,
     kind: 'exec',

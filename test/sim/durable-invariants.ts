@@ -1,4 +1,4 @@
-import type { ExecOutcome, HookId, PlannedExecHook } from '../../shared/core/model/hook.ts';
+import type { ExecHook, ExecOutcome, HookId } from '../../shared/core/model/hook.ts';
 import type { Payload } from '../../shared/core/report/payload.ts';
 import type { ReportPart, RunHook } from '../../shared/core/report/run-document.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
@@ -122,7 +122,7 @@ export class DurableInvariants {
 
   /* ---- commands ---- */
 
-  asked({ id: runner, runID: run, isSuspended }: Asker, hook: PlannedExecHook): Asked {
+  asked({ id: runner, runID: run, isSuspended }: Asker, hook: ExecHook): Asked {
     const { id } = hook;
     this.#check('D5', !isSuspended, () => `${runner} starts ${id} although it was asked to end`);
     const now = this.#now;
@@ -160,7 +160,7 @@ export class DurableInvariants {
     return asked;
   }
 
-  #checkPod(hook: PlannedExecHook, record: RunRecord): void {
+  #checkPod(hook: ExecHook, record: RunRecord): void {
     const key = keyOf(hook);
     for (const other of this.#world.world.hooks) {
       if (keyOf(other) !== key) continue;

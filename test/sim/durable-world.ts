@@ -4,7 +4,7 @@ import type { OnUnknown } from '../../shared/core/journal/resume.ts';
 import { decideApply } from '../../shared/core/ledger/decide-apply.ts';
 import { decideRetry, rowsToRetry } from '../../shared/core/ledger/decide-retry.ts';
 import { ledgerOf } from '../../shared/core/ledger/ledger.ts';
-import type { PlannedExecHook } from '../../shared/core/model/hook.ts';
+import type { ExecHook } from '../../shared/core/model/hook.ts';
 import { later } from '../../shared/core/model/instant.ts';
 import { ANNOTATION } from '../../shared/core/names.ts';
 import { planDocument, plannedHook } from '../../shared/core/plan/make-plan-document.ts';
@@ -126,7 +126,7 @@ export class DurableWorld {
   readonly #mostKills: number;
   /** Asked to end when this many writes of the journal stand, and the runner doesn't know of the last: 0 = never. */
   #suspendAfter: number;
-  readonly #hooks: ReadonlyMap<string, PlannedExecHook>;
+  readonly #hooks: ReadonlyMap<string, ExecHook>;
 
   constructor(seed: number, { recorded = false, ...options }: DurableOptions = {}) {
     const world = new World(seed, options);
@@ -160,7 +160,7 @@ export class DurableWorld {
     this.api.written = (path, object) => this.invariants.written(path, object);
   }
 
-  hookOf(command: readonly string[]): PlannedExecHook {
+  hookOf(command: readonly string[]): ExecHook {
     const hook = this.#hooks.get(command.join(' '));
     if (hook === undefined) throw new Error(`no hook has the command ${command.join(' ')}`);
     return hook;

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { HookState } from '../../shared/core/execute/hook-state.ts';
 import type { RunPhase } from '../../shared/core/execute/run-phase.ts';
 import type { RunState } from '../../shared/core/execute/state.ts';
-import type { ExecOutcome, HookId, PlannedExecHook, PodKey } from '../../shared/core/model/hook.ts';
+import type { ExecHook, ExecOutcome, HookId, PodKey } from '../../shared/core/model/hook.ts';
 import type { PodEvent } from '../../shared/ports/ports.ts';
 import { countedAs, keyOf, takesSlot } from './what-stands.ts';
 import type { Witness, World } from './world.ts';
@@ -41,7 +41,7 @@ export class Invariants implements Witness {
   /** What the executor takes for the run's phase. */
   readonly #phase: () => RunPhase;
   readonly #kept: ReadonlySet<HookId>;
-  readonly #hooks: ReadonlyMap<HookId, PlannedExecHook>;
+  readonly #hooks: ReadonlyMap<HookId, ExecHook>;
   readonly #pods: ReadonlyMap<PodKey, ToldPod>;
   readonly #requests: ReadonlyMap<HookId, Requests>;
   readonly #ended = new Map<HookId, HookState>();
@@ -329,7 +329,7 @@ export class Invariants implements Witness {
     for (const id of said) check('E17', failed.has(id), () => `${id} is no failure`);
   }
 
-  #mayWaitForEver(hook: PlannedExecHook, active: number): boolean {
+  #mayWaitForEver(hook: ExecHook, active: number): boolean {
     const pod = this.#pod(hook);
     if (pod.gone !== undefined) return false;
     if (pod.phase === undefined) return hook.podUID === undefined;
@@ -339,11 +339,7 @@ export class Invariants implements Witness {
     return this.#candidates(pod, 0).length === 0;
   }
 
-  #checkOutcome(
-    { id, execTimeoutMs, ...hook }: PlannedExecHook,
-    state: HookState & { phase: 'Ended' },
-    request: Requests,
-  ) {
+  #checkOutcome({ id, execTimeoutMs, ...hook }: ExecHook, state: HookState & { phase: 'Ended' }, request: Requests) {
     const { outcome, endedAt, startedAt } = state;
     const pod = this.#pod({ id, execTimeoutMs, ...hook });
     const late = this.#world.latestTimerMs;
@@ -439,11 +435,11 @@ export class Invariants implements Witness {
   }
 
   /** The hooks of a pod of which one may start now; a refused one only `slack` after its delay. */
-  #candidates(pod: ToldPod, slack: number, besides?: HookId): PlannedExecHook[] {
-    const isBusy = (hook: PlannedExecHook): boolean => hook.id !== besides && takesSlot(this.#state(hook.id));
+  #candidates(pod: ToldPod, slack: number, besides?: HookId): ExecHook[] {
+    const isBusy = (hook: ExecHook): boolean => hook.id !== besides && takesSlot(this.#state(hook.id));
     if (!this.#mayRunIn(pod) || this.#isStopped() || pod.hooks.some(isBusy)) return [];
     if (this.#now < pod.quietUntil + (pod.quietUntil > 0 ? slack : 0)) return [];
-    const turns: PlannedExecHook[] = [];
+    const turns: ExecHook[] = [];
     for (const hooks of Map.groupBy(pod.hooks, ({ container }) => container).values()) {
       const next = hooks.find(({ id }) => !this.#hasEnded(id));
       if (next === undefined) continue;
@@ -465,22 +461,22 @@ export class Invariants implements Witness {
     return gone === undefined && phase !== undefined && phase !== 'Succeeded' && phase !== 'Failed';
   }
 
-  #upSince({ container, waitForReady, ...hook }: PlannedExecHook): number | undefined {
+  #upSince({ container, waitForReady, ...hook }: ExecHook): number | undefined {
     const since = this.#pod({ container, waitForReady, ...hook }).upSince.get(container);
     return waitForReady ? since?.ready : since?.running;
   }
 
-  #waitDeadline(hook: PlannedExecHook): number {
+  #waitDeadline(hook: ExecHook): number {
     const { waitingSince } = this.#pod(hook);
     if (waitingSince === undefined || hook.waitTimeoutMs === null) return Number.POSITIVE_INFINITY;
     return waitingSince + hook.waitTimeoutMs;
   }
 
-  #hook(id: HookId): PlannedExecHook {
+  #hook(id: HookId): ExecHook {
     return this.#hooks.get(id) ?? assert.fail(`no hook ${id}`);
   }
 
-  #pod(hook: PlannedExecHook): ToldPod {
+  #pod(hook: ExecHook): ToldPod {
     return this.#pods.get(keyOf(hook)) ?? assert.fail(`no pod ${hook.pod}`);
   }
 
@@ -501,7 +497,7 @@ export class Invariants implements Witness {
 /** What was told of a pod. */
 interface ToldPod {
   readonly index: number;
-  readonly hooks: readonly PlannedExecHook[];
+  readonly hooks: readonly ExecHook[];
   uid: string | undefined;
   phase?: string;
   gone?: 'pod-deleted' | 'pod-replaced';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { HookId, PlannedExecHook, PodKey } from '../../shared/core/model/hook.ts';
+import type { ExecHook, HookId, PodKey } from '../../shared/core/model/hook.ts';
 import type { PodSource, RunStore } from '../../shared/ports/ports.ts';
 import { startRun } from '../../shared/runtime/run.ts';
 import { execOnly } from './exec-only.ts';
@@ -48,7 +48,7 @@ test('one world, with its log', { skip: seed === undefined }, async (t) => {
 test('a run of two days is reported at most 200 times, and to its end', { skip: seed !== undefined }, async () => {
   const clock = new VirtualClock();
   const key = 'ns/p' as PodKey;
-  const hook: PlannedExecHook = {
+  const hook: ExecHook = {
     id: 'ns/p/a/h/0' as HookId,
     kind: 'exec',
     namespace: 'ns',

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { HookOutcome } from '../../shared/core/model/hook.ts';
+import type { HookResult } from '../../shared/core/model/hook.ts';
 
 /** What a journal's text says of a hook. */
 type ToldHook =
@@ -8,11 +8,11 @@ type ToldHook =
   | { readonly phase: 'ended'; readonly outcome: ToldOutcome };
 
 export interface ToldOutcome {
-  readonly state: HookOutcome['state'];
+  readonly state: HookResult['state'];
   readonly reason: string | undefined;
 }
 
-const STATES: Readonly<Record<string, HookOutcome['state']>> = {
+const STATES: Readonly<Record<string, HookResult['state']>> = {
   S: 'Succeeded',
   F: 'Failed',
   T: 'TimedOut',

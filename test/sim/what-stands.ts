@@ -1,6 +1,6 @@
 import { gunzipSync } from 'node:zlib';
 import type { HookState } from '../../shared/core/execute/hook-state.ts';
-import type { PlannedHook, PodKey } from '../../shared/core/model/hook.ts';
+import type { Hook, PodKey } from '../../shared/core/model/hook.ts';
 import type { ReportPart, RunHook } from '../../shared/core/report/run-document.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
 
@@ -32,8 +32,7 @@ const COUNTED: Readonly<Record<RunHook['state'], Exclude<keyof Counts, 'planned'
   Unknown: 'unknown',
 };
 
-export const keyOf = ({ namespace, pod }: Pick<PlannedHook, 'namespace' | 'pod'>): PodKey =>
-  `${namespace}/${pod}` as PodKey;
+export const keyOf = ({ namespace, pod }: Pick<Hook, 'namespace' | 'pod'>): PodKey => `${namespace}/${pod}` as PodKey;
 
 /** Of an exec hook: from when its intent is being recorded until it has ended. */
 export const takesSlot = ({ phase }: HookState): boolean =>

@@ -1,4 +1,4 @@
-import type { ExecOutcome, HookId, PlannedExecHook, PodKey, PodObservation } from '../../shared/core/model/hook.ts';
+import type { ExecHook, ExecOutcome, HookId, PodKey, PodObservation } from '../../shared/core/model/hook.ts';
 import { podKey } from '../../shared/core/model/hook.ts';
 import type { Clock, HookExec, Journal, PodEvent, PodSource } from '../../shared/ports/ports.ts';
 import { Random } from './random.ts';
@@ -29,14 +29,14 @@ const BUSY_MS = 30_000;
 export class World {
   readonly random: Random;
   readonly clock: VirtualClock;
-  readonly hooks: readonly PlannedExecHook[];
+  readonly hooks: readonly ExecHook[];
   readonly maxConcurrent: number;
   /** How late a timer of the run may fire; some fire a little early, as where the wall clock was set back. */
   readonly latestTimerMs: number;
   readonly log: string[] | undefined;
   witness: Witness | undefined;
   onAsked: (() => void) | undefined;
-  readonly #byCommand: ReadonlyMap<string, PlannedExecHook>;
+  readonly #byCommand: ReadonlyMap<string, ExecHook>;
   readonly #scripts: readonly PodScript[];
   readonly #journalDelayMs: number;
   readonly #forbids: boolean;
@@ -256,9 +256,9 @@ function live(random: Random, { key, uid, containers, at: bornAt, events }: Life
   return at + 1 + random.time(3_000);
 }
 
-function hooksOf(random: Random, { key, plannedUid, containers }: PodScript): PlannedExecHook[] {
+function hooksOf(random: Random, { key, plannedUid, containers }: PodScript): ExecHook[] {
   const [namespace = '', pod = ''] = key.split('/');
-  const hooks: PlannedExecHook[] = [];
+  const hooks: ExecHook[] = [];
   const failing = random.chance(0.3);
   for (const container of [...containers].sort(() => random.next() - 0.5)) {
     for (let count = random.int(hooks.length === 0 ? 1 : 0, 3); count > 0; count -= 1) {

@@ -1,4 +1,4 @@
-import type { HookId, HookOutcome } from '../model/hook.ts';
+import type { HookId, HookResult } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import type { HookPosition, PodIndex } from '../model/position.ts';
 import type { Before } from './difference.ts';
@@ -59,7 +59,7 @@ export class Change {
     }
   }
 
-  end(index: PodIndex, at: HookPosition, outcome: HookOutcome): void {
+  end(index: PodIndex, at: HookPosition, outcome: HookResult): void {
     const state = stateOf(this.pod(index), at);
     // What a dead runner may have started may have been executed, whatever keeps it from running again.
     const isUnexecuted =

@@ -1,4 +1,4 @@
-import type { PlannedExecHook, PlannedHook } from '../model/hook.ts';
+import type { ExecHook, Hook } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import { earliest, FOREVER, later } from '../model/instant.ts';
 import type { HookPosition } from '../model/position.ts';
@@ -7,13 +7,13 @@ import type { PodRun } from './state.ts';
 import { hookAt, stateOf } from './state.ts';
 
 /** When a hook that has not started by then, or an init hook that has not ended, ends `TimedOut`; undefined = never (R3.17). */
-export const waitDeadline = ({ waitingSince }: PodRun, { waitTimeoutMs }: PlannedHook): Instant | undefined =>
+export const waitDeadline = ({ waitingSince }: PodRun, { waitTimeoutMs }: Hook): Instant | undefined =>
   waitingSince === undefined || waitTimeoutMs === null ? undefined : later(waitingSince, waitTimeoutMs);
 
 /** When a running hook ends `TimedOut (executing)`; undefined = never (R3.19). */
 export const execDeadline = (
   { startedAt, commandEndedAt }: HookState & { phase: 'Running' },
-  { execTimeoutMs }: PlannedExecHook,
+  { execTimeoutMs }: ExecHook,
 ): Instant | undefined =>
   execTimeoutMs === null || commandEndedAt !== undefined ? undefined : later(startedAt, execTimeoutMs);
 

@@ -1,4 +1,4 @@
-import type { PlannedHook } from '../model/hook.ts';
+import type { Hook } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import type { HookPosition, PodIndex } from '../model/position.ts';
 import { lookAgainAt } from './deadlines.ts';
@@ -36,7 +36,7 @@ export function difference(before: ReadonlyMap<PodIndex, Before>, pods: readonly
   return effects;
 }
 
-function phaseEffects({ id: hook, kind }: PlannedHook, was: HookState, is: HookState, effects: Effect[]): void {
+function phaseEffects({ id: hook, kind }: Hook, was: HookState, is: HookState, effects: Effect[]): void {
   if (is.phase === 'Recording') effects.push({ type: 'recordIntent', hook, attempt: is.tries }); // R6.1
   if (is.phase === 'Starting' && was.phase !== 'Starting') effects.push({ type: 'startExec', hook });
   if (kind === 'exec' && is.phase === 'Waiting' && was.phase !== 'Waiting') {

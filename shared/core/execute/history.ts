@@ -1,4 +1,4 @@
-import type { ExecOutcome, HookOutcome, PlannedHook, PodKey, PodObservation } from '../model/hook.ts';
+import type { ExecOutcome, Hook, HookResult, PodKey, PodObservation } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import type { PodIndex } from '../model/position.ts';
 import { VERSION } from '../version.ts';
@@ -44,7 +44,7 @@ interface HistoryHead {
 }
 
 /** What of a hook decides anything. */
-type DecidedBy<Hook> = Hook extends PlannedHook ? Omit<Hook, NotRecorded> : never;
+type DecidedBy<Each> = Each extends Hook ? Omit<Each, NotRecorded> : never;
 type NotRecorded =
   | 'command'
   | 'image'
@@ -58,7 +58,7 @@ type NotRecorded =
 
 /** A hook as it was planned, and what was known of it when the runner took the run. */
 interface RecordedHook {
-  readonly hook: DecidedBy<PlannedHook>;
+  readonly hook: DecidedBy<Hook>;
   /** Its result in an earlier run. */
   readonly kept?: EndedHook | undefined;
   /** Its result under an earlier runner of this run. */
@@ -70,7 +70,7 @@ interface RecordedHook {
 /** How a history begins: with what the run is made of. */
 export function* historyHead(
   { runID, planDigest }: { readonly runID: string; readonly planDigest: string },
-  hooks: readonly PlannedHook[],
+  hooks: readonly Hook[],
   { startedAt, maxConcurrent, ended, resumed, quiet }: RunOptions,
 ): Generator<HistoryLine> {
   yield {
@@ -111,7 +111,7 @@ export function* recordedEffects(effects: readonly Effect[]): Generator<HistoryL
 /** Texts are for people: nothing is decided by them. */
 const LEFT_OUT = '';
 
-function recordedHook(hook: PlannedHook): RecordedHook['hook'] {
+function recordedHook(hook: Hook): RecordedHook['hook'] {
   const { id, namespace, pod, podUID, container, waitTimeoutMs, never } = hook;
   const planned = { id, namespace, pod, podUID, container, waitTimeoutMs, never };
   if (hook.kind === 'init') return { ...planned, kind: hook.kind, injection: hook.injection };
@@ -172,7 +172,7 @@ function recordedResult(result: EndedHook | undefined): EndedHook | undefined {
   return result && { ...result, outcome: recordedOutcome(result.outcome) };
 }
 
-function recordedOutcome(outcome: HookOutcome): HookOutcome {
+function recordedOutcome(outcome: HookResult): HookResult {
   if (outcome.state === 'Succeeded') return outcome;
   const { message: _, ...rest } = outcome;
   return rest;

@@ -1,4 +1,4 @@
-import type { ExecOutcome, HookOutcome } from '../model/hook.ts';
+import type { ExecOutcome, HookResult } from '../model/hook.ts';
 
 /**
  * What the answer to an exec request makes of its hook (R4.1); undefined where it provably was not started and
@@ -8,7 +8,7 @@ import type { ExecOutcome, HookOutcome } from '../model/hook.ts';
 export function hookOutcome(
   outcome: ExecOutcome,
   { replaced, running, late }: { replaced: boolean; running: boolean; late: boolean },
-): HookOutcome | undefined {
+): HookResult | undefined {
   switch (outcome.kind) {
     case 'exited':
       if (replaced) return REPLACED_MEANWHILE; // R3.28
@@ -35,7 +35,7 @@ export function hookOutcome(
   }
 }
 
-const REPLACED_MEANWHILE: HookOutcome = {
+const REPLACED_MEANWHILE: HookResult = {
   state: 'Unknown',
   reason: 'pod-replaced',
   message: 'the pod was replaced while the command ran',

@@ -1,4 +1,4 @@
-import type { HookOutcome } from '../model/hook.ts';
+import type { HookResult } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 
 /** Deadlines are not kept here: they follow from these times and the hook's timeouts. */
@@ -19,14 +19,14 @@ export type HookState =
   /** It is known how its init container ended, and its log is being read. */
   | {
       readonly phase: 'Ending';
-      readonly outcome: HookOutcome;
+      readonly outcome: HookResult;
       readonly startedAt: Instant | undefined;
       readonly endedAt: Instant;
     }
   /** `podUID`: of the pod as it was known then. */
   | {
       readonly phase: 'Ended';
-      readonly outcome: HookOutcome;
+      readonly outcome: HookResult;
       readonly startedAt?: Instant;
       readonly endedAt: Instant;
       readonly podUID?: string;

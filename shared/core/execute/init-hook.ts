@@ -1,4 +1,4 @@
-import type { HookOutcome, InitContainerObservation, PlannedInitHook } from '../model/hook.ts';
+import type { HookResult, InitContainerObservation, InitHook } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import { FOREVER } from '../model/instant.ts';
 import type { HookPosition } from '../model/position.ts';
@@ -16,7 +16,7 @@ export function initHookState(
   run: RunState,
   pod: PodRun,
   at: HookPosition,
-  hook: PlannedInitHook,
+  hook: InitHook,
   now: Instant,
 ): HookState | undefined {
   const { stop, maxConcurrent } = run;
@@ -48,7 +48,7 @@ export function initHookState(
   const startedAt = container?.phase === 'running' ? (container.startedAt ?? now) : undefined;
   if (now >= (waitDeadline(pod, hook) ?? FOREVER)) {
     const exitCode = container?.exitCode === undefined ? {} : { exitCode: container.exitCode };
-    const outcome: HookOutcome =
+    const outcome: HookResult =
       startedAt === undefined
         ? {
             state: 'TimedOut',
@@ -73,10 +73,10 @@ export function initHookState(
   }
   return state.phase === 'Waiting' ? undefined : { phase: 'Waiting', tries: 0 };
 
-  function ended(outcome: HookOutcome): HookState {
+  function ended(outcome: HookResult): HookState {
     return { phase: 'Ended', outcome, ...(startedOf(state) ?? {}), endedAt: now };
   }
-  function ending(outcome: HookOutcome, since: Instant | undefined, endedAt: Instant): HookState {
+  function ending(outcome: HookResult, since: Instant | undefined, endedAt: Instant): HookState {
     return { phase: 'Ending', outcome, startedAt: since ?? startedOf(state)?.startedAt, endedAt };
   }
 }
@@ -91,7 +91,7 @@ const startedOf = (state: HookState): { readonly startedAt: Instant } | undefine
 const hasEnded = ({ phase, isOver, isSidecar }: InitContainerObservation): boolean =>
   isOver || (isSidecar && phase === 'running'); // R2.23
 
-function outcomeOf({ exitCode, reason }: InitContainerObservation): HookOutcome {
+function outcomeOf({ exitCode, reason }: InitContainerObservation): HookResult {
   if (exitCode === undefined) return { state: 'Succeeded' };
   if (exitCode === 0) return { state: 'Succeeded', exitCode };
   const message = reason === undefined || reason === 'Error' ? {} : { message: reason };
@@ -100,9 +100,9 @@ function outcomeOf({ exitCode, reason }: InitContainerObservation): HookOutcome 
 
 const CONTAINER_MISSING =
   'the pod exists without this init container: use --recreate-pods, or kubectl restorehooks inject for its workload';
-const notInjected = (message: string): HookOutcome => ({ state: 'NotExecuted', reason: 'not-injected', message });
+const notInjected = (message: string): HookResult => ({ state: 'NotExecuted', reason: 'not-injected', message });
 
-const unseen = (reason: 'pod-deleted' | 'pod-replaced' | 'pod-finished'): HookOutcome => ({
+const unseen = (reason: 'pod-deleted' | 'pod-replaced' | 'pod-finished'): HookResult => ({
   state: 'Unknown',
   reason,
   message: 'nobody saw how the init container ended',

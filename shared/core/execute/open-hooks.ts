@@ -1,4 +1,4 @@
-import type { PlannedHook } from '../model/hook.ts';
+import type { Hook } from '../model/hook.ts';
 import type { HookPosition } from '../model/position.ts';
 import { hookPositions } from '../model/position.ts';
 import type { HookState } from './hook-state.ts';
@@ -9,7 +9,7 @@ import { isLost } from './resume.ts';
  * its pod, so that a pod's hooks cost linear time. Positions are those in `PodRun.hooks`.
  */
 export class OpenHooks {
-  readonly #hooks: readonly PlannedHook[];
+  readonly #hooks: readonly Hook[];
   readonly #states: readonly HookState[];
   readonly #active = new Set<HookPosition>();
   readonly #inits = new Set<HookPosition>();
@@ -25,7 +25,7 @@ export class OpenHooks {
   #waiting = 0;
 
   /** `states` is written to by `step` alone, which tells of each write. */
-  constructor(hooks: readonly PlannedHook[], states: readonly HookState[]) {
+  constructor(hooks: readonly Hook[], states: readonly HookState[]) {
     this.#hooks = hooks;
     this.#states = states;
     this.#byTimeout = [...hookPositions(hooks)]

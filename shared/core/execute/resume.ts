@@ -1,4 +1,4 @@
-import type { HookId, HookOutcome, PlannedExecHook, PlannedHook, PodKey, Reason } from '../model/hook.ts';
+import type { ExecHook, Hook, HookId, HookResult, PodKey, Reason } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import { FOREVER, instant, later, latest } from '../model/instant.ts';
 import type { PodIndex } from '../model/position.ts';
@@ -28,7 +28,7 @@ export interface RunOptions {
   readonly quiet?: ReadonlyMap<PodKey, Instant> | undefined;
 }
 
-export const RUNNER_DIED: HookOutcome = {
+export const RUNNER_DIED: HookResult = {
   state: 'Unknown',
   reason: 'runner-died',
   message: 'the command may have been started, and nobody saw its end',
@@ -39,13 +39,13 @@ export const isLost = ({ state, reason }: { readonly state: string; readonly rea
   state === 'Unknown' && (reason === 'runner-died' || reason === 'connection-lost' || reason === 'canceled');
 
 /** Until when a command that was started at `since`, at the latest, may be running: for ever without a limit. */
-export const mayRunUntil = (since: Instant, { execTimeoutMs }: PlannedExecHook): Instant =>
+export const mayRunUntil = (since: Instant, { execTimeoutMs }: ExecHook): Instant =>
   execTimeoutMs === null ? FOREVER : later(since, execTimeoutMs); // R4.5
 
 /** Until when lost commands of a pod may be running (R6.4). */
 export function quietUntil(
   pod: PodKey,
-  hooks: readonly PlannedHook[],
+  hooks: readonly Hook[],
   { ended, resumed, quiet }: RunOptions,
 ): Instant | undefined {
   let until = quiet?.get(pod); // R6.4, R6.1.6

@@ -1,4 +1,4 @@
-import type { HookId, HookOutcome, PlannedHook, PodKey, PodObservation, Reason } from '../model/hook.ts';
+import type { Hook, HookId, HookResult, PodKey, PodObservation, Reason } from '../model/hook.ts';
 import { isCreating, podKey } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import { latest } from '../model/instant.ts';
@@ -16,7 +16,7 @@ export interface PodRun {
   readonly index: PodIndex;
   readonly key: PodKey;
   /** In plan order, with `states` beside it. */
-  readonly hooks: readonly PlannedHook[];
+  readonly hooks: readonly Hook[];
   readonly states: HookState[];
   readonly open: OpenHooks;
   /** Of its hooks, each once. */
@@ -104,7 +104,7 @@ export interface RunState {
   /** A `Fail` hook was kept from running, in this run or in an earlier one. */
   failHookUnexecuted: boolean;
   /** The first few hooks that did not succeed by themselves. */
-  readonly firstFailures: { readonly id: HookId; readonly outcome: HookOutcome & { reason: Reason } }[];
+  readonly firstFailures: { readonly id: HookId; readonly outcome: HookResult & { reason: Reason } }[];
   failure: RunFailure | undefined;
   canceled: boolean;
   /** Nothing more is started here; what waits is left to the next runner. */
@@ -118,10 +118,10 @@ export interface RunState {
 }
 
 /** Of the pod that a runner before this one has created, or seen, where the plan has none or another. */
-const createdUID = (hooks: readonly PlannedHook[], { resumed }: RunOptions): string | undefined =>
+const createdUID = (hooks: readonly Hook[], { resumed }: RunOptions): string | undefined =>
   hooks.map(({ id }) => resumed?.ended.get(id)?.podUID).find((uid) => uid !== undefined);
 
-export function createRun(hooks: readonly PlannedHook[], options: RunOptions): RunState {
+export function createRun(hooks: readonly Hook[], options: RunOptions): RunState {
   const pods = [...Map.groupBy(hooks, (hook) => podKey(hook.namespace, hook.pod))].map(([key, own], number): PodRun => {
     const index = number as PodIndex;
     const states = own.map(
@@ -201,7 +201,7 @@ export function stateOf(pod: PodRun, at: HookPosition): HookState {
   return state;
 }
 
-export function hookAt(pod: PodRun, at: HookPosition): PlannedHook {
+export function hookAt(pod: PodRun, at: HookPosition): Hook {
   const hook = pod.hooks[at];
   if (hook === undefined) throw new RangeError(`pod ${pod.key} has no hook ${at}`);
   return hook;
@@ -216,13 +216,12 @@ export const endedOf = ({ outcome, startedAt, endedAt }: HookState & { phase: 'E
 });
 
 /** Takes a slot: an init container is run by its pod (R2.20). */
-export const isActive = ({ kind }: PlannedHook, { phase }: HookState): boolean =>
-  kind === 'exec' && isActivePhase(phase);
+export const isActive = ({ kind }: Hook, { phase }: HookState): boolean => kind === 'exec' && isActivePhase(phase);
 
 const FIRST_FAILURES = 5; // R5.8
 
 /** Note a hook that did not succeed by itself, if it is one: what others kept from running isn't (R5.3). */
-export function noteOutcome(run: RunState, hook: PlannedHook, outcome: HookOutcome): boolean {
+export function noteOutcome(run: RunState, hook: Hook, outcome: HookResult): boolean {
   if (outcome.state === 'Succeeded') {
     if (outcome.unproven) run.unproven = true;
     return false;
@@ -237,7 +236,7 @@ export function noteOutcome(run: RunState, hook: PlannedHook, outcome: HookOutco
 }
 
 /** Init hooks have no `onError` (R2.25). */
-export const isFail = (hook: PlannedHook): boolean => hook.kind === 'exec' && hook.onError === 'Fail'; // R3.21
+export const isFail = (hook: Hook): boolean => hook.kind === 'exec' && hook.onError === 'Fail'; // R3.21
 /** The stop of a `Fail` hook that did not succeed (R3.22). */
 export const stoppedBy = ({ id }: { readonly id: string }) => ({
   reason: 'aborted' as const,

@@ -1,5 +1,5 @@
 import { assertNever } from '../errors.ts';
-import type { ExecOutcome, HookOutcome, PlannedExecHook } from '../model/hook.ts';
+import type { ExecHook, ExecOutcome, HookResult } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import { FOREVER, instant, later, latest } from '../model/instant.ts';
 import type { HookPosition, PodIndex } from '../model/position.ts';
@@ -203,9 +203,9 @@ function dueOutcome(
   { stop, maxConcurrent }: RunState,
   pod: PodRun,
   at: HookPosition,
-  hook: PlannedExecHook,
+  hook: ExecHook,
   now: Instant,
-): HookOutcome | undefined {
+): HookResult | undefined {
   const state = stateOf(pod, at);
   if (state.phase === 'Running') {
     if (now < (execDeadline(state, hook) ?? FOREVER)) return undefined;

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
-import type { HookOutcome, Reason } from '../model/hook.ts';
+import type { HookResult } from '../model/hook.ts';
+import { hookResult } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import { later } from '../model/instant.ts';
 import type { PlanPosition, PodIndex } from '../model/position.ts';
@@ -32,7 +33,7 @@ interface InPod {
 
 export interface JournaledResult extends InPod {
   /** Without its message, which may quote. */
-  readonly outcome: HookOutcome;
+  readonly outcome: HookResult;
   readonly startedAt?: Instant;
   readonly endedAt: Instant;
 }
@@ -141,41 +142,24 @@ function entryOfTuple(tuple: Tuple, base: Instant): JournalEntry | undefined {
 
 const inPod = (podUID: string | undefined): InPod => (podUID === undefined ? {} : { podUID });
 
-const STATES = { F: 'Failed', T: 'TimedOut', N: 'NotExecuted', U: 'Unknown' } as const;
-const REASONS: Readonly<Record<Reason, true>> = {
-  exit: true,
-  error: true,
-  waiting: true,
-  executing: true,
-  aborted: true,
-  canceled: true,
-  'no-such-container': true,
-  'empty-command': true,
-  'pod-deleted': true,
-  'pod-replaced': true,
-  'pod-finished': true,
-  'not-injected': true,
-  'connection-lost': true,
-  'runner-died': true,
-};
+const STATES: Readonly<Record<string, string>> = { F: 'Failed', T: 'TimedOut', N: 'NotExecuted', U: 'Unknown' };
 
 /** `S`, `S?` (unproven), `S-` (without an exit code), `F/exit/3`, `U/connection-lost`. */
-function outcomeCode(outcome: HookOutcome): string {
+function outcomeCode(outcome: HookResult): string {
   if (outcome.state === 'Succeeded') return outcome.unproven ? 'S?' : outcome.exitCode === undefined ? 'S-' : 'S';
   const { state, reason, exitCode } = outcome;
   const exit = exitCode === undefined ? '' : `/${exitCode}`;
   return `${state.slice(0, 1)}/${reason}${exit}`;
 }
 
-function outcomeOf(code: string): HookOutcome | undefined {
+function outcomeOf(code: string): HookResult | undefined {
   if (code === 'S') return { state: 'Succeeded', exitCode: 0 };
   if (code === 'S-') return { state: 'Succeeded' };
   if (code === 'S?') return { state: 'Succeeded', exitCode: 0, unproven: true };
   const [, state = '', reason = '', exitCode] = /^([FTNU])\/([a-z-]+)(?:\/(-?\d+))?$/.exec(code) ?? [];
-  if (!Object.hasOwn(STATES, state) || !Object.hasOwn(REASONS, reason)) return undefined;
-  return {
-    state: STATES[state as keyof typeof STATES],
-    reason: reason as Reason,
+  return hookResult({
+    state: STATES[state] ?? '',
+    reason,
     ...(exitCode === undefined ? {} : { exitCode: Number(exitCode) }),
-  };
+  });
 }

@@ -1,7 +1,7 @@
 import type { EndedHook } from '../execute/hook-state.ts';
 import type { Resumed } from '../execute/resume.ts';
 import { RUNNER_DIED } from '../execute/resume.ts';
-import type { HookId, HookOutcome, PlannedHook } from '../model/hook.ts';
+import type { Hook, HookId, HookResult } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import { instant, latest } from '../model/instant.ts';
 import { planEntries } from '../model/position.ts';
@@ -12,7 +12,7 @@ import type { Replay } from './replay.ts';
 export type OnUnknown = 'fail' | 'rerun';
 
 /** The journal has no messages; what a reader can't do without stands all the same. */
-export function withMessage(outcome: HookOutcome): HookOutcome {
+export function withMessage(outcome: HookResult): HookResult {
   if (outcome.state === 'Unknown' && outcome.reason === 'runner-died') return RUNNER_DIED;
   if (outcome.state !== 'NotExecuted' || outcome.reason !== 'not-injected') return outcome;
   const message =
@@ -23,7 +23,7 @@ export function withMessage(outcome: HookOutcome): HookOutcome {
 /** How a run goes on from its journal, and what has to be written into it before anything else. */
 export function resume(
   { hooks: records, lost: earlierLost, seen }: Pick<Replay, 'hooks' | 'lost' | 'seen'>,
-  hooks: readonly Pick<PlannedHook, 'id'>[],
+  hooks: readonly Pick<Hook, 'id'>[],
   onUnknown: OnUnknown,
   now: Instant,
 ): { readonly resumed: Resumed; readonly entries: readonly JournalEntry[] } {

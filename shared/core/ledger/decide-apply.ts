@@ -1,5 +1,5 @@
 import type { OnUnknown } from '../journal/resume.ts';
-import type { PlannedHook } from '../model/hook.ts';
+import type { Hook } from '../model/hook.ts';
 import { hookDocument } from '../plan/make-plan-document.ts';
 import type { HookDocument } from '../plan/plan-document.ts';
 import type { RunHook } from '../report/run-document.ts';
@@ -13,7 +13,7 @@ import { deadRun, resultOf, unclearRuns } from './ledger.ts';
 
 interface Plan {
   readonly digest: string;
-  readonly hooks: readonly PlannedHook[];
+  readonly hooks: readonly Hook[];
 }
 
 /** What `apply` does: what has been executed for this very pod and command is not executed again (R6.1.4). */
@@ -74,7 +74,7 @@ export function decideApply(
  * Whether a run's rows are of just these hooks, judged by the same rules. The digest may be another one all the same: pods
  * that the run has created are in the plan with their UIDs.
  */
-function areAsRun(hooks: readonly PlannedHook[], rows: readonly RunHook[]): boolean {
+function areAsRun(hooks: readonly Hook[], rows: readonly RunHook[]): boolean {
   const ruled = new Map(rows.map((row) => [row.id as string, rulesOf(row)]));
   return rows.length === hooks.length && hooks.every((hook) => ruled.get(hook.id) === rulesOf(hookDocument(hook)));
 }

@@ -1,4 +1,4 @@
-import type { PlannedHook } from '../model/hook.ts';
+import type { Hook } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import { formatInstant, latest } from '../model/instant.ts';
 import type { Payload } from '../report/payload.ts';
@@ -58,10 +58,7 @@ export function resultWithout(row: RunHook) {
 export const withoutOutput = (row: RunHook): RunHook => ({ ...hookOf(row), ...resultWithout(row) });
 
 /** Of the pods of a plan, those in which a command that was lost may still be running (R6.1.6). */
-export function quietPods(
-  { commandsLeft }: Ledger,
-  hooks: readonly Pick<PlannedHook, 'namespace' | 'pod' | 'podUID'>[],
-) {
+export function quietPods({ commandsLeft }: Ledger, hooks: readonly Pick<Hook, 'namespace' | 'pod' | 'podUID'>[]) {
   const pods = new Map(hooks.map((hook) => [`${hook.namespace}/${hook.pod}`, hook]));
   const until = new Map<string, Instant>();
   for (const left of commandsLeft) {

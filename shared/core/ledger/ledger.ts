@@ -1,4 +1,4 @@
-import type { PlannedHook } from '../model/hook.ts';
+import type { Hook } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import { earliest } from '../model/instant.ts';
 import type { HookDocument } from '../plan/plan-document.ts';
@@ -68,7 +68,7 @@ export function ledgerOf(
   return { last: lastRunOf(records, runs, standing), records, runs, results, commandsLeft: left, attempts };
 }
 
-export const resultOf = ({ results }: Ledger, hook: PlannedHook | HookDocument | RunHook): RunHook | undefined =>
+export const resultOf = ({ results }: Ledger, hook: Hook | HookDocument | RunHook): RunHook | undefined =>
   results.get(hookKey(hook))?.row;
 
 /** The last run that has begun, if its runner died in the midst of it and nobody has gone on with it. */
@@ -111,12 +111,11 @@ function withoutPods(left: readonly CommandLeft[], rows: readonly RunHook[], isN
  * The runs of which it isn't known what they did of these hooks (R6.26): a later run's word on a hook makes up for theirs, and
  * so does one that started all over.
  */
-export function unclearRuns(ledger: Ledger, hooks: readonly (PlannedHook | HookDocument)[]): LedgerRun[] {
+export function unclearRuns(ledger: Ledger, hooks: readonly (Hook | HookDocument)[]): LedgerRun[] {
   const { runs, results } = ledger;
   const over = runs.findLastIndex(({ record: { about } }) => about?.startedOver && !about.narrowed);
   return runs.slice(Math.max(0, over)).filter(({ isWhole, record }) => {
-    const isMadeUpFor = (hook: PlannedHook | HookDocument) =>
-      (results.get(hookKey(hook))?.toldBy ?? 0) > record.attempt;
+    const isMadeUpFor = (hook: Hook | HookDocument) => (results.get(hookKey(hook))?.toldBy ?? 0) > record.attempt;
     return !isWhole && !hooks.every(isMadeUpFor);
   });
 }

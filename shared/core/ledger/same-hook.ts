@@ -1,8 +1,8 @@
-import type { PlannedHook } from '../model/hook.ts';
+import type { Hook } from '../model/hook.ts';
 import type { HookDocument } from '../plan/plan-document.ts';
 import type { RunHook } from '../report/run-document.ts';
 
-type AnyHook = RunHook | HookDocument | PlannedHook;
+type AnyHook = RunHook | HookDocument | Hook;
 
 /**
  * What makes a hook the same hook in another plan (R6.1.1): its id, its pod (not another one of that name) and its content.

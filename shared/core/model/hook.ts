@@ -35,7 +35,7 @@ interface HookBase {
 }
 
 /** A command to be run in a container. */
-export interface PlannedExecHook extends HookBase {
+export interface ExecHook extends HookBase {
   readonly kind: 'exec';
   readonly command: readonly string[];
   readonly onError: OnError;
@@ -46,7 +46,7 @@ export interface PlannedExecHook extends HookBase {
 }
 
 /** An init container that the pod itself runs: it is brought in, if it has to be, and watched. */
-export interface PlannedInitHook extends HookBase {
+export interface InitHook extends HookBase {
   readonly kind: 'init';
   readonly image: string;
   /** Absent: the image's own. */
@@ -58,40 +58,83 @@ export interface PlannedInitHook extends HookBase {
 }
 export type Injection = 'found' | 'create' | 'recreate';
 
-export type PlannedHook = PlannedExecHook | PlannedInitHook;
+export type Hook = ExecHook | InitHook;
 
 /** Its pod is created for it. */
-export const isCreating = <Hook extends { readonly kind: 'exec' | 'init'; readonly injection?: Injection | undefined }>(
-  hook: Hook,
-): hook is Extract<Hook, { readonly kind: 'init' }> & { readonly injection: Exclude<Injection, 'found'> } =>
+export const isCreating = <T extends { readonly kind: 'exec' | 'init'; readonly injection?: Injection | undefined }>(
+  hook: T,
+): hook is Extract<T, { readonly kind: 'init' }> & { readonly injection: Exclude<Injection, 'found'> } =>
   hook.kind === 'init' && (hook.injection === 'create' || hook.injection === 'recreate');
 
-/** Why a hook ended as it did (R4.1). */
-export type Reason =
-  | 'exit'
-  | 'error'
-  | 'waiting'
-  | 'executing'
-  | 'aborted'
-  | 'canceled'
-  | 'no-such-container'
-  | 'empty-command'
-  | 'pod-deleted'
-  | 'pod-replaced'
-  | 'pod-finished'
-  | 'not-injected'
-  | 'connection-lost'
-  | 'runner-died';
+/** How a hook can end, but for success, and the reasons that each end can have (R4.1). */
+export const REASONS = {
+  Failed: ['exit', 'error'],
+  TimedOut: ['waiting', 'executing'],
+  NotExecuted: [
+    'aborted',
+    'canceled',
+    'no-such-container',
+    'empty-command',
+    'pod-deleted',
+    'pod-replaced',
+    'pod-finished',
+    'not-injected',
+    'runner-died',
+  ],
+  Unknown: ['aborted', 'canceled', 'pod-deleted', 'pod-replaced', 'pod-finished', 'connection-lost', 'runner-died'],
+} as const;
+type Unsuccessful = keyof typeof REASONS;
+type ReasonOf<State extends Unsuccessful> = (typeof REASONS)[State][number];
+export type Reason = ReasonOf<Unsuccessful>;
 
-/** How one hook ended (R4.1). A success needs no reason; without an exit code it is that of a sidecar that has started. */
-export type HookOutcome =
-  | { readonly state: 'Succeeded'; readonly exitCode?: 0; readonly unproven?: true }
+/** How one hook ended (R4.1): each state with the reasons and fields that it can have, and no others. */
+export type HookResult =
+  /** Without an exit code it is the success of a sidecar that has started. */
   | {
-      readonly state: 'Failed' | 'TimedOut' | 'NotExecuted' | 'Unknown';
-      readonly reason: Reason;
-      readonly exitCode?: number;
-      readonly message?: string;
-    };
+      readonly state: 'Succeeded';
+      readonly exitCode?: 0;
+      readonly unproven?: true;
+      readonly reason?: never;
+      readonly message?: never;
+    }
+  | Ended<'Failed', 'exit', number>
+  | Ended<'Failed', 'error'>
+  /** An init container that is tried again and again has an exit code. */
+  | Ended<'TimedOut', ReasonOf<'TimedOut'>, number | undefined>
+  | Ended<'NotExecuted'>
+  | Ended<'Unknown'>;
+type Ended<State extends Unsuccessful, Why extends Reason = ReasonOf<State>, ExitCode = never> = {
+  readonly state: State;
+  readonly reason: Why;
+  readonly message?: string;
+  readonly unproven?: never;
+} & ([ExitCode] extends [never]
+  ? { readonly exitCode?: never }
+  : undefined extends ExitCode
+    ? { readonly exitCode?: NonNullable<ExitCode> }
+    : { readonly exitCode: ExitCode });
+export type UnsuccessfulResult = Exclude<HookResult, { readonly state: 'Succeeded' }>;
+
+/** The result with these fields, as they were read; undefined where no hook can end so. */
+export function hookResult(fields: {
+  readonly state: string;
+  readonly reason?: string | undefined;
+  readonly exitCode?: number | undefined;
+  readonly unproven?: true | undefined;
+  readonly message?: string | undefined;
+}): HookResult | undefined {
+  const { state, reason, exitCode, unproven, message } = fields;
+  const exit = exitCode === undefined ? {} : { exitCode };
+  if (state === 'Succeeded') {
+    const isOne = reason === undefined && (exitCode ?? 0) === 0;
+    return isOne ? ({ state, ...exit, ...(unproven && { unproven }) } as HookResult) : undefined;
+  }
+  if (!Object.hasOwn(REASONS, state)) return undefined;
+  const reasons: readonly string[] = REASONS[state as Unsuccessful];
+  const mayHaveExit = state === 'TimedOut' || (exitCode !== undefined) === (reason === 'exit');
+  if (reason === undefined || !reasons.includes(reason) || !mayHaveExit) return undefined;
+  return { state, reason, ...exit, ...(message !== undefined && { message }) } as HookResult;
+}
 
 /** What one exec request came to, told by the transport (R4.8 to R4.17). */
 export type ExecOutcome =

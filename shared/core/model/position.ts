@@ -13,5 +13,5 @@ export const podIndexes = (pods: readonly unknown[]): Iterable<PodIndex> => pods
 export const hookPositions = (ofPod: readonly unknown[]): ArrayIterator<HookPosition> =>
   ofPod.keys() as ArrayIterator<HookPosition>;
 /** A plan's hooks with their positions in the plan. */
-export const planEntries = <Hook>(plan: readonly Hook[]): Iterable<[PlanPosition, Hook]> =>
-  plan.entries() as Iterable<[PlanPosition, Hook]>;
+export const planEntries = <T>(plan: readonly T[]): Iterable<[PlanPosition, T]> =>
+  plan.entries() as Iterable<[PlanPosition, T]>;

@@ -62,7 +62,7 @@ interface NamelessContainer {
 }
 
 /** Containers that are injected together. An annotation may leave their name open. */
-export interface InitHook {
+export interface InitContainers {
   readonly containers: readonly (InitContainer | NamelessContainer)[];
   readonly timeout?: number | undefined;
 }
@@ -72,7 +72,7 @@ export function initHookFromAnnotations(
   annotations: Annotations,
   origin: HookOrigin,
   report: Report,
-): InitHook | undefined {
+): InitContainers | undefined {
   const prefix = `init.hook.${ANNOTATION_DOMAIN[origin]}/`;
   const image = annotations[`${prefix}container-image`];
   if (!image) return undefined;

@@ -1,4 +1,4 @@
-import type { PlannedExecHook } from '../model/hook.ts';
+import type { ExecHook } from '../model/hook.ts';
 import { formatInstant, later, parseInstant } from '../model/instant.ts';
 import type { Pod } from '../model/pod.ts';
 import type { Restore } from '../model/restore.ts';
@@ -32,7 +32,7 @@ export function gaveUpNotices(restore: Restore, pods: readonly Pod[], writesHook
 const withoutOurs = ({ metadata }: Pod): Record<string, string> =>
   Object.fromEntries(Object.entries(metadata.annotations).filter(([key]) => !isOurs(key)));
 
-function gaveUp(pod: Pod, hooks: readonly PlannedExecHook[]): Notice {
+function gaveUp(pod: Pod, hooks: readonly ExecHook[]): Notice {
   const names = hooks.map(({ name, index }) => `${name} (${index})`).join(', ');
   return noticeOn(pod, 'velero-gave-up', `Velero may be running ${names}, or start it, ${untilWhen(pod, hooks)}`);
 }
@@ -41,7 +41,7 @@ function gaveUp(pod: Pod, hooks: readonly PlannedExecHook[]): Notice {
  * Velero waits in one go for all hooks of a pod, without a limit if one of them has none, and with `Continue` it runs a
  * hook after its wait timeout, too. So each could run as late as the last of them.
  */
-function untilWhen({ metadata }: Pod, hooks: readonly PlannedExecHook[]): string {
+function untilWhen({ metadata }: Pod, hooks: readonly ExecHook[]): string {
   if (hooks.some(({ waitTimeoutMs }) => waitTimeoutMs === null)) {
     return 'for as long as its server runs: without a wait timeout it waits for ever';
   }

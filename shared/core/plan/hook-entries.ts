@@ -4,11 +4,11 @@ import type { Labels } from '../model/label-selector.ts';
 import { compileLabelSelector } from '../model/label-selector.ts';
 import type { Pod } from '../model/pod.ts';
 import type { ExecRestoreHook, InitContainer, RestoreResourceHookSpec } from '../model/restore.ts';
-import type { InitHook } from './annotations.ts';
+import type { InitContainers } from './annotations.ts';
 
 /** A hook and its position in the entry's `postHooks`. */
-export interface IndexedHook<Hook> {
-  readonly hook: Hook;
+export interface IndexedHook<T> {
+  readonly hook: T;
   readonly index: number;
 }
 
@@ -21,7 +21,7 @@ export interface HookEntry {
   readonly badPatterns: readonly string[];
   readonly execHooks: readonly IndexedHook<ExecRestoreHook>[];
   /** Those that have containers. */
-  readonly initHooks: readonly IndexedHook<InitHook>[];
+  readonly initHooks: readonly IndexedHook<InitContainers>[];
 }
 
 /** The hook entries of one source: a Restore's spec, or `--hooks` files. */

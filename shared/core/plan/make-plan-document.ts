@@ -1,6 +1,6 @@
 import { canonicalJson, sha256HexOf } from '../digest.ts';
 import { formatDuration, parseDurationMs } from '../model/duration.ts';
-import type { HookId, PlannedHook } from '../model/hook.ts';
+import type { Hook, HookId } from '../model/hook.ts';
 import type { Restore } from '../model/restore.ts';
 import { API_VERSION } from '../names.ts';
 import type { Notice } from './notice.ts';
@@ -11,7 +11,7 @@ import type { HookDocument, PlanDocument, RestoreReference } from './plan-docume
 export interface PlanParts {
   readonly restore: RestoreReference;
   readonly selector: PlanDocument['selector'];
-  readonly hooks: readonly PlannedHook[];
+  readonly hooks: readonly Hook[];
   readonly skipped: PlanDocument['skipped'];
   readonly notices: readonly Notice[];
 }
@@ -48,7 +48,7 @@ export const restoreReference = ({ metadata, spec }: Restore, namespace: string)
   ...(spec.backupName ? { backup: spec.backupName } : {}),
 });
 
-export function hookDocument(hook: PlannedHook): HookDocument {
+export function hookDocument(hook: Hook): HookDocument {
   const { waitTimeoutMs, ...common } = hook;
   const wait = waitTimeoutMs === null ? {} : { waitTimeout: formatDuration(waitTimeoutMs) };
   if (common.kind === 'init') {
@@ -60,7 +60,7 @@ export function hookDocument(hook: PlannedHook): HookDocument {
   return { ...rest, command: [...command], ...exec, ...wait };
 }
 
-export function plannedHook(document: HookDocument): PlannedHook {
+export function plannedHook(document: HookDocument): Hook {
   const { waitTimeout, ...common } = document;
   const base = { id: common.id as HookId, waitTimeoutMs: durationMs(waitTimeout) };
   if (common.kind === 'init') return { ...common, ...base };

@@ -1,9 +1,9 @@
 import { canonicalJson, sha256Hex } from '../digest.ts';
-import type { Injection, PlannedInitHook } from '../model/hook.ts';
+import type { InitHook, Injection } from '../model/hook.ts';
 import type { Pod } from '../model/pod.ts';
 import { controllerOf } from '../model/pod.ts';
 import { DNS_LABEL } from '../names.ts';
-import type { InitHook } from './annotations.ts';
+import type { InitContainers } from './annotations.ts';
 import { initHookFromAnnotations } from './annotations.ts';
 import type { HookEntries, HookEntry } from './hook-entries.ts';
 import type { InitContainerPlaces, PlannedInitContainer } from './init-containers.ts';
@@ -20,7 +20,7 @@ export interface InitPlan {
   readonly notices: readonly Notice[];
 }
 
-export const INIT_HOOKS: HookKind<InitHook> = {
+export const INIT_HOOKS: HookKind<InitContainers> = {
   fromAnnotations: initHookFromAnnotations,
   ofEntry: ({ initHooks }) => initHooks,
 };
@@ -32,7 +32,7 @@ export const INIT_HOOKS: HookKind<InitHook> = {
 export function planInitHooks(
   pod: Pod,
   entries: HookEntries,
-  isAllowed: (source: Pick<Candidate<InitHook>, 'origin'>) => boolean = () => true,
+  isAllowed: (source: Pick<Candidate<InitContainers>, 'origin'>) => boolean = () => true,
   applying: readonly HookEntry[] = entries.of(pod),
 ): InitPlan {
   const notices: Notice[] = [];
@@ -61,8 +61,8 @@ const changeNotices = (pod: Pod, { found, changed }: InitContainerPlaces): Notic
 
 const plannedContainers = (
   pod: Pod,
-  { source, origin }: Candidate<InitHook>,
-  { name, index, hook: { containers, timeout } }: Candidate<InitHook>['hooks'][number],
+  { source, origin }: Candidate<InitContainers>,
+  { name, index, hook: { containers, timeout } }: Candidate<InitContainers>['hooks'][number],
 ): PlannedInitContainer[] =>
   containers.map((container) => ({
     container: { ...container, name: container.name ?? generatedName(pod) },
@@ -85,7 +85,7 @@ export interface InitHookOptions {
 }
 
 export interface PodInitHook {
-  readonly hook: Omit<PlannedInitHook, 'id'>;
+  readonly hook: Omit<InitHook, 'id'>;
   /** Its container's in every plan; where Velero made up a name the container bears that (R2.9). */
   readonly name: string;
   /** What is put into the pod for it, and where. */
@@ -152,7 +152,7 @@ function initHook(
   { container, source, origin, name, index, timeoutMs }: PlannedInitContainer,
   found: string | undefined,
   injection: Injection | undefined,
-): Omit<PlannedInitHook, 'id'> {
+): Omit<InitHook, 'id'> {
   const { name: ownName, image, command, ...more } = container;
   return {
     kind: 'init',

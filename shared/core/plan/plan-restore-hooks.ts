@@ -1,5 +1,5 @@
 import { commandError, keyErrors } from '../mistakes/planned.ts';
-import type { HookId, HookSource, Never, OnError, PlannedExecHook, PlannedHook } from '../model/hook.ts';
+import type { ExecHook, Hook, HookId, HookSource, Never, OnError } from '../model/hook.ts';
 import { podKey } from '../model/hook.ts';
 import type { Pod } from '../model/pod.ts';
 import { hasExecContainer } from '../model/pod.ts';
@@ -25,7 +25,7 @@ export interface PlanInput {
 
 export interface Plan {
   /** By namespace and pod; init hooks in their order, then exec hooks by container (first mention), then as written. */
-  readonly hooks: readonly PlannedHook[];
+  readonly hooks: readonly Hook[];
   /** What is put into pods that have to be created. */
   readonly injections: readonly PlannedInjection[];
   readonly notices: readonly Notice[];
@@ -53,7 +53,7 @@ type ExecCandidate = Candidate<ExecRestoreHook>;
  * as it was meant is a notice.
  */
 export function planRestoreHooks(input: PlanInput): Plan {
-  const hooks: PlannedHook[] = [];
+  const hooks: Hook[] = [];
   const injections: PlannedInjection[] = [];
   const said = new Set<string>();
   const withoutVeleros = input.withoutVelerosHooks === true;
@@ -88,9 +88,9 @@ export function planRestoreHooks(input: PlanInput): Plan {
 }
 
 /** The pods that have hooks, whoever is to run them. */
-export function hooksByPod(input: Pick<PlanInput, 'restore' | 'pods' | 'hookFiles'>): Map<Pod, PlannedHook[]> {
+export function hooksByPod(input: Pick<PlanInput, 'restore' | 'pods' | 'hookFiles'>): Map<Pod, Hook[]> {
   const hooks = Map.groupBy(planRestoreHooks(input).hooks, ({ namespace, pod }) => podKey(namespace, pod));
-  const found = new Map<Pod, PlannedHook[]>();
+  const found = new Map<Pod, Hook[]>();
   for (const pod of input.pods) {
     const own = hooks.get(podKey(pod.metadata.namespace, pod.metadata.name));
     if (own !== undefined) found.set(pod, own);
@@ -116,14 +116,14 @@ function choose(
   return firstThatSays(candidates.filter(isAllowed), pod, notices);
 }
 
-type Unnamed<Hook = PlannedHook> = Hook extends PlannedHook ? Omit<Hook, 'id'> : never;
+type Unnamed<Each = Hook> = Each extends Hook ? Omit<Each, 'id'> : never;
 
 function planHook(
   pod: Pod,
   { source, origin }: ExecCandidate,
   { name, index, hook }: ExecCandidate['hooks'][number],
   say: (notice: Notice) => void,
-): Unnamed<PlannedExecHook>[] {
+): Unnamed<ExecHook>[] {
   const container = hook.container || pod.spec.containers[0]?.name; // R3.4
   if (container === undefined) return [];
   const title = `hook ${JSON.stringify(name)} (${index})`;
@@ -179,7 +179,7 @@ function timeoutsOf(
   { execTimeout, waitTimeout }: ExecRestoreHook,
   source: HookSource,
   say: SayOfHook,
-): Pick<PlannedExecHook, 'execTimeoutMs' | 'execTimeoutFrom' | 'waitTimeoutMs' | 'waitTimeoutFrom'> {
+): Pick<ExecHook, 'execTimeoutMs' | 'execTimeoutFrom' | 'waitTimeoutMs' | 'waitTimeoutFrom'> {
   if ((execTimeout ?? 0) < 0) say('exec-timeout-unlimited', 'its exec timeout is negative: the command has no limit');
   if (waitTimeout === 0) say('wait-timeout-zero', 'its wait timeout is 0: it waits without a limit');
   if ((waitTimeout ?? 0) < 0) say('wait-timeout-negative', 'its wait timeout is negative: it waits without a limit');
@@ -193,13 +193,13 @@ function timeoutsOf(
 }
 
 /** All hooks of one container stand together, containers in the order of their first hook (R3.13). */
-function groupByContainer(hooks: readonly Unnamed<PlannedExecHook>[]): Unnamed<PlannedExecHook>[] {
+function groupByContainer(hooks: readonly Unnamed<ExecHook>[]): Unnamed<ExecHook>[] {
   if (hooks.length < 2) return [...hooks];
   return [...Map.groupBy(hooks, ({ container }) => container).values()].flat();
 }
 
 /** `names`: of the containers that bear another one where they stand. */
-function withIds(hooks: readonly Unnamed[], names: readonly string[]): PlannedHook[] {
+function withIds(hooks: readonly Unnamed[], names: readonly string[]): Hook[] {
   const taken = new Set<string>();
   return hooks.map((hook, at) => {
     const base = [hook.namespace, hook.pod, names[at] ?? hook.container, hook.name, String(hook.index)]

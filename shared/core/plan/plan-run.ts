@@ -1,5 +1,5 @@
 import { RestoreHooksError } from '../errors.ts';
-import type { PlannedHook } from '../model/hook.ts';
+import type { Hook } from '../model/hook.ts';
 import type { Pod } from '../model/pod.ts';
 import type { Restore, RestoreResourceHookSpec } from '../model/restore.ts';
 import { gaveUpNotices } from './gave-up.ts';
@@ -38,7 +38,7 @@ export interface PlanRequest {
 }
 
 export interface PlannedRun {
-  readonly hooks: readonly PlannedHook[];
+  readonly hooks: readonly Hook[];
   readonly document: PlanDocument;
   /** What is put into pods that the run creates. */
   readonly injections: readonly PlannedInjection[];
@@ -96,7 +96,7 @@ function podsOf(request: PlanRequest): { readonly pods: readonly Pod[]; readonly
 export const isByLabel = ({ restore, selector }: PlanRequest): boolean =>
   selector.labelSelector === restoreSelector(restore.metadata.name);
 
-function narrow({ only }: PlanRequest, { hooks, notices }: Plan): readonly PlannedHook[] {
+function narrow({ only }: PlanRequest, { hooks, notices }: Plan): readonly Hook[] {
   if (only.length === 0) return hooks;
   const wanted = new Set(only);
   const kept = hooks.filter(

@@ -8,17 +8,17 @@ import { compileHookEntries } from './hook-entries.ts';
 import type { Notice, NoticeCode } from './notice.ts';
 
 /** How hooks of one kind (exec, init) stand in annotations and in entries. */
-export interface HookKind<Hook> {
-  readonly fromAnnotations: (annotations: Annotations, origin: HookOrigin, report: Report) => Hook | undefined;
-  readonly ofEntry: (entry: HookEntry) => readonly IndexedHook<Hook>[];
+export interface HookKind<T> {
+  readonly fromAnnotations: (annotations: Annotations, origin: HookOrigin, report: Report) => T | undefined;
+  readonly ofEntry: (entry: HookEntry) => readonly IndexedHook<T>[];
 }
 
 /** Where a pod's hooks of one kind can come from. */
-export interface Candidate<Hook> {
+export interface Candidate<T> {
   readonly source: HookSource;
   readonly origin: HookOrigin;
   readonly title: string;
-  readonly hooks: readonly (IndexedHook<Hook> & { readonly name: string })[];
+  readonly hooks: readonly (IndexedHook<T> & { readonly name: string })[];
   /** Notices that hold only if the source is taken. */
   readonly notices: readonly Notice[];
 }
@@ -33,12 +33,12 @@ export const hookEntriesOf = (
     : compileHookEntries('file', hookFiles);
 
 /** The sources, in order (R1.19). `applying`: the entries that apply to the pod. */
-export function candidatesOf<Hook>(
+export function candidatesOf<T>(
   pod: Pod,
   { source }: HookEntries,
   applying: readonly HookEntry[],
-  kind: HookKind<Hook>,
-): Candidate<Hook>[] {
+  kind: HookKind<T>,
+): Candidate<T>[] {
   return [
     ofAnnotations(pod, 'restorehooks', kind),
     ofAnnotations(pod, 'velero', kind),
@@ -52,7 +52,7 @@ export function candidatesOf<Hook>(
   ];
 }
 
-function ofAnnotations<Hook>(pod: Pod, origin: HookOrigin, kind: HookKind<Hook>): Candidate<Hook> {
+function ofAnnotations<T>(pod: Pod, origin: HookOrigin, kind: HookKind<T>): Candidate<T> {
   const notices: Notice[] = [];
   const hook = kind.fromAnnotations(pod.metadata.annotations, origin, (code, message) =>
     notices.push(noticeOn(pod, code, message)),
@@ -67,11 +67,11 @@ function ofAnnotations<Hook>(pod: Pod, origin: HookOrigin, kind: HookKind<Hook>)
 }
 
 /** The first source that says anything; what it hides is a notice (R1.20). */
-export function firstThatSays<Hook>(
-  candidates: readonly Candidate<Hook>[],
+export function firstThatSays<T>(
+  candidates: readonly Candidate<T>[],
   pod: Pod,
   notices: Notice[],
-): Candidate<Hook> | undefined {
+): Candidate<T> | undefined {
   const [chosen, ...hidden] = candidates.filter(({ hooks }) => hooks.length > 0);
   for (const { hooks, title } of hidden) {
     const names = hooks.map(({ name, index }) => `${name} (${index})`).join(', ');

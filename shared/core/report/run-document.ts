@@ -4,7 +4,7 @@ import { hookDocumentWith, PlanDocument, RestoreReference } from '../plan/plan-d
 
 const instant = z.string().describe('RFC 3339 with milliseconds');
 
-export const HookResult = z.strictObject({
+export const ResultFields = z.strictObject({
   state: z.enum(['Waiting', 'Running', 'Succeeded', 'Failed', 'TimedOut', 'NotExecuted', 'Unknown']),
   reason: z
     .enum([
@@ -34,10 +34,10 @@ export const HookResult = z.strictObject({
   stderr: z.string().optional().describe('The last 4 KiB, control characters stripped'),
   outputDropped: z.literal(true).optional().describe('Left out: the run printed more than a report holds'),
 });
-export type HookResult = z.infer<typeof HookResult>;
+export type ResultFields = z.infer<typeof ResultFields>;
 
 /** One row of a run: the planned hook and what became of it. */
-export const RunHook = hookDocumentWith(HookResult.shape);
+export const RunHook = hookDocumentWith(ResultFields.shape);
 export type RunHook = z.infer<typeof RunHook>;
 
 export const Counts = z.strictObject({

@@ -2,7 +2,7 @@ import { waitDeadline } from '../execute/deadlines.ts';
 import type { PodRun, RunState } from '../execute/state.ts';
 import { hookAt, stateOf } from '../execute/state.ts';
 import { waitingFor } from '../execute/waiting-for.ts';
-import type { HookOutcome } from '../model/hook.ts';
+import type { HookResult } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import { formatInstant } from '../model/instant.ts';
 import type { HookPosition } from '../model/position.ts';
@@ -39,7 +39,7 @@ export const isAskedFor = ({ state, startedAt }: Pick<RunHook, 'state' | 'starte
 const started = ({ startedAt }: { readonly startedAt?: Instant | undefined }) =>
   startedAt === undefined ? {} : { startedAt: formatInstant(startedAt) };
 
-function outcomeFields(outcome: HookOutcome) {
+function outcomeFields(outcome: HookResult) {
   if (outcome.state === 'Succeeded') {
     const exitCode = outcome.exitCode === undefined ? {} : { exitCode: 0 };
     return { state: outcome.state, ...exitCode, ...(outcome.unproven && { unproven: true as const }) };

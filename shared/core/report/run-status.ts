@@ -5,7 +5,7 @@ import type { Counts as RunCounts } from '../execute/state.ts';
 import type { Parsed } from '../model/problem.ts';
 import { problemsOf } from '../model/problem.ts';
 import { cutText } from '../sanitize.ts';
-import { Counts, HookResult, Phase } from './run-document.ts';
+import { Counts, Phase, ResultFields } from './run-document.ts';
 
 /** Where a run stands: the Restore's annotation `restorehooks.io/status`, JSON of at most 4 KiB (R5.8). */
 export const RunStatus = z.strictObject({
@@ -39,8 +39,8 @@ export const RunStatus = z.strictObject({
   failures: z.array(
     z.strictObject({
       id: z.string(),
-      state: HookResult.shape.state,
-      reason: HookResult.shape.reason,
+      state: ResultFields.shape.state,
+      reason: ResultFields.shape.reason,
       exitCode: z.int().optional(),
     }),
   ),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createRun } from '../../../shared/core/execute/state.ts';
-import type { HookId, PlannedExecHook } from '../../../shared/core/model/hook.ts';
+import type { ExecHook, HookId } from '../../../shared/core/model/hook.ts';
 import { podKey } from '../../../shared/core/model/hook.ts';
 import { instant } from '../../../shared/core/model/instant.ts';
 import type { HookExec } from '../../../shared/ports/ports.ts';
@@ -15,7 +15,7 @@ import { VirtualClock } from '../../sim/virtual-clock.ts';
 
 const POD = podKey('shop', 'web-0');
 
-type Shape = (index: number) => Partial<PlannedExecHook>;
+type Shape = (index: number) => Partial<ExecHook>;
 const shapes: Readonly<Record<string, Shape>> = {
   'in one container': () => ({}),
   'in one container, each with a wait timeout': (index) => ({ waitTimeoutMs: 1e9 + ((index * 7919) % 1000) }),
@@ -28,8 +28,8 @@ const shapes: Readonly<Record<string, Shape>> = {
 
 function lookedAt(count: number, shape: Shape): number {
   let looks = 0;
-  const planned = Array.from({ length: count }, (_, index): PlannedExecHook => {
-    const hook: PlannedExecHook = {
+  const planned = Array.from({ length: count }, (_, index): ExecHook => {
+    const hook: ExecHook = {
       id: `h${index}` as HookId,
       namespace: 'shop',
       pod: 'web-0',

@@ -1,4 +1,4 @@
-import type { HookId, PlannedExecHook, PlannedInitHook } from '../../../shared/core/model/hook.ts';
+import type { ExecHook, HookId, InitHook } from '../../../shared/core/model/hook.ts';
 
 const common = (pod: string, container: string) => ({
   id: `ns/${pod}/${container}/h/0` as HookId,
@@ -14,7 +14,7 @@ const common = (pod: string, container: string) => ({
   waitTimeoutFrom: 'default' as const,
 });
 
-export const execHook = (pod: string, more: Partial<PlannedExecHook> = {}): PlannedExecHook => ({
+export const execHook = (pod: string, more: Partial<ExecHook> = {}): ExecHook => ({
   ...common(pod, 'main'),
   kind: 'exec',
   command: ['true'],
@@ -25,7 +25,7 @@ export const execHook = (pod: string, more: Partial<PlannedExecHook> = {}): Plan
   ...more,
 });
 
-export const initHook = (pod: string): PlannedInitHook => ({
+export const initHook = (pod: string): InitHook => ({
   ...common(pod, 'load'),
   kind: 'init',
   image: 'i',

@@ -3,7 +3,7 @@ import { RestoreHooksError } from '../../../shared/core/errors.ts';
 import type { Fact } from '../../../shared/core/execute/protocol.ts';
 import { createRun } from '../../../shared/core/execute/state.ts';
 import { step } from '../../../shared/core/execute/step.ts';
-import type { PlannedHook } from '../../../shared/core/model/hook.ts';
+import type { Hook } from '../../../shared/core/model/hook.ts';
 import { instant } from '../../../shared/core/model/instant.ts';
 import { ANNOTATION } from '../../../shared/core/names.ts';
 import type { RunHook } from '../../../shared/core/report/run-document.ts';
@@ -37,7 +37,7 @@ export class Parts {
   readonly course: Course;
   readonly writes: RunWrites;
 
-  constructor(hooks: readonly PlannedHook[] = [execHook('p')]) {
+  constructor(hooks: readonly Hook[] = [execHook('p')]) {
     this.run = createRun(hooks, { startedAt: instant(0), maxConcurrent: 8 });
     this.rows = new Rows(this.run, 1, new Map());
     const engine = {

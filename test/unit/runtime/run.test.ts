@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { ErrorCode } from '../../../shared/core/errors.ts';
 import { RestoreHooksError } from '../../../shared/core/errors.ts';
 import type { Resumed } from '../../../shared/core/execute/resume.ts';
-import type { ExecOutcome, HookId, PlannedHook } from '../../../shared/core/model/hook.ts';
+import type { ExecOutcome, Hook, HookId } from '../../../shared/core/model/hook.ts';
 import { podKey } from '../../../shared/core/model/hook.ts';
 import { instant } from '../../../shared/core/model/instant.ts';
 import { ANNOTATION } from '../../../shared/core/names.ts';
@@ -83,7 +83,7 @@ class Bench {
 
   /** `run`: how the command of a pod's hook ends, and after what time. */
   start(
-    hooks: readonly PlannedHook[],
+    hooks: readonly Hook[],
     run: (pod: string) => { after?: number; outcome?: ExecOutcome; output?: Output },
     { pods = upAtOnce(hooks), ...more }: Partial<RunRequest> & { pods?: PodSource } = {},
   ) {
@@ -123,7 +123,7 @@ class Bench {
   }
 }
 
-const upAtOnce = (hooks: readonly PlannedHook[]): PodSource => ({
+const upAtOnce = (hooks: readonly Hook[]): PodSource => ({
   start(tell) {
     for (const hook of hooks) tell(up(hook));
     tell({ type: 'podsListed' });
@@ -131,7 +131,7 @@ const upAtOnce = (hooks: readonly PlannedHook[]): PodSource => ({
   },
 });
 
-const up = ({ namespace, pod, podUID = '', container }: PlannedHook): PodEvent => ({
+const up = ({ namespace, pod, podUID = '', container }: Hook): PodEvent => ({
   type: 'podObserved',
   pod: {
     key: podKey(namespace, pod),
@@ -333,7 +333,7 @@ describe('when a run has ended', () => {
 
 describe('reports', () => {
   /** A pod that never starts, but whose status changes all the time. */
-  const restless = (clock: VirtualClock, hook: PlannedHook): PodSource => ({
+  const restless = (clock: VirtualClock, hook: Hook): PodSource => ({
     start(tell) {
       let stopped = false;
       const see = (serial: number): void => {

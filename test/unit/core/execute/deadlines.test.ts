@@ -11,15 +11,14 @@ import {
 import type { HookState } from '../../../../shared/core/execute/hook-state.ts';
 import type { PodRun } from '../../../../shared/core/execute/state.ts';
 import { createRun } from '../../../../shared/core/execute/state.ts';
-import type { HookId, PlannedHook } from '../../../../shared/core/model/hook.ts';
+import type { Hook, HookId } from '../../../../shared/core/model/hook.ts';
 import { instant } from '../../../../shared/core/model/instant.ts';
 import type { HookPosition } from '../../../../shared/core/model/position.ts';
 import { execHook, initHook } from '../../runtime/hooks.ts';
 
-const numbered = (hooks: readonly PlannedHook[]) =>
-  hooks.map((hook, index): PlannedHook => ({ ...hook, id: `h${index}` as HookId }));
+const numbered = (hooks: readonly Hook[]) => hooks.map((hook, index): Hook => ({ ...hook, id: `h${index}` as HookId }));
 
-type HookIn = readonly [hook: PlannedHook, state?: HookState];
+type HookIn = readonly [hook: Hook, state?: HookState];
 /** One pod with these hooks, each in the state that stands beside it; its wait timeouts began at 1000. */
 function podOf(...hooks: HookIn[]): PodRun {
   const planned = numbered(hooks.map(([hook]) => hook));

@@ -5,9 +5,9 @@ import type { EndedHook } from '../../../../shared/core/execute/hook-state.ts';
 import type { Effect, Fact } from '../../../../shared/core/execute/protocol.ts';
 import type {
   ExecOutcome,
-  HookOutcome,
+  Hook,
+  HookResult,
   InitContainerObservation,
-  PlannedHook,
   PodKey,
 } from '../../../../shared/core/model/hook.ts';
 import { instant } from '../../../../shared/core/model/instant.ts';
@@ -16,7 +16,7 @@ import { execHook, initHook } from '../../runtime/hooks.ts';
 /** Put in every field whose text people or a server may have written; it must not be in the history. */
 const TEXT = 'a text of somebody';
 const exec = execHook('p', { command: [TEXT, TEXT], name: TEXT });
-const init: PlannedHook = { ...initHook('p'), command: [TEXT], image: TEXT, containerDigest: TEXT, name: TEXT };
+const init: Hook = { ...initHook('p'), command: [TEXT], image: TEXT, containerDigest: TEXT, name: TEXT };
 const hook = exec.id;
 const key = 'ns/p' as PodKey;
 
@@ -80,14 +80,16 @@ const FACTS: OfEach<Fact, 'type'> = {
   runFailed: { type: 'runFailed', failure: { code: 'error', message: TEXT } },
 };
 
-const OUTCOMES: OfEach<HookOutcome, 'state'> = {
+/** All fields that a result of this state can have. */
+type Filled<T> = Required<{ [Name in keyof T as [T[Name]] extends [undefined] ? never : Name]: T[Name] }>;
+const OUTCOMES: { readonly [State in HookResult['state']]: Filled<Extract<HookResult, { readonly state: State }>> } = {
   Succeeded: { state: 'Succeeded', exitCode: 0, unproven: true },
   Failed: { state: 'Failed', reason: 'exit', exitCode: 1, message: TEXT },
   TimedOut: { state: 'TimedOut', reason: 'executing', exitCode: 1, message: TEXT },
-  NotExecuted: { state: 'NotExecuted', reason: 'aborted', exitCode: 1, message: TEXT },
-  Unknown: { state: 'Unknown', reason: 'canceled', exitCode: 1, message: TEXT },
+  NotExecuted: { state: 'NotExecuted', reason: 'aborted', message: TEXT },
+  Unknown: { state: 'Unknown', reason: 'canceled', message: TEXT },
 };
-const resultOf = (outcome: HookOutcome): Required<EndedHook> => ({
+const resultOf = (outcome: HookResult): Required<EndedHook> => ({
   phase: 'Ended',
   outcome,
   startedAt: instant(1),

@@ -5,12 +5,12 @@ import type { Resumed } from '../../../../shared/core/execute/resume.ts';
 import { createRun } from '../../../../shared/core/execute/state.ts';
 import { step } from '../../../../shared/core/execute/step.ts';
 import type {
+  ExecHook,
+  Hook,
   HookId,
   InitContainerObservation,
+  InitHook,
   Injection,
-  PlannedExecHook,
-  PlannedHook,
-  PlannedInitHook,
   PodObservation,
 } from '../../../../shared/core/model/hook.ts';
 import { podKey } from '../../../../shared/core/model/hook.ts';
@@ -26,7 +26,7 @@ const base = {
   waitTimeoutMs: null,
   waitTimeoutFrom: 'default',
 } as const;
-const init = (injection: Injection, more: Partial<PlannedInitHook> = {}): PlannedInitHook => ({
+const init = (injection: Injection, more: Partial<InitHook> = {}): InitHook => ({
   ...base,
   id: 'shop/web-0/load/h/0' as HookId,
   kind: 'init',
@@ -37,7 +37,7 @@ const init = (injection: Injection, more: Partial<PlannedInitHook> = {}): Planne
   ...(injection === 'create' ? {} : { podUID: 'old' }),
   ...more,
 });
-const exec = (more: Partial<PlannedExecHook> = {}): PlannedExecHook => ({
+const exec = (more: Partial<ExecHook> = {}): ExecHook => ({
   ...base,
   id: 'shop/web-0/app/h/1' as HookId,
   kind: 'exec',
@@ -75,9 +75,9 @@ const seen = (uid: string, load?: InitContainerObservation, up = false, phase = 
 });
 const listed: Fact = { type: 'podsListed' };
 
-const started = (...hooks: PlannedHook[]) => resumed(undefined, ...hooks);
+const started = (...hooks: Hook[]) => resumed(undefined, ...hooks);
 
-function resumed(ended: Resumed['ended'] | undefined, ...hooks: PlannedHook[]) {
+function resumed(ended: Resumed['ended'] | undefined, ...hooks: Hook[]) {
   const earlier = {
     ended: ended ?? new Map(),
     attempts: new Map(),

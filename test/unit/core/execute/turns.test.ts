@@ -4,11 +4,11 @@ import type { Fact } from '../../../../shared/core/execute/protocol.ts';
 import type { RunState } from '../../../../shared/core/execute/state.ts';
 import { createRun } from '../../../../shared/core/execute/state.ts';
 import { step } from '../../../../shared/core/execute/step.ts';
-import type { HookId, PlannedExecHook } from '../../../../shared/core/model/hook.ts';
+import type { ExecHook, HookId } from '../../../../shared/core/model/hook.ts';
 import { podKey } from '../../../../shared/core/model/hook.ts';
 import { instant } from '../../../../shared/core/model/instant.ts';
 
-const hook = (index: number): PlannedExecHook => ({
+const hook = (index: number): ExecHook => ({
   id: `shop/web-0/app/h/${index}` as HookId,
   namespace: 'shop',
   pod: 'web-0',

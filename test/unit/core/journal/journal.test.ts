@@ -8,14 +8,14 @@ import { checkHead, decodeBatch, emptyEnd, encodeBatch, headText } from '../../.
 import type { JournalEntry } from '../../../../shared/core/journal/entry.ts';
 import { Replay } from '../../../../shared/core/journal/replay.ts';
 import { resume } from '../../../../shared/core/journal/resume.ts';
-import type { HookOutcome, PodKey } from '../../../../shared/core/model/hook.ts';
+import type { HookResult, PodKey } from '../../../../shared/core/model/hook.ts';
 import { instant } from '../../../../shared/core/model/instant.ts';
 import { execHook } from '../../runtime/hooks.ts';
-import type { Plain } from '.././plain.ts';
-import { branded } from '.././plain.ts';
+import type { Plain } from '../plain.ts';
+import { branded } from '../plain.ts';
 
 const head = { runID: 'abcdef', planDigest: 'sha256:1', hooks: 100_000 };
-const succeeded: HookOutcome = { state: 'Succeeded', exitCode: 0 };
+const succeeded: HookResult = { state: 'Succeeded', exitCode: 0 };
 const isRefused = (error: unknown): boolean =>
   error instanceof RestoreHooksError &&
   error.code === 'RUN_FAILED' &&
@@ -41,7 +41,7 @@ function read(texts: readonly string[]): Replay {
 }
 
 const at = 1_700_000_000_123;
-const outcomes: readonly HookOutcome[] = [
+const outcomes: readonly HookResult[] = [
   succeeded,
   { state: 'Succeeded' },
   { state: 'Succeeded', exitCode: 0, unproven: true },
@@ -250,12 +250,12 @@ describe('a run goes on from its journal', () => {
 describe('a pod is quiet', () => {
   const hook = execHook('p', { execTimeoutMs: 30_000 });
   const nothing = { ended: new Map(), attempts: new Map(), lost: new Map(), waitingSince: new Map(), wasTaken: true };
-  const died: HookOutcome = { state: 'Unknown', reason: 'runner-died' };
-  const cut: HookOutcome = { state: 'Unknown', reason: 'connection-lost' };
+  const died: HookResult = { state: 'Unknown', reason: 'runner-died' };
+  const cut: HookResult = { state: 'Unknown', reason: 'connection-lost' };
   const untilOf = (resumed: Partial<Resumed>, of = hook): number | undefined =>
     createRun([of], { startedAt: instant(0), maxConcurrent: 1, resumed: { ...nothing, ...resumed } }).pods[0]
       ?.quietUntil;
-  const endedAs = (outcome: HookOutcome, startedAt?: number) =>
+  const endedAs = (outcome: HookResult, startedAt?: number) =>
     new Map([
       [
         hook.id,
@@ -288,7 +288,7 @@ describe('a pod is quiet', () => {
   });
 
   test('for no command whose end was seen', () => {
-    const outcomes: HookOutcome[] = [succeeded, { state: 'Failed', reason: 'exit', exitCode: 1 }];
+    const outcomes: HookResult[] = [succeeded, { state: 'Failed', reason: 'exit', exitCode: 1 }];
     for (const outcome of outcomes) assert.equal(untilOf({ ended: endedAs(outcome, 4_000) }), undefined);
   });
 });

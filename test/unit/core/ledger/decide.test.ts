@@ -4,7 +4,7 @@ import { decideApply } from '../../../../shared/core/ledger/decide-apply.ts';
 import { decideRetry, rowsToRetry } from '../../../../shared/core/ledger/decide-retry.ts';
 import type { Decision } from '../../../../shared/core/ledger/decision.ts';
 import type { Ledger } from '../../../../shared/core/ledger/ledger.ts';
-import type { HookResult } from '../../../../shared/core/report/run-document.ts';
+import type { ResultFields } from '../../../../shared/core/report/run-document.ts';
 import { about, hook, ids, journal, ledger, row, run } from './world.ts';
 
 const one = hook('one');
@@ -80,13 +80,13 @@ describe('apply', () => {
 
   // R6.1.4
   test('leaves to retry what was executed without success, and runs what was never started', () => {
-    const left: Partial<HookResult>[] = [
+    const left: Partial<ResultFields>[] = [
       { state: 'Failed', reason: 'exit', exitCode: 1 },
       { state: 'TimedOut', reason: 'executing' },
       { state: 'Unknown', reason: 'connection-lost' },
     ];
     for (const result of left) assert.deepEqual(runs(ledger([run(1, [row(one, 1, result)])])), ['two'], result.reason);
-    const never: Partial<HookResult>[] = [
+    const never: Partial<ResultFields>[] = [
       { state: 'NotExecuted', reason: 'aborted' },
       { state: 'NotExecuted', reason: 'canceled' },
       { state: 'NotExecuted', reason: 'pod-deleted' },

@@ -4,10 +4,10 @@ import type { HookRecord } from '../../../../shared/core/journal/replay.ts';
 import { phaseOfRows } from '../../../../shared/core/ledger/last-run.ts';
 import { resultOf, unclearRuns } from '../../../../shared/core/ledger/ledger.ts';
 import { rowsOfDeadRun } from '../../../../shared/core/ledger/rows-of-run.ts';
-import type { PlannedHook } from '../../../../shared/core/model/hook.ts';
+import type { Hook } from '../../../../shared/core/model/hook.ts';
 import { instant } from '../../../../shared/core/model/instant.ts';
 import { hookDocument } from '../../../../shared/core/plan/make-plan-document.ts';
-import type { HookResult, RunHook } from '../../../../shared/core/report/run-document.ts';
+import type { ResultFields, RunHook } from '../../../../shared/core/report/run-document.ts';
 import type { Plain } from '../plain.ts';
 import { about, hook, journal, ledger, row, run } from './world.ts';
 
@@ -98,7 +98,7 @@ describe('the results', () => {
 });
 
 describe('commands that may still be running', () => {
-  const lost = (part: Partial<HookResult>): RunHook =>
+  const lost = (part: Partial<ResultFields>): RunHook =>
     row(one, 1, { state: 'Unknown', reason: 'connection-lost', startedAt: '1970-01-01T00:00:01.000Z', ...part });
 
   test('are remembered whatever became of the hook, until their own execTimeout is over', () => {
@@ -141,7 +141,7 @@ describe('commands that may still be running', () => {
 
 test('an init container of which a dead runner has told nothing is Unknown: its pod may have run it', () => {
   const { command: _, onError: __, execTimeoutMs: ___, execTimeoutFrom: ____, waitForReady: _____, ...both } = one;
-  const found: PlannedHook = { ...both, kind: 'init', container: 'load', image: 'i', injection: 'found' };
+  const found: Hook = { ...both, kind: 'init', container: 'load', image: 'i', injection: 'found' };
   const waiting = [found, { ...found, injection: undefined, never: 'not-injected' as const }].map(
     (each): RunHook => ({ ...hookDocument(each), state: 'Waiting', attempt: 1 }),
   );

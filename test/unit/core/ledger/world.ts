@@ -2,17 +2,17 @@ import type { RunStanding } from '../../../../shared/core/ledger/last-run.ts';
 import type { Ledger } from '../../../../shared/core/ledger/ledger.ts';
 import { ledgerOf } from '../../../../shared/core/ledger/ledger.ts';
 import type { RecordedJournal, RunRecord } from '../../../../shared/core/ledger/run-record.ts';
-import type { HookId, PlannedExecHook } from '../../../../shared/core/model/hook.ts';
+import type { ExecHook, HookId } from '../../../../shared/core/model/hook.ts';
 import { formatInstant, instant } from '../../../../shared/core/model/instant.ts';
 import { hookDocument } from '../../../../shared/core/plan/make-plan-document.ts';
-import type { HookResult, RunHook } from '../../../../shared/core/report/run-document.ts';
+import type { ResultFields, RunHook } from '../../../../shared/core/report/run-document.ts';
 import type { RunStatus } from '../../../../shared/core/report/run-status.ts';
 import type { Plain } from '../plain.ts';
 import { branded } from '../plain.ts';
 
 /** Hooks, rows and runs for the ledger's tests. All times are milliseconds since the epoch. */
 
-export const hook = (name: string, part: Partial<PlannedExecHook> = {}): PlannedExecHook => ({
+export const hook = (name: string, part: Partial<ExecHook> = {}): ExecHook => ({
   id: `ns/p/a/${name}/0` as HookId,
   kind: 'exec',
   namespace: 'ns',
@@ -33,7 +33,7 @@ export const hook = (name: string, part: Partial<PlannedExecHook> = {}): Planned
   ...part,
 });
 
-export const row = (of: PlannedExecHook, attempt: number, part: Partial<HookResult> = {}): RunHook => ({
+export const row = (of: ExecHook, attempt: number, part: Partial<ResultFields> = {}): RunHook => ({
   ...hookDocument(of),
   state: 'Succeeded',
   ...(part.state === undefined && { exitCode: 0 }),

@@ -3,7 +3,7 @@ import process from 'node:process';
 import { describe, test } from 'node:test';
 import { RestoreHooksError } from '../../../../shared/core/errors.ts';
 import { resume } from '../../../../shared/core/journal/resume.ts';
-import type { HookId, HookOutcome } from '../../../../shared/core/model/hook.ts';
+import type { HookId, HookResult } from '../../../../shared/core/model/hook.ts';
 import { instant } from '../../../../shared/core/model/instant.ts';
 import type { PodIndex } from '../../../../shared/core/model/position.ts';
 import { KubernetesJournal } from '../../../../shared/kubernetes/run/journal.ts';
@@ -108,7 +108,7 @@ async function write(seed: number, large: boolean, runID: string): Promise<Writt
   return { place, hooks, moments, states };
 }
 
-const OUTCOMES: readonly [HookOutcome, ...HookOutcome[]] = [
+const OUTCOMES: readonly [HookResult, ...HookResult[]] = [
   { state: 'Succeeded', exitCode: 0 },
   { state: 'Failed', reason: 'exit', exitCode: 3 },
   { state: 'TimedOut', reason: 'executing' },

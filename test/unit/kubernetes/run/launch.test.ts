@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { RestoreHooksError } from '../../../../shared/core/errors.ts';
 import type { runnerJob } from '../../../../shared/core/manifests/job.ts';
-import type { HookId, PlannedHook } from '../../../../shared/core/model/hook.ts';
+import type { Hook, HookId } from '../../../../shared/core/model/hook.ts';
 import { planDocument } from '../../../../shared/core/plan/make-plan-document.ts';
 import { parsePayload } from '../../../../shared/core/report/payload.ts';
 import type { RunHook } from '../../../../shared/core/report/run-document.ts';
@@ -15,7 +15,7 @@ import { markFailed } from '../../../../shared/kubernetes/run/mark-ended.ts';
 const restore = { namespace: 'velero', name: 'nightly', uid: 'u-1' };
 
 function payload(hooks: number, commandBytes: number) {
-  const planned = Array.from({ length: hooks }, (_, index): PlannedHook => {
+  const planned = Array.from({ length: hooks }, (_, index): Hook => {
     const pod = `web-${index}`;
     return {
       id: `shop/${pod}/main/h/0` as HookId,
