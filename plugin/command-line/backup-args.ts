@@ -7,21 +7,21 @@ export const backupArgs = {
   'backup-archive': {
     type: 'string',
     value: 'FILE',
-    description: "The pods of a backup's archive, as velero backup download writes it; - for stdin",
+    description: "Take the pods from a backup's archive, as velero backup download writes it (- for stdin)",
   },
   'from-backup': {
     type: 'string',
     value: 'BACKUP',
-    description: "The pods of a Backup, which the cluster's Velero is asked for",
+    description: "Take the pods from this Backup, which the cluster's Velero is asked for",
   },
   'backup-insecure-skip-tls-verify': {
     type: 'boolean',
-    description: "With --from-backup: don't check the object store's certificate (insecure)",
+    description: "With --from-backup: don't verify the object store's certificate (insecure)",
   },
   'backup-cacert': {
     type: 'string',
     value: 'FILE',
-    description: "With --from-backup: certificates to trust the object store's by",
+    description: 'With --from-backup: certificate authorities of the object store',
   },
 } as const satisfies Flags;
 

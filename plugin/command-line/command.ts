@@ -41,18 +41,22 @@ export interface Command {
   readonly examples: readonly (readonly [line: string, what: string])[];
   /** Further paragraphs of the command's help. */
   readonly details?: string;
+  /** Those that help lists (default: done, and a mistake on the command line). */
+  readonly exitCodes?: readonly ExitCode[];
+  /** Where to read more. */
+  readonly docs?: string;
   // biome-ignore lint/suspicious/noExplicitAny: each command's `run` takes its own arguments; `defineCommand` has checked them
   run(args: any, context: Context): Promise<CommandResult>;
 }
 
 /** A command as data. It prints nothing, except progress; it returns its view, and throws what it can't do. */
-export function defineCommand<const F extends Flags, const P extends Positionals>(command: {
-  readonly args: F;
-  readonly positionals: P;
-  readonly examples: Command['examples'];
-  readonly details?: string;
-  run(args: Arguments<F, P>, context: Context): Promise<CommandResult>;
-}): Command {
+export function defineCommand<const F extends Flags, const P extends Positionals>(
+  command: Omit<Command, 'args' | 'positionals' | 'run'> & {
+    readonly args: F;
+    readonly positionals: P;
+    run(args: Arguments<F, P>, context: Context): Promise<CommandResult>;
+  },
+): Command {
   return command;
 }
 

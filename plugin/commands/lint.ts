@@ -29,23 +29,20 @@ export const lint = defineCommand({
   args: {
     'fail-on': {
       type: 'string',
-      value: 'SEVERITY',
       choices: severities,
       default: 'warning',
-      description: 'The least severity of a finding that makes it exit 3',
+      description: 'Exit 3 if there is a finding of this severity or a higher one',
     },
     severity: {
       type: 'string',
-      value: 'SEVERITY',
       choices: severities,
-      description: 'The least severity that is shown (default: warning, or what --fail-on asks for)',
+      description: 'Show findings of this severity and higher ones (default: warning; info with --fail-on=info)',
     },
-    fix: { type: 'boolean', description: 'Mend in the files what can be mended without asking' },
-    recursive: { type: 'boolean', short: 'R', description: 'Also the directories below those of -f' },
+    fix: { type: 'boolean', description: 'Correct in the files what is surely mistyped' },
+    recursive: { type: 'boolean', short: 'R', description: 'Also read the directories below those of -f' },
     output: {
       type: 'string',
       short: 'o',
-      value: 'FORMAT',
       choices: ['json', 'sarif', 'github'],
       description: 'Output format',
     },
@@ -53,7 +50,7 @@ export const lint = defineCommand({
     hooks: {
       type: 'list',
       value: 'FILE',
-      description: 'Also the hooks of this file (kind RestoreHooks); can be repeated',
+      description: 'Also check the hooks of this file (kind RestoreHooks); can be repeated',
     },
     ...backupArgs,
     ...kubeArgs,
@@ -63,16 +60,18 @@ export const lint = defineCommand({
   },
   examples: [
     ['lint -f restore.yaml -f pods/', 'a Restore, and the pods or workloads that its hooks are for'],
-    ['lint -f deploy.yaml --fix', 'mend mistyped keys and values in place'],
+    ['lint -f deploy.yaml --fix', 'correct mistyped keys and values in place'],
     ['lint -f manifests/ -o sarif > lint.sarif', 'for code scanning'],
     ['lint nightly', 'a Restore in the cluster'],
     ['lint nightly --from-backup nightly', 'a Restore, and the pods that it is going to restore'],
     ['lint -f restore.yaml --backup-archive nightly-data.tar.gz', 'the same without a cluster'],
   ],
   details:
-    'Looks at Restores, RestoreHooks, Pods, whatever has a pod template, annotations of hooks in patches and in values ' +
-    'of charts, and resource modifiers. What is passed over is said, and how it is linted. ' +
-    'Rules that need more than one object look at all that are given. docs/lint.md has a section for each rule.',
+    'Checks Restores, RestoreHooks, Pods, everything that has a pod template, annotations of hooks in patches and in ' +
+    'values of charts, and resource modifiers. Says what it passes over, and how that can be checked. ' +
+    'Rules that need more than one object use all that are given. docs/lint.md has a section for each rule.',
+  exitCodes: [0, 2, 3, 4, 5, 6],
+  docs: 'docs/lint.md',
 
   async run(args, context): Promise<CommandResult> {
     const { restore, filename, hooks, fix, failOn } = args;

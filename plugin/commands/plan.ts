@@ -20,23 +20,28 @@ import { planView } from '../output/plan-view.ts';
 export const plan = defineCommand({
   args: {
     ...planFlags,
-    explain: { type: 'string', value: 'POD', description: "Say for each hook why it does or doesn't match this pod" },
+    explain: { type: 'string', value: 'POD', description: "Explain for each hook why it matches this pod or doesn't" },
     ...filenameArg,
     ...backupArgs,
     ...outputArg(['json', 'yaml', 'wide', 'name']),
     ...kubeArgs,
   },
-  positionals: { restore: { description: 'The Restore', optional: true } },
+  positionals: { restore: { description: 'Name of the Restore', optional: true } },
   examples: [
     ['plan nightly', 'the hooks that apply would run for the Restore nightly'],
-    ['plan nightly --explain shop/web-0', "why a pod's hooks match, or don't"],
+    ['plan nightly --explain shop/web-0', "why hooks match a pod or don't"],
     ['plan nightly -o json > plan.json', 'a plan to review, and to run with apply -f plan.json'],
-    ['plan nightly -f pods.yaml', 'with the pods that apply would create from a file'],
-    ['plan -f restore.yaml -f pods/', 'no cluster: a Restore and the pods of its backup'],
-    ['plan -f restore.yaml --backup-archive nightly-data.tar.gz', 'the pods that velero backup download has fetched'],
-    ['plan nightly --from-backup nightly', 'before the restore has made pods: those of its Backup'],
+    ['plan nightly -f pods.yaml', 'the same, with the pods that apply would create from a file'],
+    ['plan -f restore.yaml -f pods/', 'without a cluster: a Restore and the pods of its backup'],
+    [
+      'plan -f restore.yaml --backup-archive nightly-data.tar.gz',
+      'the same, with the archive that velero backup download has fetched',
+    ],
+    ['plan nightly --from-backup nightly', 'before the restore has created pods: with those of its Backup'],
   ],
-  details: 'Changes nothing. Each timeout is the one that will count; (default) marks those that nobody has set.',
+  details: 'Changes nothing. The timeouts are those that will count; (default) marks those that nobody has set.',
+  exitCodes: [0, 2, 4, 5, 6],
+  docs: 'docs/runs.md',
 
   async run(args, context): Promise<CommandResult> {
     const { restore } = args;

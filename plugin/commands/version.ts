@@ -6,15 +6,16 @@ import { defineCommand } from '../command-line/command.ts';
 
 export const version = defineCommand({
   args: {
-    client: { type: 'boolean', description: 'Only the versions of this side; asks no cluster' },
+    client: { type: 'boolean', description: 'Show only the versions of the plugin; ask no cluster' },
     ...outputArg(['json', 'yaml']),
     ...kubeArgs,
   },
   positionals: {},
   examples: [
     ['version', 'versions of the plugin and of the cluster'],
-    ['version --client -o json', 'only this side, for scripts'],
+    ['version --client -o json', 'only the plugin, for scripts'],
   ],
+  exitCodes: [0, 2, 5, 6],
 
   async run(args, { env }) {
     const server = args.client ? undefined : await serverVersion(args, env);
