@@ -1,10 +1,3 @@
-import { RestoreHooksError } from '../../shared/core/errors.ts';
-import { nothingToRun, refuseAfterGivingUp } from '../../shared/core/plan/nothing-to-run.ts';
-import type { NoticeCode } from '../../shared/core/plan/notice.ts';
-import { explainPod } from '../../shared/core/plan/plan-restore-hooks.ts';
-import type { PlannedRun, PlanRequest } from '../../shared/core/plan/plan-run.ts';
-import { planRun, refuseWhileBusy } from '../../shared/core/plan/plan-run.ts';
-import { hasWorkedOn } from '../../shared/core/plan/velero.ts';
 import { readInput } from '../../shared/input/files.ts';
 import { readHookFiles } from '../../shared/input/hooks.ts';
 import { planFlags } from '../../shared/input/run-flags.ts';
@@ -16,6 +9,7 @@ import { namespaceOf, usage, withCluster } from '../command-line/session.ts';
 import { givenPods, requireOneOrigin } from '../input/given.ts';
 import { fileInput, liveInput } from '../input/plan-input.ts';
 import { planView } from '../output/plan-view.ts';
+import { showPlan } from '../plan/show-plan.ts';
 
 export const plan = defineCommand({
   args: {
@@ -54,12 +48,12 @@ export const plan = defineCommand({
     }
     if (isOffline && isOfBackup) {
       const { backupInput } = await import('../input/backup-input.ts');
-      return show(await backupInput(args, context), args);
+      return showPlan(await backupInput(args, context), args);
     }
     if (isOffline) {
       const input = await fileInput(args.filename, args, namespaceOf(args, context), context);
       if (input.kind === 'plan') return { view: planView(input.plan) };
-      return show(input.request, args);
+      return showPlan(input.request, args);
     }
     if (restore === undefined)
       throw usage('RESTORE is missing', 'usage: kubectl restorehooks plan RESTORE, or plan -f FILE');
@@ -74,63 +68,6 @@ export const plan = defineCommand({
       const { withGivenPods } = await import('../input/given-pods.ts');
       return withGivenPods(session.client, live, given);
     });
-    return show(request, args);
+    return showPlan(request, args);
   },
 });
-
-function show(
-  request: PlanRequest,
-  { explain, force }: { explain: string | undefined; force: boolean },
-): CommandResult {
-  if (explain !== undefined) return { view: { kind: 'text', text: explanation(request, explain) } };
-  const planned = planRun(request);
-  const view = planView(planned.document);
-  const refusal = whyApplyRefuses(planned, request, force);
-  // A plan changes nothing, so it can always be shown; that apply would refuse it belongs to it (R7.1).
-  if (refusal === undefined || view.kind !== 'document') return { view };
-  const told = new Set(planned.document.notices.map(({ message }) => message));
-  const untold = (text = '') => text.split('\n').filter((line) => !told.has(line));
-  const lines = `apply would refuse: ${untold(refusal.message).join('\n')} (${untold(refusal.hint).join('\n')})`;
-  return { view: { ...view, human: [...view.human, ...lines.split('\n')] } };
-}
-
-function whyApplyRefuses(planned: PlannedRun, request: PlanRequest, force: boolean): RestoreHooksError | undefined {
-  try {
-    refuseWhileBusy(request.restore, force);
-    refuseAfterGivingUp(planned, request);
-  } catch (error) {
-    if (error instanceof RestoreHooksError) return error;
-    throw error;
-  }
-  return nothingToRun(planned, request, false);
-}
-
-const LEAVES_OUT: ReadonlySet<string> = new Set(['pod-not-restored', 'velero-gave-up'] satisfies NoticeCode[]);
-
-function explanation(request: PlanRequest, wanted: string): string {
-  const pods = request.pods.filter(
-    ({ metadata: { namespace, name } }) => wanted === name || wanted === `${namespace}/${name}`,
-  );
-  const skipped = request.skipped?.find(({ namespace, pod }) => wanted === pod || wanted === `${namespace}/${pod}`);
-  if (pods.length === 0) {
-    const why =
-      skipped === undefined
-        ? `is not among the pods that ${request.selector.labelSelector} finds`
-        : `is skipped: ${skipped.reason}`;
-    throw usage(`pod ${wanted} ${why}`, 'give it as NAMESPACE/POD; is it labelled, and in the Restore at all?');
-  }
-  const withoutVelerosHooks = hasWorkedOn(request.restore) && !request.rerun;
-  const { hooks, document } = planRun({ ...request, only: [] });
-  const lines = pods.flatMap((pod) => {
-    const { namespace, name } = pod.metadata;
-    const isIt = (of: { readonly namespace?: string | undefined; readonly pod?: string | undefined }) =>
-      of.namespace === namespace && of.pod === name;
-    const why = document.notices.find((notice) => isIt(notice) && LEAVES_OUT.has(notice.code));
-    const explained =
-      why === undefined || hooks.some(isIt)
-        ? explainPod({ ...request, withoutVelerosHooks }, pod)
-        : [why.message, 'planned: nothing'];
-    return [`${namespace}/${name}`, ...explained.map((line) => `  ${line}`)];
-  });
-  return `${lines.join('\n')}\n`;
-}
