@@ -111,14 +111,14 @@ async function runCommand(
   return exit ?? ExitCode.Ok;
 }
 
-/** The words that are no flags, by the names of the command's positionals. */
+/** The values of the command's positionals, by name: RESTORE as `restore`. `words` are the words that are not flags. */
 function named(name: string, command: Command, words: readonly string[]): Readonly<Record<string, ParsedValue>> {
   const values: Record<string, ParsedValue> = {};
   let taken = 0;
   for (const [key, { optional, many }] of Object.entries(command.positionals)) {
     const value = words[taken];
     if (value === undefined && !optional) throw misused(name, command, `${key.toUpperCase()} is missing`);
-    // What stands where help says RESTORE.
+    // RESTORE may be written as kubectl prints it: restore.velero.io/NAME.
     const read = key === 'restore' && value !== undefined ? restoreName(value) : value;
     values[camelCase(key)] = many ? words.slice(taken) : read;
     taken = many ? words.length : taken + 1;
@@ -154,5 +154,5 @@ function report(error: unknown, { stderr, signal }: Context): ExitCode {
   return ExitCode.Bug;
 }
 
-/** Help for a terminal is as wide as it is, up to a width that still reads well. */
+/** Help is as wide as the terminal, but at most 120 columns, which can still be read well. */
 const widthOf = ({ stdout }: Context): number => Math.max(40, Math.min(stdout.columns ?? 100, 120));

@@ -10,7 +10,7 @@ export const onlyArg = {
   only: planFlags.only,
 } as const satisfies Flags;
 
-/** How a run is carried out: `apply` and `retry` take the same. */
+/** The flags that say how a run is carried out. `apply` and `retry` share them. */
 export const runnerArgs = {
   runner: {
     type: 'string',

@@ -74,7 +74,7 @@ export const watchArg = {
   watch: { type: 'boolean', short: 'w', description: 'Follow the run until it has ended' },
 } as const satisfies Flags;
 
-/** `-o`, for the formats that the command's view can be printed in. The table needs no name. */
+/** `-o` with the formats in which the command's view can be printed. Without `-o` it is printed as a table. */
 export function outputArg<const Formats extends readonly Exclude<OutputFormat, 'table'>[]>(formats: Formats) {
   return {
     output: {
@@ -87,8 +87,8 @@ export function outputArg<const Formats extends readonly Exclude<OutputFormat, '
 }
 
 /**
- * All shared flags, for finding the command's name behind flags (`-n velero plan x`).
- * Which formats `-o` takes is the command's to say.
+ * All flags that may stand before the command's name (`-n velero plan x`). The name is found with these alone, so `-o`
+ * takes any value here; each command says which formats it has.
  */
 export const sharedFlags: Readonly<Record<string, Flag>> = {
   ...commonArgs,

@@ -2,7 +2,7 @@ import type { Flags } from '../../shared/input/flags.ts';
 import type { Arguments } from './command.ts';
 import { usage } from './session.ts';
 
-/** Where the pods of a backup come from, instead of a cluster. */
+/** The flags that take pods from a backup instead of from the cluster. */
 export const backupArgs = {
   'backup-archive': {
     type: 'string',
@@ -27,7 +27,10 @@ export const backupArgs = {
 
 export type BackupFlags = Arguments<typeof backupArgs, Record<never, never>>;
 
-/** Whether the flags name a backup. `otherFiles`: what else the command line names; `twice`: it may be read again. */
+/**
+ * Whether the flags name a backup. `otherFiles`: the files that other flags name. `twice`: the command may read the
+ * archive a second time, which stdin doesn't allow.
+ */
 export function namesBackup(flags: BackupFlags, otherFiles: readonly string[], twice = false): boolean {
   const { backupArchive, fromBackup, backupInsecureSkipTlsVerify, backupCacert } = flags;
   if (backupArchive !== undefined && fromBackup !== undefined) {

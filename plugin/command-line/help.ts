@@ -9,7 +9,7 @@ import type { Command, CommandList, Positionals } from './command.ts';
  * docs/adr/0001-argv-by-pflags-rules.md.
  */
 
-/** What it is called on the command line. */
+/** What users type to call the plugin. */
 export const PROGRAM = 'kubectl restorehooks';
 
 const EXIT_CODES: Readonly<Record<ExitCode, string>> = {
@@ -76,7 +76,7 @@ const page = (sections: readonly string[]): string => `${sections.join('\n\n')}\
 const exitCodes = (codes: readonly ExitCode[]): string =>
   ['Exit codes:', ...codes.map((code) => `  ${String(code).padEnd(4)} ${EXIT_CODES[code]}`)].join('\n');
 
-/** The command's own flags stand apart from those that kubectl has too. */
+/** Arguments and flags in two columns. The command's own flags stand apart from those that kubectl has too. */
 async function flagColumns(positionals: Positionals, flags: Flags, width: number): Promise<string> {
   const list = await blankPage(width);
   for (const [key, { description }] of Object.entries(positionals)) {
@@ -96,9 +96,9 @@ async function flagColumns(positionals: Positionals, flags: Flags, width: number
   return list.getHelp();
 }
 
-/** Nothing that yargs would add by itself, and our headings. */
+/** A page without what yargs would add by itself, and with our headings. */
 async function blankPage(width: number): Promise<Argv> {
-  // Loaded only where help is asked for: it takes longer to start than the rest of the plugin.
+  // yargs is loaded only for help: it takes longer to load than the rest of the plugin.
   const { default: yargs } = await import('yargs');
   return yargs([])
     .scriptName('')

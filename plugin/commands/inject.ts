@@ -76,14 +76,16 @@ async function restoreOf(
   return { restore: given.restore, notices: [...notices, ...given.notices] };
 }
 
-/** Several files as one stream: JSON objects stand one behind the other, YAML documents need a line between them. */
+/**
+ * Join several files to one stream. JSON objects follow each other directly, YAML documents need `---` between them.
+ */
 function joined(parts: readonly Injected[]): string {
   const [first, ...rest] = parts.filter(({ text }) => text.trim() !== '');
   if (first === undefined) return parts.map(({ text }) => text).join('');
   if (rest.length === 0) return first.text;
   const all = [first, ...rest];
   const separator = all.every(({ isJson }) => isJson) ? '' : '---\n';
-  // A stream that begins with JSON is taken for JSON to its end.
+  // kubectl takes a stream that begins with JSON for JSON to its end, so YAML must not come after it without `---`.
   const start = first.isJson ? separator : '';
   return start + all.map(({ text }) => endLine(text)).reduce((stream, text) => stream + separatorBefore(text) + text);
 

@@ -93,7 +93,10 @@ function viewOf(changes: readonly SetupChange[], nameOf: (change: SetupChange) =
   };
 }
 
-/** A name that Kubernetes takes for a namespace or a ServiceAccount; what else is written would end in a path or a list. */
+/**
+ * Refuse what is no name of a namespace or ServiceAccount: the name becomes a part of URLs and of a list in an
+ * annotation.
+ */
 function nameIn(flag: string, name: string): string {
   const isNamespace = flag !== '--service-account';
   const label = '[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?';

@@ -39,12 +39,15 @@ export const version = defineCommand({
   },
 });
 
-/** A cluster that can't be asked is no reason to hide the rest (R7.13). */
+/**
+ * The server's version, or why it can't be told. That is returned, not thrown: the other versions are shown all the
+ * same (R7.13).
+ */
 async function serverVersion(
   args: Arguments<typeof kubeArgs, Record<never, never>>,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<string | RestoreHooksError> {
-  // Loaded only here: the plugin's own version has to come at once.
+  // The client is loaded only here, so that `version --client` starts fast.
   const [{ loadKubeConfig }, { kubeClient }] = await Promise.all([
     import('../../shared/kubernetes/connect/kubeconfig.ts'),
     import('../../shared/kubernetes/api/client.ts'),

@@ -11,7 +11,7 @@ interface OtherFlags extends BackupFlags, KubeArguments {
   readonly restore: string | undefined;
 }
 
-/** What is linted beside files: a Restore of the cluster, and the live pods or those of a backup. */
+/** What is linted besides files: a Restore of the cluster, and its live pods or those of a backup. */
 export async function clusterSources(args: OtherFlags, ofBackup: boolean, context: Context): Promise<Source[]> {
   const { restore } = args;
   const read = async (session?: Session): Promise<Source[]> => [

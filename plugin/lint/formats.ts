@@ -13,7 +13,7 @@ export const pageOf = (id: string): string => `docs/lint.md#${id}`;
 const placeOf = ({ source, line, column, place }: Located): string =>
   line === undefined ? `${source.file}: ${formatPath(place.path)}` : `${source.file}:${line}:${column}`;
 
-/** The findings as `-o` asks for them. */
+/** The findings as text in the format that `-o` asks for. */
 export function formatFindings(
   findings: readonly Located[],
   passed: readonly PassedOver[],
@@ -117,7 +117,7 @@ function sarif(findings: readonly Located[], passedOver: readonly PassedOver[], 
 
 const COMMAND = { error: 'error', warning: 'warning', info: 'notice' } as const;
 
-/** Workflow commands, which GitHub shows as annotations of the changed lines. */
+/** Workflow commands of GitHub Actions, which are shown beside the changed lines. */
 function github(findings: readonly Located[]): string {
   return findings
     .map(({ rule, source, line, column, message }) => {

@@ -16,13 +16,13 @@ export interface LookedAt {
   readonly found: readonly Located[];
   readonly lookedAt: number;
   readonly passed: readonly PassedOver[];
-  /** What kubectl will not read of them. */
+  /** The parts of the files that kubectl will not read. */
   readonly gaps: readonly string[];
   /** Files that are neither YAML nor JSON. */
   readonly unreadable: readonly RestoreHooksError[];
 }
 
-/** What is looked at beside files. */
+/** What is linted besides files. `isLive`: it comes from the cluster. */
 interface Others {
   readonly others: readonly Source[];
   readonly isLive: boolean;
