@@ -17,27 +17,27 @@ export const allCommands: CommandList = {
     load: async () => (await import('./commands/plan.ts')).plan,
   },
   apply: {
-    summary: "Run a Restore's hooks, and follow the run to its end",
+    summary: "Run a Restore's hooks and follow the run to its end",
     load: async () => (await import('./commands/apply.ts')).apply,
   },
   retry: {
-    summary: "Run what did not succeed of a Restore's last run",
+    summary: "Run the hooks of a Restore's last run that did not succeed",
     load: async () => (await import('./commands/retry.ts')).retry,
   },
   cancel: {
-    summary: 'Ask a run to stop: nothing more is started',
+    summary: 'Ask a run to stop: no further hook is started',
     load: async () => (await import('./commands/cancel.ts')).cancel,
   },
   status: {
-    summary: "Show where a Restore's run stands, hook by hook",
+    summary: "Show how far a Restore's run has come, hook by hook",
     load: async () => (await import('./commands/status.ts')).status,
   },
   prune: {
-    summary: "Remove what stands of a Restore's old runs, but what later runs need to know",
+    summary: 'Remove what old runs of a Restore have left in the cluster',
     load: async () => (await import('./commands/prune.ts')).prune,
   },
   inject: {
-    summary: 'Add the init containers of restore hooks to manifests: a filter',
+    summary: 'Add the init containers of restore hooks to manifests (a filter)',
     load: async () => (await import('./commands/inject.ts')).inject,
   },
   lint: {
@@ -45,7 +45,7 @@ export const allCommands: CommandList = {
     load: async () => (await import('./commands/lint.ts')).lint,
   },
   setup: {
-    summary: "Print or apply the runner's ServiceAccount and the least rights that it needs",
+    summary: "Print or apply the runner's ServiceAccount and the rights that it needs",
     load: async () => (await import('./commands/setup.ts')).setup,
   },
   version: {
@@ -111,14 +111,14 @@ async function runCommand(
   return exit ?? ExitCode.Ok;
 }
 
-/** The words that are no flags, by the names of the command's positionals. */
+/** The values of the command's positionals, by name: RESTORE as `restore`. `words` are the words that are not flags. */
 function named(name: string, command: Command, words: readonly string[]): Readonly<Record<string, ParsedValue>> {
   const values: Record<string, ParsedValue> = {};
   let taken = 0;
   for (const [key, { optional, many }] of Object.entries(command.positionals)) {
     const value = words[taken];
     if (value === undefined && !optional) throw misused(name, command, `${key.toUpperCase()} is missing`);
-    // What stands where help says RESTORE.
+    // RESTORE may be written as kubectl prints it: restore.velero.io/NAME.
     const read = key === 'restore' && value !== undefined ? restoreName(value) : value;
     values[camelCase(key)] = many ? words.slice(taken) : read;
     taken = many ? words.length : taken + 1;
@@ -154,5 +154,5 @@ function report(error: unknown, { stderr, signal }: Context): ExitCode {
   return ExitCode.Bug;
 }
 
-/** Help for a terminal is as wide as it is, up to a width that still reads well. */
+/** Help is as wide as the terminal, but at most 120 columns, which can still be read well. */
 const widthOf = ({ stdout }: Context): number => Math.max(40, Math.min(stdout.columns ?? 100, 120));

@@ -9,7 +9,7 @@ const first = new AbortController();
 const second = new AbortController();
 const outputClosed = new AbortController();
 
-// A signal asks, twice at most; from the third on it ends the process as if nobody listened.
+// The first signal asks the command to end, the second to end faster. From then on a signal ends the process at once.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   const ask = (): void => {
     const controller = first.signal.aborted ? second : first;
@@ -19,10 +19,10 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, ask);
 }
 
-/** The streams that were opened: what was written to them may still be on its way. */
+/** The streams that were opened. Before the process exits it waits until they have written everything. */
 const opened = new Set<'stdout' | 'stderr'>();
 
-/** Nobody reads any more (`| head`, a terminal that is gone): that is no failure of what was asked for. */
+/** EPIPE and EIO: the reader is gone (`| head`, a closed terminal). That is no failure of the command. */
 function onWriteError(name: 'stdout' | 'stderr', { code, message }: NodeJS.ErrnoException): void {
   if (code !== 'EPIPE' && code !== 'EIO') {
     process.exitCode = ExitCode.Bug;
@@ -32,7 +32,7 @@ function onWriteError(name: 'stdout' | 'stderr', { code, message }: NodeJS.Errno
   if (name === 'stdout') outputClosed.abort();
 }
 
-/** Opens the stream when it is needed: that takes as long as a small command's own work. */
+/** A sink that opens the stream when it is first used: opening takes as long as a small command's own work. */
 function streamSink(name: 'stdout' | 'stderr') {
   const stream = (): NodeJS.WriteStream => {
     if (!opened.has(name)) process[name].on('error', (error) => onWriteError(name, error));
@@ -50,10 +50,13 @@ function streamSink(name: 'stdout' | 'stderr') {
   };
 }
 
-/** Linux's number of /dev/null, which is no terminal. */
+/** The device number of /dev/null on Linux. It is a character device, but no terminal. */
 const DEV_NULL = 0x103;
 
-/** What goes to stdout comes last and at once, so it may wait for its reader: without a terminal no stream is opened. */
+/**
+ * Without a terminal stdout is written synchronously, which saves opening a stream. It may wait for its reader: a
+ * command writes to stdout at its end and at once.
+ */
 function stdoutSink(): TextSink {
   const stream = streamSink('stdout');
   const device = fstatSync(1);
@@ -65,7 +68,7 @@ function stdoutSink(): TextSink {
       try {
         rest = rest.subarray(writeSync(1, rest));
       } catch (error) {
-        // A pipe that is full, and that someone has set not to wait: the stream can.
+        // EAGAIN: the pipe is full and non-blocking. The stream can wait for it.
         state = (error as NodeJS.ErrnoException).code === 'EAGAIN' ? 'stream' : 'closed';
         if (state === 'closed') onWriteError('stdout', error as NodeJS.ErrnoException);
       }
@@ -78,7 +81,7 @@ function stdoutSink(): TextSink {
 const context: Context = {
   env: process.env,
   cwd: process.cwd(),
-  // Opening stdin keeps a terminal busy: only when it is read.
+  // A getter: stdin is opened only by a command that reads it, because opening it takes hold of the terminal.
   get stdin() {
     return process.stdin;
   },
@@ -96,7 +99,7 @@ const written = (name: 'stdout' | 'stderr') => new Promise<void>((resolve) => pr
 void main(process.argv.slice(2), context).then(async (code) => {
   process.exitCode ??= code;
   await Promise.all([...opened].map(written));
-  // Not left to Node: a request without its answer would keep the process, Node would first collect garbage, and after
-  // many cut connections Node 24's own clean-up may never end.
+  // Exit here, because Node would wait for requests without an answer, and would collect garbage first. And after many
+  // cut connections the clean-up of Node 24 may never end.
   process.exit();
 });

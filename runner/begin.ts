@@ -31,10 +31,13 @@ export const runOptions = (config: RunnerConfig): RunOptions => ({
   record: config.record,
 });
 
-/** PodSecurity, deprecations, policies that only warn: of what is created, why nothing may come of it. */
+/**
+ * Log warnings of the API server (PodSecurity, deprecations, policies): they may explain why a created pod doesn't
+ * start.
+ */
 export const apiWarning = (log: Logger) => (warning: string) => log.warn('the API server warns', { warning });
 
-/** Claim a run and start it, or go on with it; a run that has ended meanwhile is answered with its status. */
+/** Claim a run, then start it or go on with it. Returns the status of a run that has ended meanwhile. */
 export async function begin(
   client: KubeClient,
   clock: Clock,
@@ -85,7 +88,7 @@ export async function begin(
   });
 }
 
-/** Ids, states and times: no commands, and nothing that a command printed. */
+/** Log ids, states and times. Never log a command or its output. */
 function logRow(log: Logger, row: RunHook): void {
   const { id, namespace, pod, container, state, reason, exitCode, message } = row;
   const fields = { hook: id, namespace, pod, hookContainer: container, hookPhase: state, reason, exitCode, message };

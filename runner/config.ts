@@ -4,7 +4,10 @@ import { camelCase, parseArgv } from '../shared/input/argv.ts';
 import type { Flags, FlagValue } from '../shared/input/flags.ts';
 import { executionFlags, planFlags, startFlags } from '../shared/input/run-flags.ts';
 
-/** The runner's command line: `args` of a Job, by hand or by `apply`. What `apply` also takes means the same. */
+/**
+ * The flags of the runner: the `args` of a Job that `apply` or somebody by hand has written. They mean what apply's
+ * mean.
+ */
 const runnerFlags = {
   namespace: { type: 'string', short: 'n', value: 'NAMESPACE', description: "The Restore's namespace" },
   ...planFlags,
@@ -23,7 +26,7 @@ export interface RunnerConfig extends Omit<GivenFlags, 'namespace'> {
   readonly namespace: string;
 }
 
-/** The first mistake of the command line is an `INVALID_ARGUMENT`. */
+/** Throws `INVALID_ARGUMENT` for the first mistake on the command line. */
 export function runnerConfig(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): RunnerConfig {
   const { values, positionals } = parseArgv(argv, runnerFlags);
   const given = Object.fromEntries(

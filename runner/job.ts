@@ -20,6 +20,6 @@ main(process.argv.slice(2), process.env, log, askedToEnd)
       }
     },
   )
-  // Not left to Node: a request without its answer would keep the process, and after many cut connections Node 24's own
-  // clean-up may never end, and the Job with it. The log is written by then.
+  // Exit here: Node would wait for requests without an answer, and after many cut connections the clean-up of Node 24
+  // may never end, nor would the Job. The empty write waits until the log is written.
   .finally(() => process.stdout.write('', () => process.exit()));

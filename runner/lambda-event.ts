@@ -9,7 +9,7 @@ import { hooksOf } from '../shared/input/hooks.ts';
 import type { RunnerConfig } from './config.ts';
 import { runnerConfig } from './config.ts';
 
-/** Options of `apply`, as it has them but in camel case. What they may be is the command line's to say. */
+/** The options of `apply` that an event may have, in camel case. The command line's parser checks their values. */
 const OPTIONS = [
   'only',
   'selector',
@@ -32,7 +32,7 @@ const Option = z.union([z.string(), z.number(), z.boolean(), z.array(z.string())
 
 const text = (expected: string) => z.string(expected).min(1, expected);
 const Cluster = z.strictObject({
-  // What EKS allows: it stands in a path and in a header that is signed.
+  // The characters that EKS allows: the name becomes part of a path and of a signed header.
   name: z
     .string('expected the name of an EKS cluster')
     .regex(/^[0-9A-Za-z][\w-]{0,99}$/, 'expected the name of an EKS cluster'),
@@ -67,7 +67,7 @@ const Event = z.strictObject({
   >),
 });
 
-/** What one call is asked for. */
+/** What one call of the function is asked to do. */
 export interface LambdaCall
   extends Pick<
     z.infer<typeof Event>,
@@ -80,7 +80,7 @@ export interface LambdaCall
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** All that is wrong with an event, in one `INVALID_ARGUMENT`. */
+/** Read an event. Throws one `INVALID_ARGUMENT` that names everything that is wrong with it. */
 export function lambdaCall(event: unknown, env: Env): LambdaCall {
   const { restore, namespace, cluster, hooks, ...rest } = parse(Event, event, 'the event');
   const options = OPTIONS.flatMap((name) => argumentsOf(name, rest[name]));

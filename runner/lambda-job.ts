@@ -17,7 +17,10 @@ import { runOptions } from './begin.ts';
 import type { LambdaCall } from './lambda-event.ts';
 import { refuseWhatMayHaveRun } from './own-plan.ts';
 
-/** Launch a run's Job as `apply` does, if the Restore is still the one that was read; answer how the run stands then (R8.10). */
+/**
+ * Launch the Job of a run as `apply` does, unless the Restore has changed since it was read. Returns the run's status
+ * (R8.10).
+ */
 export async function launchJob(
   client: KubeClient,
   clock: Clock,
@@ -45,12 +48,12 @@ export async function launchJob(
   const status = newStatus(restore, { runID, planned: { document }, runner, options, now: clock.now() });
   await writeStatus(client, versionOf(restore, namespace), status);
   const run = { namespace, name, runID };
-  // To change who owns the plan would need a right on all Secrets there: it stays the Restore's.
+  // The plan stays owned by the Restore: giving it to the Job would need a right to change all Secrets there.
   await launchRun(client, run, manifests, { adopt: false, warn: (message) => log.warn(message) });
   return status;
 }
 
-/** How a run of a Job stands; of one whose Job is over, that it has failed is written down. */
+/** The status of a run in a Job. If the Job is over and the run is not, the run is marked as failed. */
 export async function lookAtJob(
   client: KubeClient,
   clock: Clock,
@@ -61,7 +64,7 @@ export async function lookAtJob(
   const { name } = restore.metadata;
   const reference = restoreReference(restore, namespace);
   if (!(await hasDied(client, clock, reference, status))) return status;
-  // A pod whose Job was deleted may still be waiting for running hooks, and writes down how they end.
+  // The pod of a deleted Job may still wait for running hooks, and will write how they end.
   if ((await holderOf(client, clock, reference))?.runID === status.runID) return status;
   const message = `its Job ${status.runner.name} is over, the run is not`;
   const run = { namespace, name, runID: status.runID };

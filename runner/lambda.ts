@@ -25,12 +25,12 @@ import { lambdaCall } from './lambda-event.ts';
 import { launchJob, lookAtJob } from './lambda-job.ts';
 import { ownPlan } from './own-plan.ts';
 
-/** What one call answers. Not done: call again with the same event. */
+/** The answer of one call. If it is not `done`, call again with the same event. */
 export interface LambdaResult extends Partial<Pick<RunStatus, 'runID' | 'phase' | 'counts'>> {
   readonly done: boolean;
   readonly restore: string;
   readonly namespace: string;
-  /** As the plugin's, of a run that is over. */
+  /** The exit code that the plugin would have. Only of a run that is over. */
   readonly exitCode?: ExitCode;
 }
 
@@ -48,18 +48,18 @@ export const handler: Handler<unknown, LambdaResult> = async (event, context) =>
   }
 };
 
-/** Step Functions tells errors apart by their names: RESTORE_NOT_FOUND is RestoreNotFound. */
+/** An error with a name, by which Step Functions tells errors apart: RESTORE_NOT_FOUND becomes RestoreNotFound. */
 function named({ code, message, hint }: Pick<RestoreHooksError, 'code' | 'message' | 'hint'>): Error {
   const error = new Error(sanitizeText(hint === undefined ? message : `${message}\n${hint}`));
   error.name = code.toLowerCase().replace(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase());
-  // Lambda logs it: where an error was thrown that is explained says nothing more.
+  // Lambda logs the stack. For an error that is explained the place where it was thrown says nothing more.
   error.stack = `${error.name}: ${error.message}`;
   return error;
 }
 
 interface Call extends LambdaCall {
   readonly client: KubeClient;
-  /** Started with the call: between two, Lambda stops the process and its monotonic clock. */
+  /** A new clock for each call: between two calls Lambda stops the process, and its monotonic clock with it. */
   readonly clock: Clock;
   /** When Lambda ends this process. */
   readonly deadline: number;
@@ -73,7 +73,7 @@ async function answer(call: LambdaCall, context: Context, log: Logger): Promise<
   const { functionName, awsRequestId } = context;
   const { restore, namespace } = call.config;
   log.info('called', { restore, namespace, cluster: call.cluster.name, mode: call.mode, requestId: awsRequestId });
-  // A client for each call: connections don't outlive the standstill between two.
+  // Each call has a client of its own: connections don't survive the time between two calls, when Lambda freezes us.
   const client = kubeClient(await eksConfig(call.cluster, process.env), {
     userAgent: `restorehooks-lambda/${VERSION}`,
     onWarning: apiWarning(log),
@@ -95,20 +95,20 @@ async function answer(call: LambdaCall, context: Context, log: Logger): Promise<
   }
 }
 
-/** How the Restore's run stands when this call has done its part; undefined: there are no hooks. */
+/** Do this call's part of the run, and return the run's status; undefined if there are no hooks. */
 async function runFor(call: Call): Promise<RunStatus | undefined> {
   const { client, clock, config, execution, mode } = call;
   const restore = await getRestore(client, config.namespace, config.restore);
   const status = runStatusOf(restore);
   const wanted = execution === undefined ? undefined : runIDOf(execution);
-  // That plan may not be made any more: pods come and go.
+  // Don't plan again: since the run has ended pods may have come and gone, and the plan would be another one.
   if (status !== undefined && status.runID === wanted && hasEnded(status)) return status;
   const isGoing = status !== undefined && !hasEnded(status);
   if (mode === 'job' && isGoing && status.runner.kind === 'job') {
     return lookAtJob(client, clock, config.namespace, restore, status);
   }
   const payload = await ownPlan(client, clock, config, call.hookFiles, call.log);
-  // Of a run that is going, nothing to run is no end.
+  // If a run is going on it has to be carried on, also if a new plan would have nothing to run.
   const own = isGoing ? ownRun(call, status, 'plan' in payload ? payload : undefined) : undefined;
   if (!('plan' in payload)) return payload.ended;
   const runID = own ?? wanted ?? newRunID();
@@ -117,7 +117,7 @@ async function runFor(call: Call): Promise<RunStatus | undefined> {
 
 const runnerOf = ({ functionName }: Call) => ({ kind: 'local', name: `Lambda ${functionName}` }) as const;
 
-/** The run that a call before has left; it can go on only with the plan that it began with. */
+/** The ID of the run that an earlier call has begun. It can only go on with the plan that it began with. */
 function ownRun(call: Call, { runID, runner, planDigest }: RunStatus, payload: Payload | undefined): string {
   const { restore: name, namespace } = call.config;
   const isOwn = call.mode === 'run' && runner.kind === 'local' && runner.name === runnerOf(call).name;
@@ -130,10 +130,13 @@ function ownRun(call: Call, { runID, runner, planDigest }: RunStatus, payload: P
   });
 }
 
-/** Of the margin, at most this is left for writing down what is true. */
+/** At most this much of the margin is kept for writing the final status. */
 const LAST_WORDS_MS = 10_000;
 
-/** Run until the run ends or the deadline is near (R8.8): then nothing is started, and running hooks may end. */
+/**
+ * Run until the run ends or the deadline is near. Then no hook is started, and running ones have until shortly before
+ * it (R8.8).
+ */
 async function runHere(call: Call, payload: Payload, runID: string): Promise<RunStatus> {
   const { client, clock, config, deadline, margin, log } = call;
   if (payload.pods.length > 0) {

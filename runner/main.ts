@@ -23,8 +23,8 @@ import { readPlanDirectory } from './plan-directory.ts';
 type Env = Readonly<Record<string, string | undefined>>;
 
 /**
- * One run in a pod: with the plan that `apply` mounted, or with one of its own. Resolves to the exit code. `asked` to
- * end, it starts nothing more, whatever it is at.
+ * Carry out one run in a pod, with the plan that `apply` has mounted or with one that it makes itself. Resolves to the
+ * exit code. Once `asked` to end it starts no further hook.
  */
 export async function main(argv: readonly string[], env: Env, log: Logger, asked: AbortSignal): Promise<number> {
   const config = runnerConfig(argv, env);
@@ -46,7 +46,7 @@ export async function main(argv: readonly string[], env: Env, log: Logger, asked
 
 const isNotTaken = (error: unknown): boolean => error instanceof RestoreHooksError && error.code === 'INTERRUPTED';
 
-/** Reading, which may wait for long: it is left as it is. */
+/** Wait for work that only reads, unless this process is asked to end: then don't wait any longer. */
 function unlessAsked<T>(asked: AbortSignal, work: Promise<T>): Promise<T> {
   const ended = new Promise<never>((_, reject) => {
     if (asked.aborted) reject(asked.reason);
@@ -57,7 +57,7 @@ function unlessAsked<T>(asked: AbortSignal, work: Promise<T>): Promise<T> {
 
 type Run = Pick<RunToBegin, 'config' | 'payload' | 'runner' | 'runID' | 'claimant'>;
 
-/** Which run this is; or that there is nothing to run, and with which exit code. */
+/** The run to carry out, or the exit code if there is nothing to run. */
 async function runOf(
   client: KubeClient,
   config: RunnerConfig,
@@ -106,10 +106,10 @@ async function carryOut(client: KubeClient, run: Run, env: Env, log: Logger, ask
   return exitCodeOf(last);
 }
 
-/** Of the grace that a pod has to end, what is left for writing down what is true. */
+/** How much of the pod's grace period is kept for writing the final status. */
 const LAST_WORDS_SECONDS = 10;
 
-/** A Job that plans for itself goes on with the run that a pod of its own has begun. */
+/** The run that an earlier pod of this Job has begun, for a Job that makes its own plan. */
 async function ownRun(
   client: KubeClient,
   { namespace, restore }: RunnerConfig,
@@ -121,7 +121,10 @@ async function ownRun(
   return status.runner.name === runner.name && status.planDigest === digest ? status.runID : undefined;
 }
 
-/** A launcher that gave its Job up may have said so already: a pod that comes late must not begin (R6.14). */
+/**
+ * Refuse to begin if the launcher has given this Job up: it may have marked the run as failed, and this pod came too
+ * late (R6.14).
+ */
 async function refuseGivenUp(client: KubeClient, namespace: string, name: string): Promise<void> {
   const { metadata } = (await client.get(paths.jobs(namespace, name))) as { metadata?: { deletionTimestamp?: string } };
   if (metadata?.deletionTimestamp === undefined) return;
@@ -129,8 +132,9 @@ async function refuseGivenUp(client: KubeClient, namespace: string, name: string
 }
 
 /**
- * Whom others look at to see whether the run still lives: the Job of this pod. A Job that was made by hand needn't tell
- * its name; a pod is called after its Job. Where that is no Job beside the Restore, nobody can tell (as of a local run).
+ * The Job of this pod: others look at it to see whether the runner is alive. A Job that was written by hand may not
+ * tell its name; then it is taken from the pod's name, which begins with it. If there is no such Job in the Restore's
+ * namespace, others can't tell, as with a local run.
  */
 async function runnerOf(client: KubeClient, namespace: string, podName: string): Promise<RunStatus['runner']> {
   const name = podName.replace(/-[a-z0-9]{5}$/, '');

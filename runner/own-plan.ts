@@ -19,7 +19,10 @@ import type { Clock } from '../shared/ports/ports.ts';
 import type { Logger } from '../shared/system/log.ts';
 import type { RunnerConfig } from './config.ts';
 
-/** The plan of a runner that was given none (R8.6); or that there is nothing to run: `ended`, how it was run. */
+/**
+ * Make the plan of a runner that was given none. If there is nothing to run, `ended` is the status of the
+ * run that has run the hooks; it is undefined if there are no hooks (R8.6).
+ */
 export async function ownPlan(
   client: KubeClient,
   clock: Clock,
@@ -81,23 +84,23 @@ export async function ownPlan(
     kept: [],
     pods: await podsToCreate(client, restore, planned, new Map()),
     attempt: ledger.attempts + 1,
-    // It can't read what became of the hooks that --only leaves out.
+    // The runner may not read reports, so it doesn't know the results of the hooks that --only leaves out.
     ...(only.length > 0 && { narrowed: true as const, leavesFailHooks: true as const }),
     ...(again && { startedOver: true as const }),
   };
 }
 
 /**
- * The run of this very plan that has ended (R8.6). Refuses where another one has executed hooks: which of them they were is in
- * reports, and those a runner may not read. undefined: nothing was executed, or a run goes on, which is judged when it
- * is claimed.
+ * The last run, if it had this very plan and has ended. Refuses if another run has executed hooks: only its report
+ * tells which ones, and a runner may not read reports. undefined if no hook was executed, or if a run is going on; that
+ * run is checked when it is claimed (R8.6).
  */
 function endedRun(name: string, ledger: Ledger, digest: string): RunStatus | undefined {
   const { last, runs } = ledger;
   if (last === undefined || (last.standing.status !== undefined && !hasEnded(last.status))) return undefined;
   const { planned, notExecuted } = last.status.counts;
   const isSame = last.standing.state === 'ended' && last.status.planDigest === digest;
-  // What its status counts as executed may have been kept from a run before it.
+  // The status may also count hooks as executed that an earlier run has executed.
   if (isSame && (planned > notExecuted || hasExecuted(last))) return last.status;
   const executed = runs.findLast(({ rows, isWhole }) => !isWhole || rows.some(isExecuted));
   if (executed === undefined) return undefined;
@@ -106,8 +109,8 @@ function endedRun(name: string, ledger: Ledger, digest: string): RunStatus | und
 }
 
 /**
- * A runner may not read reports, so it can't know which hooks of an earlier run have been executed: after one that
- * did anything it starts nothing unless it is told to start over.
+ * Refuse to start after an earlier run that has executed a hook. A runner may not read reports, so it can't know which
+ * hooks that were. `--again` starts over.
  */
 export function refuseWhatMayHaveRun(name: string, earlier: RunStatus | undefined, digest: string): void {
   if (earlier === undefined) return;

@@ -6,11 +6,11 @@ import type { Payload } from '../shared/core/report/payload.ts';
 import { parsePayload } from '../shared/core/report/payload.ts';
 import { decompress } from '../shared/kubernetes/run/compressed-parts.ts';
 
-/** Read the plan that the launcher mounted: its pieces, in the order of their names. */
+/** Read the plan that the launcher has mounted: its pieces in the order of their names. */
 export function readPlanDirectory(directory: string): Payload {
   let pieces: Buffer[];
   try {
-    // A mounted Secret's own bookkeeping begins with two dots.
+    // Kubernetes keeps files of its own in a mounted Secret, with names that begin with two dots.
     const names = readdirSync(directory).filter((name) => !name.startsWith('.'));
     pieces = names.sort().map((name) => readFileSync(join(directory, name)));
   } catch (error) {

@@ -10,25 +10,25 @@ export const onlyArg = {
   only: planFlags.only,
 } as const satisfies Flags;
 
-/** How a run is carried out: `apply` and `retry` take the same. */
+/** The flags that say how a run is carried out. `apply` and `retry` share them. */
 export const runnerArgs = {
   runner: {
     type: 'string',
     choices: ['job', 'local'],
     default: 'job',
-    description: 'Where the hooks are run from: a Job in the cluster, or this process',
+    description: 'Run the hooks from a Job in the cluster, or from this process',
   },
-  'no-wait': { type: 'boolean', description: "Return as soon as the Job is created; see it with 'status'" },
+  'no-wait': { type: 'boolean', description: "Return as soon as the Job is created; 'status' shows the run" },
   timeout: {
     type: 'duration',
     value: 'DURATION',
-    description: 'How long to follow the run (1m30s); the run itself goes on',
+    description: 'Stop following the run after this time (1m30s); the run itself goes on',
   },
   'dry-run': {
     type: 'string',
     choices: ['client', 'server'],
     bare: 'client',
-    description: 'Create nothing: print the manifests, or have the API server check them',
+    description: 'Create nothing: print the manifests, or let the API server check them',
   },
   image: { type: 'string', value: 'IMAGE', default: DEFAULT_IMAGE, description: "The runner's image" },
   'image-pull-secret': {
@@ -47,7 +47,7 @@ export const runnerArgs = {
     type: 'string',
     value: 'FILE',
     bare: '',
-    description: "Write the run's history, for a bug report: of a Job into its log, of a local run into FILE",
+    description: 'Record the run for a bug report: a Job writes to its log, a local run to FILE',
   },
   force: planFlags.force,
   ...outputArg(['json', 'yaml', 'wide', 'name']),

@@ -8,7 +8,7 @@ const verbosity = {
     value: 'LEVEL',
     default: 0,
     min: 0,
-    description: 'How much to tell on stderr, 0 to 9: from 6 on each request to the API server',
+    description: 'Verbosity on stderr, 0 to 9; from 6 on, each request to the API server is shown',
   },
 } as const satisfies Flags;
 
@@ -39,7 +39,7 @@ export const kubeArgs = {
   server: { type: 'string', short: 's', value: 'URL', description: 'The API server' },
   token: { type: 'string', value: 'TOKEN', description: 'Bearer token for the API server' },
   'certificate-authority': { type: 'string', value: 'FILE', description: "The API server's certificate authority" },
-  'client-certificate': { type: 'string', value: 'FILE', description: 'Client certificate' },
+  'client-certificate': { type: 'string', value: 'FILE', description: 'Client certificate for TLS' },
   'client-key': { type: 'string', value: 'FILE', description: "The client certificate's key" },
   'insecure-skip-tls-verify': { type: 'boolean', description: "Don't verify the API server's certificate" },
   'tls-server-name': { type: 'string', value: 'NAME', description: "The name in the API server's certificate" },
@@ -52,7 +52,7 @@ export const kubeArgs = {
     seconds: true,
     default: 0,
     value: 'DURATION',
-    description: 'How long to wait for one answer of the API server (1s, 2m; 0: no limit)',
+    description: 'How long to wait for an answer of the API server (1s, 2m; 0: no limit)',
   },
 } as const satisfies Flags;
 
@@ -71,16 +71,15 @@ export const selectorArg = {
 } as const satisfies Flags;
 
 export const watchArg = {
-  watch: { type: 'boolean', short: 'w', description: 'Go on until the run has ended' },
+  watch: { type: 'boolean', short: 'w', description: 'Follow the run until it has ended' },
 } as const satisfies Flags;
 
-/** `-o`, for the formats that the command's view can be printed in. The table needs no name. */
+/** `-o` with the formats in which the command's view can be printed. Without `-o` it is printed as a table. */
 export function outputArg<const Formats extends readonly Exclude<OutputFormat, 'table'>[]>(formats: Formats) {
   return {
     output: {
       type: 'string',
       short: 'o',
-      value: 'FORMAT',
       choices: formats,
       description: 'Output format',
     },
@@ -88,8 +87,8 @@ export function outputArg<const Formats extends readonly Exclude<OutputFormat, '
 }
 
 /**
- * All shared flags, for finding the command's name behind flags (`-n velero plan x`).
- * Which formats `-o` takes is the command's to say.
+ * All flags that may stand before the command's name (`-n velero plan x`). The name is found with these alone, so `-o`
+ * takes any value here; each command says which formats it has.
  */
 export const sharedFlags: Readonly<Record<string, Flag>> = {
   ...commonArgs,

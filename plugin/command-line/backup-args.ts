@@ -2,32 +2,35 @@ import type { Flags } from '../../shared/input/flags.ts';
 import type { Arguments } from './command.ts';
 import { usage } from './session.ts';
 
-/** Where the pods of a backup come from, instead of a cluster. */
+/** The flags that take pods from a backup instead of from the cluster. */
 export const backupArgs = {
   'backup-archive': {
     type: 'string',
     value: 'FILE',
-    description: "The pods of a backup's archive, as velero backup download writes it; - for stdin",
+    description: "Take the pods from a backup's archive, as velero backup download writes it (- for stdin)",
   },
   'from-backup': {
     type: 'string',
     value: 'BACKUP',
-    description: "The pods of a Backup, which the cluster's Velero is asked for",
+    description: "Take the pods from this Backup, which the cluster's Velero is asked for",
   },
   'backup-insecure-skip-tls-verify': {
     type: 'boolean',
-    description: "With --from-backup: don't check the object store's certificate (insecure)",
+    description: "With --from-backup: don't verify the object store's certificate (insecure)",
   },
   'backup-cacert': {
     type: 'string',
     value: 'FILE',
-    description: "With --from-backup: certificates to trust the object store's by",
+    description: 'With --from-backup: certificate authorities of the object store',
   },
 } as const satisfies Flags;
 
 export type BackupFlags = Arguments<typeof backupArgs, Record<never, never>>;
 
-/** Whether the flags name a backup. `otherFiles`: what else the command line names; `twice`: it may be read again. */
+/**
+ * Whether the flags name a backup. `otherFiles`: the files that other flags name. `twice`: the command may read the
+ * archive a second time, which stdin doesn't allow.
+ */
 export function namesBackup(flags: BackupFlags, otherFiles: readonly string[], twice = false): boolean {
   const { backupArchive, fromBackup, backupInsecureSkipTlsVerify, backupCacert } = flags;
   if (backupArchive !== undefined && fromBackup !== undefined) {

@@ -3,7 +3,7 @@ import type { Flags, FlagValue } from '../../shared/input/flags.ts';
 import type { View } from '../output/view.ts';
 import type { Context } from '../process/context.ts';
 
-/** `required` by default; `many` takes all that are left. */
+/** A positional is required unless it is `optional`. `many` takes all words that are left. */
 export interface Positional {
   readonly description: string;
   readonly optional?: true;
@@ -21,42 +21,46 @@ type PositionalValue<P extends Positional> = P extends { readonly many: true }
     ? string | undefined
     : string;
 
-/** What `run` gets: `--request-timeout` as `requestTimeout`, positionals by their names. */
+/** The arguments of `run`: `--request-timeout` as `requestTimeout`, positionals by their names. */
 export type Arguments<F extends Flags, P extends Positionals> = {
   readonly [Name in keyof F & string as CamelCase<Name>]: FlagValue<F[Name]>;
 } & { readonly [Name in keyof P & string as CamelCase<Name>]: PositionalValue<P[Name]> };
 
-/** What a command comes to. No view: it has said all there was on stderr. */
+/** What a command returns. It has no view if stderr has told everything. */
 export interface CommandResult {
   readonly exit?: ExitCode;
   readonly view?: View;
-  /** Reported after the view, where there is something to show all the same; its exit code is the command's. */
+  /** For a command that failed and has something to show all the same. Reported after the view; gives the exit code. */
   readonly error?: RestoreHooksError;
 }
 
 export interface Command {
   readonly args: Flags;
   readonly positionals: Positionals;
-  /** Command line without the program's name, and what it does. */
+  /** Command lines without the program's name, and what each does. */
   readonly examples: readonly (readonly [line: string, what: string])[];
   /** Further paragraphs of the command's help. */
   readonly details?: string;
+  /** The exit codes that help lists (default: 0 and 2). */
+  readonly exitCodes?: readonly ExitCode[];
+  /** The document that help names for reading more. */
+  readonly docs?: string;
   // biome-ignore lint/suspicious/noExplicitAny: each command's `run` takes its own arguments; `defineCommand` has checked them
   run(args: any, context: Context): Promise<CommandResult>;
 }
 
-/** A command as data. It prints nothing, except progress; it returns its view, and throws what it can't do. */
-export function defineCommand<const F extends Flags, const P extends Positionals>(command: {
-  readonly args: F;
-  readonly positionals: P;
-  readonly examples: Command['examples'];
-  readonly details?: string;
-  run(args: Arguments<F, P>, context: Context): Promise<CommandResult>;
-}): Command {
+/** A command as data. `run` prints only progress. It returns a view, and throws an error if it fails. */
+export function defineCommand<const F extends Flags, const P extends Positionals>(
+  command: Omit<Command, 'args' | 'positionals' | 'run'> & {
+    readonly args: F;
+    readonly positionals: P;
+    run(args: Arguments<F, P>, context: Context): Promise<CommandResult>;
+  },
+): Command {
   return command;
 }
 
-/** How a command stands in the list: loaded only when it is asked for, as most of them pull in a lot. */
+/** A command in the list of all commands. Its code is loaded when it is run: most commands import a lot. */
 export interface CommandEntry {
   readonly summary: string;
   load(): Promise<Command>;

@@ -9,12 +9,12 @@ import type { Arguments } from './command.ts';
 
 export type KubeArguments = Arguments<typeof kubeArgs, Record<never, never>>;
 
-/** A connection to the cluster that kubectl's flags name. */
+/** A connection to the cluster that the command line names with kubectl's flags. */
 export interface Session {
   readonly client: KubeClient;
-  /** The Restore's: `-n`, else `VELERO_NAMESPACE`, else `velero`, as Velero's own client has it. */
+  /** The Restore's namespace: `-n`, else `VELERO_NAMESPACE`, else `velero`, as in Velero's own client. */
   readonly namespace: string;
-  /** `context (server)`, for people. */
+  /** `context (server)`, to show to people. */
   readonly cluster: string;
 }
 
@@ -27,10 +27,12 @@ export function namespaceOf({ namespace }: Pick<KubeArguments, 'namespace'>, { e
   );
 }
 
-/** As kubectl: from `-v=6` on each request is told. */
+/** From `-v=6` on each request is shown on stderr, as kubectl does. */
 const SHOW_REQUESTS = 6;
 
-/** Work on the cluster. The Kubernetes side is loaded only here: most of the start-up time is its. */
+/**
+ * Connect to the cluster and run `work`. The Kubernetes client is loaded here, because that takes most of the start-up.
+ */
 export async function withCluster<T>(
   args: KubeArguments,
   context: Context,
@@ -50,7 +52,7 @@ export async function withCluster<T>(
         context.stderr.write(`${method} ${path} ${status} in ${Math.round(ms)} ms\n`),
     }),
     onWarning: (text) => {
-      // As kubectl: once each. A follower's polls would repeat one without end.
+      // Each warning is shown once, as kubectl does: `status -w` would get the same one with every poll.
       if (!warned.has(text)) context.stderr.write(`warning: ${sanitizeLine(text)}\n`);
       warned.add(text);
     },
@@ -67,7 +69,7 @@ export async function withCluster<T>(
 export const usage = (message: string, hint?: string): RestoreHooksError =>
   new RestoreHooksError('INVALID_ARGUMENT', message, hint === undefined ? {} : { hint });
 
-/** What only a Job can do, and what only a local run (R7.7). */
+/** Refuse flags that only a Job can obey for a local run, and the other way round (R7.7). */
 export function requireRunnerFlags({ runner, noWait, dryRun, record }: RunnerFlags): void {
   if (runner === 'job') {
     if (!record) return;

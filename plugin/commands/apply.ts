@@ -8,17 +8,21 @@ import { Application } from '../run/application.ts';
 
 export const apply = defineCommand({
   args: applyArgs,
-  positionals: { restore: { description: 'The Restore', optional: true } },
+  positionals: { restore: { description: 'Name of the Restore', optional: true } },
   examples: [
-    ['apply nightly', "run the Restore's hooks in a Job, and follow it"],
-    ['apply nightly --runner=local', 'run them from here, with your own rights'],
-    ['apply -f plan.json', 'run exactly a plan that was saved and reviewed'],
-    ['apply nightly -f pods.yaml', 'create the pods of a file that have init hooks, with these injected'],
+    ['apply nightly', "run the Restore's hooks in a Job and follow it"],
+    ['apply nightly --runner=local', 'run them from this machine, with your own rights'],
+    ['apply -f plan.json', 'run a saved plan, exactly as it was reviewed'],
+    ['apply nightly -f pods.yaml', 'create the pods of a file that have init hooks, with the init containers in them'],
     ['apply nightly --from-backup nightly', 'the same, with the pods of its Backup'],
-    ['apply nightly --rerun --only shop/web-0', 'run again, for one pod, what Velero has run'],
-    ['apply nightly --dry-run=client | kubectl create -f -', 'see every object first'],
+    ['apply nightly --rerun --only shop/web-0', 'run the hooks of one pod again that Velero has run'],
+    ['apply nightly --dry-run=client | kubectl create -f -', 'look at every object first'],
   ],
-  details: 'Running it twice runs nothing twice: a run that is going is followed, one that has ended is shown.',
+  details:
+    'Running it twice runs no hook twice: apply follows a run that is going on, and shows one that has ended. ' +
+    'Ctrl-C ends the following, not the run.',
+  exitCodes: [0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 130, 143],
+  docs: 'docs/runs.md',
 
   async run({ restore: given, ...args }, context): Promise<CommandResult> {
     context.stop.limit(context.clock, args.timeout);

@@ -8,16 +8,18 @@ export const cancel = defineCommand({
     grace: {
       type: 'duration',
       value: 'DURATION',
-      description: 'How long to wait for running hooks; then they are dropped, and Unknown (default: until they end)',
+      description: 'How long to wait for running hooks; after that they are Unknown (default: until they end)',
     },
     ...kubeArgs,
   },
-  positionals: { restore: { description: 'The Restore' } },
+  positionals: { restore: { description: 'Name of the Restore' } },
   examples: [
-    ['cancel nightly', 'start nothing more; running hooks end'],
-    ['cancel nightly --grace=30s', 'and are dropped after 30 seconds'],
+    ['cancel nightly', 'start no further hook; running hooks may end'],
+    ['cancel nightly --grace=30s', 'the same, but wait at most 30 seconds for them'],
   ],
-  details: 'Returns at once; "status -w" follows the run to its end. What has not started by then is NotExecuted.',
+  details: 'Returns at once; "status -w" follows the run to its end. Hooks that have not started are NotExecuted.',
+  exitCodes: [0, 2, 4, 5, 6],
+  docs: 'docs/runs.md',
 
   run: ({ restore: name, grace, ...args }, context) =>
     withCluster(args, context, async (session) => ({

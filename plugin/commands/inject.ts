@@ -17,25 +17,33 @@ import type { Context } from '../process/context.ts';
 export const inject = defineCommand({
   args: {
     ...filenameArg,
-    restore: { type: 'string', value: 'FILE', description: 'A Restore: its hooks, filters and namespaceMapping count' },
+    restore: {
+      type: 'string',
+      value: 'FILE',
+      description: 'File with a Restore, whose hooks, filters and namespaceMapping are used',
+    },
     hooks: planFlags.hooks,
     namespace: {
       type: 'string',
       short: 'n',
       value: 'NAMESPACE',
-      description: 'Of manifests that name none (default: default)',
+      description: 'Namespace of manifests that name none (default: default)',
     },
   },
   positionals: {},
   examples: [
-    ['inject -f pods.yaml --restore restore.yaml', "the manifests, with the init containers of the Restore's hooks"],
-    ['inject --hooks hooks.yaml < web.yaml | kubectl apply -f -', 'a filter from stdin'],
-    ['inject -f web.yaml', 'only what the init.hook… annotations of pods and templates say'],
+    [
+      'inject -f pods.yaml --restore restore.yaml',
+      "print the manifests with the init containers of the Restore's hooks",
+    ],
+    ['inject --hooks hooks.yaml < web.yaml | kubectl apply -f -', 'the same as a filter, with hooks from a file'],
+    ['inject -f web.yaml', 'use only the init.hook… annotations of pods and templates'],
   ],
   details:
-    'Pods, and the templates of Deployment, StatefulSet, DaemonSet, ReplicaSet, Job and CronJob. Only lines are ' +
-    'inserted; all else, comments too, is passed on as it is. What has its init containers already stays unchanged. ' +
-    'What was done is said on stderr.',
+    'Changes Pods and the pod templates of Deployments, StatefulSets, DaemonSets, ReplicaSets, Jobs and CronJobs. Only ' +
+    'inserts lines; everything else, including comments, is printed as it was. Manifests that already have their init ' +
+    'containers stay unchanged. Stderr says what was done.',
+  docs: 'examples/init-hooks.yaml',
 
   async run(args, context): Promise<CommandResult> {
     const filenames = args.filename.length > 0 ? args.filename : ['-'];
@@ -68,14 +76,16 @@ async function restoreOf(
   return { restore: given.restore, notices: [...notices, ...given.notices] };
 }
 
-/** Several files as one stream: JSON objects stand one behind the other, YAML documents need a line between them. */
+/**
+ * Join several files to one stream. JSON objects follow each other directly, YAML documents need `---` between them.
+ */
 function joined(parts: readonly Injected[]): string {
   const [first, ...rest] = parts.filter(({ text }) => text.trim() !== '');
   if (first === undefined) return parts.map(({ text }) => text).join('');
   if (rest.length === 0) return first.text;
   const all = [first, ...rest];
   const separator = all.every(({ isJson }) => isJson) ? '' : '---\n';
-  // A stream that begins with JSON is taken for JSON to its end.
+  // kubectl takes a stream that begins with JSON for JSON to its end, so YAML must not come after it without `---`.
   const start = first.isJson ? separator : '';
   return start + all.map(({ text }) => endLine(text)).reduce((stream, text) => stream + separatorBefore(text) + text);
 

@@ -10,16 +10,18 @@ export const prune = defineCommand({
       value: 'N',
       min: 1,
       default: 1,
-      description: 'How many of the last runs stay in any case',
+      description: 'How many of the last runs to keep',
     },
     ...kubeArgs,
   },
-  positionals: { restore: { description: 'The Restore' } },
+  positionals: { restore: { description: 'Name of the Restore' } },
   examples: [
-    ['prune nightly', 'remove the Jobs, reports and journals of old runs'],
-    ['prune nightly --keep 5', 'but for the last five runs'],
+    ['prune nightly', 'remove the Jobs, reports and journals of all runs but the last'],
+    ['prune nightly --keep 5', 'the same, but keep the last five runs'],
   ],
-  details: 'What is needed to know which hooks have been run stays, so that nothing is run twice.',
+  details: 'What later runs need to know is kept, so that no hook is run twice.',
+  exitCodes: [0, 2, 4, 5, 6],
+  docs: 'docs/runs.md',
 
   run: ({ restore: name, keep, ...args }, context) =>
     withCluster(args, context, async (session) => ({

@@ -5,14 +5,17 @@ import { Retry } from '../run/retry.ts';
 
 export const retry = defineCommand({
   args: { ...onlyArg, ...runnerArgs },
-  positionals: { restore: { description: 'The Restore' } },
+  positionals: { restore: { description: 'Name of the Restore' } },
   examples: [
     ['retry nightly', 'run what did not succeed, in the same order and under the same rules'],
     ['retry nightly --only shop/web-0', 'the same for one pod'],
     ['retry nightly --on-unknown=rerun', 'also what may have been running when the runner died'],
   ],
   details:
-    'Hooks that succeeded are kept. A run whose runner died is gone on with: what was running then is Unknown, and run again only with --on-unknown=rerun.',
+    'Hooks that have succeeded are not run again. If the runner died, retry goes on with its run: hooks that were ' +
+    'running then are Unknown, and are run again only with --on-unknown=rerun.',
+  exitCodes: [0, 2, 3, 4, 5, 6, 7, 9, 10, 11, 130, 143],
+  docs: 'docs/runs.md',
 
   run({ restore, only, ...args }, context) {
     requireRunnerFlags(args);

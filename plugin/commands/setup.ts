@@ -11,20 +11,20 @@ import { defineCommand } from '../command-line/command.ts';
 export const setup = defineCommand({
   args: {
     apply: { type: 'boolean', description: 'Apply the manifests instead of printing them' },
-    delete: { type: 'boolean', description: 'Take away what an earlier setup has made, and nothing else' },
+    delete: { type: 'boolean', description: 'Delete what an earlier setup has created, and nothing else' },
     namespaces: {
       type: 'list',
       value: 'NAMESPACE,...',
-      description: 'Grant the rights on pods only there, and let runs watch only there (default: in all)',
+      description: 'Grant rights on pods only in these namespaces; runs watch only these (default: all)',
     },
     'create-pods': {
       type: 'boolean',
-      description: 'Grant also what init hooks need: to create and delete pods, and to read logs of containers',
+      description: 'Also grant what init hooks need: create and delete pods, read logs of containers',
     },
     'service-account': {
       type: 'string',
       value: 'NAME',
-      description: `The ServiceAccount that runs work as (default: ${SERVICE_ACCOUNT}; with --delete: all)`,
+      description: `The ServiceAccount of the runner (default: ${SERVICE_ACCOUNT}; with --delete: all of them)`,
     },
     ...outputArg(['json', 'yaml']),
     ...kubeArgs,
@@ -34,11 +34,14 @@ export const setup = defineCommand({
     ['setup', 'see what the runner needs'],
     ['setup --apply', "create it in Velero's namespace"],
     ['setup --apply --namespaces shop,blog', 'let runs reach the pods of two namespaces only'],
-    ['setup --apply --create-pods', 'let runs create pods with init containers, too'],
-    ['setup --delete', 'take it away again'],
+    ['setup --apply --create-pods', 'let runs also create pods with init containers'],
+    ['setup --delete', 'delete it again'],
   ],
   details:
-    "The runner works as a ServiceAccount in the Restore's namespace. It may read and patch Restores, create (not read) Secrets and read Jobs there, and watch pods and run commands in them where the pods are.",
+    "The runner works as a ServiceAccount in the Restore's namespace. There it may read and patch Restores, create (but " +
+    'not read) Secrets, and read Jobs. Where the pods are it may watch them and run commands in them.',
+  exitCodes: [0, 2, 5, 6, 10],
+  docs: 'deploy/',
 
   async run(args, { env, stderr, stop, clock }) {
     if (args.apply && args.delete) throw misused('--apply and --delete exclude each other');
@@ -90,7 +93,10 @@ function viewOf(changes: readonly SetupChange[], nameOf: (change: SetupChange) =
   };
 }
 
-/** A name that Kubernetes takes for a namespace or a ServiceAccount; what else is written would end in a path or a list. */
+/**
+ * Refuse what is no name of a namespace or ServiceAccount: the name becomes a part of URLs and of a list in an
+ * annotation.
+ */
 function nameIn(flag: string, name: string): string {
   const isNamespace = flag !== '--service-account';
   const label = '[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?';

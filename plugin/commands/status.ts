@@ -13,11 +13,14 @@ import { withoutStatus } from '../run/without-status.ts';
 
 export const status = defineCommand({
   args: { ...watchArg, ...outputArg(['json', 'yaml', 'wide', 'name']), ...kubeArgs },
-  positionals: { restore: { description: 'The Restore' } },
+  positionals: { restore: { description: 'Name of the Restore' } },
   examples: [
-    ['status nightly', 'where the last run stands, hook by hook'],
-    ['status nightly -w', "follow it to its end, and exit with the run's code"],
+    ['status nightly', 'the last run, hook by hook'],
+    ['status nightly -w', "follow it to its end, and exit with the run's exit code"],
   ],
+  details: 'With --watch, the exit code is that of the run. Without, it is 0 if the run could be shown.',
+  exitCodes: [0, 2, 3, 4, 5, 6, 10, 11, 130],
+  docs: 'docs/runs.md',
 
   run: ({ restore: name, watch, ...args }, context) =>
     withCluster(args, context, async (session) => {

@@ -6,15 +6,16 @@ import { defineCommand } from '../command-line/command.ts';
 
 export const version = defineCommand({
   args: {
-    client: { type: 'boolean', description: 'Only the versions of this side; asks no cluster' },
+    client: { type: 'boolean', description: 'Show only the versions of the plugin; ask no cluster' },
     ...outputArg(['json', 'yaml']),
     ...kubeArgs,
   },
   positionals: {},
   examples: [
     ['version', 'versions of the plugin and of the cluster'],
-    ['version --client -o json', 'only this side, for scripts'],
+    ['version --client -o json', 'only the plugin, for scripts'],
   ],
+  exitCodes: [0, 2, 5, 6],
 
   async run(args, { env }) {
     const server = args.client ? undefined : await serverVersion(args, env);
@@ -38,12 +39,15 @@ export const version = defineCommand({
   },
 });
 
-/** A cluster that can't be asked is no reason to hide the rest (R7.13). */
+/**
+ * The server's version, or why it can't be told. That is returned, not thrown: the other versions are shown all the
+ * same (R7.13).
+ */
 async function serverVersion(
   args: Arguments<typeof kubeArgs, Record<never, never>>,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<string | RestoreHooksError> {
-  // Loaded only here: the plugin's own version has to come at once.
+  // The client is loaded only here, so that `version --client` starts fast.
   const [{ loadKubeConfig }, { kubeClient }] = await Promise.all([
     import('../../shared/kubernetes/connect/kubeconfig.ts'),
     import('../../shared/kubernetes/api/client.ts'),

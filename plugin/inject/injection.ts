@@ -17,21 +17,21 @@ import { insertInitContainers } from './manifest-edit.ts';
 
 export interface InjectionInput {
   readonly entries: HookEntries;
-  /** Its filters and its namespaceMapping count. */
+  /** If given, its filters and its namespaceMapping are applied. */
   readonly restore?: Restore | undefined;
-  /** Of manifests that name none. */
+  /** The namespace of manifests that name none. */
   readonly namespace?: string | undefined;
 }
 
 export interface Injected {
   readonly text: string;
   readonly isJson: boolean;
-  /** What was done, a line each. */
+  /** Lines that say what was done. */
   readonly changes: readonly string[];
   readonly warnings: readonly string[];
 }
 
-/** Where the pods of Kubernetes' own kinds are described. Other groups' kinds are looked into. */
+/** Where the pod template stands in Kubernetes' own kinds. Objects of other groups are searched for one. */
 const POD_PATHS: Readonly<Record<string, { readonly groups: RegExp; readonly path: Path }>> = {
   Pod: { groups: /^v1$/, path: [] },
   Deployment: { groups: /^(apps|extensions)\//, path: ['spec', 'template'] },
@@ -42,7 +42,7 @@ const POD_PATHS: Readonly<Record<string, { readonly groups: RegExp; readonly pat
   CronJob: { groups: /^batch\//, path: ['spec', 'jobTemplate', 'spec', 'template'] },
 };
 
-/** The manifests of one file with their init containers injected; all else is as it was written (R2.28). */
+/** Inject the init containers into the manifests of one file. Everything else stays as it was written (R2.28). */
 export function injectInto(text: string, file: string, input: InjectionInput): Injected {
   const changes: string[] = [];
   const warnings: string[] = [];
@@ -73,21 +73,23 @@ export function injectInto(text: string, file: string, input: InjectionInput): I
 const gapLines = (texts: readonly ManifestText[], file: string): string[] =>
   texts.flatMap(({ gaps }) => gaps).map(({ line, reason }) => `${file}:${line}: ${reason}`);
 
-/** Nothing is reported as injected that kubectl may never see. */
+/**
+ * Refuse a file that kubectl reads only in part: we must not report an injection into a part that kubectl never sees.
+ */
 const unseen = (gaps: readonly string[]): RestoreHooksError =>
   new RestoreHooksError('INVALID_INPUT', gaps.slice(0, 20).join('\n'), {
     hint: 'begin each document with --- on a line of its own',
   });
 
 interface Found {
-  /** As in `Deployment shop/web`. */
+  /** For example `Deployment shop/web`. */
   readonly title: string;
   readonly podSpec: Path;
   readonly missing: InitContainerPlaces['missing'];
   readonly notices: readonly string[];
 }
 
-/** What an object lacks; undefined where it has no pod, or one that the Restore leaves out. */
+/** The init containers that an object lacks; undefined if it has no pod, or the Restore leaves its pod out. */
 function missingIn(object: ManifestObject, source: InputObject['source'], input: InjectionInput): Found | undefined {
   const { kind, apiVersion } = object;
   if (typeof kind !== 'string') return undefined;
@@ -109,14 +111,14 @@ function missingIn(object: ManifestObject, source: InputObject['source'], input:
   };
 }
 
-/** A DeploymentConfig, a Rollout and other workloads describe their pods as a Deployment does. */
+/** DeploymentConfig, Rollout and other workloads have their pod template where a Deployment has it. */
 function podPathOf(object: ManifestObject, kind: string, apiVersion: unknown): Path | undefined {
   const own = Object.hasOwn(POD_PATHS, kind) ? POD_PATHS[kind] : undefined;
   if (own === undefined) return podTemplatePath(object);
   return typeof apiVersion !== 'string' || own.groups.test(apiVersion) ? own.path : undefined;
 }
 
-/** The pod that an object is, or makes: a template's labels and annotations, the workload's namespace. */
+/** The pod that an object is or creates. From a template: its labels and annotations, and the workload's namespace. */
 function podOf(
   object: ManifestObject,
   kind: string,
@@ -155,7 +157,7 @@ function valueAt(value: unknown, path: Path): unknown {
   return at;
 }
 
-/** The documents as they must be read afterwards. */
+/** The documents as a YAML parser must read them after the insertions. */
 function expected({ documents }: ManifestText, insertions: readonly Insertion[]): unknown[] {
   const values: unknown[] = JSON.parse(JSON.stringify(documents.map(({ value }) => value)));
   for (const { document, podSpec, containers } of insertions) {
@@ -165,7 +167,10 @@ function expected({ documents }: ManifestText, insertions: readonly Insertion[])
   return values;
 }
 
-/** Only inserted text; undefined if that would not be read as it must be (an alias is in the way, for one). */
+/**
+ * The text with the insertions. undefined if a YAML parser would then not read the expected documents, for example
+ * because an alias stands in the way.
+ */
 function edited(part: ManifestText, file: string, insertions: readonly Insertion[]): string | undefined {
   const text = insertInitContainers(part, insertions);
   if (text === undefined) return undefined;

@@ -6,7 +6,7 @@ import { formatYaml } from '../output/yaml.ts';
 
 export type Path = readonly (string | number)[];
 
-/** Init containers that a pod's spec shall get; `at` counts the list as it is. */
+/** Init containers to insert into a pod's spec. `at` is an index in the list before the insertion. */
 export interface Insertion {
   readonly document: number;
   readonly podSpec: Path;
@@ -20,8 +20,9 @@ interface Splice {
 }
 
 /**
- * Insert init containers into a text, all of which stays as it is. undefined where there is no place for them, as behind
- * an alias. js-yaml has read the text, and keeps no places; here only places are asked for.
+ * Insert init containers into a text, and change nothing else in it. undefined if there is no place for them, for
+ * example behind an alias. js-yaml has read the text, but doesn't tell where a value stands; `yaml` is used only for
+ * that.
  */
 export function insertInitContainers(
   { text, isJson }: ManifestText,
@@ -39,7 +40,7 @@ export function insertInitContainers(
   }
   const parts: string[] = [];
   let done = 0;
-  // The sort is stable: what is inserted in one place keeps its order.
+  // The sort is stable: texts that are inserted at the same place keep their order.
   for (const { from, to, text: inserted } of splices.toSorted((a, b) => a.from - b.from)) {
     parts.push(text.slice(done, from), inserted);
     done = to;
@@ -49,7 +50,7 @@ export function insertInitContainers(
 
 interface FoundSpec {
   readonly spec: YAMLMap;
-  /** Where the key ends that the spec belongs to: nothing is inserted before. */
+  /** The end of the spec's key. Nothing is inserted before it. */
   readonly keyEnd: number;
 }
 
@@ -73,12 +74,12 @@ const pairOf = (map: YAMLMap, key: string | number): Pair<Node, Node | null> | u
 const startOf = (node: Node): number => node.range?.[0] ?? 0;
 const endOf = (node: Node): number => node.range?.[1] ?? 0;
 
-/** So far a look back goes, to see whether JSON has spaces. */
+/** How many characters before a place are looked at to see whether the JSON is written with spaces. */
 const NEARBY = 200;
 
 type New = Insertion['containers'];
 
-/** A pod's spec in the text. */
+/** The place of a pod's spec in the text. */
 class Place {
   readonly #text: string;
   readonly #isJson: boolean;
@@ -105,7 +106,7 @@ class Place {
     return this.#spec.flow ? this.#fillFlow(pair, containers) : this.#fillBlock(pair, containers);
   }
 
-  /** Before `containers`, the comment above it included. */
+  /** Insert `initContainers` before `containers` and the comments above it. */
   #newBlockKey(containers: New): Splice[] | undefined {
     const { pair, before } = this.#containersPair();
     if (pair === undefined) return undefined;
@@ -124,7 +125,7 @@ class Place {
     return [insert(at, `${key}:${gap === '' ? '' : ' '}${this.#json(containers, at)},${gap}`)];
   }
 
-  /** `initContainers` is there, and empty. */
+  /** Fill an `initContainers` that is there and empty. */
   #fillBlock({ key, value }: Pair<Node, Node | null>, containers: New): Splice[] | undefined {
     const colon = this.#text.indexOf(':', endOf(key));
     const isWritten = value !== null && endOf(value) > startOf(value);
@@ -175,7 +176,7 @@ class Place {
     return { pair: found, before: before === undefined ? 0 : endOf(before.value ?? before.key) };
   }
 
-  /** How far the pod's other list stands in, which is taste. */
+  /** How far the items of `containers` are indented below their key: authors differ in that. */
   #seqIndent(): string {
     const pair = pairOf(this.#spec, 'containers');
     if (pair === undefined || !isSeq(pair.value) || pair.value.flow) return '';
@@ -194,7 +195,7 @@ class Place {
     return this.#jsonOf(list, near);
   }
 
-  /** JSON as the text around it has it: on one line, or on many. */
+  /** JSON in the style of the text around it: on one line or on many. */
   #jsonOf(value: unknown, near: number): string {
     const gap = this.#gapBefore(near);
     if (gap === '') return JSON.stringify(value);
@@ -203,14 +204,14 @@ class Place {
     return JSON.stringify(value, null, this.#unit(near, indent)).replaceAll('\n', gap);
   }
 
-  /** What stands between a comma and the next member: a line's end and the indentation, a space, or nothing. */
+  /** The text between a comma and the next member: a line break and the indentation, a space, or nothing. */
   #gapBefore(at: number): string {
     const indent = this.#blanksBefore(at);
     if (this.#text[at - indent.length - 1] === '\n') return this.#eol + indent;
     return this.#isJson && /":\S/.test(this.#text.slice(Math.max(0, at - NEARBY), at)) ? '' : ' ';
   }
 
-  /** One level of indentation: by how much a line stands in beyond the one that it belongs to. */
+  /** One level of indentation: how much further a line is indented than the line that it belongs to. */
   #unit(near: number, indent: string): string {
     for (let start = this.#lineStart(near); start > 0; ) {
       const end = start - 1;
@@ -231,7 +232,7 @@ class Place {
   #column = (at: number): number => at - this.#lineStart(at);
   #indentOf = (at: number): string => ' '.repeat(this.#column(at));
 
-  /** The start of a line, or of the comment lines that stand right above it. */
+  /** The start of the line, or of the comment lines directly above it. */
   #lineAbove(at: number, notBefore: number): number {
     let start = this.#lineStart(at);
     for (;;) {
@@ -251,7 +252,7 @@ class Place {
 const insert = (at: number, text: string): Splice => ({ from: at, to: at, text });
 const oneLine = (value: unknown): string => JSON.stringify(value, null, 1).replace(/\n */g, ' ');
 
-/** Where the dash of each item of a block list stands. */
+/** The offset of each item's dash in a block list. */
 function dashesOf({ srcToken }: YAMLSeq): number[] {
   if (srcToken?.type !== 'block-seq') return [];
   return srcToken.items.flatMap(({ start }) =>

@@ -19,9 +19,9 @@ import type { ArchivedPods, BackupArchive, ManifestObject } from './archive/back
 import { readPods, wholePods } from './archive/backup-archive.ts';
 import type { GivenPods } from './given-pods.ts';
 import type { PlanFlags, PodOfBackup } from './plan-input.ts';
-import { apartFrom, hasPods, offlineRequest, podOfBackup, theRestore, unreadable } from './plan-input.ts';
+import { hasPods, offlineRequest, podOfBackup, splitByFate, theRestore, unreadable } from './plan-input.ts';
 
-/** The archive that the flags name. The session is asked for only with `--from-backup`. */
+/** The archive that the flags name. Only `--from-backup` needs a session. */
 export function backupOf(
   { backupArchive, fromBackup, backupInsecureSkipTlsVerify, backupCacert }: BackupFlags,
   session: Session | undefined,
@@ -47,12 +47,12 @@ export function backupOf(
   };
 }
 
-/** A Restore of `-f`, and the pods of its backup. */
+/** The flags of a plan for a Restore of `-f` and the pods of its backup. */
 export type BackupPlanFlags = BackupFlags &
   Pick<PlanFlags, 'hooks' | 'rerun' | 'only'> &
   KubeArguments & { readonly filename: readonly string[] };
 
-/** Plan a backup's pods by themselves. The cluster is asked only for the backup. */
+/** The request for a plan of a backup's pods alone. The cluster is asked only for the backup. */
 export async function backupInput(flags: BackupPlanFlags, context: Context): Promise<PlanRequest> {
   const hookFiles = await readHookFiles(flags.hooks, context);
   const { restore, notices } = await restoreOfFiles(flags.filename, context);
@@ -67,7 +67,7 @@ export async function backupInput(flags: BackupPlanFlags, context: Context): Pro
   return flags.fromBackup === undefined ? read() : withCluster(flags, context, read);
 }
 
-/** The pods of a backup, beside those that live. They are read again where they are needed whole. */
+/** The pods of a backup, for a plan that also has live pods. Whole pods are read from the archive a second time. */
 export async function givenByBackup(
   flags: BackupFlags,
   session: Session,
@@ -115,16 +115,16 @@ async function* fileBytes(shown: string, full: string): AsyncGenerator<Uint8Arra
   }
 }
 
-/** What a backup holds of pods. */
+/** The pods of a backup. */
 interface PodsOfBackup extends Omit<GivenPods, 'whole'> {
-  /** The file in the archive of each pod that will be restored, by its name and namespace then. */
+  /** For each pod that will be restored its file in the archive. The key has its namespace after the restore. */
   readonly places: ReadonlyMap<PodKey, string>;
 }
 
-/** What is kept of all pods together, in characters: where it is more, someone is out to fill the memory. */
+/** How many characters are kept of all pods together. Only an archive made to fill the memory has more. */
 const MAX_KEPT = 256 * 1024 * 1024;
 
-/** Read the archive, and keep of its pods what a plan needs. `backup`: the Backup that it is of, where that is known. */
+/** Read the archive and keep of its pods what a plan needs. `backup`: the Backup's name, if it is known. */
 async function podsOfBackup(
   archive: BackupArchive,
   restore: Restore,
@@ -147,18 +147,18 @@ async function podsOfBackup(
     if ('pod' in value) places.set(podKey(value.pod.metadata.namespace, value.pod.metadata.name), place);
     return value;
   });
-  const found = apartFrom(all);
+  const found = splitByFate(all);
   const notices = [...versionNotice(archive, formatVersion), ...backupNotice(restore, backup), ...found.notices];
   return { ...found, notices, places };
 }
 
 function read<T>(archive: BackupArchive, use: (pod: ManifestObject, place: string) => T): Promise<ArchivedPods<T>> {
-  // What is parsed is garbage at once; else V8 lets 100 MiB of it pile up before it looks.
+  // Each parsed pod is garbage soon. Without this flag V8 lets 100 MiB of garbage pile up before it collects any.
   setFlagsFromString('--semi-space-growth-factor=1');
   return readPods(archive, use);
 }
 
-/** Pods of one workload are alike: what they have in common is kept once. */
+/** Keep equal values once: the pods of one workload have the same spec. */
 function oneOfEach<T>(known: Map<string, T>, value: T): T {
   const key = JSON.stringify(value);
   const same = known.get(key);
@@ -196,7 +196,7 @@ function backupNotice({ metadata, spec }: Restore, backup: string | undefined): 
   ];
 }
 
-/** A pod of an archive with what `lint` looks at, and where it stands. */
+/** A pod of an archive with the fields that `lint` needs, and its file in the archive. */
 export interface PodToLint {
   readonly place: string;
   readonly pod: ManifestObject;
@@ -211,7 +211,7 @@ export async function podsToLint(archive: BackupArchive, tell: (line: string) =>
   });
 }
 
-/** Not the status nor what kubectl and the API server keep for themselves: there may be very many pods. */
+/** Only the fields that `lint` needs: there may be very many pods. */
 function toLint({ apiVersion, kind, metadata, spec, status }: ManifestObject): ManifestObject {
   const { name, namespace, labels, annotations } = fieldsOf(metadata);
   const { containers, initContainers, ephemeralContainers, volumes } = fieldsOf(spec);

@@ -11,9 +11,9 @@ import { paths } from '../../shared/kubernetes/api/paths.ts';
 import type { Manifests } from '../../shared/kubernetes/pods/pods-to-create.ts';
 import { podsIn } from './plan-input.ts';
 
-/** Pods of files or of a backup, beside those that live. */
+/** Pods of files or of a backup, for a plan that also has live pods. */
 export interface GivenPods extends Required<Pick<PlanRequest, 'pods' | 'skipped' | 'notices'>> {
-  /** Some of them as they were written. */
+  /** The whole manifests of some of the pods, as they were written. */
   whole(pods: ReadonlySet<PodKey>): Promise<Manifests>;
 }
 
@@ -27,8 +27,8 @@ export function podsOfFiles(objects: readonly InputObject[], restore: Restore): 
 }
 
 /**
- * A live plan, and with it those of the given pods that are not in the cluster: where they have init hooks they are to be
- * created with them, else waited for. One that is there without being a pod of this Restore is none of ours.
+ * Add the given pods that are not in the cluster to a live plan. Those with init hooks will be created with them, the
+ * others are waited for. A given pod that is in the cluster, but doesn't belong to this Restore, is left out.
  */
 export async function withGivenPods(
   client: Pick<KubeClient, 'list'>,

@@ -12,7 +12,7 @@ import type { Context } from '../process/context.ts';
 import type { GivenPods } from './given-pods.ts';
 import { hasPods, theRestore } from './plan-input.ts';
 
-/** What a command line names beside a Restore of the cluster. */
+/** What a command line names besides a Restore of the cluster. */
 export interface Given {
   readonly args: BackupFlags;
   readonly input: Input;
@@ -25,14 +25,14 @@ export function requireOneOrigin(objects: readonly InputObject[], isOfBackup: bo
   }
 }
 
-/** The pods that are given beside those that live; undefined where there are none. */
+/** The pods that files or a backup give besides the live ones; undefined if there are none. */
 export async function givenPods(
   { args, input, isOfBackup }: Given,
   session: Session,
   restore: Restore,
   context: Context,
 ): Promise<GivenPods | undefined> {
-  const given = theOwnRestore(input.objects, restore);
+  const given = noticesOfSameRestore(input.objects, restore);
   const known = [...input.notices, ...given, ...passedOver(input.objects)];
   if (isOfBackup) {
     const { givenByBackup } = await import('./backup-input.ts');
@@ -45,8 +45,11 @@ export async function givenPods(
   return { ...ofFiles, notices: [...known, ...ofFiles.notices] };
 }
 
-/** A Restore beside the pods must be the one that the cluster has: its UID, or its hooks (R1.6). */
-function theOwnRestore(objects: readonly InputObject[], own: Restore): readonly Notice[] {
+/**
+ * Refuse a Restore in `-f` that is not the cluster's: it must have the same UID or the same hooks. Returns its notices
+ * (R1.6).
+ */
+function noticesOfSameRestore(objects: readonly InputObject[], own: Restore): readonly Notice[] {
   if (!objects.some(isRestore)) return [];
   const { restore, notices } = theRestore(objects, '-f');
   const { uid } = restore.metadata;

@@ -34,7 +34,7 @@ export interface PlanFlags {
   readonly podNamespace: readonly string[];
 }
 
-/** What a live plan is made of. `namespaces`: where the runner's rights end, if they do. */
+/** Read what a live plan needs. `namespaces`: the only ones where the runner has rights, if it is limited. */
 export async function liveInput(
   { client, namespace }: Session,
   name: string,
@@ -101,7 +101,7 @@ function podSelector(
 const invalid = ({ file, line }: InputObject['source'], message: string, hint: string): RestoreHooksError =>
   new RestoreHooksError('INVALID_INPUT', `${file}:${line}: ${message}`, { hint });
 
-/** What `-f` may hold: a saved plan alone, or a Restore and the pods of its backup. */
+/** `-f` gives a saved plan alone, or a Restore and the pods of its backup. */
 export type FileInput =
   | { readonly kind: 'plan'; readonly plan: PlanDocument }
   | { readonly kind: 'manifests'; readonly request: PlanRequest };
@@ -122,7 +122,7 @@ export async function fileInput(
   return { kind: 'manifests', request: manifestsRequest(input, flags, namespace, hookFiles) };
 }
 
-/** The saved plan among what `-f` names. */
+/** The saved plan among the objects of `-f`; undefined if there is none. */
 export async function savedPlanIn(objects: readonly InputObject[]): Promise<PlanDocument | undefined> {
   const [saved, second] = objects.filter(isSavedPlan);
   if (saved === undefined) return undefined;
@@ -157,13 +157,13 @@ function manifestsRequest(
   );
 }
 
-/** A pod of the Restore's backup: as it will be restored, or why it won't be, or what is wrong with it. */
+/** A pod of the Restore's backup: as it will be restored, or why it won't be restored, or why it can't be read. */
 export type PodOfBackup =
   | { readonly pod: Pod; readonly notices: readonly Notice[] }
   | { readonly skipped: PlanDocument['skipped'][number] }
   | { readonly notice: Notice };
 
-/** Of the pod itself only what a plan needs: there may be very many of them. */
+/** The pod as it will be restored. Only annotations of hooks are kept: there may be very many pods. */
 export function podOfBackup(restore: Restore, object: unknown, place: string): PodOfBackup {
   const parsed = PodModel.safeParse(object);
   if (!parsed.success) return { notice: unreadable(place, whyNoPod(object)) }; // R1.7
@@ -188,7 +188,7 @@ export const unreadable = (place: string, why: string): Notice => ({
   message: `${place}: ${why}; left out`,
 });
 
-/** What a plan without live pods is made of. */
+/** The request for a plan without live pods. */
 export function offlineRequest(
   restore: Restore,
   found: Pick<PlanRequest, 'pods' | 'skipped' | 'notices'>,
@@ -210,7 +210,7 @@ export function offlineRequest(
 
 export const hasPods = (objects: readonly InputObject[]): boolean => objects.some(isPod);
 
-/** The pods of a backup among what `-f` names, as the Restore restores them, each with what it was made of. */
+/** The pods among the objects of `-f`, as the Restore will restore them, each with the object that it was read from. */
 export function podsIn(objects: readonly InputObject[], restore: Restore) {
   const places = new Map<PodKey, string>();
   const found = objects.filter(isPod).map(({ object, source }) => {
@@ -225,13 +225,13 @@ export function podsIn(objects: readonly InputObject[], restore: Restore) {
     return { object, as };
   });
   return {
-    ...apartFrom(found.map(({ as }) => as)),
+    ...splitByFate(found.map(({ as }) => as)),
     pods: found.flatMap(({ object, as }) => ('pod' in as ? [{ pod: as.pod, object }] : [])),
   };
 }
 
-/** Pods, and what became of those that are none. */
-export const apartFrom = (pods: readonly PodOfBackup[]) => ({
+/** Split pods into those that will be restored, those that won't be, and notices. */
+export const splitByFate = (pods: readonly PodOfBackup[]) => ({
   pods: pods.flatMap((each) => ('pod' in each ? [each.pod] : [])),
   skipped: pods.flatMap((each) => ('skipped' in each ? [each.skipped] : [])),
   notices: pods.flatMap((each) => ('notice' in each ? [each.notice] : 'notices' in each ? each.notices : [])),
@@ -242,7 +242,7 @@ const repeated = (what: string, first: string, second: string): RestoreHooksErro
     hint: 'give each pod once, in the namespace that it is restored to',
   });
 
-/** The one Restore among what a flag names, and what its reader should know of how it is written. */
+/** The one Restore among the objects that a flag names, with notices about how it is written. */
 export function theRestore(
   objects: readonly InputObject[],
   flag: string,
@@ -272,7 +272,7 @@ export function theRestore(
   return { restore: parsed.value, notices, isNamed: generated === undefined };
 }
 
-/** A Restore that has yet to be created may leave its name to the API server. */
+/** A Restore with a generateName gets its name from the API server. It is planned under the name's beginning. */
 function withName(object: ManifestObject): { object: ManifestObject; generated?: string } {
   const metadata = object['metadata'] as { name?: unknown; generateName?: unknown } | null | undefined;
   const { name, generateName } = metadata ?? {};

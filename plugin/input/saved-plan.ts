@@ -11,9 +11,9 @@ import type { Given } from './given.ts';
 import { requireOneOrigin } from './given.ts';
 import { hasPods, savedPlanIn, theRestore } from './plan-input.ts';
 
-/** What `apply -f` names: a plan that was saved, pods to be created, or both. */
+/** `apply -f` gives a saved plan, pods to create, or both. */
 export interface ApplyInput {
-  /** Of the Restore. */
+  /** The Restore's namespace. */
   readonly name: string;
   readonly namespace: string | undefined;
   readonly saved: PlanDocument | undefined;
@@ -71,12 +71,12 @@ export async function applyInput(
   };
 }
 
-/** A saved plan selects its pods as it did when it was made. */
+/** The flags that select the same pods as when the saved plan was made. */
 export function selectorFlags({ labelSelector, namespaces }: PlanDocument['selector']) {
   return { selector: labelSelector, allNamespaces: namespaces === undefined, podNamespace: namespaces ?? [] };
 }
 
-/** Refuse a saved plan that isn't the plan of now, naming the difference (R7.6). */
+/** Refuse a saved plan that differs from what would be planned now, and name the differences (R7.6). */
 export function requireSame(saved: PlanDocument, now: PlanDocument): void {
   if (saved.digest === now.digest) return;
   const text = (hook: PlanDocument['hooks'][number]) => canonicalJson(hook);

@@ -1,5 +1,6 @@
 import { formatPath } from '../../shared/core/lint/collect/path.ts';
 import type { FindingsDocument } from '../../shared/core/lint/findings-document.ts';
+import { RULES } from '../../shared/core/lint/lint.ts';
 import type { Rule, Severity } from '../../shared/core/lint/rules/rule.ts';
 import { sanitizeLine } from '../../shared/core/sanitize.ts';
 import { VERSION } from '../../shared/core/version.ts';
@@ -12,7 +13,18 @@ export const pageOf = (id: string): string => `docs/lint.md#${id}`;
 const placeOf = ({ source, line, column, place }: Located): string =>
   line === undefined ? `${source.file}: ${formatPath(place.path)}` : `${source.file}:${line}:${column}`;
 
-export function human(findings: readonly Located[]): string {
+/** The findings as text in the format that `-o` asks for. */
+export function formatFindings(
+  findings: readonly Located[],
+  passed: readonly PassedOver[],
+  format: 'json' | 'sarif' | 'github' | undefined,
+): string {
+  if (format === 'json') return json(findings, passed);
+  if (format === 'sarif') return sarif(findings, passed, RULES);
+  return format === 'github' ? github(findings) : human(findings);
+}
+
+function human(findings: readonly Located[]): string {
   return findings
     .map((finding) => {
       const { rule, message } = finding;
@@ -21,7 +33,7 @@ export function human(findings: readonly Located[]): string {
     .join('');
 }
 
-export function json(findings: readonly Located[], passedOver: readonly PassedOver[]): string {
+function json(findings: readonly Located[], passedOver: readonly PassedOver[]): string {
   const count = (severity: Severity) => findings.filter(({ rule }) => rule.severity === severity).length;
   const document: FindingsDocument = {
     apiVersion: 'restorehooks.io/v1',
@@ -47,7 +59,7 @@ export function json(findings: readonly Located[], passedOver: readonly PassedOv
 const LEVEL = { error: 'error', warning: 'warning', info: 'note' } as const;
 
 /** SARIF 2.1.0, as code scanning services read it. */
-export function sarif(findings: readonly Located[], passedOver: readonly PassedOver[], rules: readonly Rule[]): string {
+function sarif(findings: readonly Located[], passedOver: readonly PassedOver[], rules: readonly Rule[]): string {
   const ids = rules.map(({ id }) => id);
   return formatJson({
     $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
@@ -105,8 +117,8 @@ export function sarif(findings: readonly Located[], passedOver: readonly PassedO
 
 const COMMAND = { error: 'error', warning: 'warning', info: 'notice' } as const;
 
-/** Workflow commands, which GitHub shows as annotations of the changed lines. */
-export function github(findings: readonly Located[]): string {
+/** Workflow commands of GitHub Actions, which are shown beside the changed lines. */
+function github(findings: readonly Located[]): string {
   return findings
     .map(({ rule, source, line, column, message }) => {
       const properties = {

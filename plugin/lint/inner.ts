@@ -1,6 +1,6 @@
 import type { ManifestObject } from '../../shared/input/manifests.ts';
 
-/** A text that is read as a document, and where it stands in its object. */
+/** A text within an object that is itself YAML or JSON, and its path in the object. */
 export interface InnerText {
   readonly text: string;
   readonly path: readonly (string | number)[];
@@ -10,7 +10,7 @@ const itemsOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : [
 const fieldsOf = (value: unknown): ManifestObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as ManifestObject) : {};
 
-/** The documents that stand in an object as texts, and that hooks can depend on. */
+/** The texts within an object that are manifests or patches which may have hooks in them. */
 export function innerTexts(object: ManifestObject): InnerText[] {
   const { kind } = object;
   if (kind === 'ConfigMap') {
@@ -37,7 +37,7 @@ const patchesOf = (object: ManifestObject): InnerText[] =>
       itemsOf(object[key]).map((patch, index): Entry => [[key, index, 'patch'], fieldsOf(patch)['patch']]),
     ),
     ...itemsOf(object['patchesStrategicMerge'])
-      // A file's name, or the patch itself.
+      // An item is a file's name or the patch itself.
       .map((patch, index): Entry => [['patchesStrategicMerge', index], patch])
       .filter(([, patch]) => typeof patch === 'string' && patch.includes('\n')),
   ]);

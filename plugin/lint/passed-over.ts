@@ -2,7 +2,7 @@ import path from 'node:path';
 import { isLookedAt } from '../../shared/core/lint/lint.ts';
 import type { Source } from './source.ts';
 
-/** What no rule has looked at. */
+/** An object or file that no rule has looked at. `instead`: the command that lints what is made of it. */
 export interface PassedOver {
   readonly file: string;
   readonly what: string;
@@ -21,7 +21,7 @@ export function passedOver(sources: readonly Source[]): PassedOver[] {
   const withInner = new Set(sources.flatMap(({ inner }) => (inner === undefined ? [] : [inner.of])));
   return sources.flatMap((source) => {
     const { object, file, inner } = source;
-    // Of a Kustomization more is made than what stands in it.
+    // kustomize makes more of a Kustomization than what stands in it, so it is also passed over.
     const isLooked = isLookedAt(object) || withInner.has(source);
     if (inner !== undefined || (isLooked && object['kind'] !== 'Kustomization')) return [];
     return [{ file, what: kindOf(object), ...insteadOf(object, file) }];
@@ -59,7 +59,7 @@ function insteadOf(object: Source['object'], file: string): { instead?: string }
   return {};
 }
 
-/** Lines for people: what it was, and how it is linted. */
+/** Tell what was passed over, and how to lint it. */
 export function passedOverLines(all: readonly PassedOver[]): string[] {
   if (all.length === 0) return [];
   const kinds = new Map<string, number>();

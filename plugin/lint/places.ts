@@ -2,17 +2,20 @@ import type { Document, Node, Pair, Scalar } from 'yaml';
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments } from 'yaml';
 import type { Place } from '../../shared/core/lint/collect/place.ts';
 
-/** Where a value or a key stands in a text. */
+/** The position of a value or a key in a text. */
 export interface Spot {
   readonly offset: number;
-  /** From 1, in UTF-16 units, within the text. */
+  /** `line` and `column` count from 1 within the text, columns in UTF-16 units. */
   readonly line: number;
   readonly column: number;
-  /** The scalar itself, if it stands there and nowhere else: behind an alias or a merge it is also another's. */
+  /** The scalar, if only this value uses it. A scalar behind an alias or a merge key also belongs to another value. */
   readonly own?: Scalar & { readonly range: [number, number, number] };
 }
 
-/** The places of all values of a text. js-yaml has read the text, and keeps no places; here only places are asked for. */
+/**
+ * The positions of all values in a text. js-yaml has read the text, but keeps no positions; `yaml` is used only for
+ * these.
+ */
 export class Places {
   readonly #documents: readonly Document.Parsed[];
   readonly #lines = new LineCounter();
@@ -28,7 +31,7 @@ export class Places {
     this.#documents = Array.isArray(documents) ? documents : [];
   }
 
-  /** Of what isn't there: where the nearest thing around it stands. */
+  /** The position of a value or key; if there is none, that of the nearest value around it. */
   of(document: number, path: Place['path'], part: Place['part']): Spot {
     const found = this.#documents[document];
     let node: unknown = found?.contents;
@@ -52,7 +55,7 @@ export class Places {
       }
       [key, node] = [next.key, next.value];
     }
-    // A place that isn't there is best shown by the key of what it should be in.
+    // An empty value has no position of its own; its key's position is shown.
     const isEmpty = isScalar(node) && node.type === 'PLAIN' && node.source === '';
     const best = ((part === 'key' || !whole || isEmpty) && key) || node;
     const offset = (best as Node | undefined)?.range?.[0] ?? found?.contents?.range?.[0] ?? 0;
@@ -66,7 +69,7 @@ export class Places {
     } as Spot;
   }
 
-  /** Of a text in `|` style: how far its lines stand in, and how many are empty before the first. */
+  /** For a text in `|` style: how far its lines are indented, and how many lines to skip before the first. */
   literalOf(document: number, path: Place['path']): { readonly indent: number; readonly skipped: number } | undefined {
     const node = this.#scalar(document, path);
     if (node?.type !== 'BLOCK_LITERAL' || typeof node.value !== 'string' || !node.range) return undefined;
@@ -78,7 +81,7 @@ export class Places {
     return { indent: (/^ */.exec(first)?.[0].length ?? 0) - inner, skipped: 0 };
   }
 
-  /** On how many lines a value is written. */
+  /** The number of lines on which a value is written. */
   linesOf(document: number, path: Place['path']): { readonly lines: number; readonly isLiteral: boolean } {
     const node = this.#scalar(document, path);
     if (node?.range === undefined || node.range === null) return { lines: 1, isLiteral: false };
@@ -113,12 +116,12 @@ function mergedPair(pairs: readonly Pair[], name: string | number, document: Doc
 const isPlainEnough = ({ type, anchor, tag }: Scalar): boolean =>
   (type === 'PLAIN' || type === 'QUOTE_DOUBLE' || type === 'QUOTE_SINGLE') && !anchor && !tag;
 
-/** The text as a scalar, written in the style that the old one has. */
+/** The text written as a scalar in the style of the old one. */
 export function scalarSource(text: string, { type }: Pick<Scalar, 'type'>, isKey: boolean): string {
   if (type === 'QUOTE_DOUBLE') return JSON.stringify(text);
   if (type === 'QUOTE_SINGLE') return `'${text.replaceAll("'", "''")}'`;
   const isString = /^[A-Za-z0-9][\w./-]*$/.test(text) && !NOT_A_STRING.test(text);
   return isKey || isString ? text : JSON.stringify(text);
 }
-/** What YAML 1.1 could take for a boolean, a null or a number. */
+/** Texts that YAML 1.1 may read as a boolean, a null or a number. */
 const NOT_A_STRING = /^(?:y|n|yes|no|on|off|true|false|null|[-+.\d_:a-f]*|0x.*|\d.*e\d*)$/i;

@@ -7,26 +7,26 @@ import { innerTexts } from './inner.ts';
 import type { Spot } from './places.ts';
 import { Places, scalarSource } from './places.ts';
 
-/** One object, and where it comes from. */
+/** An object and where it comes from. */
 export interface Source {
   readonly object: ManifestObject;
   readonly file: string;
-  /** Undefined in the cluster, where nothing has a line. */
+  /** Undefined for an object of the cluster, which has no lines. */
   readonly text?: TextPart;
   readonly document: number;
   readonly path: readonly (string | number)[];
-  /** It stands as a text in another object. */
+  /** Set if the object stands as a text in another object. */
   readonly inner?: { readonly of: Source; readonly problem?: string };
 }
 
 /** A whole file, one of several JSON objects in it, or a text within an object. */
 export class TextPart {
   readonly text: string;
-  /** Of the file, before this part; undefined: it isn't written so in the file. */
+  /** Where this part begins in the file; undefined if the file has it in another form (escaped, folded). */
   readonly offset: number | undefined;
   readonly linesBefore: number;
   readonly columnsBefore: number;
-  /** Where all of it is shown. */
+  /** If set, every finding in this part is shown at this position. */
   readonly #at: Pick<Spot, 'line' | 'column'> | undefined;
   #places: Places | undefined;
 
@@ -46,14 +46,14 @@ export class TextPart {
     return this.#places;
   }
 
-  /** In the file. */
+  /** The position in the file. */
   spot(document: number, path: readonly (string | number)[], part?: 'key'): Spot {
     if (this.#at !== undefined) return { offset: 0, ...this.#at };
     const spot = this.places.of(document, path, part);
     return { ...spot, line: spot.line + this.linesBefore, column: spot.column + this.columnsBefore };
   }
 
-  /** A text that stands in this one as a value. */
+  /** The part for a text that is a value in this one. */
   within(text: string, document: number, path: readonly (string | number)[]): TextPart {
     const spot = this.spot(document, path);
     const block = this.#at === undefined ? this.places.literalOf(document, path) : undefined;
@@ -65,7 +65,7 @@ export class TextPart {
   }
 }
 
-/** What stands in a file, and kubectl doesn't read. */
+/** The parts of a file that kubectl doesn't read. */
 export const gapsOf = ({ text, file }: { readonly text: string; readonly file: string }): string[] =>
   parseTexts(text, file).flatMap(({ gaps }) => gaps.map(({ line, reason }) => `${file}:${line}: ${reason}`));
 
@@ -77,7 +77,7 @@ export function sourcesOf({ text, file }: { readonly text: string; readonly file
     const here = new TextPart(part.text, { offset, linesBefore: lines });
     for (const [document, { value, line }] of part.documents.entries()) {
       if (value === null) continue;
-      // A list is a patch as kustomize and kubectl take it, or a chart's values.
+      // A list is a JSON patch, as kustomize and kubectl take it, or a chart's values.
       const placed = Array.isArray(value)
         ? [{ object: value as unknown as ManifestObject, path: [] }]
         : objectsIn(value, { file, line });
@@ -92,7 +92,10 @@ export function sourcesOf({ text, file }: { readonly text: string; readonly file
   return sources;
 }
 
-/** What stands in an object as a text: resource modifiers in a ConfigMap, patches in those and in a Kustomization. */
+/**
+ * The objects that stand in an object as texts: resource modifiers in a ConfigMap, and patches in these and in a
+ * Kustomization.
+ */
 function innerSources(outer: Source): Source[] {
   return innerTexts(outer.object).flatMap(({ text, path }): Source[] => {
     const { file, document } = outer;
@@ -115,7 +118,7 @@ function innerSources(outer: Source): Source[] {
   });
 }
 
-/** As the core takes them: which object stands in which. */
+/** For each object that stands in another one: the index of that one, as the core wants it. */
 export function innerOf(sources: readonly Source[]): ReadonlyMap<number, Inner> {
   const indexOf = new Map(sources.map((source, index) => [source, index]));
   return new Map(
@@ -129,7 +132,7 @@ export interface Located extends Finding {
   readonly source: Source;
   readonly line?: number;
   readonly column?: number;
-  /** What the edit comes to in the file. */
+  /** The edit as a change of the file. */
   readonly splice?: { readonly from: number; readonly to: number; readonly text: string };
 }
 
@@ -153,7 +156,7 @@ export function locate(finding: Finding, sources: readonly Source[]): Located {
   return { ...at, splice };
 }
 
-/** What YAML made of a command that stands on several lines, which explains most of what is wrong with its JSON. */
+/** For a command on several lines, how YAML joined them: that explains most mistakes in its JSON. */
 function folded({ rule, place }: Finding, { text, document, path }: Source): string {
   if (text === undefined || !rule.id.endsWith('command-json-invalid')) return '';
   const { lines, isLiteral } = text.places.linesOf(document, [...path, ...place.path]);
@@ -163,7 +166,7 @@ function folded({ rule, place }: Finding, { text, document, path }: Source): str
     : `; YAML has folded its ${lines} lines into one, with spaces between them`;
 }
 
-/** In the order of the files and of the lines; what is found twice in one place stands once. */
+/** Sort by file and line, and drop repeated findings at one place. */
 export function inOrder(findings: readonly Located[], files: readonly string[]): Located[] {
   const key = ({ source, line, column, rule, message }: Located) =>
     `${source.file}:${line}:${column}:${rule.id}:${message}`;
@@ -177,7 +180,7 @@ export function inOrder(findings: readonly Located[], files: readonly string[]):
   );
 }
 
-/** The file with all edits that don't stand in each other's way. */
+/** The file with all edits that don't overlap. `made`: the findings whose edits were made. */
 export function withEdits(text: string, findings: readonly Located[]): { text: string; made: Located[] } {
   const made: Located[] = [];
   let result = text;

@@ -2,11 +2,11 @@ import { sanitizeText } from '../../shared/core/sanitize.ts';
 import type { Context, TextSink } from '../process/context.ts';
 
 /**
- * The context with a stdout and stderr that clean what is written to them (R5.18). Texts come from events, kubelets, registries,
- * webhooks, manifests and API warnings, and no caller has to know which of them are anybody's.
+ * A context whose stdout and stderr remove control characters from what is written. Texts come from events, kubelets,
+ * registries, webhooks, manifests and API warnings; no caller has to know which of them can be trusted (R5.18).
  */
 export const withCleanOutput = (context: Context): Context =>
-  // Not a copy: stdin and the signals are made when they are asked for.
+  // Not a copy, which would call the getters: stdin is opened when it is first used.
   Object.create(context, {
     stdout: { value: cleaned(context.stdout) },
     stderr: { value: cleaned(context.stderr) },

@@ -3,7 +3,7 @@ import type { Color } from './view.ts';
 
 const codes: Readonly<Record<Color, number>> = { red: 31, yellow: 33, green: 32, dim: 2 };
 
-/** Colours are for terminals, and not where the user declines them (https://no-color.org) (R7.15). */
+/** Colours are used on terminals, unless the user has set NO_COLOR (https://no-color.org) (R7.15). */
 export function usesColor(stream: TextSink, env: Context['env']): boolean {
   return stream.isTTY && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
 }

@@ -1,6 +1,6 @@
 import { escapeUnsafe } from '../../shared/core/sanitize.ts';
 
-/** The same value for a reader, and nothing that a terminal would act on. */
+/** JSON that a parser reads as the same value, with control characters escaped for terminals. */
 export function formatJson(document: unknown): string {
   return `${escapeUnsafe(JSON.stringify(document, undefined, 2))}\n`;
 }

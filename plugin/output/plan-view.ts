@@ -3,7 +3,7 @@ import type { HookDocument, PlanDocument } from '../../shared/core/plan/plan-doc
 import type { HumanPart, View } from './view.ts';
 import { truncate } from './width.ts';
 
-/** A plan. What only people see is made when it is asked for: a plan can be long. */
+/** The view of a plan. The table is made only when it is printed: a plan can be long. */
 export function planView(plan: PlanDocument): View {
   return {
     kind: 'document',
@@ -15,7 +15,7 @@ export function planView(plan: PlanDocument): View {
   };
 }
 
-/** A row per hook, then what its reader should know. */
+/** A table with a row for each hook, then notices and the digest. */
 function humanParts(plan: PlanDocument): HumanPart[] {
   const human: HumanPart[] = [];
   if (plan.hooks.length > 0) {
@@ -50,7 +50,7 @@ function humanParts(plan: PlanDocument): HumanPart[] {
   return human;
 }
 
-/** An exec hook's command; how an init hook's container comes into its pod. */
+/** The command of an exec hook; for an init hook, how its container gets into the pod. */
 function what(hook: HookDocument): string {
   if (hook.kind === 'exec') return shortened(hook.command);
   const how = { found: 'is in the pod', create: 'pod is created', recreate: 'pod is DELETED and created anew' };

@@ -4,20 +4,23 @@ import type { TextSink } from '../process/context.ts';
 import { writeRaw } from './clean.ts';
 import { truncate } from './width.ts';
 
-/** What happens, told while it happens. */
+/** Tells on stderr what happens while a command runs. */
 export interface Progress {
-  /** Something has happened: a line that stays. */
+  /** Print a line about something that has happened. It stays on the screen. */
   event(line: string): void;
-  /** How things stand: the live line of a terminal. Not shown anywhere else. */
+  /** Set the live line of a terminal. It is not shown without a terminal. */
   status(line: string): void;
-  /** Take the live line away and tell nothing more. */
+  /** Remove the live line and print nothing more. */
   end(): void;
 }
 
 const REDRAW_EVERY_MS = 100;
 const ERASE_TO_END = '\x1b[K';
 
-/** Events as lines, and on a terminal one live line below them: redrawn at most ten times a second, never wrapped (R7.15). */
+/**
+ * Prints events as lines. On a terminal a live line stands below them, redrawn at most ten times a second and never
+ * wrapped (R7.15).
+ */
 export function createProgress(
   stream: TextSink,
   clock: Clock,
@@ -48,7 +51,7 @@ export function createProgress(
       if (ended) return;
       const text = sanitizeLine(line);
       if (drawn === '') stream.write(`${text}\n`);
-      // One write for the event and the live line below it, so that nothing flickers.
+      // The event and the live line are written at once, so that nothing flickers.
       else writeRaw(stream, `\r${text}${ERASE_TO_END}\n${drawn}${ERASE_TO_END}`);
     },
     status(line) {

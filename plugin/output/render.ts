@@ -47,7 +47,7 @@ async function renderDocument(
     .join('');
 }
 
-// js-yaml is loaded only where it is needed: it costs more than the rest of the start.
+// js-yaml is loaded only for -o yaml: loading it takes longer than the rest of the start.
 const yaml = async (document: unknown): Promise<string> => (await import('./yaml.ts')).formatYaml(document);
 
 const endLine = (text: string): string => (text === '' || text.endsWith('\n') ? text : `${text}\n`);

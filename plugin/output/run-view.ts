@@ -12,7 +12,7 @@ const COLORS: Readonly<Record<RunHook['state'], Color | undefined>> = {
   Unknown: 'red',
 };
 
-/** A run: where it stands, and a row per hook. */
+/** The view of a run: how far it has come, and a row for each hook. */
 export function runView(run: RunDocument): View {
   return { kind: 'document', document: run, human: humanParts(run), names: run.hooks.map(({ id }) => id) };
 }
@@ -65,7 +65,7 @@ function elapsed({ startedAt, finishedAt }: RunHook): string | undefined {
   return `${((Date.parse(finishedAt) - Date.parse(startedAt)) / 1000).toFixed(1)}s`;
 }
 
-/** One plain line for a hook that changed. */
+/** A line about a hook whose state has changed. */
 export function eventLine(row: RunHook): string {
   const exit = row.exitCode === undefined || row.state === 'Succeeded' ? '' : ` ${row.exitCode}`;
   const reason = row.reason === undefined ? '' : ` (${row.reason}${exit})`;

@@ -5,7 +5,7 @@ import { displayWidth, padEnd } from './width.ts';
 
 const GAP = '   ';
 
-/** A table as kubectl prints it: padded columns, three spaces apart, nothing behind the last one. */
+/** A table as kubectl prints it: padded columns, three spaces between them, no spaces at the end of a line. */
 export function formatTable(table: Table, options: { readonly wide: boolean; readonly color: boolean }): string {
   const shown = table.columns.flatMap((column, index) => (column.wide && !options.wide ? [] : [{ column, index }]));
   const cells = table.rows.map((row) => shown.map(({ index }) => cellText(row[index])));

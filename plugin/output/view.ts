@@ -1,19 +1,19 @@
-/** What a command shows; how it is printed is the renderer's matter. All text is sanitised when it is printed. */
+/** What a command shows. `render.ts` prints it in the format that was asked for, and removes control characters. */
 export type View =
-  /** One object, and how it looks for people. */
+  /** An object, and what people see of it. */
   | {
       readonly kind: 'document';
       readonly document: object;
-      /** Without any format: these parts one below the other, a string being one line. */
+      /** Printed without `-o`: these parts below each other. A string is a line. */
       readonly human: readonly HumanPart[];
-      /** `-o name`: `kind/name` lines. */
+      /** Printed with `-o name`: lines of the form `kind/name`. */
       readonly names?: readonly string[];
     }
   /** Manifests, for `kubectl create -f -`: YAML documents, or a `List` in JSON. */
   | { readonly kind: 'manifests'; readonly manifests: readonly object[] }
-  /** Text as it is. */
+  /** Text that is printed as it is. */
   | { readonly kind: 'text'; readonly text: string }
-  /** What a filter passes on, byte for byte; only a terminal gets it sanitised. */
+  /** The output of a filter, printed byte for byte. Control characters are removed only on a terminal. */
   | { readonly kind: 'filtered'; readonly text: string };
 
 export type HumanPart = string | Table;
@@ -26,7 +26,7 @@ export interface Table {
 
 export interface Column {
   readonly title: string;
-  /** Only with `-o wide`. */
+  /** Shown only with `-o wide`. */
   readonly wide?: true;
   readonly color?: (cell: string) => Color | undefined;
 }

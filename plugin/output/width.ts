@@ -7,7 +7,7 @@ const doubleWidth = once(
 );
 const ONLY_ASCII = /^[ -~]*$/;
 
-/** How many cells of a terminal the text takes, give or take rare scripts. */
+/** How many cells of a terminal the text takes. Rare scripts may be counted wrong. */
 export function displayWidth(text: string): number {
   if (ONLY_ASCII.test(text)) return text.length;
   let width = 0;
@@ -21,7 +21,7 @@ const characterWidth = (character: string): number =>
 export const padEnd = (text: string, width: number): string =>
   text + ' '.repeat(Math.max(0, width - displayWidth(text)));
 
-/** Cut the text to `width` cells, with `…` for what is left out. */
+/** Cut the text to `width` cells, with `…` at its end if something was cut. */
 export function truncate(text: string, width: number): string {
   if (displayWidth(text) <= width) return text;
   if (width < 1) return '';

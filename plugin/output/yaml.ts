@@ -13,7 +13,7 @@ const rules = [...Object.values(DEFAULT_SCALAR_STYLE_RULES), quoteUnsafe];
  * 1.2 would read as something else is quoted.
  */
 export function formatYaml(document: unknown): string {
-  // A round trip through JSON: what `undefined` and `toJSON` mean is the same in both formats.
+  // Through JSON first, so that `undefined` and `toJSON` mean the same in both formats.
   const plain: unknown = JSON.parse(JSON.stringify(document));
   return escapeUnsafe(dump(plain, { noRefs: true, lineWidth: -1, seqNoIndent: true, scalarStyleRules: rules }));
 }

@@ -3,16 +3,19 @@ import type { Stop } from './stop.ts';
 
 /** Where text goes: stdout or stderr. */
 export interface TextSink {
-  /** Of what is written here a terminal acts on nothing: see output/clean.ts. */
+  /** Control characters are removed from what is written: see output/clean.ts. */
   write(text: string): void;
-  /** For colours, the live line and a filter's bytes alone: what stands between them has been cleaned by then. */
+  /**
+   * Writes without removing control characters. Only for colours, the live line and a filter's bytes; clean the rest
+   * first.
+   */
   readonly raw?: (text: string) => void;
   readonly isTTY: boolean;
-  /** The terminal's width now; undefined when it isn't a terminal. */
+  /** The current width of the terminal; undefined if it is none. */
   readonly columns: number | undefined;
 }
 
-/** All that a command may touch of the process that it runs in. Tests pass their own. */
+/** What a command may use of its process. Tests pass their own. */
 export interface Context {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
@@ -22,10 +25,10 @@ export interface Context {
   readonly clock: Clock;
   /** Aborted by the first Ctrl-C (also SIGTERM, SIGHUP); its reason is an `AbortError`. */
   readonly signal: AbortSignal;
-  /** Aborted by the second. */
+  /** Aborted by the second signal. */
   readonly secondSignal: AbortSignal;
-  /** Ends the command on the first signal, or lets it end by itself. */
+  /** Ends the command on the first signal, or asks it to end by itself. */
   readonly stop: Stop;
-  /** Aborted when nobody reads stdout any more (`| head`): a follower may stop, a run must not. */
+  /** Aborted when stdout is closed (`| head`). A command that follows a run may stop then; a run must not. */
   readonly outputClosed: AbortSignal;
 }

@@ -2,9 +2,9 @@ import { RestoreHooksError } from '../../shared/core/errors.ts';
 import type { Clock } from '../../shared/ports/ports.ts';
 
 /**
- * What ends a command early (R6.27): a signal, or `--timeout`. A command that holds nothing is ended at once, whatever it waits
- * for (an API server that hangs, stdin): it has written nothing. One that has begun to write, or follows a run, holds,
- * and ends by itself.
+ * Ends a command early, on a signal or when `--timeout` is over. A command that has not written anything is ended at
+ * once, whatever it waits for (a hanging API server, stdin). A command that has begun to write, or follows a run, calls
+ * `hold`: then it is asked to end, and ends by itself (R6.27).
  */
 export class Stop {
   readonly #secondSignal: AbortSignal;
@@ -21,18 +21,18 @@ export class Stop {
     else signal.addEventListener('abort', ask, { once: true });
   }
 
-  /** Why the command has to end, if it has. */
+  /** Why the command has been asked to end; undefined if it has not. */
   get why(): RestoreHooksError | undefined {
     return this.#why;
   }
 
-  /** From now on the command may take this long. */
+  /** Ask the command to end after this time (`--timeout`). */
   limit(clock: Clock, ms: number | undefined): void {
     if (ms === undefined) return;
     this.#cancelTimer = clock.setTimer(ms, () => this.#ask(TIME_IS_OVER()));
   }
 
-  /** A whole command: rejects as soon as it is asked to end while it holds nothing. */
+  /** Run a whole command. Rejects as soon as the command is asked to end, unless it is in `hold`. */
   async race<T>(work: () => Promise<T>): Promise<T> {
     const ended = new Promise<never>((_, reject) => {
       this.#end = reject;
@@ -45,7 +45,9 @@ export class Stop {
     }
   }
 
-  /** Work that ends by itself when it is asked to; not begun where that was asked for before. */
+  /**
+   * Run work that ends by itself when the command is asked to end. Rejects without running it if that has been asked.
+   */
   async hold<T>(work: () => Promise<T>): Promise<T> {
     if (this.#isHeld) return work();
     if (this.#why !== undefined) throw this.#why;
@@ -57,21 +59,24 @@ export class Stop {
     }
   }
 
-  /** Called once, at once where it has been asked already. Answers how to listen no more. */
+  /**
+   * Call the listener once, when the command is asked to end, or now if it has been asked. Returns a function that
+   * removes the listener.
+   */
   onAsked(listener: (why: RestoreHooksError) => void): () => void {
     if (this.#why !== undefined) listener(this.#why);
     else this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
 
-  /** Rejects as soon as the command is asked to end. */
+  /** Wait for work, but reject as soon as the command is asked to end. */
   async or<T>(work: Promise<T>): Promise<T> {
     return this.#unless((reject) => this.onAsked(reject), work);
   }
 
   /**
-   * Changes that belong together (R6.28): begun, they are carried to their end. Rejects where that takes too long after the
-   * command was asked to end, and at the second signal at once; `what` says then what is done in part.
+   * Wait for changes that belong together, also after the command is asked to end. Rejects if they then take too long,
+   * and at once on the second signal; `what` names the changes that may be made in part (R6.28).
    */
   async finish<T>(clock: Clock, what: string, hint: string, work: Promise<T>): Promise<T> {
     return this.#unless((reject) => {
@@ -111,12 +116,12 @@ export class Stop {
   }
 }
 
-/** What has been begun when the command is asked to end may take this long: half of a change helps nobody. */
+/** How long a change that has begun may still take when the command is asked to end: half a change helps nobody. */
 const GRACE_MS = 5_000;
 const NOTHING = 'nothing has been changed';
 const TIME_IS_OVER = (): RestoreHooksError => new RestoreHooksError('TIMEOUT', `--timeout is over; ${NOTHING}`);
 
-/** As a shell has it: 130 after Ctrl-C, 143 after SIGTERM (R7.4, R7.20). */
+/** The exit codes are a shell's: 130 after Ctrl-C, 143 after SIGTERM (R7.4, R7.20). */
 function reasonOf({ reason }: AbortSignal): RestoreHooksError {
   const [, signal] = /^received (\w+)$/.exec(reason instanceof Error ? reason.message : '') ?? [];
   if (signal === undefined) return new RestoreHooksError('INTERRUPTED', 'interrupted');

@@ -29,10 +29,13 @@ import { noticeLines } from '../output/plan-view.ts';
 import { runView } from '../output/run-view.ts';
 import type { Context } from '../process/context.ts';
 import { runDocument } from './follow.ts';
-import { Launcher, untilWritten } from './launcher.ts';
+import { Launcher, retryOnConflict } from './launcher.ts';
 import { requirePodRights, requireRunner, requireUserRights, UNCHECKED } from './preconditions.ts';
 
-/** One `apply`: decide, check, write down, launch, follow. Nothing changes before all checks are made (R7.16). */
+/**
+ * One `apply`: decide, check, write the run down, launch it, follow it. Nothing changes before all checks have passed
+ * (R7.16).
+ */
 export class Application {
   readonly #session: Session;
   readonly #name: string;
@@ -61,7 +64,7 @@ export class Application {
   }
 
   run(): Promise<CommandResult> {
-    return untilWritten(() => this.#once());
+    return retryOnConflict(() => this.#once());
   }
 
   async #once(): Promise<CommandResult> {
@@ -80,7 +83,7 @@ export class Application {
     if (await launcher.endStuck(restore, this.#args.again)) return this.#once();
     const [{ request, planned, given }, early] = await Promise.all([this.#plan(podNamespaces), this.#runs(restore)]);
     refuseAfterGivingUp(planned, request);
-    // As little time as can be lies between what is decided on and what is written.
+    // If the run's status has changed since, read the runs again: decide on what is true right before the write.
     const runs = isSameStatus(restore, request.restore) ? early : await this.#runs(request.restore);
     const ledger = ledgerOf(runs, this.#context.clock.now(), planned.document);
     if (planned.hooks.length === 0) return this.#nothingToRun(planned, request, ledger);
@@ -129,7 +132,7 @@ export class Application {
     return this.#launcher.start(restore, planned.document, decision, ledger, about, pods);
   }
 
-  /** Whether the Restore has a `Fail` hook that `--only` leaves out, and that hasn't succeeded in any run (R5.6). */
+  /** Whether `--only` leaves out a hook with onError: Fail that has not succeeded in any run (R5.6). */
   #leavesFailHooks(request: PlanRequest, { hooks }: PlannedRun, ledger: Ledger): boolean {
     if (request.only.length === 0) return false;
     const planned = new Set(hooks.map(({ id }) => id));
@@ -158,7 +161,7 @@ export class Application {
     return this.#launcher.shown(restore, status, run?.rows ?? []);
   }
 
-  /** A run that was made is shown, whatever has become of the pods and their labels since (R1.29). */
+  /** Show the last run if there is one: its hooks have run, even if their pods or labels are gone now (R1.29). */
   async #nothingToRun(planned: PlannedRun, request: PlanRequest, { last }: Ledger): Promise<CommandResult> {
     const { namespace } = this.#session;
     const { restore } = request;
@@ -197,7 +200,7 @@ export class Application {
 interface Planned {
   readonly request: PlanRequest;
   readonly planned: PlannedRun;
-  /** Beside the live pods. */
+  /** Pods of files or of a backup, besides the live ones. */
   readonly given: GivenPods | undefined;
 }
 

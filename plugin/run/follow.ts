@@ -18,16 +18,16 @@ import { createProgress } from '../output/progress.ts';
 import { eventLine } from '../output/run-view.ts';
 import type { Context } from '../process/context.ts';
 
-/** How often the run is asked for: once a second, and less often the longer it takes. */
+/** How often the run is read: once a second at first, less often the longer the run takes. */
 const POLL_MS = 1_000;
 const POLL_AT_LEAST_EVERY_MS = 2_000;
-/** How often it is said what hooks are waiting for. */
+/** How often stderr says what hooks are waiting for. */
 const REMIND_EVERY_MS = 30_000;
 const MOST_REMINDED = 3;
-/** How often the Job is looked at while the run says nothing new. */
+/** Every fifth poll also looks at the Job, if it shows that the run has not ended. */
 const LOOK_AT_JOB_EVERY = 5;
 
-/** A run as its annotations and its report tell it, joined part by part. */
+/** Reads a run from the Restore's annotations and the parts of its report. */
 export class RunReader {
   readonly #session: Session;
   readonly #name: string;
@@ -41,7 +41,7 @@ export class RunReader {
     this.#name = name;
   }
 
-  /** Read on; returns the rows that changed since the last time. No status: there has been no run. */
+  /** Read again, and return the rows that have changed since the last time. Without a status there has been no run. */
   async read(): Promise<{ restore: Restore; status: RunStatus | undefined; changed: readonly RunHook[] }> {
     const { client, namespace } = this.#session;
     const restore = await getRestore(client, namespace, this.#name);
@@ -57,7 +57,7 @@ export class RunReader {
     return { restore, status, changed };
   }
 
-  /** Who may read the Restore but not the report still learns how the run stands. */
+  /** A user who may read the Restore but not the report still sees the run's status. */
   async #newParts(status: RunStatus): Promise<ReportPart[]> {
     const { client, namespace } = this.#session;
     try {
@@ -70,7 +70,7 @@ export class RunReader {
     }
   }
 
-  /** Why rows are missing, if they are. */
+  /** Why rows are missing; undefined if none are. */
   get unreadable(): RestoreHooksError | undefined {
     return this.#unreadable;
   }
@@ -79,7 +79,7 @@ export class RunReader {
     return this.#report.rows;
   }
 
-  /** Of a run that has ended, what has no end in the report never got one: its runner died. */
+  /** The rows of an ended run. A hook without an end in the report never got one: its runner died. */
   async endedRows(context: Context, restore: Restore, status: RunStatus): Promise<RunHook[]> {
     const { rows } = this;
     if (rows.every(({ state }) => state !== 'Waiting' && state !== 'Running')) return rows;
@@ -88,7 +88,7 @@ export class RunReader {
   }
 }
 
-/** `waitsFor`: why a run that is going isn't getting on. */
+/** The document of a run. `waitsFor`: what keeps a run that is going on from making progress. */
 export function runDocument(
   restore: Restore,
   namespace: string,
@@ -121,7 +121,7 @@ export function runDocument(
   };
 }
 
-/** The status and rows that a dead runner left, as they can be known; nothing is written (R5.21). */
+/** The status and rows of a run whose runner died, as its journal tells them. Nothing is written (R5.21). */
 export async function asDead(
   { client, namespace }: Session,
   context: Context,
@@ -129,7 +129,7 @@ export async function asDead(
   status: RunStatus,
   rows: readonly RunHook[],
 ): Promise<{ status: RunStatus; rows: RunHook[] }> {
-  // One that was suspended on purpose hasn't failed: the next runner goes on.
+  // A local run that was suspended on purpose has not failed: the next runner goes on with it.
   if (status.suspendedAt !== undefined && status.runner.kind === 'local') return { status, rows: [...rows] };
   const known = await knownRows(client, context.clock, restore, status, rows);
   const cause = status.runner.kind === 'job' ? await causeOfDeath(client, namespace, status) : undefined;
@@ -149,19 +149,19 @@ export interface Followed {
   readonly restore: Restore;
   readonly status: RunStatus;
   readonly rows: readonly RunHook[];
-  /** Why it isn't followed any more although it hasn't ended. */
+  /** Why the following has stopped although the run has not ended. */
   readonly error?: RestoreHooksError;
 }
 
-/** Called after each poll. Answers why to follow no more, if so. */
+/** Called after each poll. Returns an error to stop following with. */
 export type BetweenPolls = (status: RunStatus) => Promise<RestoreHooksError | undefined>;
 
-/** So many polls in a row are denied before it is believed: an API server that has just started denies what it allows. */
+/** How many denied polls in a row are ignored: an API server that has just started may deny what it allows later. */
 const DENIED_AT_MOST = 10;
 
 /**
- * Follow a run until it ends, one line an event on stderr. Asks once a second: a watch would need rights that a user of
- * one Restore may not have. A signal and `--timeout` end the following, not the run (R7.4).
+ * Follow a run until it ends, and print a line on stderr for each event. It polls: a watch would need rights that a
+ * user of one Restore may not have. A signal and `--timeout` end the following, not the run (R7.4).
  */
 export function follow(session: Session, name: string, context: Context, between: BetweenPolls): Promise<Followed> {
   return context.stop.hold(async () => {
@@ -192,7 +192,7 @@ class Follower {
   readonly #between: BetweenPolls;
   readonly #reader: RunReader;
   #seen = false;
-  /** Polls in a row that came to nothing. */
+  /** How many polls in a row have failed. */
   #failed = 0;
   #nextReminder: number;
 
@@ -210,7 +210,7 @@ class Follower {
     const { clock, stop } = this.#context;
     const startedAt = clock.now();
     for (let polls = 1; ; polls += 1) {
-      // The request of a poll may hang.
+      // A poll's request may hang, so a signal must be able to end the wait.
       const followed = await stop.or(this.#poll(polls % LOOK_AT_JOB_EVERY === 0));
       if (followed !== undefined) return followed;
       const elapsedMs = clock.now() - startedAt;
@@ -228,7 +228,7 @@ class Follower {
       if (!(error instanceof RestoreHooksError)) throw error;
       if (this.#seen && isGone(error)) throw deleted(this.#session, this.#name);
       const isDenied = error.code === 'FORBIDDEN' && this.#failed < DENIED_AT_MOST;
-      // After it was seen, an answer that doesn't name it comes from somewhere else on the way.
+      // The Restore was there before, so a 404 that doesn't name it may come from a proxy on the way.
       const isStray = error.code === 'RESTORE_NOT_FOUND' && this.#seen && this.#failed < DENIED_AT_MOST;
       if (!isDenied && !isStray && error.code !== 'CLUSTER_UNREACHABLE') throw error;
       if (this.#failed === 0) this.#progress.event(`warning: ${error.message}; still trying`);
@@ -259,11 +259,11 @@ class Follower {
   }
 }
 
-/** The API server says that this very Restore is no more. */
+/** Whether the API server says that this very Restore is gone. */
 const isGone = (error: RestoreHooksError): boolean =>
   error.code === 'RESTORE_NOT_FOUND' && kubeApiError(error.cause)?.name !== undefined;
 
-/** The first few hooks that wait, and for what. */
+/** Lines about the first few hooks that wait, and what they wait for. */
 function waitingLines(rows: readonly RunHook[]): string[] {
   const waiting = rows.filter(({ state }) => state === 'Waiting');
   const lines = waiting.slice(0, MOST_REMINDED).map(eventLine);
@@ -280,7 +280,7 @@ const deleted = ({ namespace }: Session, name: string): RestoreHooksError =>
     },
   );
 
-/** Who may not look at Jobs can't tell whether a runner lives: then it is taken to. */
+/** Whether the runner has died. A user who may not read Jobs can't tell; then the runner is taken to be alive. */
 export async function hasDiedAsSeen(
   { client, namespace }: Pick<Session, 'client' | 'namespace'>,
   clock: Context['clock'],
@@ -296,7 +296,7 @@ export async function hasDiedAsSeen(
   }
 }
 
-/** A Job may end between the reading of the Restore and of the Job: the Restore is asked once more. */
+/** Read the Restore again after the Job: the run may have ended between the two reads. */
 async function diedForSure(
   { client, namespace }: Session,
   restore: Restore,
@@ -308,7 +308,7 @@ async function diedForSure(
   return now !== undefined && now.runID === status.runID && !hasEnded(now);
 }
 
-/** Rejects where nobody reads what is printed any more. */
+/** Wait. Rejects as soon as stdout is closed, because nobody reads what would be printed. */
 function pause({ clock, outputClosed }: Context, ms: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const onClosed = () => {

@@ -8,7 +8,7 @@ export interface HistoryFile {
   close(): void;
 }
 
-/** A new file for `--record`. One that can't be written any more is told once, and stops nothing. */
+/** Create the file for `--record`. If it can't be written later, that is warned of once, and the run goes on. */
 export function createHistoryFile(file: string, cwd: string, warn: (message: string) => void): HistoryFile {
   let fd: number | undefined;
   try {

@@ -12,14 +12,14 @@ import type { BetweenPolls } from './follow.ts';
 import type { Obstacle } from './obstacle.ts';
 import { isUnclaimed, obstacleLine, obstacleOf } from './obstacle.ts';
 
-/** After this long with a reason that won't go away, and with nothing run, the Job is given up (R7.18). */
+/** A Job that can't start and has not run anything is given up after this time (R7.18). */
 export const GIVE_UP_MS = 30_000;
-/** What every start goes through for a moment is told after this long. */
+/** What every start goes through for a moment is shown only after this time. */
 const TELL_PASSING_MS = 10_000;
 
 /**
- * Watches over a Job that hasn't claimed its run yet: tells why it doesn't start, as soon as that is seen. A reason that
- * won't go away by itself ends the following after 30 s; `own`: and the run, so that the next `apply` starts anew.
+ * Watch a Job that has not claimed its run yet, and tell why it doesn't start. A reason that won't go away by itself
+ * ends the following after 30 s. With `own` it also ends the run, so that the next `apply` starts a new one.
  */
 export function jobStart(session: Session, name: string, context: Context, own: boolean): BetweenPolls {
   const watch = new StartWatch(context);
@@ -37,7 +37,7 @@ export function jobStart(session: Session, name: string, context: Context, own: 
   };
 }
 
-/** Tells obstacles as they come; says when it is time to give up. */
+/** Tells each new obstacle, and says when it is time to give up. */
 export class StartWatch {
   readonly #context: Context;
   readonly #told = new Set<string>();
@@ -48,7 +48,10 @@ export class StartWatch {
     this.#context = context;
   }
 
-  /** The line to give up with; undefined: go on. `since`: it is known to be so for longer than it was looked at. */
+  /**
+   * Returns the reason to give up with; undefined as long as it is worth waiting. `since`: when the obstacle began, if
+   * that was before the first look.
+   */
   look(obstacle: Obstacle | undefined, since = Number.POSITIVE_INFINITY): string | undefined {
     const now = this.#context.clock.now();
     if (obstacle?.passing !== true) this.#passing = undefined;
@@ -69,7 +72,7 @@ export class StartWatch {
   }
 }
 
-/** Take the Job of a run away that nobody has claimed, then write the run down as failed. */
+/** Delete the Job of a run that no runner has claimed, then mark the run as failed. */
 export async function giveUp(session: Session, name: string, status: RunStatus, message: string): Promise<void> {
   const { client, namespace } = session;
   if (!(await isStillUnclaimed(session, name, status))) return;
@@ -77,7 +80,10 @@ export async function giveUp(session: Session, name: string, status: RunStatus, 
   await markFailed(client, { namespace, name, runID: status.runID }, { code: 'job', message });
 }
 
-/** The same for one that is asked to stop. False: a runner has it by now (R6.20). */
+/**
+ * Delete the Job of an unclaimed run that is asked to stop, and mark the run as canceled. False if a runner has claimed
+ * it (R6.20).
+ */
 export async function endUnclaimed(session: Session, name: string, status: RunStatus): Promise<boolean> {
   const { client, namespace } = session;
   if (!(await isStillUnclaimed(session, name, status))) return false;

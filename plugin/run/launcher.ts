@@ -40,15 +40,15 @@ import { GIVE_UP_MS, giveUp, jobStart, StartWatch } from './job-start.ts';
 import { isUnclaimed, obstacleOf } from './obstacle.ts';
 import { removeOldRuns } from './prune.ts';
 
-/** How often the decision is made anew because somebody else wrote to the Restore in between. */
+/** How often we decide again because somebody else has written to the Restore since it was read. */
 const DECIDE_TRIES = 10;
 const LOOK_EVERY_MS = 1_000;
 
-/** What the runner is told of the run beside its plan and what was decided. */
+/** What the runner is told about the run besides its plan and what was decided. */
 export type AboutRun = Pick<Payload, 'attempt' | 'narrowed' | 'startedOver' | 'leavesFailHooks'>;
 
-/** Decide again where somebody else has written to the Restore since it was read (R5.9). */
-export async function untilWritten(once: () => Promise<CommandResult>): Promise<CommandResult> {
+/** Try again if somebody else has written to the Restore since it was read (R5.9). */
+export async function retryOnConflict(once: () => Promise<CommandResult>): Promise<CommandResult> {
   for (let tries = 1; ; tries += 1) {
     try {
       return await once();
@@ -59,7 +59,7 @@ export async function untilWritten(once: () => Promise<CommandResult>): Promise<
   }
 }
 
-/** What `apply` and `retry` have in common: to launch a run, or carry it out here, and to follow or show one. */
+/** What `apply` and `retry` share: launch a run or run it here, and follow or show it. */
 export class Launcher {
   readonly #session: Session;
   readonly #name: string;
@@ -77,7 +77,7 @@ export class Launcher {
     this.#options = { maxConcurrent, capture, failOn, keepRestorePhase, onUnknown, record: record !== undefined };
   }
 
-  /** Say what is about to be done, once (R7.3). */
+  /** Tell what is going to be done, once for each plan (R7.3). */
   announce(
     restore: Restore,
     document: PlanDocument,
@@ -107,7 +107,7 @@ export class Launcher {
     for (const line of noticeLines(document)) this.say(line);
   }
 
-  /** Start what was decided, in a Job or here; nobody may be at work by then. */
+  /** Start the run, in a Job or here. Refuses if another runner is still at work. */
   async start(
     restore: Restore,
     document: PlanDocument,
@@ -133,12 +133,12 @@ export class Launcher {
     return result;
   }
 
-  /** A runner whose Job was deleted may still be waiting for running hooks. */
+  /** Refuse if a runner holds the Restore's Lease: its Job may be deleted while it still waits for running hooks. */
   async #requireNobody(restore: Restore): Promise<void> {
     const { client, namespace } = this.#session;
     const reference = restoreReference(restore, namespace);
     const holder = await holderOf(client, this.#context.clock, reference).catch((error: unknown) => {
-      // Who may not look at it leaves it to the runner.
+      // A user who may not read the Lease leaves the check to the runner.
       if (error instanceof RestoreHooksError && error.code === 'FORBIDDEN') return undefined;
       throw error;
     });
@@ -191,7 +191,7 @@ export class Launcher {
     await launchRun(client, run, manifests, { adopt: true, warn: (message) => this.say(`warning: ${message}`) });
   }
 
-  /** The first write: the run is known from now on. */
+  /** Write the status to the Restore. This is the first write of a run: from now on others see it. */
   async #write(restore: Restore, status: RunStatus): Promise<void> {
     const { client, namespace } = this.#session;
     const { stop } = this.#context;
@@ -202,13 +202,13 @@ export class Launcher {
       if (error.code === 'WRITE_CONFLICT') throw stop.why ?? error;
       const answer = kubeApiError(error);
       if (answer !== undefined && answer.status < 500) throw couldNotStart(error);
-      // It may have been written all the same.
+      // The status may have been written although the answer was an error.
       const now = runStatusOf(await getRestore(client, namespace, this.#name));
       if (now?.runID !== status.runID) throw error;
     }
   }
 
-  /** A start that has begun is carried to its end, for a while also where the command is asked to end meanwhile (R6.28). */
+  /** Wait for a start that has begun, for some seconds also after the command is asked to end (R6.28). */
   #whole<T>({ runID }: RunStatus, start: Promise<T>): Promise<T> {
     const { stop, clock } = this.#context;
     const hint = `see it with: kubectl restorehooks status ${this.#name} -n ${this.#session.namespace}`;
@@ -216,8 +216,9 @@ export class Launcher {
   }
 
   /**
-   * A run before this one whose runner can't start is given up, so that another may: one that has had its time at once,
-   * a younger one only where it is `inTheWay`. True: it has been; read again.
+   * Give up an earlier run whose runner can't start, so that a new run may. A Job older than `GIVE_UP_MS` is given up
+   * at once. A younger one is waited for and then given up, but only if it is `inTheWay`. True if the Restore must be
+   * read again.
    */
   async endStuck(restore: Restore, inTheWay: boolean): Promise<boolean> {
     const status = runStatusOf(restore);
@@ -246,7 +247,7 @@ export class Launcher {
       const { restore, status, rows } = await follow(this.#session, this.#name, this.#context, between);
       return this.#ended(restore, status, rows);
     } catch (error) {
-      // The run goes on: as after Ctrl-C.
+      // After SIGTERM the run goes on, as after Ctrl-C.
       if (!(error instanceof RestoreHooksError) || error.code !== 'TERMINATED') throw error;
       throw new RestoreHooksError('INTERRUPTED', error.message, error.hint === undefined ? {} : { hint: error.hint });
     }
@@ -293,7 +294,7 @@ export class Launcher {
     });
   }
 
-  /** Make the run this process's own. One that is asked to end before that has begun nothing. */
+  /** Take the run for this process. Nothing has begun if the command is asked to end before that. */
   async #take(status: RunStatus, payload: Payload): Promise<TakenRun | { readonly ended: RunStatus }> {
     const { client, namespace } = this.#session;
     const { clock, stop } = this.#context;
@@ -321,7 +322,7 @@ export class Launcher {
     }
   }
 
-  /** The first signal, and `--timeout`, let what runs end; the second drops it (R6.17). */
+  /** The first signal and `--timeout` let running hooks end. The second signal doesn't wait for them (R6.17). */
   async #untilAsked(started: StartedRun, say: (line: string) => void): Promise<Awaited<StartedRun['done']>> {
     const { stop, secondSignal } = this.#context;
     const forget = stop.onAsked(() => {
@@ -347,7 +348,9 @@ export class Launcher {
     });
   }
 
-  /** The rows as the report has them, with what the hooks printed; without, where it is gone together with the Restore. */
+  /**
+   * The rows as the report has them, with what the hooks printed; without, where it is gone together with the Restore.
+   */
   async #withOutput(status: RunStatus, rows: readonly RunHook[]): Promise<readonly RunHook[]> {
     const { client, namespace } = this.#session;
     try {
@@ -359,7 +362,7 @@ export class Launcher {
     }
   }
 
-  /** Write down what the reader has found: the runner died, and nothing is left that may be run. */
+  /** Mark the run as ended: its runner has died, and no hook is left that may be run. */
   async settle(restore: Restore, status: RunStatus, rows: readonly RunHook[]): Promise<CommandResult> {
     const { client, namespace } = this.#session;
     const reference = restoreReference(restore, namespace);
@@ -389,7 +392,7 @@ export class Launcher {
     });
   }
 
-  /** Say what of earlier runs can't be read, where the rest is enough to go on. */
+  /** Warn of the parts of earlier runs that can't be read. Called if the rest is enough to decide on. */
   warnOfUnreadable(ledger: Ledger): void {
     for (const { record } of ledger.runs) {
       for (const line of record.unreadable) this.say(`warning: run ${record.runID}: ${line}`);

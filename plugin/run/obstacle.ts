@@ -4,7 +4,7 @@ import { kubeApiError } from '../../shared/kubernetes/api/api-error.ts';
 import { paths } from '../../shared/kubernetes/api/paths.ts';
 import type { Session } from '../command-line/session.ts';
 
-/** Reasons with which a pod won't start by itself, as the kubelet names them. */
+/** The kubelet's reasons for which a pod won't start without somebody's help. */
 const FATAL = new Set([
   'ErrImagePull',
   'ImagePullBackOff',
@@ -19,22 +19,22 @@ const FATAL = new Set([
 export interface Obstacle {
   readonly reason: string;
   readonly message: string;
-  /** It won't go away by itself. */
+  /** Won't go away by itself. */
   readonly fatal: boolean;
-  /** It may be no more than a moment on the way: worth a word only when it lasts. */
+  /** Every start may go through this for a moment: tell it only if it lasts. */
   readonly passing?: true;
-  /** When the Job was made, where the user may see that. */
+  /** When the Job was created; undefined if the user may not see that. */
   readonly jobMadeAt?: number;
 }
 
 export const obstacleLine = ({ reason, message }: Obstacle): string =>
   `the runner doesn't start: ${reason}${message === '' ? '' : `: ${message}`}`;
 
-/** A run in a Job that no runner has claimed yet. */
+/** Whether the run is in a Job and no runner has claimed it yet. */
 export const isUnclaimed = ({ phase, runner }: RunStatus): boolean =>
   phase === 'Pending' && runner.kind === 'job' && runner.claimedBy === undefined;
 
-/** What keeps a Job from working, as far as the user may see that; undefined: nothing does (R7.18, R7.19). */
+/** What keeps a Job from working, as far as the user may see it; undefined if nothing does (R7.18, R7.19). */
 export async function obstacleOf({ client, namespace }: Session, { runner }: RunStatus): Promise<Obstacle | undefined> {
   const [job, pods] = await Promise.all([
     asFarAsAllowed(() => client.get(paths.jobs(namespace, runner.name))),
@@ -53,12 +53,12 @@ export async function obstacleOf({ client, namespace }: Session, { runner }: Run
   const withAge = (obstacle: Obstacle | undefined) =>
     obstacle && { ...obstacle, ...(Number.isNaN(madeAt) ? {} : { jobMadeAt: madeAt }) };
   if (pod !== undefined) return withAge(await podObstacle({ client, namespace }, pod));
-  // The Job's controller has seen it, and has made no pod.
+  // The Job's controller has started the Job, but there is no pod.
   if (pods === undefined || all.length > 0 || status?.startTime === undefined || isOver(status)) return undefined;
   return withAge(await noPod({ client, namespace }, runner.name));
 }
 
-/** Whether the runner's container runs, and so will claim the run in a moment. Who may not see that takes it to. */
+/** Whether the runner's container is running, so that it will claim the run soon. True if the user may not see that. */
 export async function isUp({ client, namespace }: Session, { runner }: RunStatus): Promise<boolean> {
   const labelSelector = `batch.kubernetes.io/job-name=${runner.name}`;
   const pods = await asFarAsAllowed(() => client.listAll(paths.pods(namespace), { labelSelector }));
@@ -106,7 +106,7 @@ async function podObstacle(
   { metadata: { name }, status = {} }: RunnerPod,
 ): Promise<Obstacle | undefined> {
   const { initContainerStatuses = [], containerStatuses = [], conditions = [] } = status;
-  // Others may have put containers of their own into the pod: the runner waits for them.
+  // Webhooks may have added containers to the pod, and the runner has to wait for these.
   for (const container of [...initContainerStatuses, ...containerStatuses]) {
     const { reason = '', message = '' } = container.state?.waiting ?? {};
     const own = container.name === 'runner' ? '' : `container ${container.name} of its pod: `;
@@ -129,11 +129,11 @@ async function podObstacle(
   return { reason: waitingFor(status), message, fatal: false, passing: true };
 }
 
-/** `ContainerCreating`, `PodInitializing`; before that the pod's phase. */
+/** The reason why a container waits (`ContainerCreating`, `PodInitializing`), else the pod's phase. */
 const waitingFor = ({ phase = 'Pending', containerStatuses = [] }: NonNullable<RunnerPod['status']>): string =>
   containerStatuses.flatMap(({ state }) => state?.waiting?.reason ?? [])[0] ?? phase;
 
-/** A pod that is refused (quota, admission, no ServiceAccount) is told only in events, which not everybody may read. */
+/** Why a Job has no pod (quota, admission, no ServiceAccount). Only events tell, and not everybody may read these. */
 async function noPod(place: Place, job: string): Promise<Obstacle | undefined> {
   const event = await newestEvent(place, 'Job', job);
   if (event !== undefined && event !== 'forbidden' && event.reason === 'FailedCreate') {
@@ -156,7 +156,7 @@ interface Event {
   readonly series?: { readonly lastObservedTime?: string } | null;
 }
 
-/** What was said last of an object. */
+/** The newest event about an object. */
 async function newestEvent(place: Place, kind: string, name: string): Promise<Event | 'forbidden' | undefined> {
   const fieldSelector = `involvedObject.kind=${kind},involvedObject.name=${name}`;
   const events = await asFarAsAllowed(() => place.client.listAll(paths.events(place.namespace), { fieldSelector }));
@@ -170,7 +170,7 @@ async function newestEvent(place: Place, kind: string, name: string): Promise<Ev
 const timeOf = ({ metadata, lastTimestamp, eventTime, series }: Event): number =>
   Date.parse(series?.lastObservedTime ?? lastTimestamp ?? eventTime ?? metadata.creationTimestamp ?? '') || 0;
 
-/** undefined: the user may not see it, or it isn't there. */
+/** The answer; undefined if the user may not see the object or it doesn't exist. */
 async function asFarAsAllowed<T>(ask: () => Promise<T>): Promise<T | undefined> {
   try {
     return await ask();

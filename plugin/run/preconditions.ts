@@ -14,7 +14,7 @@ import { knowsHookStatus, whatStopsVelero } from '../../shared/kubernetes/velero
 import type { Session } from '../command-line/session.ts';
 import type { Context } from '../process/context.ts';
 
-/** Say what keeps Velero from a Restore: one that it can't read, or that it has refused this one, or failed (R1.28). */
+/** Warn if Velero can't read Restores, or has refused this one, or this one has failed (R1.28). */
 export async function warnOfVelero(
   { client, namespace }: Pick<Session, 'client' | 'namespace'>,
   restore: Restore,
@@ -26,7 +26,10 @@ export async function warnOfVelero(
   }
 }
 
-/** Refuse to start anything of a Restore whose hooks Velero has stopped waiting for; `rows` are of an earlier run (R1.24). */
+/**
+ * Refuse to start a hook that Velero has stopped waiting for and may still run. `rows`: those of an earlier run
+ * (R1.24).
+ */
 export async function refuseAfterVeleroGaveUp(
   { client, namespace }: Pick<Session, 'client' | 'namespace'>,
   restore: Restore,
@@ -43,10 +46,12 @@ export async function refuseAfterVeleroGaveUp(
   );
 }
 
-/** What the user needs to plan, to launch a run and to follow it, beyond the Restore that has been read by then. */
+/**
+ * The rights that the user needs to plan, launch and follow a run, besides reading the Restore, which has been done.
+ */
 const launchRights = (namespace: string, podNamespaces: readonly string[] | undefined): Right[] => [
   ...(podNamespaces?.map((place) => listPods(place)) ?? [listPods()]),
-  // The runner's own pod; a right for the whole cluster holds there too.
+  // To see the runner's own pod. A right for the whole cluster includes it.
   ...(podNamespaces === undefined ? [] : [listPods(namespace)]),
   { group: 'velero.io', resource: 'restores', verb: 'patch', namespace },
   { group: '', resource: 'secrets', verb: 'create', namespace },
@@ -64,14 +69,14 @@ const listPods = (namespace?: string): Right => ({
   ...(namespace === undefined ? {} : { namespace }),
 });
 
-/** What the user needs where the run is in this process: the runner's rights, and to read reports. */
+/** The rights that the user needs for a run in this process: the runner's, and to read reports. */
 const localRights = (namespace: string, podNamespaces: readonly string[] | undefined): Right[] => [
-  // The Job is the one rule that a run without a Job doesn't need.
+  // All of the runner's rights but the one on Jobs: a local run has none.
   ...runnerRights({ namespace, podNamespaces }).filter(({ resource }) => resource !== 'jobs'),
   { group: '', resource: 'secrets', verb: 'get', namespace },
 ];
 
-/** Refuse, naming every right that is missing, before anything changes (R7.16). */
+/** Refuse if a right is missing, and name all that are. Called before anything changes (R7.16). */
 export async function requireUserRights(
   { client, namespace }: Session,
   runner: 'job' | 'local',
@@ -86,8 +91,8 @@ export async function requireUserRights(
 }
 
 /**
- * Refuse where who runs the hooks may not create the pods that the plan creates. `serviceAccount` absent: it is the user.
- * Returns what else is to be said of rights, a line each.
+ * Refuse a plan that creates pods if whoever runs it may not create them: the ServiceAccount, or without one the user.
+ * Returns lines to warn with about other rights.
  */
 export async function requirePodRights(
   { client, namespace }: Session,
@@ -143,18 +148,18 @@ function podRights(hooks: PlannedRun['hooks']): Right[] {
   return [...rights.values()];
 }
 
-/** Not that something is forbidden, but that the question is. */
+/** Whether the API server has refused to say what is allowed, as opposed to saying that it is not allowed. */
 const mayNotAsk = (error: unknown): boolean =>
   error instanceof RestoreHooksError && error.code === 'FORBIDDEN' && error.cause !== undefined;
 
 export interface RunnerAccount {
-  /** The namespaces that `setup --namespaces` has limited it to. */
+  /** The namespaces to which `setup --namespaces` has limited it; undefined if it has not. */
   readonly podNamespaces: readonly string[] | undefined;
-  /** False: the user may not ask what it may do. */
+  /** False if the user may not ask what the ServiceAccount may do. */
   readonly checked: boolean;
 }
 
-/** Refuse where the Job's ServiceAccount is missing, or lacks a right that the runner needs (R7.17). */
+/** Refuse if the Job's ServiceAccount is missing or lacks a right that the runner needs (R7.17). */
 export async function requireRunner({ client, namespace }: Session, serviceAccount: string): Promise<RunnerAccount> {
   const podNamespaces = await accountNamespaces({ client, namespace }, serviceAccount);
   try {
@@ -174,7 +179,7 @@ export async function requireRunner({ client, namespace }: Session, serviceAccou
   }
 }
 
-/** Where the rights of the usual ServiceAccount end, if they do and it is there to be asked. */
+/** The namespaces to which the usual ServiceAccount is limited; undefined if it isn't limited, or isn't there. */
 export async function runnerNamespaces(session: Session): Promise<readonly string[] | undefined> {
   try {
     return await accountNamespaces(session, SERVICE_ACCOUNT);

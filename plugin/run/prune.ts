@@ -13,7 +13,7 @@ import type { Session } from '../command-line/session.ts';
 import { count } from '../output/plan-view.ts';
 import type { Context } from '../process/context.ts';
 
-/** Remove the runs beyond the last `keep` that the ledger doesn't need; answers what to say (R6.1.7). */
+/** Remove all runs but the last `keep` and those that the ledger needs. Returns the text to print (R6.1.7). */
 export async function prune(session: Session, name: string, { clock }: Context, keep: number): Promise<string> {
   const { client, namespace } = session;
   const restore = await getRestore(client, namespace, name);
@@ -41,13 +41,13 @@ const pruneRights = (namespace: string): Right[] => [
   { group: 'batch', resource: 'jobs', verb: 'delete', namespace },
 ];
 
-/** How many runs stand at the most, but for those that the ledger needs (R6.1.8). */
+/** How many runs are kept when a new one starts, besides those that the ledger needs (R6.1.8). */
 const RUNS_AT_MOST = 10;
 
-/** What the next run does, where its user may: it is no reason to say anything, or to fail. */
+/** Remove old runs when a new one starts. It is best effort: a failure is neither told nor fatal. */
 export async function removeOldRuns({ client }: Session, restore: RestoreReference, ledger: Ledger): Promise<void> {
   try {
-    // The run that has just been made is one of them.
+    // One less, because the run that has just been created counts too.
     await removeRuns(client, restore, runsToRemove(ledger, RUNS_AT_MOST - 1));
   } catch (error) {
     if (!(error instanceof RestoreHooksError)) throw error;

@@ -15,7 +15,7 @@ import { isUnclaimed, isUp } from './obstacle.ts';
 import { warnOfVelero } from './preconditions.ts';
 import { withoutStatus } from './without-status.ts';
 
-/** Ask the Restore's run to stop, if there is one that goes on. Answers what to say (R6.18, R6.20). */
+/** Ask the Restore's run to stop, if one is going on. Returns the text to print (R6.18, R6.20). */
 export async function requestCancel(
   session: Session,
   name: string,
@@ -59,7 +59,7 @@ async function ask(
     fieldManager: MANAGER,
   });
   const asked = `run ${status.runID} is asked to stop: within seconds nothing more is started, running hooks end`;
-  // Nobody is there to hear of it, and perhaps nobody ever will.
+  // No runner has claimed the run, so nobody reads the request, and perhaps nobody ever will: end the run here.
   if (!isWritten || !isUnclaimed(status) || (await isUp(session, status))) return asked;
   try {
     const isEnded = await endUnclaimed(session, name, status);

@@ -18,7 +18,7 @@ import type { Session } from '../command-line/session.ts';
 import { usage } from '../command-line/session.ts';
 import { liveInput } from '../input/plan-input.ts';
 import type { Context } from '../process/context.ts';
-import { Launcher, untilWritten } from './launcher.ts';
+import { Launcher, retryOnConflict } from './launcher.ts';
 import {
   refuseAfterVeleroGaveUp,
   requirePodRights,
@@ -28,7 +28,7 @@ import {
   warnOfVelero,
 } from './preconditions.ts';
 
-/** One `retry`: what did not succeed of the Restore's last run is run, as it was planned then (R6.25). */
+/** One `retry`: run the hooks of the last run that did not succeed, as they were planned then (R6.25). */
 export class Retry {
   readonly #session: Session;
   readonly #name: string;
@@ -47,7 +47,7 @@ export class Retry {
   }
 
   run(): Promise<CommandResult> {
-    return untilWritten(() => this.#once());
+    return retryOnConflict(() => this.#once());
   }
 
   async #once(): Promise<CommandResult> {
@@ -91,7 +91,7 @@ export class Retry {
       const about = {
         attempt: ledger.attempts + 1,
         ...(isNarrowed && { narrowed: true as const }),
-        // One of these runs that left out no such hook has them all.
+        // If any of these runs left out no hook with onError: Fail, it has them all.
         ...(toRetry.of.every(({ record: { about } }) => about?.leavesFailHooks) && { leavesFailHooks: true as const }),
       };
       return launcher.start(restore, plan, decision, ledger, about, []);
@@ -104,7 +104,7 @@ export class Retry {
     return launcher.shown(restore, last.status, last.run?.rows ?? rows, exit);
   }
 
-  /** Where the report of a run is gone, today's plan may still tell which hooks its journal is of. */
+  /** Read the ledger. If the report of a run is gone, a new plan may tell which hooks the run's journal is about. */
   async #ledger(
     restore: Restore,
     reference: RestoreReference,
@@ -119,7 +119,7 @@ export class Retry {
     return { ledger: ledgerOf(runs, clock.now(), document), plan: document };
   }
 
-  /** Nothing is left but what may have been run. */
+  /** All that is left are hooks that may have run when the runner died. */
   #settled(restore: Restore, { status, run }: LastRun): Promise<CommandResult> {
     this.#launcher.say('what is left may have been run when the runner died: --on-unknown=rerun runs it again');
     return this.#launcher.settle(restore, status, run?.rows ?? []);

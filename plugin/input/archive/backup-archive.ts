@@ -2,43 +2,43 @@ import { parseJson, parseWithoutLists } from './parse-json.ts';
 import type { Entry } from './tar-entries.ts';
 import { entriesOf, invalid } from './tar-entries.ts';
 
-/** A backup's contents as Velero keeps them: a gzipped tar of JSON files. */
+/** The contents of a backup as Velero stores them: a gzipped tar of JSON files. */
 export interface BackupArchive {
-  /** What errors call it. */
+  /** How errors name the archive. */
   readonly name: string;
-  /** Begin to read it, from its start. */
+  /** Read the archive from its start. */
   open(): Promise<AsyncIterable<Uint8Array>>;
 }
 
 export type ManifestObject = Readonly<Record<string, unknown>>;
 
-/** A pod of the archive: what was made of it, or why it can't be read. */
+/** A pod of the archive: what `use` returned for it, or why it can't be read. */
 export interface ArchivedPod<T> {
   readonly namespace: string;
   readonly name: string;
-  /** The path of its file. */
+  /** The path of the pod's file in the archive. */
   readonly place: string;
   readonly result: { readonly value: T } | { readonly problem: string };
 }
 
 export interface ArchivedPods<T> {
   readonly pods: readonly ArchivedPod<T>[];
-  /** Undefined in archives that don't say. */
+  /** Undefined if the archive doesn't tell it. */
   readonly formatVersion: string | undefined;
 }
 
 const MAX_POD = 8 * 1024 * 1024;
-/** Three times what Kubernetes allows in one cluster. */
+/** Three times as many pods as Kubernetes supports in one cluster. */
 const MAX_PODS = 500_000;
 const MAX_VERSION = 64;
 
-/** Most of a pod, and nothing that a plan or lint looks at. */
+/** Keys whose lists make up most of a pod. Neither a plan nor lint looks at them, so they are not parsed. */
 const PASSED_OVER = new Set(['managedFields', 'env', 'volumes', 'volumeMounts', 'conditions', 'containerStatuses']);
 
 /**
- * Read the archive once, and make something of each pod as it comes by; nothing else is kept. The lists that are passed
- * over are empty in it: {@link wholePods} gives pods whole. A pod stands in an archive once for each version of its API;
- * the cluster's preferred one counts.
+ * Read the archive once and call `use` with each pod; only what `use` returns is kept. The lists under `PASSED_OVER`
+ * are empty in these pods; {@link wholePods} gives whole pods. An archive holds a pod once for each version of its API;
+ * the copy in the cluster's preferred version is used.
  */
 export async function readPods<T>(
   archive: BackupArchive,
@@ -47,7 +47,7 @@ export async function readPods<T>(
   const found = new Map<string, { readonly rank: number; readonly pod: ArchivedPod<T> }>();
   let formatVersion: string | undefined;
   let resources = 0;
-  // A pod's two copies stand side by side: it is parsed when it is clear that no better one follows.
+  // The copies of a pod follow each other. A copy is parsed once it is clear that no better one follows.
   let held: { readonly path: PodPath; readonly body: Buffer | undefined } | undefined;
   const settle = (): void => {
     if (held === undefined) return;
@@ -77,7 +77,7 @@ export async function readPods<T>(
   return { pods: [...found.values()].map(({ pod }) => pod), formatVersion };
 }
 
-/** Some pods of the archive whole, in a second reading; `places` are those that {@link readPods} gave. */
+/** Read the archive a second time, and give some of its pods whole. `places`: as {@link readPods} named them. */
 export async function* wholePods(
   archive: BackupArchive,
   places: ReadonlySet<string>,
@@ -103,7 +103,7 @@ interface PodPath {
   readonly place: string;
   readonly namespace: string;
   readonly name: string;
-  /** The preferred version's copy counts most, then the one of old archives, which have no versions. */
+  /** Which copy of a pod is used: that of the preferred version, else that of old archives, which have no versions. */
   readonly rank: number;
 }
 

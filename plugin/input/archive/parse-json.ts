@@ -1,9 +1,10 @@
 import { isUtf8 } from 'node:buffer';
 
 /**
- * JSON, with the lists of some keys taken as empty, but not within `initContainers`, whose every field counts. To find a list's end its brackets are matched, past what is in
- * quotes, and nothing is checked: that is several times faster than to parse it. The keys are found wherever they stand;
- * what looks like one in a string isn't taken for it, as a string's quotes are escaped.
+ * Parse JSON, but take the lists under some keys as empty, except within `initContainers`, where every field is needed.
+ * The end of such a list is found by counting brackets outside of strings, without parsing what is between, which is
+ * several times faster. The keys are found at any depth. A string that contains the text of a key is not mistaken for
+ * it, because the quotes in a string are escaped.
  */
 export function parseWithoutLists(json: Buffer, keys: ReadonlySet<string>): unknown {
   let text = '';
@@ -21,7 +22,7 @@ function parse(json: Buffer, text: string): unknown {
   try {
     return isUtf8(json) ? JSON.parse(text) : undefined;
   } catch {
-    // The parser's message quotes the text.
+    // Not the parser's message, which quotes the text: it may be secret.
     return undefined;
   }
 }
@@ -32,7 +33,7 @@ const OPEN = 0x5b;
 const BACKSLASH = 0x5c;
 const CLOSE = 0x5d;
 
-/** What stands between the brackets of `"key":[…]`. */
+/** The ranges between the brackets of each `"key":[…]`. */
 function* listsOf(
   json: Buffer,
   keys: ReadonlySet<string>,
@@ -50,7 +51,7 @@ function* listsOf(
 const keyBefore = (json: Buffer, quote: number): string =>
   json.toString('latin1', json.lastIndexOf(QUOTE, quote - 1) + 1, quote);
 
-/** Where the list's own `]` stands; -1: nowhere. */
+/** The offset of the `]` that closes the list; -1 if there is none. */
 function endOfList(json: Buffer, start: number): number {
   let depth = 1;
   for (let at = start; at < json.length; at += 1) {

@@ -8,29 +8,31 @@ import { cutText } from '../../../shared/core/sanitize.ts';
 
 const MiB = 1024 * 1024;
 
-/** No object of Kubernetes comes near: etcd takes 1.5 MiB. */
+/** Far more than an object of Kubernetes can have: etcd takes at most 1.5 MiB. */
 const MAX_ENTRY = 64 * MiB;
-/** Half an hour's reading: more is no backup of one cluster's objects. */
+/** Takes half an hour to read. The objects of one cluster don't come near. */
 const MAX_TOTAL = 64 * 1024 * MiB;
-/** Between two entries: long names, padding. */
+/** What may stand between two entries: long names and padding. */
 const MAX_BETWEEN = 16 * MiB;
 
 const CHUNK = 128 * 1024;
-/** Room for some chunks, so that one is unpacked while another is read; the types leave a stream's own options out. */
+/**
+ * Room for some chunks, so that one is unpacked while the next is read. The type of zlib's options lacks highWaterMark.
+ */
 const GUNZIP = { chunkSize: CHUNK, highWaterMark: 4 * CHUNK, rejectGarbageAfterEnd: true };
 const TAR_BLOCK = 512;
 
 type TarEntry = Extract extends AsyncIterable<infer Each> ? Each : never;
 
 export interface Entry {
-  /** Relative, without `.` and `..`. */
+  /** A relative path without `.` and `..`. */
   readonly path: string;
   readonly size: number;
-  /** To be asked for before the next entry, if at all. */
+  /** The content. Call it before the next entry is read, or never. */
   body(): Promise<Buffer>;
 }
 
-/** The files of a tar archive, gzipped or not, one after the other; `name` is what errors call it. */
+/** The files of a tar archive, gzipped or not, one after the other. `name`: how errors name the archive. */
 export async function* entriesOf(bytes: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<Entry> {
   const extract = tarExtract();
   const progress = { read: 0, entryEnd: 0 };
@@ -78,7 +80,8 @@ async function feed(
       yield chunk;
     }
     const end = tail.subarray(-2 * TAR_BLOCK);
-    // tar itself doesn't miss it, but an archive that was cut between two files has no other sign of it.
+    // A tar ends with two blocks of zeros. tar reads archives without them, but they alone show that an archive was not
+    // cut off between two files.
     if (end.length < 2 * TAR_BLOCK || end.some((byte) => byte !== 0)) throw truncated(name);
   };
   await pipeline(counted, extract);
@@ -91,10 +94,10 @@ async function bodyOf(entry: TarEntry): Promise<Buffer> {
   return parts.length === 1 && first ? first : Buffer.concat(parts);
 }
 
-/** What no backup of Velero's holds is refused, and not passed over: then somebody else made it, or it is damaged (R1.18). */
+/** Refuse an entry that Velero never writes: the archive is damaged, or something else has made it (R1.18). */
 function checkedPath({ header }: TarEntry, archive: string): string {
   const { name, size } = header;
-  // The types leave out what a header of an unknown kind comes to.
+  // The type says that this is never null; for a header of an unknown kind it is.
   const type: string | null = header.type;
   const refuse = (what: string) =>
     invalid(`${archive}: ${JSON.stringify(shortened(name))} ${what}: not a backup that Velero has written`);

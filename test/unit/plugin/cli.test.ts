@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, it } from 'node:test';
+import { allCommands } from '../../../plugin/cli.ts';
 import { outputArg } from '../../../plugin/command-line/args.ts';
 import type { Command, CommandList, CommandResult } from '../../../plugin/command-line/command.ts';
 import { defineCommand } from '../../../plugin/command-line/command.ts';
@@ -126,20 +127,38 @@ describe('main', () => {
       ['help', 'greet'],
       ['greet', '--help', '--loud'],
     ]) {
-      const { code, stdout, stderr } = await run(argv, { commands, terminal: { isTTY: true, columns: 60 } });
+      const { code, stdout, stderr } = await run(argv, { commands, terminal: { isTTY: true, columns: 72 } });
       assert.deepEqual([code, stderr], [0, '']);
       assert.match(
         stdout,
-        /^Say hello\.\n\nIt says hello\.\n\nUsage: kubectl restorehooks greet NAME \[TITLE\] \[flags\]\n\nArguments:\n {2}NAME {3}Whom to greet\n/,
+        /^Say hello\.\n\nIt says hello\.\n\nUsage: kubectl restorehooks greet NAME \[TITLE\] \[flags\]\n\nExamples:\n {2}# say hello\n {2}kubectl restorehooks greet Ada\n\nArguments:\n {2}NAME {3}Whom to greet\n/,
       );
-      assert.match(stdout, /Examples:\n {2}# say hello\n {2}kubectl restorehooks greet Ada\n/);
       assert.match(
         stdout,
-        /\n {2}-o, --output FORMAT {2}Output format\n +\[choices: "json", "yaml", "wide", "name"\]\n/,
+        /\n\nFlags:\n {2}-o, --output json\|yaml\|wide\|name {2}Output format\n {6}--loud {24}Say it loudly\n\n/,
       );
-      assert.match(stdout, /\n {6}--loud {11}Say it loudly\n/);
-      assert.match(stdout, /\n {2}-h, --help {11}Show this help\n/);
-      for (const line of stdout.split('\n')) assert.ok(line.length <= 60, line);
+      assert.match(stdout, /\n\nGlobal flags \(as kubectl's\):\n {2}-h, --help {5}Show this help\n/);
+      assert.match(
+        stdout,
+        /\n\nExit codes:\n {2}0 {4}done\n {2}2 {4}a mistake on the command line, or invalid input\n/,
+      );
+      for (const line of stdout.split('\n')) assert.ok(line.length <= 72, line);
+    }
+  });
+
+  it("keeps every command's own flags apart from kubectl's, and names each value", async () => {
+    assert.equal(Object.keys(allCommands).length, 10);
+    for (const [name, { load }] of Object.entries(allCommands)) {
+      const { stdout } = await run([name, '--help']);
+      const [, own = '', kubectls = ''] = stdout.split(/^(?:Flags|Global flags \(as kubectl's\)):$/m);
+      assert.match(kubectls, /^ +-h, --help +Show this help$/m, name);
+      assert.doesNotMatch(own, /--(?:help|context|kubeconfig|v)\b/, name);
+      for (const [flag, { type, hidden }] of Object.entries((await load()).args)) {
+        if (hidden) continue;
+        const [, value] = new RegExp(`^ +(?:-\\w, )?--${flag}(?:\\[=| )?(\\S*?)\\]?(?: {2}|$)`, 'm').exec(stdout) ?? [];
+        assert.match(value ?? 'not shown', type === 'boolean' ? /^$/ : /^[A-Z]|\|/, `${name} --${flag}`);
+        assert.doesNotMatch(value ?? '', /STRING|LIST|INTEGER/, `${name} --${flag}`);
+      }
     }
   });
 
