@@ -32,6 +32,10 @@ export const allCommands: CommandList = {
     summary: "Show where a Restore's run stands, hook by hook",
     load: async () => (await import('./commands/status.ts')).status,
   },
+  report: {
+    summary: 'Write a report of a run: a page, Markdown, or JUnit XML',
+    load: async () => (await import('./commands/report.ts')).report,
+  },
   prune: {
     summary: "Remove what stands of a Restore's old runs, but what later runs need to know",
     load: async () => (await import('./commands/prune.ts')).prune,
