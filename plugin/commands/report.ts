@@ -8,6 +8,7 @@ import { status } from './status.ts';
 
 const FORMATS = ['markdown', 'html', 'junit', 'json'] as const;
 
+/** R7.25 */
 export const report = defineCommand({
   args: {
     output: {

@@ -26,7 +26,7 @@ function resultOf(hook: RunHook): Result {
   }
 }
 
-/** The run as a test: passed where `apply` exits with 0, so that a run that died or has not ended is never green. */
+/** The run as a test: it passes if the run ended well, so that a run that died or has not ended is never green (R7.27). */
 function resultOfRun(run: RunDocument): Result {
   if (missingRows(run) > 0) return 'error';
   if (run.phase === 'Completed' || run.phase === 'CompletedWithFailures') return 'passed';

@@ -13,7 +13,7 @@ type Value = string | number | undefined | Markup | readonly Markup[];
 
 /**
  * HTML or XML as a template: every value is text, in an element or between the quotes of an attribute, unless it is
- * markup itself. Pods choose the names and messages that stand here.
+ * markup itself. Pods choose the names and messages that stand here (R7.26).
  */
 export function markup(strings: TemplateStringsArray, ...values: readonly Value[]): Markup {
   let text = strings[0] ?? '';

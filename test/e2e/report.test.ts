@@ -7,7 +7,7 @@ after(() => e2e.close());
 const at = ['-n', e2e.velero];
 
 describe('report RESTORE', () => {
-  it('tells the last run in each format; the same of what status has printed', async () => {
+  it('tells the last run in each format, and makes the same of what status has printed (R7.25)', async () => {
     const scene = await e2e.scene('report');
     await scene.pod('web-0', { labels: { app: 'web' } });
     await scene.pod('db-0', { labels: { app: 'db' } });

@@ -79,7 +79,7 @@ describe('the HTML report', () => {
     );
   });
 
-  it('takes hostile text for text wherever it stands', () => {
+  it('takes hostile text for text wherever it stands (R7.26)', () => {
     for (const text of HOSTILE) {
       const run = filledWith(text);
       assertHarmless(html({ run, plan: planFilledWith(text) }));

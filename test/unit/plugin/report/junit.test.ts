@@ -116,7 +116,7 @@ const resultsOf = (root: Element): string[] =>
   );
 
 describe('the JUnit report', () => {
-  it('takes hostile text for text wherever it stands', () => {
+  it('takes hostile text for text wherever it stands (R7.26)', () => {
     for (const text of HOSTILE) {
       const run = filledWith(text);
       const root = assertSound(junit({ run, plan: planFilledWith(text) }));
@@ -179,7 +179,7 @@ describe('the JUnit report', () => {
     for (const state of ['Waiting', 'Running'] as const) assert.equal(of(state), 'skipped');
   });
 
-  it('is green only for a run that has ended well, and whose hooks are all there', () => {
+  it('passes the test of the run only if it ended well, and all its hooks are there (R7.27)', () => {
     const ofRun = (more: Parameters<typeof runOf>[1]) =>
       resultsOf(read(junit({ run: runOf([row('web-0')], more) })))[0];
     assert.equal(ofRun({ phase: 'Completed' }), 'passed');

@@ -52,7 +52,7 @@ function assertHarmless(text: string): void {
 }
 
 describe('the Markdown report', () => {
-  it('takes hostile text for text wherever it stands', () => {
+  it('takes hostile text for text wherever it stands (R7.26)', () => {
     for (const text of HOSTILE) {
       const run = filledWith(text);
       const plan = planFilledWith(text);
