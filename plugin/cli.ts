@@ -32,6 +32,10 @@ export const allCommands: CommandList = {
     summary: "Show how far a Restore's run has come, hook by hook",
     load: async () => (await import('./commands/status.ts')).status,
   },
+  report: {
+    summary: 'Write a report of a run: a page, Markdown, or JUnit XML',
+    load: async () => (await import('./commands/report.ts')).report,
+  },
   prune: {
     summary: 'Remove what old runs of a Restore have left in the cluster',
     load: async () => (await import('./commands/prune.ts')).prune,

@@ -51,9 +51,10 @@ export async function readTexts(
   filenames: readonly string[],
   context: FileContext,
   recursive = false,
+  maxBytes = MAX_BYTES,
 ): Promise<{ readonly text: string; readonly file: string }[]> {
   const mistakes = new Mistakes();
-  const texts = await mistakes.texts(filenames, context, recursive);
+  const texts = await mistakes.texts(filenames, context, recursive, maxBytes);
   mistakes.throw();
   return texts;
 }
@@ -72,14 +73,16 @@ class Mistakes {
     }
   }
 
-  async texts(filenames: readonly string[], context: FileContext, recursive: boolean) {
+  async texts(filenames: readonly string[], context: FileContext, recursive: boolean, maxBytes = MAX_BYTES) {
     const texts: { text: string; file: string }[] = [];
     let hasStdin = false;
     for (const name of filenames) {
       for (const file of this.collect(() => expand(name, context.cwd, recursive)) ?? []) {
         if (file.path === undefined && hasStdin) throw unreadable('stdin (-f -) can be read only once');
         hasStdin ||= file.path === undefined;
-        const bytes = await bytesOf(file, context).catch((error: unknown) => this.collect(() => rethrow(error)));
+        const bytes = await bytesOf(file, context, maxBytes).catch((error: unknown) =>
+          this.collect(() => rethrow(error)),
+        );
         const text = bytes && this.collect(() => decode(file.shown, bytes));
         if (text !== undefined) texts.push({ text, file: file.shown });
       }
@@ -146,31 +149,39 @@ function decode(shown: string, bytes: Uint8Array): string {
 }
 
 /** The context's stdin is asked for only where it is read: that opens it. */
-async function bytesOf({ shown, path, found }: InputFile, context: Pick<FileContext, 'stdin'>): Promise<Uint8Array> {
-  if (path === undefined) return readStream(shown, context.stdin);
-  return readWhole(shown, path, found === true) ?? readStream(shown, createReadStream(path));
+async function bytesOf(
+  { shown, path, found }: InputFile,
+  context: Pick<FileContext, 'stdin'>,
+  maxBytes: number,
+): Promise<Uint8Array> {
+  if (path === undefined) return readStream(shown, context.stdin, maxBytes);
+  return readWhole(shown, path, found === true, maxBytes) ?? readStream(shown, createReadStream(path), maxBytes);
 }
 
 /** At once, which is far cheaper than a stream; undefined for what may keep its reader waiting, such as `<(command)`. */
-function readWhole(shown: string, path: string, onlyFiles: boolean): Uint8Array | undefined {
+function readWhole(shown: string, path: string, onlyFiles: boolean, maxBytes: number): Uint8Array | undefined {
   return orFileError(shown, () => {
     const found = statSync(path);
     if (found.isDirectory()) throw unreadable(`${shown}: ${reasons['EISDIR']}`);
     if (!found.isFile() && onlyFiles) throw unreadable(`${shown}: is no regular file`);
     if (!found.isFile()) return undefined;
-    if (found.size > MAX_BYTES) throw tooLong(shown);
+    if (found.size > maxBytes) throw tooLong(shown, maxBytes);
     return readFileSync(path);
   });
 }
 
-async function readStream(shown: string, stream: AsyncIterable<Uint8Array | string>): Promise<Uint8Array> {
+async function readStream(
+  shown: string,
+  stream: AsyncIterable<Uint8Array | string>,
+  maxBytes: number,
+): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   try {
     for await (const chunk of stream) {
       const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
       size += bytes.length;
-      if (size > MAX_BYTES) throw tooLong(shown);
+      if (size > maxBytes) throw tooLong(shown, maxBytes);
       chunks.push(bytes);
     }
   } catch (error) {
@@ -179,7 +190,8 @@ async function readStream(shown: string, stream: AsyncIterable<Uint8Array | stri
   return Buffer.concat(chunks);
 }
 
-const tooLong = (shown: string): RestoreHooksError => unreadable(`${shown}: longer than 8 MiB`);
+const tooLong = (shown: string, maxBytes: number): RestoreHooksError =>
+  unreadable(`${shown}: longer than ${maxBytes / 1024 / 1024} MiB`);
 const unreadable = (message: string): RestoreHooksError => new RestoreHooksError('INVALID_INPUT', message);
 
 const reasons: Readonly<Record<string, string>> = {
