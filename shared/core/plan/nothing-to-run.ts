@@ -98,9 +98,7 @@ function noPodError({ document }: PlannedRun, request: PlanRequest): RestoreHook
     ...(isByLabel(request)
       ? ['to select pods without the label: -l SELECTOR with -A or --pod-namespace NAMESPACE']
       : []),
-    ...(backupName && isByLabel(request)
-      ? [`to plan the pods of its backup: ${plan} --from-backup ${backupName}`]
-      : []),
+    ...(backupName && isByLabel(request) ? [`the pods of its backup: ${plan} --from-backup ${backupName}`] : []),
     'if the Restore is meant to have no pods: --allow-no-match',
   ];
   return new RestoreHooksError(

@@ -106,7 +106,7 @@ function narrow({ only }: PlanRequest, { hooks, notices }: Plan): readonly Hook[
   const unmatched = only.find((name) => !matched.has(name)); // R1.23
   if (unmatched === undefined) return kept;
   const more = has(notices, 'velero-has-run') ? '; --rerun adds those that Velero may have run' : '';
-  throw new RestoreHooksError('INVALID_ARGUMENT', `--only ${unmatched} is neither a hook nor a pod of the plan`, {
+  throw new RestoreHooksError('INVALID_ARGUMENT', `--only ${unmatched} is no hook and no pod of the plan`, {
     hint: `list the hooks: kubectl restorehooks plan RESTORE -o name${more}`,
   });
 }

@@ -208,7 +208,7 @@ export async function takeLease(
     } else if (lease?.holder !== undefined) {
       const { name, runID } = lease.holder;
       if (life === 'alive' && runID !== place.runID) throw heldBy(place, lease.holder);
-      if (!told) warn(`waiting for ${name} to release the Lease ${leaseName(place.restore.name)}`);
+      if (!told) warn(`waiting for ${name} to end, which holds the Lease ${leaseName(place.restore.name)}`);
       told = true;
       if (await isOver()) return undefined;
     }
