@@ -71,19 +71,7 @@ export function runnerJob({
       backoffLimit: BACKOFF_LIMIT,
       // The next pod is made when this one is gone, and not while it ends.
       podReplacementPolicy: 'Failed',
-      podFailurePolicy: {
-        rules: [
-          { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
-          {
-            action: 'FailJob',
-            onExitCodes: {
-              containerName: 'runner',
-              operator: 'In',
-              values: FINAL_EXIT_CODES,
-            },
-          },
-        ],
-      },
+      podFailurePolicy: POD_FAILURE_POLICY,
       ttlSecondsAfterFinished: ONE_DAY_SECONDS, // R8.5
       template: {
         metadata: { labels },
@@ -102,35 +90,43 @@ export function runnerJob({
             fsGroup: NONROOT,
             seccompProfile: { type: 'RuntimeDefault' },
           },
-          containers: [
-            {
-              name: 'runner',
-              image,
-              imagePullPolicy: 'IfNotPresent', // R8.5
-              // The runner's last words are for whoever finds it dead.
-              terminationMessagePolicy: 'FallbackToLogsOnError',
-              args: runnerArgs(restore, runID, options, after),
-              env: [
-                fromField('POD_NAME', 'metadata.name'),
-                fromField('POD_UID', 'metadata.uid'),
-                { name: 'JOB_NAME', value: name },
-                { name: 'TERMINATION_GRACE_SECONDS', value: `${TERMINATION_GRACE_SECONDS}` },
-              ],
-              securityContext: {
-                allowPrivilegeEscalation: false,
-                readOnlyRootFilesystem: true,
-                capabilities: { drop: ['ALL'] },
-              },
-              resources: { requests: { cpu: '50m', memory: '128Mi' } },
-              volumeMounts: [{ name: 'plan', mountPath: PLAN_DIRECTORY, readOnly: true }],
-            },
-          ],
+          containers: [runnerContainer(name, image, runnerArgs(restore, runID, options, after))],
           volumes: [{ name: 'plan', projected: { defaultMode: 0o440, sources: planSources(name, planParts) } }],
         },
       },
     },
   };
 }
+
+/** A disruption (an eviction, a drained node) does not count against the backoff limit; a final exit code ends the Job. */
+const POD_FAILURE_POLICY = {
+  rules: [
+    { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
+    { action: 'FailJob', onExitCodes: { containerName: 'runner', operator: 'In', values: FINAL_EXIT_CODES } },
+  ],
+};
+
+const runnerContainer = (job: string, image: string, args: readonly string[]) => ({
+  name: 'runner',
+  image,
+  imagePullPolicy: 'IfNotPresent', // R8.5
+  // Whoever finds the runner dead reads its last words in the pod's status.
+  terminationMessagePolicy: 'FallbackToLogsOnError',
+  args,
+  env: [
+    fromField('POD_NAME', 'metadata.name'),
+    fromField('POD_UID', 'metadata.uid'),
+    { name: 'JOB_NAME', value: job },
+    { name: 'TERMINATION_GRACE_SECONDS', value: `${TERMINATION_GRACE_SECONDS}` },
+  ],
+  securityContext: {
+    allowPrivilegeEscalation: false,
+    readOnlyRootFilesystem: true,
+    capabilities: { drop: ['ALL'] },
+  },
+  resources: { requests: { cpu: '50m', memory: '128Mi' } },
+  volumeMounts: [{ name: 'plan', mountPath: PLAN_DIRECTORY, readOnly: true }],
+});
 
 function runnerArgs(
   { name, namespace }: RestoreReference,

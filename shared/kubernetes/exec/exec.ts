@@ -1,10 +1,7 @@
-import type { IncomingMessage } from 'node:http';
-import WebSocket from 'ws';
 import { RestoreHooksError } from '../../core/errors.ts';
 import type { ExecOutcome } from '../../core/model/hook.ts';
 import type { ExecAnswer, ExecRequest, HookExec, Output } from '../../ports/ports.ts';
 import { unreachable } from '../api/api-error.ts';
-import { retryAfterMs } from '../api/http.ts';
 import { paths } from '../api/paths.ts';
 import type { Connections, KubeConnection } from '../connect/connection.ts';
 import type { PodIdentity } from '../pods/pod-identity.ts';
@@ -17,19 +14,13 @@ import {
   outcomeOfRefusal,
   outcomeOfStatus,
 } from './exec-outcome.ts';
+import type { Ending, StreamTimes } from './exec-stream.ts';
+import { openStream, SUBPROTOCOLS } from './exec-stream.ts';
 import { outputTail } from './output-tail.ts';
 
-export interface ExecTiming {
-  /** To a connection with TLS. Beyond it nothing was sent, and the exec may be tried again. */
-  readonly connectMs: number;
-  /** From the request to the answer. Generous: beyond it the command may have been started, and its end is lost. */
-  readonly answerMs: number;
-  /** How long 403 is taken for an API server that has just started, which may deny what it allows a second later. */
+export interface ExecTiming extends StreamTimes {
+  /** How long a 403 is not believed: an API server that has just started may deny what it allows a second later. */
   readonly deniedMs: number;
-  /** Between pings; two without an answer are the connection's end. */
-  readonly pingMs: number;
-  /** Between frames of data that say nothing: a runtime ends a stream on which no message came for so long as it is set to. */
-  readonly dataMs: number;
 }
 
 export interface HookExecOptions {
@@ -52,11 +43,6 @@ const usualTiming: ExecTiming = {
   dataMs: 3_000,
 };
 
-/** A frame for a channel that v4 doesn't have, which the kubelet and the runtimes pass over (R3.20). */
-const SAYS_NOTHING = Buffer.of(9);
-/** A status frame is as long as its command, and a server takes up to 1 MiB of that. */
-const maxPayload = 16 * 1024 * 1024;
-const maxRefusalBytes = 64 * 1024;
 /** All that Go reads of a request's head. What is longer is answered 431, but the answer is often lost as it is still sent. */
 const maxPathBytes = 1024 * 1024 + 4096;
 
@@ -145,12 +131,13 @@ class Exec {
   #exchange(connection: KubeConnection): void {
     const server = this.#server;
     const protocol = server.spoken;
+    const request = { connection, path: execPath(this.#request), protocol, times: this.#times };
     server.options.identity?.ahead(this.#request);
-    this.#stop = openStream(server.dial, connection, execPath(this.#request), protocol, this.#times, {
+    this.#stop = openStream(server.dial, request, {
       mayAsk: (go) => this.#mayAsk(go),
       upgraded: (negotiated) => {
         // The command may run already: it is not asked for again, the next one is.
-        if (negotiated !== subprotocols[protocol]) server.spoken = 'v5';
+        if (negotiated !== SUBPROTOCOLS[protocol]) server.spoken = 'v5';
         server.upgrades += 1;
         server.refusedSince.clear();
         this.#answer.started();
@@ -270,161 +257,4 @@ function execPath({ namespace, pod, container, command }: ExecRequest): string {
   const query = new URLSearchParams({ container, stdout: 'true', stderr: 'true' });
   for (const argument of command) query.append('command', argument);
   return `${paths.podExec(namespace, pod)}?${query}`;
-}
-
-const subprotocols = { v4: 'v4.channel.k8s.io', v5: 'v5.channel.k8s.io' } as const;
-
-/** How one exec's stream ended. */
-type Ending =
-  /** Before a byte of the request was written. */
-  | { readonly kind: 'unreachable'; readonly error: Error }
-  /** Likewise: the connection stood, and the request was not to be written. */
-  | { readonly kind: 'instead'; readonly outcome: ExecOutcome }
-  /** The request was never a valid one. */
-  | { readonly kind: 'invalid'; readonly error: Error }
-  | { readonly kind: 'refused'; readonly refusal: Refusal }
-  | { readonly kind: 'status'; readonly frame: Buffer }
-  | { readonly kind: 'lost'; readonly why: string };
-
-interface StreamListener {
-  /** Calls `go` once, unless the returned function is called before; with an outcome: the request isn't written. */
-  mayAsk(go: (instead?: ExecOutcome) => void): () => void;
-  upgraded(negotiated: string | undefined): void;
-  printed(channel: 1 | 2, bytes: Buffer): void;
-  ended(ending: Ending): void;
-}
-
-/**
- * One exec's connection, from dialing to its end, which is told once; after the returned function, nothing is told.
- *
- * The request is given to a connection only when that stands. From then on it counts as written whole: the system may
- * have sent its last byte before we hear so.
- */
-function openStream(
-  dial: ReturnType<typeof dialer>,
-  connection: KubeConnection,
-  path: string,
-  protocol: ExecProtocol,
-  times: ExecTiming,
-  listener: StreamListener,
-): () => void {
-  let over = false;
-  let pings: NodeJS.Timeout | undefined;
-  let data: NodeJS.Timeout | undefined;
-  let deadline = setTimeout(
-    () => end({ kind: 'unreachable', error: new Error(`no connection within ${times.connectMs / 1000}s`) }),
-    times.connectMs,
-  );
-  let close = dial(connection, (error, socket) => {
-    if (socket === undefined) return end({ kind: 'unreachable', error: error ?? new Error('no connection') });
-    clearTimeout(deadline);
-    // It may break while others are asked.
-    socket.on('error', () => {});
-    const hangUp = close;
-    let stopAsking = (): void => {};
-    close = () => {
-      stopAsking();
-      hangUp();
-    };
-    stopAsking = listener.mayAsk((instead) => {
-      if (over) return;
-      if (instead !== undefined) end({ kind: 'instead', outcome: instead });
-      else if (socket.destroyed) end({ kind: 'unreachable', error: new Error('the connection was closed') });
-      else ask(socket);
-    });
-  });
-
-  function stop(): void {
-    over = true;
-    clearTimeout(deadline);
-    clearInterval(pings);
-    clearInterval(data);
-    close();
-  }
-
-  function end(ending: Ending): void {
-    if (over) return;
-    stop();
-    listener.ended(ending);
-  }
-
-  const lose = (why: string): void => end({ kind: 'lost', why }); // R4.4
-
-  function ask(socket: NonNullable<Parameters<Parameters<typeof dial>[1]>[1]>): void {
-    clearTimeout(deadline);
-    deadline = setTimeout(() => lose(`no answer within ${times.answerMs / 1000}s`), times.answerMs);
-    const { server, headers } = connection;
-    let ws: WebSocket;
-    try {
-      ws = new WebSocket(new URL(server.pathname.replace(/\/$/, '') + path, server), [subprotocols[protocol]], {
-        headers: headers as Record<string, string>,
-        createConnection: () => socket,
-        perMessageDeflate: false,
-        maxPayload,
-      });
-    } catch (error) {
-      socket.destroy();
-      end({ kind: 'invalid', error: error as Error });
-      return;
-    }
-    close = () => ws.terminate();
-    ws.on('unexpected-response', (_request, response) => readRefusal(response));
-    ws.on('upgrade', (response) => {
-      if (over) return;
-      clearTimeout(deadline);
-      listener.upgraded(response.headers['sec-websocket-protocol']);
-    });
-    ws.on('open', () => keepAlive(ws));
-    ws.on('message', (data: Buffer) => received(data));
-    ws.on('error', ({ message }) => lose(`the connection broke: ${message}`));
-    ws.on('close', (code) => lose(`the connection was closed (${code}) before the end of the command was reported`));
-  }
-
-  function received(frame: Buffer): void {
-    if (over) return;
-    const channel = frame[0];
-    if (channel === 1 || channel === 2) listener.printed(channel, frame.subarray(1));
-    else if (channel === 3 && frame.length > 1) end({ kind: 'status', frame: frame.subarray(1) });
-    // 255 is v5's word that a channel is closed: the status says all that matters.
-  }
-
-  function keepAlive(ws: WebSocket): void {
-    if (over) return;
-    let unanswered = 0;
-    ws.on('pong', () => {
-      unanswered = 0;
-    });
-    pings = setInterval(() => {
-      if (unanswered >= 2) return lose('the connection went silent: two pings without an answer');
-      unanswered += 1;
-      ws.ping();
-    }, times.pingMs);
-    // Only v4 reaches the runtime, whose idle timeout counts messages and no pings.
-    if (ws.protocol === subprotocols.v4) data = setInterval(() => ws.send(SAYS_NOTHING), times.dataMs);
-  }
-
-  function readRefusal(response: IncomingMessage): void {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    const told = (): void => {
-      const wait = retryAfterMs(response);
-      const body = Buffer.concat(chunks).toString('utf8');
-      const { statusCode: status = 0, complete } = response;
-      const refusal = { status, body, isCut: !complete, ...(wait !== undefined && { retryAfterMs: wait }) };
-      end({ kind: 'refused', refusal });
-    };
-    response.on('data', (chunk: Buffer) => {
-      chunks.push(chunk);
-      length += chunk.length;
-      if (length >= maxRefusalBytes) told();
-    });
-    response.on('end', told);
-    // The status alone still says much.
-    response.on('error', told);
-    response.on('close', told);
-    clearTimeout(deadline);
-    deadline = setTimeout(told, times.answerMs);
-  }
-
-  return stop;
 }

@@ -1,0 +1,60 @@
+import { RestoreHooksError } from '../../core/errors.ts';
+import type { RestoreReference } from '../../core/plan/plan-document.ts';
+import type { KubeClient } from '../api/client.ts';
+import type { KubeObject } from '../api/kube-object.ts';
+
+export type RunsClient = Pick<KubeClient, 'get' | 'listAll'>;
+
+/** An object that a Restore owns. */
+export interface Own {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly createdAt: string;
+  readonly object: KubeObject;
+}
+
+/** Undefined: the caller may not list them. */
+export async function listOwn(
+  client: RunsClient,
+  path: string,
+  reference: RestoreReference,
+  query: { readonly labelSelector: string; readonly fieldSelector?: string },
+): Promise<Own[] | undefined> {
+  const listed = await unlessForbidden(client.listAll(path, query), undefined);
+  return listed?.items.flatMap((object) => ownObject(object, reference) ?? []);
+}
+
+export async function getOwn(client: RunsClient, path: string, reference: RestoreReference): Promise<Own | undefined> {
+  try {
+    return ownObject(await client.get(path), reference);
+  } catch (error) {
+    if (error instanceof RestoreHooksError && error.code === 'NOT_FOUND') return undefined;
+    throw error;
+  }
+}
+
+/** An object left by a deleted Restore of the same name is not this Restore's: the owner's UID tells (R6.1.3). */
+function ownObject(object: KubeObject, { uid }: RestoreReference): Own | undefined {
+  const {
+    name = '',
+    labels,
+    creationTimestamp,
+    ownerReferences,
+  } = (object['metadata'] ?? {}) as {
+    name?: string;
+    labels?: Record<string, string>;
+    creationTimestamp?: string;
+    ownerReferences?: { uid?: string }[];
+  };
+  if (uid !== undefined && !ownerReferences?.some((owner) => owner.uid === uid)) return undefined;
+  return { name, labels: labels ?? {}, createdAt: creationTimestamp ?? '', object };
+}
+
+export async function unlessForbidden<T, Otherwise>(asked: Promise<T>, otherwise: Otherwise): Promise<T | Otherwise> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof RestoreHooksError && error.code === 'FORBIDDEN') return otherwise;
+    throw error;
+  }
+}

@@ -1,0 +1,181 @@
+import { RestoreHooksError } from '../../core/errors.ts';
+import { parseHead } from '../../core/journal/batch.ts';
+import type { RecordedJournal, RunRecord } from '../../core/ledger/run-record.ts';
+import { journalName, RUN_ID_LABEL, reportSecretName, runName } from '../../core/names.ts';
+import type { RestoreReference } from '../../core/plan/plan-document.ts';
+import type { ReportPart } from '../../core/report/run-document.ts';
+import { joinReport } from '../../core/report/run-document.ts';
+import type { RunStatus } from '../../core/report/run-status.ts';
+import { paths } from '../api/paths.ts';
+import type { FoundRuns } from './find-runs.ts';
+import { readJournal } from './journal-reader.ts';
+import type { Own, RunsClient } from './own-objects.ts';
+import { getOwn } from './own-objects.ts';
+import { reportPartIn } from './run-store.ts';
+
+const READ_AT_ONCE = 8;
+
+export interface RunsSource {
+  readonly client: RunsClient;
+  readonly reference: RestoreReference;
+  readonly status: RunStatus | undefined;
+  readonly found: FoundRuns;
+  /** Leave the reports out. */
+  readonly journalsAlone: boolean;
+}
+
+export interface DatedRun {
+  readonly record: RunRecord;
+  /** When the first of its objects was created; empty where none was found. */
+  readonly createdAt: string;
+  /** Its place among the runs that the Lease names, or -1. */
+  readonly place: number;
+}
+
+/** Read one run: its journal and its report, as far as they are there and can be read. */
+export async function readRun(source: RunsSource, runID: string): Promise<DatedRun> {
+  const { status, found } = source;
+  const place = found.inLease.indexOf(runID);
+  const own = status?.runID === runID ? status : undefined;
+  const before = status?.before?.runID === runID ? status.before : undefined;
+  const expectedParts = own?.reportParts ?? before?.reportParts;
+  const [journal, report] = await Promise.all([
+    readOneJournal(source, runID),
+    readReport(source, runID, expectedParts),
+  ]);
+  const { about, selector } = report;
+  const rows = joinReport(report.parts);
+  const attempt =
+    about?.attempt ?? own?.attempt ?? before?.attempt ?? Math.max(place + 1, ...rows.map((row) => row.attempt));
+  const claims = journal.read?.claimedAt === undefined ? 0 : 1;
+  const isNamed = place >= 0;
+  const wasClaimed = own
+    ? own.runner.claimedBy !== undefined
+    : rows.length + claims > 0 || isNamed || before !== undefined;
+  const record: RunRecord = {
+    runID,
+    attempt,
+    planDigest: about?.planDigest ?? journal.planDigest ?? own?.planDigest ?? before?.planDigest,
+    planned: about?.planned ?? journal.hooks ?? own?.counts.planned ?? before?.planned,
+    report: rows,
+    isReported: report.parts.length > 0 || (expectedParts ?? (report.mayStand && wasClaimed ? 1 : 0)) > 0,
+    journal: journal.read,
+    wasClaimed,
+    about,
+    selector,
+    unreadable: [...journal.unreadable, ...report.unreadable],
+  };
+  return { record, place, createdAt: [journal.createdAt, report.createdAt].filter((at) => at !== '').sort()[0] ?? '' };
+}
+
+interface OneJournal {
+  readonly read: RecordedJournal | undefined;
+  readonly planDigest?: string;
+  readonly hooks?: number;
+  readonly createdAt: string;
+  readonly unreadable: readonly string[];
+}
+
+async function readOneJournal({ client, reference, found }: RunsSource, runID: string): Promise<OneJournal> {
+  const run = runName(reference.name, runID);
+  const pathOf = (name: string): string => paths.configMaps(reference.namespace, name);
+  const known = found.journals && new Map(found.journals.map((own) => [pathOf(own.name), own.object]));
+  const get = known ? async (path: string) => known.get(path) ?? missing(path) : client.get;
+  const nothing = { read: undefined, createdAt: '', unreadable: [] };
+  try {
+    const first = await getOwn({ ...client, get }, pathOf(journalName(run, 0)), reference);
+    if (first === undefined) return nothing;
+    const { data } = first.object as { data?: Record<string, string> };
+    const head = parseHead(data?.['head']);
+    const journal = await readJournal({ get }, { restore: reference, head });
+    if (journal === undefined) return nothing;
+    const { hooks, lost, claimedAt } = journal.replay;
+    const read = { hooks, lost, claimedAt, batches: journal.end.batches };
+    return { read, planDigest: head.planDigest, hooks: head.hooks, createdAt: first.createdAt, unreadable: [] };
+  } catch (error) {
+    return { ...nothing, unreadable: [whyUnreadable(error, `the journal of run ${runID}`)] };
+  }
+}
+
+const missing = (path: string): never => {
+  throw new RestoreHooksError('NOT_FOUND', `${path} not found`);
+};
+
+interface OneReport {
+  readonly parts: readonly ReportPart[];
+  readonly about: ReportPart['run'];
+  readonly selector: ReportPart['selector'];
+  readonly createdAt: string;
+  /** False: it is certain that there is no more than what was read. */
+  readonly mayStand: boolean;
+  readonly unreadable: readonly string[];
+}
+
+async function readReport(source: RunsSource, runID: string, expected: number | undefined): Promise<OneReport> {
+  const { reference } = source;
+  const { reports } = source.found;
+  const prefix = reportSecretName(runName(reference.name, runID), 0).slice(0, -1);
+  const unreadable: string[] = [];
+  if (source.journalsAlone) {
+    return { parts: [], about: undefined, selector: undefined, createdAt: '', mayStand: true, unreadable };
+  }
+  let secrets: readonly Own[] = [];
+  try {
+    secrets = reports
+      ? reports.filter(({ labels, name }) => labels[RUN_ID_LABEL] === runID && name.startsWith(prefix))
+      : await getReport(source, runID, expected);
+  } catch (error) {
+    unreadable.push(whyUnreadable(error, `the report of run ${runID}`));
+  }
+  const numberOf = ({ name }: Own): number => Number(name.slice(prefix.length));
+  const parts = [...secrets]
+    .sort((one, other) => numberOf(one) - numberOf(other))
+    .flatMap((secret) => {
+      try {
+        return reportPartIn(secret.object, secret.name);
+      } catch (error) {
+        unreadable.push(whyUnreadable(error, `the report of run ${runID}`));
+        return [];
+      }
+    });
+  const gone = (expected ?? 0) - secrets.length;
+  if (gone > 0 && unreadable.length === 0) {
+    unreadable.push(`${gone} of the ${expected} Secrets ${prefix}<n> of its report are gone`);
+  }
+  const [first] = parts;
+  const about = parts.find(({ run }) => run !== undefined)?.run;
+  const createdAt = secrets.map((secret) => secret.createdAt).sort()[0] ?? '';
+  const mayStand = reports === undefined && unreadable.length > 0;
+  return { parts, about, selector: first?.selector, createdAt, mayStand, unreadable };
+}
+
+/** A report's Secrets one by one; how many there are is told by the first that is missing, where it isn't known. */
+async function getReport(
+  { client, reference }: RunsSource,
+  runID: string,
+  expected: number | undefined,
+): Promise<Own[]> {
+  const { namespace, name } = reference;
+  const run = runName(name, runID);
+  const found: Own[] = [];
+  for (let from = 0; from < (expected ?? Number.POSITIVE_INFINITY); from += READ_AT_ONCE) {
+    const count = Math.min(READ_AT_ONCE, (expected ?? Number.POSITIVE_INFINITY) - from);
+    const numbers = Array.from({ length: count }, (_, at) => from + at);
+    const some = await Promise.all(
+      numbers.map((part) => getOwn(client, paths.secrets(namespace, reportSecretName(run, part)), reference)),
+    );
+    const standing = some.filter((secret) => secret !== undefined);
+    found.push(...standing);
+    if (expected === undefined && standing.length < count) break;
+  }
+  return found;
+}
+
+/** What can't be read for good is told, and does without; what could be read by another try is thrown. */
+function whyUnreadable(error: unknown, what: string): string {
+  const isForGood =
+    error instanceof RestoreHooksError &&
+    ['FORBIDDEN', 'RUN_FAILED', 'INVALID_INPUT', 'NOT_FOUND'].includes(error.code);
+  if (!isForGood) throw error;
+  return `${what} can't be read: ${error.message}`;
+}
