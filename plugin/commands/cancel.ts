@@ -19,7 +19,7 @@ export const cancel = defineCommand({
   ],
   details: 'Returns at once; "status -w" follows the run to its end. Hooks that have not started are NotExecuted.',
   exitCodes: [0, 2, 4, 5, 6],
-  docs: 'docs/runs.md',
+  docs: 'docs/going-on.md',
 
   run: ({ restore: name, grace, ...args }, context) =>
     withCluster(args, context, async (session) => ({

@@ -35,7 +35,7 @@ export const plan = defineCommand({
   ],
   details: 'Changes nothing. The timeouts are those that will count; (default) marks those that nobody has set.',
   exitCodes: [0, 2, 4, 5, 6],
-  docs: 'docs/runs.md',
+  docs: 'docs/run-start.md',
 
   async run(args, context): Promise<CommandResult> {
     const { restore } = args;

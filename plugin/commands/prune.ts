@@ -21,7 +21,7 @@ export const prune = defineCommand({
   ],
   details: 'What later runs need to know is kept, so that no hook is run twice.',
   exitCodes: [0, 2, 4, 5, 6],
-  docs: 'docs/runs.md',
+  docs: 'docs/in-the-cluster.md',
 
   run: ({ restore: name, keep, ...args }, context) =>
     withCluster(args, context, async (session) => ({

@@ -41,7 +41,7 @@ export const setup = defineCommand({
     "The runner works as a ServiceAccount in the Restore's namespace. There it may read and patch Restores, create (but " +
     'not read) Secrets, and read Jobs. Where the pods are it may watch them and run commands in them.',
   exitCodes: [0, 2, 5, 6, 10],
-  docs: 'deploy/',
+  docs: 'docs/in-the-cluster.md',
 
   async run(args, { env, stderr, stop, clock }) {
     if (args.apply && args.delete) throw misused('--apply and --delete exclude each other');

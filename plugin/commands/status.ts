@@ -20,7 +20,7 @@ export const status = defineCommand({
   ],
   details: 'With --watch, the exit code is that of the run. Without, it is 0 if the run could be shown.',
   exitCodes: [0, 2, 3, 4, 5, 6, 10, 11, 130],
-  docs: 'docs/runs.md',
+  docs: 'docs/run-end.md',
 
   run: ({ restore: name, watch, ...args }, context) =>
     withCluster(args, context, async (session) => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -113,11 +114,14 @@ describe('main', () => {
     assert.deepEqual([code, stdout], [0, 'greeting/Ada\n']);
   });
 
-  it('shows all commands without a word, with help and with --help, and loads none', async () => {
+  it('shows all commands and exit codes without a word, with help and with --help, and loads no command', async () => {
+    const [, documented = ''] = readFileSync('docs/run-end.md', 'utf8').split('## Exit codes');
     for (const argv of [[], ['--help'], ['-h'], ['help']]) {
       const { code, stdout, stderr } = await run(argv, { commands });
       assert.deepEqual([code, stderr], [0, ''], argv.join(' '));
       assert.match(stdout, /\n\nUsage: kubectl restorehooks COMMAND \[flags\]\n\nCommands:\n {2}greet {3}Say hello\n/);
+      for (const [, exitCode] of documented.matchAll(/^\| (\d+) \|/gm))
+        assert.match(stdout, new RegExp(`^ {2}${exitCode} +\\S`, 'm'));
     }
   });
 
