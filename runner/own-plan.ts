@@ -58,7 +58,7 @@ export async function ownPlan(
   const { again, only } = config;
   const { document, hooks } = planned;
   const runs = await readRuns(client, clock, document.restore, restore, { journalsAlone: true });
-  const ledger = ledgerOf(runs, clock.now(), document);
+  const ledger = ledgerOf(runs, clock.now(), { digest: document.digest, hooks });
   if (hooks.length === 0) {
     const why = nothingToRun(planned, request, config['allow-no-match']);
     const { last } = ledger;

@@ -12,6 +12,7 @@ import { nothingToRun, refuseAfterGivingUp } from '../../shared/core/plan/nothin
 import type { PlanDocument } from '../../shared/core/plan/plan-document.ts';
 import type { PlannedRun, PlanRequest } from '../../shared/core/plan/plan-run.ts';
 import { planRun, refuseWhileBusy } from '../../shared/core/plan/plan-run.ts';
+import { rowDocuments } from '../../shared/core/report/hook-row.ts';
 import { podsToCreate } from '../../shared/kubernetes/pods/pods-to-create.ts';
 import { readRuns } from '../../shared/kubernetes/run/runs-of-restore.ts';
 import { getRestore } from '../../shared/kubernetes/velero/restores.ts';
@@ -85,7 +86,7 @@ export class Application {
     refuseAfterGivingUp(planned, request);
     // If the run's status has changed since, read the runs again: decide on what is true right before the write.
     const runs = isSameStatus(restore, request.restore) ? early : await this.#runs(request.restore);
-    const ledger = ledgerOf(runs, this.#context.clock.now(), planned.document);
+    const ledger = ledgerOf(runs, this.#context.clock.now(), { digest: planned.document.digest, hooks: planned.hooks });
     if (planned.hooks.length === 0) return this.#nothingToRun(planned, request, ledger);
     const { again, onUnknown } = this.#args;
     const plan = { digest: planned.document.digest, hooks: planned.hooks };
@@ -98,7 +99,8 @@ export class Application {
     const { last } = ledger;
     if (last === undefined) throw new Error('there is nothing to follow or to show without an earlier run');
     if (decision.action === 'follow') return this.#follow(request, last);
-    if (decision.action === 'settle') return launcher.settle(request.restore, last.status, last.run?.rows ?? []);
+    if (decision.action === 'settle')
+      return launcher.settle(request.restore, last.status, rowDocuments(last.run?.rows));
     return this.#show(request, last);
   }
 
@@ -115,7 +117,7 @@ export class Application {
   ): Promise<CommandResult> {
     const { client } = this.#session;
     const { restore } = request;
-    const kept = new Set(decision.kept.map(({ id }) => id));
+    const kept = new Set(decision.kept.map(({ hook }) => hook.id));
     const toRun = planned.hooks.filter(({ id }) => !kept.has(id));
     const serviceAccount = this.#args.runner === 'job' ? this.#args.serviceAccount : undefined;
     const notes = await requirePodRights(this.#session, serviceAccount, toRun);
@@ -150,7 +152,7 @@ export class Application {
     const what = isDry ? 'nothing would be created' : 'following it';
     this.#launcher.say(`run ${status.runID} of this plan is going already; ${what}`);
     return this.#args.noWait || isDry
-      ? this.#launcher.shown(restore, status, run?.record.report ?? [])
+      ? this.#launcher.shown(restore, status, rowDocuments(run?.record.report))
       : this.#launcher.follow();
   }
 
@@ -158,7 +160,7 @@ export class Application {
     this.#launcher.say(
       `this plan was run by run ${status.runID}: nothing is run again (retry runs what did not succeed, --again all)`,
     );
-    return this.#launcher.shown(restore, status, run?.rows ?? []);
+    return this.#launcher.shown(restore, status, rowDocuments(run?.rows));
   }
 
   /** Show the last run if there is one: its hooks have run, even if their pods or labels are gone now (R1.29). */
@@ -180,9 +182,9 @@ export class Application {
     launcher.say(
       `there is nothing to run now${why === undefined ? '' : ` (${why.message})`}: this is run ${status.runID}`,
     );
-    if (standing.state === 'died') return launcher.settle(restore, status, run?.rows ?? []);
+    if (standing.state === 'died') return launcher.settle(restore, status, rowDocuments(run?.rows));
     if (standing.state === 'going') throw launcher.refused(`run ${status.runID} of this Restore is still going`);
-    return launcher.shown(restore, status, run?.rows ?? []);
+    return launcher.shown(restore, status, rowDocuments(run?.rows));
   }
 
   async #plan(podNamespaces: readonly string[] | undefined): Promise<Planned> {

@@ -11,6 +11,7 @@ import { runName, runSelector } from '../../shared/core/names.ts';
 import { restoreReference } from '../../shared/core/plan/make-plan-document.ts';
 import type { PlanDocument } from '../../shared/core/plan/plan-document.ts';
 import { busyPhase } from '../../shared/core/plan/velero.ts';
+import { rowDocuments } from '../../shared/core/report/hook-row.ts';
 import type { Payload, PodToCreate } from '../../shared/core/report/payload.ts';
 import type { RunHook } from '../../shared/core/report/run-document.ts';
 import { isAskedFor } from '../../shared/core/report/run-hook.ts';
@@ -120,7 +121,7 @@ export class Launcher {
     const payload: Payload = {
       version: 1,
       plan: document,
-      kept: [...kept],
+      kept: rowDocuments(kept),
       pods: [...pods],
       ...about,
       ...(lost.length > 0 ? { lost: [...lost] } : {}),

@@ -3,12 +3,14 @@ import { decideRetry, rowsToRetry } from '../../shared/core/ledger/decide-retry.
 import type { LastRun } from '../../shared/core/ledger/last-run.ts';
 import type { Ledger } from '../../shared/core/ledger/ledger.ts';
 import { ledgerOf } from '../../shared/core/ledger/ledger.ts';
-import { asCreated, planOfRows } from '../../shared/core/ledger/rows-plan.ts';
+import { asCreated } from '../../shared/core/ledger/rows-plan.ts';
+import type { Hook } from '../../shared/core/model/hook.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
-import { plannedHook, restoreReference } from '../../shared/core/plan/make-plan-document.ts';
+import { planDocument, restoreReference } from '../../shared/core/plan/make-plan-document.ts';
 import type { PlanDocument, RestoreReference } from '../../shared/core/plan/plan-document.ts';
 import { planRun, refuseWhileBusy } from '../../shared/core/plan/plan-run.ts';
-import type { RunHook } from '../../shared/core/report/run-document.ts';
+import type { HookRow } from '../../shared/core/report/hook-row.ts';
+import { rowDocuments } from '../../shared/core/report/hook-row.ts';
 import { exitCodeOf, hasEnded } from '../../shared/core/report/run-status.ts';
 import { readRuns } from '../../shared/kubernetes/run/runs-of-restore.ts';
 import { getRestore } from '../../shared/kubernetes/velero/restores.ts';
@@ -60,7 +62,7 @@ export class Retry {
     const account = runner === 'job' ? await requireRunner(this.#session, serviceAccount) : undefined;
     if (await launcher.endStuck(restore, true)) return this.#once();
     const reference = restoreReference(restore, namespace);
-    const { ledger, plan: today } = await this.#ledger(restore, reference);
+    const { ledger, today } = await this.#ledger(restore, reference);
     const { last } = ledger;
     if (last === undefined) {
       throw usage(
@@ -68,23 +70,35 @@ export class Retry {
         `start one: kubectl restorehooks apply ${this.#name}`,
       );
     }
-    const toRetry = rowsToRetry(ledger, today);
+    const toRetry = rowsToRetry(ledger, today?.plan);
     const unclear = toRetry.of.filter(({ isWhole }) => !isWhole);
     if (unclear.length > 0) throw launcher.unclear(unclear);
     launcher.warnOfUnreadable(ledger);
     const rows = toRetry.rows.map(asCreated);
-    if (!force) await refuseAfterVeleroGaveUp(this.#session, restore, rows);
+    if (!force)
+      await refuseAfterVeleroGaveUp(
+        this.#session,
+        restore,
+        rows.map(({ hook }) => hook),
+      );
     const isWanted = this.#narrowed(rows);
-    const selectors = [today?.selector, ...toRetry.of.map(({ record }) => record.selector)];
+    const selectors = [today?.document.selector, ...toRetry.of.map(({ record }) => record.selector)];
     const selector = selectors.findLast((each) => each !== undefined);
     await requireUserRights(this.#session, runner, selector?.namespaces ?? account?.podNamespaces);
     const decision = decideRetry(ledger, rows, isWanted, onUnknown);
     if (decision.action === 'refuse') throw launcher.refused(decision.why);
     if (decision.action === 'unclear') throw launcher.unclear(decision.runs);
     if (decision.action === 'start') {
-      const plan = planOfRows(reference, rows, selector ?? noSelector(this.#name));
-      const kept = new Set(decision.kept.map(({ id }) => id));
-      const toRun = plan.hooks.filter(({ id }) => !kept.has(id)).map(plannedHook);
+      const hooks = rows.map(({ hook }) => hook);
+      const plan = planDocument({
+        restore: reference,
+        selector: selector ?? noSelector(this.#name),
+        hooks,
+        skipped: [],
+        notices: [],
+      });
+      const kept = new Set(decision.kept.map(({ hook }) => hook.id));
+      const toRun = hooks.filter(({ id }) => !kept.has(id));
       const notes = await requirePodRights(this.#session, runner === 'job' ? serviceAccount : undefined, toRun);
       launcher.announce(restore, plan, decision, account?.checked === false ? [UNCHECKED] : notes);
       const isNarrowed = toRetry.of.every(({ record: { about } }) => about?.narrowed);
@@ -101,32 +115,33 @@ export class Retry {
       `every hook${this.#only.length > 0 ? ' that --only names' : ''} has succeeded: there is nothing to retry`,
     );
     const exit = hasEnded(last.status) ? exitCodeOf(last.status) : ExitCode.Ok;
-    return launcher.shown(restore, last.status, last.run?.rows ?? rows, exit);
+    return launcher.shown(restore, last.status, rowDocuments(last.run?.rows ?? rows), exit);
   }
 
   /** Read the ledger. If the report of a run is gone, a new plan may tell which hooks the run's journal is about. */
   async #ledger(
     restore: Restore,
     reference: RestoreReference,
-  ): Promise<{ readonly ledger: Ledger; readonly plan?: PlanDocument }> {
+  ): Promise<{ readonly ledger: Ledger; readonly today?: Today }> {
     const { client } = this.#session;
     const { clock } = this.#context;
     const runs = await readRuns(client, clock, reference, restore);
     const ledger = ledgerOf(runs, clock.now());
     if (ledger.runs.every(({ record, isWhole }) => isWhole && record.report.length >= (record.planned ?? 0)))
       return { ledger };
-    const { document } = planRun(await liveInput(this.#session, this.#name, NO_PLAN_FLAGS, undefined));
-    return { ledger: ledgerOf(runs, clock.now(), document), plan: document };
+    const { document, hooks } = planRun(await liveInput(this.#session, this.#name, NO_PLAN_FLAGS, undefined));
+    const plan = { digest: document.digest, hooks };
+    return { ledger: ledgerOf(runs, clock.now(), plan), today: { document, plan } };
   }
 
   /** All that is left are hooks that may have run when the runner died. */
   #settled(restore: Restore, { status, run }: LastRun): Promise<CommandResult> {
     this.#launcher.say('what is left may have been run when the runner died: --on-unknown=rerun runs it again');
-    return this.#launcher.settle(restore, status, run?.rows ?? []);
+    return this.#launcher.settle(restore, status, rowDocuments(run?.rows));
   }
 
-  #narrowed(rows: readonly RunHook[]): (row: RunHook) => boolean {
-    const names = ({ id, namespace, pod }: RunHook): string[] => [id, `${namespace}/${pod}`, pod];
+  #narrowed(rows: readonly HookRow[]): (row: HookRow) => boolean {
+    const names = ({ hook: { id, namespace, pod } }: HookRow): string[] => [id, `${namespace}/${pod}`, pod];
     const known = new Set(rows.flatMap(names));
     const unmatched = this.#only.find((name) => !known.has(name)); // R6.25
     if (unmatched !== undefined) {
@@ -137,6 +152,12 @@ export class Retry {
     }
     return (row) => this.#only.length === 0 || names(row).some((name) => this.#only.includes(name));
   }
+}
+
+/** What would be planned today. */
+interface Today {
+  readonly document: PlanDocument;
+  readonly plan: { readonly digest: string; readonly hooks: readonly Hook[] };
 }
 
 const NO_PLAN_FLAGS = {

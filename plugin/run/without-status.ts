@@ -1,6 +1,7 @@
 import { ledgerOf } from '../../shared/core/ledger/ledger.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
 import { restoreReference } from '../../shared/core/plan/make-plan-document.ts';
+import { rowDocuments } from '../../shared/core/report/hook-row.ts';
 import type { RunHook } from '../../shared/core/report/run-document.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
 import { sanitizeLine } from '../../shared/core/sanitize.ts';
@@ -22,7 +23,7 @@ export async function withoutStatus(
   const { status, run, standing } = last;
   stderr.write(`warning: the annotations of run ${status.runID} are gone: it is told by its report and its journal\n`);
   for (const line of run?.record.unreadable ?? []) stderr.write(`warning: ${sanitizeLine(line)}\n`);
-  const rows = run?.rows ?? [];
-  if (standing.state === 'going') return { status, rows: run?.record.report ?? [] };
+  const rows = rowDocuments(run?.rows);
+  if (standing.state === 'going') return { status, rows: rowDocuments(run?.record.report) };
   return standing.state === 'died' ? asDead(session, context, reference, status, rows) : { status, rows };
 }

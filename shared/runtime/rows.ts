@@ -6,8 +6,10 @@ import type { HookId } from '../core/model/hook.ts';
 import type { HookPosition, PodIndex } from '../core/model/position.ts';
 import { hookPositions, podIndexes } from '../core/model/position.ts';
 import { countRows } from '../core/report/dead-run.ts';
+import type { HookRow } from '../core/report/hook-row.ts';
+import { rowDocument } from '../core/report/hook-row.ts';
 import type { RunHook } from '../core/report/run-document.ts';
-import { runHook } from '../core/report/run-hook.ts';
+import { hookRow } from '../core/report/run-hook.ts';
 import type { Output } from '../ports/ports.ts';
 
 /** Of a run's output in its report, over all its runners (R5.17). */
@@ -23,7 +25,7 @@ interface Said extends Pick<RunHook, 'message' | 'startedAt'> {
 export class Rows {
   readonly #run: RunState;
   readonly #attempt: number;
-  readonly #kept: ReadonlyMap<HookId, RunHook>;
+  readonly #kept: ReadonlyMap<HookId, HookRow>;
   readonly #outputs = new Map<HookId, Output>();
   /** What each row last said. */
   readonly #said = new Map<HookId, Said>();
@@ -33,7 +35,7 @@ export class Rows {
   #outputBytes: number;
 
   /** `outputBytes`: what the runners of the run before this one have reported of output. */
-  constructor(run: RunState, attempt: number, kept: ReadonlyMap<HookId, RunHook>, outputBytes = 0) {
+  constructor(run: RunState, attempt: number, kept: ReadonlyMap<HookId, HookRow>, outputBytes = 0) {
     this.#run = run;
     this.#attempt = attempt;
     this.#kept = kept;
@@ -125,7 +127,9 @@ export class Rows {
 
   #row(pod: PodRun, at: HookPosition): RunHook {
     const kept = this.#kept.get(pod.hooks[at]?.id as HookId);
-    return kept ?? runHook(this.#run, pod, at, this.#attempt);
+    return kept === undefined
+      ? rowDocument(hookRow(this.#run, pod, at, this.#attempt), pod.hooks[at])
+      : rowDocument(kept);
   }
 
   #changedRow(pod: PodRun, at: HookPosition): RunHook | undefined {

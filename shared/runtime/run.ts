@@ -1,16 +1,16 @@
 import type { RestoreHooksError } from '../core/errors.ts';
 import type { HistoryLine } from '../core/execute/history.ts';
 import { historyHead, recordedEffects, recordedFacts } from '../core/execute/history.ts';
-import type { HookState } from '../core/execute/hook-state.ts';
+import type { EndedHook } from '../core/execute/hook-state.ts';
 import type { Effect, Fact } from '../core/execute/protocol.ts';
 import type { Resumed, RunOptions } from '../core/execute/resume.ts';
 import type { RunState } from '../core/execute/state.ts';
 import { createRun } from '../core/execute/state.ts';
-import type { Hook, HookId, PodKey } from '../core/model/hook.ts';
-import { hookResult } from '../core/model/hook.ts';
+import type { Hook, PodKey } from '../core/model/hook.ts';
 import type { Instant } from '../core/model/instant.ts';
 import { instant, parseInstant } from '../core/model/instant.ts';
 import type { PodIndex } from '../core/model/position.ts';
+import type { HookRow } from '../core/report/hook-row.ts';
 import type { RunHook } from '../core/report/run-document.ts';
 import type { RunStatus } from '../core/report/run-status.ts';
 import type { Hold, PodEvent, PodSource, RunStore } from '../ports/ports.ts';
@@ -29,7 +29,7 @@ import { Writes } from './writes.ts';
 export interface RunRequest extends RestorePhase {
   readonly hooks: readonly Hook[];
   /** Rows of earlier runs of the Restore whose results stand: those hooks are not run. */
-  readonly kept: readonly RunHook[];
+  readonly kept: readonly HookRow[];
   /** As it was written when the run was claimed. */
   readonly status: RunStatus;
   readonly maxConcurrent: number;
@@ -76,7 +76,7 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
   const run = createRun(request.hooks, options);
   const history = new HistoryRecorder(observer.record);
   history.begin(request, options);
-  const kept = new Map(request.kept.map((row) => [row.id as HookId, row]));
+  const kept = new Map(request.kept.map((row) => [row.hook.id, row]));
   const rows = new Rows(run, request.status.attempt, kept, request.status.outputBytes);
   const noteSeen = journalSeen(run, ports, request.resumed);
   const engine = startEngine(run, ports, {
@@ -135,7 +135,7 @@ function tellOfPods(event: PodEvent, { tell }: Engine, course: Course): void {
 const optionsOf = ({ kept, maxConcurrent, quiet, resumed, status }: RunRequest, now: Instant): RunOptions => ({
   startedAt: (status.startedAt === undefined ? undefined : parseInstant(status.startedAt)) ?? now,
   maxConcurrent,
-  ended: new Map(kept.map((row) => [row.id as HookId, endedState(row)])),
+  ended: new Map(kept.map((row) => [row.hook.id, endedState(row)])),
   resumed,
   quiet,
 });
@@ -180,16 +180,16 @@ function journalSeen(run: RunState, { journal }: Pick<RunPorts, 'journal'>, resu
   };
 }
 
-/** The state of a hook whose row of an earlier run is kept. */
-function endedState(row: RunHook): HookState & { phase: 'Ended' } {
-  // A row that has not ended, or that no hook can end with, says that nobody knows.
-  const outcome = hookResult(row) ?? ({ state: 'Unknown', reason: 'runner-died' } as const);
-  const at = (text: string | undefined) => (text === undefined ? undefined : parseInstant(text));
-  const startedAt = at(row.startedAt);
+/** The state of a hook whose row of an earlier run is kept. A row that has not ended says that nobody knows. */
+function endedState({ hook: _, attempt: __, ...row }: HookRow): EndedHook {
+  if (row.state === 'Waiting' || row.state === 'Running') {
+    return { phase: 'Ended', outcome: { state: 'Unknown', reason: 'runner-died' }, endedAt: instant(0) };
+  }
+  const { startedAt, finishedAt, ...outcome } = row;
   return {
     phase: 'Ended',
     outcome,
     ...(startedAt === undefined ? {} : { startedAt }),
-    endedAt: at(row.finishedAt) ?? instant(0),
+    endedAt: finishedAt ?? instant(0),
   };
 }

@@ -6,6 +6,7 @@ import type { Instant } from '../core/model/instant.ts';
 import { FOREVER, parseInstant } from '../core/model/instant.ts';
 import { ANNOTATION } from '../core/names.ts';
 import { plannedHook } from '../core/plan/make-plan-document.ts';
+import { parseRow } from '../core/report/hook-row.ts';
 import type { Payload } from '../core/report/payload.ts';
 import type { ReportHead } from '../core/report/run-document.ts';
 import type { RunStatus } from '../core/report/run-status.ts';
@@ -37,7 +38,7 @@ export function carryOut(
   const started = startRun(
     {
       hooks: plan.hooks.map(plannedHook),
-      kept,
+      kept: kept.map(parseRow),
       resumed,
       status,
       maxConcurrent: options.maxConcurrent,

@@ -21,7 +21,7 @@ export const AROUND_THE_EXECUTOR: readonly Mutant[] = [
   retry(
     'R6.6',
     'retry goes on beside a Fail hook that may have failed',
-    "rows.some((row) => isLeft(row) && row.kind === 'exec' && row.onError === 'Fail')",
+    'rows.some((row) => isLeft(row) && isFail(row.hook))',
     'false',
   ),
   retry(
@@ -39,14 +39,14 @@ export const AROUND_THE_EXECUTOR: readonly Mutant[] = [
   retry(
     'R6.4',
     'retry starts beside what the run before may have left running',
-    "lost: run.filter((row) => row.kind === 'exec' && isLost(row)).map(lostHook),",
+    "lost: run.filter((row) => row.hook.kind === 'exec' && isLost(row)).map(lostHook),",
     'lost: [],',
   ),
   decision(
     'R6.4',
     'what a run before may have left running began when time did',
-    "since: startedAt ?? finishedAt ?? ''",
-    "since: startedAt ?? '1970-01-01T00:00:00.000Z'",
+    'const since = startedAt ?? finishedAt;',
+    'const since = startedAt ?? (0 as typeof finishedAt);',
   ),
   taking(
     'R6.4',
@@ -75,13 +75,13 @@ export const AROUND_THE_EXECUTOR: readonly Mutant[] = [
   commandsLeft(
     'R6.1.6',
     'a command of an earlier run whose start nobody saw has had its time',
-    'const since = row.startedAt ?? row.finishedAt;',
-    "const since = row.startedAt ?? '1970-01-01T00:00:00.000Z';",
+    'const since = row.startedAt ?? row.finishedAt ?? now;',
+    'const since = row.startedAt ?? (0 as typeof now);',
   ),
   commandsLeft(
     'R6.1.6',
     'an earlier run has left no commands',
-    "if (row.kind !== 'exec' || !isLost(row)) return [];",
+    "if (hook.kind !== 'exec' || !isLost(row)) return [];",
     'return [];',
   ),
   quiet(

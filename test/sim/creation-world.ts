@@ -4,6 +4,7 @@ import { podKey } from '../../shared/core/model/hook.ts';
 import { ANNOTATION } from '../../shared/core/names.ts';
 import { planDocument, plannedHook } from '../../shared/core/plan/make-plan-document.ts';
 import { cancelText } from '../../shared/core/report/cancel-request.ts';
+import { parseRow } from '../../shared/core/report/hook-row.ts';
 import type { Payload } from '../../shared/core/report/payload.ts';
 import { hasEnded } from '../../shared/core/report/run-status.ts';
 import type { KubeObject } from '../../shared/kubernetes/api/kube-object.ts';
@@ -333,7 +334,7 @@ export class CreationWorld {
       run = startRun(
         {
           hooks: plan.hooks.map(plannedHook),
-          kept,
+          kept: kept.map(parseRow),
           resumed,
           status,
           maxConcurrent: 3,

@@ -10,6 +10,7 @@ import { ANNOTATION } from '../../shared/core/names.ts';
 import { planDocument, plannedHook } from '../../shared/core/plan/make-plan-document.ts';
 import type { PlanDocument } from '../../shared/core/plan/plan-document.ts';
 import { cancelText } from '../../shared/core/report/cancel-request.ts';
+import { parseRow, rowDocuments } from '../../shared/core/report/hook-row.ts';
 import type { Payload } from '../../shared/core/report/payload.ts';
 import { hasEnded } from '../../shared/core/report/run-status.ts';
 import type { KubeClient } from '../../shared/kubernetes/api/client.ts';
@@ -278,7 +279,7 @@ export class DurableWorld {
     const run = startRun(
       {
         hooks: payload.plan.hooks.map(plannedHook),
-        kept: payload.kept,
+        kept: payload.kept.map(parseRow),
         resumed,
         quiet: quietOf(payload),
         status,
@@ -335,11 +336,11 @@ export class DurableWorld {
     const before = [this.#runID, this.payload] as const;
     try {
       const restore = await getRestore(calm, NAMESPACE, NAME);
+      const plan = { digest: this.plan.digest, hooks: world.hooks };
       const runs = await readRuns(calm, world.clock, this.plan.restore, restore);
-      const ledger = ledgerOf(runs, world.clock.now(), this.plan);
+      const ledger = ledgerOf(runs, world.clock.now(), plan);
       if (ledger.last === undefined || hasEnded(ledger.last.status)) return;
       const { rows } = rowsToRetry(ledger);
-      const plan = { digest: this.plan.digest, hooks: world.hooks };
       // A fresh plan knows the UIDs of pods that this one doesn't, so only a retry has the same hooks.
       const knowsPods = world.hooks.every(({ podUID }) => podUID !== undefined);
       const isRetry = rows.length > 0 && (!knowsPods || random.chance(0.3));
@@ -347,7 +348,7 @@ export class DurableWorld {
         ? decideRetry(ledger, rows, () => true, this.onUnknown)
         : decideApply(ledger, plan, { onUnknown: this.onUnknown });
       world.say(`${isRetry ? 'retry' : 'apply'}: ${decision.action}`);
-      if (decision.action === 'settle') this.invariants.settled(rows);
+      if (decision.action === 'settle') this.invariants.settled(rowDocuments(rows));
       // Somebody else was faster: that run's Job makes its next pod.
       const isLeft = !this.runners.some(({ alive, runID }) => alive && runID === this.#runID);
       if (decision.action === 'follow' && isLeft) this.#startRunner();
@@ -357,7 +358,7 @@ export class DurableWorld {
       this.payload = {
         version: 1,
         plan: this.plan,
-        kept: [...decision.kept],
+        kept: rowDocuments(decision.kept),
         pods: [],
         ...(decision.lost.length > 0 ? { lost: [...decision.lost] } : {}),
         ...(decision.quiet.length > 0 ? { quiet: [...decision.quiet] } : {}),

@@ -28,11 +28,11 @@ export interface RunOptions {
   readonly quiet?: ReadonlyMap<PodKey, Instant> | undefined;
 }
 
-export const RUNNER_DIED: HookResult = {
+export const RUNNER_DIED = {
   state: 'Unknown',
   reason: 'runner-died',
   message: 'the command may have been started, and nobody saw its end',
-};
+} as const satisfies HookResult;
 
 /** Nobody saw its end: its runner died, its connection was lost, or it was dropped by `cancel`. It may be running. */
 export const isLost = ({ state, reason }: { readonly state: string; readonly reason?: Reason | undefined }): boolean =>

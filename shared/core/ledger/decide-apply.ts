@@ -1,11 +1,10 @@
+import type { Stop } from '../execute/state.ts';
 import type { OnUnknown } from '../journal/resume.ts';
 import type { Hook } from '../model/hook.ts';
-import { hookDocument } from '../plan/make-plan-document.ts';
-import type { HookDocument } from '../plan/plan-document.ts';
-import type { RunHook } from '../report/run-document.ts';
+import type { HookRow } from '../report/hook-row.ts';
 import { diedWithIt, isUnseen, stopOf } from './dead-run-policy.ts';
 import type { Decision } from './decision.ts';
-import { lostHook, quietPods, resultWithout, stillGoing, takeOver } from './decision.ts';
+import { lostHook, quietPods, stillGoing, takeOver } from './decision.ts';
 import { differenceOf } from './difference.ts';
 import { hasExecuted } from './last-run.ts';
 import type { Ledger } from './ledger.ts';
@@ -45,16 +44,16 @@ export function decideApply(
   if (unclear.length > 0) return { action: 'unclear', runs: unclear }; // R6.26
 
   const dead = deadRun(ledger);
-  const isLost = (row: RunHook): boolean => dead !== undefined && onUnknown === 'rerun' && diedWithIt(dead, row);
+  const isLost = (row: HookRow): boolean => dead !== undefined && onUnknown === 'rerun' && diedWithIt(dead, row);
   const stop = dead && isSame ? stopOf(dead, onUnknown) : undefined;
-  const kept: RunHook[] = [];
-  const lost: RunHook[] = [];
+  const kept: HookRow[] = [];
+  const lost: HookRow[] = [];
   for (const hook of plan.hooks) {
     const row = resultOf(ledger, hook);
     if (row === undefined) continue;
     if (isLost(row)) lost.push(row);
-    else if (!isToRun(row, isSame)) kept.push({ ...hookDocument(hook), ...resultWithout(row) });
-    else if (stop !== undefined) kept.push({ ...hookDocument(hook), ...resultWithout(row), ...stop });
+    else if (!isToRun(row, isSame)) kept.push({ ...row, hook });
+    else if (stop !== undefined) kept.push(stopped({ ...row, hook }, stop));
   }
   const difference = differenceOf(ledger, plan.hooks); // R6.23
   const isNothingLeft = kept.length === plan.hooks.length && difference.length === 0;
@@ -74,25 +73,31 @@ export function decideApply(
  * Whether a run's rows are of just these hooks, judged by the same rules. The digest may be another one all the same: pods
  * that the run has created are in the plan with their UIDs.
  */
-function areAsRun(hooks: readonly Hook[], rows: readonly RunHook[]): boolean {
-  const ruled = new Map(rows.map((row) => [row.id as string, rulesOf(row)]));
-  return rows.length === hooks.length && hooks.every((hook) => ruled.get(hook.id) === rulesOf(hookDocument(hook)));
+function areAsRun(hooks: readonly Hook[], rows: readonly HookRow[]): boolean {
+  const ruled = new Map(rows.map((row) => [row.hook.id, rulesOf(row.hook)]));
+  return rows.length === hooks.length && hooks.every((hook) => ruled.get(hook.id) === rulesOf(hook));
 }
 
-const rulesOf = (hook: HookDocument | RunHook): string =>
+const rulesOf = (hook: Hook): string =>
   JSON.stringify([
-    hook.waitTimeout,
-    ...(hook.kind === 'exec' ? [hook.onError, hook.execTimeout, hook.waitForReady] : []),
+    hook.waitTimeoutMs,
+    ...(hook.kind === 'exec' ? [hook.onError, hook.execTimeoutMs, hook.waitForReady] : []),
   ]);
+
+/** The row of a hook that stays pending because its run is stopped for good. */
+function stopped({ hook, attempt, state, startedAt, finishedAt }: HookRow, stop: Stop): HookRow {
+  const times = { ...(startedAt !== undefined && { startedAt }), ...(finishedAt !== undefined && { finishedAt }) };
+  return { hook, attempt, state: state === 'Unknown' ? state : 'NotExecuted', ...stop, ...times };
+}
 
 /**
  * Pending, whatever is the plan: what nobody came to start, and an init container, which its pod runs and which is only
  * watched again. With another plan, all that was never started. What was executed is left to `retry`.
  */
-function isToRun(row: RunHook, isSamePlan: boolean): boolean {
-  const { state, reason, kind } = row;
+function isToRun(row: HookRow, isSamePlan: boolean): boolean {
+  const { state, reason, hook } = row;
   if (state === 'Waiting' || state === 'Running') return true;
-  if (kind === 'init' && isUnseen(row)) return true;
+  if (hook.kind === 'init' && isUnseen(row)) return true;
   if (state === 'NotExecuted') return reason === 'runner-died' || !isSamePlan;
   return state === 'TimedOut' && reason === 'waiting' && !isSamePlan;
 }

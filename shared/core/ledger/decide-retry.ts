@@ -1,11 +1,12 @@
 import { isLost } from '../execute/resume.ts';
+import { isFail } from '../execute/state.ts';
 import type { OnUnknown } from '../journal/resume.ts';
+import type { Hook } from '../model/hook.ts';
 import { isCreating } from '../model/hook.ts';
-import type { HookDocument } from '../plan/plan-document.ts';
-import type { RunHook } from '../report/run-document.ts';
+import type { HookRow } from '../report/hook-row.ts';
 import { diedWithIt } from './dead-run-policy.ts';
 import type { Decision } from './decision.ts';
-import { lostHook, quietPods, stillGoing, takeOver, withoutOutput } from './decision.ts';
+import { lostHook, quietPods, stillGoing, takeOver } from './decision.ts';
 import type { Ledger } from './ledger.ts';
 import { deadRun } from './ledger.ts';
 import type { LedgerRun } from './run-record.ts';
@@ -18,18 +19,18 @@ import { hookKey } from './same-hook.ts';
  */
 export function rowsToRetry(
   { runs, results }: Ledger,
-  plan?: { readonly digest: string; readonly hooks: readonly HookDocument[] },
-): { rows: RunHook[]; of: readonly LedgerRun[] } {
+  plan?: { readonly digest: string; readonly hooks: readonly Hook[] },
+): { rows: HookRow[]; of: readonly LedgerRun[] } {
   const first = runs.findLastIndex(({ record: { about } }) => !about?.narrowed);
   const of = runs.slice(Math.max(0, first));
-  const rows = new Map<string, RunHook>();
+  const rows = new Map<string, HookRow>();
   for (const { record, rows: own } of of) {
     if (record.report.length < (record.planned ?? 0) && record.planDigest === plan?.digest) {
-      for (const hook of plan?.hooks ?? []) rows.set(hook.id, { ...hook, ...NEVER_BEGUN, attempt: record.attempt });
+      for (const hook of plan?.hooks ?? []) rows.set(hook.id, { hook, ...NEVER_BEGUN, attempt: record.attempt });
     }
-    for (const row of own) rows.set(row.id, row);
+    for (const row of own) rows.set(row.hook.id, row);
   }
-  return { rows: [...rows.values()].map((row) => results.get(hookKey(row))?.row ?? row), of };
+  return { rows: [...rows.values()].map((row) => results.get(hookKey(row.hook))?.row ?? row), of };
 }
 
 const NEVER_BEGUN = { state: 'NotExecuted', reason: 'runner-died' } as const;
@@ -37,28 +38,31 @@ const NEVER_BEGUN = { state: 'NotExecuted', reason: 'runner-died' } as const;
 /** What `retry` does: what did not succeed is run, of a run whose runner died also what it left (R6.25). */
 export function decideRetry(
   ledger: Ledger,
-  rows: readonly RunHook[],
-  isWanted: (row: RunHook) => boolean,
+  rows: readonly HookRow[],
+  isWanted: (row: HookRow) => boolean,
   onUnknown: OnUnknown,
 ): Exclude<Decision, { action: 'follow' }> {
   const { last } = ledger;
   if (last?.standing.state === 'going') return stillGoing(last.status);
   const dead = deadRun(ledger);
   /** It may have run when the runner died, and stays as it is. */
-  const isLeft = (row: RunHook): boolean => dead !== undefined && onUnknown === 'fail' && diedWithIt(dead, row);
-  const isToRun = (row: RunHook): boolean =>
-    row.state !== 'Succeeded' && isWanted(row) && !isCreating(row) && !isLeft(row);
+  const isLeft = (row: HookRow): boolean => dead !== undefined && onUnknown === 'fail' && diedWithIt(dead, row);
+  const isToRun = (row: HookRow): boolean =>
+    row.state !== 'Succeeded' && isWanted(row) && !isCreating(row.hook) && !isLeft(row);
   // Nobody knows whether a `Fail` hook has failed: nothing goes on beside that.
-  const isStopped = rows.some((row) => isLeft(row) && row.kind === 'exec' && row.onError === 'Fail'); // R6.6
+  const isStopped = rows.some((row) => isLeft(row) && isFail(row.hook)); // R6.6
   const run = isStopped ? [] : rows.filter(isToRun);
   if (run.length === 0) return { action: last?.standing.state === 'died' ? 'settle' : 'show' };
-  const isRun = new Set(run.map(({ id }) => id));
+  const isRun = new Set(run.map(({ hook }) => hook.id));
   return {
     action: 'start',
-    kept: rows.filter(({ id }) => !isRun.has(id)).map(withoutOutput),
+    kept: rows.filter(({ hook }) => !isRun.has(hook.id)),
     difference: [],
-    lost: run.filter((row) => row.kind === 'exec' && isLost(row)).map(lostHook),
-    quiet: quietPods(ledger, rows),
+    lost: run.filter((row) => row.hook.kind === 'exec' && isLost(row)).map(lostHook),
+    quiet: quietPods(
+      ledger,
+      rows.map(({ hook }) => hook),
+    ),
     takesOver: takeOver(ledger),
   };
 }

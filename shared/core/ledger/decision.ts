@@ -1,12 +1,11 @@
 import type { Hook } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import { formatInstant, latest } from '../model/instant.ts';
+import type { HookRow } from '../report/hook-row.ts';
 import type { Payload } from '../report/payload.ts';
-import type { RunHook } from '../report/run-document.ts';
 import type { RunStatus } from '../report/run-status.ts';
 import type { Ledger } from './ledger.ts';
 import { deadRun } from './ledger.ts';
-import { hookOf } from './rows-plan.ts';
 import type { LedgerRun } from './run-record.ts';
 
 /** What `apply`, or `retry`, does about a Restore, whatever runs it has had (R6.21). */
@@ -23,7 +22,7 @@ export type Decision =
 export interface Starting {
   readonly action: 'start';
   /** The rows of hooks that are not run (again). */
-  readonly kept: readonly RunHook[];
+  readonly kept: readonly HookRow[];
   /** What the plan adds, changes and drops, a line each. */
   readonly difference: readonly string[];
   /** Hooks that are run (again) although their command may be running since then. */
@@ -43,19 +42,10 @@ export const stillGoing = ({ runID, runner: { kind, name } }: RunStatus): Decisi
   why: `run ${runID} of this Restore is still going${name === '' ? '' : ` (${kind} ${name})`}`,
 });
 
-export const lostHook = ({ id, startedAt, finishedAt }: RunHook): LostHook => ({
-  id,
-  since: startedAt ?? finishedAt ?? '',
-});
-
-/** A result without what the hook printed, which stays with its own run's report. */
-export function resultWithout(row: RunHook) {
-  const { state, reason, exitCode, unproven, message, startedAt, finishedAt, attempt } = row;
-  const result = { state, reason, exitCode, unproven, message, startedAt, finishedAt, attempt };
-  return Object.fromEntries(Object.entries(result).filter(([, value]) => value !== undefined)) as typeof result;
-}
-
-export const withoutOutput = (row: RunHook): RunHook => ({ ...hookOf(row), ...resultWithout(row) });
+export const lostHook = ({ hook: { id }, startedAt, finishedAt }: HookRow): LostHook => {
+  const since = startedAt ?? finishedAt;
+  return { id, since: since === undefined ? '' : formatInstant(since) };
+};
 
 /** Of the pods of a plan, those in which a command that was lost may still be running (R6.1.6). */
 export function quietPods({ commandsLeft }: Ledger, hooks: readonly Pick<Hook, 'namespace' | 'pod' | 'podUID'>[]) {

@@ -1,5 +1,7 @@
+import { isFail } from '../execute/state.ts';
+import { formatInstant, latest } from '../model/instant.ts';
 import { countRows } from '../report/dead-run.ts';
-import type { RunHook } from '../report/run-document.ts';
+import type { HookRow } from '../report/hook-row.ts';
 import type { RunStatus } from '../report/run-status.ts';
 import type { LedgerRun, RunRecord } from './run-record.ts';
 import { isExecuted } from './run-record.ts';
@@ -43,10 +45,11 @@ export function hasExecuted({ run, status }: LastRun): boolean {
 /** The status of a run whose annotation was taken away, as its report tells it. */
 function statusOfRecord(
   { runID, attempt, planDigest, about, report }: RunRecord,
-  rows: readonly RunHook[],
+  rows: readonly HookRow[],
   state: RunStanding['state'],
 ): RunStatus {
-  const finishedAt = rows.map((row) => row.finishedAt ?? '').reduce((one, other) => (one > other ? one : other), '');
+  const ends = rows.flatMap(({ finishedAt }) => finishedAt ?? []);
+  const finishedAt = ends.length === 0 ? undefined : formatInstant(ends.reduce(latest));
   return {
     version: 1,
     runID,
@@ -56,7 +59,7 @@ function statusOfRecord(
     runner: about?.runner ?? { kind: 'job', name: '' },
     createdAt: about?.createdAt ?? '',
     ...(about && { startedAt: about.createdAt }),
-    ...(state === 'ended' && finishedAt !== '' && { finishedAt }),
+    ...(state === 'ended' && finishedAt !== undefined && { finishedAt }),
     failOn: about?.failOn ?? 'fail',
     counts: countRows(state === 'going' ? report : rows),
     failures: [],
@@ -65,13 +68,13 @@ function statusOfRecord(
 }
 
 /** The phase of a run that has ended, by its rows (R5.3). */
-export function phaseOfRows(rows: readonly RunHook[], attempt: number): RunStatus['phase'] {
-  const isFail = (row: RunHook): boolean => row.kind === 'exec' && row.onError === 'Fail';
-  const isStopped = ({ reason }: RunHook): boolean => reason === 'aborted' || reason === 'canceled';
+export function phaseOfRows(rows: readonly HookRow[], attempt: number): RunStatus['phase'] {
+  const ofFail = ({ hook }: HookRow): boolean => isFail(hook);
+  const isStopped = ({ reason }: HookRow): boolean => reason === 'aborted' || reason === 'canceled';
   const failed = rows.filter(({ state }) => state !== 'Succeeded');
-  if (failed.some((row) => isFail(row) && !isStopped(row))) return 'PartiallyFailed';
+  if (failed.some((row) => ofFail(row) && !isStopped(row))) return 'PartiallyFailed';
   // What was canceled in an earlier run didn't cancel this one.
   if (failed.some((row) => row.reason === 'canceled' && row.attempt === attempt)) return 'Canceled';
-  if (failed.some(isFail)) return 'PartiallyFailed';
+  if (failed.some(ofFail)) return 'PartiallyFailed';
   return failed.length === 0 ? 'Completed' : 'CompletedWithFailures';
 }

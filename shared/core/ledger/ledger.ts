@@ -1,15 +1,13 @@
 import type { Hook } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import { earliest } from '../model/instant.ts';
-import type { HookDocument } from '../plan/plan-document.ts';
-import type { RunHook } from '../report/run-document.ts';
+import type { HookRow } from '../report/hook-row.ts';
 import type { CommandLeft } from './commands-left.ts';
 import { commandsLeft } from './commands-left.ts';
 import type { LastRun } from './last-run.ts';
 import { lastRunOf } from './last-run.ts';
 import type { KnownPlans } from './rows-of-run.ts';
 import { rowsOfRun } from './rows-of-run.ts';
-import { hookOf } from './rows-plan.ts';
 import type { LedgerRun, RunRecord } from './run-record.ts';
 import { neverBegan } from './run-record.ts';
 import { hookKey } from './same-hook.ts';
@@ -36,7 +34,7 @@ export interface Ledger {
 }
 
 export interface LedgerResult {
-  readonly row: RunHook;
+  readonly row: HookRow;
   /** The last run that tells it: as its own result, or kept from an earlier run. */
   readonly toldBy: number;
 }
@@ -51,7 +49,7 @@ export interface RunsOfRestore {
 export function ledgerOf(
   { records, last: standing }: RunsOfRestore,
   now: Instant,
-  plan?: { readonly digest: string; readonly hooks: readonly HookDocument[] },
+  plan?: { readonly digest: string; readonly hooks: readonly Hook[] },
 ): Ledger {
   const plans = plansOf(records, plan);
   const runs = records
@@ -61,15 +59,14 @@ export function ledgerOf(
   let left: CommandLeft[] = [];
   for (const { record, rows } of runs) {
     if (record.about?.startedOver) left = withoutPods(left, rows, record.about.narrowed === true);
-    for (const row of rows) results.set(hookKey(row), { row, toldBy: record.attempt });
+    for (const row of rows) results.set(hookKey(row.hook), { row, toldBy: record.attempt });
     left.push(...commandsLeft(record.runID, rows, now));
   }
   const attempts = Math.max(0, records.length, ...records.map(({ attempt }) => attempt));
   return { last: lastRunOf(records, runs, standing), records, runs, results, commandsLeft: left, attempts };
 }
 
-export const resultOf = ({ results }: Ledger, hook: Hook | HookDocument | RunHook): RunHook | undefined =>
-  results.get(hookKey(hook))?.row;
+export const resultOf = ({ results }: Ledger, hook: Hook): HookRow | undefined => results.get(hookKey(hook))?.row;
 
 /** The last run that has begun, if its runner died in the midst of it and nobody has gone on with it. */
 export function deadRun({ last, runs }: Ledger): LedgerRun | undefined {
@@ -78,17 +75,20 @@ export function deadRun({ last, runs }: Ledger): LedgerRun | undefined {
   return isDead ? begun : undefined;
 }
 
-const isOpen = ({ state }: RunHook): boolean => state === 'Waiting' || state === 'Running';
+const isOpen = ({ state }: HookRow): boolean => state === 'Waiting' || state === 'Running';
 
 /** Plans of which all hooks are known. */
 function plansOf(
   records: readonly RunRecord[],
-  plan: { readonly digest: string; readonly hooks: readonly HookDocument[] } | undefined,
+  plan: { readonly digest: string; readonly hooks: readonly Hook[] } | undefined,
 ): KnownPlans {
-  const plans = new Map<string, readonly HookDocument[]>();
+  const plans = new Map<string, readonly Hook[]>();
   for (const { planDigest: digest, planned, report } of records) {
     if (digest === undefined || planned === undefined || report.length < planned) continue;
-    plans.set(digest, report.map(hookOf));
+    plans.set(
+      digest,
+      report.map(({ hook }) => hook),
+    );
   }
   if (plan !== undefined) plans.set(plan.digest, plan.hooks);
   return plans;
@@ -101,9 +101,9 @@ function overBy(records: readonly RunRecord[], at: number, now: Instant): Instan
 }
 
 /** Who starts over knows that the commands before have ended (R6.1.6). */
-function withoutPods(left: readonly CommandLeft[], rows: readonly RunHook[], isNarrowed: boolean): CommandLeft[] {
+function withoutPods(left: readonly CommandLeft[], rows: readonly HookRow[], isNarrowed: boolean): CommandLeft[] {
   if (!isNarrowed) return [];
-  const pods = new Set(rows.map(({ namespace, pod }) => `${namespace}/${pod}`));
+  const pods = new Set(rows.map(({ hook: { namespace, pod } }) => `${namespace}/${pod}`));
   return left.filter(({ namespace, pod }) => !pods.has(`${namespace}/${pod}`));
 }
 
@@ -111,11 +111,11 @@ function withoutPods(left: readonly CommandLeft[], rows: readonly RunHook[], isN
  * The runs of which it isn't known what they did of these hooks (R6.26): a later run's word on a hook makes up for theirs, and
  * so does one that started all over.
  */
-export function unclearRuns(ledger: Ledger, hooks: readonly (Hook | HookDocument)[]): LedgerRun[] {
+export function unclearRuns(ledger: Ledger, hooks: readonly Hook[]): LedgerRun[] {
   const { runs, results } = ledger;
   const over = runs.findLastIndex(({ record: { about } }) => about?.startedOver && !about.narrowed);
   return runs.slice(Math.max(0, over)).filter(({ isWhole, record }) => {
-    const isMadeUpFor = (hook: Hook | HookDocument) => (results.get(hookKey(hook))?.toldBy ?? 0) > record.attempt;
+    const isMadeUpFor = (hook: Hook) => (results.get(hookKey(hook))?.toldBy ?? 0) > record.attempt;
     return !isWhole && !hooks.every(isMadeUpFor);
   });
 }

@@ -1,23 +1,23 @@
 import { RUNNER_DIED } from '../execute/resume.ts';
 import { withMessage } from '../journal/resume.ts';
+import type { Hook } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
-import { formatInstant } from '../model/instant.ts';
 import type { PlanPosition } from '../model/position.ts';
 import { planEntries } from '../model/position.ts';
-import type { HookDocument } from '../plan/plan-document.ts';
-import type { RunHook } from '../report/run-document.ts';
+import type { HookRow } from '../report/hook-row.ts';
+import { isEnded } from '../report/hook-row.ts';
 import type { RecordedJournal, RunRecord } from './run-record.ts';
 import { isExecuted } from './run-record.ts';
 
 /** What can be known of the hooks of a run that is over. */
 export interface RowsOfRun {
-  readonly rows: readonly RunHook[];
+  readonly rows: readonly HookRow[];
   /** False: it may have executed hooks that no row is of. */
   readonly isWhole: boolean;
 }
 
 /** The hooks of a plan, by the plan's digest. */
-export type KnownPlans = ReadonlyMap<string, readonly HookDocument[]>;
+export type KnownPlans = ReadonlyMap<string, readonly Hook[]>;
 
 /**
  * The rows of a run that is over: by its report, and where that ends by its journal. The journal names hooks by their
@@ -35,14 +35,17 @@ export function rowsOfRun(record: RunRecord, plans: KnownPlans, over: Instant): 
     const rows = rowsOfDeadRun(report, undefined, wasClaimed, over);
     return { rows, isWhole: executedOf(record) <= report.filter(isExecuted).length };
   }
-  const reported = new Map(report.map((row) => [row.id, row]));
+  const reported = new Map(report.map((row) => [row.hook.id, row]));
   const attempt = record.attempt;
-  const rows = plan.map((hook): RunHook => reported.get(hook.id) ?? { ...hook, state: 'Waiting', attempt });
+  const rows = plan.map((hook): HookRow => reported.get(hook.id) ?? { hook, state: 'Waiting', attempt });
   // A hook that neither of the two knows anything of was not begun: what an earlier run knows of it stands.
-  const isTold = ({ id }: RunHook, position: PlanPosition): boolean =>
+  const isTold = ({ hook: { id } }: HookRow, position: PlanPosition): boolean =>
     journal === undefined || reported.has(id) || journal.hooks.has(position) || journal.lost.has(position);
-  const told = new Set([...planEntries(rows)].filter(([at, row]) => isTold(row, at)).map(([, { id }]) => id));
-  return { rows: rowsOfDeadRun(rows, journal, wasClaimed, over).filter(({ id }) => told.has(id)), isWhole: true };
+  const told = new Set([...planEntries(rows)].filter(([at, row]) => isTold(row, at)).map(([, { hook }]) => hook.id));
+  return {
+    rows: rowsOfDeadRun(rows, journal, wasClaimed, over).filter(({ hook }) => told.has(hook.id)),
+    isWhole: true,
+  };
 }
 
 /** How many hooks a run has executed, at the most. */
@@ -62,38 +65,36 @@ const NEVER = 'the runner died before it was started';
  * claimed run had not ended it may have started. `now`: when that was found.
  */
 export function rowsOfDeadRun(
-  rows: readonly RunHook[],
+  rows: readonly HookRow[],
   journal: Pick<RecordedJournal, 'hooks' | 'lost'> | undefined,
   wasClaimed: boolean,
   now: Instant,
-): RunHook[] {
-  return [...planEntries(rows)].map(([position, row]) => {
-    if (row.state !== 'Waiting' && row.state !== 'Running') return row;
-    const { message: _, ...rest } = row;
-    const record = journal?.hooks.get(position);
-    if (record?.phase === 'ended') {
-      const { startedAt, endedAt, podUID } = record;
-      const outcome = withMessage(record.outcome);
-      return { ...rest, ...known(podUID, startedAt), ...outcome, finishedAt: formatInstant(endedAt) };
-    }
-    const isBegun = journal === undefined ? wasClaimed : record?.phase === 'begun' || journal.lost.has(position);
-    // No runner starts it.
-    const isItsPods = row.kind === 'init' && row.never === undefined && wasClaimed;
-    if (!isBegun && !isItsPods)
-      return { ...rest, state: 'NotExecuted' as const, reason: 'runner-died' as const, message: NEVER };
-    const { startedAt, podUID } = record?.phase === 'begun' ? record : {};
-    const end = { finishedAt: formatInstant(now) };
-    return {
-      ...rest,
-      ...known(podUID, startedAt),
-      ...end,
-      ...RUNNER_DIED,
-      ...(isItsPods && { message: MAYBE_ITS_POD }),
-    };
-  });
+): HookRow[] {
+  return [...planEntries(rows)].map(([position, row]) =>
+    isEnded(row) ? row : rowOfDead(row, position, journal, wasClaimed, now),
+  );
 }
 
-const known = (podUID: string | undefined, startedAt: Instant | undefined) => ({
-  ...(podUID === undefined ? {} : { podUID }),
-  ...(startedAt === undefined ? {} : { startedAt: formatInstant(startedAt) }),
-});
+function rowOfDead(
+  { hook, attempt, startedAt: reportedStart }: HookRow,
+  position: PlanPosition,
+  journal: Pick<RecordedJournal, 'hooks' | 'lost'> | undefined,
+  wasClaimed: boolean,
+  now: Instant,
+): HookRow {
+  const record = journal?.hooks.get(position);
+  const { startedAt = reportedStart, podUID } = record === undefined || record.phase === 'not-started' ? {} : record;
+  const started = startedAt === undefined ? {} : { startedAt };
+  const inPod = podUID === undefined ? hook : { ...hook, podUID };
+  if (record?.phase === 'ended') {
+    return { hook: inPod, attempt, ...withMessage(record.outcome), ...started, finishedAt: record.endedAt };
+  }
+  const isBegun = journal === undefined ? wasClaimed : record?.phase === 'begun' || journal.lost.has(position);
+  // No runner starts it.
+  const isItsPods = hook.kind === 'init' && hook.never === undefined && wasClaimed;
+  if (!isBegun && !isItsPods) {
+    return { hook, attempt, state: 'NotExecuted', reason: 'runner-died', message: NEVER, ...started };
+  }
+  const died = isItsPods ? { ...RUNNER_DIED, message: MAYBE_ITS_POD } : RUNNER_DIED;
+  return { hook: inPod, attempt, ...died, ...started, finishedAt: now };
+}

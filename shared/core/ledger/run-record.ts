@@ -1,8 +1,10 @@
 import type { HookRecord } from '../journal/replay.ts';
+import type { Reason } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import type { PlanPosition } from '../model/position.ts';
 import type { PlanDocument } from '../plan/plan-document.ts';
-import type { ReportedRun, RunHook } from '../report/run-document.ts';
+import type { HookRow } from '../report/hook-row.ts';
+import type { ReportedRun } from '../report/run-document.ts';
 
 /**
  * What stands in the cluster of one run of a Restore: its report and its journal, whole or in part. Somebody may have
@@ -17,7 +19,7 @@ export interface RunRecord {
   /** How many hooks its plan has. */
   readonly planned: number | undefined;
   /** The rows of its report, in plan order. */
-  readonly report: readonly RunHook[];
+  readonly report: readonly HookRow[];
   /** Its report was begun, whether it stands or not. Nothing is started before it is. */
   readonly isReported: boolean;
   readonly journal: RecordedJournal | undefined;
@@ -47,13 +49,19 @@ export const neverBegan = ({ isReported, journal }: RunRecord): boolean =>
   !isReported && (journal === undefined || journal.hooks.size === 0);
 
 /** The command was started, or may have been. */
-export const isExecuted = ({ state, reason }: Pick<RunHook, 'state' | 'reason'>): boolean =>
+export const isExecuted = ({
+  state,
+  reason,
+}: {
+  readonly state: HookRow['state'];
+  readonly reason?: Reason | undefined;
+}): boolean =>
   state === 'Succeeded' || state === 'Failed' || state === 'Unknown' || (state === 'TimedOut' && reason !== 'waiting');
 
 /** A run that has begun, with what is known of its hooks. */
 export interface LedgerRun {
   readonly record: RunRecord;
-  readonly rows: readonly RunHook[];
+  readonly rows: readonly HookRow[];
   /** False: it may have executed hooks of which nothing is known any more. */
   readonly isWhole: boolean;
 }

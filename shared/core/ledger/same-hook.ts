@@ -1,14 +1,10 @@
 import type { Hook } from '../model/hook.ts';
-import type { HookDocument } from '../plan/plan-document.ts';
-import type { RunHook } from '../report/run-document.ts';
-
-type AnyHook = RunHook | HookDocument | Hook;
 
 /**
  * What makes a hook the same hook in another plan (R6.1.1): its id, its pod (not another one of that name) and its content.
  * Timeouts and `onError` may change without making it another.
  */
-export const hookKey = (hook: AnyHook): string => JSON.stringify([hook.id, hook.podUID, ...contentOf(hook)]);
+export const hookKey = (hook: Hook): string => JSON.stringify([hook.id, hook.podUID, ...contentOf(hook)]);
 
-const contentOf = (hook: AnyHook): unknown[] =>
+const contentOf = (hook: Hook): unknown[] =>
   hook.kind === 'exec' ? [hook.kind, hook.command] : [hook.kind, hook.command, hook.image, hook.containerDigest];

@@ -5,7 +5,7 @@ import type { RunHook } from './run-document.ts';
 import type { RunStatus } from './run-status.ts';
 
 /** Counts of rows as a report joins them. */
-export function countRows(rows: readonly RunHook[]): Counts {
+export function countRows(rows: readonly Pick<RunHook, 'state'>[]): Counts {
   const counts = noCounts(rows.length);
   for (const { state } of rows) counts[COUNT_OF[state]] += 1;
   return counts;

@@ -6,26 +6,22 @@ import type { HookResult } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import { formatInstant } from '../model/instant.ts';
 import type { HookPosition } from '../model/position.ts';
-import { hookDocument } from '../plan/make-plan-document.ts';
 import { sanitizeLine } from '../sanitize.ts';
+import type { HookRow, RowState } from './hook-row.ts';
 import type { RunHook } from './run-document.ts';
 
-/** One row of the report, as the run stands. Output is added by whoever holds it. */
-export function runHook(run: RunState, pod: PodRun, at: HookPosition, attempt: number): RunHook {
+/** One row of the report, as the run stands. */
+export function hookRow(run: RunState, pod: PodRun, at: HookPosition, attempt: number): HookRow {
   const state = stateOf(pod, at);
   const podUID = state.phase === 'Ended' ? state.podUID : pod.uid;
-  const known = podUID === undefined ? {} : { podUID };
-  return { ...hookDocument(hookAt(pod, at)), ...known, ...result(run, pod, at), attempt };
+  const hook = hookAt(pod, at);
+  return { hook: podUID === undefined ? hook : { ...hook, podUID }, attempt, ...rowState(run, pod, at) };
 }
 
-function result(
-  run: RunState,
-  pod: PodRun,
-  at: HookPosition,
-): Omit<RunHook, keyof ReturnType<typeof hookDocument> | 'attempt'> {
+function rowState(run: RunState, pod: PodRun, at: HookPosition): RowState {
   const state = stateOf(pod, at);
   if (state.phase === 'Ended') {
-    return { ...outcomeFields(state.outcome), ...started(state), finishedAt: formatInstant(state.endedAt) };
+    return { ...sanitized(state.outcome), ...started(state), finishedAt: state.endedAt };
   }
   if (state.phase === 'Running' || state.phase === 'Ending') return { state: 'Running', ...started(state) };
   if (state.phase === 'Starting') return { state: 'Running' };
@@ -37,21 +33,10 @@ export const isAskedFor = ({ state, startedAt }: Pick<RunHook, 'state' | 'starte
   state === 'Running' && startedAt === undefined;
 
 const started = ({ startedAt }: { readonly startedAt?: Instant | undefined }) =>
-  startedAt === undefined ? {} : { startedAt: formatInstant(startedAt) };
+  startedAt === undefined ? {} : { startedAt };
 
-function outcomeFields(outcome: HookResult) {
-  if (outcome.state === 'Succeeded') {
-    const exitCode = outcome.exitCode === undefined ? {} : { exitCode: 0 };
-    return { state: outcome.state, ...exitCode, ...(outcome.unproven && { unproven: true as const }) };
-  }
-  const { state, reason, exitCode, message } = outcome;
-  return {
-    state,
-    reason,
-    ...(exitCode === undefined ? {} : { exitCode }),
-    ...(message === undefined ? {} : { message: sanitizeLine(message) }),
-  };
-}
+const sanitized = (result: HookResult): HookResult =>
+  result.message === undefined ? result : { ...result, message: sanitizeLine(result.message) };
 
 /** What a waiting hook waits for, and until when: for people (R7.9). */
 function waitingText(run: RunState, pod: PodRun, at: HookPosition): string {

@@ -2,6 +2,8 @@ import * as z from 'zod';
 import { RestoreHooksError } from '../../core/errors.ts';
 import { rowsOfDeadRun } from '../../core/ledger/rows-of-run.ts';
 import type { RestoreReference } from '../../core/plan/plan-document.ts';
+import type { HookRow } from '../../core/report/hook-row.ts';
+import { parseRow, rowDocuments } from '../../core/report/hook-row.ts';
 import type { RunHook } from '../../core/report/run-document.ts';
 import type { RunStatus } from '../../core/report/run-status.ts';
 import { hasEnded } from '../../core/report/run-status.ts';
@@ -37,7 +39,8 @@ export const knownRows = async (
   reference: RestoreReference,
   status: RunStatus,
   rows: readonly RunHook[],
-): Promise<RunHook[]> => journaledRows(client, clock, reference, lastRun(status), rows);
+): Promise<RunHook[]> =>
+  rowDocuments(await journaledRows(client, clock, reference, lastRun(status), rows.map(parseRow)));
 
 /** The rows of a run that is over: by its report, and where that ends by its journal, if it can be read. */
 async function journaledRows(
@@ -45,8 +48,8 @@ async function journaledRows(
   clock: Clock,
   reference: RestoreReference,
   { runID, planDigest, planned, wasClaimed }: LastRun,
-  rows: readonly RunHook[],
-): Promise<RunHook[]> {
+  rows: readonly HookRow[],
+): Promise<HookRow[]> {
   // A journal names hooks by their position: of a report that isn't whole it tells nothing.
   if (rows.length < planned) return rowsOfDeadRun(rows, undefined, wasClaimed, clock.now());
   try {

@@ -3,6 +3,7 @@ import { parseHead } from '../../core/journal/batch.ts';
 import type { RecordedJournal, RunRecord } from '../../core/ledger/run-record.ts';
 import { journalName, RUN_ID_LABEL, reportSecretName, runName } from '../../core/names.ts';
 import type { RestoreReference } from '../../core/plan/plan-document.ts';
+import { parseRow } from '../../core/report/hook-row.ts';
 import type { ReportPart } from '../../core/report/run-document.ts';
 import { joinReport } from '../../core/report/run-document.ts';
 import type { RunStatus } from '../../core/report/run-status.ts';
@@ -57,7 +58,7 @@ export async function readRun(source: RunsSource, runID: string): Promise<DatedR
     attempt,
     planDigest: about?.planDigest ?? journal.planDigest ?? own?.planDigest ?? before?.planDigest,
     planned: about?.planned ?? journal.hooks ?? own?.counts.planned ?? before?.planned,
-    report: rows,
+    report: rows.map(parseRow),
     isReported: report.parts.length > 0 || (expectedParts ?? (report.mayStand && wasClaimed ? 1 : 0)) > 0,
     journal: journal.read,
     wasClaimed,

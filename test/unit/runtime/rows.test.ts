@@ -107,7 +107,7 @@ describe('rows', () => {
     const hook = execHook('p0');
     const ended = new Map([[hook.id, succeeded as HookState & { phase: 'Ended' }]]);
     const run = createRun([hook], { startedAt: instant(0), maxConcurrent: 1, ended });
-    const kept = new Map([[hook.id, { id: hook.id, state: 'Running' } as unknown as RunHook]]);
+    const kept = new Map([[hook.id, { hook, attempt: 0, state: 'Running' } as const]]);
     assert.throws(() => new Rows(run, 2, kept).checkSum(run.counts), /"running":1/);
   });
 

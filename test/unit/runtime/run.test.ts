@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { ErrorCode } from '../../../shared/core/errors.ts';
 import { RestoreHooksError } from '../../../shared/core/errors.ts';
 import type { Resumed } from '../../../shared/core/execute/resume.ts';
-import type { ExecOutcome, Hook, HookId } from '../../../shared/core/model/hook.ts';
+import type { ExecOutcome, Hook } from '../../../shared/core/model/hook.ts';
 import { podKey } from '../../../shared/core/model/hook.ts';
 import { instant } from '../../../shared/core/model/instant.ts';
 import { ANNOTATION } from '../../../shared/core/names.ts';
@@ -203,7 +203,7 @@ describe('the last word on a run', () => {
   it('is not told where a row has no result, and neither is the last report', async () => {
     const bench = new Bench();
     const hook = execHook('p');
-    const kept = [{ id: hook.id, state: 'Running' } as unknown as RunHook];
+    const kept = [{ hook, attempt: 0, state: 'Running' } as const];
     await assert.rejects(
       bench.ended(bench.start([hook], () => ({}), { kept }).done),
       /the rows of a run that has ended/,
@@ -469,7 +469,7 @@ describe('what a run says of its successes', () => {
     const { status } = await bench.ended(bench.start([hook], () => ({}), { resumed }).done);
     assert.match(status.notices?.join() ?? '', UNPROVEN);
     const next = new Bench();
-    const kept = [{ id: hook.id as HookId, state: 'Succeeded', exitCode: 0, unproven: true } as unknown as RunHook];
+    const kept = [{ hook, attempt: 0, state: 'Succeeded', exitCode: 0, unproven: true } as const];
     const { status: last } = await next.ended(next.start([hook], () => ({}), { kept }).done);
     assert.match(last.notices?.join() ?? '', UNPROVEN);
   });

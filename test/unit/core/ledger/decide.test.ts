@@ -18,7 +18,7 @@ const started = (decision: Decision) => {
 };
 /** What `apply` runs of these hooks. */
 const runs = (known: Ledger, plan = other, options = {}): string[] => {
-  const kept = new Set(started(decideApply(known, plan, options)).kept.map(({ id }) => id as string));
+  const kept = new Set(started(decideApply(known, plan, options)).kept.map(({ hook: { id } }) => id as string));
   return ids(plan.hooks.filter(({ id }) => !kept.has(id)));
 };
 
@@ -69,7 +69,7 @@ describe('apply', () => {
     const strict = { digest: 'sha256:9', hooks: [hook('one', { onError: 'Fail' })] };
     const decision = started(decideApply(ledger([run(1, [failed])]), strict));
     assert.deepEqual(
-      decision.kept.map(({ state, ...row }) => [state, row.kind === 'exec' && row.onError]),
+      decision.kept.map(({ state, hook: of }) => [state, of.kind === 'exec' && of.onError]),
       [['Failed', 'Fail']],
     );
   });
@@ -164,8 +164,8 @@ describe('retry', () => {
     const { rows } = rowsToRetry(known, plan);
     const decision = decideRetry(known, rows, () => true, onUnknown);
     if (decision.action !== 'start') return decision.action;
-    const kept = new Set(decision.kept.map(({ id }) => id));
-    return ids(rows.filter(({ id }) => !kept.has(id)));
+    const kept = new Set(decision.kept.map(({ hook: of }) => of.id));
+    return ids(rows.map(({ hook: of }) => of).filter(({ id }) => !kept.has(id)));
   };
 
   test('runs what did not succeed', () => {
@@ -206,7 +206,7 @@ describe('retry', () => {
     const dead = (onError: 'Continue' | 'Fail', reported: number) => {
       const rows = [row(hook('one', { onError }), 1, { state: 'Waiting' }), row(two, 1, { state: 'Waiting' })];
       const known = journal({ lost: new Map([[0, 500]]) });
-      const plan = { digest: 'sha256:1', hooks: rows };
+      const plan = { digest: 'sha256:1', hooks: rows.map(({ hook: of }) => of) };
       const part = { journal: known, planned: 2, planDigest: 'sha256:1' };
       return { known: ledger([run(1, rows.slice(0, reported), part)], 'died', { plan }), plan };
     };

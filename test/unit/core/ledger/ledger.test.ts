@@ -6,14 +6,14 @@ import { resultOf, unclearRuns } from '../../../../shared/core/ledger/ledger.ts'
 import { rowsOfDeadRun } from '../../../../shared/core/ledger/rows-of-run.ts';
 import type { Hook } from '../../../../shared/core/model/hook.ts';
 import { instant } from '../../../../shared/core/model/instant.ts';
-import { hookDocument } from '../../../../shared/core/plan/make-plan-document.ts';
-import type { ResultFields, RunHook } from '../../../../shared/core/report/run-document.ts';
+import type { HookRow } from '../../../../shared/core/report/hook-row.ts';
+import type { ResultFields } from '../../../../shared/core/report/run-document.ts';
 import type { Plain } from '../plain.ts';
 import { about, hook, journal, ledger, row, run } from './world.ts';
 
 const one = hook('one');
 const two = hook('two');
-const stateOf = (found: RunHook | undefined) => found && [found.state, found.reason].filter(Boolean).join(' ');
+const stateOf = (found: HookRow | undefined) => found && [found.state, found.reason].filter(Boolean).join(' ');
 const succeeded = {
   phase: 'ended',
   outcome: { state: 'Succeeded', exitCode: 0 },
@@ -58,7 +58,7 @@ describe('the results', () => {
       journal: journal({ hooks: new Map([[0, succeeded]]) }),
       unreadable: ['gone'],
     });
-    const plan = { digest: 'sha256:1', hooks: [one, two].map(hookDocument) };
+    const plan = { digest: 'sha256:1', hooks: [one, two] };
     const known = ledger([lost], 'ended', { plan });
     assert.equal(stateOf(resultOf(known, one)), 'Succeeded');
     assert.equal(resultOf(known, two), undefined, 'never begun');
@@ -70,7 +70,7 @@ describe('the results', () => {
 
   test('of a run whose report and plan are gone are unclear, until a later run tells of the hook or starts all over', () => {
     const lost = run(1, [], { planned: 1, journal: journal({ hooks: new Map([[0, succeeded]]) }) });
-    const other = { digest: 'sha256:9', hooks: [one].map(hookDocument) };
+    const other = { digest: 'sha256:9', hooks: [one] };
     assert.equal(unclearRuns(ledger([lost], 'ended', { plan: other }), [one]).length, 1);
     assert.equal(unclearRuns(ledger([lost, run(2, [row(one, 2)])]), [one]).length, 0);
     assert.equal(unclearRuns(ledger([lost, run(2, [row(one, 2)])]), [two]).length, 1);
@@ -92,13 +92,13 @@ describe('the results', () => {
       }),
     });
     assert.equal(stateOf(resultOf(ledger([half]), two)), 'Unknown runner-died');
-    const plan = { digest: 'sha256:1', hooks: [one, two].map(hookDocument) };
+    const plan = { digest: 'sha256:1', hooks: [one, two] };
     assert.equal(stateOf(resultOf(ledger([half], 'ended', { plan }), two)), 'Succeeded');
   });
 });
 
 describe('commands that may still be running', () => {
-  const lost = (part: Partial<ResultFields>): RunHook =>
+  const lost = (part: Partial<ResultFields>): HookRow =>
     row(one, 1, { state: 'Unknown', reason: 'connection-lost', startedAt: '1970-01-01T00:00:01.000Z', ...part });
 
   test('are remembered whatever became of the hook, until their own execTimeout is over', () => {
@@ -143,7 +143,7 @@ test('an init container of which a dead runner has told nothing is Unknown: its 
   const { command: _, onError: __, execTimeoutMs: ___, execTimeoutFrom: ____, waitForReady: _____, ...both } = one;
   const found: Hook = { ...both, kind: 'init', container: 'load', image: 'i', injection: 'found' };
   const waiting = [found, { ...found, injection: undefined, never: 'not-injected' as const }].map(
-    (each): RunHook => ({ ...hookDocument(each), state: 'Waiting', attempt: 1 }),
+    (each): HookRow => ({ hook: each, state: 'Waiting', attempt: 1 }),
   );
   assert.deepEqual(rowsOfDeadRun(waiting, journal(), true, instant(0)).map(stateOf), [
     'Unknown runner-died',
@@ -153,10 +153,10 @@ test('an init container of which a dead runner has told nothing is Unknown: its 
 
 test('without a status the phase of a run is that of its rows', () => {
   const fail = hook('fail', { onError: 'Fail' });
-  const of = (...rows: RunHook[]) => phaseOfRows(rows, 1);
+  const of = (...rows: HookRow[]) => phaseOfRows(rows, 1);
   assert.equal(of(row(one, 1)), 'Completed');
-  assert.equal(of(row(one, 1, { state: 'Failed', reason: 'exit' })), 'CompletedWithFailures');
-  assert.equal(of(row(fail, 1, { state: 'Failed', reason: 'exit' })), 'PartiallyFailed');
+  assert.equal(of(row(one, 1, { state: 'Failed', reason: 'exit', exitCode: 1 })), 'CompletedWithFailures');
+  assert.equal(of(row(fail, 1, { state: 'Failed', reason: 'exit', exitCode: 1 })), 'PartiallyFailed');
   assert.equal(of(row(one, 1), row(fail, 1, { state: 'NotExecuted', reason: 'aborted' })), 'PartiallyFailed');
   assert.equal(of(row(fail, 1, { state: 'NotExecuted', reason: 'canceled' })), 'Canceled');
   assert.equal(of(row(one, 0, { state: 'Unknown', reason: 'canceled' })), 'CompletedWithFailures', 'of an earlier run');

@@ -2,10 +2,12 @@ import type { RunStanding } from '../../../../shared/core/ledger/last-run.ts';
 import type { Ledger } from '../../../../shared/core/ledger/ledger.ts';
 import { ledgerOf } from '../../../../shared/core/ledger/ledger.ts';
 import type { RecordedJournal, RunRecord } from '../../../../shared/core/ledger/run-record.ts';
-import type { ExecHook, HookId } from '../../../../shared/core/model/hook.ts';
+import type { ExecHook, Hook, HookId } from '../../../../shared/core/model/hook.ts';
 import { formatInstant, instant } from '../../../../shared/core/model/instant.ts';
 import { hookDocument } from '../../../../shared/core/plan/make-plan-document.ts';
-import type { ResultFields, RunHook } from '../../../../shared/core/report/run-document.ts';
+import type { HookRow } from '../../../../shared/core/report/hook-row.ts';
+import { parseRow } from '../../../../shared/core/report/hook-row.ts';
+import type { ResultFields } from '../../../../shared/core/report/run-document.ts';
 import type { RunStatus } from '../../../../shared/core/report/run-status.ts';
 import type { Plain } from '../plain.ts';
 import { branded } from '../plain.ts';
@@ -33,20 +35,22 @@ export const hook = (name: string, part: Partial<ExecHook> = {}): ExecHook => ({
   ...part,
 });
 
-export const row = (of: ExecHook, attempt: number, part: Partial<ResultFields> = {}): RunHook => ({
-  ...hookDocument(of),
-  state: 'Succeeded',
-  ...(part.state === undefined && { exitCode: 0 }),
-  finishedAt: formatInstant(instant(1_000)),
-  ...part,
-  attempt,
-});
+/** A row as a report holds it, read. */
+export const row = (of: Hook, attempt: number, part: Partial<ResultFields> = {}): HookRow =>
+  parseRow({
+    ...hookDocument(of),
+    state: 'Succeeded',
+    ...(part.state === undefined && { exitCode: 0 }),
+    finishedAt: formatInstant(instant(1_000)),
+    ...part,
+    attempt,
+  });
 
 export const journal = (part: Partial<Plain<RecordedJournal>> = {}): RecordedJournal =>
   branded<RecordedJournal>({ hooks: new Map(), lost: new Map(), claimedAt: 0, batches: 1, ...part });
 
 /** A run that a runner has claimed, with its report and its journal. */
-export const run = (attempt: number, rows: readonly RunHook[], part: Partial<RunRecord> = {}): RunRecord => ({
+export const run = (attempt: number, rows: readonly HookRow[], part: Partial<RunRecord> = {}): RunRecord => ({
   runID: `run${attempt}`,
   attempt,
   planDigest: `sha256:${attempt}`,
