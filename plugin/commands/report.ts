@@ -14,7 +14,6 @@ export const report = defineCommand({
     output: {
       type: 'string',
       short: 'o',
-      value: 'FORMAT',
       choices: FORMATS,
       default: 'markdown',
       description: 'Output format',
@@ -38,7 +37,9 @@ export const report = defineCommand({
   ],
   details:
     'Reads, and changes nothing; exits with 0 whatever became of the run. -f takes a run (status -o json) instead of ' +
-    'RESTORE, and its plan (plan -o json). A report holds commands and outputs, which can hold passwords. See docs/report.md.',
+    'RESTORE, and its plan (plan -o json). A report holds commands and outputs, which can hold passwords.',
+  exitCodes: [0, 2, 4, 5, 6],
+  docs: 'docs/report.md',
 
   async run({ restore, output, filename, ...args }, context): Promise<CommandResult> {
     const { savedDocuments } = await import('../report/input.ts');

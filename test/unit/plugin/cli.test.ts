@@ -151,7 +151,7 @@ describe('main', () => {
   });
 
   it("keeps every command's own flags apart from kubectl's, and names each value", async () => {
-    assert.equal(Object.keys(allCommands).length, 10);
+    assert.equal(Object.keys(allCommands).length, 11);
     for (const [name, { load }] of Object.entries(allCommands)) {
       const { stdout } = await run([name, '--help']);
       const [, own = '', kubectls = ''] = stdout.split(/^(?:Flags|Global flags \(as kubectl's\)):$/m);
