@@ -10,7 +10,10 @@ export function sha256HexOf(texts: Iterable<string>): string {
   return bytesToHex(hash.digest());
 }
 
-/** JSON with sorted keys and no white space; members that are undefined are left out. */
+/**
+ * Canonical JSON (RFC 8785): sorted keys and no white space; members that are undefined are left out. Half a surrogate
+ * pair, which the RFC refuses, is escaped as JSON.stringify escapes it: anybody's manifest may contain one.
+ */
 export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);

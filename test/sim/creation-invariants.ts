@@ -80,7 +80,7 @@ export class CreationInvariants {
     const live = pods.get(key);
     const row = rows.get(`${key}/load/h/0`);
     const said = `${row?.state} ${row?.reason ?? ''} ${row?.message ?? ''}`;
-    const isLostToldOf = this.#isKept(script) && /its manifest (is )?in (a )?Secret /.test(said);
+    const isLostToldOf = this.#isKept(script) && /(its|the) manifest (is )?in (a )?Secret /.test(said);
     this.#check('C1', former === undefined || live !== undefined || isLostToldOf, () => `${key} is lost: ${said}`);
     for (const each of rows.values()) {
       if (!each.id.startsWith(`${key}/`) || quota !== 'takes all') continue;

@@ -25,3 +25,16 @@ test('canonical JSON sorts keys at every depth, leaves out undefined and is JSON
     }),
   );
 });
+
+test("canonical JSON follows RFC 8785's examples, and takes half a surrogate pair besides", () => {
+  const keys = ['\u20ac', '\r', '\ufb33', '1', '\u{1f600}', '\u0080', '\u00f6'];
+  const sorted = ['\r', '1', '\u0080', '\u00f6', '\u20ac', '\u{1f600}', '\ufb33'];
+  assert.equal(
+    canonicalJson(Object.fromEntries(keys.map((key) => [key, 0]))),
+    `{${sorted.map((key) => `${JSON.stringify(key)}:0`).join(',')}}`,
+  );
+  const numbers = [1e30, 4.5, 2e-3, 1e-27, -0];
+  assert.equal(canonicalJson(numbers), '[1e+30,4.5,0.002,1e-27,0]');
+  assert.equal(canonicalJson('\u20ac$\u000f\nA\'B"\\"/'), '"€$\\u000f\\nA\'B\\"\\\\\\"/"');
+  assert.equal(canonicalJson('\ud800'), '"\\ud800"');
+});
