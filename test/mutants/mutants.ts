@@ -84,8 +84,8 @@ export const MUTANTS: readonly Mutant[] = [
   step(
     'R3.18',
     'a hook that can never run ends at its turn, not at the first sight of its pod',
-    'if (pod.observed !== undefined && hook.never !== undefined)',
-    "if (pod.observed !== undefined && hook.never !== undefined && pod.states.slice(0, at).every((s) => s.phase === 'Ended'))",
+    "if (life.is === 'live' && hook.never !== undefined)",
+    "if (life.is === 'live' && hook.never !== undefined && pod.states.slice(0, at).every((s) => s.phase === 'Ended'))",
   ),
   /* ---- timeouts ---- */
   step(
@@ -197,31 +197,31 @@ export const MUTANTS: readonly Mutant[] = [
   podFacts(
     'R3.25',
     "another pod's deletion is believed",
-    'gone === undefined && (uid === undefined || uid === fact.uid)',
-    'gone === undefined',
+    "life.is !== 'gone' && (uid === undefined || uid === fact.uid)",
+    "life.is !== 'gone'",
   ),
   step(
     'R3.24',
     'a pod that goes ends its running hook',
     "if (state.phase === 'Running') {\n    if (now",
-    "if (pod.gone !== undefined && state.phase === 'Running') return { state: 'Unknown', reason: pod.gone };\n  if (state.phase === 'Running') {\n    if (now",
+    "if (pod.life.is === 'gone' && state.phase === 'Running') return { state: 'Unknown', reason: pod.life.why };\n  if (state.phase === 'Running') {\n    if (now",
   ),
   step(
     'R3.24',
     'a pod that is gone is waited for',
-    "if (pod.gone !== undefined) return { state: 'NotExecuted', reason: pod.gone };",
+    "if (life.is === 'gone') return { state: 'NotExecuted', reason: life.why };",
     '',
   ),
   step(
     'R3.24',
     'a pod that has finished is waited for',
-    "if (phase === 'Succeeded' || phase === 'Failed') return { state: 'NotExecuted', reason: 'pod-finished' };",
-    'void phase;',
+    "if (life.is === 'live' && hasFinished(life)) return { state: 'NotExecuted', reason: 'pod-finished' };",
+    '',
   ),
   podFacts(
     'R3.26',
     'a planned pod that is not listed is waited for',
-    "uid === undefined ? { waitingSince } : { gone: 'pod-deleted' }",
+    "uid === undefined ? { waitingSince } : { life: goneFrom(life, 'pod-deleted') }",
     '{ waitingSince }',
   ),
   podFacts(
@@ -311,8 +311,8 @@ export const MUTANTS: readonly Mutant[] = [
   init(
     'R2.27',
     'an init hook that had begun in a pod that went is NotExecuted',
-    'return ended(hasBegun ? unseen(pod.gone) :',
-    'return ended(hasBegun && now < 0 ? unseen(pod.gone) :',
+    'return ended(hasBegun ? unseen(life.why) :',
+    'return ended(hasBegun && now < 0 ? unseen(life.why) :',
   ),
   plan(
     'R2.9',
@@ -342,26 +342,26 @@ export const MUTANTS: readonly Mutant[] = [
   step(
     'R2.20',
     'a pod is created although the run was stopped',
-    "creation?.phase === 'wanted' && (stop === undefined || creation.owed === true)",
-    "creation?.phase === 'wanted'",
+    'return stop === undefined || life.owed === true;',
+    'return true;',
   ),
   step(
     'R2.17',
     'a pod that an earlier runner deleted is not created anew once the run was stopped',
-    "creation?.phase === 'wanted' && (stop === undefined || creation.owed === true)",
-    "creation?.phase === 'wanted' && stop === undefined",
+    'return stop === undefined || life.owed === true;',
+    'return stop === undefined;',
   ),
   init(
     'R2.26',
     'what an earlier runner created is given up unseen',
-    "(creation?.phase === 'planned' && wasTaken && !listed)",
+    "(life.phase === 'planned' && wasTaken && !listed)",
     'false',
   ),
   podFacts(
     'R2.17',
     'a pod that is on its way out stands',
-    'pod.creation.owed || (change.run.wasTaken && observed.isGoing === true)',
-    'pod.creation.owed',
+    'life.owed || (change.run.wasTaken && observed.isGoing === true)',
+    'life.owed',
   ),
   podFacts(
     'R2.19',
@@ -378,8 +378,8 @@ export const MUTANTS: readonly Mutant[] = [
   podFacts(
     'R2.19',
     'a pod without the init hook is taken for the created one',
-    'if (pod.creation !== undefined && !isInjected(pod, observed)) {',
-    'if (pod.creation !== undefined && !isInjected(pod, observed) && change.at < 0) {',
+    "if (life.is === 'creating' && !isInjected(pod, observed)) {",
+    "if (life.is === 'creating' && !isInjected(pod, observed) && change.at < 0) {",
   ),
   /* ---- durable progress ---- */
   step(

@@ -30,7 +30,7 @@ export class Change {
   touch(index: PodIndex): PodRun {
     const pod = this.pod(index);
     if (!this.before.has(index)) {
-      this.before.set(index, { creation: pod.creation, observed: pod.observed, states: new Map() });
+      this.before.set(index, { life: pod.life, states: new Map() });
     }
     return pod;
   }

@@ -8,7 +8,7 @@ import type { PodRun } from './state.ts';
 import { hookAt, stateOf } from './state.ts';
 
 /** A pod as it stood before a step: of its hooks' states, those that the step has changed. */
-export interface Before extends Pick<PodRun, 'creation' | 'observed'> {
+export interface Before extends Pick<PodRun, 'life'> {
   readonly states: Map<HookPosition, HookState>;
 }
 
@@ -21,7 +21,7 @@ export function difference(before: ReadonlyMap<PodIndex, Before>, pods: readonly
   for (const [index, previous] of before) {
     const next = pods[index];
     if (next === undefined) continue;
-    if (next.creation?.phase === 'asked' && previous.creation?.phase !== 'asked') {
+    if (isAsked(next) && !isAsked(previous)) {
       effects.push({ type: 'createPod', key: next.key });
     }
     for (const at of [...previous.states.keys()].sort((a, b) => a - b)) {
@@ -35,6 +35,8 @@ export function difference(before: ReadonlyMap<PodIndex, Before>, pods: readonly
   }
   return effects;
 }
+
+const isAsked = ({ life }: Pick<PodRun, 'life'>): boolean => life.is === 'creating' && life.phase === 'asked';
 
 function phaseEffects({ id: hook, kind }: Hook, was: HookState, is: HookState, effects: Effect[]): void {
   if (is.phase === 'Recording') effects.push({ type: 'recordIntent', hook, attempt: is.tries }); // R6.1

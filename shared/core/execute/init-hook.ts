@@ -4,6 +4,7 @@ import { FOREVER } from '../model/instant.ts';
 import type { HookPosition } from '../model/position.ts';
 import { waitDeadline } from './deadlines.ts';
 import type { HookState } from './hook-state.ts';
+import { lastSeen } from './pod-life.ts';
 import type { PodRun, RunState } from './state.ts';
 import { stateOf } from './state.ts';
 import { waitingFor } from './waiting-for.ts';
@@ -23,26 +24,26 @@ export function initHookState(
   const state = stateOf(pod, at);
   if (state.phase === 'Ended' || state.phase === 'Ending') return undefined;
   if (pod.notCreated !== undefined) return ended(notInjected(pod.notCreated));
-  if (pod.creation !== undefined) {
+  const { life } = pod;
+  if (life.is === 'creating') {
     if (stop === undefined) return undefined;
     if (!isUnsure(run, pod)) return ended({ state: 'NotExecuted', ...stop });
-    // Nobody will tell any more.
-    return run.failure === undefined || pod.creation.phase !== 'planned'
-      ? undefined
-      : ended({ state: 'Unknown', ...stop });
+    // The pod creator has stopped: its answer will not arrive.
+    return run.failure === undefined || life.phase !== 'planned' ? undefined : ended({ state: 'Unknown', ...stop });
   }
-  const container = pod.observed?.initContainers?.[hook.container];
+  const observed = lastSeen(life);
+  const container = observed?.initContainers?.[hook.container];
   const hasBegun = state.phase === 'Running' || container?.phase === 'running' || (container?.restarts ?? 0) > 0;
   if (container !== undefined && hasEnded(container)) {
     return ending(outcomeOf(container), container.startedAt, container.finishedAt ?? now);
   }
-  if (pod.gone !== undefined) {
-    return ended(hasBegun ? unseen(pod.gone) : { state: 'NotExecuted', reason: pod.gone }); // R2.27
+  if (life.is === 'gone') {
+    return ended(hasBegun ? unseen(life.why) : { state: 'NotExecuted', reason: life.why }); // R2.27
   }
-  if (pod.observed !== undefined && (container === undefined || hook.never !== undefined)) {
+  if (observed !== undefined && (container === undefined || hook.never !== undefined)) {
     return ended(notInjected(CONTAINER_MISSING)); // R2.14
   }
-  if (pod.observed?.phase === 'Succeeded' || pod.observed?.phase === 'Failed') {
+  if (observed?.phase === 'Succeeded' || observed?.phase === 'Failed') {
     return ended(hasBegun ? unseen('pod-finished') : { state: 'NotExecuted', reason: 'pod-finished' });
   }
   const startedAt = container?.phase === 'running' ? (container.startedAt ?? now) : undefined;
@@ -82,8 +83,9 @@ export function initHookState(
 }
 
 /** Whether nobody knows yet if the pod that is to be created has been. */
-export const isUnsure = ({ wasTaken, listed }: RunState, { creation }: PodRun): boolean =>
-  creation?.phase === 'asked' || creation?.owed === true || (creation?.phase === 'planned' && wasTaken && !listed);
+export const isUnsure = ({ wasTaken, listed }: RunState, { life }: PodRun): boolean =>
+  life.is === 'creating' &&
+  (life.phase === 'asked' || life.owed === true || (life.phase === 'planned' && wasTaken && !listed));
 
 const startedOf = (state: HookState): { readonly startedAt: Instant } | undefined =>
   state.phase === 'Running' ? { startedAt: state.startedAt } : undefined;

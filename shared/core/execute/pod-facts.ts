@@ -2,8 +2,10 @@ import type { PodObservation } from '../model/hook.ts';
 import { isCreating } from '../model/hook.ts';
 import type { PodIndex } from '../model/position.ts';
 import type { Change } from './change.ts';
+import type { Creating, UpSince } from './pod-life.ts';
+import { goneFrom } from './pod-life.ts';
 import type { Fact, PodLeft } from './protocol.ts';
-import type { Creation, PodRun, UpSince } from './state.ts';
+import type { PodRun } from './state.ts';
 
 /** What is told of a pod, not of one of its hooks. */
 export type PodFact = Extract<Fact, { readonly type: `pod${string}` | 'timerFired' }>;
@@ -20,12 +22,12 @@ export function foldPodFact(change: Change, fact: PodFact): void {
     case 'podDeleted': {
       const index = run.podIndex.get(fact.key);
       if (index === undefined) return;
-      const { uid, gone, creation } = change.pod(index);
-      if (creation !== undefined) {
-        // What is deleted so that it can be created anew, or was before it came to that.
-        if (creation.phase === 'planned' && run.listed) change.set(index, { creation: { phase: 'wanted' } });
-      } else if (gone === undefined && (uid === undefined || uid === fact.uid))
-        change.set(index, { gone: 'pod-deleted' });
+      const { uid, life } = change.pod(index);
+      if (life.is === 'creating') {
+        // We deleted this pod to recreate it, or somebody else did before us: either way it may be created now.
+        if (life.phase === 'planned' && run.listed) change.set(index, { life: { is: 'creating', phase: 'wanted' } });
+      } else if (life.is !== 'gone' && (uid === undefined || uid === fact.uid))
+        change.set(index, { life: goneFrom(life, 'pod-deleted') });
       return;
     }
     case 'podsListed':
@@ -54,40 +56,42 @@ function observe(change: Change, index: PodIndex, observed: PodObservation): voi
   const pod = change.pod(index);
   if (observed.uid === pod.former) return;
   const isAnother = pod.uid !== undefined && pod.uid !== observed.uid; // R3.25
-  if (pod.creation !== undefined && !isInjected(pod, observed)) {
-    const isWanted = pod.creation.phase === 'planned' && pod.uid !== undefined && !isAnother;
-    if (isWanted || pod.creation.phase !== 'planned') {
-      const phase = isWanted ? 'wanted' : pod.creation.phase;
-      const owed = pod.creation.owed || (change.run.wasTaken && observed.isGoing === true);
-      change.set(index, { creation: { phase, seen: observed, owed } });
+  let { life } = pod;
+  if (life.is === 'creating' && !isInjected(pod, observed)) {
+    const isWanted = life.phase === 'planned' && pod.uid !== undefined && !isAnother;
+    if (isWanted || life.phase !== 'planned') {
+      const phase = isWanted ? 'wanted' : life.phase;
+      const owed = life.owed || (change.run.wasTaken && observed.isGoing === true);
+      change.set(index, { life: { is: 'creating', phase, seen: observed, owed } });
       return;
     }
-    change.set(index, { creation: undefined });
-  } else if (pod.creation?.phase === 'asked') {
-    change.set(index, { creation: { phase: 'asked', seen: observed } });
+    life = { is: 'awaited' };
+  } else if (life.is === 'creating' && life.phase === 'asked') {
+    change.set(index, { life: { is: 'creating', phase: 'asked', seen: observed } });
     return;
-  } else if (pod.creation !== undefined) {
+  } else if (life.is === 'creating') {
     // It has come to be already: by an earlier runner of this run, or by somebody else's hand.
-    change.set(index, { creation: undefined, uid: observed.uid });
+    change.set(index, { life: { is: 'awaited' }, uid: observed.uid });
     observe(change, index, observed);
     return;
   }
-  if (pod.gone !== undefined || isAnother) {
-    // A plan's pod is that one pod: what has its name now is never run in.
-    change.set(index, { gone: pod.gone ?? 'pod-replaced', replaced: pod.replaced || isAnother });
+  if (life.is === 'gone' || isAnother) {
+    // A plan is bound to a pod's UID: a hook never runs in another pod of the same name.
+    change.set(index, { life: goneFrom(life, 'pod-replaced', isAnother) });
     return;
   }
+  const upBefore = life.is === 'live' ? life.upSince : {};
   const upSince: Record<string, UpSince> = {};
   for (const container of pod.containers) {
     const now = observed.containers[container];
-    const before = pod.upSince[container];
+    const before = upBefore[container];
     upSince[container] = {
       running: now?.running ? (before?.running ?? change.at) : undefined,
       ready: now?.ready ? (before?.ready ?? change.at) : undefined,
     };
   }
   const waitingSince = pod.waitingSince ?? change.at; // R3.16
-  change.set(index, { observed, uid: observed.uid, waitingSince, upSince });
+  change.set(index, { life: { is: 'live', observed, upSince }, uid: observed.uid, waitingSince });
 }
 
 /** A planned pod that isn't there: gone if the plan knows its UID, else waited for from the run's start. */
@@ -95,14 +99,14 @@ function listed(change: Change): void {
   const { run } = change;
   if (run.listed) return;
   run.listed = true;
-  for (const { index, observed, uid, gone, creation, waitingSince = run.startedAt } of run.pods) {
-    if (observed !== undefined || gone !== undefined) continue;
-    if (creation !== undefined) {
+  for (const { index, life, uid, waitingSince = run.startedAt } of run.pods) {
+    if (life.is === 'live' || life.is === 'gone') continue;
+    if (life.is === 'creating') {
       const owed = run.wasTaken && uid !== undefined; // R2.17
-      if (creation.phase === 'planned') change.set(index, { creation: { phase: 'wanted', owed } });
+      if (life.phase === 'planned') change.set(index, { life: { is: 'creating', phase: 'wanted', owed } });
       continue;
     }
-    change.set(index, uid === undefined ? { waitingSince } : { gone: 'pod-deleted' }); // R3.26
+    change.set(index, uid === undefined ? { waitingSince } : { life: goneFrom(life, 'pod-deleted') }); // R3.26
   }
 }
 
@@ -111,12 +115,12 @@ const isInjected = (pod: PodRun, { initContainers = {} }: PodObservation): boole
   pod.hooks.every((hook) => !isCreating(hook) || Object.hasOwn(initContainers, hook.container));
 
 /** Only what is asked for is answered: a second answer finds nothing to change. */
-function answered(change: Change, index: PodIndex): Creation | undefined {
-  const { creation } = change.pod(index);
-  if (creation?.phase !== 'asked') return undefined;
+function answered(change: Change, index: PodIndex): Creating | undefined {
+  const { life } = change.pod(index);
+  if (life.is !== 'creating' || life.phase !== 'asked') return undefined;
   change.run.active -= 1;
-  change.set(index, { creation: undefined });
-  return creation;
+  change.set(index, { life: { is: 'awaited' } });
+  return life;
 }
 
 function created(change: Change, index: PodIndex, uid: string): void {
@@ -131,5 +135,8 @@ function notCreated(change: Change, index: PodIndex, message: string, left: PodL
   if (creation === undefined) return;
   change.set(index, { notCreated: message });
   if (left === 'as-before' && creation.seen !== undefined) observe(change, index, creation.seen);
-  else change.set(index, { gone: left === 'another' ? 'pod-replaced' : 'pod-deleted' });
+  else {
+    const why = left === 'another' ? 'pod-replaced' : 'pod-deleted';
+    change.set(index, { life: goneFrom(change.pod(index).life, why) });
+  }
 }

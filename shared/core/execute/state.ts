@@ -1,4 +1,4 @@
-import type { Hook, HookId, HookResult, PodKey, PodObservation, Reason } from '../model/hook.ts';
+import type { Hook, HookId, HookResult, PodKey, Reason } from '../model/hook.ts';
 import { isCreating, podKey } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import { latest } from '../model/instant.ts';
@@ -6,6 +6,7 @@ import type { HookPosition, PodIndex } from '../model/position.ts';
 import { hookPositions } from '../model/position.ts';
 import type { HookState } from './hook-state.ts';
 import { isActivePhase, OpenHooks } from './open-hooks.ts';
+import type { PodLife } from './pod-life.ts';
 import type { RunFailure } from './protocol.ts';
 import { ReadyPods } from './ready-pods.ts';
 import type { RunOptions } from './resume.ts';
@@ -23,36 +24,15 @@ export interface PodRun {
   readonly containers: readonly string[];
   /** From the plan, else that of the first pod observed. */
   readonly uid: string | undefined;
-  readonly observed: PodObservation | undefined;
+  readonly life: PodLife;
   /** When the wait timeouts began. */
   readonly waitingSince: Instant | undefined;
-  readonly gone: 'pod-deleted' | 'pod-replaced' | undefined;
-  /** Another pod has been observed under this name. */
-  readonly replaced: boolean;
-  readonly upSince: Readonly<Record<string, UpSince>>;
-  /** It has to be created, or deleted and created anew, before anything can happen in it. */
-  readonly creation: Creation | undefined;
   /** The pod in whose place this one was created: the watch may be behind, and still tell of it. */
   readonly former: string | undefined;
   /** Why it could not be created. */
   readonly notCreated: string | undefined;
   /** Until when a command whose end nobody saw may be running: nothing starts beside it. */
   readonly quietUntil: Instant | undefined;
-}
-
-export interface Creation {
-  /** `wanted`: as soon as a slot is free. `asked`: nobody knows yet whether it was. */
-  readonly phase: 'planned' | 'wanted' | 'asked';
-  /** A runner before this one has deleted its predecessor: created whatever happens, so that no pod is lost. */
-  readonly owed?: boolean;
-  /** The last pod that was seen under its name since it was asked for. */
-  readonly seen?: PodObservation;
-}
-
-/** Since when a container has been running, and ready, without a break. */
-export interface UpSince {
-  readonly running: Instant | undefined;
-  readonly ready: Instant | undefined;
 }
 
 /** Why no hook is started any more. */
@@ -136,19 +116,13 @@ export function createRun(hooks: readonly Hook[], options: RunOptions): RunState
       states,
       open: new OpenHooks(own, states),
       containers: [...new Set(own.map(({ container }) => container))],
-      creation: own.some(
-        (hook) => isCreating(hook) && !options.ended?.has(hook.id) && !options.resumed?.ended.has(hook.id),
-      )
-        ? { phase: 'planned' }
-        : undefined,
+      life: own.some((hook) => isCreating(hook) && !options.ended?.has(hook.id) && !options.resumed?.ended.has(hook.id))
+        ? { is: 'creating', phase: 'planned' }
+        : { is: 'awaited' },
       former: undefined,
       notCreated: undefined,
       uid: createdUID(own, options) ?? own[0]?.podUID,
-      observed: undefined,
       waitingSince: options.resumed?.waitingSince.get(index), // R6.5
-      gone: undefined,
-      replaced: false,
-      upSince: {},
       quietUntil: quietUntil(key, own, options),
     };
   });

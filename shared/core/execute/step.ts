@@ -12,6 +12,8 @@ import { hookOutcome } from './hook-outcome.ts';
 import type { HookState } from './hook-state.ts';
 import { initHookState, isUnsure } from './init-hook.ts';
 import { foldPodFact } from './pod-facts.ts';
+import type { Live } from './pod-life.ts';
+import { lastSeen } from './pod-life.ts';
 import type { Effect, Fact, RunFailure } from './protocol.ts';
 import { isLost, mayRunUntil } from './resume.ts';
 import type { PodRun, RunState } from './state.ts';
@@ -112,11 +114,12 @@ function execEnded(
   if (outcome.kind === 'forbidden') failRun(change.run, { code: 'forbidden', message: outcome.message }); // R4.12
   if (outcome.kind === 'noWebSocket') failRun(change.run, { code: 'error', message: outcome.message }); // R4.14
   if (outcome.kind === 'podReplaced' || outcome.kind === 'podChanged') {
-    change.set(index, { gone: 'pod-replaced', replaced: true });
+    const last = lastSeen(change.pod(index).life);
+    change.set(index, { life: { is: 'gone', why: 'pod-replaced', isReplaced: true, last } });
   }
   const pod = change.pod(index);
   const ended = hookOutcome(outcome, {
-    replaced: pod.replaced,
+    replaced: pod.life.is === 'gone' && pod.life.isReplaced,
     running: state.phase === 'Running',
     late: isLate(pod, at, change.at),
   });
@@ -179,13 +182,12 @@ function settle(change: Change): void {
 function settlePod(change: Change, index: PodIndex): void {
   const pod = change.pod(index);
   if (!pod.open.isAny) return;
+  const { life } = pod;
   const mayAllEnd =
     change.run.stop !== undefined ||
-    pod.gone !== undefined ||
-    pod.observed?.phase === 'Succeeded' ||
-    pod.observed?.phase === 'Failed' ||
-    // Those that can never run (R3.18).
-    (pod.observed !== undefined && change.before.get(index)?.observed === undefined);
+    life.is === 'gone' ||
+    // At the first sight of a pod the hooks end that can never run (R3.18).
+    (life.is === 'live' && (hasFinished(life) || change.before.get(index)?.life.is !== 'live'));
   for (const at of mayAllEnd ? hookPositions(pod.hooks) : dueNow(pod, change.at)) {
     const hook = hookAt(pod, at);
     if (hook.kind === 'init') {
@@ -214,13 +216,15 @@ function dueOutcome(
   // Of an exec that was asked for nobody knows whether it has started: its answer decides.
   if (state.phase === 'Ended' || state.phase === 'Ending' || state.phase === 'Starting') return undefined;
   if (stop !== undefined) return { state: 'NotExecuted', reason: stop.reason, message: stop.message };
-  if (pod.gone !== undefined) return { state: 'NotExecuted', reason: pod.gone }; // R3.24
-  const phase = pod.observed?.phase;
-  if (phase === 'Succeeded' || phase === 'Failed') return { state: 'NotExecuted', reason: 'pod-finished' };
-  if (pod.observed !== undefined && hook.never !== undefined) return { state: 'NotExecuted', reason: hook.never }; // R3.18
+  const { life } = pod;
+  if (life.is === 'gone') return { state: 'NotExecuted', reason: life.why }; // R3.24
+  if (life.is === 'live' && hasFinished(life)) return { state: 'NotExecuted', reason: 'pod-finished' };
+  if (life.is === 'live' && hook.never !== undefined) return { state: 'NotExecuted', reason: hook.never }; // R3.18
   if (!isLate(pod, at, now)) return undefined;
   return { state: 'TimedOut', reason: 'waiting', message: `waited for ${waitingFor(maxConcurrent, pod, at)}` }; // R3.17
 }
+
+const hasFinished = ({ observed: { phase } }: Live): boolean => phase === 'Succeeded' || phase === 'Failed';
 
 const GOES_ON = 'the pod still runs the init container';
 const STILL_RUNNING = 'the command may still be running in the container';
@@ -252,7 +256,7 @@ function admit(change: Change): void {
     if (index === undefined) return;
     if (isWanted(run, index)) {
       run.active += 1;
-      change.set(index, { creation: { ...change.pod(index).creation, phase: 'asked' } });
+      change.set(index, { life: { ...change.pod(index).life, is: 'creating', phase: 'asked' } });
       continue;
     }
     const pod = change.pod(index);
@@ -266,6 +270,7 @@ function admit(change: Change): void {
 
 /** A pod that is to be created, and may be now. */
 function isWanted({ pods, stop }: RunState, index: PodIndex): boolean {
-  const creation = pods[index]?.creation;
-  return creation?.phase === 'wanted' && (stop === undefined || creation.owed === true); // R2.20, R2.17
+  const life = pods[index]?.life;
+  if (life?.is !== 'creating' || life.phase !== 'wanted') return false;
+  return stop === undefined || life.owed === true; // R2.20, R2.17
 }

@@ -24,6 +24,6 @@ export function nextHook(pod: PodRun, now: Instant): HookPosition | undefined {
 /** Since when the hook's container has been up in the hook's own sense: running, or ready. */
 export function upSince(pod: PodRun, at: HookPosition): Instant | undefined {
   const hook = hookAt(pod, at);
-  const since = pod.upSince[hook.container];
+  const since = pod.life.is === 'live' ? pod.life.upSince[hook.container] : undefined;
   return hook.kind === 'exec' && hook.waitForReady ? since?.ready : since?.running; // R3.14
 }

@@ -1,22 +1,24 @@
 import type { InitContainerObservation } from '../model/hook.ts';
 import { FOREVER, formatInstant } from '../model/instant.ts';
 import type { HookPosition } from '../model/position.ts';
+import { lastSeen } from './pod-life.ts';
 import type { PodRun } from './state.ts';
 import { hookAt, stateOf } from './state.ts';
 
 /** What a waiting hook waits for: for people (R7.9). */
 export function waitingFor(maxConcurrent: number, pod: PodRun, at: HookPosition): string {
   const hook = hookAt(pod, at);
-  if (pod.creation !== undefined) return 'its pod to be created';
-  if (pod.observed === undefined) return 'the pod';
-  if (hook.kind === 'init') return initContainerText(hook.container, pod.observed.initContainers?.[hook.container]);
+  if (pod.life.is === 'creating') return 'its pod to be created';
+  const observed = lastSeen(pod.life);
+  if (observed === undefined) return 'the pod';
+  if (hook.kind === 'init') return initContainerText(hook.container, observed.initContainers?.[hook.container]);
   if (stateOf(pod, at).phase === 'Recording') return 'the journal to record that it starts';
   const beside = pod.open.firstBeside(at) ?? at;
   const ahead = Math.min(...pod.open.active, beside < at ? beside : Number.POSITIVE_INFINITY);
   if (ahead !== at && ahead < pod.hooks.length) return `hook ${hookAt(pod, ahead as HookPosition).id}`;
   const state = stateOf(pod, at);
   if (state.phase === 'Waiting' && state.why !== undefined) return `another try: ${state.why}`;
-  const container = pod.observed.containers[hook.container];
+  const container = observed.containers[hook.container];
   const reason = container?.reason ? ` (${container.reason})` : '';
   if (!container?.running) return `container ${hook.container} to run${reason}`;
   if (hook.waitForReady && !container.ready) return `container ${hook.container} to be ready${reason}`;

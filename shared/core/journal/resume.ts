@@ -16,7 +16,7 @@ export function withMessage(outcome: HookResult): HookResult {
   if (outcome.state === 'Unknown' && outcome.reason === 'runner-died') return RUNNER_DIED;
   if (outcome.state !== 'NotExecuted' || outcome.reason !== 'not-injected') return outcome;
   const message =
-    'an earlier runner of this run reported this, and its log has the reason; if it deleted the pod and could not create it again, the manifest is in a Secret of type restorehooks.io/pod';
+    'an earlier runner of this run reported this, and its log has the reason; if it deleted the pod and could not create it again, its manifest is in a Secret of type restorehooks.io/pod';
   return { ...outcome, message };
 }
 
