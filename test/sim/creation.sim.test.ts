@@ -3,9 +3,10 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { size } from '../size.ts';
 import { playCreation } from './creation-world.ts';
 
-const seeds = process.env['SIM_CREATION_SEEDS'] || '1500';
+const worlds = size(500, 10_000, 'SIM_CREATION_SEEDS');
 
 /** Worlds that an earlier version broke, each by a fault of its own. */
 const PERMANENT: readonly (readonly [seed: number, what: string])[] = [
@@ -17,8 +18,8 @@ const PERMANENT: readonly (readonly [seed: number, what: string])[] = [
   [2836, 'a canceled run took a pod that was on its way out for one that stands'],
 ];
 
-test('no world with created pods breaks an invariant', async (t) => {
-  const args = [join(import.meta.dirname, 'main.ts'), '--world', 'creation', '--seeds', seeds];
+test(`no world with created pods breaks an invariant (${worlds.title})`, async (t) => {
+  const args = [join(import.meta.dirname, 'main.ts'), '--world', 'creation', '--seeds', `${worlds.count}`];
   const { stdout } = await promisify(execFile)(process.execPath, args);
   t.diagnostic(stdout.trim());
 });

@@ -3,9 +3,10 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { size } from '../size.ts';
 import { playDurable } from './durable-world.ts';
 
-const seeds = process.env['SIM_DURABLE_SEEDS'] || '10000';
+const worlds = size(500, 10_000, 'SIM_DURABLE_SEEDS');
 
 /** Worlds that an earlier version broke, each by a fault of its own. */
 const PERMANENT: readonly (readonly [seed: number, what: string])[] = [
@@ -16,14 +17,9 @@ const PERMANENT: readonly (readonly [seed: number, what: string])[] = [
   [1_128_444, 'a hook that a suspended runner gave up, since its run was canceled, was taken for one that goes on'],
 ];
 
-test('no world with several runners breaks an invariant', async (t) => {
-  const { stdout } = await promisify(execFile)(process.execPath, [
-    join(import.meta.dirname, 'main.ts'),
-    '--world',
-    'durable',
-    '--seeds',
-    seeds,
-  ]);
+test(`no world with several runners breaks an invariant (${worlds.title})`, async (t) => {
+  const args = [join(import.meta.dirname, 'main.ts'), '--world', 'durable', '--seeds', `${worlds.count}`];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
   t.diagnostic(stdout.trim());
 });
 

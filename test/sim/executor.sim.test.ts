@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { size } from '../size.ts';
 import { play } from './play.ts';
 
 /** `SIM_SEEDS=200000` plays more worlds; `SIM_SEED=59` plays one again and prints what happened in it. */
-const seeds = Number(process.env['SIM_SEEDS'] || 5_000);
+const worlds = size(1_000, 10_000, 'SIM_SEEDS');
 const seed = process.env['SIM_SEED'];
 
-test('no world breaks an invariant of the executor', { skip: seed !== undefined }, (t) => {
+test(`no world breaks an invariant of the executor (${worlds.title})`, { skip: seed !== undefined }, (t) => {
   let virtualMs = 0;
-  for (let each = 1; each <= seeds; each += 1) {
+  for (let each = 1; each <= worlds.count; each += 1) {
     const played = play(each);
     virtualMs += played.virtualMs;
     assert.equal(
@@ -17,7 +18,7 @@ test('no world breaks an invariant of the executor', { skip: seed !== undefined 
       `seed ${each}; to see it: SIM_SEED=${each} node --test test/sim/executor.sim.test.ts`,
     );
   }
-  t.diagnostic(`${seeds} worlds, ${Math.round(virtualMs / 3_600_000)} virtual hours`);
+  t.diagnostic(`${worlds.count} worlds, ${Math.round(virtualMs / 3_600_000)} virtual hours`);
 });
 
 test('the same seed gives the same world', { skip: seed !== undefined }, () => {

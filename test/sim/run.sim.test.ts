@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { ExecHook, HookId, PodKey } from '../../shared/core/model/hook.ts';
 import type { PodSource, RunStore } from '../../shared/ports/ports.ts';
 import { startRun } from '../../shared/runtime/run.ts';
+import { size } from '../size.ts';
 import { execOnly } from './exec-only.ts';
 import { firmHold, forgetfulJournal } from './forgetful-journal.ts';
 import { pendingStatus, playRun } from './run-world.ts';
@@ -21,11 +22,11 @@ import { VirtualClock } from './virtual-clock.ts';
  * - T7 Once a cancel is seen nothing starts (R6.18), and what runs is dropped when its grace is over, counted from then
  *      (R6.19).
  */
-const seeds = Number(process.env['SIM_RUN_SEEDS'] || 300);
+const worlds = size(300, 10_000, 'SIM_RUN_SEEDS');
 const seed = process.env['SIM_SEED'];
 
-test('no world breaks what is promised of the report', { skip: seed !== undefined }, async () => {
-  for (let each = 1; each <= seeds; each += 1) {
+test(`no world breaks what is promised of the report (${worlds.title})`, { skip: seed !== undefined }, async () => {
+  for (let each = 1; each <= worlds.count; each += 1) {
     const { broken } = await playRun(each);
     assert.equal(broken, undefined, `seed ${each}; to see it: SIM_SEED=${each} node --test test/sim/run.sim.test.ts`);
   }
