@@ -6,7 +6,7 @@ import type { Flag, Flags } from './flags.ts';
 export type ParsedValue = string | number | boolean | readonly string[] | undefined;
 
 export interface ParsedArgv {
-  /** By the flag's name in camelCase: all flags, with their defaults. */
+  /** All flags by their names in camelCase, with defaults. */
   readonly values: Readonly<Record<string, ParsedValue>>;
   readonly positionals: readonly string[];
 }
@@ -14,7 +14,7 @@ export interface ParsedArgv {
 /**
  * Read a command line by the rules of pflag, kubectl's flag parser.
  *
- * No npm parser has them, and yargs changes values: docs/adr/0001-argv-by-pflags-rules.md. The rules:
+ * No npm parser follows these rules, and yargs changes values: docs/adr/0001-argv-by-pflags-rules.md. The rules:
  * a flag that needs a value takes the next word, whatever it looks like; `--flag=value`, `-f=value` and `-fvalue` are
  * the same; short booleans can be clustered (`-Ao json`, `-Aojson`); a boolean takes a value only behind `=`; `--` ends
  * the flags; the last of a repeated flag wins; flags and other words may be mixed; `_` in a flag's name is `-`.
@@ -32,7 +32,7 @@ export function parseArgv(argv: readonly string[], flags: Flags): ParsedArgv {
   return { values, positionals };
 }
 
-/** Where the first word stands that is neither a flag nor a flag's value: the command. -1 = there is none. */
+/** The index of the command: the first word that is neither a flag nor a flag's value. -1 = there is none. */
 export function indexOfCommand(argv: readonly string[], flags: Flags): number {
   for (const word of scan(argv, flags)) if (word.kind === 'positional') return word.index;
   return -1;
@@ -131,11 +131,11 @@ function flagValue(name: string, flag: Flag, given: readonly string[] | undefine
   if (flag.type === 'strings') return given ?? [];
   if (flag.type === 'list') return (given ?? []).flatMap((text) => listOf(name, flag, text));
   if (given === undefined) return flag.type === 'boolean' ? (flag.default ?? false) : flag.default;
-  // Each one is read, as pflag does: an earlier mistake is a mistake, also where a later value wins.
+  // Every value is parsed, as pflag does: an invalid value is an error even if a later one wins.
   return given.map((text) => scalarOf(name, flag, text)).at(-1);
 }
 
-/** One line of CSV, as pflag reads a list; an empty item is a mistake: `''` would name the directory that we are in. */
+/** One line of CSV, as pflag reads a list. An empty item is an error: `''` would name the current directory. */
 function listOf(name: string, flag: Flag, text: string): string[] {
   const items: string[] = [];
   const item = /(?:"((?:[^"]|"")*)"|([^",]*))(,|$)/y;

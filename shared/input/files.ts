@@ -6,28 +6,28 @@ import type { Notice } from '../core/plan/notice.ts';
 import type { InputObject } from './manifests.ts';
 import { objectsOf, parseTexts } from './manifests.ts';
 
-/** One file may be this long; what Kubernetes stores is far smaller. */
+/** The longest file that is read; objects in Kubernetes are far smaller. */
 const MAX_BYTES = 8 * 1024 * 1024;
 const MANIFEST = /\.(ya?ml|json)$/;
-/** So many mistakes are listed; who has more has made one kind of mistake. */
+/** So many mistakes are listed. More of them are usually all of one kind. */
 const MOST_MISTAKES = 20;
 
-/** What a reader of files may touch of its process. */
+/** What reading files needs of the process. */
 export interface FileContext {
   readonly cwd: string;
   readonly stdin: AsyncIterable<Uint8Array | string>;
 }
 
-/** What is read from files: objects, in the order in which they are written, and what their reader should know. */
+/** The objects of files, in the order in which they are written, and warnings about them. */
 export interface Input {
   readonly objects: readonly InputObject[];
   readonly notices: readonly Notice[];
 }
 
 /**
- * Read every `-f`: files, directories (their .yaml, .yml and .json files by name, not those below), `-` for stdin.
- * The objects of lists are returned one by one. All files are looked at, and all that can't be read are told together (R1.3):
- * a plan of some of them would be another plan.
+ * Read every `-f`: files, directories (their .yaml, .yml and .json files by name, without subfolders), `-` for stdin.
+ * The objects of lists are returned one by one. If some files can't be read, one error names all of them (R1.3),
+ * because a plan of the others would be another plan.
  */
 export async function readInput(filenames: readonly string[], context: FileContext): Promise<Input> {
   const mistakes = new Mistakes();
@@ -46,7 +46,7 @@ export async function readInput(filenames: readonly string[], context: FileConte
   return { objects, notices };
 }
 
-/** The texts that {@link readInput} reads, as they stand there; `recursive`: with the folders below. */
+/** The texts that {@link readInput} reads, unparsed; `recursive`: with subfolders. */
 export async function readTexts(
   filenames: readonly string[],
   context: FileContext,
@@ -59,7 +59,7 @@ export async function readTexts(
   return texts;
 }
 
-/** What is wrong with some files, told when all have been looked at. */
+/** Collects the problems of files, and throws them together when all files have been read. */
 class Mistakes {
   readonly #errors: RestoreHooksError[] = [];
 
@@ -100,11 +100,11 @@ class Mistakes {
   }
 }
 
-/** What the user calls it, and where it is; no path: stdin. */
+/** A file, by the name that the user gave it and by its path; without a path it is stdin. */
 interface InputFile {
   readonly shown: string;
   readonly path?: string;
-  /** Only a regular file is read: it stands in a directory, and nobody has named it. */
+  /** The file was found in a directory and not named by the user, so it is read only if it is a regular file. */
   readonly found?: true;
 }
 
@@ -128,7 +128,7 @@ function expand(name: string, cwd: string, recursive: boolean): InputFile[] {
   return files;
 }
 
-/** As kubectl walks: by name, and through no link to a directory. */
+/** The files of a directory as kubectl finds them: sorted by name, without following links to directories. */
 function manifestsIn(shown: string, full: string, recursive: boolean): InputFile[] {
   const entries: Dirent[] = orFileError(shown, () => readdirSync(full, { withFileTypes: true }));
   return entries
@@ -148,7 +148,7 @@ function decode(shown: string, bytes: Uint8Array): string {
   }
 }
 
-/** The context's stdin is asked for only where it is read: that opens it. */
+/** The bytes of a file. `context.stdin` is a getter that opens stdin, so it is used only for `-`. */
 async function bytesOf(
   { shown, path, found }: InputFile,
   context: Pick<FileContext, 'stdin'>,
@@ -158,7 +158,10 @@ async function bytesOf(
   return readWhole(shown, path, found === true, maxBytes) ?? readStream(shown, createReadStream(path), maxBytes);
 }
 
-/** At once, which is far cheaper than a stream; undefined for what may keep its reader waiting, such as `<(command)`. */
+/**
+ * Read a regular file in one call, which is far cheaper than a stream; undefined for pipes such as `<(command)`, which
+ * may block.
+ */
 function readWhole(shown: string, path: string, onlyFiles: boolean, maxBytes: number): Uint8Array | undefined {
   return orFileError(shown, () => {
     const found = statSync(path);

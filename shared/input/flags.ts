@@ -2,7 +2,7 @@ interface FlagBase {
   readonly description: string;
   /** One letter: `n` makes `-n`. */
   readonly short?: string;
-  /** How help names the value: `NAMESPACE`. */
+  /** The value's name in the help: `NAMESPACE`. */
   readonly value?: string;
   readonly hidden?: true;
 }
@@ -14,11 +14,16 @@ export type Flag =
       readonly type: 'string';
       readonly default?: string;
       readonly choices?: readonly string[];
-      /** The value of the flag when it is written without one (`--dry-run`); then only `--flag=value` takes one. */
+      /**
+       * The value of the flag if it is written without one (`--dry-run`). Such a flag takes a value only as
+       * `--flag=value`.
+       */
       readonly bare?: string;
     })
   | (FlagBase & { readonly type: 'integer'; readonly default?: number; readonly min?: number })
-  /** A Go duration, in milliseconds. `seconds`: a bare number is seconds, as kubectl's `--request-timeout` has it. */
+  /**
+   * A Go duration, in milliseconds. `seconds`: a number without a unit is seconds, as in kubectl's `--request-timeout`.
+   */
   | (FlagBase & { readonly type: 'duration'; readonly default?: number; readonly seconds?: true })
   | (FlagBase & { readonly type: 'strings' })
   | (FlagBase & { readonly type: 'list' });
@@ -27,7 +32,7 @@ export type Flags = Readonly<Record<string, Flag>>;
 
 type OrAbsent<F extends Flag, Value> = F extends { readonly default: NonNullable<unknown> } ? Value : Value | undefined;
 
-/** What a flag comes to when the command line has been read. */
+/** The type of a flag's value after the command line has been read. */
 export type FlagValue<F extends Flag> = F extends { readonly type: 'boolean' }
   ? boolean
   : F extends { readonly type: 'strings' | 'list' }

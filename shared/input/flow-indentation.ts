@@ -1,20 +1,21 @@
-/** Deeper than any block that a flow collection can stand in. */
+/** Deeper than any block that contains a flow collection. */
 const DEEP = ' '.repeat(200);
 
 interface Scan {
   /** How many collections are open. */
   depth: number;
-  /** The quotation mark of the text that is open. */
+  /** The quotation mark of the open quoted text. */
   quote: string;
-  /** The indentation of the line that a block scalar begins on: deeper lines are its text. */
+  /** The indentation of the line on which a block scalar begins: deeper lines are its text. */
   block: number | undefined;
 }
 
 /**
- * The same YAML, with every line that begins inside `{…}`, `[…]` or a quoted text far indented.
+ * Indents every line that begins inside `{…}`, `[…]` or a quoted text, and leaves the rest as it is.
  *
- * libyaml, through which kubectl reads, doesn't look at the indentation of such a line, and YAML gives it no meaning;
- * js-yaml refuses one that isn't deeper than the block around it. Lines keep their numbers. Undefined: nothing to indent.
+ * YAML gives the indentation of such a line no meaning, and libyaml, which kubectl uses, ignores it, but js-yaml
+ * refuses a line that isn't deeper than the block around it. Line numbers stay the same. Undefined: there is nothing to
+ * indent.
  */
 export function indentFlow(text: string): string | undefined {
   const scan: Scan = { depth: 0, quote: '', block: undefined };
@@ -35,7 +36,10 @@ export function indentFlow(text: string): string | undefined {
 }
 
 function scanLine(line: string, scan: Scan): void {
-  /** A value may begin here: at the line's beginning, behind `- ` there, behind `: `, and behind a tag or an anchor. */
+  /**
+   * Whether a value may begin here: at the beginning of the line, after `- ` there, after `: `, after a tag or an
+   * anchor.
+   */
   let mayBegin = true;
   let isIndicator = false;
   let isLead = true;
@@ -63,7 +67,7 @@ function scanLine(line: string, scan: Scan): void {
   }
 }
 
-/** Where the scan goes on: at the text's end, or behind what is escaped. */
+/** The index where the scan goes on: at the end of the quoted text, or after an escaped character. */
 function insideQuotes(line: string, index: number, scan: Scan): number {
   const character = line[index];
   if (scan.quote === '"' && character === '\\') return index + 1;

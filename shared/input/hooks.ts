@@ -5,7 +5,7 @@ import { parseRestoreHooks } from '../core/model/restore.ts';
 import type { FileContext } from './files.ts';
 import { readInput } from './files.ts';
 
-/** The hooks of `--hooks` files, in their order; undefined where there are none, and the Restore's own count. */
+/** The hooks of `--hooks` files, in order; undefined without such files: then the Restore's own hooks are used. */
 export async function readHookFiles(
   files: readonly string[],
   context: FileContext,

@@ -14,13 +14,13 @@ import { indentFlow } from './flow-indentation.ts';
 
 export type ManifestObject = Readonly<Record<string, unknown>>;
 
-/** One object, and where its document begins. */
+/** An object, and the place where its document begins. */
 export interface InputObject {
   readonly object: ManifestObject;
   readonly source: { readonly file: string; readonly line: number };
 }
 
-/** Beyond this, aliases are an attack: 8 MiB of YAML have fewer values written out. */
+/** A document whose aliases expand to more values is refused as an attack: 8 MiB of YAML without aliases have fewer. */
 const MAX_VALUES = 2_000_000;
 const MAX_DEPTH = 500;
 const TOO_DEEP = `nested more than ${MAX_DEPTH} deep`;
@@ -29,7 +29,7 @@ const MAX_MERGED_KEYS = 100_000;
 /** The objects of a file; see {@link parseTexts}. */
 export const parseManifests = (text: string, file: string): InputObject[] => objectsOf(parseTexts(text, file), file);
 
-/** Empty documents are passed over, and a `List`, or `PodList`, is its items. */
+/** The objects of documents. Empty documents are skipped, and a `List` or `PodList` becomes its items. */
 export function objectsOf(texts: readonly ManifestText[], file: string): InputObject[] {
   const objects: InputObject[] = [];
   for (const { value, line } of texts.flatMap(({ documents }) => documents)) {
@@ -44,7 +44,7 @@ export interface Document {
   readonly line: number;
 }
 
-/** A file is one text, or the JSON objects that stand in it one behind the other: together, they are the file. */
+/** A file is one text, or several JSON objects in a row, each of them a text. */
 export interface ManifestText {
   readonly text: string;
   readonly isJson: boolean;
@@ -52,16 +52,17 @@ export interface ManifestText {
   readonly gaps: readonly Gap[];
 }
 
-/** What YAML allows and kubectl doesn't: it refuses the file, or reads on without a word behind these lines. */
+/** Lines that YAML allows and kubectl doesn't: it refuses the file, or silently ignores what follows them. */
 export interface Gap {
   readonly line: number;
   readonly reason: string;
 }
 
 /**
- * The documents of a file, YAML or JSON, and the texts that they are read from. They are read as kubectl does: YAML 1.1
- * scalars (`yes` is true, `010` is 8), merge keys, several JSON objects one behind the other. Other than kubectl's own
- * parser, and as a strict API server, a key that stands twice in a mapping is an error: one of the two would be lost.
+ * The documents of a file, YAML or JSON, and the texts that they are read from. They are read as kubectl reads them:
+ * YAML 1.1 scalars (`yes` is true, `010` is 8), merge keys, several JSON objects in a row. One rule is stricter than
+ * kubectl's parser, and like that of a strict API server: a key that occurs twice in a mapping is an error, as one
+ * would be lost.
  */
 export function parseTexts(text: string, file: string): ManifestText[] {
   let line = 1;
@@ -74,7 +75,7 @@ export function parseTexts(text: string, file: string): ManifestText[] {
   });
 }
 
-/** Of a text that is read by somebody else, who says what can't be read at all. */
+/** The documents of a text that another parser reads as well; that parser reports what can't be read at all. */
 export function gapsIn(text: string, file: string): Gap[] {
   try {
     return jsonTexts(text) === undefined ? gapsOf(text, file) : [];
@@ -84,7 +85,7 @@ export function gapsIn(text: string, file: string): Gap[] {
   }
 }
 
-/** kubectl cuts a file at its lines that begin with `---`, and of each piece it reads the first document. */
+/** kubectl cuts a file at the lines that begin with `---`, and reads the first document of each piece. */
 function gapsOf(text: string, file: string): Gap[] {
   const gaps: Gap[] = [];
   let [isEmpty, isOver] = [true, false];
@@ -114,7 +115,7 @@ function gapsOf(text: string, file: string): Gap[] {
 
 const newlines = (text: string): number => text.split('\n').length - 1;
 
-/** JSON objects one behind the other, as several `kubectl get -o json` print them; undefined for anything else. */
+/** Several JSON objects in a row, as repeated `kubectl get -o json` print them; undefined for anything else. */
 function jsonTexts(text: string): string[] | undefined {
   const texts: string[] = [];
   let start = 0;
@@ -155,7 +156,7 @@ function yamlDocuments(written: string, file: string, firstLine: number): Docume
       return { value: checked(value, hasAliases, file, line), line };
     });
   } catch (error) {
-    // The stack's end: it was nested deeper than the parser has found.
+    // A stack overflow: the text is nested deeper than the parser has noticed.
     if (error instanceof RangeError) throw invalid(file, firstLine, 1, TOO_DEEP);
     if (!(error instanceof YAMLException)) throw error;
     const { line = 0, column = 0 } = error.mark ?? {};
@@ -164,7 +165,7 @@ function yamlDocuments(written: string, file: string, firstLine: number): Docume
   }
 }
 
-/** The events of a text that stands in for one that could not be parsed: what is wrong is told of that one. */
+/** The events of a corrected text. If it can't be parsed either, the error of the original text is thrown. */
 function parsedAs(text: string, error: unknown): Event[] {
   try {
     return parseEvents(text, { maxDepth: MAX_DEPTH });
@@ -187,7 +188,7 @@ function documentLines(events: readonly Event[], text: string, firstLine: number
   });
 }
 
-/** What JSON can't hold is refused, and aliases are written out, if they don't grow without measure. */
+/** Refuse what JSON can't express, and expand aliases, up to a limit. */
 function checked(document: unknown, hasAliases: boolean, file: string, line: number): unknown {
   const sizes = new Map<object, number>();
   const open = new Set<object>();
@@ -212,7 +213,7 @@ function checked(document: unknown, hasAliases: boolean, file: string, line: num
   return hasAliases ? JSON.parse(JSON.stringify(document)) : document;
 }
 
-/** An object, and where it stands in its document. */
+/** An object, and its path in its document. */
 export interface PlacedObject {
   readonly object: ManifestObject;
   readonly path: readonly (string | number)[];
@@ -230,7 +231,7 @@ export function objectsIn(
   }
   const { kind, apiVersion, items } = value;
   if (typeof kind !== 'string' || !kind.endsWith('List') || !Array.isArray(items)) return [{ object: value, path }];
-  // The items of a typed list leave out what the list's own kind says.
+  // The items of a typed list have no apiVersion and kind of their own.
   const inherited = kind === 'List' ? {} : { apiVersion, kind: kind.slice(0, -'List'.length) };
   return items.flatMap((item: unknown, index) =>
     objectsIn(isObject(item) ? { ...inherited, ...item } : item, source, [...path, 'items', index]),
@@ -254,7 +255,7 @@ function invalid(file: string, line: number, column: number, reason: string, hin
 const TEMPLATE = 'a template is no YAML yet; render it: helm template CHART | kubectl restorehooks … -f -';
 
 /*
- * The scalars of go-yaml v2, through which kubectl reads: YAML 1.1's, less its sexagesimals and timestamps, which stay
+ * The scalars of go-yaml v2, which kubectl uses: those of YAML 1.1, except that sexagesimal numbers and timestamps are
  * strings.
  */
 
@@ -293,7 +294,7 @@ const float = defineScalarTag<number>('tag:yaml.org,2002:float', {
   identify: () => false,
 });
 
-/** go-yaml takes underscores out of what begins as a number. */
+/** go-yaml ignores underscores in a text that begins as a number. */
 const withoutUnderscores = (source: string): string => (/^[-+0-9]/.test(source) ? source.replaceAll('_', '') : source);
 
 const binary = defineScalarTag<string>('tag:yaml.org,2002:binary', {

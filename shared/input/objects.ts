@@ -1,20 +1,20 @@
 import type { Notice } from '../core/plan/notice.ts';
 import type { InputObject, ManifestObject } from './manifests.ts';
 
-/** An object is told by group and kind: other tools have Restores and Pods of their own. */
+/** Whether an object has this group and kind: other tools also have Restores and Pods. */
 const is = (apiVersion: string, kind: string) => {
   return ({ object }: Pick<InputObject, 'object'>): boolean =>
     object['apiVersion'] === apiVersion && object['kind'] === kind;
 };
 export const isRestore = is('velero.io/v1', 'Restore');
 export const isPod = is('v1', 'Pod');
-/** Whatever its version: a plan of another version has an error of its own. */
+/** Whether an object is a plan, of any version: another version has an error of its own. */
 export const isSavedPlan = ({ object }: Pick<InputObject, 'object'>): boolean => object['kind'] === 'RestoreHookPlan';
 
 const asObject = (value: unknown): ManifestObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as ManifestObject) : {};
 
-/** Where a workload describes its pods; undefined for any other object. */
+/** The path of a workload's pod template; undefined for any other object. */
 export function podTemplatePath(object: ManifestObject): readonly string[] | undefined {
   const paths = [['spec', 'template'], ['spec', 'jobTemplate', 'spec', 'template'], ['template']];
   return paths.find((path) => {
@@ -23,17 +23,17 @@ export function podTemplatePath(object: ManifestObject): readonly string[] | und
   });
 }
 
-/** As in `Deployment shop/web`. */
+/** Such as `Deployment shop/web`. */
 function titleOf({ kind, metadata }: ManifestObject): string {
   const { namespace, name, generateName } = asObject(metadata);
   const called = typeof name === 'string' ? name : typeof generateName === 'string' ? `${generateName}…` : '';
   return `${String(kind)} ${typeof namespace === 'string' ? `${namespace}/` : ''}${called}`.trim();
 }
 
-/** So many are told one by one. */
+/** Up to so many are named one by one. */
 const MOST_TOLD = 10;
 
-/** What a plan is not made of, and what to do where somebody may have meant it to be (R1.4). */
+/** Notices for objects that a plan doesn't use, with what to do if they were meant to be used (R1.4). */
 export function passedOver(objects: readonly InputObject[]): Notice[] {
   const told: string[] = [];
   const others = new Map<string, number>();

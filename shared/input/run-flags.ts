@@ -1,6 +1,6 @@
 import type { Flags } from './flags.ts';
 
-/** The flags that say what is planned: `plan`, `apply`, the image and Lambda take the same. */
+/** The flags that say what is planned, for `plan`, `apply`, the image and Lambda alike. */
 export const planFlags = {
   hooks: {
     type: 'list',
@@ -33,13 +33,13 @@ export const planFlags = {
   },
 } as const satisfies Flags;
 
-/** Whether a run is made at all: `apply`, the image and Lambda. */
+/** The flags that say whether a run is made at all, for `apply`, the image and Lambda. */
 export const startFlags = {
   again: { type: 'boolean', description: 'Start over: run all hooks, also those that have succeeded' },
   'allow-no-match': { type: 'boolean', description: 'Exit 0 if the Restore has hooks and none of them matches a pod' },
 } as const satisfies Flags;
 
-/** How a run is carried out, whoever starts it. */
+/** The flags that say how a run is carried out, for everybody who starts one. */
 export const executionFlags = {
   'max-concurrent': {
     type: 'integer',

@@ -1,10 +1,13 @@
 import { instant } from '../core/model/instant.ts';
 import type { Clock } from '../ports/ports.ts';
 
-/** The longest time that `setTimeout` keeps: anything above fires at once. */
+/** The longest time that `setTimeout` can wait: a longer timer fires at once. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
-/** The wall clock as it stands now, and monotonic from then on: a step of it moves nothing here. */
+/**
+ * A clock that starts at the wall clock's time and is monotonic from then on: changes of the wall clock don't affect
+ * it.
+ */
 export function startClock(): Clock {
   const origin = Date.now() - performance.now();
   return clockFrom(() => origin);
@@ -19,7 +22,7 @@ const clockFrom = (origin: () => number): Clock => ({
       const leftMs = Math.max(0, Math.ceil(due - performance.now()));
       timer = setTimeout(elapsed, Math.min(leftMs, LONGEST_TIMEOUT_MS));
     };
-    // setTimeout may be a little early, and whoever reads the clock then would find that nothing is due.
+    // setTimeout may fire a little early. Then the deadline would not have passed yet by this clock.
     const elapsed = (): void => (performance.now() < due ? arm() : fire());
     arm();
     return () => clearTimeout(timer);
@@ -27,5 +30,5 @@ const clockFrom = (origin: () => number): Clock => ({
   soon: (run) => queueMicrotask(run),
 });
 
-/** The clock of this process, started with it. It is asked when it is needed: `performance` takes Node long to load. */
+/** The clock of this process. It is made when it is first used, because Node takes long to load `performance`. */
 export const systemClock: Clock = clockFrom(() => performance.timeOrigin);

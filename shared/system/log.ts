@@ -5,10 +5,10 @@ import { escapeUnsafe } from '../core/sanitize.ts';
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 type Log = (message: string, fields?: Readonly<Record<string, unknown>>) => void;
 
-/** Messages are constant strings; values go in fields, named as Velero names them. No commands, no output. */
+/** Messages are constant texts; values are fields, with Velero's names. Commands and their output are never logged. */
 export type Logger = Readonly<Record<LogLevel, Log>>;
 
-/** One JSON object a line: `{"level":"info","time":"…","pod":"…","msg":"…"}`. */
+/** Writes one JSON object per line: `{"level":"info","time":"…","pod":"…","msg":"…"}`. */
 export function jsonLogger(stream: DestinationStream, level: LogLevel = 'info'): Logger {
   const log = pino(
     { level, base: null, timestamp: stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } },

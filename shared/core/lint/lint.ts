@@ -33,8 +33,8 @@ export const RULES: readonly Rule[] = [
 ];
 
 /**
- * What is wrong, or not as it was probably meant, with hooks in these objects: Restores, RestoreHooks, Pods and workloads
- * with templates; others are passed over. By object, then by rule.
+ * What is wrong with the hooks of these objects, or probably not as it was meant. Restores, RestoreHooks, Pods and
+ * workloads with templates are checked, other objects are skipped. The findings are sorted by object, then by rule.
  */
 export function lint(objects: readonly unknown[], { live = false, inner = new Map() }: Partial<Given> = {}): Finding[] {
   const subjects = collect({ objects, live, inner });

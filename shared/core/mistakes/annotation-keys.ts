@@ -16,7 +16,7 @@ export const PREFIXES: Readonly<Record<string, Prefix>> = {
   'init.hook.restorehooks.io': { kind: 'init', origin: 'restorehooks', names: INIT_KEYS },
 };
 
-/** What people write who know Velero's backup hooks, or a Restore's spec. */
+/** Names from Velero's backup hooks and from a Restore's spec, which people write by mistake. */
 const MEANT: Readonly<Record<string, string>> = {
   timeout: 'exec-timeout',
   cmd: 'command',
@@ -27,10 +27,10 @@ const MEANT: Readonly<Record<string, string>> = {
 
 export type KeyVerdict =
   | { readonly is: 'known' | 'other' | 'pre-restore' }
-  /** `sure`: near enough to be written instead without asking. */
+  /** `sure`: so similar that it may be corrected without asking. */
   | { readonly is: 'unknown-name' | 'unknown-prefix'; readonly meant: string | undefined; readonly sure: boolean };
 
-/** Whether an annotation is a restore hook's, was meant to be one, or has nothing to do with it. */
+/** Judges an annotation's key: it is a restore hook's, was meant to be one, or has nothing to do with hooks. */
 export function judgeKey(key: string): KeyVerdict {
   const [before = '', name] = splitKey(key);
   const prefix = Object.hasOwn(PREFIXES, before) ? before : undefined;
@@ -55,7 +55,7 @@ export function judgeKey(key: string): KeyVerdict {
   };
 }
 
-/** At its slash; where it has none, behind a known prefix. */
+/** Split a key at its slash, or, without a slash, after a known prefix. */
 function splitKey(key: string): [string, string | undefined] {
   const slash = key.indexOf('/');
   if (slash >= 0) return [key.slice(0, slash), key.slice(slash + 1)];
@@ -75,7 +75,7 @@ function nearestName(name: string, names: readonly string[]): { meant: string | 
 
 const squashed = (text: string): string => text.toLowerCase().replace(/[^a-z]/g, '');
 
-/** With a `?` before it where it is no more than a guess. */
+/** The known prefix that was probably meant, with a `?` before it if that is only a guess. */
 function nearestPrefix(before: string, name: string): string | undefined {
   const lower = before.toLowerCase();
   const known = Object.keys(PREFIXES);

@@ -1,12 +1,12 @@
-/** Where a text stops being a JSON array of strings; `at` counts characters from 1. */
+/** The place from which on a text is no JSON array of strings; `at` counts characters from 1. */
 export interface JsonProblem {
   readonly at: number;
   readonly what: string;
 }
 
 /**
- * What is wrong with a text that should be a JSON array of strings; undefined where nothing is. Own code, since the
- * messages of JSON.parse are another with each Node, and name no place that a reader can count to.
+ * What is wrong with a text that should be a JSON array of strings; undefined if it is one. JSON.parse can't be used
+ * for the message: its messages change with Node's version, and don't always name a position.
  */
 export function jsonArrayProblem(text: string): JsonProblem | undefined {
   let at = skipSpace(text, 0);
@@ -38,7 +38,7 @@ function skipSpace(text: string, from: number): number {
   return at;
 }
 
-/** Behind the closing quote of the string that begins here. */
+/** The index after the closing quote of the string that begins here. */
 function stringEnd(text: string, from: number, count: number): number | JsonProblem {
   const first = text[from];
   if (first !== '"') {

@@ -4,11 +4,11 @@ import { jsonArrayProblem } from './json-array.ts';
 import { shellMistake } from './shell-mistake.ts';
 
 /*
- * What lint calls an error about hooks that are planned, where the plan itself knows nothing wrong. Kept apart from the
- * rules, which a plan doesn't need.
+ * Mistakes in planned hooks that lint reports as errors, and that the plan itself doesn't notice. They are separate
+ * from lint's rules, which `plan` doesn't need to load.
  */
 
-/** Of a command, with the rule's id. */
+/** Mistakes in a command, each with the id of its rule. */
 export function commandError(command: readonly string[], source: HookSource): string | undefined {
   const [only = ''] = command;
   if (source === 'annotation' && command.length === 1 && /^\s*\[/.test(only)) {
@@ -22,7 +22,7 @@ export function commandError(command: readonly string[], source: HookSource): st
   return mistake && `${mistake} (shell-arguments)`;
 }
 
-/** Of annotations that were meant to be a hook's, and are none. */
+/** Annotations whose keys were meant to be a hook's, and are misspelled. */
 export function keyErrors(annotations: Readonly<Record<string, string>>): string[] {
   return Object.keys(annotations).flatMap((key) => {
     if (!/hook/i.test(key)) return [];

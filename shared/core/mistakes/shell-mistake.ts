@@ -1,12 +1,12 @@
 import type { ShellCall } from './shell.ts';
 import { baseName, shellCall, shown } from './shell.ts';
 
-/** `$1`, `$@`, `${2:-x}`, `shift`: a script that reads its arguments. */
+/** Finds out whether a script reads its arguments: `$1`, `$@`, `${2:-x}`, `shift`. */
 const READS_ARGUMENTS = /\$(?:[0-9@*#]|\{[#!]?[0-9@*])|\b(?:shift|getopts)\b|\bfor\s+\w+\s*(?:;|\n|do\b)/;
-/** What people write for `$0`. */
+/** Words that people write as a placeholder for `$0`. */
 const NAME_FOR_ZERO = /^(?:--|-|_|(?:\S*\/)?(?:ba|da|a|k|z)?sh|(?:[\w-]+-)?(?:hook|script)|inline|main|init)$/;
 
-/** What a shell's arguments make of a command that was meant otherwise. */
+/** What is wrong with the arguments of a shell: it would ignore some of them, or run something else than was meant. */
 export function shellMistake(argv: readonly string[]): string | undefined {
   const call = shellCall(argv);
   if (call === undefined) return undefined;

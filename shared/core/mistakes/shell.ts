@@ -1,39 +1,39 @@
 const SHELL = /^(?:.*\/)?(?:sh|bash|dash|ash|zsh|ksh|fish)$/;
 const OTHER_SHELL = /^(?:.*\/)?(?:pwsh|powershell|cmd)(?:\.exe)?$/i;
 const OPERATOR = /^(?:\||\|\||&&|&|;|\d?<{1,3}|\d?>{1,2}|&>{1,2}|\d?>&\d)$/;
-/** `2>/dev/null`, `</dump.sql`; not `>=1.0` nor `<name>`. */
+/** Redirections such as `2>/dev/null` and `</dump.sql`, but not `>=1.0` or `<name>`. */
 const REDIRECTION = /^\d?(?:>{1,2}|<|&>)(?![=<>&])[\w./~$-][^>]*$/;
 const VARIABLE = /^\$(?:[A-Za-z_]\w*|\{[^}]*\}|\([^)]*\))$/;
-/** Within an argument, by their usual spelling: `--user=$USER`, `/backup/${NAME}.sql`. */
+/** Variables within an argument, in their usual spelling: `--user=$USER`, `/backup/${NAME}.sql`. */
 const PART_VARIABLE = /(?:^|[=/:,@])\$(?:\{[A-Z_][A-Z0-9_]*\}|\([A-Z_a-z][^)]*\)|[A-Z_]{2,}[A-Z0-9_]*\b)/;
-/** These have a `$` of their own. */
+/** Programs for which `$` has a meaning of its own. */
 const OWN_DOLLAR =
   /^(?:awk|gawk|mawk|sed|perl|php|ruby|python\d*|node|jq|yq|mongo|mongosh|envsubst|expect|grep|egrep)$/;
-/** Of a shell alone: no program of this name does what was meant. */
+/** Builtins of a shell: a program of this name, if there is one, doesn't do the same. */
 const BUILTIN = /^(?:cd|export|source|\.|set|unset|eval|alias|ulimit|umask|exec|if|while|until|for|case)$/;
-/** These take files as they are named, and no patterns. */
+/** Programs that take names of files and don't expand patterns. */
 const TAKES_FILES =
   /^(?:rm|cp|mv|ls|cat|chmod|chown|chgrp|touch|gzip|gunzip|zcat|bunzip2|xz|unxz|zstd|mkdir|rmdir|du|head|tail|wc|ln|stat|file|md5sum|sha256sum|shred|rsync|tar)$/;
 const COMPARES = /^(?:expr|test|\[|bc|dc)$/;
-/** What an argument behind these is, is no argument of the command line. */
+/** Options whose argument is code or a pattern for the program itself, so that it needs no shell. */
 const TAKES_CODE =
   /^(?:-c|-e|-x|-v|--eval|--execute|--command|--query|--sql|-name|-iname|-path|-regex|--include|--exclude)$/;
 
 export const baseName = (program: string): string => program.replace(/^.*\//, '');
 
-/** How an argv begins a shell, behind `env`, `timeout`, `su-exec` and the like; undefined where it begins none. */
+/** How an argv calls a shell, also through `env`, `timeout`, `su-exec` and the like; undefined if it calls none. */
 export interface ShellCall {
-  /** As it was written. */
+  /** The shell's name as it was written. */
   readonly shell: string;
-  /** Of `-c`; undefined where a file is named, or none. */
+  /** The script of `-c`; undefined if a file is named, or nothing. */
   readonly script: string | undefined;
   /** Position of the script, or of the file, in the argv. */
   readonly at: number;
-  /** What follows it. */
+  /** The arguments after it. */
   readonly rest: readonly string[];
 }
 
-/** Programs that run the program that is named behind their own options. */
+/** Programs that run another program, which is named after their own options. */
 const WRAPPERS =
   /^(?:env|timeout|nice|nohup|setsid|su-exec|gosu|chroot|ionice|stdbuf|sudo|doas|busybox|tini|dumb-init|xargs|time|chpst|setpriv|runuser)$/;
 
@@ -47,7 +47,7 @@ export function shellCall(argv: readonly string[]): ShellCall | undefined {
   return at < 0 ? undefined : readCall(argv, at);
 }
 
-/** A shell reads its options up to the first word that is none: that is the script, if one of them was `-c`. */
+/** A shell reads options up to the first other word. If one of them was `-c`, that word is the script. */
 function readCall(argv: readonly string[], start: number): ShellCall {
   const shell = argv[start] ?? '';
   let isCommand = false;
@@ -61,7 +61,7 @@ function readCall(argv: readonly string[], start: number): ShellCall {
     if (/^--(?:rcfile|init-file)$/.test(option)) at += 1;
     else if (/^[-+][A-Za-z]+$/.test(option)) {
       if (option.startsWith('-') && option.includes('c')) isCommand = true;
-      // Of `-euo pipefail` the second word is the option's.
+      // In `-euo pipefail` the second word is the value of `-o`.
       at += (option.match(/[oO]/g) ?? []).length;
     } else if (!/^--[a-z][a-z-]*$/.test(option)) break;
   }
@@ -71,7 +71,7 @@ function readCall(argv: readonly string[], start: number): ShellCall {
 const usesShell = (argv: readonly string[]): boolean =>
   shellCall(argv) !== undefined || argv.some((part) => SHELL.test(part) || OTHER_SHELL.test(part));
 
-/** Why this argv does what was meant only with a shell around it; undefined where it needs none, or has one. */
+/** Why this argv needs a shell to do what was meant; undefined if it needs none, or calls one. */
 export function needsShell(argv: readonly string[]): string | undefined {
   const [first, ...rest] = argv;
   if (first === undefined) return undefined;
@@ -117,7 +117,7 @@ function isForShell(text: string, program: string, rest: readonly string[], inde
     takesFiles.some((name) => TAKES_FILES.test(name)) &&
     !text.startsWith('-') &&
     isFilePattern(text) &&
-    // tar has patterns of its own, and rsync's other side a shell.
+    // tar has patterns of its own, and rsync's remote side uses a shell.
     !(program === 'tar' && !text.startsWith('/')) &&
     !(program === 'rsync' && text.includes(':'))
   );
@@ -126,13 +126,16 @@ function isForShell(text: string, program: string, rest: readonly string[], inde
 const isFilePattern = (text: string): boolean =>
   text.includes('/') ? /[*?]|\[[^\]]+\]|\{[^{}]*,[^{}]*\}/.test(text) : /^[\w.-]*\*[\w.-]*$/.test(text);
 
-/** A command can hold a password: only its beginning is shown. */
+/** A command may contain a password, so only its first word is shown. */
 export function shown(text: string): string {
   const [word = ''] = text.trim().split(/\s/);
   return word === text ? JSON.stringify(word.slice(0, 40)) : `${JSON.stringify(word.slice(0, 40)).slice(0, -1)} …"`;
 }
 
-/** `30s` for `30 s`, `30S`, `30sec`; `24h` for `1d`. Undefined where nobody knows what was meant. */
+/**
+ * The Go duration that was probably meant: `30s` for `30 s`, `30S`, `30sec`; `24h` for `1d`. Undefined if that is
+ * unclear.
+ */
 export function meantDuration(text: string): string | undefined {
   const match = /^(\d+)\s*([a-z]+)$/.exec(text.trim().toLowerCase());
   if (match === null) return undefined;

@@ -6,8 +6,8 @@ import { paths } from './paths.ts';
 import { sideBySide } from './side-by-side.ts';
 
 /**
- * Of these rights, those that the caller lacks. Anybody may ask this. One review of all rules answers for a namespace;
- * what it doesn't show is asked one by one, as it needn't be complete.
+ * Which of these rights the caller lacks. Everybody may ask this. One review per namespace lists the caller's rules; as
+ * that list may be incomplete, rights that it doesn't show are asked for one by one.
  */
 export async function missingRights(client: Pick<KubeClient, 'create'>, rights: readonly Right[]): Promise<Right[]> {
   const places = Map.groupBy(rights, ({ namespace }) => namespace);
@@ -20,7 +20,7 @@ export async function missingRights(client: Pick<KubeClient, 'create'>, rights: 
   return rights.filter((right) => missing.has(right));
 }
 
-/** Of these rights, those that a ServiceAccount lacks. Rejects with `FORBIDDEN` where the caller may not ask (R7.17). */
+/** Which of these rights a ServiceAccount lacks. Rejects with `FORBIDDEN` if the caller may not ask that (R7.17). */
 export function missingRightsOfServiceAccount(
   client: Pick<KubeClient, 'create'>,
   { namespace, name }: { readonly namespace: string; readonly name: string },
@@ -59,7 +59,7 @@ const Rule = z.object({
 });
 const Rules = z.object({ status: z.object({ resourceRules: z.array(Rule) }) });
 
-/** What the caller may do in a namespace, as far as the API server lists it. */
+/** The caller's rules in a namespace, as far as the API server lists them. */
 async function rulesIn(client: Pick<KubeClient, 'create'>, namespace: string): Promise<z.infer<typeof Rule>[]> {
   const review = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectRulesReview', spec: { namespace } };
   try {
@@ -67,13 +67,15 @@ async function rulesIn(client: Pick<KubeClient, 'create'>, namespace: string): P
       Rules.safeParse(await client.create(paths.selfSubjectRulesReviews(), review)).data?.status.resourceRules ?? []
     );
   } catch (error) {
-    // Then each right is asked for.
+    // Without the list, each right is asked for.
     if (error instanceof RestoreHooksError && error.code !== 'CLUSTER_UNREACHABLE') return [];
     throw error;
   }
 }
 
-/** As RBAC matches. A rule for objects of some names grants nothing in general. */
+/**
+ * Whether a rule grants a right, as RBAC matches them. A rule with resourceNames doesn't grant the right in general.
+ */
 function isGrantedBy({ verbs, apiGroups, resources, resourceNames }: z.infer<typeof Rule>, right: Right): boolean {
   const has = (list: readonly string[] | null | undefined, ...values: string[]): boolean =>
     list?.some((each) => each === '*' || values.includes(each)) ?? false;
@@ -82,7 +84,7 @@ function isGrantedBy({ verbs, apiGroups, resources, resourceNames }: z.infer<typ
   return (resourceNames ?? []).length === 0 && has(verbs, verb) && has(apiGroups, group) && has(resources, ...wanted);
 }
 
-/** `create pods/exec in namespace a`, as a line for people. */
+/** Such as `create pods/exec in namespace a`, for messages. */
 export function rightText({ verb, group, resource, subresource, namespace }: Right): string {
   const full = `${resource}${group === '' ? '' : `.${group}`}${subresource === undefined ? '' : `/${subresource}`}`;
   return `${verb} ${full} ${namespace === undefined ? 'in the whole cluster' : `in namespace ${namespace}`}`;

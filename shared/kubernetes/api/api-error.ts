@@ -6,12 +6,12 @@ import type { ServerUrl } from '../connect/proxy.ts';
 /** What the API server said, kept as the `cause` of the RestoreHooksError that it became. */
 export interface KubeApiError {
   readonly status: number;
-  /** Kubernetes' own: `Conflict`, `AlreadyExists`, `Expired`, `Invalid`, …; empty where the answer had no Status. */
+  /** Kubernetes' reason: `Conflict`, `AlreadyExists`, `Expired`, `Invalid`, …; empty if the answer had no Status. */
   readonly reason: string;
   readonly message: string;
-  /** Absent on a 404 whose resource type itself is unknown (no such CRD). */
+  /** The object that the Status names. A 404 for an unknown resource type (no such CRD) names none. */
   readonly name?: string;
-  /** The API server says which object it means: its own refusals do, those of an admission webhook don't. */
+  /** Whether the Status names an object. The API server's own refusals do, those of an admission webhook don't. */
   readonly hasDetails: boolean;
   readonly retryAfterMs?: number;
 }
@@ -39,7 +39,7 @@ export interface Refused {
   readonly body: string;
   readonly retryAfterMs?: number;
   readonly server: URL;
-  /** `GET /api/v1/pods`, for answers that say nothing themselves, and for the object that a 404 must name. */
+  /** Such as `GET /api/v1/pods`: for the message where the answer has none, and for the object that a 404 must name. */
   readonly request: string;
 }
 
@@ -63,8 +63,8 @@ export function refusedByServer({ status, body, retryAfterMs, server, request }:
 }
 
 /**
- * Whether a 404 is about the object of the request (R4.18), or about the namespace that it is to be in. Proxies, aggregated API
- * servers and an API server that is starting answer 404 too, and that says nothing of the object: it may well be there.
+ * Whether a 404 says that the request's object, or its namespace, doesn't exist (R4.18). Proxies, aggregated API
+ * servers and an API server that is starting also answer 404, and then the object may well exist.
  */
 function namesObject(said: z.infer<typeof Status> | undefined, request: string): boolean {
   const { name, kind } = said?.details ?? {};
@@ -95,8 +95,8 @@ function meaning({ status }: KubeApiError, server: URL, isNotFound: boolean): { 
 }
 
 /**
- * The same refusal of somebody who has the right (R7.21): by a quota, PodSecurity, a LimitRange, a webhook, a policy, or because
- * the namespace is being deleted. Nothing in the answer tells these from a missing right.
+ * A 403 for a caller who has the right (R7.21): a quota, PodSecurity, a LimitRange, a webhook or a policy refuses the
+ * object, or the namespace is being deleted. The answer alone doesn't tell these from a missing right.
  */
 export const deniedByAdmission = (error: RestoreHooksError): RestoreHooksError =>
   new RestoreHooksError('DENIED', error.message, {

@@ -38,7 +38,10 @@ export interface KubeClient {
     options?: WriteOptions & { force?: boolean },
   ): Promise<KubeObject>;
   delete(path: string, options?: DeleteOptions): Promise<KubeObject>;
-  /** One watch request. Ends once, also on an error; nothing is told after `stop`. Handlers that throw are not caught. */
+  /**
+   * One watch request. `onEnd` is called once, also after an error; nothing is called after the returned function. What
+   * a handler throws is not caught.
+   */
   watch(
     path: string,
     query: Query,

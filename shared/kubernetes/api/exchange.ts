@@ -31,7 +31,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const MAX_RETRIES = 5;
 
 /**
- * Sends requests to the API server, each with its tries: after a 401 once more with fresh credentials, and again where
+ * Sends requests to the API server. A request is sent again after a 401, once and with fresh credentials, and where
  * `retryDelayMs` says so. Rejects with the RestoreHooksError of the last try.
  */
 export class Exchange {
@@ -101,7 +101,7 @@ export class Exchange {
     throw refusedByServer({ ...refused, ...(wait !== undefined && { retryAfterMs: wait }) });
   }
 
-  /** Sent once: an access review only makes an error that stands clearer. */
+  /** An access review is sent once only: without its answer the error is less precise, but still right. */
   async #review({ path, body }: { readonly path: string; readonly body: object }): Promise<KubeObject | undefined> {
     return objectIn(await this.#once(this.#requests.create(path, body), Number.POSITIVE_INFINITY));
   }
@@ -111,7 +111,10 @@ export class Exchange {
   }
 }
 
-/** The object in an answer; undefined where the text is no JSON object. The parser's error is dropped: it quotes the text. */
+/**
+ * The object in an answer; undefined if the text is no JSON object. The parser's error is dropped because it quotes the
+ * text.
+ */
 function objectIn(body: string): KubeObject | undefined {
   try {
     const value: unknown = JSON.parse(body);

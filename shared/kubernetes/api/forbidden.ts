@@ -6,9 +6,9 @@ import { paths } from './paths.ts';
 import { rightOfRequest } from './request-right.ts';
 
 /**
- * What a failed write is told as. A 403 means either that the caller lacks the right (`FORBIDDEN`) or that admission
- * refuses this very object (`DENIED`), and the answer doesn't say which. So the API server is asked whether the right is
- * there (R7.21). Where that can't be learned, and for every other error, the error stays as it is.
+ * Judge what a failed write means. A 403 means either that the caller lacks the right (`FORBIDDEN`) or that admission
+ * refuses this very object (`DENIED`), and the answer doesn't say which. So the API server is asked whether the right
+ * is there (R7.21). If there is no answer, and for every other error, the error stays as it is.
  */
 export async function judgeForbidden(
   error: unknown,

@@ -12,20 +12,20 @@ export interface HttpRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** How long this one may take, with all its tries. */
+  /** How long this request may take, with all its tries. */
   readonly timeoutMs?: number;
 }
 
 export interface Deadlines {
-  /** From the first byte to the last; 0 = none. A stream has none. */
+  /** From the first byte to the last; 0 = no limit. A stream has no limit. */
   readonly wholeMs?: number;
-  /** What `wholeMs` is the rest of. */
+  /** The limit for all tries, of which `wholeMs` is what is left; named in the message. */
   readonly limitMs?: number;
   /** Without a byte in either direction. */
   readonly silenceMs?: number;
 }
 
-/** Below it nothing has been sent; kubectl waits as long. */
+/** How long to wait for a connection; kubectl waits as long. */
 const connectTimeoutMs = 30_000;
 
 /** Send a request and resolve with the answer's head. Rejects with the bare Node error. */
@@ -67,9 +67,10 @@ export function send(
         : []),
     ];
     outgoing.on('socket', (socket) => {
-      // Also on the long silence of a watch the network's death must show.
+      // TCP keep-alive shows a dead network also while a watch is silent for long.
       socket.setKeepAlive(true, 30_000);
-      // Node takes its own listener away with the answer's last byte: an abort at that moment would end the process.
+      // Node removes its own listener with the answer's last byte: without this one an abort at that moment would end
+      // the process.
       if (!socket.listeners('error').includes(heard)) socket.on('error', heard);
       if (!socket.connecting) return;
       const connecting = setTimeout(() => fail('no connection within 30s'), connectTimeoutMs);
@@ -96,7 +97,7 @@ export async function bodyOf(response: IncomingMessage): Promise<string> {
   return plain.toString('utf8');
 }
 
-/** Seconds, or a date by the server's own clock; absent or nonsense: undefined. */
+/** The `Retry-After` header: seconds, or a date by the server's clock. Undefined if it is absent or invalid. */
 export function retryAfterMs({ headers }: Pick<IncomingMessage, 'headers'>): number | undefined {
   const value = headers['retry-after']?.trim();
   if (value === undefined) return undefined;

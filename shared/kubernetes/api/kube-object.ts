@@ -1,2 +1,2 @@
-/** An object as the API server gave it: nothing of it is checked, parse what is read of it. */
+/** An object as the API server sent it. Nothing in it is checked: whoever reads a field must parse it. */
 export type KubeObject = Readonly<Record<string, unknown>>;

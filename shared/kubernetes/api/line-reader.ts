@@ -1,6 +1,9 @@
 import { StringDecoder } from 'node:string_decoder';
 
-/** Cuts a UTF-8 stream into its lines. Call the returned function with each chunk; what follows the last newline is kept. */
+/**
+ * Cuts a UTF-8 stream into its lines. Call the returned function with each chunk; what follows the last newline is
+ * kept.
+ */
 export function lineReader(onLine: (line: string) => void): (chunk: Buffer) => void {
   const decoder = new StringDecoder('utf8');
   // Joined only when the line is complete, because a large object comes in many chunks.

@@ -14,7 +14,9 @@ export interface Page {
 
 const PAGE_SIZE = 500;
 
-/** Read a list page by page. `ask` sends one request with the given query; `host` is named where the answer is no list. */
+/**
+ * Read a list page by page. `ask` sends one request with the given query; `host` is named where the answer is no list.
+ */
 export async function* listPages(
   ask: (query: Query) => Promise<KubeObject>,
   query: Query,

@@ -1,4 +1,4 @@
-/** A resource's path: of one object, of a namespace's, or (without a namespace) of the whole cluster's. */
+/** The path of one object, of all objects in a namespace, or (without a namespace) of all in the cluster. */
 export type ResourcePath = (namespace?: string, name?: string) => string;
 
 const at = encodeURIComponent;

@@ -13,8 +13,8 @@ export type Asked = Right & { readonly name: string };
 
 /**
  * A runner's failed request, told with its verb and its object. What a 403 and a 404 mean is judged before, by the
- * client: `FORBIDDEN` is a missing right, `DENIED` is admission, `NOT_FOUND` is a Status that names the object. Here the
- * code becomes one that says whether another try is worth it:
+ * client: `FORBIDDEN` is a missing right, `DENIED` is admission, `NOT_FOUND` is a Status that names the object. Here
+ * the code becomes one that says whether another try is worth it:
  * - `CLUSTER_UNREACHABLE` and `WRITE_CONFLICT` are.
  * - `RUN_FAILED` is not: admission or validation refuses this object.
  *

@@ -5,7 +5,7 @@ const PATH =
   /^\/(?:api|apis\/(?<group>[^/]+))\/[^/]+(?:\/namespaces\/(?<namespace>[^/]+))?\/(?<resource>[^/]+)(?:\/(?<name>[^/]+)(?:\/(?<subresource>[^/]+))?)?$/;
 const REVIEWS = 'authorization.k8s.io';
 
-/** The right that a write needs, as an access review asks for it; undefined for reads, and for access reviews themselves. */
+/** The right that a write needs, in the form of an access review; undefined for reads and for access reviews. */
 export function rightOfRequest({
   method,
   path,

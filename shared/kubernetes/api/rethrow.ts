@@ -1,6 +1,6 @@
 import process from 'node:process';
 
-/** A bug must end the process: in a promise nobody would hear of it. */
+/** Throw an error outside of any promise, so that a bug ends the process: a rejection could stay unnoticed. */
 export function rethrow(error: unknown): void {
   process.nextTick(() => {
     throw error;

@@ -1,7 +1,9 @@
-/** So many requests at once are no burden to an API server, and are fast enough. */
+/** Few enough not to burden an API server, and enough to be fast. */
 const AT_ONCE = 8;
 
-/** Ask for each item, at most 8 at the same time; the answers are in the items' order. Rejects with the first failure. */
+/**
+ * Ask for each item, at most 8 at the same time; the answers are in the items' order. Rejects with the first failure.
+ */
 export async function sideBySide<Item, Answer>(
   items: readonly Item[],
   ask: (item: Item) => Promise<Answer>,

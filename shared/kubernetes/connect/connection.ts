@@ -17,14 +17,14 @@ export interface TlsOptions {
   readonly rejectUnauthorized?: boolean;
 }
 
-/** Everything that a request needs, REST or WebSocket. Good for this request: ask again for the next. */
+/** Everything that a request needs, REST or WebSocket. Ask for another one before the next request. */
 export interface KubeConnection {
   readonly server: ServerUrl;
   /** Credentials and impersonation. */
   readonly headers: Readonly<Record<string, string | string[]>>;
-  /** Keep-alive, TLS session resumption, and the proxy if there is one. The same object until a certificate changes. */
+  /** Does keep-alive, TLS session resumption and the proxy. The same object until a certificate changes. */
   readonly agent: http.Agent;
-  /** The same object as long as its content is the same: it can be the key of a cache. */
+  /** The same object as long as its content is the same, so that it can be the key of a cache. */
   readonly tls: TlsOptions;
 }
 
@@ -35,7 +35,7 @@ export interface Connections {
   close(): void;
 }
 
-/** How long certificates are taken from memory. */
+/** How long certificates are used before their files are read again. */
 const filesMaxAgeMs = 60_000;
 
 export function connections(config: KubeConfig): Connections {
@@ -48,7 +48,7 @@ export function connections(config: KubeConfig): Connections {
 
   async function open(): Promise<KubeConnection> {
     const ageMs = files === undefined ? Number.NaN : Date.now() - files.since;
-    // Of an age below 0 the clock was set back.
+    // If the age is below 0, the clock was set back.
     if (files === undefined || !(ageMs >= 0 && ageMs < filesMaxAgeMs)) {
       files = { tls: tlsOptions(config), since: Date.now() };
     }
@@ -93,7 +93,7 @@ export function connections(config: KubeConfig): Connections {
   };
 }
 
-/** For the API server, or another server that is named in its place. */
+/** The agent for the API server, or for another server given as `cluster`. */
 export async function createAgent(config: Pick<KubeConfig, 'cluster' | 'env'>, tls: TlsOptions): Promise<http.Agent> {
   const proxy = proxyFor(config.cluster, config.env);
   const options = { keepAlive: true, keepAliveMsecs: 30_000 };
@@ -126,13 +126,16 @@ export async function createAgent(config: Pick<KubeConfig, 'cluster' | 'env'>, t
   return Object.assign(agent, { keepAlive: true, options: { ...agent.options, keepAlive: true } });
 }
 
-/** Sends plain requests to a proxy with the whole URL, as Go does: many a proxy makes tunnels (CONNECT) to TLS ports alone. */
+/**
+ * Sends plain HTTP requests to a proxy with the whole URL, as Go does: many proxies open tunnels (CONNECT) to TLS ports
+ * only.
+ */
 function forwardingAgent(proxyUrl: string, options: http.AgentOptions): http.Agent {
   const proxy = new URL(proxyUrl);
   const { username, password } = proxy;
   const credentials = [username, password].map(decodeURIComponent).join(':');
   const agent = new http.Agent(options) as http.Agent & {
-    /** What Node hands each request to, before its head is written. */
+    /** Node calls it with each request before the request's head is written. */
     addRequest(request: http.ClientRequest, at: object): void;
   };
   const { addRequest } = agent;
@@ -153,12 +156,12 @@ async function tlsOptions({ cluster, user }: KubeConfig): Promise<TlsOptions> {
     pem(user.keyData, user.keyFile, `user "${user.name}"`),
   ]);
   return {
-    // Without a CA of its own kubectl trusts whom the system trusts, and not those that Node brings along.
+    // Without a CA in the kubeconfig, kubectl trusts the system's CAs, and not the list that Node ships.
     ca: ca ?? getCACertificates('system'),
     ...(cert && { cert }),
     ...(key && { key }),
     ...(cluster.tlsServerName && { servername: cluster.tlsServerName }),
-    // Said in either case: else NODE_TLS_REJECT_UNAUTHORIZED decides.
+    // Always set, because otherwise NODE_TLS_REJECT_UNAUTHORIZED decides.
     rejectUnauthorized: !cluster.skipTLSVerify,
   };
 }
@@ -184,14 +187,14 @@ function impersonationHeaders(as: Impersonation | undefined): Record<string, str
   return headers;
 }
 
-/** A key as part of a header's name: what may not stand there, and the escape itself, as client-go escapes it. */
+/** A key as part of a header's name. Characters that a name can't have, and `%`, are escaped as client-go does it. */
 const headerName = (key: string): string =>
   Array.from(Buffer.from(key, 'utf8'), (byte) => {
     const character = String.fromCharCode(byte);
     return /[\w!#$&'*+.^`|~-]/.test(character) ? character : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
   }).join('');
 
-/** Go sends UTF-8 as it is, Node takes one character for one byte. */
+/** Go sends headers in UTF-8, while Node writes one byte for each character. */
 function headerValue(value: string): string {
   if (/[\r\n\0]/.test(value))
     throw new RestoreHooksError(

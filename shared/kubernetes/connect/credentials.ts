@@ -7,7 +7,7 @@ import type { KubeCluster } from './kube-cluster.ts';
 import type { ExecPlugin, KubeConfig, KubeUser } from './kubeconfig.ts';
 import { requireAllowed } from './kuberc.ts';
 
-/** What proves who we are, at this moment. */
+/** What a request is authenticated with, at this moment. */
 export interface Credential {
   readonly authorization?: string;
   readonly cert?: string | Buffer;
@@ -20,9 +20,9 @@ export interface CredentialSource {
   forget(): void;
 }
 
-/** Tokens in files are exchanged while a run goes on; reading one costs less than a request. */
+/** A token in a file is replaced while a run goes on, so it is read again after this time. */
 const fileMaxAgeMs = 10_000;
-/** A token that would end on the way is as good as none. */
+/** A token is renewed so long before it expires, because it must still be valid when the request arrives. */
 const expiryMarginMs = 10_000;
 
 export function credentialSource(config: KubeConfig): CredentialSource {
@@ -40,7 +40,7 @@ export function credentialSource(config: KubeConfig): CredentialSource {
     return constant(`Basic ${Buffer.from(`${user.username}:${user.password ?? ''}`).toString('base64')}`);
   }
   if (user.authProvider) return kept(() => fromAuthProvider(config));
-  // Who has a certificate needs no plugin.
+  // kubectl starts no plugin for a user who has a certificate.
   if (user.exec && !(user.certData || user.certFile)) return kept(() => fromPlugin(user.exec as ExecPlugin, config));
   return constant(undefined);
 }
@@ -51,11 +51,11 @@ function constant(authorization: string | undefined): CredentialSource {
 
 interface Fresh {
   readonly credential: Credential;
-  /** By the wall clock, as tokens have it. Absent: for ever. */
+  /** By the wall clock, as in the token. Absent: it does not expire. */
   readonly until?: number;
 }
 
-/** Get it once for all who ask at the same time, and again when it has expired or was refused. */
+/** Fetch a credential once for all callers, and again when it has expired or was refused. */
 function kept(fetch: () => Promise<Fresh>): CredentialSource {
   let current: Promise<Fresh> | undefined;
   let since = 0;
@@ -64,7 +64,7 @@ function kept(fetch: () => Promise<Fresh>): CredentialSource {
       let asked = current;
       if (asked !== undefined) {
         const { credential, until } = await asked;
-        // A clock that was set back knows nothing of an age.
+        // If the clock was set back, the credential's age is unknown.
         const now = Date.now();
         if (until === undefined || (now >= since && now < until)) return credential;
         if (current === asked) current = undefined;
@@ -96,7 +96,7 @@ async function fromTokenFile(user: KubeUser, file: string): Promise<Fresh> {
   return { credential: { authorization: `Bearer ${usable}` }, until: Date.now() + fileMaxAgeMs };
 }
 
-/** OIDC and other providers that kubeconfig names: the client library knows them, and is loaded only for them. */
+/** The token of an `auth-provider`. The client library does that, and is loaded only for it. */
 async function fromAuthProvider({ cluster, user }: KubeConfig): Promise<Fresh> {
   const { KubeConfig: ClientNodeConfig } = await import('@kubernetes/client-node');
   const config = new ClientNodeConfig();
@@ -129,7 +129,9 @@ const ExecCredential = z.object({
   }),
 });
 
-/** Run a credential plugin as client-go does: told the cluster if it asks for that, its stderr ours. */
+/**
+ * Run a credential plugin as client-go does: with the cluster's data if its entry asks for that, and with our stderr.
+ */
 async function fromPlugin(plugin: ExecPlugin, config: KubeConfig): Promise<Fresh> {
   const { user, env } = config;
   requireAllowed(plugin.command, plugin.policy, env);
@@ -171,10 +173,12 @@ function outputOf(plugin: ExecPlugin, { user, env }: KubeConfig, interactive: bo
 
 const hasNul = (text: string): boolean => text.includes('\0');
 
-/** Refuse what a plugin gives that proves nothing: with it the request would go out as nobody's. */
+/**
+ * Read what a plugin printed. Without a token or a certificate it is refused, because the request would be anonymous.
+ */
 function freshFrom(output: string, plugin: ExecPlugin, user: KubeUser): Fresh {
   const parsed = ExecCredential.safeParse(parseYaml(output));
-  // Neither the output nor the parser's words about it: they may hold a token.
+  // The message quotes neither the output nor the parser, because both may contain a token.
   if (!parsed.success) throw failedPlugin(plugin, user, 'it printed no ExecCredential with a status');
   const { apiVersion, status } = parsed.data;
   if (apiVersion !== plugin.apiVersion) {
@@ -191,7 +195,10 @@ function freshFrom(output: string, plugin: ExecPlugin, user: KubeUser): Fresh {
   };
 }
 
-/** What client-go tells plugins, in its order and with its `config: null`; a CA file as its content. */
+/**
+ * The cluster's data that client-go gives to plugins, in the same order and with `config: null`; a CA file by its
+ * content.
+ */
 async function clusterInfo(cluster: KubeCluster): Promise<Record<string, unknown>> {
   const { caData, caFile } = cluster;
   return {
@@ -211,7 +218,7 @@ function failedPlugin(plugin: ExecPlugin, user: KubeUser, why: string, cause?: u
   });
 }
 
-/** JSON is YAML, and client-go takes either. */
+/** client-go accepts JSON and YAML, and JSON is YAML. */
 function parseYaml(content: string): unknown {
   try {
     return load(content);

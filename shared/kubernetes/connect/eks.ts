@@ -5,8 +5,9 @@ import type { KubeConfig } from './kubeconfig.ts';
 import { proxyFor } from './proxy.ts';
 
 /*
- * Amazon EKS without an SDK: its API server takes as a bearer token a URL that asks AWS's STS who has signed it
- * (Signature Version 4), and that EKS's authenticator asks for us. What `aws eks get-token` makes, byte for byte.
+ * Amazon EKS without an SDK. A bearer token for its API server is a signed URL (Signature Version 4) of AWS's STS:
+ * EKS's authenticator calls it, and STS answers who has signed it. The token is the one that `aws eks get-token` makes,
+ * byte for byte.
  */
 
 export interface AwsCredentials {
@@ -21,7 +22,7 @@ export interface EksCluster {
 }
 
 const ALGORITHM = 'AWS4-HMAC-SHA256';
-/** EKS's authenticator takes a token for 15 minutes after it was signed, whatever the URL's own time says. */
+/** EKS's authenticator accepts a token for 15 minutes after it was signed, whatever expiry the URL has. */
 const TOKEN_MS = 14 * 60_000;
 const DESCRIBE_MS = 10_000;
 
@@ -36,7 +37,7 @@ const SUFFIXES: readonly (readonly [RegExp, string])[] = [
 export const awsHost = (service: string, region: string): string =>
   `${service}.${region}.${SUFFIXES.find(([of]) => of.test(region))?.[1] ?? 'amazonaws.com'}`;
 
-/** `aws eks get-token`: who we are, for this cluster alone (R8.9). */
+/** The token that `aws eks get-token` makes; it is valid for this cluster only (R8.9). */
 export function eksToken({ name, region }: EksCluster, credentials: AwsCredentials, now: number): string {
   const host = awsHost('sts', region);
   const signing = signer({ service: 'sts', region }, credentials, now);
@@ -59,11 +60,11 @@ export function eksToken({ name, region }: EksCluster, credentials: AwsCredentia
 interface ToSign {
   readonly path: string;
   readonly query: readonly (readonly [string, string])[];
-  /** In the order of their names, which are in lower case. */
+  /** Sorted by name; the names are in lower case. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Signature Version 4 of GET requests, at one moment. */
+/** Signs GET requests by Signature Version 4, at the time `now`. */
 function signer(
   { service, region }: { readonly service: string; readonly region: string },
   { accessKeyId, secretAccessKey }: AwsCredentials,
@@ -93,7 +94,7 @@ function signer(
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 const hmac = (key: string | Buffer, text: string): Buffer => createHmac('sha256', key).update(text).digest();
-/** By RFC 3986, which leaves fewer characters as they are than encodeURIComponent. */
+/** Percent-encoding by RFC 3986, which encodes more characters than encodeURIComponent. */
 const encoded = (text: string): string =>
   encodeURIComponent(text).replace(/[!'()*]/g, (found) => `%${found.charCodeAt(0).toString(16).toUpperCase()}`);
 const queryText = (query: readonly (readonly [string, string])[]): string =>
@@ -101,7 +102,7 @@ const queryText = (query: readonly (readonly [string, string])[]): string =>
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** Of the role that this runs as: Lambda has them in its environment. */
+/** The credentials of the role that this runs as, which Lambda puts into the environment. */
 function credentialsOf(env: Env): AwsCredentials {
   const accessKeyId = env['AWS_ACCESS_KEY_ID'];
   const secretAccessKey = env['AWS_SECRET_ACCESS_KEY'];
@@ -115,7 +116,7 @@ const Described = z.object({
   cluster: z.object({ endpoint: z.string(), certificateAuthority: z.object({ data: z.string() }) }),
 });
 
-/** Ask EKS for the cluster's address and its CA: needs `eks:DescribeCluster`. */
+/** Ask EKS for the cluster's address and CA. The role needs `eks:DescribeCluster`. */
 async function describeCluster({ name, region }: EksCluster, env: Env) {
   const url = new URL(`/clusters/${name}`, env['AWS_ENDPOINT_URL_EKS'] || `https://${awsHost('eks', region)}`);
   const credentials = credentialsOf(env);
@@ -143,7 +144,7 @@ async function describeCluster({ name, region }: EksCluster, env: Env) {
   throw fails(`HTTP ${answer.status} from ${url.host}`, 'CLUSTER_UNREACHABLE');
 }
 
-/** The headers of a signed DescribeCluster. */
+/** The headers of a signed DescribeCluster request. */
 export function describeHeaders(
   { name, region }: EksCluster,
   host: string,
@@ -162,7 +163,7 @@ export function describeHeaders(
   return { ...headers, authorization };
 }
 
-/** A cluster to which this role is known, by tokens that are made anew as they expire. */
+/** The connection to an EKS cluster as this role, with a new token whenever one expires. */
 export async function eksConfig(
   cluster: EksCluster & { readonly endpoint?: string | undefined; readonly certificateAuthority?: string | undefined },
   env: NodeJS.ProcessEnv,

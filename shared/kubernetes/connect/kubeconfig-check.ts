@@ -8,8 +8,8 @@ const PLUGIN_VERSIONS = ['client.authentication.k8s.io/v1', 'client.authenticati
 const INTERACTIVE_MODES = ['Never', 'IfAvailable', 'Always'];
 
 /**
- * Refuse a cluster and a user that kubectl refuses (R7.14; client-go's `clientcmd/validation.go` and `rest`): whoever
- * reads on here where kubectl stops may work on another cluster, or as somebody else, than kubectl would.
+ * Refuse a cluster and a user that kubectl refuses (R7.14; client-go's `clientcmd/validation.go` and `rest`). If we
+ * accepted what kubectl refuses, we might work on another cluster, or as another user, than kubectl would.
  * `cluster` undefined: that of the pod.
  */
 export function requireUsable(cluster: KubeCluster | undefined, userName: string, user: Partial<UserEntry>): void {

@@ -4,7 +4,7 @@ import { load, YAML11_SCHEMA } from 'js-yaml';
 import * as z from 'zod';
 import { RestoreHooksError } from '../../core/errors.ts';
 
-/** A string that is empty is one that isn't there, as Go has it. */
+/** An empty string counts as absent, as in Go. */
 const text = z
   .string()
   .nullish()
@@ -60,7 +60,7 @@ export type ClusterEntry = z.infer<typeof ClusterEntry>;
 export type UserEntry = z.infer<typeof UserEntry>;
 export type ContextEntry = z.infer<typeof ContextEntry>;
 
-/** What the kubeconfig files say together. */
+/** All kubeconfig files, merged. */
 export interface Merged {
   currentContext: string | undefined;
   readonly clusters: Map<string, ClusterEntry>;
@@ -69,8 +69,8 @@ export interface Merged {
 }
 
 /**
- * Read kubeconfig files as kubectl does: of each name, and of the current context, the first file that has it counts;
- * a missing file is passed over; a relative path belongs to the file that it stands in.
+ * Read kubeconfig files as kubectl does: for each name, and for the current context, the first file that has it counts;
+ * a missing file is skipped; a relative path is relative to the file that contains it.
  */
 export function readKubeConfigs(files: readonly string[]): Merged {
   const merged: Merged = { currentContext: undefined, clusters: new Map(), users: new Map(), contexts: new Map() };
@@ -92,7 +92,9 @@ export function readKubeConfigs(files: readonly string[]): Merged {
 
 const LISTS = { cluster: 'clusters', user: 'users', context: 'contexts' } as const;
 
-/** A name that stands twice in one file is an error, and not a choice between the two. */
+/**
+ * The entries by their names. A name that occurs twice in one file is an error, because only one entry could be used.
+ */
 function named(
   file: string,
   kind: keyof typeof LISTS,
@@ -118,7 +120,7 @@ function withPaths<T extends Readonly<Record<string, unknown>>>(file: string, en
   return { ...entry, ...Object.fromEntries(paths) };
 }
 
-/** A plugin that is named without a slash is found on the PATH. */
+/** A plugin's command without a slash is searched on the PATH, so it stays as it is. */
 function withPlugin(file: string, plugin: z.infer<typeof ExecPlugin>): z.infer<typeof ExecPlugin> {
   return plugin.command?.includes(path.sep) ? withPaths(file, plugin, ['command']) : plugin;
 }
@@ -145,7 +147,10 @@ function parse(file: string): z.infer<typeof KubeConfigFile> {
   return parsed.data;
 }
 
-/** kubectl reads no document behind the first, right or wrong, and of a key that stands twice the last value. */
+/**
+ * The first document only, because kubectl ignores the others. If a key occurs twice, the last value counts, as in
+ * kubectl.
+ */
 function firstDocument(file: string, content: string): unknown {
   const lines = content.replace(/^\uFEFF/, '').split('\n');
   const start = lines.findIndex((line) => !/^\s*(#.*)?$/.test(line));
@@ -154,7 +159,7 @@ function firstDocument(file: string, content: string): unknown {
   try {
     return first.trim() === '' ? undefined : load(first, { schema: YAML11_SCHEMA, json: true });
   } catch {
-    // The parser's message quotes the file, which holds secrets.
+    // The parser's message is left out: it quotes the file, which contains secrets.
     throw new RestoreHooksError('INVALID_ARGUMENT', `kubeconfig ${file} is not valid YAML`);
   }
 }

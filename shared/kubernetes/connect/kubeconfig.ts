@@ -9,7 +9,7 @@ import { readKubeConfigs } from './kubeconfig-file.ts';
 import type { PluginPolicy } from './kuberc.ts';
 import { pluginPolicy } from './kuberc.ts';
 
-/** One cluster, one user and the context that joined them: what is left of all kubeconfig files once flags have chosen. */
+/** The cluster, the user and the context that the kubeconfig files and the flags come to. */
 export interface KubeConfig {
   /** Absent in a pod and where only `--cluster` or `--server` was given. */
   readonly context?: string;
@@ -20,7 +20,7 @@ export interface KubeConfig {
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** Of its ways to prove who it is kubectl takes the first that is here: token, password, certificate, plugin. */
+/** Where a user has several kinds of credentials, kubectl uses the first of: token, password, certificate, plugin. */
 export interface KubeUser {
   readonly name: string;
   readonly certData?: string;
@@ -34,7 +34,7 @@ export interface KubeUser {
   readonly exec?: ExecPlugin;
   readonly authProvider?: { readonly name: string; readonly config: Readonly<Record<string, string>> };
   readonly impersonate?: Impersonation;
-  /** Makes a token, good until `until`; of a user that no kubeconfig file names. */
+  /** Makes a token that is valid until `until`, for a user that is not from a kubeconfig file. */
   readonly issueToken?: () => { readonly token: string; readonly until: number };
 }
 
@@ -46,7 +46,7 @@ export interface ExecPlugin {
   readonly installHint?: string;
   readonly interactiveMode: 'Never' | 'IfAvailable' | 'Always';
   readonly provideClusterInfo: boolean;
-  /** What the user's kuberc allows. */
+  /** Which plugins the user's kuberc allows. */
   readonly policy?: PluginPolicy;
 }
 
@@ -77,14 +77,14 @@ export interface KubeConfigOptions {
   /** `key=value` each. */
   readonly asUserExtra?: readonly string[] | undefined;
   readonly env: NodeJS.ProcessEnv;
-  /** Where a pod finds its ServiceAccount. */
+  /** The folder in which a pod finds its ServiceAccount's token and CA. */
   readonly serviceAccountDir?: string;
 }
 
 /**
- * Find the cluster and the user to work as, by kubectl's own rules (client-go's `tools/clientcmd`, held against the real
- * kubectl by `test/kubeconfigs`). What kubectl refuses is refused. In a pod where nothing says which cluster, it is the
- * pod's own, with its ServiceAccount; elsewhere kubectl would go to localhost:8080, and this says so instead.
+ * Find the cluster and the user to work as, by kubectl's own rules (client-go's `tools/clientcmd`; `test/kubeconfigs`
+ * compares with the real kubectl), and refuse what kubectl refuses. Where nothing names a cluster, a pod uses its own
+ * cluster and its ServiceAccount. Elsewhere that is an error here, while kubectl would try localhost:8080.
  */
 export function loadKubeConfig(options: KubeConfigOptions): KubeConfig {
   const policy = pluginPolicy(options.kuberc, options.env);
@@ -103,7 +103,7 @@ export function loadKubeConfig(options: KubeConfigOptions): KubeConfig {
     ...(chosen.contextName !== undefined && { context: chosen.contextName }),
     ...optional('namespace', chosen.namespace),
     cluster,
-    // kubectl sends no credentials where no TLS hides them.
+    // kubectl sends no credentials over plain HTTP.
     user: cluster.server.startsWith('http:') ? { name: userName, ...optional('impersonate', all.impersonate) } : all,
     env: options.env,
   };
@@ -127,7 +127,9 @@ interface Chosen {
   readonly user: UserEntry | undefined;
 }
 
-/** What flags name must be there; a cluster or user that only the context names may be missing, and is empty then. */
+/**
+ * A cluster or user that a flag names must exist. One that only the context names may be missing, and counts as empty.
+ */
 function choose(merged: Merged, options: KubeConfigOptions): Chosen {
   const contextName = options.context || merged.currentContext;
   const context = contextName === undefined ? undefined : merged.contexts.get(contextName);
@@ -189,7 +191,7 @@ function namesOf(map: ReadonlyMap<string, unknown>): string {
   return names.length > 10 ? `${names.slice(0, 10).join(', ')}, … ${names.length - 10} more` : names.join(', ');
 }
 
-/** Flags go before the file; one about trust takes the place of all that the file says about it. */
+/** Flags override the file. A flag about certificates overrides everything that the file says about certificates. */
 function clusterEntry(entry: ClusterEntry | undefined, options: KubeConfigOptions): Partial<ClusterEntry> {
   const { server, certificateAuthority, insecureSkipTlsVerify, tlsServerName } = options;
   return {
@@ -228,7 +230,7 @@ function userEntry(entry: UserEntry | undefined, options: KubeConfigOptions): Pa
 
 function clusterOf(name: string, entry: Partial<ClusterEntry>): KubeCluster {
   if (!entry.server) throw new RestoreHooksError('INVALID_ARGUMENT', `cluster "${name}" names no server`);
-  // Without a scheme it is plain http, a CA or not.
+  // Without a scheme it is plain HTTP, even if there is a CA.
   const server = entry.server.includes('://') ? entry.server : `http://${entry.server}`;
   if (/\s/.test(server) || !/^https?:$/.test(URL.parse(server)?.protocol ?? '')) {
     throw new RestoreHooksError('INVALID_ARGUMENT', `cluster "${name}": its server is not an http or https URL`);
@@ -264,7 +266,7 @@ function userOf(name: string, entry: Partial<UserEntry>, policy: PluginPolicy | 
   };
 }
 
-/** Of one that `requireUsable` has let through. */
+/** The credentials of a user that `requireUsable` has accepted. */
 function pluginOf(exec: NonNullable<UserEntry['exec']>, policy: PluginPolicy | undefined): ExecPlugin {
   return {
     apiVersion: exec.apiVersion ?? '',
@@ -283,7 +285,10 @@ function impersonation(entry: Partial<UserEntry>): Impersonation | undefined {
   return user === undefined ? undefined : { user, groups: groups ?? [], extra: extra ?? {}, ...optional('uid', uid) };
 }
 
-/** The ServiceAccount of the pod that this runs in. Its token is named, not read: it is exchanged every hour. */
+/**
+ * The ServiceAccount of the pod that this runs in, with the file of its token: the kubelet replaces the token every
+ * hour.
+ */
 function inClusterConfig(options: KubeConfigOptions): KubeConfig | undefined {
   const directory = options.serviceAccountDir ?? '/var/run/secrets/kubernetes.io/serviceaccount';
   const host = options.env['KUBERNETES_SERVICE_HOST'];

@@ -6,7 +6,7 @@ import * as z from 'zod';
 import { RestoreHooksError } from '../../core/errors.ts';
 import { codeOf } from './kubeconfig-file.ts';
 
-/** Which credential plugins may be started: the user's kuberc says so, for kubectl and so for us. */
+/** Which credential plugins may be started, by the user's kuberc, as for kubectl. */
 export interface PluginPolicy {
   readonly file: string;
   readonly type: 'DenyAll' | 'Allowlist';
@@ -21,8 +21,8 @@ const Preference = z.object({
 });
 
 /**
- * The policy of `--kuberc`, `$KUBERC` or `~/.kube/kuberc` (kubectl's `pkg/kuberc`); undefined: any plugin may be started.
- * A file that was named must be there and right; one at its own place is passed over if it isn't.
+ * The policy of `--kuberc`, `$KUBERC` or `~/.kube/kuberc` (kubectl's `pkg/kuberc`); undefined: any plugin may be
+ * started. A file that the flag or the variable names must exist and be valid. The default file is ignored if it isn't.
  */
 export function pluginPolicy(named: string | undefined, env: NodeJS.ProcessEnv): PluginPolicy | undefined {
   if (env['KUBECTL_KUBERC'] === 'false') return undefined;
@@ -68,7 +68,7 @@ function policyOf(file: string, preference: z.infer<typeof Preference>): PluginP
   return { file, type, allowed };
 }
 
-/** Refuse a plugin that kuberc doesn't allow: it must be listed as written, as found on the PATH, or be found there too. */
+/** Refuse a plugin that kuberc doesn't allow. It is allowed if it is listed as written, or as the PATH resolves it. */
 export function requireAllowed(command: string, policy: PluginPolicy | undefined, env: NodeJS.ProcessEnv): void {
   if (policy === undefined) return;
   const found = onPath(command, env);

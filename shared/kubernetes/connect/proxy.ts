@@ -3,7 +3,7 @@ import type { KubeCluster } from './kube-cluster.ts';
 
 /** The API server's base URL; it may have a path. */
 export interface ServerUrl extends URL {
-  /** The proxy on the way to it, without what may be secret of its URL. */
+  /** The proxy's URL without user, password and path, if requests go through a proxy. */
   readonly proxy?: string;
 }
 
@@ -13,7 +13,7 @@ export function serverUrl(cluster: KubeCluster, env: NodeJS.ProcessEnv): ServerU
   return Object.assign(new URL(cluster.server), url && { proxy: `${url.protocol}//${url.host}` });
 }
 
-/** The proxy to reach the cluster by: the kubeconfig's, else the environment's as Go reads it (NO_PROXY may hold CIDRs). */
+/** The proxy for the cluster: the kubeconfig's, else the environment's as Go reads it (NO_PROXY may contain CIDRs). */
 export function proxyFor(cluster: KubeCluster, env: NodeJS.ProcessEnv): string | undefined {
   if (cluster.proxyUrl !== undefined) return cluster.proxyUrl;
   const server = new URL(cluster.server);

@@ -10,9 +10,9 @@ import type { KubeConnection, TlsOptions } from '../connect/connection.ts';
 type Dialed = (error: Error | undefined, socket?: Duplex) => void;
 
 /**
- * Opens one connection for one exec, and hands it over only when TLS is done: until then nobody can have written a byte
- * of a request to it. The agent's kept-alive connections won't do: one that the server has just given up takes the
- * request and gives nothing back, and whether the command was started can't be told.
+ * Opens one connection for one exec, and hands it over only after the TLS handshake, so that no byte of a request has
+ * been written before. The agent's kept-alive connections can't be used: if the server has just closed one, the request
+ * gets no answer, and nobody knows whether the command was started.
  *
  * All connections share one TLS context and resume one another's sessions, which halves the cost of an exec.
  */
@@ -83,7 +83,7 @@ function addressOf({ server, tls: { servername } }: KubeConnection) {
   return {
     host,
     port: Number(server.port) || (server.protocol === 'http:' ? 80 : 443),
-    // An address is no name to ask for, but its certificate is checked all the same.
+    // TLS can't ask for an IP address by SNI, but the certificate is checked all the same.
     servername: servername ?? (net.isIP(host) === 0 ? host : ''),
     ALPNProtocols: ['http/1.1'],
   };
@@ -91,7 +91,7 @@ function addressOf({ server, tls: { servername } }: KubeConnection) {
 
 const isProxying = (agent: http.Agent) => agent.constructor !== http.Agent && agent.constructor !== https.Agent;
 
-/** Through the client library's agents: hpagent's for HTTP proxies, agent-base's for SOCKS. */
+/** Dial through the client library's agents: hpagent's for HTTP proxies, agent-base's for SOCKS. */
 function dialByProxy(
   connection: KubeConnection,
   isTls: boolean,
@@ -101,7 +101,7 @@ function dialByProxy(
   const { agent, tls: verify } = connection;
   const target = { ...verify, ...addressOf(connection) };
   if ('connect' in agent && typeof agent.connect === 'function') {
-    // It tells the request of its progress, and there is no request yet.
+    // The agent emits events on the request, and there is no request yet.
     const request = Object.assign(new EventEmitter(), { destroy: () => {} });
     const connected: Promise<net.Socket> = agent.connect(request, { ...target, secureEndpoint: isTls });
     connected.then(opened, failed);

@@ -6,19 +6,19 @@ import type { ExecRequest } from '../../ports/ports.ts';
 /**
  * What the answers of pods/exec mean (R4.8, R4.16). Two rules:
  *
- * - "It was not started" is said only where somebody who would have had to start it says so himself. All else that
- *   comes after the request, and before the end, is a lost connection.
- * - The words of a Status are matched, never copied, once the command may run: they quote the whole command line.
+ * - A command counts as not started only if the API server or the kubelet, one of which would have had to start it, says
+ *   so. Anything else between the request and the command's end is a lost connection.
+ * - Once the command may run, the text of a Status is only matched and never copied, because it quotes the command line.
  */
 
-/** `v5` and its failures come from the API server, which calls a kubelet that died a success. */
+/** With `v5` the status comes from the API server, which reports a success when the kubelet has died. */
 export type ExecProtocol = 'v4' | 'v5';
 
-/** An HTTP answer in place of the 101. */
+/** An HTTP answer other than 101. */
 export interface Refusal {
   readonly status: number;
   readonly body: string;
-  /** The body ended before its end. */
+  /** The body is incomplete. */
   readonly isCut?: boolean;
   readonly retryAfterMs?: number;
 }
@@ -49,17 +49,17 @@ function statusOf(body: string): Status | undefined {
   }
 }
 
-/** Streaming servers refuse a subprotocol that they don't know with a bare 403 (Go's x/net) or a 400. */
+/** Streaming servers refuse an unknown subprotocol with a 403 without a body (Go's x/net) or with a 400. */
 export function isProtocolRefused({ status, body, isCut }: Refusal): boolean {
   return !isCut && (status === 400 || status === 403) && statusOf(body) === undefined && /^\s*$|protocol/i.test(body);
 }
 
-/** Longer ones are refused for their length, by proxies too. */
+/** A longer path may be refused for its length, also by proxies. */
 const SHORT_PATH = 4000;
 
 /**
- * Whether it is upgrades to WebSocket that don't get through (R4.14): the API server misses the Upgrade header that a proxy took
- * away, or somebody who is no API server answers, and none has ever opened a stream.
+ * Whether WebSocket upgrades don't get through (R4.14): the API server says that the Upgrade header is missing, which a
+ * proxy removed, or something that is no API server answers, and no stream was ever opened.
  */
 export function isUpgradeRefused(
   { status, body, isCut }: Refusal,
@@ -77,28 +77,28 @@ export function isUpgradeRefused(
   );
 }
 
-/** The kubelet's word that it doesn't let the API server in. */
+/** The kubelet's text when it refuses the API server's credentials. */
 const kubeletDenied = /^Forbidden \(user=/;
 
-/** What an admission policy said of an exec that its caller has the right to (R4.13). */
+/** The outcome of an exec that an admission policy denies although the caller has the right (R4.13). */
 export function deniedByPolicy(refusal: Refusal, request: ExecRequest): ExecOutcome {
   const words = refusedWith(refusal, statusOf(refusal.body), request);
   return { kind: 'error', message: `denied by an admission policy: ${words ?? `HTTP ${refusal.status}`}` };
 }
 
-/** The words of a Status that refused a request for good; a policy's come with 400 and 422 too. */
+/** The text of a Status that refused a request for good; a policy may also refuse with 400 and 422. */
 function refusedWith({ status }: Refusal, said: Status | undefined, request: ExecRequest): string | undefined {
   const shown = withoutCommand((said?.message ?? '').trim(), request);
   return shown === '' ? undefined : `${shown} (HTTP ${status})`;
 }
 
-/** The end of an exec that got an HTTP answer in place of its stream. */
+/** The outcome of an exec that got an HTTP answer instead of a stream. */
 export function outcomeOfRefusal(refusal: Refusal, request: ExecRequest): ExecOutcome {
   const { status, body } = refusal;
   const said = statusOf(body);
   const message = described(refusal, said, request);
   if (status === 401 || status === 403) return { kind: 'forbidden', message }; // R4.12
-  // Nobody started it, and what it lacks is lost with the body: asked again, it is told.
+  // The command was not started, and the reason is lost with the rest of the body: another try will tell it.
   if (refusal.isCut && (status === 400 || status === 404)) return notStarted(message, refusal, said);
   if (status === 404) return isGone(said, request) ? { kind: 'podDeleted' } : notStarted(message, refusal, said); // R4.9, R4.10
   if (status === 429) return notStarted(message, refusal, said); // R4.8
@@ -108,7 +108,7 @@ export function outcomeOfRefusal(refusal: Refusal, request: ExecRequest): ExecOu
   return { kind: 'connectionLost', message: `${message}; whether the command was started is not known` }; // R4.17
 }
 
-/** A date by another clock, or a mistake, must not hold a hook up for hours. */
+/** A Retry-After from a wrong clock, or by mistake, must not delay a hook for hours. */
 const longestRetryAfterMs = 60_000;
 
 function notStarted(why: string, { retryAfterMs }: Refusal, said: Status | undefined): ExecOutcome {
@@ -117,26 +117,29 @@ function notStarted(why: string, { retryAfterMs }: Refusal, said: Status | undef
 }
 
 /**
- * Only a Status that names this pod says that it is gone. A proxy or an aggregator answers 404 too, a kubelet that has
- * just been started doesn't know its pods yet, and a pod's node may be gone before the pod.
+ * Whether a 404 says that this pod is gone: only if its Status names the pod. Proxies and aggregators also answer 404,
+ * a kubelet that has just started doesn't know its pods yet, and a pod's node may be gone before the pod.
  */
 const isGone = (said: Status | undefined, { pod }: ExecRequest): boolean =>
   said?.details?.name === pod && (said.details.kind ?? 'pods') === 'pods';
 
-/** What the API server says where the kubelet took the request and then gave no answer, as it comes from Go's http. */
+/** The API server's errors, from Go's net/http, when the kubelet received the request and then gave no answer. */
 const upstreamBroke =
   /^(unexpected )?EOF$|^read |^tls: |^(remote|local) error: tls|^malformed |^invalid upgrade response|hijack/;
-/** The kubelet's own words, in plain text: before it hands the request on, or as it can't. */
+/** The kubelet's plain text when it could not pass the request on to the runtime. */
 const kubeletRefused =
   /^(unable to upgrade connection: )?container not found \(|^(unable to upgrade connection: )?rpc error: code = |^error (dialing backend|sending request): /;
 
-/** A Status with a reason is the API server's, from before it turned to the kubelet. */
+/**
+ * Whether the refusal came before the command could start. A Status with a reason was made before the kubelet was
+ * asked.
+ */
 function isBeforeStart(said: Status | undefined, body: string): boolean {
   if (said === undefined) return kubeletRefused.test(body);
   return Boolean(said.reason) || !upstreamBroke.test(said.message ?? '');
 }
 
-/** The server's own words where they don't repeat the command, which may hold a password (R5.19). */
+/** The server's own text, unless it repeats the command, which may contain a password (R5.19). */
 function described({ status, body }: Refusal, said: Status | undefined, request: ExecRequest): string {
   const words = (said?.message ?? (kubeletRefused.test(body) ? body : '')).trim();
   if (words === '' || quotesCommand(words, request)) return `HTTP ${status} in answer to the exec request`;
@@ -145,7 +148,7 @@ function described({ status, body }: Refusal, said: Status | undefined, request:
 
 const shortened = (words: string): string => sanitizeLine(words.length > 500 ? `${cutText(words, 500)}…` : words);
 
-/** A policy's own words, with a `…` for whatever of the command it quotes. */
+/** A policy's text, with `…` in place of the parts of the command that it quotes. */
 function withoutCommand(words: string, { command }: ExecRequest): string {
   if (words.includes('command=')) return '';
   const parts = [command.join(' '), ...command, ...command.flatMap(wordsOf)];
@@ -162,7 +165,7 @@ function quotesCommand(words: string, { namespace, pod, container, command }: Ex
   return command.flatMap(wordsOf).some((word) => word.length >= 6 && others.includes(word));
 }
 
-/** The end of an exec that was told on its status channel. */
+/** The outcome of an exec by the frame on its status channel. */
 export function outcomeOfStatus(frame: Buffer, protocol: ExecProtocol): ExecOutcome {
   const said = statusOf(frame.toString('utf8'));
   if (said === undefined) return lost('the status could not be read');
@@ -178,7 +181,7 @@ export function outcomeOfStatus(frame: Buffer, protocol: ExecProtocol): ExecOutc
 
 const lost = (message: string): ExecOutcome => ({ kind: 'connectionLost', message });
 
-/** A runtime that loses sight of a running command says InternalError too (a shim that dies does it). */
+/** A runtime reports InternalError also when it loses a running command, for example when its shim dies. */
 const lostSight = /waiting for exec|ttrpc: closed|transport is closing|context (canceled|deadline exceeded)/;
 const notRun: readonly (readonly [RegExp, string])[] = [
   [/executable file not found|no such file or directory/, 'no such command in the container'],
@@ -189,7 +192,7 @@ const notRun: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
-/** Why a command did not run, if that is certain; in words of our own (R4.16). */
+/** Why a command did not run, if that is certain, in our own words (R4.16). */
 function whyNotRun(message: string): string | undefined {
   return lostSight.test(message) ? undefined : notRun.find(([words]) => words.test(message))?.[1];
 }

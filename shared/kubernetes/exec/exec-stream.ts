@@ -9,9 +9,9 @@ import { keepAlive } from './keep-alive.ts';
 import { readRefusal } from './read-refusal.ts';
 
 export interface StreamTimes extends KeepAliveTimes {
-  /** To a connection with TLS. When it is over nothing was sent, and the exec may be tried again. */
+  /** Until the connection stands, with TLS. Nothing is sent before, so the exec may be tried again. */
   readonly connectMs: number;
-  /** From the request to the answer. Long, because a command whose answer is given up may run unseen. */
+  /** From the request to the answer. Long, because without the answer the command may run and its result is lost. */
   readonly answerMs: number;
 }
 
@@ -24,18 +24,18 @@ export interface StreamRequest {
 
 /** How one exec's stream ended. */
 export type Ending =
-  /** Before a byte of the request was written. */
+  /** No connection: no byte of the request was written. */
   | { readonly kind: 'unreachable'; readonly error: Error }
-  /** Likewise: the connection stood, and the request was not to be written. */
+  /** The connection stood, but the listener decided not to send the request. */
   | { readonly kind: 'instead'; readonly outcome: ExecOutcome }
-  /** The request was never a valid one. */
+  /** The request is invalid and was not sent. */
   | { readonly kind: 'invalid'; readonly error: Error }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   | { readonly kind: 'status'; readonly frame: Buffer }
   | { readonly kind: 'lost'; readonly why: string };
 
 export interface StreamListener {
-  /** Calls `go` once, unless the returned function is called before; with an outcome: the request isn't written. */
+  /** Must call `go` once; with an outcome, the request isn't sent. The returned function cancels that. */
   mayAsk(go: (instead?: ExecOutcome) => void): () => void;
   upgraded(negotiated: string | undefined): void;
   printed(channel: 1 | 2, bytes: Buffer): void;
@@ -48,11 +48,11 @@ export const SUBPROTOCOLS = { v4: 'v4.channel.k8s.io', v5: 'v5.channel.k8s.io' }
 const MAX_PAYLOAD = 16 * 1024 * 1024;
 
 /**
- * Opens one exec's connection, and tells the listener of it up to its end, which is told once. After the returned
- * function was called nothing is told any more.
+ * Opens one exec's connection and calls the listener, `ended` once and last. After the returned function was called,
+ * the listener is not called any more.
  *
- * The request is given to a connection only when that stands. From then on the request counts as written whole, because
- * the system may have sent its last byte before we hear so.
+ * The request is sent only when the connection stands. From then on it counts as sent completely, because the system
+ * may have sent its last byte before we learn of it.
  */
 export function openStream(
   dial: ReturnType<typeof dialer>,
@@ -68,7 +68,7 @@ class Stream {
   readonly #request: StreamRequest;
   readonly #listener: StreamListener;
   #over = false;
-  /** Ends the waiting for what comes next: the connection, the answer, the refusal's body. */
+  /** Stops the timer of the current step: the connection, the answer, or the body of a refusal. */
   #stopWaiting = (): void => {};
   #stopKeepAlive = (): void => {};
   #close = (): void => {};
@@ -94,7 +94,7 @@ class Stream {
     this.#close();
   }
 
-  /** The connection stands: the listener is asked whether the request may be written. */
+  /** The connection stands: ask the listener whether the request may be sent. */
   #connected(socket: Duplex): void {
     this.#stopWaiting();
     // It may break while the listener decides.
@@ -165,7 +165,7 @@ class Stream {
     const channel = frame[0];
     if (channel === 1 || channel === 2) this.#listener.printed(channel, frame.subarray(1));
     else if (channel === 3 && frame.length > 1) this.#end({ kind: 'status', frame: frame.subarray(1) });
-    // On channel 255 v5 says that a channel is closed: the status says all that matters.
+    // On channel 255, v5 says which channels are closed; the status is all that matters here.
   }
 
   #within(ms: number, late: () => void): void {
@@ -177,7 +177,7 @@ class Stream {
     this.#end({ kind: 'unreachable', error: new Error(why) });
   }
 
-  /** The request was written, so the command may run (R4.4). */
+  /** The request was sent, so the command may be running (R4.4). */
   #lose(why: string): void {
     this.#end({ kind: 'lost', why });
   }

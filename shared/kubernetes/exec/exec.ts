@@ -24,13 +24,13 @@ export interface ExecTiming extends StreamTimes {
 }
 
 export interface HookExecOptions {
-  /** `none` keeps nothing of what commands print (R5.16). */
+  /** `none`: the output of commands is not kept (R5.16). */
   readonly capture?: 'tail' | 'none';
-  /** Asked when all stands but the request itself: until then a lost Lease may still hold it back (R6.12). */
+  /** Called right before the request is sent: without the Lease nothing may start (R6.12). */
   readonly mayStart?: () => boolean;
-  /** Absent: whatever pod has the name is the one that is meant. */
+  /** Absent: the pod's UID is not checked. */
   readonly identity?: PodIdentity;
-  /** Whether the caller has the right to this exec, whatever was said of it. Absent: a 403 says that it hasn't. */
+  /** Asks whether the caller has the right to this exec, after a 403. Absent: a 403 means that it hasn't. */
   readonly isAllowed?: (request: ExecRequest) => Promise<boolean>;
   readonly timing?: Partial<ExecTiming>;
 }
@@ -43,18 +43,21 @@ const usualTiming: ExecTiming = {
   dataMs: 3_000,
 };
 
-/** All that Go reads of a request's head. What is longer is answered 431, but the answer is often lost as it is still sent. */
+/**
+ * Go reads no longer head of a request. It answers a longer one with 431, but that answer is often lost while we still
+ * send.
+ */
 const maxPathBytes = 1024 * 1024 + 4096;
 
 /**
  * Runs hooks through `pods/exec`, by WebSocket and `v4.channel.k8s.io`.
  *
- * Not v5 (R4.2), though kubectl and the client libraries ask for it first: v4 ends at the container's own runtime, so that a
- * status is the runtime's; v5 ends at the API server, which takes a kubelet's or runtime's death for success. And v4
- * refuses before the start in HTTP, where v5 opens the stream first. A server that refuses v4 gets v5 for the rest of
- * the run, each exit marked as not proven.
+ * kubectl and the client libraries ask for v5 first; this doesn't (R4.2). With v4 the status comes from the container's
+ * runtime. With v5 it comes from the API server, which takes the death of a kubelet or a runtime for success. Also, v4
+ * refuses a command by an HTTP answer before it starts, while v5 opens the stream first. If a server refuses v4, v5 is
+ * used for the rest of the run, and each exit is marked as not proven.
  *
- * Dropping closes the socket: Kubernetes can't stop the command, which may go on running in the container.
+ * Dropping an exec only closes the socket: Kubernetes can't stop the command, which may go on running in the container.
  */
 export function kubernetesHookExec(
   connections: Pick<Connections, 'open' | 'forget'>,
@@ -76,13 +79,13 @@ interface Server {
   readonly options: HookExecOptions;
   readonly dial: ReturnType<typeof dialer>;
   spoken: ExecProtocol;
-  /** How many streams it has opened. */
+  /** How many streams the server has opened. */
   upgrades: number;
-  /** Since when each kind of refusal that ends a run has been given, with no stream opened between. */
+  /** For each kind of refusal that ends a run: since when it is given, with no stream opened since then. */
   readonly refusedSince: Map<ExecOutcome['kind'], number>;
 }
 
-/** One hook's exec, from its request to its end, which is told once. */
+/** One hook's exec, from its request to its end. The answer's `ended` is called once. */
 class Exec {
   readonly #server: Server;
   readonly #request: ExecRequest;
@@ -136,7 +139,7 @@ class Exec {
     this.#stop = openStream(server.dial, request, {
       mayAsk: (go) => this.#mayAsk(go),
       upgraded: (negotiated) => {
-        // The command may run already: it is not asked for again, the next one is.
+        // The server chose another protocol: this command may already run, so only the next ones use v5.
         if (negotiated !== SUBPROTOCOLS[protocol]) server.spoken = 'v5';
         server.upgrades += 1;
         server.refusedSince.clear();
@@ -161,7 +164,7 @@ class Exec {
     return identity.before(this.#request, (instead) => go(instead ?? (mayStart() ? undefined : held)));
   }
 
-  /** The runtime's own word is true of the pod that it ran in: whether it is the one that was meant is asked (R3.28). */
+  /** The status is true of the pod in which the command ran; ask whether that was the planned pod (R3.28). */
   #commandEnded(outcome: ExecOutcome): void {
     const { identity } = this.#server.options;
     if (identity === undefined || outcome.kind === 'connectionLost') {
@@ -173,7 +176,7 @@ class Exec {
       if (found.kind === 'another') this.#end({ kind: outcome.kind === 'exited' ? 'podChanged' : 'podReplaced' });
       else if (found.kind === 'unknown')
         this.#end(lost(`the command has ended, but it is not known in which pod it ran: ${found.why}`));
-      // A pod that has gone since it was seen before the start goes back on nothing.
+      // The pod was the planned one before the start. If it is gone now, the result still holds.
       else this.#end(outcome);
     });
   }
@@ -198,7 +201,7 @@ class Exec {
     }
   }
 
-  /** A 403 although the right is there is a policy's, once it is given a second time (R4.13). */
+  /** A 403 comes from a policy if the caller has the right and the 403 is given twice (R4.13). */
   #askWhoDenied(refusal: Refusal, isAllowed: NonNullable<HookExecOptions['isAllowed']>): void {
     isAllowed(this.#request).then(
       (allowed) => {
@@ -213,7 +216,10 @@ class Exec {
     );
   }
 
-  /** What would end the run is believed when it lasts: an API server, or a proxy, that has just started may say it (R4.12). */
+  /**
+   * A refusal that ends the run is believed only if it lasts: an API server or a proxy that has just started may give
+   * it (R4.12).
+   */
   #unlessPassing(outcome: ExecOutcome): ExecOutcome {
     if (outcome.kind !== 'forbidden' && outcome.kind !== 'noWebSocket') return outcome;
     const { refusedSince } = this.#server;

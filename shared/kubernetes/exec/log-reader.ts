@@ -24,7 +24,7 @@ async function insistently(ask: () => Promise<string>): Promise<string> {
   }
 }
 
-/** The last lines of init containers' logs, as many as a report holds of a hook's output (R2.21). */
+/** Reads the last lines of init containers' logs, as much as a report keeps of a hook's output (R2.21). */
 export function kubernetesLogReader(
   client: Pick<KubeClient, 'getText'>,
   { capture }: { readonly capture: 'none' | 'tail' },
@@ -44,7 +44,7 @@ export function kubernetesLogReader(
       const stdout = tail.text();
       return stdout === undefined ? {} : { stdout };
     } catch (error) {
-      // What a hook came to stands without its log, too: the runner may not be allowed to read it.
+      // The hook's result holds without its log, which the runner may not be allowed to read.
       if (error instanceof RestoreHooksError) return {};
       throw error;
     } finally {

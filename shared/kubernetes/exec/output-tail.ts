@@ -5,11 +5,13 @@ const tailBytes = 4096;
 
 export interface OutputTail {
   add(bytes: Uint8Array): void;
-  /** What was kept, fit for a terminal; undefined = nothing was printed. */
+  /** The kept bytes as text that is safe for a terminal; undefined if nothing was printed. */
   text(): string | undefined;
 }
 
-/** The last bytes of a stream, copied into one ring: a frame's own buffer, often far larger, is never held. */
+/**
+ * Keeps the last bytes of a stream in a ring buffer. The bytes are copied, because a frame's buffer may be far larger.
+ */
 export function outputTail(limit = tailBytes): OutputTail {
   let ring: Buffer | undefined;
   let total = 0;
@@ -34,13 +36,13 @@ export function outputTail(limit = tailBytes): OutputTail {
   };
 }
 
-/** Bytes that aren't UTF-8 become U+FFFD, which is three bytes: the text is cut to the limit again (R5.18). */
+/** Invalid UTF-8 becomes U+FFFD, which takes three bytes, so the text is cut to the limit again (R5.18). */
 function printable(bytes: Buffer, limit: number): string {
   const text = Buffer.from(sanitizeText(bytes.toString('utf8')));
   return fromCharacter(text.length > limit ? text.subarray(text.length - limit) : text).toString('utf8');
 }
 
-/** Without the rest of a character whose first byte was cut off. */
+/** Drop the rest of a character whose first byte was cut off. */
 function fromCharacter(bytes: Buffer): Buffer {
   let start = 0;
   while (start < 3 && start < bytes.length && ((bytes[start] ?? 0) & 0xc0) === 0x80) start += 1;

@@ -19,10 +19,10 @@ interface Api {
   readonly clock: Clock;
 }
 
-/** How long an API server that doesn't answer is asked again, and how long a pod is given to go. */
+/** How long a request without an answer is repeated, and how long a deleted pod may take to go. */
 const PATIENCE_MS = 600_000;
 
-/** Creates the pods of a run (R2.17, R2.18): as they are given, or in the place of one that has to go first. */
+/** Creates the pods of a run (R2.17, R2.18): new pods, and pods that replace one that has to be deleted first. */
 export function kubernetesPodCreator(
   api: Api,
   restore: RestoreReference,
@@ -39,7 +39,7 @@ export function kubernetesPodCreator(
     },
   };
 
-  /** The pod's manifest, beside the Restore for as long as that is there: whatever happens, it is not lost (R2.17). */
+  /** Keep the old pod's manifest in a Secret that the Restore owns, so that it is not lost whatever happens (R2.17). */
   async function keep({ namespace, pod, former }: PodToCreate): Promise<string> {
     const name = `${runName(restore.name, runID)}-pod-${[...wanted.keys()].indexOf(podKey(namespace, pod))}`;
     await patiently(api, () =>
@@ -70,7 +70,7 @@ async function create(api: Api, { namespace, pod, manifest }: PodToCreate, left:
   }
 }
 
-/** The pod that is there already: by an answer that was lost, by an earlier runner; or it is none of ours (R2.18). */
+/** A pod of that name exists: an earlier try or an earlier runner created it, or somebody else did (R2.18). */
 async function existing(api: Api, namespace: string, pod: string, manifest: object): Promise<PodCreation> {
   try {
     const there = await patiently(api, () => api.client.get(paths.pods(namespace, pod)));
@@ -82,8 +82,8 @@ async function existing(api: Api, namespace: string, pod: string, manifest: obje
 }
 
 /**
- * Delete a pod and create it anew. Nothing is deleted that could not be created again: the API server is asked first
- * (a name that is taken is the last of its checks), and the old manifest is kept.
+ * Delete a pod and create it anew. Before a pod is deleted, a dry run shows that the API server would accept the new
+ * pod (its last check is whether the name is taken), and the old pod's manifest is kept.
  */
 async function recreate(api: Api, pod: PodToCreate, keep: (pod: PodToCreate) => Promise<string>): Promise<PodCreation> {
   const { namespace, pod: name, replaces, manifest, former } = pod;
@@ -118,7 +118,7 @@ async function recreate(api: Api, pod: PodToCreate, keep: (pod: PodToCreate) => 
   return { created: false, message: `${made.message}; ${fate}`, left: back.created ? 'another' : 'missing' };
 }
 
-/** What became of a pod. A runner that died may have come so far as to delete it. */
+/** Whether a pod still exists. A runner that died may already have deleted it. */
 async function fateOf(api: Api, path: string, uid: string | undefined): Promise<'stands' | 'going' | 'gone'> {
   try {
     const { metadata } = (await patiently(api, () => api.client.get(path))) as {
@@ -132,7 +132,9 @@ async function fateOf(api: Api, path: string, uid: string | undefined): Promise<
   }
 }
 
-/** Why the API server would not take the pod; undefined if it would, were it not for its name. */
+/**
+ * Why the API server would refuse the pod; undefined if it would accept it, apart from the name that is still taken.
+ */
 async function refusalOf(api: Api, namespace: string, manifest: object): Promise<string | undefined> {
   try {
     await patiently(api, () => api.client.create(paths.pods(namespace), manifest, { dryRun: true }));
@@ -154,7 +156,7 @@ async function isGoneInTime(api: Api, path: string, uid: string | undefined): Pr
 const delay = ({ clock }: Pick<Api, 'clock'>, ms: number): Promise<void> =>
   new Promise((resolve) => void clock.setTimer(ms, resolve));
 
-/** Ask again while nobody can tell whether it was done: what is done twice here finds it done. */
+/** Repeat a request until there is an answer. Each request here may be carried out twice without harm. */
 async function patiently<Result>({ clock }: Api, ask: () => Promise<Result>): Promise<Result> {
   const end = clock.now() + PATIENCE_MS;
   for (let wait = 250; ; wait = Math.min(2 * wait, 10_000)) {

@@ -13,7 +13,10 @@ import { paths } from '../api/paths.ts';
 export interface PodIdentity {
   /** Asks already while the connection is being made; `before` uses that answer. */
   ahead(request: ExecRequest): void;
-  /** Asks before the start. Calls `go` without an outcome if the exec may start, else with the outcome that it ends with. */
+  /**
+   * Asks before the start. Calls `go` without an outcome if the exec may start, else with the outcome that it ends
+   * with.
+   */
   before(request: ExecRequest, go: (instead?: ExecOutcome) => void): () => void;
   /** Asks after the end in which pod the command ran. */
   after(request: ExecRequest, tell: (found: Found) => void): () => void;
@@ -41,8 +44,8 @@ const LONGEST_PAUSE_MS = 10_000;
  * two, because the API server answers it from etcd. The watch proves neither: it tells what was, and a connection that
  * stands still, or a server whose cache is behind, looks like a cluster in which nothing happens.
  *
- * The answer after one hook serves as the answer before the next hook of the same pod, so a hook costs one GET, and a pod
- * one more.
+ * The answer after one hook serves as the answer before the next hook of the same pod, so a hook costs one GET, and a
+ * pod one more.
  */
 export function podIdentity(client: Pick<KubeClient, 'get'>, now: () => number = () => performance.now()): PodIdentity {
   const lookups = new Lookups(client, now);

@@ -39,7 +39,7 @@ const InitContainer = z.object({
 });
 type InitContainer = z.infer<typeof InitContainer>;
 
-/** Only what is read: a listing of 10,000 pods is 41 MB. */
+/** Only the fields that are read, because a listing of 10,000 pods is 41 MB. */
 const ObservedPod = z.object({
   metadata: z.object({
     namespace: z.string().min(1),
@@ -66,10 +66,10 @@ const ObservedPod = z.object({
 type ObservedPod = z.infer<typeof ObservedPod>;
 
 /**
- * Read of a pod what a run needs; undefined for what isn't a pod.
+ * Read what a run needs to know of a pod; undefined if the object isn't a pod.
  *
- * Its containers are those that hooks can run in (R3.15): native sidecars too, plain init containers not. One without a status
- * yet is there, not running, for the reason that holds up the pod.
+ * Its containers are those that hooks can run in (R3.15): native sidecars are, other init containers aren't. A
+ * container without a status yet counts as not running, for the reason that holds up the pod.
  */
 export function podObservation(raw: unknown): PodObservation | undefined {
   const parsed = ObservedPod.safeParse(raw);
@@ -111,7 +111,10 @@ function initContainers({ spec, status }: ObservedPod): Record<string, InitConta
   );
 }
 
-/** Whether the kubelet starts an init container again that has failed: its own rules come first, then its own policy (R2.22). */
+/**
+ * Whether the kubelet restarts a failed init container: by the container's restart rules, else its restart policy
+ * (R2.22).
+ */
 function isTriedAgain(
   { restartPolicy, restartPolicyRules }: InitContainer,
   ofPod: string | null | undefined,
@@ -133,7 +136,7 @@ function initContainerObservation(
   const { running, waiting, terminated } = status?.state ?? {};
   const end = terminated ?? status?.lastState?.terminated;
   const exitCode = end?.exitCode ?? undefined;
-  // A sidecar counts as running only once it has started in the sense of its probe.
+  // A sidecar counts as running only when its startup probe has succeeded.
   const isRunning = running != null && (!isSidecar || status?.started === true);
   const phase = isRunning ? 'running' : terminated != null ? 'terminated' : 'waiting';
   const reason = phase === 'running' ? undefined : (waiting?.reason ?? endReason(end) ?? undefined);
@@ -149,7 +152,7 @@ function initContainerObservation(
   };
 }
 
-/** How a container ended, beyond its exit code: Kubernetes' own word for it says nothing of a signal. */
+/** How a container ended, besides its exit code; Kubernetes' reason doesn't mention a signal. */
 function endReason(end: z.infer<typeof Terminated>): string | undefined {
   if (end == null) return undefined;
   const { reason, signal, exitCode } = end;
@@ -170,7 +173,7 @@ function containerObservation({ ready, state }: ContainerStatus, heldUp: string 
   return { running, ready: ready === true, ...(!running && reason && { reason }) };
 }
 
-/** Why none of the pod's own containers is up yet: no node for it, or an init container (written as kubectl does). */
+/** Why none of the pod's containers runs yet: it has no node, or an init container holds it up (in kubectl's words). */
 function reasonHeldUp({ status }: ObservedPod, sidecars: ReadonlySet<string>): string | undefined {
   if (status.phase !== 'Pending') return undefined;
   for (const { name, state } of status.initContainerStatuses ?? []) {

@@ -10,20 +10,22 @@ import { podObservation } from './pod-observation.ts';
 
 export interface PodSourceOptions {
   readonly labelSelector: string;
-  /** One list and one watch for each of them; absent: one of each for the whole cluster. */
+  /** One list and one watch for each namespace; absent: one list and one watch for the whole cluster. */
   readonly namespaces?: readonly string[];
-  /** UIDs of the plan's pods: one that the first listing lacks may only have lost its label, and is asked for. */
+  /**
+   * UIDs of the plan's pods. A pod that the first listing lacks may only have lost its label, so it is read by a GET.
+   */
   readonly planned?: ReadonlyMap<PodKey, string>;
   readonly clock: Pick<Clock, 'now' | 'setTimer'>;
-  /** A watch that is silent for so long is dead: the API server sends a bookmark every minute. */
+  /** A watch that is silent for this long is dead, because the API server sends a bookmark every minute. */
   readonly silenceMs?: number;
-  /** From 0 to 1, for jitter. */
+  /** A random number from 0 to 1, for jitter. */
   readonly random?: () => number;
 }
 
 type Client = Pick<KubeClient, 'list' | 'watch' | 'get' | 'forgetCredentials'>;
 
-/** What one place of the cluster tells, and needs. */
+/** What a list and a watch of one place (a namespace, or the whole cluster) work with. */
 interface Context {
   readonly client: Client;
   readonly options: PodSourceOptions;
@@ -35,24 +37,24 @@ interface Context {
   onStop(stop: () => void): () => void;
 }
 
-/** Fresh after a restart the API server may deny what it allows a second later. */
+/** An API server that has just restarted may deny what it allows a second later. */
 const deniedAtMost = { beforeListed: 2, later: 5 } as const;
 const shortestBackoffMs = 500;
 const longestBackoffMs = 30_000;
 const longestPollMs = 10_000;
 const usualSilenceMs = 75_000;
-/** A watch that lasted this long, or told something, was a good one. */
+/** A watch that lasted this long, or sent an event, counts as successful. */
 const goodWatchMs = 5000;
-/** Watches that failed in a row before the list is read again: the resourceVersion itself may be what fails. */
+/** After so many failed watches in a row the list is read again, because the resourceVersion may be the reason. */
 const failuresBeforeRelist = 5;
 
 /**
  * Follow the pods of a run with one list and one watch.
  *
- * The watch ends often, and by itself: it is taken up where it ended, and the list is read again when the server has
- * forgotten that place (R3.27). A pod that leaves the selection may only have lost its label, so it is believed deleted when a
- * GET says so, and is asked for one by one until then. So is a planned pod that was never in the selection: the pods are
- * listed when that is known of each.
+ * A watch often ends by itself. It is continued where it ended, and the list is read again when the server has
+ * forgotten that place (R3.27). A pod that leaves the selection may only have lost its label, so it counts as deleted
+ * only when a GET says so, and is read by GETs until then. A planned pod that was never in the selection is read by a
+ * GET as well; `podsListed` is told when each of them has been read.
  */
 export function kubernetesPodSource(client: Client, options: PodSourceOptions): PodSource {
   return {
@@ -107,7 +109,7 @@ async function follow(context: Context, namespace: string | undefined): Promise<
   let failures = 0;
   let denied = 0;
 
-  /** What the failure means for the next try; false: there is none. */
+  /** Prepare the next try after a failure; false: there is no next try. */
   async function waitAfter(error: RestoreHooksError | undefined): Promise<boolean> {
     const status = kubeApiError(error)?.status;
     if (status === 410) resourceVersion = undefined;
@@ -174,7 +176,7 @@ async function listPods(context: Context, pods: PodTracker, namespace: string | 
 
 const CHECKED_AT_ONCE = 8;
 
-/** Ask for the planned pods of a place that its first listing lacks; then it is listed (R3.26). */
+/** Read the planned pods of a place that its first listing lacks; after that the place is listed (R3.26). */
 function checkPlanned(context: Context, pods: PodTracker, namespace: string | undefined): void {
   const missing = [...(context.options.planned ?? [])].filter(
     ([key]) => !pods.has(key) && (namespace === undefined || key.startsWith(`${namespace}/`)),
@@ -263,16 +265,16 @@ function isBeingDeleted({ object }: WatchEvent): boolean {
   return Boolean(((object['metadata'] ?? {}) as { deletionTimestamp?: unknown }).deletionTimestamp);
 }
 
-/** Which pods have been told, and which of them have left the selection but are not yet known to be gone. */
+/** Which pods have been reported, and which of them have left the selection but may still exist. */
 interface PodTracker {
   has(key: PodKey): boolean;
   observed(pod: PodObservation): void;
   deleted(pod: Pick<PodObservation, 'key' | 'uid'>): void;
-  /** It no longer answers to the selector: deleted, or only its label was. */
+  /** The selector no longer finds the pod: the pod or only its label was deleted. */
   left(pod: Pick<PodObservation, 'key' | 'uid'>): void;
-  /** It is there, and was never in the selection. */
+  /** The pod exists, and was never in the selection. */
   outside(pod: PodObservation): void;
-  /** A listing is complete: what it didn't show has left. */
+  /** A listing is complete: the pods that it doesn't contain have left the selection. */
   keptOnly(seen: ReadonlySet<PodKey>): void;
 }
 
@@ -326,7 +328,7 @@ function podTracker(context: Context): PodTracker {
   };
 }
 
-/** Ask for one pod that the watch no longer tells of, until it is gone or tells of itself again. */
+/** Read one pod that the watch no longer reports, again and again, until it is gone or the watch reports it again. */
 async function followOutside(
   context: Context,
   key: PodKey,
@@ -343,7 +345,7 @@ async function followOutside(
       if (!active()) return;
       denied = 0;
       if (pod?.uid !== uid) {
-        // First that another one is there: replaced says more than gone.
+        // Report the other pod first: that the pod was replaced says more than that it is gone.
         if (pod !== undefined) context.tell({ type: 'podObserved', pod });
         gone(key, uid);
         return;

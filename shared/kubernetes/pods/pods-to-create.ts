@@ -8,12 +8,12 @@ import type { PodToCreate } from '../../core/report/payload.ts';
 import type { KubeClient } from '../api/client.ts';
 import { findPod } from '../velero/restores.ts';
 
-/** Pods of files or an archive as they were written, by namespace and name in the cluster. */
+/** Pods from files or an archive as they were written, by their namespace and name in the cluster. */
 export type Manifests = ReadonlyMap<string, object>;
 
 const AT_ONCE = 16;
 
-/** The pods that a plan's init hooks make necessary, with their containers in them (R2.12, R2.13). */
+/** The pods to create for a plan's init hooks, with the hooks' containers in them (R2.12, R2.13). */
 export async function podsToCreate(
   client: Pick<KubeClient, 'listAll'>,
   restore: Restore,

@@ -14,10 +14,10 @@ import { runStatusOf, writeStatus } from './run-store.ts';
 
 const ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
 
-/** Six characters that spell no word. */
+/** Six random characters, without vowels, so that they spell no word. */
 export const newRunID = (): string => Array.from({ length: 6 }, () => ALPHABET[randomInt(ALPHABET.length)]).join('');
 
-/** The same for the same name: a call that is made once more finds its run. */
+/** A run ID made from a name, so that a repeated call finds its run. */
 export const runIDOf = (name: string): string =>
   Array.from(
     createHash('sha256').update(name).digest().subarray(0, 6),
@@ -30,7 +30,7 @@ export interface NewRun {
   readonly runner: RunStatus['runner'];
   readonly options: Pick<RunOptions, 'failOn'>;
   readonly now: Instant;
-  /** Which run of the Restore it is, where more of them are known than the status tells. */
+  /** The number of this run among the Restore's runs, if more of them are known than the status names. */
   readonly attempt?: number | undefined;
 }
 
@@ -75,14 +75,14 @@ export const versionOf = ({ metadata }: Restore, namespace: string) => ({
 const CLAIM_TRIES = 10;
 
 /**
- * Write into a run's status that `claimant` has it, by now the holder of the Restore's Lease and of the run's journal (R6.14).
- * Rejects with `RUN_BY_ANOTHER` for a run that isn't there to be claimed.
+ * Write into a run's status that `claimant` has claimed it (R6.14). The claimant must hold the Restore's Lease and the
+ * run's journal. Rejects with `RUN_BY_ANOTHER` if the run can't be claimed.
  */
 export async function claimRun(
   client: Pick<KubeClient, 'get' | 'patch'>,
   { namespace, name, runID }: { readonly namespace: string; readonly name: string; readonly runID: string },
   claimant: string,
-  /** For a run that nobody wrote down: what to write. */
+  /** The status of a run that has none yet. */
   unwritten: (restore: Restore) => RunStatus,
 ): Promise<{ readonly restore: Restore; readonly status: RunStatus }> {
   for (let tries = 1; ; tries += 1) {
@@ -103,7 +103,7 @@ export async function claimRun(
   }
 }
 
-/** The status of the run if this runner may have it; undefined where it has to be written first. */
+/** The run's status if it may be claimed; undefined if it has no status yet. */
 function claimable(restore: Restore, runID: string): RunStatus | undefined {
   const status = runStatusOf(restore);
   if (status === undefined) return undefined;

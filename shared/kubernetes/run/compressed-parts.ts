@@ -1,9 +1,9 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { RestoreHooksError } from '../../core/errors.ts';
 
-/** Room in one Secret, whose data may be 1 MiB. */
+/** How much of a Secret is used; its data may have 1 MiB. */
 const PART_BYTES = 900 * 1024;
-/** What a reader unpacks at the most. */
+/** The largest text that a reader unpacks. */
 const UNPACKED_LIMIT = 512 * 1024 * 1024;
 
 export const compress = (value: unknown): Buffer => gzipSync(JSON.stringify(value));
@@ -23,7 +23,7 @@ export function cut(bytes: Buffer): Buffer[] {
   return pieces;
 }
 
-/** Compress rows in as many parts as they need, each of which can be read by itself. */
+/** Compress rows into parts that each fit a Secret, and that can each be read alone. */
 export function compressRows<Row>(rows: readonly Row[], wrap: (rows: readonly Row[]) => unknown): Buffer[] {
   const bytes = compress(wrap(rows));
   if (bytes.length <= PART_BYTES || rows.length === 1) return [bytes];

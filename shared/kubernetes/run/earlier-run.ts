@@ -17,7 +17,7 @@ import { holderOf } from './lease.ts';
 /** How long a launcher may need between writing the run down and creating its Job. */
 const LAUNCH_MS = 60_000;
 
-/** A run that is over, as far as its journal needs to be found. */
+/** What is needed to find the journal of a run that is over. */
 interface LastRun {
   readonly runID: string;
   readonly planDigest: string;
@@ -32,7 +32,7 @@ const lastRun = ({ runID, planDigest, counts, runner }: RunStatus): LastRun => (
   wasClaimed: runner.claimedBy !== undefined,
 });
 
-/** The rows of a run that is over, whatever its report has of them. */
+/** The rows of a run that is over, also where its report is incomplete. */
 export const knownRows = async (
   client: Pick<KubeClient, 'get'>,
   clock: Clock,
@@ -42,7 +42,7 @@ export const knownRows = async (
 ): Promise<RunHook[]> =>
   rowDocuments(await journaledRows(client, clock, reference, lastRun(status), rows.map(parseRow)));
 
-/** The rows of a run that is over: by its report, and where that ends by its journal, if it can be read. */
+/** The rows of a run that is over: those of its report, and what the journal adds to them, if it can be read. */
 async function journaledRows(
   client: Pick<KubeClient, 'get'>,
   clock: Clock,
@@ -50,7 +50,7 @@ async function journaledRows(
   { runID, planDigest, planned, wasClaimed }: LastRun,
   rows: readonly HookRow[],
 ): Promise<HookRow[]> {
-  // A journal names hooks by their position: of a report that isn't whole it tells nothing.
+  // A journal names hooks by their position in the plan, so it can't be matched with an incomplete report.
   if (rows.length < planned) return rowsOfDeadRun(rows, undefined, wasClaimed, clock.now());
   try {
     const head = { runID, planDigest, hooks: planned };
@@ -64,8 +64,8 @@ async function journaledRows(
 }
 
 /**
- * Whether a run is not going on although it hasn't ended (R5.21): its Job is over or gone; of a local run nobody
- * holds the Lease. `patient`: a local holder is watched until it is clear whether it lives.
+ * Whether a run has stopped without an end (R5.21): its Job is over or gone, or nobody holds the Lease of a local run.
+ * `patient`: watch the holder of the Lease until it is clear whether it is alive.
  */
 export async function hasDied(
   client: Pick<KubeClient, 'get'>,
@@ -90,7 +90,7 @@ export async function hasDied(
   return isGoing === undefined ? !mayBeLaunching : !isGoing;
 }
 
-/** Undefined: there is no such Job. */
+/** Whether a Job is neither complete nor failed; undefined: there is no such Job. */
 export async function isJobGoing(
   client: Pick<KubeClient, 'get'>,
   restore: Pick<RestoreReference, 'namespace'>,
@@ -106,7 +106,7 @@ export async function isJobGoing(
   }
 }
 
-/** The last words of a dead runner, as far as its pod still stands: `exit code 2: …`, `OOMKilled`; undefined: unknown. */
+/** Why a runner ended, by its pod's status: `exit code 2: …`, `OOMKilled, exit code 137`; undefined: unknown. */
 export async function causeOfDeath(
   client: Pick<KubeClient, 'listAll'>,
   namespace: string,
@@ -125,7 +125,7 @@ export async function causeOfDeath(
     const how = reason && reason !== 'Error' ? `${reason}, exit code ${exitCode}` : `exit code ${exitCode}`;
     return words === undefined ? how : `${how}: ${words}`;
   } catch (error) {
-    // It is said beside the result: that it can't be learned is no reason to hide that.
+    // The cause only adds to the result, so the result is shown without it.
     if (error instanceof RestoreHooksError) return undefined;
     throw error;
   }
@@ -138,7 +138,7 @@ function lastReason(log: string): string | undefined {
       const { reason } = LogLine.parse(JSON.parse(line));
       return sanitizeLine(reason.split('\n')[0] ?? '');
     } catch {
-      // Cut off at its beginning, or not one of ours: an earlier line may say more.
+      // Cut off, or not a line of our log: try the line before.
     }
   }
   return undefined;

@@ -21,8 +21,9 @@ export interface FoundRuns {
 }
 
 /**
- * Find the runs of a Restore: by the labels and the owner of what they left in the cluster, and by the Restore's status.
- * Where the caller may not list these objects, the Restore's Lease names the runs. `canList`: a runner has no right to.
+ * Find the runs of a Restore: by the labels and the owner of what they left in the cluster, and by the Restore's
+ * status. If the caller may not list these objects, the Restore's Lease names the runs. `canList`: false for a runner,
+ * which has no right to list.
  */
 export async function findRuns(
   client: RunsClient,

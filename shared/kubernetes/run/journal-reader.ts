@@ -9,9 +9,9 @@ import type { RestoreReference } from '../../core/plan/plan-document.ts';
 import type { KubeClient } from '../api/client.ts';
 import { paths } from '../api/paths.ts';
 
-/** What etcd is given anew with each write, at the most: a part that holds as much is sealed by the same write. */
+/** The size of a part, which each write sends to etcd as a whole. The write that fills a part also seals it. */
 export const PART_BYTES = 64 * 1024;
-/** What an object's key takes beside its text, about. */
+/** About how many bytes a key takes besides its text. */
 export const KEY_BYTES = 32;
 const READ_AT_ONCE = 8;
 
@@ -29,11 +29,11 @@ export interface JournalPlace {
   readonly head: JournalHead;
 }
 
-/** A journal as it was read. */
+/** A journal that was read. */
 export interface ReadJournal {
   readonly replay: Replay;
   readonly end: JournalEnd;
-  /** The part that is written to. */
+  /** The number of the part that is written to, the last one. */
   readonly part: number;
   readonly resourceVersion: string;
   readonly bytes: number;
@@ -44,7 +44,7 @@ export const pathOf = ({ restore, head }: JournalPlace, part: number): string =>
 
 type Client = Pick<KubeClient, 'get'>;
 
-/** Read a run's journal whole; undefined where there is none. Throws where it isn't one, or not whole (R6.8). */
+/** Read a run's whole journal; undefined if there is none. Throws if it is damaged or incomplete (R6.8). */
 export async function readJournal(client: Client, place: JournalPlace): Promise<ReadJournal | undefined> {
   const read = new Reading(place);
   for (let from = 0, count = 1; ; from += count, count = READ_AT_ONCE) {
@@ -52,7 +52,7 @@ export async function readJournal(client: Client, place: JournalPlace): Promise<
     for (const [at, early] of asked.entries()) {
       const part = from + at;
       if (early === undefined && part === 0) return undefined;
-      // Asked for again, as it may have been made since: where its predecessor is full, it is there.
+      // The part before is sealed, so this one exists: it may have been made after the first GET.
       const answer = early ?? (await getPart(client, place, part));
       if (answer === undefined) throw unreadable(`its part ${part} is missing`);
       read.fold(answer, part);
@@ -66,7 +66,7 @@ export async function readJournal(client: Client, place: JournalPlace): Promise<
       }
       const isSealed = (await getPart(client, place, part))?.immutable;
       if (!isSealed) throw unreadable(`its part ${part} isn't sealed, although part ${part + 1} goes on`);
-      // Somebody is writing to it.
+      // A runner is writing to the journal meanwhile: read it again.
       return readJournal(client, place);
     }
   }
@@ -83,12 +83,12 @@ export async function getPart(client: Client, place: JournalPlace, part: number)
   }
 }
 
-/** A journal while it is read, part by part. */
+/** Reads a journal part by part. */
 class Reading {
   readonly #head: JournalHead;
   readonly replay: Replay;
   end: JournalEnd;
-  /** The ends that it has had. */
+  /** The ends of all batches that were read. */
   readonly #passed: Set<string>;
 
   constructor({ head }: JournalPlace) {
@@ -113,7 +113,7 @@ class Reading {
     throw unreadable(`its part ${part} ends at batch ${this.end.batches}, and its own end names another one`);
   }
 
-  /** A part that was made before the one before it was full, and says how far that was then. */
+  /** Whether a part is still empty. It was made before the previous part was full, and says where that ended then. */
   isUnused(given: Part, part: number): boolean {
     const said = this.#check(given, part);
     return batchesOf(given).length === 0 && !given.immutable && this.#passed.has(said);

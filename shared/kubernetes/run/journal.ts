@@ -21,22 +21,23 @@ import type { JournalPlace, Part, ReadJournal } from './journal-reader.ts';
 import { batchKey, getPart, KEY_BYTES, PART_BYTES, pathOf } from './journal-reader.ts';
 
 /*
- * A journal is a row of ConfigMaps, its parts. Each write adds one key with what is new, and says in `end` how many
- * there are by now: the API server sends it on whole to etcd, so a part is small, and the next is begun when it is full.
- * Every write is conditional on the version that was read or written last (R6.7). The next part is made, empty, before the
- * full one is sealed (immutable), so a sealed part always has a successor.
+ * A journal is a sequence of ConfigMaps, its parts. Each write adds one key with a batch of entries, and updates `end`,
+ * which says how many batches there are. The API server writes the whole ConfigMap to etcd each time, so parts are
+ * small, and the next part begins when one is full. Every write is conditional on the version that was read or written
+ * last (R6.7). The next part is made, empty, before the full one is sealed (immutable), so a sealed part always has a
+ * next one.
  */
 
 export type JournalClient = Pick<KubeClient, 'get' | 'create' | 'patch'>;
 
 const BATCH_BYTES = 32 * 1024;
-/** A start that is durable only by itself is worth no write of its own, until it has lasted. */
+/** How long a start waits for other entries: only a command that runs longer needs a write of its own. */
 const LAZY_MS = 1_000;
-/** Results share their writes: no more than ten a second, and fewer while many hooks run (R6.10). */
+/** Results are written together: at most ten writes a second, and fewer while many hooks run (R6.10). */
 const SHARED_EVERY_MS = 100;
 /**
- * So do intents while many hooks run, as long as those that wait are a small part of them. Of few each is written at
- * once: nothing else goes on.
+ * While many hooks run, intents are also written together, as long as only a small part of the hooks waits for them.
+ * While few run, each intent is written at once, because nothing else goes on meanwhile.
  */
 const MANY = 8;
 const SHARED_MS_A_HOOK = 5;
@@ -44,7 +45,7 @@ const SHARED_AT_MOST_MS = 500;
 const SMALL_PART = 1 / 6;
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
-/** Fresh after a restart the API server may refuse what it takes a second later. */
+/** An API server that has just restarted may refuse what it accepts a second later. */
 const REFUSED_AT_MOST = 5;
 const REFUSED_PAUSE_MS = 1_000;
 
@@ -67,7 +68,7 @@ function partObject({ restore, head }: JournalPlace, part: number, end: JournalE
   };
 }
 
-/** The run's journal, opened for writing by one runner: whoever else writes to it makes this one stop. */
+/** The run's journal, opened for writing by one runner. When another runner writes to it, this one stops. */
 export class KubernetesJournal implements Journal {
   readonly #client: JournalClient;
   readonly #clock: Clock;
@@ -109,8 +110,8 @@ export class KubernetesJournal implements Journal {
   }
 
   /**
-   * Take the journal (R6.14): from here on the runner before can't write to it any more, and so starts nothing. `entries`: what
-   * is to be said first. Rejects with `RUN_BY_ANOTHER` where somebody has written to it since it was read.
+   * Take the journal (R6.14): after this the earlier runner can't write to it, and so starts nothing more. `entries`
+   * are written first. Rejects with `RUN_BY_ANOTHER` if somebody has written to the journal since it was read.
    */
   static async take(
     client: JournalClient,
@@ -127,7 +128,10 @@ export class KubernetesJournal implements Journal {
     return journal;
   }
 
-  /** Write into a dead run's journal that another run has taken over: its runner, should it live, stops (R6.13). */
+  /**
+   * Write into a dead run's journal that another run has taken over. If its runner is still alive, that stops it
+   * (R6.13).
+   */
   static async close(
     client: JournalClient,
     clock: Clock,
@@ -191,7 +195,7 @@ export class KubernetesJournal implements Journal {
     }
   }
 
-  /** Somebody else has the run, by another sign: nothing is written any more. */
+  /** Stop writing, because another runner has the run, by another sign than the journal's versions. */
   abandon(error: RestoreHooksError): void {
     if (this.#broken !== undefined) return;
     this.#broken = error;
@@ -291,7 +295,7 @@ export class KubernetesJournal implements Journal {
     this.#bytes = 0;
   }
 
-  /** Make the journal, with its first batch; that it is there by now, and not from here, is somebody else's doing. */
+  /** Create the journal, with its first batch. If it exists and is not this runner's, another runner has the run. */
   async #create(entries: readonly JournalEntry[]): Promise<void> {
     const { text, end } = encodeBatch(this.#end, this.#writer, entries, this.#clock.now());
     const key = batchKey(0);
@@ -307,7 +311,7 @@ export class KubernetesJournal implements Journal {
     this.#bytes = text.length + KEY_BYTES;
   }
 
-  /** An empty part behind this one; one that a runner left before it could use it will do. */
+  /** Create the next, empty part. One that an earlier runner left unused is used. */
   async #nextPart(): Promise<string> {
     const part = this.#part + 1;
     const object = partObject(this.#place, part, this.#end, {});
@@ -324,8 +328,8 @@ export class KubernetesJournal implements Journal {
   }
 
   /**
-   * One conditional write, until it has been made: answers the version that it made. What was refused, or went without
-   * an answer, may have been written all the same, also by an earlier try: what stands there decides.
+   * Repeat one conditional write until it has been made, and return the version that it made. A write that was refused
+   * or got no answer may have been made all the same, also by an earlier try, so the part is read again.
    */
   async #persist(
     verb: 'create' | 'patch',

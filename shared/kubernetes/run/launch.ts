@@ -12,9 +12,9 @@ import { compress, cut } from './compressed-parts.ts';
 import type { NamedRun } from './mark-ended.ts';
 import { jobExists, markFailed } from './mark-ended.ts';
 
-/** Over this the plan is refused before anything is created (R8.3). */
+/** A larger plan is refused before anything is created (R8.3). */
 const PLAN_LIMIT_BYTES = 16 * 1024 * 1024;
-/** How often an object is created where nobody can tell whether it was. */
+/** How often a creation without an answer is tried. */
 const TRIES = 3;
 const RETRY_MS = 500;
 
@@ -42,7 +42,7 @@ interface Manifest {
 const pathOf = (namespace: string, { kind, metadata }: Manifest, name?: string): string =>
   (kind === 'Secret' ? paths.secrets : paths.jobs)(namespace, name && metadata.name);
 
-/** Have the API server check a run's objects; nothing is created (R7.5). */
+/** Have the API server check a run's objects in a dry run; nothing is created (R7.5). */
 export async function checkRunObjects(
   client: Pick<KubeClient, 'create'>,
   namespace: string,
@@ -54,14 +54,18 @@ export async function checkRunObjects(
 }
 
 export interface Launch {
-  /** The Job gets to own the plan, so that the plan goes when the Job does. It takes a right on all Secrets there (R8.2). */
+  /**
+   * Whether the Job becomes the owner of the plan, so that it is deleted with the Job. That needs a right on all
+   * Secrets (R8.2).
+   */
   readonly adopt: boolean;
   readonly warn: (message: string) => void;
 }
 
 /**
- * Create the objects of a run that is written down as `Pending` (R6.29). If the Job stands in the end, the run has been
- * launched, whatever became of the requests around it. If it provably doesn't, nothing of the run is left but its status, `Failed`.
+ * Create the objects of a run whose status is `Pending` (R6.29). If the Job exists in the end, the run has been
+ * launched, even if requests failed. If it is certain that the Job doesn't exist, the run's objects are deleted and its
+ * status becomes `Failed`.
  */
 export async function launchRun(
   client: LaunchClient,
@@ -99,7 +103,7 @@ export async function launchRun(
   }
 }
 
-/** Create an object whose name nobody else uses: that it is there already is the doing of a try that got no answer. */
+/** Create an object whose name nobody else uses. If it exists, a try without an answer has created it. */
 async function createForSure(
   client: LaunchClient,
   namespace: string,
@@ -118,7 +122,7 @@ async function createForSure(
   }
 }
 
-/** Whether the Job stands although something has failed. */
+/** Whether the Job exists although something has failed. */
 async function stands(
   client: LaunchClient,
   namespace: string,
@@ -151,7 +155,10 @@ async function own(
   await client.patch(pathOf(namespace, secret, 'it'), { metadata: { ownerReferences } }, 'merge');
 }
 
-/** Take a plan away whose Job never came to be. Who may not delete Secrets leaves it to the garbage collector: its owner is no more. */
+/**
+ * Delete the plan of a Job that was not created. A caller who may not delete Secrets leaves that to the garbage
+ * collector.
+ */
 async function discard(
   client: LaunchClient,
   namespace: string,
@@ -175,7 +182,10 @@ async function discard(
   }
 }
 
-/** A run whose objects are refused could not start; but for a missing right and a server that gives no answer (R7.21). */
+/**
+ * The error for a run whose objects were refused. A missing right and a server without an answer keep their own
+ * (R7.21).
+ */
 export function couldNotStart(error: RestoreHooksError): RestoreHooksError {
   const isRunFailure =
     error.code !== 'DENIED' &&

@@ -14,25 +14,30 @@ import type { Asked } from '../api/refused-request.ts';
 import { describeRefusal } from '../api/refused-request.ts';
 
 /*
- * One runner for one Restore at a time (R6.11). Nobody compares two clocks: whether a Lease is stale is judged by
- * the time that it stayed unchanged on the taker's own, and a holder that can't renew it starts nothing from long
- * before that on. The journal's versions hold even where both fail.
+ * Only one runner at a time works on a Restore (R6.11). No two clocks are compared: a taker measures by its own clock
+ * how long a Lease has stayed unchanged, and a holder that can't renew it stops starting hooks well before it can be
+ * taken. If both fail, the resourceVersions of the journal still stop the former holder.
  */
 
 export type LeaseClient = Pick<KubeClient, 'get' | 'create' | 'patch'>;
 
 export const LEASE_MS = 15_000;
 const RENEW_EVERY_MS = 5_000;
-/** After the last renewal was sent; what is left until the Lease can be taken is for starts that are on their way (R6.12). */
+/**
+ * How long after a renewal hooks may start. The rest of LEASE_MS is for starts that are already on their way (R6.12).
+ */
 const START_FOR_MS = 10_000;
-/** Beyond it an answer is hardly worth anything, and a connection that is dead is given up while the Lease still holds. */
+/**
+ * The limit of one renewal: a later answer is of little use, and a dead connection is given up while the Lease still
+ * holds.
+ */
 const RENEW_WITHIN_MS = 8_000;
 const POLL_MS = 1_000;
 const RETRY_MS = 1_000;
 const LONGEST_LEASE_S = 300;
 const DENIED_AT_MOST = 5;
 const RUN_LABEL = 'restorehooks.io/run-id';
-/** The runs that have had the Lease, the oldest first: who may not list objects finds a Restore's runs here. */
+/** Names the runs that have had the Lease, the oldest first, for those who may not list a Restore's objects. */
 const RUNS_ANNOTATION = 'restorehooks.io/runs';
 const RUNS_AT_MOST = 100;
 
@@ -53,7 +58,7 @@ const Lease = z.object({
     .nullish(),
 });
 
-/** Who holds a Restore, as its Lease has it. */
+/** The holder of a Restore's Lease. */
 export interface Holder {
   readonly name: string;
   readonly runID: string | undefined;
@@ -73,7 +78,7 @@ interface SeenLease {
 export interface LeasePlace {
   readonly restore: RestoreReference;
   readonly runID: string;
-  /** Who takes it, for people: a pod, a process. */
+  /** The new holder's name, for people: a pod, a process. */
   readonly holder: string;
 }
 
@@ -109,17 +114,19 @@ function seenLease(object: KubeObject): SeenLease {
   };
 }
 
-/** A Restore that was deleted and created again has the Lease of the one before it, until that is collected. */
+/**
+ * Whether a Lease belongs to this Restore. The Lease of a deleted Restore of the same name stays until it is collected.
+ */
 const isOf = ({ uid }: RestoreReference, { ownerUIDs }: SeenLease): boolean =>
   uid === undefined || ownerUIDs.includes(uid);
 
-/** The runs of this very Restore that were ever begun, as its Lease has them: the oldest first. */
+/** All runs of this Restore that have had its Lease, the oldest first. */
 export async function runsOfLease(client: Pick<LeaseClient, 'get'>, restore: RestoreReference): Promise<string[]> {
   const lease = await readLease(client, { restore });
   return lease !== undefined && isOf(restore, lease) ? [...lease.runs] : [];
 }
 
-/** Judges, look by look, whether whoever holds a Lease is alive. */
+/** Judges from several reads of a Lease whether its holder is alive. */
 export class LeaseWatch {
   readonly #clock: Clock;
   #version: string | undefined;
@@ -142,7 +149,7 @@ export class LeaseWatch {
   }
 }
 
-/** Over at once where the signal says so. */
+/** Wait; an aborted signal ends the wait at once. */
 const pause = (clock: Clock, ms: number, signal?: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
     const cancelTimer = clock.setTimer(ms, over);
@@ -156,8 +163,8 @@ const pause = (clock: Clock, ms: number, signal?: AbortSignal): Promise<void> =>
   });
 
 /**
- * Who works on a Restore; undefined: nobody does. Looked at for as long as it takes to tell, but that what was renewed
- * just now, as the two clocks have it, is believed by one who isn't `patient`.
+ * The holder of a Restore's Lease; undefined: nobody holds it. The Lease is read until it is clear whether its holder
+ * is alive. Without `patient` a renewal that is recent by comparing the two clocks is enough.
  */
 export async function holderOf(
   client: Pick<LeaseClient, 'get'>,
@@ -178,16 +185,17 @@ export async function holderOf(
 }
 
 export interface WaitForLease {
-  /** Asked while a living runner of this very run holds it: resolves to true to give up waiting. */
+  /** Called while another living runner of the same run holds the Lease; true ends the waiting. */
   readonly isOver?: () => Promise<boolean>;
   readonly warn?: (message: string) => void;
-  /** Asked to end: nothing is taken any more. */
+  /** Aborted: the Lease is not taken any more. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Take the Restore's Lease. Held by a runner of another run that is alive: `RUN_BY_ANOTHER`, naming it. Held by one of
- * this run: waited for, as its pod may be going. undefined: `isOver` or the signal said so.
+ * Take the Restore's Lease. If a living runner of another run holds it, this rejects with `RUN_BY_ANOTHER` and names
+ * the runner. If a runner of the same run holds it, this waits, because its pod may be ending. Undefined: `isOver` or
+ * the signal ended the waiting.
  */
 export async function takeLease(
   client: LeaseClient,
@@ -199,7 +207,7 @@ export async function takeLease(
   for (let told = false; ; ) {
     const lease = await readLease(client, place);
     if (signal?.aborted) return undefined;
-    // Its own: a try before got no answer.
+    // It is this runner's own: an earlier try got no answer.
     const isFree = lease?.holder === undefined || isHeldBy(place, lease);
     const life = isFree ? 'free' : watch.look(lease);
     if (life === 'free' || life === 'stale') {
@@ -216,7 +224,7 @@ export async function takeLease(
   }
 }
 
-/** undefined: somebody else was faster. */
+/** Write this runner into the Lease; undefined: somebody else was faster. */
 async function tryTake(
   client: LeaseClient,
   clock: Clock,
@@ -311,24 +319,24 @@ export class HeldLease {
     this.#renewIn(RENEW_EVERY_MS);
   }
 
-  /** Somebody else has it, or it can't be renewed for want of rights. */
+  /** Called when the Lease is lost: somebody else has it, or the right to renew it is missing. */
   onLost(lost: (error: RestoreHooksError) => void): void {
     this.#onLost = lost;
     if (this.#lost !== undefined) lost(this.#lost);
   }
 
-  /** Nobody else can have taken it by now. */
+  /** Whether hooks may start: it is certain that nobody else has taken the Lease. */
   get mayStart(): boolean {
     return !this.#over && this.#clock.now() < this.#startUntil; // R6.12
   }
 
-  /** Called at once, or as soon as it is renewed again. */
+  /** Calls `held` at once, or when the Lease has been renewed again. */
   whenHeld(held: () => void): void {
     if (this.mayStart) held();
     else if (!this.#over) this.#waiting.push(held);
   }
 
-  /** For the next runner to take at once. That it can't be is no matter: it becomes stale. */
+  /** Give the Lease back, so that the next runner can take it at once. If that fails, it becomes stale by itself. */
   async release(): Promise<void> {
     if (this.#over) return;
     this.#end();
@@ -340,7 +348,7 @@ export class HeldLease {
     });
   }
 
-  /** Let it become stale, as after a death. */
+  /** Stop renewing, as if this runner had died. */
   abandon(): void {
     this.#end();
   }
@@ -380,12 +388,12 @@ export class HeldLease {
     this.#resourceVersion = resourceVersion;
     this.#startUntil = sentAt + START_FOR_MS;
     if (this.#over) return;
-    // An answer that was long on its way says how it was when it was asked for: somebody else may have it by now.
+    // If the answer took long, the Lease may have been taken since: it must be renewed again before anything starts.
     if (this.mayStart) for (const held of this.#waiting.splice(0)) held();
     this.#renewIn(this.mayStart ? RENEW_EVERY_MS : 0);
   }
 
-  /** A renewal that got no answer may have been made: what stands there decides. */
+  /** A renewal without an answer may have been made, so the Lease is read again. */
   async #refused(error: RestoreHooksError): Promise<void> {
     const told = describeRefusal(asked(this.#place, 'patch'), error);
     if (!(told instanceof RestoreHooksError)) throw told;

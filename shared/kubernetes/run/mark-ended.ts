@@ -15,21 +15,23 @@ export interface NamedRun {
   readonly runID: string;
 }
 
-/** What the caller knows that others can't see from the cluster. */
+/** What the caller knows and the cluster doesn't show. */
 export interface Knowledge {
-  /** It holds the Restore's Lease, or has seen that nobody does and that the run's Job is over: no runner is at work. */
+  /**
+   * No runner is at work: the caller has the Restore's Lease, or has seen that nobody has it and that the Job is over.
+   */
   readonly nobodyRuns?: boolean;
-  /** It is a pod of this Job, which so is no sign that somebody else will start. */
+  /** The caller is a pod of this Job, so the Job doesn't mean that another runner will start. */
   readonly ownJob?: string | undefined;
 }
 
 const TRIES = 10;
 
 /**
- * Write down that a run has failed (R6.29): the one place that does so for a run that didn't begin, for plugin, runner and
- * Lambda. It is written only where nobody runs it or will: the run hasn't ended, no runner has claimed it, and it has no
- * Job. What exists is believed over a request that failed. Answers how the run stands; undefined: it is not the
- * Restore's run any more.
+ * Write down that a run has failed before it began (R6.29), for plugin, runner and Lambda alike. It is written only if
+ * nobody runs it and nobody will: the run hasn't ended, no runner has claimed it, and it has no Job. If the Job exists,
+ * the run goes on, even if a request for it failed. Returns the run's status; undefined: the Restore has another run
+ * now.
  */
 export const markFailed = (
   client: Pick<KubeClient, 'get' | 'patch'>,
@@ -76,7 +78,7 @@ async function markEnded(
   }
 }
 
-/** Whether a Job stands. That it doesn't is believed only where the API server's answer names it (R4.18). */
+/** Whether a Job exists. It doesn't only if the 404 of the API server names it (R4.18). */
 export async function jobExists(
   client: Pick<KubeClient, 'get'>,
   namespace: string,

@@ -107,7 +107,7 @@ interface OneReport {
   readonly about: ReportPart['run'];
   readonly selector: ReportPart['selector'];
   readonly createdAt: string;
-  /** False: it is certain that there is no more than what was read. */
+  /** Whether there may be more of the report than what was read. */
   readonly mayStand: boolean;
   readonly unreadable: readonly string[];
 }
@@ -150,7 +150,7 @@ async function readReport(source: RunsSource, runID: string, expected: number | 
   return { parts, about, selector: first?.selector, createdAt, mayStand, unreadable };
 }
 
-/** A report's Secrets one by one; how many there are is told by the first that is missing, where it isn't known. */
+/** Read a report's Secrets by their names. If their number isn't known, the first missing one ends the report. */
 async function getReport(
   { client, reference }: RunsSource,
   runID: string,
@@ -172,7 +172,7 @@ async function getReport(
   return found;
 }
 
-/** What can't be read for good is told, and does without; what could be read by another try is thrown. */
+/** Why something can't be read, for a failure that lasts. A failure that another try may not have is thrown. */
 function whyUnreadable(error: unknown, what: string): string {
   const isForGood =
     error instanceof RestoreHooksError &&

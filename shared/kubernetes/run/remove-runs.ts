@@ -7,8 +7,8 @@ import { paths } from '../api/paths.ts';
 const REMOVED_AT_ONCE = 8;
 
 /**
- * Remove what stands of these runs (R6.1.7, R6.1.8): Jobs (and with them their pods and plans), Secrets and ConfigMaps.
- * Returns how many objects that were.
+ * Delete the objects of these runs (R6.1.7, R6.1.8): Jobs (and with them their pods and plans), Secrets and ConfigMaps.
+ * Returns the number of objects.
  */
 export async function removeRuns(
   client: Pick<KubeClient, 'get' | 'listAll' | 'delete'>,
@@ -45,7 +45,7 @@ interface Metadata {
   readonly ownerReferences?: readonly { readonly uid?: string }[];
 }
 
-/** False: it was gone already. */
+/** Delete an object; false: it did not exist. */
 async function isRemoved(client: Pick<KubeClient, 'delete'>, path: string): Promise<boolean> {
   try {
     await client.delete(path, { propagationPolicy: 'Background' });

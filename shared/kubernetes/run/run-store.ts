@@ -20,9 +20,9 @@ export const MANAGER = 'kubectl-restorehooks';
 const REPORT_KEY = 'report.json.gz';
 
 /**
- * Where one run is written down by the runner that has claimed it (`status` is what it wrote then, `runner` which one of
- * the run's runners it is): annotations on its Restore, its report in Secrets beside it. `RUN_BY_ANOTHER` where the
- * status is another's by now.
+ * Writes one run into the cluster, for the runner that has claimed it: annotations on the Restore, and the report in
+ * Secrets. `status` is what the runner wrote when it claimed the run, `runner` its number among the run's runners.
+ * Rejects with `RUN_BY_ANOTHER` if another runner has claimed the Restore since.
  */
 export function kubernetesRunStore(
   client: Pick<KubeClient, 'get' | 'patch' | 'create'>,
@@ -48,14 +48,14 @@ export function kubernetesRunStore(
         hooks: [...some],
       });
       for (const bytes of compressRows(rows, wrap)) {
-        // That a part is there already is the doing of the runner before, or of a try that got no answer.
+        // If the part exists, an earlier runner or a try without an answer has created it.
         while (!(await createReportPart(client, restore, runID, parts, bytes))) parts += 1;
         parts += 1;
       }
       return parts;
     },
     async setRestorePhase(from, to, annotations) {
-      // A phase that is another one by now isn't ours to change (R5.5).
+      // Somebody has changed the phase since: leave it (R5.5).
       await own.change(({ phase }) => (phase === from ? { annotations, status: { phase: to } } : undefined));
     },
     async checkRestore() {
@@ -69,7 +69,7 @@ export function kubernetesRunStore(
   }
 }
 
-/** A Restore as its run's runner looks at it. */
+/** What a runner reads of its Restore. */
 interface Standing {
   readonly resourceVersion: string;
   readonly isBeingDeleted: boolean;
@@ -77,20 +77,20 @@ interface Standing {
   readonly phase: string | undefined;
 }
 
-/** What is set of a Restore; null takes an annotation away. */
+/** What to write to a Restore; null removes an annotation. */
 interface Change {
   readonly annotations: Readonly<Record<string, string | null>>;
   readonly status?: { readonly phase: string };
 }
 
-/** Velero writes a Restore at most once a second: somebody who writes it more often has to be waited for. */
+/** Velero writes a Restore at most once a second, so more conflicts in a row come from somebody else. */
 const CONFLICTS_AT_MOST = 10;
 
 /**
- * The Restore of a run (R5.10), read and written while the run is still this runner's. Every write is a merge patch that holds
- * the resourceVersion of what was decided on. (A JSON Patch `test` won't do: the API server compares texts as Go's JSON
- * has them, in which `<`, `>` and `&` are escaped.) Velero and users write the same object: on a conflict it is read
- * again, and decided again.
+ * Reads and writes the Restore of a run (R5.10), as long as this runner has the run. Every write is a merge patch with
+ * the resourceVersion of the Restore that the decision was made on. Velero and users write the same object, so on a
+ * conflict it is read again and decided again. (A JSON Patch `test` doesn't work: the API server compares texts in Go's
+ * JSON, in which `<`, `>` and `&` are escaped.)
  */
 function claimedRestore(
   client: Pick<KubeClient, 'get' | 'patch' | 'create'>,
@@ -100,7 +100,7 @@ function claimedRestore(
   const path = paths.restores(restore.namespace, restore.name);
   const { namespace, name } = restore;
   const asked = (verb: 'get' | 'patch') => ({ verb, group: 'velero.io', resource: 'restores', namespace, name });
-  /** Undefined: to be read before the next write. */
+  /** The Restore as it was read or written last; undefined: read it before the next write. */
   let last: Standing | undefined;
   return {
     async read(): Promise<Standing> {
@@ -110,13 +110,13 @@ function claimedRestore(
       last = requireOwn(standingOf(object, restore));
       return last;
     },
-    /** `decide` answers what to change, undefined for nothing. Returns how the Restore stands then. */
+    /** Writes what `decide` returns; undefined: nothing to write. Returns the Restore after that. */
     async change(decide: (standing: Standing) => Change | undefined): Promise<Standing> {
       for (let tries = 1; ; tries += 1) {
         const standing: Standing = last ?? (await this.read());
         const change = decide(standing);
         if (change === undefined) return standing;
-        // Nobody knows how it stands after a write without an answer.
+        // If this write gets no answer, the Restore must be read again.
         last = undefined;
         const { annotations, ...rest } = change;
         const body = { metadata: { resourceVersion: standing.resourceVersion, annotations }, ...rest };
@@ -131,7 +131,7 @@ function claimedRestore(
     },
   };
 
-  /** The status is this runner's own, or somebody took it away. */
+  /** Refuse a status of another run or runner. Without a status this runner goes on: somebody has removed it. */
   function requireOwn(standing: Standing): Standing {
     const text = standing.annotations[ANNOTATION.status];
     if (text === undefined) return standing;
@@ -159,7 +159,7 @@ function standingOf(object: KubeObject, { name, uid }: RestoreReference): Standi
   };
 }
 
-/** Create one part of a run's report. False: there is a part of that number. */
+/** Create one part of a run's report. False: a part of that number exists. */
 async function createReportPart(
   client: Pick<KubeClient, 'create'>,
   restore: RestoreReference,
@@ -190,7 +190,7 @@ async function createReportPart(
   }
 }
 
-/** Create an object whose name nobody else uses: that it is there already means that an earlier try got through. */
+/** Create an object whose name nobody else uses. If it exists, an earlier try has created it. */
 export async function createOnce(client: Pick<KubeClient, 'create'>, path: string, object: object): Promise<void> {
   try {
     await client.create(path, object);
@@ -208,8 +208,8 @@ function wishesOf({ annotations }: Standing, runID: string): Wishes {
 }
 
 /**
- * The status of the Restore's run (R6.1.3), or undefined where there has been none: also where the annotation is that of another
- * Restore, of which this one is a copy.
+ * The status of the Restore's last run (R6.1.3); undefined if there was none. The annotation of a Restore that was
+ * copied from another one belongs to that other Restore, and doesn't count.
  */
 export function runStatusOf(restore: {
   metadata: { name: string; uid?: string | null | undefined; annotations: Readonly<Record<string, string>> };
@@ -225,8 +225,8 @@ export function runStatusOf(restore: {
 }
 
 /**
- * Write the status of a run (R5.9), where the Restore is still the one that was read. Rejects with `WRITE_CONFLICT` where it
- * has changed: read it again and decide again.
+ * Write the status of a run (R5.9), if the Restore is unchanged since it was read. Else rejects with `WRITE_CONFLICT`:
+ * read it again and decide again.
  */
 export async function writeStatus(
   client: Pick<KubeClient, 'patch'>,
@@ -246,7 +246,7 @@ export async function writeStatus(
   return client.patch(paths.restores(restore.namespace, restore.name), body, 'merge', { fieldManager: MANAGER });
 }
 
-/** Read the report's parts from `from` on. */
+/** Read the report's parts, from the one with the number `from` on. */
 export async function readReportParts(
   client: Pick<KubeClient, 'get'>,
   restore: Pick<RestoreReference, 'namespace' | 'name'>,

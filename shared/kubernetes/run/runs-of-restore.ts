@@ -45,8 +45,8 @@ const leftAnything = ({ journal, report, unreadable }: RunRecord): boolean =>
   journal !== undefined || report.length + unreadable.length > 0;
 
 /**
- * The run that the status names is the last. The others are ordered by when their first object was created; those of the
- * same second, in which the API server counts, by their attempt.
+ * The run that the status names is the last. The others are ordered by when their first object was created; those of
+ * the same second, in which the API server counts, by their attempt.
  */
 const byAge =
   (last: string | undefined) =>
@@ -57,7 +57,7 @@ const byAge =
     return one.record.attempt - other.record.attempt || one.place - other.place;
   };
 
-/** How the run that was made last stands: by its status, or without one by its Job and the Restore's Lease. */
+/** The state of the last run: by its status, or without a status by its Job and the Restore's Lease. */
 async function standingOf(
   client: RunsClient,
   clock: Clock,
@@ -74,7 +74,7 @@ async function standingOf(
   if (newest === undefined) return undefined;
   const { runID, planned, report } = newest;
   const isOpen = report.some(({ state }) => state === 'Waiting' || state === 'Running');
-  // Its runner and Job may outlive it by some seconds.
+  // The report is complete. Its runner and Job may still exist for some seconds.
   if (!isOpen && report.length > 0 && report.length === planned) return { runID, state: 'ended' };
   const [holder, hasJob] = await Promise.all([
     unlessForbidden(holderOf(client, clock, reference), undefined),

@@ -15,7 +15,7 @@ export interface SetupChange {
   readonly name: string;
   readonly namespace: string | undefined;
   readonly change: 'created' | 'configured' | 'unchanged' | 'deleted';
-  /** As it stands now, or stood last. */
+  /** The object now, or before it was deleted. */
   readonly object: KubeObject;
 }
 
@@ -36,13 +36,13 @@ function clusterWide(path: (name?: string) => string) {
 
 type Client = Pick<KubeClient, 'get' | 'listAll' | 'create' | 'patch' | 'delete'>;
 
-/** All checks are made: what comes now are changes, that belong together. */
+/** Called when all checks have passed, with the changes to make together. */
 export type Begin = (changes: () => Promise<SetupChange[]>) => Promise<SetupChange[]>;
 const atOnce: Begin = (changes) => changes();
 
 /**
- * Apply what the runner needs, and take away what an earlier setup of the same ServiceAccount granted beyond it (R7.12).
- * Nothing is changed if the caller lacks a right for it.
+ * Apply what the runner needs, and remove what an earlier setup granted the same ServiceAccount beyond it (R7.12).
+ * Nothing is changed if the caller lacks a right for one of the changes.
  */
 export async function applySetup(
   client: Client,
@@ -56,7 +56,8 @@ export async function applySetup(
     manifest,
     before: await current(client, manifest),
   }));
-  // Who grants must hold what he grants: only the API server can tell. It needs the roles to check the bindings.
+  // The caller must have every right that he grants, which only the API server can check. For bindings it needs the
+  // roles.
   for (const { manifest } of planned) if (manifest.kind.endsWith('Role')) await apply(client, manifest, true);
   return begin(async () => [...(await applyAll(client, planned)), ...(await prune(client, setup, manifests, warn))]);
 }
@@ -80,11 +81,11 @@ async function applyAll(client: Client, planned: readonly Planned[]): Promise<Se
 
 interface Planned {
   readonly manifest: SetupManifest;
-  /** As it stood before. */
+  /** The object before the change. */
   readonly before: Meta | undefined;
 }
 
-/** Take away what `setup` has made, for one ServiceAccount or for all of the namespace. */
+/** Delete what `setup` has made, for one ServiceAccount or for all in the namespace. */
 export async function deleteSetup(client: Client, setup: Setup, begin = atOnce): Promise<SetupChange[]> {
   const found = await findMade(client, setup);
   await requireRights(
@@ -140,7 +141,7 @@ async function apply(client: Client, manifest: SetupManifest, dryRun: boolean): 
   }
 }
 
-/** A ServiceAccount that was there before isn't ours to delete later. */
+/** Without our labels, for a ServiceAccount that somebody else made: `setup --delete` must leave it. */
 function withoutLabels(manifest: SetupManifest): SetupManifest {
   const { labels: _, ...metadata } = manifest.metadata;
   return { ...manifest, metadata: metadata as SetupManifest['metadata'] };
@@ -149,7 +150,7 @@ function withoutLabels(manifest: SetupManifest): SetupManifest {
 const isManaged = ({ metadata }: Meta): boolean =>
   Object.entries(MANAGED_LABELS).every(([key, value]) => metadata.labels?.[key] === value);
 
-/** An earlier setup may have granted more: cluster-wide, or in other namespaces. */
+/** Delete what an earlier setup granted beyond this one: cluster-wide, or in other namespaces. */
 async function prune(
   client: Client,
   { namespace, serviceAccount = SERVICE_ACCOUNT }: Setup,
@@ -178,7 +179,7 @@ interface Made {
   readonly object: KubeObject;
 }
 
-/** What bears our labels and belongs to this setup, bindings first: the order in which it can be taken away. */
+/** The objects with our labels that belong to this setup, in the order of their deletion: bindings first. */
 async function findMade(client: Client, setup: Setup): Promise<Made[]> {
   const labelSelector = Object.entries(MANAGED_LABELS)
     .map(([key, value]) => `${key}=${value}`)
@@ -211,7 +212,7 @@ async function remove(client: Client, found: readonly Made[]): Promise<SetupChan
   return changes;
 }
 
-/** On a ServiceAccount that isn't ours and so stays. */
+/** Remove our annotation from a ServiceAccount that somebody else made, and that stays. */
 async function forgetNamespaces(client: Client, { namespace, serviceAccount = SERVICE_ACCOUNT }: Setup): Promise<void> {
   const at = paths.serviceAccounts(namespace, serviceAccount);
   const account = await ifFound(async () => Meta.parse(await client.get(at)));
@@ -232,7 +233,7 @@ async function ifFound<T>(ask: () => Promise<T>): Promise<T | undefined> {
 
 function changeOf(kind: Kind, { metadata }: Meta, change: SetupChange['change'], object: KubeObject): SetupChange {
   const { group } = kinds[kind];
-  // The items of a list leave out what the list's own kind says.
+  // The items of a list have no apiVersion and kind of their own.
   const whole = { apiVersion: group === '' ? 'v1' : `${group}/v1`, kind, ...object };
   return { kind, name: metadata.name, namespace: metadata.namespace ?? undefined, change, object: whole };
 }

@@ -16,7 +16,7 @@ import { deleteCommand, listPods } from './restores.ts';
 
 type Client = Pick<KubeClient, 'get' | 'list' | 'listAll'>;
 
-/** What a plan of live pods has to know beside the Restore and its pods. Who may not ask plans without. */
+/** What a plan of live pods needs besides the Restore and its pods. What the caller may not read is left out. */
 export async function aroundRestore(
   client: Client,
   { restore, namespace, selector, pods }: Pick<PlanRequest, 'restore' | 'namespace' | 'selector' | 'pods'>,
@@ -30,7 +30,7 @@ export async function aroundRestore(
   return { others, writesHookStatus, notices };
 }
 
-/** Of the last Restore that Velero can read none is worked on while there is one that it can't (R1.28). */
+/** Restores that Velero can't read: while there is one, Velero works on no Restore of the namespace (R1.28). */
 export async function whatStopsVelero(client: Client, { status }: Restore, namespace: string): Promise<Notice[]> {
   if (status?.phase) return [];
   const notices: Notice[] = [];
@@ -50,10 +50,12 @@ const isStopped = (name: string, namespace: string, field: string): Notice => ({
   message: `Velero can't read Restore ${name} (${field} is not a duration in Go's form), and works on no Restore until it is deleted: ${deleteCommand(name, namespace)}`,
 });
 
-/** So many namespaces are asked one by one, more of them all at once. */
+/** Up to so many namespaces are listed one by one; for more of them the whole cluster is listed. */
 const MOST_NAMESPACES = 8;
 
-/** The pods without the label in the namespaces of those with it; without any, in those that the backup names (R1.17). */
+/**
+ * The pods without the label, in the namespaces of the pods with it; if there are none, in those of the backup (R1.17).
+ */
 async function otherPods(
   client: Client,
   restore: Restore,
@@ -73,7 +75,7 @@ async function otherPods(
 
 const Backup = z.object({ spec: z.nullish(z.object({ includedNamespaces: strings })) });
 
-/** Where the pods of the Restore's backup are restored to, as far as it or the Restore names namespaces. */
+/** The namespaces that the backup's pods are restored to, as far as the backup or the Restore names them. */
 async function namespacesOfBackup(client: Client, { spec }: Restore, namespace: string): Promise<string[]> {
   const { backupName, includedNamespaces, excludedNamespaces } = spec;
   const object = backupName ? await ifAllowed(() => client.get(paths.backups(namespace, backupName))) : undefined;
@@ -84,8 +86,8 @@ async function namespacesOfBackup(client: Client, { spec }: Restore, namespace: 
 }
 
 /**
- * Whether this namespace's Velero writes `hookStatus` (R1.25): another Restore has one, or the cluster's schema of Restores does
- * (a first Restore has no other beside it).
+ * Whether this namespace's Velero writes `hookStatus` (R1.25): another Restore has it, or, as the first Restore has no
+ * other beside it, the cluster's schema of Restores has it.
  */
 export async function knowsHookStatus(client: Client, namespace: string): Promise<boolean> {
   const isWritten = await ifAllowed(async () => {
@@ -102,7 +104,7 @@ const hasHookStatus = ({ status }: KubeObject): boolean =>
 
 const nameOf = ({ metadata }: KubeObject): string => (metadata as { name: string }).name;
 
-/** The answer; undefined where the question is forbidden, or there is nobody to ask. */
+/** The answer; undefined if the request is forbidden, or what it asks for doesn't exist. */
 async function ifAllowed<T>(ask: () => Promise<T>): Promise<T | undefined> {
   try {
     return await ask();

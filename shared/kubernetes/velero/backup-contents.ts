@@ -17,15 +17,15 @@ export interface DownloadOptions {
   readonly insecureSkipTlsVerify?: boolean;
   /** Certificates to trust besides those of the system. */
   readonly caFile?: string | undefined;
-  /** How long Velero may take to answer (1 minute, as its own client). */
+  /** How long Velero may take to answer (1 minute, as with Velero's own client). */
   readonly waitMs?: number;
 }
 
 type Client = Pick<KubeClient, 'get' | 'create'>;
 
 /**
- * What a Backup holds, as the cluster's Velero gives it away (R1.18): asked for by a DownloadRequest, which Velero answers with
- * a URL that is a secret for ten minutes, and deletes by itself.
+ * The archive of a Backup, from the cluster's Velero (R1.18). Velero answers a DownloadRequest with a URL that is valid
+ * for ten minutes, during which it is a secret, and deletes the request by itself.
  */
 export async function backupContents(
   client: Client,
@@ -60,7 +60,7 @@ async function getBackup(client: Client, namespace: string, name: string): Promi
 
 const Location = z.object({ spec: z.object({ objectStorage: z.object({ caCert: z.base64() }) }) });
 
-/** As Velero's client: the certificates of the flag, else those of the Backup's location. */
+/** The certificates to trust, as Velero's client does: those of the flag, else those of the Backup's location. */
 async function trusted(
   client: Client,
   namespace: string,
@@ -122,7 +122,7 @@ function parseUrl(text: string): URL {
 const maxRedirects = 5;
 const silenceMs = 75_000;
 
-/** The URL itself is never told: who has it has the backup. */
+/** No message contains the URL: whoever has it can download the backup. */
 async function* download(
   first: URL,
   backup: string,
@@ -169,7 +169,7 @@ async function fetchFrom(
   const close = (): void => agent.destroy();
   try {
     const path = `${url.pathname}${url.search}`;
-    // Else some stores unpack it on the way.
+    // Without this header some object stores unpack the archive.
     const request = { method: 'GET', path, headers: { 'accept-encoding': 'gzip' } } as const;
     const server = new URL(url.origin);
     return { answer: await send({ server, headers: {}, agent, tls }, request, { silenceMs }, signal), close };
@@ -199,12 +199,12 @@ async function beginning(answer: IncomingMessage): Promise<string> {
       if (text.length > maxRefusal) break;
     }
   } catch {
-    // What has come of it must do.
+    // The connection broke: use what has been read.
   }
   return text;
 }
 
-/** Of an object store's XML only what it says itself: it quotes the request, and with it the signature. */
+/** Only the code and the message of an object store's XML: the rest quotes the request, with its signature. */
 function refused(url: URL, status: number, body: string, backup: string): RestoreHooksError {
   const said = ['Code', 'Message']
     .flatMap((tag) => new RegExp(`<${tag}>([^<]{1,200})</${tag}>`).exec(body)?.[1] ?? [])

@@ -18,7 +18,7 @@ export async function getRestore(client: Pick<KubeClient, 'get'>, namespace: str
   return readRestore(await getRestoreObject(client, namespace, name), namespace, name);
 }
 
-/** A Restore as it stands in the cluster, whatever is in it. `RESTORE_NOT_FOUND`. */
+/** A Restore's object, unchecked. Rejects with `RESTORE_NOT_FOUND`. */
 export async function getRestoreObject(
   client: Pick<KubeClient, 'get'>,
   namespace: string,
@@ -36,7 +36,7 @@ export async function getRestoreObject(
 const Groups = z.object({ kind: z.literal('APIGroupList'), groups: z.array(z.object({ name: z.string() })) });
 const Resources = z.object({ kind: z.literal('APIResourceList'), resources: z.array(z.object({ name: z.string() })) });
 
-/** Whether a 404 that names no object says that the cluster has no such type: it lists those that it has. */
+/** Whether a 404 that names no object means that the cluster has no such type. The types that it has are listed. */
 export async function isOfUnknownType(
   client: Pick<KubeClient, 'get'>,
   error: unknown,
@@ -68,7 +68,7 @@ const mend = (name: string, namespace: string): string =>
   `mend these fields: kubectl edit restores.velero.io ${name} -n ${namespace}`;
 const stopsVelero = (name: string, namespace: string): string =>
   `Velero can't read it either, and works on no Restore of namespace ${namespace} until it is deleted: ${deleteCommand(name, namespace)}`;
-/** What frees Velero of a Restore that it can't read. */
+/** The command that deletes a Restore which Velero can't read. */
 export const deleteCommand = (name: string, namespace: string): string =>
   `kubectl delete restore.velero.io ${name} -n ${namespace}`;
 
@@ -84,7 +84,7 @@ const noSuchRestore = (namespace: string, name: string, cause: unknown): Restore
     cause,
   });
 
-/** List the pods that a label selector finds, in all namespaces or in some. A pod that can't be read is a notice. */
+/** List the pods of a label selector, in all namespaces or in some. A pod that can't be read becomes a notice. */
 export async function listPods(
   client: Pick<KubeClient, 'listAll'>,
   labelSelector: string,
@@ -96,7 +96,7 @@ export async function listPods(
   return readPods(lists.flatMap(({ items }) => items));
 }
 
-/** One pod as it stands in the cluster, for who may list pods; undefined where it isn't there. */
+/** One pod's object, read by a list, for callers who may list but not get; undefined if it doesn't exist. */
 export async function findPod(
   client: Pick<KubeClient, 'listAll'>,
   namespace: string,
@@ -106,7 +106,7 @@ export async function findPod(
   return items[0];
 }
 
-/** The same pods as they stand in the cluster. */
+/** The objects of the same pods, unchecked. */
 export const listPodObjects = async (
   client: Pick<KubeClient, 'listAll'>,
   labelSelector: string,

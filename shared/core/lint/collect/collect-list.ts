@@ -15,7 +15,7 @@ export function collectList(
   given: readonly LintedPod[],
 ): HookList {
   const entries = itemsOf(valueAt(object, place.path)).flatMap((entry, index) =>
-    // What is no mapping has a finding of its own.
+    // An entry that is no mapping has a finding of its own.
     entry === null || typeof entry !== 'object'
       ? []
       : [collectEntry(kind, fieldsOf(entry), below(place, index), given)],
@@ -48,7 +48,7 @@ function applies(entry: HookEntry, { pod, namespace }: LintedPod): boolean {
   return entry.admitsPods && admitsNamespace && entry.admitsLabels(pod.metadata.labels);
 }
 
-/** The entry without what can't be read, which has findings of its own. */
+/** The entry without its unreadable parts, which have findings of their own. */
 function compiled(fields: Fields, withSelector: boolean): HookEntry | undefined {
   const { postHooks: _, labelSelector, ...filters } = fields;
   const spec = RestoreResourceHookSpec.safeParse(withSelector ? { ...filters, labelSelector } : filters);

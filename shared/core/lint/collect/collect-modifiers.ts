@@ -7,7 +7,7 @@ import type { Inner, Metadata, ModifierRule, Modifiers } from './subjects.ts';
 
 export const isModifiers = (object: unknown): boolean => fieldsOf(object)['resourceModifierRules'] !== undefined;
 
-/** Velero's resource modifiers, in ConfigMaps or in the files that ConfigMaps are made of. */
+/** Velero's resource modifiers, in ConfigMaps or in files that ConfigMaps are made from. */
 export function collectModifiers(objects: readonly unknown[], inner: ReadonlyMap<number, Inner>): Modifiers[] {
   const given = objects.flatMap((object) => {
     const resource = resourceOf(object);
@@ -52,7 +52,7 @@ function ruleOf(rule: unknown, place: Place): ModifierRule {
   };
 }
 
-/** As Velero names it: `pods`, `deployments.apps`. */
+/** A resource by Velero's name: `pods`, `deployments.apps`. */
 function resourceOf(object: unknown): string | undefined {
   const { kind, apiVersion } = fieldsOf(object);
   if (typeof kind !== 'string' || typeof apiVersion !== 'string' || kind === '') return undefined;
@@ -65,7 +65,7 @@ function resourceOf(object: unknown): string | undefined {
 const ANNOTATION = /\/metadata\/annotations\/([^/]+)$/;
 const unescaped = (token: string): string => token.replaceAll('~1', '/').replaceAll('~0', '~');
 
-/** The annotations that JSON patches set, one for each. */
+/** The annotations that JSON patches set, one per operation. */
 export function metadataOfModifiers({ rules }: Modifiers): Metadata[] {
   return rules.flatMap(({ patches }) =>
     patches.flatMap(({ place, fields }) => {
@@ -75,7 +75,7 @@ export function metadataOfModifiers({ rules }: Modifiers): Metadata[] {
   );
 }
 
-/** The same of a patch as kubectl and kustomize read it: a list of operations. */
+/** The same for a patch of kubectl or kustomize, which is a list of operations. */
 export function metadataOfPatch(object: unknown, index: number): Metadata[] {
   return itemsOf(object).flatMap((item, at) => {
     const { op, path, value } = fieldsOf(item);

@@ -6,7 +6,7 @@ import { below } from './place.ts';
 import { placeholderInName } from './placeholder.ts';
 import type { Fields, LintedContainer, LintedPod, Metadata } from './subjects.ts';
 
-/** Hooks are never read from these. */
+/** Objects from which hooks are never read. */
 const WITHOUT_PODS =
   /^(?:Service|ConfigMap|Secret|PersistentVolumeClaim|PersistentVolume|Namespace|Ingress|ServiceAccount|NetworkPolicy|Restore|Backup|Schedule|Role|RoleBinding|ClusterRole|ClusterRoleBinding|PodDisruptionBudget|HorizontalPodAutoscaler|StorageClass)$/;
 
@@ -102,7 +102,7 @@ const linted = (container: Fields, init: boolean): LintedContainer => ({
   hasRestartRules: itemsOf(container['restartPolicyRules']).length > 0,
 });
 
-/** Its own, and those that a StatefulSet claims. */
+/** The names of a pod's volumes, with those that a StatefulSet adds by its claims. */
 function volumesOf(object: unknown, spec: Fields): string[] {
   const claims = itemsOf(fieldsOf(fieldsOf(object)['spec'])['volumeClaimTemplates']);
   return [
@@ -124,7 +124,7 @@ const podModel = (name: string, namespace: string | undefined, metadata: Fields,
     status: { phase },
   });
 
-/** Annotations without a pod: of it nothing more is known. */
+/** Annotations without a pod: nothing else is known of the pod that will have them. */
 function loosePod(object: unknown, kind: string, place: Place): LintedPod {
   const name = textOf(fieldsOf(fieldsOf(object)['metadata'])['name']);
   const annotations = at(object, place.path);
@@ -145,7 +145,7 @@ function loosePod(object: unknown, kind: string, place: Place): LintedPod {
   };
 }
 
-/** What isn't a string is taken as what was meant. */
+/** A value that isn't a string is used as the string that was probably meant. */
 function strings(value: unknown): Record<string, string> {
   return Object.fromEntries(
     Object.entries(fieldsOf(value)).flatMap(([key, each]) => {
@@ -157,8 +157,8 @@ function strings(value: unknown): Record<string, string> {
 }
 
 /**
- * A patch says a part of a pod, and its base the rest: of objects of one kind and name, each is seen with what the
- * others add, so that nothing is missed in one that stands in another.
+ * A patch contains a part of a pod, and its base the rest. So each object is completed with what other objects of the
+ * same kind and name contain, and a field in one of them isn't reported as missing in another.
  */
 export function joined({ pods, metadata }: CollectedPods): CollectedPods {
   const named = Map.groupBy(pods, (pod) => `${pod.template ?? 'Pod'} ${pod.pod.metadata.name}`);
@@ -194,7 +194,7 @@ function withOther(pod: LintedPod, other: LintedPod): LintedPod {
     containers: [...pod.pod.spec.containers, ...other.pod.spec.containers],
     initContainers: [...pod.pod.spec.initContainers, ...other.pod.spec.initContainers],
   };
-  // The base tells which container is the first.
+  // The first container is that of the base.
   const containers = pod.isPart
     ? [
         ...other.containers,

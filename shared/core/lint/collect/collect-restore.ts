@@ -7,7 +7,7 @@ interface Around {
   readonly live: boolean;
   readonly modifiers: readonly Modifiers[];
   readonly lists: readonly HookList[];
-  /** A pod that is given has annotations of hooks. */
+  /** One of the given pods has hook annotations. */
   readonly isHooked: boolean;
 }
 
@@ -45,7 +45,7 @@ const FIELDS: Readonly<Record<string, readonly Path[]>> = {
   BackupRepository: [['spec', 'maintenanceFrequency']],
 };
 
-/** Every duration of one of Velero's own objects. */
+/** Every duration in one of Velero's objects. */
 export function veleroObject(object: unknown, index: number): VeleroObject[] {
   const { kind, apiVersion, metadata } = fieldsOf(object);
   if (typeof kind !== 'string' || !Object.hasOwn(FIELDS, kind)) return [];
@@ -65,7 +65,7 @@ export function veleroObject(object: unknown, index: number): VeleroObject[] {
   ];
 }
 
-/** Where durations of hooks may stand: a Restore's, or a Backup's. */
+/** The paths of hooks' durations, in a Restore or a Backup. */
 function hookPaths(object: unknown, kind: string): Path[] {
   const spec: Path = kind === 'Schedule' ? ['spec', 'template'] : ['spec'];
   const resources: Path = [...spec, 'hooks', 'resources'];

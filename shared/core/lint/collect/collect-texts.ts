@@ -18,7 +18,7 @@ const SPEC_LISTS: readonly Path[] = [
   ['spec', 'excludedNamespaces'],
 ];
 
-/** What people write, and may have forgotten to: of Restores, of files of hooks, and of pods that have hooks. */
+/** The texts that people write and may have left as placeholders, in Restores, files of hooks, and pods with hooks. */
 export function collectTexts(
   objects: readonly unknown[],
   lists: readonly HookList[],

@@ -28,12 +28,12 @@ export type AllSubjects = { readonly [On in keyof Subjects]: readonly Subjects[O
 
 export interface Given {
   readonly objects: readonly unknown[];
-  /** They are in the cluster, the Restore is done. */
+  /** The objects come from the cluster, and the Restore is finished. */
   readonly live: boolean;
   readonly inner: ReadonlyMap<number, Inner>;
 }
 
-/** Whether rules look at anything of this object. */
+/** Whether any rule checks this object. */
 export const isLookedAt = (object: unknown): boolean => {
   const { pods, metadata } = podsOf(object, 0, false);
   return (
@@ -46,7 +46,7 @@ export const isLookedAt = (object: unknown): boolean => {
   );
 };
 
-/** Everything that rules look at, out of all objects together. */
+/** Everything that rules check, collected from all objects. */
 export function collect({ objects, live, inner }: Given): AllSubjects {
   const found = objects.map((object, index) => podsOf(object, index, live));
   const { pods, metadata } = joined({
@@ -90,7 +90,7 @@ export function collect({ objects, live, inner }: Given): AllSubjects {
 
 function collectLists(objects: readonly unknown[], pods: readonly LintedPod[], live: boolean): HookList[] {
   const restores = objects.flatMap((object) => (isKind(object, 'Restore', 'velero.io') ? [restoreOf(object)] : []));
-  // Of a patch without its base nothing is known that an entry could select; kustomize may add labels.
+  // Whether an entry selects a patch without its base is not known, because kustomize may add labels.
   const isLabelled = objects.some((object) => {
     const { kind, labels, commonLabels } = fieldsOf(object);
     return kind === 'Kustomization' && (labels !== undefined || commonLabels !== undefined);
@@ -116,7 +116,7 @@ export function isKind(object: unknown, kind: string, group: string): boolean {
   return fields['kind'] === kind && (version === '' || version.startsWith(`${group}/`));
 }
 
-/** The Restore's own filters, as far as they can be read. */
+/** The Restore's filters, as far as they can be read. */
 function restoreOf(object: unknown): Restore {
   const { metadata, spec } = fieldsOf(object);
   const name = textOf(fieldsOf(metadata)['name']) || 'restore';
@@ -124,10 +124,10 @@ function restoreOf(object: unknown): Restore {
   return whole.data ?? RestoreModel.parse({ metadata: { name }, spec: {} });
 }
 
-/** The pod as the Restore makes it; nothing where it leaves the pod out. */
+/** The pod as the Restore restores it; none if the Restore excludes the pod. */
 function restored(restore: Restore, linted: LintedPod): LintedPod[] {
   const { pod, namespace } = linted;
-  // A manifest without a namespace may be applied to any.
+  // A manifest without a namespace may be applied to any namespace.
   const filters =
     namespace === undefined ? { ...restore.spec, includedNamespaces: [], excludedNamespaces: [] } : restore.spec;
   if (whyNotRestored({ ...restore, spec: filters }, pod) !== undefined) return [];
@@ -144,7 +144,7 @@ const EXEC_FIELD: Readonly<Record<ExecField, string>> = {
   waitForReady: 'wait-for-ready',
 };
 
-/** What the annotations say once keys that are surely mistyped are mended, and the keys as they are. */
+/** The annotations with surely misspelled keys corrected, and the keys as they are written. */
 function meantAnnotations({ pod }: LintedPod): { values: Record<string, string>; keys: Map<string, string> } {
   const { annotations } = pod.metadata;
   const values: Record<string, string> = {};
@@ -223,7 +223,7 @@ function annotatedInits(pod: LintedPod): LintedInit[] {
 
 type EntriesByPod = ReadonlyMap<Place, ReadonlySet<LintedEntry>>;
 
-/** The entries that apply to each pod, in their order; a pod is known by its place, mapped or not. */
+/** The entries that apply to each pod, in order. A pod is identified by its place, also if its namespace is mapped. */
 function entriesByPod({ entries }: HookList): EntriesByPod {
   const found = new Map<Place, Set<LintedEntry>>();
   for (const entry of entries) {

@@ -13,7 +13,7 @@ export function at(value: unknown, path: Path): unknown {
   return found;
 }
 
-/** Where each known kind of workload has its pods' template. */
+/** The path of the pod template in each known kind of workload. */
 const TEMPLATE: Readonly<Record<string, Path>> = {
   Deployment: ['spec', 'template'],
   StatefulSet: ['spec', 'template'],
@@ -30,19 +30,19 @@ const TEMPLATE: Readonly<Record<string, Path>> = {
 export interface FoundPods {
   /** Whole pods and templates. */
   readonly pods: readonly Path[];
-  /** Annotations of hooks that stand anywhere else: a patch's, a chart's values. */
+  /** Hook annotations in any other place, such as a patch or a chart's values. */
   readonly loose: readonly Path[];
 }
 
-/** An object may be large, and have no pods at all. */
+/** The search in an object ends after so many values, as it may be large and contain no pods. */
 const MAX_NODES = 50_000;
 const MAX_DEPTH = 24;
 
-/** Where an object has pods, or hooks' annotations: by its kind, and wherever something has a pod's shape. */
+/** The places of pods and hook annotations in an object: by its kind, and wherever a value looks like a pod. */
 export function findPods(object: unknown): FoundPods {
   const kind = textOf(fieldsOf(object)['kind']);
   const version = textOf(fieldsOf(object)['apiVersion']);
-  // Another group's Pod is none of Kubernetes'.
+  // A Pod of another API group is not a Kubernetes Pod.
   if (kind === 'Pod' && version !== '' && version !== 'v1') return { pods: [], loose: [] };
   const known = kind === 'Pod' ? [] : Object.hasOwn(TEMPLATE, kind) ? TEMPLATE[kind] : undefined;
   if (known !== undefined) return { pods: [known], loose: [] };

@@ -17,7 +17,7 @@ export function decodeValue(written: unknown): Decoded {
   }
 }
 
-/** Velero puts the text between quotes, unless it looks like JSON: then it stands as it is. */
+/** Velero puts the text between quotes, unless it looks like JSON: then it is used unchanged. */
 function asJson(text: string): [json: string, quoted: boolean] {
   if (text === '') return ['""', true];
   if (text.startsWith('"') && text.endsWith('"')) return [`"${text.slice(1).replace(/"$/, '')}"`, true];
@@ -33,12 +33,12 @@ function asJson(text: string): [json: string, quoted: boolean] {
 const isGoFloat = (text: string): boolean =>
   /^[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|inf(?:inity)?|nan|0x[0-9a-f_]+\.?[0-9a-f_]*p[-+]?\d+)$/i.test(text);
 
-/** Fields that hold strings and nothing else, as far as hooks can depend on them. */
+/** Fields that hooks can depend on and that must be strings. */
 const STRING_PATH =
   /(?:\/metadata\/(?:annotations|labels)\/[^/]+|\/(?:nodeSelector|matchLabels|stringData)\/[^/]+|^\/data\/[^/]+|\/env\/(?:\d+|-)\/(?:name|value)|\/(?:[cC]ontainers|initContainers)\/\d+\/(?:image|name|imagePullPolicy|workingDir)|\/(?:command|args)\/(?:\d+|-)|\/metadata\/(?:name|namespace)|\/storageClassName|\/volumeName|\/serviceAccountName)$/;
 const MAP_PATH = /(?:\/metadata\/(?:annotations|labels)|\/(?:nodeSelector|matchLabels)|^\/data)$/;
 
-/** What of a decoded value isn't the string that its place demands. */
+/** The kind of a decoded value, or of a part of it, that must be a string and isn't; undefined if all are strings. */
 export function notAString(path: string, value: unknown): string | undefined {
   if (STRING_PATH.test(path)) return typeof value === 'string' || value === null ? undefined : nameOf(value);
   if (!MAP_PATH.test(path) || typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
@@ -55,7 +55,7 @@ const nameOf = (value: unknown): string =>
         ? 'an object'
         : `a ${typeof value}`;
 
-/** The text that Velero takes as this string. */
+/** The text that Velero decodes to this string. */
 export const asString = (text: string): string => `"${JSON.stringify(text).slice(1, -1)}"`;
 
 /** The value at an RFC 6901 pointer. */

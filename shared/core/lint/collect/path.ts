@@ -1,11 +1,11 @@
-/** `matchLabels["a/b"]`, `a.b[0]` as its parts. */
+/** Split a path such as `matchLabels["a/b"]` or `a.b[0]` into its parts. */
 export function pathOf(text: string): (string | number)[] {
   return [...text.matchAll(/\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]|([^.[\]]+)/g)].map(([, index, quoted, name]) =>
     index !== undefined ? Number(index) : quoted !== undefined ? String(JSON.parse(quoted)) : (name ?? ''),
   );
 }
 
-/** `spec.hooks.resources[0].name`, for people. */
+/** A path for people: `spec.hooks.resources[0].name`. */
 export function formatPath(path: readonly (string | number)[]): string {
   let text = '';
   for (const part of path) {

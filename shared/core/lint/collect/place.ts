@@ -1,6 +1,6 @@
 export type Path = readonly (string | number)[];
 
-/** A value of one of the objects that were given; `key`: its key, not the value itself. */
+/** The place of a value in one of the given objects; `key`: the place of its key, not of the value. */
 export interface Place {
   readonly object: number;
   readonly path: Path;
@@ -13,7 +13,7 @@ export const keyOf = ({ object, path }: Place): Place => ({ object, path, part: 
 
 export const quote = (text: unknown): string => JSON.stringify(text) ?? 'nothing';
 
-/** `a`, `b` and 3 more. */
+/** Such as: a, b and 3 more. */
 export function some(all: readonly string[]): string {
   const names = [...new Set(all)];
   const shown = names.slice(0, 3).join(', ');

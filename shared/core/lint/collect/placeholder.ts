@@ -6,8 +6,8 @@ const NOUN =
   /^(?:name|namespace|ns|pod|container|database|db|dbname|user|username|password|pass|host|hostname|port|path|file|image|bucket|backup|restore|version|secret|token|url|release|app|service|[a-z0-9]+(?:[-_ ][a-z0-9]+)+)$/i;
 
 /**
- * What was to be replaced in a value that is a name, an image, a number or a duration: none of them has `<`, `$` or
- * braces of its own.
+ * The placeholder in a value that is a name, an image, a number or a duration. None of these may contain `<`, `$` or
+ * braces, so each of them marks a placeholder.
  */
 export function placeholderInName(text: string): string | undefined {
   const [found] =
@@ -17,7 +17,7 @@ export function placeholderInName(text: string): string | undefined {
   return found ?? (WORD.test(text.trim()) ? text : undefined);
 }
 
-/** The same in a command, where `$X` is a shell's and `<` a redirection. */
+/** The placeholder in a command, where `$X` may be a shell variable and `<` a redirection. */
 export function placeholderInCommand(text: string): string | undefined {
   const chart = CHART.exec(text);
   if (chart !== null) return `${chart[0]} …`;
@@ -33,5 +33,5 @@ export function placeholderInCommand(text: string): string | undefined {
   return undefined;
 }
 
-/** Whether a text is a chart's template, or another of Go's, that was not yet rendered. */
+/** Whether a text is a Go template, such as a chart's, that has not been rendered. */
 export const isChartTemplate = (text: string): boolean => CHART.test(text);

@@ -5,32 +5,35 @@ import type { Place } from './place.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** Annotations or labels, wherever they stand. */
+/** Annotations or labels of any object. */
 export interface Metadata {
   readonly place: Place;
   readonly values: Fields;
-  /** `pod`: where hooks are read; `part`: what becomes a part of that; `labels` of a pod; `outside` it: on the workload itself. */
+  /**
+   * `pod`: hooks are read from them; `part`: they become part of a pod's; `labels`: a pod's labels; `outside`: the
+   * workload's own.
+   */
   readonly of: 'pod' | 'part' | 'labels' | 'outside';
   readonly kind: string;
-  /** With what patches and their base add to it. */
+  /** Together with what patches and their base add. */
   readonly around: Fields;
 }
 
-/** A Pod, or the template of one. */
+/** A Pod or a pod template. */
 export interface LintedPod {
   readonly title: string;
   readonly place: Place;
   readonly annotationsPlace: Place;
-  /** Of annotations that stand elsewhere, in its patch or its base. */
+  /** Annotations from its patch or its base. */
   readonly places: Readonly<Record<string, Place>>;
-  /** As the planner sees it; annotations that aren't strings are taken as what was meant. */
+  /** The pod for the planner; annotations that aren't strings are used as the strings that were probably meant. */
   readonly pod: Pod;
-  /** Undefined where the manifest leaves it to whoever applies it. */
+  /** Undefined if the manifest has no namespace: it is chosen when the manifest is applied. */
   readonly namespace: string | undefined;
-  /** The kind of workload whose template it is. */
+  /** The kind of the workload that has the template. */
   readonly template: string | undefined;
   readonly live: boolean;
-  /** It is a patch, or annotations alone: what it lacks may stand elsewhere. */
+  /** It is a patch, or only annotations, so missing fields may be in another object. */
   readonly isPart: boolean;
   readonly volumes: readonly string[];
   readonly ephemeral: readonly string[];
@@ -54,7 +57,7 @@ export interface Field {
 
 export type ExecField = 'container' | 'command' | 'onError' | 'execTimeout' | 'waitTimeout' | 'waitForReady';
 
-/** An exec hook, of annotations or of an entry. */
+/** An exec hook, from annotations or from an entry. */
 export interface LintedExec {
   readonly title: string;
   readonly source: 'annotation' | 'entry';
@@ -74,7 +77,7 @@ export interface LintedInit {
   readonly fields: Readonly<Partial<Record<'name' | 'image' | 'command' | 'args' | 'timeout', Field>>>;
   readonly mounts: readonly Field[];
   readonly hasRestartRules: boolean;
-  /** Names of the same hook's containers before it. */
+  /** The names of the containers before it in the same hook. */
   readonly earlier: readonly string[];
   readonly pods: readonly LintedPod[];
 }
@@ -83,7 +86,7 @@ export interface LintedEntry {
   readonly title: string;
   readonly place: Place;
   readonly fields: Fields;
-  /** Undefined where it can't be read at all. */
+  /** Undefined if it can't be read. */
   readonly entry: HookEntry | undefined;
   readonly selectorIsValid: boolean;
   /** The pods that it applies to. */
@@ -103,44 +106,44 @@ export interface HookList {
   readonly entries: readonly LintedEntry[];
 }
 
-/** What is written by hand: a name, a command, or what else it is. */
+/** A text that was written by hand, such as a name or a command. */
 export interface Text extends Field {
   readonly value: string;
   readonly title: string;
   readonly isCommand: boolean;
 }
 
-/** An object of Velero's whose durations its cache must read. */
+/** An object of Velero with durations. Velero's cache fails if it can't read one of them. */
 export interface VeleroObject {
   readonly kind: string;
   readonly title: string;
   readonly fields: readonly (Field & { readonly name: string; readonly isOfHook: boolean })[];
 }
 
-/** A Restore and what it leaves to be restored. */
+/** A Restore, with what rules need to know besides its spec. */
 export interface LintedRestore {
   readonly title: string;
   readonly root: Place;
   readonly spec: Fields;
   readonly namespace: string | undefined;
   readonly live: boolean;
-  /** Of the Restore itself, or of the pods that are given. */
+  /** Whether the Restore itself or one of the given pods has hooks. */
   readonly hasHooks: boolean;
-  /** The resource modifiers that it names, if they are given. */
+  /** The resource modifiers that the Restore names, if they are among the given objects. */
   readonly modifiers: Modifiers | undefined;
 }
 
-/** Rules by which a Restore changes what it restores. */
+/** Resource modifiers: rules by which a Restore changes the objects that it restores. */
 export interface Modifiers {
   readonly title: string;
   readonly root: Place;
   readonly value: unknown;
   /** Why it can't be read. */
   readonly unreadable: string | undefined;
-  /** Undefined where the rules stand in a file of their own. */
+  /** Undefined if the rules are in a file of their own. */
   readonly configMap: { readonly name: string; readonly namespace: string; readonly keys: number } | undefined;
   readonly rules: readonly ModifierRule[];
-  /** Of what it may be applied to. */
+  /** The objects that the rules may be applied to. */
   readonly given: readonly { readonly object: unknown; readonly resource: string }[];
 }
 
@@ -151,7 +154,7 @@ export interface ModifierRule {
   readonly patches: readonly { readonly place: Place; readonly fields: Fields }[];
 }
 
-/** A pod with all hooks that there are for it. */
+/** A pod with all of its hooks. */
 export interface HookedPod {
   readonly pod: LintedPod;
   readonly annotated: readonly {
@@ -159,7 +162,7 @@ export interface HookedPod {
     readonly kind: 'exec' | 'init';
     readonly place: Place;
   }[];
-  /** Each list with those of its entries that apply to it. */
+  /** Each list of hooks, with the entries that apply to this pod. */
   readonly lists: readonly {
     readonly kind: HookList['kind'];
     readonly entries: readonly LintedEntry[];
@@ -180,9 +183,9 @@ export interface Subjects {
   readonly modifiers: Modifiers;
 }
 
-/** A text within an object that is read as a document of its own, and stands among the objects. */
+/** A text within an object that is a document of its own, and is checked as one of the objects. */
 export interface Inner {
-  /** The object that it stands in. */
+  /** The object that contains it. */
   readonly of: number;
   /** Why it can't be read. */
   readonly problem?: string | undefined;

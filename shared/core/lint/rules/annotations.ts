@@ -5,7 +5,7 @@ import type { Rule } from './rule.ts';
 
 const keysOf = ({ values }: Metadata): string[] => Object.keys(values);
 
-/** Keys of one prefix that are there, or were meant to be. */
+/** The keys of one prefix, also those that are only probably meant. */
 function presentNames(metadata: Metadata, prefix: string): Set<string> {
   const names = new Set<string>();
   for (const key of keysOf(metadata)) {
@@ -151,7 +151,7 @@ function reportKey(
   report(place, `${quote(key)} ${what}${hint}`, sure && free ? { place, text: meant } : undefined);
 }
 
-/** `first.command`: other tools number their hooks. */
+/** Keys such as `first.command`, by which other tools number their hooks. */
 const oneHook = (key: string): string =>
   /\/.+\.(?:command|container|on-error|exec-timeout|wait-timeout|container-image)$/.test(key)
     ? "; a pod's annotations hold one hook: write more in a Restore's spec.hooks"

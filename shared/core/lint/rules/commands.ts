@@ -59,7 +59,7 @@ export const commandRules: readonly Rule[] = [
     reason: 'A hook with an empty command can never run, and counts as not executed.',
     fix: 'Give it a command, or take the hook away.',
     check({ source, fields: { command }, argv, title, place }, report) {
-      // What is no list at all has a finding of its own.
+      // A command that is no list has a finding of its own.
       if (command !== undefined && !Array.isArray(command.value) && source === 'entry') return;
       const [first] = argv;
       if (argv.length === 0 || (first !== undefined && first.trim() === '')) {
@@ -84,7 +84,7 @@ function checkJson(
   report(command.place, `${title}: its command ${what}`, edit);
 }
 
-/** A comma too much is surely one. */
+/** Remove a trailing comma, which is surely a mistake. */
 function mended({ value, place }: Field, at: number): { place: Field['place']; text: string } | undefined {
   const text = String(value);
   const comma = text.slice(0, at - 1).trimEnd();

@@ -6,14 +6,14 @@ import { placeholderInName } from '../collect/placeholder.ts';
 import type { Fields, LintedEntry } from '../collect/subjects.ts';
 import type { Rule } from './rule.ts';
 
-/** Given to pods by those that create them, so that a template doesn't have them. */
+/** Labels that controllers add to pods, so a template doesn't have them. */
 const GIVEN_LATER =
   /^(?:pod-template-hash|controller-revision-hash|pod-template-generation|controller-uid|job-name|statefulset\.kubernetes\.io\/.*|apps\.kubernetes\.io\/.*|batch\.kubernetes\.io\/.*|velero\.io\/.*)$/;
 
 const strings = (value: unknown): string[] =>
   Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
 
-/** A pattern, or what is still to be replaced. */
+/** Whether a name is a pattern or a placeholder. */
 const isOpen = (name: string): boolean => /[*?[\]{}\\]/.test(name) || placeholderInName(name) !== undefined;
 
 function hasPlaceholder({ fields }: LintedEntry): boolean {
@@ -42,7 +42,7 @@ export const entryRules: readonly Rule[] = [
     check(entry, report) {
       const { selectorIsValid, pods, given, place, title } = entry;
       if (entry.entry === undefined || !selectorIsValid || given.length === 0 || pods.length > 0) return;
-      // These have findings of their own.
+      // Unreadable patterns have findings of their own.
       if (!entry.entry.admitsPods || entry.entry.badPatterns.length > 0 || mayMatchLater(entry)) return;
       if (hasPlaceholder(entry)) return;
       report(place, `${title} matches none of the ${given.length} pods and templates given`);
@@ -110,7 +110,7 @@ export const entryRules: readonly Rule[] = [
       for (const kind of ['Namespaces', 'Resources']) {
         const included = strings(fields[`included${kind}`]);
         for (const [index, name] of strings(fields[`excluded${kind}`]).entries()) {
-          // Velero passes over an excluded * of resources.
+          // Velero ignores an excluded `*` of resources.
           const all = name === '*' && kind === 'Namespaces';
           if (!included.includes(name) && !all) continue;
           const message = all ? 'all namespaces are excluded' : `${quote(name)} is both included and excluded`;

@@ -21,10 +21,10 @@ const ENTRY = [
 ];
 const EXEC = ['container', 'command', 'onError', 'execTimeout', 'waitTimeout', 'waitForReady'];
 const SPEC_FIELDS_OF_HOOKS = ['hooks', 'namespaceMapping', 'includedNamespaces', 'excludedNamespaces', 'labelSelector'];
-/** Fields of a Restore's spec that look like some of those. */
+/** Fields of a Restore's spec that look similar to some of those. */
 const OTHER_SPEC_FIELDS = ['includedResources', 'excludedResources', 'orLabelSelectors', 'includeClusterResources'];
 
-/** Each mapping of a hook list whose fields are known. */
+/** Every mapping in a hook list whose fields are known. */
 function* mappings({ kind, object, root, entries }: HookList): Generator<[Place, Fields, readonly string[]]> {
   const spec = fieldsOf(fieldsOf(object)?.['spec']);
   if (kind === 'Restore') {
@@ -62,7 +62,7 @@ export const fieldRules: readonly Rule[] = [
       }
       const spec = fieldsOf(fieldsOf(list.object)?.['spec']);
       if (list.kind !== 'Restore' || spec === undefined) return;
-      // A later Velero may know more: only what is near to a field that hooks depend on.
+      // A later Velero may have more fields, so only names similar to a field that hooks depend on are reported.
       for (const key of Object.keys(spec)) {
         if ([...SPEC_FIELDS_OF_HOOKS, ...OTHER_SPEC_FIELDS].includes(key)) continue;
         const near = SPEC_FIELDS_OF_HOOKS.find(
@@ -92,7 +92,7 @@ export const fieldRules: readonly Rule[] = [
 
 const DURATIONS = ['execTimeout', 'waitTimeout', 'timeout'];
 
-/** The API server names what has a generateName. */
+/** The API server makes the name of an object with a generateName. */
 function isGenerated(path: readonly (string | number)[], object: unknown): boolean {
   const metadata = fieldsOf(fieldsOf(object)?.['metadata']);
   return path.join('.') === 'metadata.name' && typeof metadata?.['generateName'] === 'string';

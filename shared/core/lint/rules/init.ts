@@ -7,7 +7,7 @@ import type { Rule } from './rule.ts';
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
 
-/** What stands behind the last colon of the last part, and no digest. */
+/** An image's tag: the text after the last colon of the last part, if there is no digest. */
 function tagOf(image: string): string | undefined {
   const [, tag] = /:([^:/@]+)$/.exec(image) ?? [];
   return tag;
@@ -119,7 +119,7 @@ export const initRules: readonly Rule[] = [
 
 function takenIn({ earlier, pods, fields: { image } }: LintedInit, name: string): string | undefined {
   if (earlier.includes(name)) return 'the same hook';
-  // A live pod may have it because Velero has injected it.
+  // A live pod may have the container because Velero has injected it.
   const having = pods.filter(
     (pod) => !(pod.live && image !== undefined) && pod.containers.some((container) => container.name === name),
   );

@@ -54,7 +54,7 @@ const SHORT: Readonly<Record<string, string>> = {
   netpol: 'networkpolicies',
 };
 
-/** What Velero calls the resource that was meant; undefined where this may be its name. */
+/** Velero's name for the resource that was meant; undefined if the given name may be right. */
 function meantResource(written: string): string | undefined {
   const name = written.toLowerCase().split('.')[0] ?? '';
   const plural =
@@ -63,7 +63,7 @@ function meantResource(written: string): string | undefined {
     ) ?? SHORT[name];
   if (plural === undefined) return undefined;
   const group = GROUPED[plural];
-  // Another group has resources of the same name.
+  // Another API group may have resources of the same name.
   if (group !== undefined && written.includes('.') && plural === name && written === written.toLowerCase()) {
     return undefined;
   }
@@ -272,7 +272,7 @@ interface Value {
   readonly written: unknown;
 }
 
-/** Of patches that set or test one, and of the conditions' matches. */
+/** The values that patches set or test, and those that conditions match. */
 function allValues(rules: readonly ModifierRule[]): Value[] {
   return rules.flatMap(({ place, patches, conditions }) => [
     ...patches
@@ -301,7 +301,7 @@ function checkPath(path: string, place: Place, report: Report): void {
   }
 }
 
-/** The test that fails for every object that is given and that the rule is for. */
+/** The first test that fails for every given object that the rule applies to. */
 function failsForAll({ given }: Modifiers, rule: ModifierRule): (Patch & { readonly count: number }) | undefined {
   const tests = testsOf(rule);
   if (tests.length === 0) return undefined;
@@ -315,7 +315,7 @@ function holds({ fields }: Patch, object: unknown): boolean {
   const decoded = decodeValue(fields['value']);
   if ('problem' in decoded) return true;
   const expected = canonicalJson(decoded.value);
-  // A missing member is null to a test.
+  // For a test, a missing member is null.
   return canonicalJson(found?.value ?? null) === expected;
 }
 

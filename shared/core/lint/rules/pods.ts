@@ -6,14 +6,14 @@ import { placeholderInName } from '../collect/placeholder.ts';
 import type { LintedExec, LintedPod } from '../collect/subjects.ts';
 import type { Report, Rule } from './rule.ts';
 
-/** Beside what a pod is for, and often before it. */
+/** Sidecars that are often listed before a pod's main container. */
 const SIDECAR =
   /^(?:istio-proxy|linkerd-proxy|kuma-sidecar|vault-agent|daprd|consul-dataplane|consul-connect-envoy-sidecar|envoy|envoy-sidecar|(?:cloud-?sql|alloydb|gce|csql)-(?:auth-)?proxy|sqlproxy|cloudsql|oauth2?-proxy|fluent-?bit|fluentd|filebeat|promtail|vector-agent|otel-(?:agent|collector)|jaeger-agent|datadog-agent|aws-otel-collector|xray-daemon|kube-rbac-proxy|tailscale|wireguard)$/;
 const SIDECAR_IMAGE =
   /(?:istio\/proxyv2|linkerd\/proxy|cloud-sql-proxy|cloudsql-docker\/gce-proxy|alloydb-auth-proxy|envoyproxy\/envoy|dapr\/daprd|oauth2-proxy|fluent-bit|promtail|filebeat|kube-rbac-proxy)(?:[:@]|$)/;
 const DEFAULT_CONTAINER = 'kubectl.kubernetes.io/default-container';
 
-/** Put into pods when they are created: a manifest doesn't have them. */
+/** Containers that are injected when a pod is created, so a manifest doesn't have them. */
 const INJECTED = new Set(['istio-proxy', 'linkerd-proxy', 'vault-agent', 'daprd', 'consul-dataplane']);
 const DEFAULT_EXEC_MS = 30_000;
 
@@ -44,7 +44,7 @@ export const podRules: readonly Rule[] = [
       if (container === undefined || typeof name !== 'string' || name === '') return;
       if (placeholderInName(name) !== undefined) return;
       const lacks = (pod: LintedPod) => !isTarget(pod, name) && !isInit(pod, name) && (pod.live || !INJECTED.has(name));
-      // What a patch lacks its base may have, but for a name that is nearly one of its own.
+      // A name that a patch lacks may be in its base, unless it is nearly the same as one of the patch's names.
       const without = pods.filter((pod) => lacks(pod) && (!pod.isPart || nearest(pod, name) !== undefined));
       const [first] = without;
       if (first === undefined) return;

@@ -94,7 +94,7 @@ export const restoreRules: readonly Rule[] = [
     fix: 'Write it as Go does: 45s, 1m30s, 24h.',
     check({ kind, title, fields }, report) {
       for (const { name, value, place, isOfHook } of fields) {
-        // A hook's have a finding of their own.
+        // A hook's durations have a finding of their own.
         const isEmpty = value === '';
         if (value === null || typeof value !== 'string' || (isOfHook && !isEmpty)) continue;
         if (parseDurationMs(value) !== undefined || placeholderInName(value) !== undefined) continue;
@@ -123,7 +123,7 @@ export const restoreRules: readonly Rule[] = [
 const isForPods = ({ groupResource }: Fields): boolean =>
   groupResource === 'pods' || groupResource === '*' || groupResource === '**' || groupResource === 'p*';
 
-/** What modifiers do to pods that can matter to a hook. */
+/** Changes of pods by modifiers that can affect a hook. */
 function changesOfPods({ rules }: Modifiers): string[] {
   const ofPods = rules.filter(({ conditions }) => isForPods(conditions));
   const paths = ofPods.flatMap(({ patches, fields }) => [
@@ -147,7 +147,7 @@ function changesOfPods({ rules }: Modifiers): string[] {
   ];
 }
 
-/** Of a patch's text, which is YAML or JSON: its keys say enough. */
+/** The paths that a patch changes, judged by the keys in its text, YAML or JSON. */
 function pathsIn(text: string): string[] {
   const has = (key: string): boolean => new RegExp(`(?:^|[\\s"{,])${key}"?\\s*:`).test(text);
   return [

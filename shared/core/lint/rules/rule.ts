@@ -2,16 +2,16 @@ import type { Place } from '../collect/place.ts';
 import type { Subjects } from '../collect/subjects.ts';
 
 export type Severity = 'error' | 'warning' | 'info';
-/** From the least to the worst. */
+/** In ascending order. */
 export const SEVERITIES = ['info', 'warning', 'error'] as const satisfies readonly Severity[];
 
-/** A key or a string, as it should be: the only changes that are ever made without asking. */
+/** The right spelling of a key or a string. `--fix` makes no other changes. */
 export interface Edit {
   readonly place: Place;
   readonly text: string;
 }
 
-/** What all findings of a rule have in common. Ids are API: never renamed or reused (R7.11, R9.1). */
+/** The constant parts of a rule. Its id is part of the API: it is never renamed or reused (R7.11, R9.1). */
 export interface RuleFacts {
   readonly id: string;
   readonly severity: Severity;
@@ -24,7 +24,7 @@ export interface RuleFacts {
 export type Report = (place: Place, message: string, edit?: Edit) => void;
 
 interface RuleOn<On extends keyof Subjects> extends RuleFacts {
-  /** What it looks at, one at a time. */
+  /** The kind of subject that it checks, one at a time. */
   readonly on: On;
   readonly check: (subject: Subjects[On], report: Report) => void;
 }

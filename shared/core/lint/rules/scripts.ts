@@ -8,7 +8,7 @@ import type { Rule } from './rule.ts';
 
 const DEFAULT_EXEC_MS = 30_000;
 
-/** The command of an init container and its args, as far as they are lists. */
+/** The command and the args of an init container, as far as they are lists. */
 function initArgv({ fields: { command, args } }: LintedInit): readonly string[] {
   const value = typeof command?.value === 'string' ? listIn(command.value) : command?.value;
   const parts: unknown[] = [value, args?.value].flatMap((list) => (Array.isArray(list) ? list : []));

@@ -21,7 +21,7 @@ function checkDuration(field: Field | undefined, what: string, report: Report): 
 
 const isPlaceholder = (value: unknown): boolean => typeof value === 'string' && placeholderInName(value) !== undefined;
 
-/** Go writes a duration that nobody has set as 0s, and reads 0s as none. */
+/** Go writes an unset duration as 0s, and reads 0s as unset. */
 const isUnset = ({ source }: LintedExec, field: Field | undefined): boolean =>
   !isGiven(field) || (source === 'entry' && field.value === '0s');
 

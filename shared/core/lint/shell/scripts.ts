@@ -2,7 +2,7 @@ import { baseName, shellCall, shown } from '../../mistakes/shell.ts';
 import type { Command, Redirect } from './shell-script.ts';
 import { readScript } from './shell-script.ts';
 
-/** `-o restore` in one element: the option's name has a space in it. */
+/** An option and its value in one element, such as `-o restore`: the program reads a name with a space in it. */
 export function joinedArgument(argv: readonly string[]): string | undefined {
   const call = shellCall(argv);
   if (call?.script !== undefined) return undefined;
@@ -16,12 +16,14 @@ export function joinedArgument(argv: readonly string[]): string | undefined {
     );
 }
 
-/** A command that a script puts into the background with the hook's own output: the hook ends when that is closed. */
+/**
+ * A command that a script leaves in the background with the hook's output open. The hook ends only when that is closed.
+ */
 export function heldOpen(argv: readonly string[]): string | undefined {
   const script = shellCall(argv)?.script;
   if (script === undefined) return undefined;
   const { commands, open } = readScript(script);
-  // A trap ends what it was set for.
+  // A trap probably ends the background command.
   if (open !== undefined || commands.some((command) => nameOf(command) === 'trap')) return undefined;
   for (const [index, command] of commands.entries()) {
     if (isQuietForGood(command)) return undefined;
@@ -52,11 +54,11 @@ function titleOf(list: readonly Command[]): string {
 const isQuietForGood = (command: Command): boolean =>
   nameOf(command) === 'exec' && command.words.length === 1 && silences(command.redirects);
 
-/** What waits for it, or ends it, has thought of it. */
+/** Whether a later command waits for the background command or ends it, so that it is no mistake. */
 const endsLater = (after: readonly Command[]): boolean =>
   after.some((command) => /^(?:wait|kill|fg|pkill|killall)$/.test(nameOf(command)));
 
-/** The pipeline or list that the `&` behind this command puts into the background. */
+/** The pipeline or list that the `&` after this command puts into the background. */
 function listBefore(commands: readonly Command[], last: number): Command[] {
   const depth = commands[last]?.depth ?? 0;
   const list: Command[] = [];
@@ -72,7 +74,7 @@ function listBefore(commands: readonly Command[], last: number): Command[] {
   return list;
 }
 
-/** A list linked by && or || is a shell of its own, that holds what was not closed to it. */
+/** A list linked by && or || runs in a subshell, which keeps the output open unless it is redirected. */
 function isQuiet(list: readonly Command[]): boolean {
   if (list.some(({ end }) => end === '&&' || end === '||')) return false;
   return list.every(({ redirects, end }) => silences(redirects, end === '|'));
@@ -91,7 +93,7 @@ function silences(redirects: readonly Redirect[], isPiped = false): boolean {
   return out && error;
 }
 
-/** pg_ctl's server writes to pg_ctl's own output, unless it is given a file. */
+/** The server that pg_ctl starts writes to pg_ctl's output, unless a log file is given. */
 function startsServer(command: Command): string | undefined {
   const words = command.words.map(({ text }) => text);
   if (nameOf(command) !== 'pg_ctl' || !words.some((word) => word === 'start' || word === 'restart')) return undefined;
@@ -99,7 +101,7 @@ function startsServer(command: Command): string | undefined {
   return 'pg_ctl without -l starts a server that';
 }
 
-/** How long a command sleeps at least, in milliseconds. */
+/** The shortest time that a command sleeps, in milliseconds. */
 export function sleeps(argv: readonly string[]): number {
   const script = shellCall(argv)?.script;
   if (script === undefined) return argv[0] !== undefined && baseName(argv[0]) === 'sleep' ? sleepOf(argv.slice(1)) : 0;
@@ -125,7 +127,7 @@ function listEnd(commands: readonly Command[], from: number): Command['end'] {
   return commands[index]?.end ?? '';
 }
 
-/** Whether a group around it ends with `&`. */
+/** Whether the command is in a group that ends with `&`. */
 function isInBackgroundGroup(commands: readonly Command[], from: number): boolean {
   const depth = commands[from]?.depth ?? 0;
   if (depth === 0 && commands[from]?.conditional !== true) return false;
@@ -138,7 +140,7 @@ function isInBackgroundGroup(commands: readonly Command[], from: number): boolea
 
 const UNIT_MS: Readonly<Record<string, number>> = { '': 1000, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** GNU's sleep adds up; what isn't known counts nothing. */
+/** The sum of sleep's arguments, as GNU's sleep adds them; an unknown argument counts as 0. */
 function sleepOf(words: readonly string[]): number {
   let sum = 0;
   for (const word of words) {

@@ -1,32 +1,32 @@
-/** A word of a script. `text`: without its quotes, as far as it can be known without running it. */
+/** A word of a script. `text` is its value without quotes, as far as that is known without running the script. */
 export interface Word {
   readonly text: string;
-  /** Nothing in it is expanded, quoted or escaped: it is what stands there. */
+  /** Nothing in the word is expanded, quoted or escaped. */
   readonly plain: boolean;
 }
 
 export interface Redirect {
-  /** As in `2>`; undefined for the operator's own. `&`: both of stdout and stderr. */
+  /** The number before the operator, as in `2>`; undefined for the operator's default. `&`: both stdout and stderr. */
   readonly from: number | '&';
   readonly operator: string;
   readonly target: string;
 }
 
-/** What stands between two separators. */
+/** A simple command: the words between two separators. */
 export interface Command {
   readonly words: readonly Word[];
   readonly redirects: readonly Redirect[];
   /** The separator after it; `)` and `}` close a group. */
   readonly end: ';' | '&' | '&&' | '||' | '|' | '(' | ')' | '';
-  /** How many `(`, `{`, `if`, `while`, `for`, `case` it stands in. */
+  /** How many `(`, `{`, `if`, `while`, `for`, `case` are around it. */
   readonly depth: number;
-  /** It may run again, or not at all: it stands in a loop or a branch, or after `||`. */
+  /** It may run several times or not at all: it is in a loop or a branch, or after `||`. */
   readonly conditional: boolean;
 }
 
 export interface Script {
   readonly commands: readonly Command[];
-  /** What the script says to have been left open: a quote, or a `$(`. */
+  /** What the script doesn't close: a quote, or a `$(`. */
   readonly open: string | undefined;
 }
 
@@ -35,8 +35,8 @@ const CLOSERS = new Set(['fi', 'done', 'esac']);
 const LINKS = new Set(['then', 'else', 'elif', 'do', '!', 'time']);
 
 /**
- * The commands of a POSIX shell's script, in their order; those of `$(…)` are left out. Not a whole grammar: enough to
- * tell what is run, in the background or not, and where its output goes.
+ * The commands of a POSIX shell's script, in order, without those in `$(…)`. This is not the whole grammar, but enough
+ * to know which commands run, whether in the background, and where their output goes.
  */
 export function readScript(text: string): Script {
   return new ScriptReader(text).read();
@@ -47,7 +47,7 @@ class ScriptReader {
   #at = 0;
   #open: string | undefined;
   #depth = 0;
-  /** Of those, loops and branches. */
+  /** How many of them are loops and branches. */
   #branches: string[] = [];
   #afterOr = false;
   #words: Word[] = [];
@@ -94,7 +94,7 @@ class ScriptReader {
 
   #group(character: '(' | ')'): void {
     this.#at += 1;
-    // Arithmetic.
+    // Skip arithmetic.
     const end = this.#text[this.#at] === '(' && character === '(' ? this.#text.indexOf('))', this.#at) : -1;
     if (end >= 0) {
       this.#at = end + 2;
@@ -115,7 +115,7 @@ class ScriptReader {
     this.#depth += character === '(' ? 1 : -1;
   }
 
-  /** The depth at which the innermost `case` stands. */
+  /** The depth of the innermost `case`. */
   #commandDepth(): number {
     return this.#caseDepths.at(-1) ?? -1;
   }
@@ -199,7 +199,7 @@ class ScriptReader {
     this.#take({ text, plain });
   }
 
-  /** Reserved words open and close; they are no part of a command. */
+  /** Reserved words open and close groups, and are not part of a command. */
   #take(word: Word): void {
     const isFirst = this.#words.every(({ text }) => /^\w+=/.test(text));
     if (!word.plain || !isFirst) {
@@ -253,7 +253,7 @@ class ScriptReader {
     }
   }
 
-  /** `$X`, `${…}`, `$(…)`, `` `…` ``, as it stands. */
+  /** Reads `$X`, `${…}`, `$(…)` or `` `…` `` unchanged. */
   #expansion(): string {
     const start = this.#at;
     const next = this.#text[start + 1];
@@ -269,7 +269,7 @@ class ScriptReader {
     return this.#text.slice(start, this.#at);
   }
 
-  /** Behind what closes, nested ones and quotes passed over. */
+  /** Go on after the closing character, past nested ones and quotes. */
   #skipTo(close: string): void {
     const opener = { ')': '(', '}': '{' }[close];
     let depth = 1;
