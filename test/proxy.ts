@@ -46,7 +46,7 @@ export async function startProxy(
   }: { readonly host?: string; readonly records?: boolean; readonly fault?: Fault } = {},
 ): Promise<Proxy> {
   const passed: Passed[] = [];
-  const links = new Set<{ close(by: 'reset' | 'finish'): void }>();
+  const links = new Set<Link>();
   let made = 0;
   const proxy: Proxy = {
     port: 0,
@@ -63,99 +63,121 @@ export async function startProxy(
       if (server.listening) await once(server, 'close');
     },
   };
-
   const server = net.createServer({ noDelay: true }, (client) => {
     made += 1;
-    const { fault } = proxy;
-    const upstream = net.connect({ port, host, noDelay: true });
-    const seen = { up: [] as Buffer[], down: [] as Buffer[] };
-    const counts = { up: 0, down: 0 };
-    const stopped = { up: false, down: false };
-    if (records) {
-      passed.push({
-        get up() {
-          return Buffer.concat(seen.up);
-        },
-        get down() {
-          return Buffer.concat(seen.down);
-        },
-      });
-    }
-    const link = {
-      close(by: 'reset' | 'finish') {
-        links.delete(link);
-        for (const socket of [client, upstream]) {
-          if (by === 'reset' && !socket.connecting) socket.resetAndDestroy();
-          else if (by === 'reset') socket.destroy();
-          else socket.end();
-        }
-      },
-    };
+    const link = new Link(client, net.connect({ port, host, noDelay: true }), proxy, records, () => links.delete(link));
     links.add(link);
-
-    const strike = (source: Socket, pass: () => void): void => {
-      switch (fault?.does) {
-        case 'reset':
-        case 'finish':
-          link.close(fault.does);
-          return;
-        case 'delay':
-          source.pause();
-          setTimeout(() => {
-            source.resume();
-            pass();
-          }, DELAY_MS);
-          return;
-        case 'stall':
-          stopped[fault.way] = true;
-          return;
-        case 'dead':
-          stopped.up = true;
-          stopped.down = true;
-      }
-    };
-
-    const pipe = (way: Fault['way'], source: Socket, target: Socket): void => {
-      const pass = (bytes: Buffer): void => {
-        if (bytes.length === 0 || target.destroyed) return;
-        counts[way] += bytes.length;
-        if (records) seen[way].push(bytes);
-        if (!target.write(bytes)) {
-          source.pause();
-          target.once('drain', () => source.resume());
-        }
-      };
-      source.on('data', (bytes: Buffer) => {
-        if (proxy.isDead) {
-          stopped.up = true;
-          stopped.down = true;
-        }
-        if (stopped[way]) return;
-        const left = fault?.way === way ? fault.at - counts[way] : Number.POSITIVE_INFINITY;
-        const isHere = left >= 0 && left <= bytes.length;
-        if (!isHere || (left === bytes.length && fault?.does === 'delay')) {
-          pass(bytes);
-          return;
-        }
-        pass(bytes.subarray(0, left));
-        strike(source, () => pass(bytes.subarray(left)));
-      });
-      source.on('end', () => {
-        if (!stopped[way] && !proxy.isDead) target.end();
-      });
-      source.on('error', () => {
-        if (!stopped.up && !stopped.down) link.close('reset');
-      });
-      source.on('close', () => {
-        if (!stopped[way] && !target.writableEnded) target.destroy();
-        if (target.destroyed) links.delete(link);
-      });
-    };
-    pipe('up', client, upstream);
-    pipe('down', upstream, client);
-    if (fault?.at === 0 && fault.does !== 'delay') strike(fault.way === 'up' ? client : upstream, () => undefined);
+    if (records) passed.push(link);
+    link.open();
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return Object.assign(proxy, { port: (server.address() as AddressInfo).port });
+}
+
+/** One connection through the proxy. */
+class Link implements Passed {
+  readonly #sides: Readonly<Record<Fault['way'], Socket>>;
+  readonly #proxy: Pick<Proxy, 'isDead'>;
+  readonly #fault: Fault | undefined;
+  readonly #records: boolean;
+  readonly #gone: () => void;
+  readonly #seen = { up: [] as Buffer[], down: [] as Buffer[] };
+  readonly #counts = { up: 0, down: 0 };
+  readonly #stopped = { up: false, down: false };
+
+  constructor(
+    client: Socket,
+    upstream: Socket,
+    proxy: Pick<Proxy, 'fault' | 'isDead'>,
+    records: boolean,
+    gone: () => void,
+  ) {
+    this.#sides = { up: client, down: upstream };
+    this.#proxy = proxy;
+    this.#fault = proxy.fault;
+    this.#records = records;
+    this.#gone = gone;
+  }
+
+  get up(): Buffer {
+    return Buffer.concat(this.#seen.up);
+  }
+
+  get down(): Buffer {
+    return Buffer.concat(this.#seen.down);
+  }
+
+  open(): void {
+    const { up, down } = this.#sides;
+    this.#pipe('up', up, down);
+    this.#pipe('down', down, up);
+    const fault = this.#fault;
+    if (fault?.at === 0 && fault.does !== 'delay') this.#strike(this.#sides[fault.way], () => undefined);
+  }
+
+  close(by: 'reset' | 'finish'): void {
+    this.#gone();
+    for (const socket of Object.values(this.#sides)) {
+      if (by === 'reset' && !socket.connecting) socket.resetAndDestroy();
+      else if (by === 'reset') socket.destroy();
+      else socket.end();
+    }
+  }
+
+  #pipe(way: Fault['way'], source: Socket, target: Socket): void {
+    source.on('data', (bytes: Buffer) => this.#received(way, source, target, bytes));
+    source.on('end', () => {
+      if (!this.#stopped[way] && !this.#proxy.isDead) target.end();
+    });
+    source.on('error', () => {
+      if (!this.#stopped.up && !this.#stopped.down) this.close('reset');
+    });
+    source.on('close', () => {
+      if (!this.#stopped[way] && !target.writableEnded) target.destroy();
+      if (target.destroyed) this.#gone();
+    });
+  }
+
+  #received(way: Fault['way'], source: Socket, target: Socket, bytes: Buffer): void {
+    const fault = this.#fault;
+    if (this.#proxy.isDead) this.#stop('up', 'down');
+    if (this.#stopped[way]) return;
+    const left = fault?.way === way ? fault.at - this.#counts[way] : Number.POSITIVE_INFINITY;
+    const isHere = left >= 0 && left <= bytes.length;
+    if (!isHere || (left === bytes.length && fault?.does === 'delay')) {
+      this.#pass(way, source, target, bytes);
+      return;
+    }
+    this.#pass(way, source, target, bytes.subarray(0, left));
+    this.#strike(source, () => this.#pass(way, source, target, bytes.subarray(left)));
+  }
+
+  #pass(way: Fault['way'], source: Socket, target: Socket, bytes: Buffer): void {
+    if (bytes.length === 0 || target.destroyed) return;
+    this.#counts[way] += bytes.length;
+    if (this.#records) this.#seen[way].push(bytes);
+    if (!target.write(bytes)) {
+      source.pause();
+      target.once('drain', () => source.resume());
+    }
+  }
+
+  #strike(source: Socket, pass: () => void): void {
+    const fault = this.#fault;
+    if (fault?.does === 'reset' || fault?.does === 'finish') this.close(fault.does);
+    else if (fault?.does === 'stall') this.#stop(fault.way);
+    else if (fault?.does === 'dead') this.#stop('up', 'down');
+    else if (fault?.does === 'delay') {
+      source.pause();
+      setTimeout(() => {
+        source.resume();
+        pass();
+      }, DELAY_MS);
+    }
+  }
+
+  #stop(...ways: Fault['way'][]): void {
+    for (const way of ways) this.#stopped[way] = true;
+  }
 }

@@ -13,12 +13,13 @@ import { kubernetesPodCreator } from '../../shared/kubernetes/pods/pod-creator.t
 import { newStatus, versionOf } from '../../shared/kubernetes/run/claim.ts';
 import { kubernetesRunStore, writeStatus } from '../../shared/kubernetes/run/run-store.ts';
 import { getRestore } from '../../shared/kubernetes/velero/restores.ts';
-import type { HookExec, PodEvent, PodSource } from '../../shared/ports/ports.ts';
+import type { Clock, HookExec, PodEvent, PodSource } from '../../shared/ports/ports.ts';
 import type { StartedRun } from '../../shared/runtime/run.ts';
 import { startRun } from '../../shared/runtime/run.ts';
 import { held } from '../../shared/wiring/carry-out.ts';
 import { takeRun } from '../../shared/wiring/take-run.ts';
 import { CreationInvariants } from './creation-invariants.ts';
+import type { FakeClient } from './fake-api.ts';
 import { FakeApi, refusal } from './fake-api.ts';
 import { Random } from './random.ts';
 import { VirtualClock } from './virtual-clock.ts';
@@ -318,46 +319,58 @@ export class CreationWorld {
         this.clock.setTimer(5_000, () => alive && asked?.drop());
       });
     }
-    const carryOut = async (): Promise<string> => {
-      const taken = await takeRun(client, clock, {
-        runID: JOB.name,
-        payload: this.#payload,
-        claimant: { name: id, id },
-        onUnknown: 'fail',
-        unwritten: () => {
-          throw new RestoreHooksError('RUN_BY_ANOTHER', 'the run was not written down');
-        },
-      });
-      if ('ended' in taken) return 'ended before';
-      const { status, lease, journal, resumed, runner } = taken;
-      const { plan, kept, pods } = this.#payload;
-      run = startRun(
-        {
-          hooks: plan.hooks.map(plannedHook),
-          kept: kept.map(parseRow),
-          resumed,
-          status,
-          maxConcurrent: 3,
-          keepRestorePhase: false,
-          formerPhase: undefined,
-        },
-        {
-          clock,
-          ...held(journal, lease),
-          exec: this.#exec,
-          logs: { read: (_container, read) => clock.setTimer(this.#random.time(1_000), () => read({})) },
-          creator: kubernetesPodCreator({ client, clock }, plan.restore, status.runID, pods),
-          pods: { start: (tell) => this.#pods.start((event) => alive && tell(event)) },
-          store: kubernetesRunStore(client, plan.restore, status, runner, { selector: plan.selector }),
-        },
-      );
-      const { status: last } = await run.done.finally(() => lease.release());
-      return hasEnded(last) ? `ended: ${last.phase}` : 'suspended';
+    const began = (started: StartedRun): void => {
+      run = started;
     };
-    carryOut().then(leave, (error: unknown) => {
+    this.#carryOut(id, () => alive, client, clock, began).then(leave, (error: unknown) => {
       if (error instanceof RestoreHooksError) leave(`${error.code}: ${error.message}`);
       else this.#invariants.broken ??= error instanceof Error ? (error.stack ?? error.message) : String(error);
     });
+  }
+
+  /** From taking the run to its end; the answer says how it ended. */
+  async #carryOut(
+    id: string,
+    isAlive: () => boolean,
+    client: FakeClient,
+    clock: Clock,
+    began: (run: StartedRun) => void,
+  ): Promise<string> {
+    const taken = await takeRun(client, clock, {
+      runID: JOB.name,
+      payload: this.#payload,
+      claimant: { name: id, id },
+      onUnknown: 'fail',
+      unwritten: () => {
+        throw new RestoreHooksError('RUN_BY_ANOTHER', 'the run was not written down');
+      },
+    });
+    if ('ended' in taken) return 'ended before';
+    const { status, lease, journal, resumed, runner } = taken;
+    const { plan, kept, pods } = this.#payload;
+    const run = startRun(
+      {
+        hooks: plan.hooks.map(plannedHook),
+        kept: kept.map(parseRow),
+        resumed,
+        status,
+        maxConcurrent: 3,
+        keepRestorePhase: false,
+        formerPhase: undefined,
+      },
+      {
+        clock,
+        ...held(journal, lease),
+        exec: this.#exec,
+        logs: { read: (_container, read) => clock.setTimer(this.#random.time(1_000), () => read({})) },
+        creator: kubernetesPodCreator({ client, clock }, plan.restore, status.runID, pods),
+        pods: { start: (tell) => this.#pods.start((event) => isAlive() && tell(event)) },
+        store: kubernetesRunStore(client, plan.restore, status, runner, { selector: plan.selector }),
+      },
+    );
+    began(run);
+    const { status: last } = await run.done.finally(() => lease.release());
+    return hasEnded(last) ? `ended: ${last.phase}` : 'suspended';
   }
 
   #cancel(): void {

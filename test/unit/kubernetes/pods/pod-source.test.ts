@@ -41,20 +41,19 @@ const refusal = (status: number, retryAfterMs?: number) =>
   });
 const vague404 = refusedByServer({ status: 404, body: '404 page not found\n', server, request });
 
-/** A client whose lists and GETs are scripted, and whose watches the test holds. Timers fire when the test says so. */
-function bed(lists: (Page[] | RestoreHooksError)[], namespaces?: string[], planned?: ReadonlyMap<PodKey, string>) {
-  const told: string[] = [];
+interface HeldWatch {
+  readonly path: string;
+  readonly event: (event: WatchEvent) => void;
+  readonly end: (end: WatchEnd) => void;
+  stopped: boolean;
+}
+
+/** A client whose lists and GETs are scripted, and whose watches the test holds. */
+function scriptedClient(lists: (Page[] | RestoreHooksError)[]) {
   const queries: Query[] = [];
   const gets: (KubeObject | RestoreHooksError)[] = [];
-  const watches: {
-    path: string;
-    event: (event: WatchEvent) => void;
-    end: (end: WatchEnd) => void;
-    stopped: boolean;
-  }[] = [];
-  const timers: { ms: number; fire: () => void }[] = [];
+  const watches: HeldWatch[] = [];
   let forgotten = 0;
-  let now = 0;
   const client: Pick<KubeClient, 'list' | 'watch' | 'get' | 'forgetCredentials'> = {
     async *list() {
       const next = lists.shift() ?? [];
@@ -78,6 +77,15 @@ function bed(lists: (Page[] | RestoreHooksError)[], namespaces?: string[], plann
       forgotten += 1;
     },
   };
+  return { client, queries, gets, watches, forgotten: () => forgotten };
+}
+
+/** A source of pods with a scripted client. Timers fire when the test says so. */
+function bed(lists: (Page[] | RestoreHooksError)[], namespaces?: string[], planned?: ReadonlyMap<PodKey, string>) {
+  const told: string[] = [];
+  const { client, ...scripted } = scriptedClient(lists);
+  const timers: { ms: number; fire: () => void }[] = [];
+  let now = 0;
   const source = kubernetesPodSource(client, {
     labelSelector: 'a=b',
     ...(namespaces && { namespaces }),
@@ -97,12 +105,9 @@ function bed(lists: (Page[] | RestoreHooksError)[], namespaces?: string[], plann
   const stop = source.start((event) => told.push(line(event)));
   const settle = () => new Promise((resolve) => setImmediate(resolve));
   return {
-    queries,
-    gets,
-    watches,
+    ...scripted,
     timers,
     stop,
-    forgotten: () => forgotten,
     settle,
     later: (ms: number) => {
       now += ms;
