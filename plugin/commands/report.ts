@@ -8,7 +8,7 @@ import { status } from './status.ts';
 
 const FORMATS = ['markdown', 'html', 'junit', 'json'] as const;
 
-/** R7.25 */
+/** Makes one file of a run, and changes nothing (R7.25). */
 export const report = defineCommand({
   args: {
     output: {

@@ -5,8 +5,8 @@ import type { KubeConfig } from './kubeconfig.ts';
 import { proxyFor } from './proxy.ts';
 
 /*
- * Amazon EKS without an SDK: its API server takes as a bearer token a URL that asks AWS's STS who has signed it
- * (Signature Version 4), and that EKS's authenticator asks for us. What `aws eks get-token` makes, byte for byte.
+ * Amazon EKS without an SDK. EKS accepts as a bearer token a URL of AWS's STS that is signed (Signature Version 4). Its
+ * authenticator calls the URL to learn who signed it. The token is the same, byte for byte, as `aws eks get-token` makes.
  */
 
 export interface AwsCredentials {

@@ -35,7 +35,7 @@ interface Context {
   onStop(stop: () => void): () => void;
 }
 
-/** Fresh after a restart the API server may deny what it allows a second later. */
+/** An API server that has just restarted may refuse a request that it accepts a second later. Only repeated refusals count. */
 const deniedAtMost = { beforeListed: 2, later: 5 } as const;
 const shortestBackoffMs = 500;
 const longestBackoffMs = 30_000;

@@ -44,7 +44,7 @@ const SHARED_AT_MOST_MS = 500;
 const SMALL_PART = 1 / 6;
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
-/** Fresh after a restart the API server may refuse what it takes a second later. */
+/** An API server that has just restarted may refuse a request that it accepts a second later. Only repeated refusals count. */
 const REFUSED_AT_MOST = 5;
 const REFUSED_PAUSE_MS = 1_000;
 

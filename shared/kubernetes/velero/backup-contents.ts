@@ -60,7 +60,7 @@ async function getBackup(client: Client, namespace: string, name: string): Promi
 
 const Location = z.object({ spec: z.object({ objectStorage: z.object({ caCert: z.base64() }) }) });
 
-/** As Velero's client: the certificates of the flag, else those of the Backup's location. */
+/** Like Velero's client: trusts `--backup-cacert`, else the `caCert` of the Backup's location. */
 async function trusted(
   client: Client,
   namespace: string,
