@@ -86,8 +86,8 @@ export function lambdaCall(event: unknown, env: Env): LambdaCall {
   const options = OPTIONS.flatMap((name) => argumentsOf(name, rest[name]));
   const config = runnerConfig([...options, ...(namespace ? [`--namespace=${namespace}`] : []), '--', restore], env);
   if (config.again && rest.execution === undefined) {
-    throw new RestoreHooksError('INVALID_ARGUMENT', "the event: again: goes only together with 'execution'", {
-      hint: 'without it a call that is made once more would start over once more',
+    throw new RestoreHooksError('INVALID_ARGUMENT', "the event: 'again' needs 'execution'", {
+      hint: 'without execution, each retry of the same call would start over',
     });
   }
   const { mode, execution, margin, image, imagePullSecrets, serviceAccount } = rest;

@@ -140,8 +140,8 @@ const LAST_WORDS_MS = 10_000;
 async function runHere(call: Call, payload: Payload, runID: string): Promise<RunStatus> {
   const { client, clock, config, deadline, margin, log } = call;
   if (payload.pods.length > 0) {
-    throw new RestoreHooksError('INVALID_ARGUMENT', 'the plan creates pods, which changes the plan of the next call', {
-      hint: 'use mode: job',
+    throw new RestoreHooksError('INVALID_ARGUMENT', 'this plan creates pods, which mode: run does not support', {
+      hint: 'use mode: job: after a pod is created, the next call would make another plan',
     });
   }
   const stopAt = deadline - margin;

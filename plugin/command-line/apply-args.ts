@@ -22,7 +22,8 @@ export const runnerArgs = {
   timeout: {
     type: 'duration',
     value: 'DURATION',
-    description: 'Stop following the run after this time (1m30s); the run itself goes on',
+    description:
+      'Stop following the run after this time (1m30s); a Job goes on, --runner=local leaves the rest to the next apply',
   },
   'dry-run': {
     type: 'string',

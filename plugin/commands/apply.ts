@@ -16,7 +16,7 @@ export const apply = defineCommand({
     ['apply nightly -f pods.yaml', 'create the pods of a file that have init hooks, with the init containers in them'],
     ['apply nightly --from-backup nightly', 'the same, with the pods of its Backup'],
     ['apply nightly --rerun --only shop/web-0', 'run the hooks of one pod again that Velero has run'],
-    ['apply nightly --dry-run=client | kubectl create -f -', 'look at every object first'],
+    ['apply nightly --dry-run=client', 'print every object, and create none'],
   ],
   details:
     'Running it twice runs no hook twice: apply follows a run that is going on, and shows one that has ended. ' +

@@ -18,7 +18,7 @@ export const cancel = defineCommand({
     ['cancel nightly --grace=30s', 'the same, but wait at most 30 seconds for them'],
   ],
   details: 'Returns at once; "status -w" follows the run to its end. Hooks that have not started are NotExecuted.',
-  exitCodes: [0, 2, 4, 5, 6],
+  exitCodes: [0, 2, 4, 5, 6, 130, 143],
   docs: 'docs/going-on.md',
 
   run: ({ restore: name, grace, ...args }, context) =>

@@ -34,7 +34,7 @@ export const plan = defineCommand({
     ['plan nightly --from-backup nightly', 'before the restore has created pods: with those of its Backup'],
   ],
   details: 'Changes nothing. The timeouts are those that will count; (default) marks those that nobody has set.',
-  exitCodes: [0, 2, 4, 5, 6],
+  exitCodes: [0, 2, 4, 5, 6, 130, 143],
   docs: 'docs/run-start.md',
 
   async run(args, context): Promise<CommandResult> {

@@ -20,7 +20,7 @@ export const prune = defineCommand({
     ['prune nightly --keep 5', 'the same, but keep the last five runs'],
   ],
   details: 'What later runs need to know is kept, so that no hook is run twice.',
-  exitCodes: [0, 2, 4, 5, 6],
+  exitCodes: [0, 2, 4, 5, 6, 130, 143],
   docs: 'docs/in-the-cluster.md',
 
   run: ({ restore: name, keep, ...args }, context) =>

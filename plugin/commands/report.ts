@@ -8,7 +8,7 @@ import { status } from './status.ts';
 
 const FORMATS = ['markdown', 'html', 'junit', 'json'] as const;
 
-/** R7.25 */
+/** Makes one file of a run, and changes nothing (R7.25). */
 export const report = defineCommand({
   args: {
     output: {
@@ -38,7 +38,7 @@ export const report = defineCommand({
   details:
     'Reads, and changes nothing; exits with 0 whatever became of the run. -f takes a run (status -o json) instead of ' +
     'RESTORE, and its plan (plan -o json). A report holds commands and outputs, which can hold passwords.',
-  exitCodes: [0, 2, 4, 5, 6],
+  exitCodes: [0, 2, 4, 5, 6, 130, 143],
   docs: 'docs/report.md',
 
   async run({ restore, output, filename, ...args }, context): Promise<CommandResult> {

@@ -19,7 +19,7 @@ export const status = defineCommand({
     ['status nightly -w', "follow it to its end, and exit with the run's exit code"],
   ],
   details: 'With --watch, the exit code is that of the run. Without, it is 0 if the run could be shown.',
-  exitCodes: [0, 2, 3, 4, 5, 6, 10, 11, 130],
+  exitCodes: [0, 2, 3, 4, 5, 6, 10, 11, 130, 143],
   docs: 'docs/run-end.md',
 
   run: ({ restore: name, watch, ...args }, context) =>

@@ -15,7 +15,7 @@ export const version = defineCommand({
     ['version', 'versions of the plugin and of the cluster'],
     ['version --client -o json', 'only the plugin, for scripts'],
   ],
-  exitCodes: [0, 2, 5, 6],
+  exitCodes: [0, 2, 5, 6, 130, 143],
 
   async run(args, { env }) {
     const server = args.client ? undefined : await serverVersion(args, env);

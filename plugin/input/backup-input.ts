@@ -92,10 +92,10 @@ export async function givenByBackup(
 }
 
 async function restoreOfFiles(files: readonly string[], context: Context) {
-  if (files.length === 0) throw usage('whose backup? give a RESTORE, or -f FILE with one');
+  if (files.length === 0) throw usage('a backup needs a RESTORE, or a Restore in -f');
   const { objects, notices } = await readInput(files, context);
   if (hasPods(objects)) {
-    throw usage('the pods are those of the backup, and -f names others', 'give -f the Restore alone');
+    throw usage('the backup gives the pods, so -f must not contain any', 'give only the Restore in -f');
   }
   const given = theRestore(objects, '-f');
   return { restore: given.restore, notices: [...notices, ...given.notices, ...passedOver(objects)] };

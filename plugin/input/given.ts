@@ -21,7 +21,7 @@ export interface Given {
 
 export function requireOneOrigin(objects: readonly InputObject[], isOfBackup: boolean): void {
   if (isOfBackup && hasPods(objects)) {
-    throw usage('the pods are those of the backup, and -f names others', 'give either');
+    throw usage('the backup gives the pods, so -f must not contain any', 'give one of the two');
   }
 }
 

@@ -71,7 +71,7 @@ export async function liveInput(
 
 const limited = (namespaces: readonly string[]): Notice => ({
   code: 'runner-limited',
-  message: `the runner's rights end with namespaces ${namespaces.join(', ')}: pods elsewhere take no part (setup --namespaces)`,
+  message: `the runner may work only in namespaces ${namespaces.join(', ')}: pods elsewhere take no part (setup --namespaces)`,
 });
 
 function podSelector(
@@ -115,7 +115,7 @@ export async function fileInput(
   const input = await readInput(files, context);
   const saved = await savedPlanIn(input.objects);
   if (saved !== undefined) {
-    if (input.objects.length > 1) throw usage('a saved plan stands alone: -f names more than one object');
+    if (input.objects.length > 1) throw usage("a saved plan can't be combined with other objects in -f");
     return { kind: 'plan', plan: saved };
   }
   const hookFiles = await readHookFiles(flags.hooks, context);

@@ -24,17 +24,17 @@ export function passedOver(sources: readonly Source[]): PassedOver[] {
     // kustomize makes more of a Kustomization than what stands in it, so it is also passed over.
     const isLooked = isLookedAt(object) || withInner.has(source);
     if (inner !== undefined || (isLooked && object['kind'] !== 'Kustomization')) return [];
-    return [{ file, what: kindOf(object), ...insteadOf(object, file) }];
+    return [{ file, what: kindOf(object, file), ...insteadOf(object, file) }];
   });
 }
 
 export const countLookedAt = (sources: readonly Source[]): number =>
   sources.filter(({ object, inner }) => isLookedAt(object) || inner?.problem !== undefined).length;
 
-function kindOf(object: Source['object']): string {
+function kindOf(object: Source['object'], file: string): string {
   if (Array.isArray(object)) return 'a list';
   const { kind, apiVersion } = object;
-  if (typeof kind !== 'string' || kind === '') return 'an object without a kind';
+  if (typeof kind !== 'string' || kind === '') return `an object without a kind (${file})`;
   const group = typeof apiVersion === 'string' && apiVersion.includes('/') ? apiVersion.split('/')[0] : undefined;
   return /^(?:Restore|RestoreHooks|Backup|Pod)$/.test(kind) ? `${kind} of ${group ?? apiVersion}` : kind;
 }

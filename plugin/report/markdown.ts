@@ -187,7 +187,7 @@ function unfinished({ hooks }: RunDocument): string | undefined {
 const table = (head: readonly string[], rows: readonly (readonly string[])[], rule: string): string =>
   [head, head.map(() => rule), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 
-/** A code span on one line, also in a cell of a table. One of which much must be escaped is cut shorter. */
+/** A code span on one line, also in a cell of a table. Text that needs much escaping is cut further. */
 function code(text: string, most = LONGEST_NAME): string {
   const line = cleanLine(text).trim();
   for (let length = most; ; length = Math.floor(length / 2)) {

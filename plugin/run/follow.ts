@@ -1,6 +1,6 @@
 import { RestoreHooksError } from '../../shared/core/errors.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
-import { API_VERSION } from '../../shared/core/names.ts';
+import { ANNOTATION, API_VERSION } from '../../shared/core/names.ts';
 import { restoreReference } from '../../shared/core/plan/make-plan-document.ts';
 import type { RestoreReference } from '../../shared/core/plan/plan-document.ts';
 import { countRows, failedStatus } from '../../shared/core/report/dead-run.ts';
@@ -241,7 +241,10 @@ class Follower {
     const { clock } = this.#context;
     const { restore, status, changed } = await this.#reader.read();
     if (status === undefined)
-      throw new RestoreHooksError('RUN_FAILED', `the run's status was taken away from Restore ${this.#name}`);
+      throw new RestoreHooksError(
+        'RUN_FAILED',
+        `the annotation ${ANNOTATION.status} was removed from Restore ${this.#name}`,
+      );
     for (const row of changed) if (row.state !== 'Waiting') this.#progress.event(eventLine(row));
     if (hasEnded(status)) {
       return { restore, status, rows: await this.#reader.endedRows(this.#context, restore, status) };

@@ -343,7 +343,7 @@ export class Launcher {
   #suspended(code: ErrorCode | undefined, namespace: string): RestoreHooksError {
     const isTimeout = code === 'TIMEOUT';
     const why = isTimeout ? '--timeout is over' : 'interrupted';
-    const message = `${why}: the run is suspended, what has not been started is left`;
+    const message = `${why}: the run is suspended; hooks that had not started wait for the next run`;
     return new RestoreHooksError(isTimeout ? 'TIMEOUT' : 'INTERRUPTED', message, {
       hint: `go on with it: kubectl restorehooks apply ${this.#name} -n ${namespace}, or retry`,
     });

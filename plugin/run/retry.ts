@@ -92,7 +92,7 @@ export class Retry {
       const hooks = rows.map(({ hook }) => hook);
       const plan = planDocument({
         restore: reference,
-        selector: selector ?? noSelector(this.#name),
+        selector: selector ?? noSelector(this.#name, this.#session.namespace),
         hooks,
         skipped: [],
         notices: [],
@@ -172,8 +172,8 @@ const NO_PLAN_FLAGS = {
   podNamespace: [],
 } as const;
 
-function noSelector(name: string): never {
+function noSelector(name: string, namespace: string): never {
   throw new RestoreHooksError('RUN_FAILED', `the last run of Restore ${name} left no report to go on from`, {
-    hint: `plan anew: kubectl restorehooks apply ${name}`,
+    hint: `plan anew: kubectl restorehooks apply ${name} -n ${namespace}`,
   });
 }

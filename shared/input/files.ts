@@ -111,7 +111,7 @@ interface InputFile {
 function expand(name: string, cwd: string, recursive: boolean): InputFile[] {
   if (name === '') {
     throw new RestoreHooksError('INVALID_ARGUMENT', 'the name of a file is empty', {
-      hint: 'is a variable unset? . is this directory, - is stdin',
+      hint: 'is a shell variable empty? use . for this directory, - for stdin',
     });
   }
   if (name === '-') return [{ shown: 'stdin' }];

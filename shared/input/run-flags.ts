@@ -9,7 +9,10 @@ export const planFlags = {
   },
   only: { type: 'strings', value: 'HOOK|POD', description: 'Only this hook or this pod; can be repeated' }, // R1.23
   rerun: { type: 'boolean', description: 'Include the hooks that Velero has run, perhaps only in part' },
-  force: { type: 'boolean', description: 'Go on although Velero has not finished the Restore' },
+  force: {
+    type: 'boolean',
+    description: 'Go on although Velero has not finished the Restore, or has given up its hooks and may still run them',
+  },
   'include-existing': {
     type: 'boolean',
     description:
@@ -36,7 +39,10 @@ export const planFlags = {
 /** The flags that say whether a run is made at all, for `apply`, the image and Lambda. */
 export const startFlags = {
   again: { type: 'boolean', description: 'Start over: run all hooks, also those that have succeeded' },
-  'allow-no-match': { type: 'boolean', description: 'Exit 0 if the Restore has hooks and none of them matches a pod' },
+  'allow-no-match': {
+    type: 'boolean',
+    description: 'Exit 0 if no pod is found, or if the Restore has hooks and none of them matches a pod',
+  },
 } as const satisfies Flags;
 
 /** The flags that say how a run is carried out, for everybody who starts one. */

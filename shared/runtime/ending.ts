@@ -99,7 +99,7 @@ function endUnwritten(status: RunStatus, why: RestoreHooksError): RestoreHooksEr
   return new RestoreHooksError(
     isTold ? why.code : 'RUN_FAILED',
     `the run has ended (${status.phase}: ${progressLine(status.counts)}${known}), which could not be written: ${why.message}`,
-    { hint: 'see what each hook did: kubectl restorehooks status' },
+    { hint: 'see what each hook did: kubectl restorehooks status RESTORE' },
   );
 }
 

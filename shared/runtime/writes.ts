@@ -5,7 +5,7 @@ import type { Clock } from '../ports/ports.ts';
 export const INSIST_MS = 600_000;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 5_000;
-/** Fresh after a restart the API server may refuse what it takes a second later. */
+/** An API server that has just restarted may refuse a request that it accepts a second later. Only repeated refusals count. */
 const REFUSED_AT_MOST = 5;
 /** How often the same trouble is told again. */
 const WARN_EVERY_MS = 30_000;

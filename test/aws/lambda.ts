@@ -1,13 +1,13 @@
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import process from 'node:process';
 import { text } from 'node:stream/consumers';
+import { requireBuilt } from '../built.ts';
 import type { Loose } from '../e2e/harness.ts';
 
 /*
@@ -43,7 +43,7 @@ export class LambdaFunction {
 
   constructor(env: Readonly<Record<string, string>>) {
     this.#env = env;
-    if (!existsSync(BUNDLE)) throw new Error('there is no dist/lambda.cjs: npm run build');
+    requireBuilt(BUNDLE);
   }
 
   /** Calls run one after another, because an instance of a function handles one at a time. */

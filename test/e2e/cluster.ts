@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +15,7 @@ import { paths, resourcePath } from '../../shared/kubernetes/api/paths.ts';
 import { connections } from '../../shared/kubernetes/connect/connection.ts';
 import { loadKubeConfig } from '../../shared/kubernetes/connect/kubeconfig.ts';
 import { kubernetesHookExec } from '../../shared/kubernetes/exec/exec.ts';
+import { requireBuilt } from '../built.ts';
 import type { EmbeddedCluster, EmbeddedClusterOptions } from '../embedded/server.ts';
 import { startEmbeddedCluster } from '../embedded/server.ts';
 
@@ -97,7 +97,7 @@ const isMissing = (error: unknown): boolean => error instanceof RestoreHooksErro
 
 export async function openCluster(options: EmbeddedClusterOptions = {}): Promise<TestCluster> {
   const folder = await mkdtemp(join(tmpdir(), 'restorehooks-e2e-'));
-  if (!existsSync(RUNNER)) throw new Error('there is no dist/runner.cjs: npm run build');
+  requireBuilt(RUNNER);
   const embedded = isReal
     ? undefined
     : await startEmbeddedCluster({

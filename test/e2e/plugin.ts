@@ -1,8 +1,8 @@
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
+import { requireBuilt } from '../built.ts';
 import type { Loose } from './cluster.ts';
 import { waitFor } from './cluster.ts';
 
@@ -55,7 +55,7 @@ function startPlugin(
   { kubeconfig, env = {}, cwd, stdin }: PluginOptions,
   going: Going,
 ): Started {
-  if (!existsSync(PLUGIN)) throw new Error('there is no dist/kubectl-restorehooks: npm run build');
+  requireBuilt(PLUGIN);
   const { VELERO_NAMESPACE: _, RESTOREHOOKS_TEST_CLUSTER: __, NODE_TEST_CONTEXT: ___, ...inherited } = process.env;
   const child = spawn(process.execPath, [PLUGIN, ...args], {
     env: { ...inherited, ...(kubeconfig !== undefined && { KUBECONFIG: kubeconfig }), ...env },

@@ -74,7 +74,7 @@ async function feed(
       progress.read += chunk.length;
       if (progress.read > MAX_TOTAL) throw invalid(`${name}: more than 64 GiB, unpacked: not a backup of objects`);
       if (progress.read - progress.entryEnd > MAX_BETWEEN) {
-        throw invalid(`${name}: goes on without a file in it: not a backup that Velero has written`);
+        throw invalid(`${name}: data without a file header: not a backup of Velero`);
       }
       tail = Buffer.from(chunk.length >= 2 * TAR_BLOCK ? chunk.subarray(-2 * TAR_BLOCK) : [...tail, ...chunk]);
       yield chunk;

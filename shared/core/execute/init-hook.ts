@@ -101,7 +101,8 @@ function outcomeOf({ exitCode, reason }: InitContainerObservation): HookResult {
 }
 
 const CONTAINER_MISSING =
-  'the pod exists without this init container: use --recreate-pods, or kubectl restorehooks inject for its workload';
+  'the pod exists without this init container: use --recreate-pods if it has no controller, ' +
+  'else kubectl restorehooks inject for its workload';
 const notInjected = (message: string): HookResult => ({ state: 'NotExecuted', reason: 'not-injected', message });
 
 const unseen = (reason: 'pod-deleted' | 'pod-replaced' | 'pod-finished'): HookResult => ({

@@ -15,7 +15,7 @@ export function phaseOf(run: RunState): RunPhase {
   if (run.failure !== undefined) return 'Failed';
   if (run.failHookFailed) return 'PartiallyFailed';
   if (run.canceled) return 'Canceled';
-  // Stopped hooks are no failures of their own, but as long as one of `Fail` stands unexecuted nothing is done (R6.1.5).
+  // While a `Fail` hook is unexecuted, in this run or since an earlier one, the run is `PartiallyFailed` (R6.1.5).
   if (run.failHookUnexecuted) return 'PartiallyFailed';
   return run.counts.succeeded === run.counts.planned ? 'Completed' : 'CompletedWithFailures';
 }

@@ -14,8 +14,8 @@ import { hookKey } from './same-hook.ts';
 
 /**
  * The hooks that `retry` is about, each with its last result, in the order of their plan: those of the last run, and
- * where its plan was narrowed (`--only`) also those of the run before it. `plan`: of today, where it has to tell what a
- * report that is gone doesn't.
+ * where its plan was narrowed (`--only`) also those of the run before it. `plan`: today's plan. It names
+ * the hooks of a run whose report is gone.
  */
 export function rowsToRetry(
   { runs, results }: Ledger,

@@ -45,7 +45,7 @@ export interface RunsOfRestore {
   readonly last: LastRun['standing'] | undefined;
 }
 
-/** `plan`: of today, whose hooks a journal may name whose report is gone. */
+/** `plan`: today's plan. It names the hooks of a journal whose report is gone. */
 export function ledgerOf(
   { records, last: standing }: RunsOfRestore,
   now: Instant,

@@ -51,7 +51,7 @@ export interface InitHook extends HookBase {
   readonly image: string;
   /** Absent: the image's own. */
   readonly command?: readonly string[] | undefined;
-  /** SHA-256 of the whole container, where more is said of it than that: what was reviewed is what is injected. */
+  /** SHA-256 of the whole container. Set if the container has more fields than name, image and command. */
   readonly containerDigest?: string | undefined;
   /** How it comes into the pod: it is in it, or its pod has to be created, or deleted and created anew. */
   readonly injection?: Injection | undefined;

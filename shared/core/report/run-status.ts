@@ -138,7 +138,7 @@ export function exitCodeOf({ phase, failOn, failure }: Pick<RunStatus, 'phase' |
     case 'Completed':
       return ExitCode.Ok;
     default:
-      // Nobody is told that what is not over went well.
+      // Never exit 0 for a run that has not ended (R5.4).
       return ExitCode.RunFailed;
   }
 }

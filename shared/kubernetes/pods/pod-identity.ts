@@ -158,7 +158,7 @@ const messageOf = (error: unknown): string => (error instanceof Error ? error.me
 
 const notStarted = (why: string): ExecOutcome => ({
   kind: 'notStarted',
-  why: `the pod could not be asked for, which comes before each start: ${why}`,
+  why: `could not read the pod before starting the command: ${why}`,
 });
 
 function notAsked(error: unknown): ExecOutcome {

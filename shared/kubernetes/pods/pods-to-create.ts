@@ -47,9 +47,13 @@ function fromManifest(
 ): PodToCreate {
   const manifest = manifests.get(podKey(namespace, pod));
   if (manifest === undefined) {
-    throw new RestoreHooksError('INVALID_INPUT', `pod ${namespace}/${pod} is to be created, and no file holds it`, {
-      hint: 'give apply the same -f, --backup-archive or --from-backup that plan had',
-    });
+    throw new RestoreHooksError(
+      'INVALID_INPUT',
+      `no file has the manifest of pod ${namespace}/${pod}, which the plan creates`,
+      {
+        hint: 'give apply the same -f, --backup-archive or --from-backup that plan had',
+      },
+    );
   }
   return { namespace, pod, manifest: withInitContainers(restoredManifest(manifest, restore, namespace), injections) };
 }

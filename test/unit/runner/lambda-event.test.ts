@@ -70,7 +70,7 @@ describe('the event', () => {
         { ...event, hooks: [{ includeNamespaces: ['shop'] }] },
         /includeNamespaces: unknown field; did you mean included/,
       ],
-      [{ ...event, again: true }, /again: goes only together with 'execution'/],
+      [{ ...event, again: true }, /'again' needs 'execution'/],
       [{ ...event, hooks: [{ postHooks: 1 }] }, /^the event's hooks: spec\.resources\[0\]\.postHooks: /],
       [{ ...event, cluster: { name: 'a/../b' } }, /^the cluster: name: expected the name of an EKS cluster/],
       [{ ...event, cluster: { ...CLUSTER, region: 'x.example' } }, /^the cluster: region: expected a region of AWS/],

@@ -261,14 +261,14 @@ describe('plan --backup-archive', () => {
   });
 
   it('gives up on what unpacks to nothing but more', async () => {
-    await refused('zeros', gzipSync(Buffer.alloc(64 * 1024 * 1024), { level: 1 }), /goes on without a file in it/);
+    await refused('zeros', gzipSync(Buffer.alloc(64 * 1024 * 1024), { level: 1 }), /data without a file header/);
     const names = Array.from({ length: 40 }, () => ({ path: 'p', type: 'L', body: 'x'.repeat(1024 * 1024) }));
-    await refused('names', archive(...names), /goes on without a file in it/);
+    await refused('names', archive(...names), /data without a file header/);
   });
 
   it('says what can not go together', async () => {
     const cases: [string[], RegExp][] = [
-      [['--backup-archive', 'x'], /whose backup\?/],
+      [['--backup-archive', 'x'], /a backup needs a RESTORE/],
       [
         ['-f', 'restore.yaml', '--backup-archive', 'x', '--from-backup', 'b'],
         /either --backup-archive or --from-backup/,
