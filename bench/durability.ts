@@ -7,7 +7,7 @@ import { createRun } from '../shared/core/execute/state.ts';
 import type { ExecHook, HookId, HookResult } from '../shared/core/model/hook.ts';
 import { later } from '../shared/core/model/instant.ts';
 import { planDocument } from '../shared/core/plan/make-plan-document.ts';
-import type { Payload } from '../shared/core/report/payload.ts';
+import type { RunInput } from '../shared/core/report/run-input.ts';
 import type { RunStatus } from '../shared/core/report/run-status.ts';
 import { claimRun, newRunID, newStatus, versionOf } from '../shared/kubernetes/run/claim.ts';
 import { KubernetesJournal } from '../shared/kubernetes/run/journal.ts';
@@ -60,14 +60,14 @@ const silent = { debug: () => undefined, info: () => undefined, warn: () => unde
 const runner = { kind: 'local', name: 'bench' } as const;
 
 /** A run that is written down, and nobody's yet. */
-async function writtenRun({ cluster: { client }, velero }: Suite, { name }: Scene, payload: Payload) {
+async function writtenRun({ cluster: { client }, velero }: Suite, { name }: Scene, input: RunInput) {
   const runID = newRunID();
   const restore = await getRestore(client, velero, name);
   const options = runOptions(runnerConfig([name, `--namespace=${velero}`], {}));
-  const planned = { document: payload.plan };
+  const planned = { document: input.plan };
   const status = newStatus(restore, { runID, planned, runner, options, now: systemClock.now() });
   await writeStatus(client, versionOf(restore, velero), status);
-  const take = { runID, payload, claimant: { name: 'bench', id: randomUUID() }, onUnknown: 'fail' } as const;
+  const take = { runID, input, claimant: { name: 'bench', id: randomUUID() }, onUnknown: 'fail' } as const;
   return { status, options, take: { ...take, unwritten: () => status } };
 }
 
@@ -101,13 +101,13 @@ async function oneRun(e2e: Suite, scene: Scene, isDurable: boolean): Promise<num
   const { client } = e2e.cluster;
   const { velero: namespace } = e2e;
   const config = runnerConfig([scene.name, `--namespace=${namespace}`, '--again'], {});
-  const payload = await ownPlan(client, systemClock, config, undefined, silent);
-  if (!('plan' in payload)) throw new Error('there is nothing to run');
-  const { take, options } = await writtenRun(e2e, scene, payload);
+  const input = await ownPlan(client, systemClock, config, undefined, silent);
+  if (!('plan' in input)) throw new Error('there is nothing to run');
+  const { take, options } = await writtenRun(e2e, scene, input);
   const from = performance.now();
   const taken = isDurable
     ? await takeRun(client, systemClock, take)
-    : await forgetful(e2e, scene, take.runID, payload, take.unwritten);
+    : await forgetful(e2e, scene, take.runID, input, take.unwritten);
   if ('ended' in taken) throw new Error('the run has ended already');
   const { status } = await carryOut(client, systemClock, taken, options, {}).done;
   const seconds = (performance.now() - from) / 1000;
@@ -120,7 +120,7 @@ async function forgetful(
   { cluster: { client }, velero: namespace }: Suite,
   { name }: Scene,
   runID: string,
-  payload: Payload,
+  input: RunInput,
   unwritten: () => RunStatus,
 ): Promise<TakenRun> {
   const { restore, status } = await claimRun(client, { namespace, name, runID }, 'bench', unwritten);
@@ -128,7 +128,7 @@ async function forgetful(
   const lease: Pick<HeldLease, keyof HeldLease> = { ...nothing, mayStart: true, whenHeld: (held) => held() };
   const journal = { ...forgetfulJournal, ...firmHold, abandon: () => undefined } as unknown as KubernetesJournal;
   const resumed = { ended: new Map(), attempts: new Map(), lost: new Map(), waitingSince: new Map(), wasTaken: false };
-  return { restore, status, payload, lease: lease as HeldLease, journal, runner: 1, resumed };
+  return { restore, status, input, lease: lease as HeldLease, journal, runner: 1, resumed };
 }
 
 /* ---- how long it takes to go on ---- */
@@ -160,9 +160,9 @@ async function resumeSeconds(e2e: Suite): Promise<number> {
   const restore = { namespace: e2e.velero, name: scene.name, uid: metadata.uid };
   const selector = { labelSelector: `velero.io/restore-name=${scene.name}`, namespaces: [scene.namespace] };
   const plan = planDocument({ restore, selector, hooks, skipped: [], notices: [] });
-  const payload: Payload = { version: 1, plan, kept: [], pods: [] };
-  const { take, options } = await writtenRun(e2e, scene, payload);
-  const batches = await journaled(e2e, payload, take.runID, hooks);
+  const input: RunInput = { plan, hooks, kept: [], pods: [] };
+  const { take, options } = await writtenRun(e2e, scene, input);
+  const batches = await journaled(e2e, input, take.runID, hooks);
   const from = performance.now();
   const taken = await takeRun(client, systemClock, take);
   if ('ended' in taken) throw new Error('the run has ended already');
@@ -207,12 +207,11 @@ const hookOf = (namespace: string, pod: string, podUID: string, index: number): 
 /** The journal of a runner that died, as it comes to be: 64 hooks at once. Answers how many writes it took. */
 async function journaled(
   { cluster: { client } }: Suite,
-  payload: Payload,
+  input: RunInput,
   runID: string,
   hooks: readonly ExecHook[],
 ): Promise<number> {
-  const planned = payload.plan.hooks.map(({ id, podUID }) => ({ id: id as HookId, podUID }));
-  const journal = await KubernetesJournal.take(client, systemClock, journalPlace(payload, runID), planned, undefined);
+  const journal = await KubernetesJournal.take(client, systemClock, journalPlace(input, runID), input.hooks, undefined);
   const begun = hooks.length - PENDING;
   for (let from = 0; from < begun; from += 64) {
     const some = hooks.slice(from, Math.min(from + 64, begun));
@@ -238,8 +237,8 @@ async function writesPerHook(e2e: Suite): Promise<number> {
   const { metadata } = await scene.current();
   const restore = { namespace: e2e.velero, name: scene.name, uid: metadata.uid };
   const plan = planDocument({ restore, selector: { labelSelector: 'x' }, hooks, skipped: [], notices: [] });
-  const payload: Payload = { version: 1, plan, kept: [], pods: [] };
-  const place = journalPlace(payload, newRunID());
+  const input: RunInput = { plan, hooks, kept: [], pods: [] };
+  const place = journalPlace(input, newRunID());
   const journal = await KubernetesJournal.take(e2e.cluster.client, systemClock, place, hooks, undefined);
   const run = createRun(hooks, { startedAt: systemClock.now(), maxConcurrent: 64 });
   await new Promise<void>((resolve) => {

@@ -1,8 +1,8 @@
 import { HISTORY_MESSAGE } from '../shared/core/execute/history.ts';
 import type { RunOptions } from '../shared/core/manifests/job.ts';
-import type { Payload } from '../shared/core/report/payload.ts';
 import type { RunHook } from '../shared/core/report/run-document.ts';
 import { isAskedFor } from '../shared/core/report/run-hook.ts';
+import type { RunInput } from '../shared/core/report/run-input.ts';
 import type { RunStatus } from '../shared/core/report/run-status.ts';
 import type { KubeClient } from '../shared/kubernetes/api/client.ts';
 import { newStatus } from '../shared/kubernetes/run/claim.ts';
@@ -18,7 +18,7 @@ import { refuseWhatMayHaveRun } from './own-plan.ts';
 
 export interface RunToBegin extends Pick<RunToTake, 'runID' | 'claimant' | 'giveUpAt' | 'signal'> {
   readonly config: RunnerConfig;
-  readonly payload: Payload;
+  readonly input: RunInput;
   readonly runner: RunStatus['runner'];
 }
 
@@ -41,15 +41,15 @@ export const apiWarning = (log: Logger) => (warning: string) => log.warn('the AP
 export async function begin(
   client: KubeClient,
   clock: Clock,
-  { config, payload, runner, ...run }: RunToBegin,
+  { config, input, runner, ...run }: RunToBegin,
   log: Logger,
 ): Promise<StartedRun | { readonly ended: RunStatus }> {
   const options = runOptions(config);
   const { runID } = run;
-  const document = payload.plan;
+  const document = input.plan;
   const taken = await takeRun(client, clock, {
     ...run,
-    payload,
+    input,
     ownJob: runner.kind === 'job' ? runner.name : undefined,
     onUnknown: options.onUnknown,
     warn: (message) => log.warn(message),
@@ -63,7 +63,7 @@ export async function begin(
         runner,
         options,
         now: clock.now(),
-        attempt: payload.attempt,
+        attempt: input.attempt,
       });
     },
   });
@@ -76,7 +76,7 @@ export async function begin(
     namespace: config.namespace,
     runID,
     runner: taken.runner,
-    hooks: document.hooks.length,
+    hooks: input.hooks.length,
     digest: document.digest,
   });
   return carryOut(client, clock, taken, options, {

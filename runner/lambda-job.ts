@@ -2,7 +2,8 @@ import { RestoreHooksError } from '../shared/core/errors.ts';
 import type { Restore } from '../shared/core/model/restore.ts';
 import { runName } from '../shared/core/names.ts';
 import { restoreReference } from '../shared/core/plan/make-plan-document.ts';
-import type { Payload } from '../shared/core/report/payload.ts';
+import type { RunInput } from '../shared/core/report/run-input.ts';
+import { payloadOf } from '../shared/core/report/run-input.ts';
 import type { RunStatus } from '../shared/core/report/run-status.ts';
 import type { KubeClient } from '../shared/kubernetes/api/client.ts';
 import { newStatus, versionOf } from '../shared/kubernetes/run/claim.ts';
@@ -26,11 +27,11 @@ export async function launchJob(
   clock: Clock,
   { config, image, imagePullSecrets, serviceAccount, log }: LambdaCall & { readonly log: Logger },
   runID: string,
-  payload: Payload,
+  input: RunInput,
   restore: Restore,
 ): Promise<RunStatus> {
   const { restore: name, namespace, again } = config;
-  const document = payload.plan;
+  const document = input.plan;
   const earlier = runStatusOf(restore);
   if (!again) refuseWhatMayHaveRun(name, earlier, document.digest);
   const options = runOptions(config);
@@ -43,7 +44,7 @@ export async function launchJob(
     options,
     after: earlier?.runID,
   };
-  const manifests = runManifests(payload, job);
+  const manifests = runManifests(payloadOf(input), job);
   const runner = { kind: 'job', name: runName(name, runID) } as const;
   const status = newStatus(restore, { runID, planned: { document }, runner, options, now: clock.now() });
   await writeStatus(client, versionOf(restore, namespace), status);

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import process from 'node:process';
 import type { Context, Handler } from 'aws-lambda';
 import { ExitCode, RestoreHooksError } from '../shared/core/errors.ts';
-import type { Payload } from '../shared/core/report/payload.ts';
+import type { RunInput } from '../shared/core/report/run-input.ts';
 import type { RunStatus } from '../shared/core/report/run-status.ts';
 import { exitCodeOf, hasEnded } from '../shared/core/report/run-status.ts';
 import { sanitizeText } from '../shared/core/sanitize.ts';
@@ -107,21 +107,21 @@ async function runFor(call: Call): Promise<RunStatus | undefined> {
   if (mode === 'job' && isGoing && status.runner.kind === 'job') {
     return lookAtJob(client, clock, config.namespace, restore, status);
   }
-  const payload = await ownPlan(client, clock, config, call.hookFiles, call.log);
+  const input = await ownPlan(client, clock, config, call.hookFiles, call.log);
   // If a run is going on it has to be carried on, also if a new plan would have nothing to run.
-  const own = isGoing ? ownRun(call, status, 'plan' in payload ? payload : undefined) : undefined;
-  if (!('plan' in payload)) return payload.ended;
+  const own = isGoing ? ownRun(call, status, 'plan' in input ? input : undefined) : undefined;
+  if (!('plan' in input)) return input.ended;
   const runID = own ?? wanted ?? newRunID();
-  return mode === 'job' ? launchJob(client, clock, call, runID, payload, restore) : runHere(call, payload, runID);
+  return mode === 'job' ? launchJob(client, clock, call, runID, input, restore) : runHere(call, input, runID);
 }
 
 const runnerOf = ({ functionName }: Call) => ({ kind: 'local', name: `Lambda ${functionName}` }) as const;
 
 /** The ID of the run that an earlier call has begun. It can only go on with the plan that it began with. */
-function ownRun(call: Call, { runID, runner, planDigest }: RunStatus, payload: Payload | undefined): string {
+function ownRun(call: Call, { runID, runner, planDigest }: RunStatus, input: RunInput | undefined): string {
   const { restore: name, namespace } = call.config;
   const isOwn = call.mode === 'run' && runner.kind === 'local' && runner.name === runnerOf(call).name;
-  if (isOwn && planDigest === payload?.plan.digest) return runID;
+  if (isOwn && planDigest === input?.plan.digest) return runID;
   const why = isOwn
     ? `the plan of Restore ${name} has changed since run ${runID} began: pods or hooks came, went or were replaced`
     : `run ${runID} of Restore ${name} is still going (${runner.kind} ${runner.name})`;
@@ -137,9 +137,9 @@ const LAST_WORDS_MS = 10_000;
  * Run until the run ends or the deadline is near. Then no hook is started, and running ones have until shortly before
  * it (R8.8).
  */
-async function runHere(call: Call, payload: Payload, runID: string): Promise<RunStatus> {
+async function runHere(call: Call, input: RunInput, runID: string): Promise<RunStatus> {
   const { client, clock, config, deadline, margin, log } = call;
-  if (payload.pods.length > 0) {
+  if (input.pods.length > 0) {
     throw new RestoreHooksError('INVALID_ARGUMENT', 'this plan creates pods, which mode: run does not support', {
       hint: 'use mode: job: after a pod is created, the next call would make another plan',
     });
@@ -153,7 +153,7 @@ async function runHere(call: Call, payload: Payload, runID: string): Promise<Run
   const runner = runnerOf(call);
   const id = randomUUID();
   const claimant = { name: `${runner.name} (${id.slice(0, 8)})`, id };
-  const run = { config, payload, runner, runID, claimant, giveUpAt: stopAt };
+  const run = { config, input, runner, runID, claimant, giveUpAt: stopAt };
   try {
     const started = await begin(client, clock, run, log);
     return 'ended' in started ? started.ended : await untilDeadline(call, started, stopAt);

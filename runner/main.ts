@@ -34,7 +34,7 @@ export async function main(argv: readonly string[], env: Env, log: Logger, asked
   });
   try {
     const run = await unlessAsked(asked, runOf(client, config, env, log));
-    return 'payload' in run ? await carryOut(client, run, env, log, asked) : run.exitCode;
+    return 'input' in run ? await carryOut(client, run, env, log, asked) : run.exitCode;
   } catch (error) {
     if (!asked.aborted || (error !== asked.reason && !isNotTaken(error))) throw error;
     log.info('asked to end before anything was started: the next runner begins');
@@ -55,7 +55,7 @@ function unlessAsked<T>(asked: AbortSignal, work: Promise<T>): Promise<T> {
   return Promise.race([work, ended]);
 }
 
-type Run = Pick<RunToBegin, 'config' | 'payload' | 'runner' | 'runID' | 'claimant'>;
+type Run = Pick<RunToBegin, 'config' | 'input' | 'runner' | 'runID' | 'claimant'>;
 
 /** The run to carry out, or the exit code if there is nothing to run. */
 async function runOf(
@@ -65,7 +65,7 @@ async function runOf(
   log: Logger,
 ): Promise<Run | { readonly exitCode: number }> {
   const { namespace } = config;
-  const payload =
+  const input =
     config.plan === undefined
       ? await ownPlan(
           client,
@@ -75,13 +75,13 @@ async function runOf(
           log,
         )
       : readPlanDirectory(config.plan);
-  if (!('plan' in payload)) return { exitCode: payload.ended === undefined ? ExitCode.Ok : exitCodeOf(payload.ended) };
+  if (!('plan' in input)) return { exitCode: input.ended === undefined ? ExitCode.Ok : exitCodeOf(input.ended) };
   const jobName = env['JOB_NAME'];
   if (jobName) await refuseGivenUp(client, namespace, jobName);
   const podName = env['POD_NAME'] || env['HOSTNAME'] || hostname();
   const runner = jobName ? ({ kind: 'job', name: jobName } as const) : await runnerOf(client, namespace, podName);
-  const runID = config['run-id'] ?? (await ownRun(client, config, runner, payload.plan.digest)) ?? newRunID();
-  return { config, payload, runner, runID, claimant: { name: podName, id: env['POD_UID'] || podName } };
+  const runID = config['run-id'] ?? (await ownRun(client, config, runner, input.plan.digest)) ?? newRunID();
+  return { config, input, runner, runID, claimant: { name: podName, id: env['POD_UID'] || podName } };
 }
 
 async function carryOut(client: KubeClient, run: Run, env: Env, log: Logger, asked: AbortSignal): Promise<number> {

@@ -7,7 +7,7 @@ import type { RestoreResourceHookSpec } from '../shared/core/model/restore.ts';
 import { nothingToRun, refuseAfterGivingUp } from '../shared/core/plan/nothing-to-run.ts';
 import { planRun, refuseWhileBusy } from '../shared/core/plan/plan-run.ts';
 import { restoreSelector } from '../shared/core/plan/pods-of-restore.ts';
-import type { Payload } from '../shared/core/report/payload.ts';
+import type { RunInput } from '../shared/core/report/run-input.ts';
 import type { RunStatus } from '../shared/core/report/run-status.ts';
 import { hasEnded } from '../shared/core/report/run-status.ts';
 import type { KubeClient } from '../shared/kubernetes/api/client.ts';
@@ -29,7 +29,7 @@ export async function ownPlan(
   config: RunnerConfig,
   hookFiles: readonly RestoreResourceHookSpec[] | undefined,
   log: Logger,
-): Promise<Payload | { readonly ended: RunStatus | undefined }> {
+): Promise<RunInput | { readonly ended: RunStatus | undefined }> {
   const { restore: name, namespace } = config;
   const restore = await getRestore(client, namespace, name);
   refuseWhileBusy(restore, config.force);
@@ -79,8 +79,8 @@ export async function ownPlan(
     }
   }
   return {
-    version: 1,
     plan: document,
+    hooks,
     kept: [],
     pods: await podsToCreate(client, restore, planned, new Map()),
     attempt: ledger.attempts + 1,

@@ -91,16 +91,16 @@ export class Application {
     const { again, onUnknown } = this.#args;
     const plan = { digest: planned.document.digest, hooks: planned.hooks };
     const decision = decideApply(ledger, plan, { again, onUnknown });
-    if (decision.action === 'unclear') throw launcher.unclear(decision.runs);
-    if (!again) launcher.warnOfUnreadable(ledger);
+    if (decision.action === 'unclear') throw launcher.teller.unclear(decision.runs);
+    if (!again) launcher.teller.warnOfUnreadable(ledger);
     if (decision.action === 'start')
       return this.#start({ request, planned, given }, decision, ledger, account?.checked);
-    if (decision.action === 'refuse') throw launcher.refused(decision.why);
+    if (decision.action === 'refuse') throw launcher.teller.refused(decision.why);
     const { last } = ledger;
     if (last === undefined) throw new Error('there is nothing to follow or to show without an earlier run');
     if (decision.action === 'follow') return this.#follow(request, last);
     if (decision.action === 'settle')
-      return launcher.settle(request.restore, last.status, rowDocuments(last.run?.rows));
+      return launcher.writeDownDeadRun(request.restore, last.status, rowDocuments(last.run?.rows));
     return this.#show(request, last);
   }
 
@@ -121,7 +121,7 @@ export class Application {
     const toRun = planned.hooks.filter(({ id }) => !kept.has(id));
     const serviceAccount = this.#args.runner === 'job' ? this.#args.serviceAccount : undefined;
     const notes = await requirePodRights(this.#session, serviceAccount, toRun);
-    this.#launcher.announce(restore, planned.document, decision, isChecked === false ? [UNCHECKED] : notes);
+    this.#launcher.teller.announce(restore, planned.document, decision, isChecked === false ? [UNCHECKED] : notes);
     const created = toRun.filter((hook) => hook.kind === 'init' && hook.injection === 'create');
     const manifests = await given?.whole(new Set(created.map((hook) => podKey(hook.namespace, hook.pod))));
     const pods = await podsToCreate(client, restore, { ...planned, hooks: toRun }, manifests ?? new Map());
@@ -131,7 +131,7 @@ export class Application {
       ...(this.#args.again && { startedOver: true as const }),
       ...(this.#leavesFailHooks(request, planned, ledger) && { leavesFailHooks: true as const }),
     };
-    return this.#launcher.start(restore, planned.document, decision, ledger, about, pods);
+    return this.#launcher.start(restore, planned, decision, ledger, about, pods);
   }
 
   /** Whether `--only` leaves out a hook with onError: Fail that has not succeeded in any run (R5.6). */
@@ -150,17 +150,17 @@ export class Application {
   #follow({ restore }: PlanRequest, { status, run }: LastRun): CommandResult | Promise<CommandResult> {
     const isDry = this.#args.dryRun !== undefined;
     const what = isDry ? 'nothing would be created' : 'following it';
-    this.#launcher.say(`run ${status.runID} of this plan is going already; ${what}`);
+    this.#launcher.teller.say(`run ${status.runID} of this plan is going already; ${what}`);
     return this.#args.noWait || isDry
-      ? this.#launcher.shown(restore, status, rowDocuments(run?.record.report))
+      ? this.#launcher.teller.shown(restore, status, rowDocuments(run?.record.report))
       : this.#launcher.follow();
   }
 
   #show({ restore }: PlanRequest, { status, run }: LastRun): CommandResult {
-    this.#launcher.say(
+    this.#launcher.teller.say(
       `this plan was run by run ${status.runID}: nothing is run again (retry runs what did not succeed, --again all)`,
     );
-    return this.#launcher.shown(restore, status, rowDocuments(run?.rows));
+    return this.#launcher.teller.shown(restore, status, rowDocuments(run?.rows));
   }
 
   /** Show the last run if there is one: its hooks have run, even if their pods or labels are gone now (R1.29). */
@@ -172,19 +172,19 @@ export class Application {
     const error = `${why?.message}\n${why?.hint}`;
     const { notices } = planned.document;
     const told = notices.filter(({ code, message }) => code !== 'velero-has-run' && !error.includes(message));
-    for (const line of noticeLines({ notices: told })) launcher.say(line);
+    for (const line of noticeLines({ notices: told })) launcher.teller.say(line);
     if (last === undefined) {
       if (why !== undefined) return { error: why };
-      launcher.say(`Restore ${namespace}/${this.#name} has no hooks to run; nothing is created`);
+      launcher.teller.say(`Restore ${namespace}/${this.#name} has no hooks to run; nothing is created`);
       return { view: runView(runDocument(restore, namespace, undefined, [])) };
     }
     const { status, run, standing } = last;
-    launcher.say(
+    launcher.teller.say(
       `there is nothing to run now${why === undefined ? '' : ` (${why.message})`}: this is run ${status.runID}`,
     );
-    if (standing.state === 'died') return launcher.settle(restore, status, rowDocuments(run?.rows));
-    if (standing.state === 'going') throw launcher.refused(`run ${status.runID} of this Restore is still going`);
-    return launcher.shown(restore, status, rowDocuments(run?.rows));
+    if (standing.state === 'died') return launcher.writeDownDeadRun(restore, status, rowDocuments(run?.rows));
+    if (standing.state === 'going') throw launcher.teller.refused(`run ${status.runID} of this Restore is still going`);
+    return launcher.teller.shown(restore, status, rowDocuments(run?.rows));
   }
 
   async #plan(podNamespaces: readonly string[] | undefined): Promise<Planned> {

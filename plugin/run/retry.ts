@@ -72,8 +72,8 @@ export class Retry {
     }
     const toRetry = rowsToRetry(ledger, today?.plan);
     const unclear = toRetry.of.filter(({ isWhole }) => !isWhole);
-    if (unclear.length > 0) throw launcher.unclear(unclear);
-    launcher.warnOfUnreadable(ledger);
+    if (unclear.length > 0) throw launcher.teller.unclear(unclear);
+    launcher.teller.warnOfUnreadable(ledger);
     const rows = toRetry.rows.map(asCreated);
     if (!force)
       await refuseAfterVeleroGaveUp(
@@ -86,8 +86,8 @@ export class Retry {
     const selector = selectors.findLast((each) => each !== undefined);
     await requireUserRights(this.#session, runner, selector?.namespaces ?? account?.podNamespaces);
     const decision = decideRetry(ledger, rows, isWanted, onUnknown);
-    if (decision.action === 'refuse') throw launcher.refused(decision.why);
-    if (decision.action === 'unclear') throw launcher.unclear(decision.runs);
+    if (decision.action === 'refuse') throw launcher.teller.refused(decision.why);
+    if (decision.action === 'unclear') throw launcher.teller.unclear(decision.runs);
     if (decision.action === 'start') {
       const hooks = rows.map(({ hook }) => hook);
       const plan = planDocument({
@@ -100,7 +100,7 @@ export class Retry {
       const kept = new Set(decision.kept.map(({ hook }) => hook.id));
       const toRun = hooks.filter(({ id }) => !kept.has(id));
       const notes = await requirePodRights(this.#session, runner === 'job' ? serviceAccount : undefined, toRun);
-      launcher.announce(restore, plan, decision, account?.checked === false ? [UNCHECKED] : notes);
+      launcher.teller.announce(restore, plan, decision, account?.checked === false ? [UNCHECKED] : notes);
       const isNarrowed = toRetry.of.every(({ record: { about } }) => about?.narrowed);
       const about = {
         attempt: ledger.attempts + 1,
@@ -108,14 +108,14 @@ export class Retry {
         // If any of these runs left out no hook with onError: Fail, it has them all.
         ...(toRetry.of.every(({ record: { about } }) => about?.leavesFailHooks) && { leavesFailHooks: true as const }),
       };
-      return launcher.start(restore, plan, decision, ledger, about, []);
+      return launcher.start(restore, { document: plan, hooks }, decision, ledger, about, []);
     }
     if (decision.action === 'settle') return this.#settled(restore, last);
-    launcher.say(
+    launcher.teller.say(
       `every hook${this.#only.length > 0 ? ' that --only names' : ''} has succeeded: there is nothing to retry`,
     );
     const exit = hasEnded(last.status) ? exitCodeOf(last.status) : ExitCode.Ok;
-    return launcher.shown(restore, last.status, rowDocuments(last.run?.rows ?? rows), exit);
+    return launcher.teller.shown(restore, last.status, rowDocuments(last.run?.rows ?? rows), exit);
   }
 
   /** Read the ledger. If the report of a run is gone, a new plan may tell which hooks the run's journal is about. */
@@ -136,8 +136,8 @@ export class Retry {
 
   /** All that is left are hooks that may have run when the runner died. */
   #settled(restore: Restore, { status, run }: LastRun): Promise<CommandResult> {
-    this.#launcher.say('what is left may have been run when the runner died: --on-unknown=rerun runs it again');
-    return this.#launcher.settle(restore, status, rowDocuments(run?.rows));
+    this.#launcher.teller.say('what is left may have been run when the runner died: --on-unknown=rerun runs it again');
+    return this.#launcher.writeDownDeadRun(restore, status, rowDocuments(run?.rows));
   }
 
   #narrowed(rows: readonly HookRow[]): (row: HookRow) => boolean {

@@ -5,10 +5,8 @@ import { podKey } from '../core/model/hook.ts';
 import type { Instant } from '../core/model/instant.ts';
 import { FOREVER, parseInstant } from '../core/model/instant.ts';
 import { ANNOTATION } from '../core/names.ts';
-import { plannedHook } from '../core/plan/make-plan-document.ts';
-import { parseRow } from '../core/report/hook-row.ts';
-import type { Payload } from '../core/report/payload.ts';
 import type { ReportHead } from '../core/report/run-document.ts';
+import type { RunInput } from '../core/report/run-input.ts';
 import type { RunStatus } from '../core/report/run-status.ts';
 import { missingRights } from '../kubernetes/api/access.ts';
 import type { KubeClient } from '../kubernetes/api/client.ts';
@@ -29,22 +27,22 @@ import type { TakenRun } from './take-run.ts';
 export function carryOut(
   client: KubeClient,
   clock: Clock,
-  { restore, status, payload, lease, journal, runner, resumed }: TakenRun,
+  { restore, status, input, lease, journal, runner, resumed }: TakenRun,
   options: RunOptions,
   observer: RunObserver,
 ): StartedRun {
-  const { plan, kept } = payload;
+  const { plan, hooks, kept } = input;
   const { labelSelector, namespaces } = plan.selector;
   const started = startRun(
     {
-      hooks: plan.hooks.map(plannedHook),
-      kept: kept.map(parseRow),
+      hooks,
+      kept,
       resumed,
       status,
       maxConcurrent: options.maxConcurrent,
-      quiet: quietOf(payload),
+      quiet: quietOf(input),
       keepRestorePhase: options.keepRestorePhase,
-      formerPhase: payload.leavesFailHooks ? undefined : restore.metadata.annotations[ANNOTATION.formerPhase],
+      formerPhase: input.leavesFailHooks ? undefined : restore.metadata.annotations[ANNOTATION.formerPhase],
     },
     {
       clock,
@@ -59,21 +57,21 @@ export function carryOut(
         },
       ),
       logs: kubernetesLogReader(client, { capture: options.capture }),
-      creator: kubernetesPodCreator({ client, clock }, plan.restore, status.runID, payload.pods),
+      creator: kubernetesPodCreator({ client, clock }, plan.restore, status.runID, input.pods),
       pods: kubernetesPodSource(client, {
         labelSelector,
         clock,
-        planned: podUIDs(payload),
+        planned: podUIDs(input),
         ...(namespaces ? { namespaces } : {}),
       }),
-      store: kubernetesRunStore(client, plan.restore, status, runner, reportHead(status, payload)),
+      store: kubernetesRunStore(client, plan.restore, status, runner, reportHead(status, input)),
     },
     observer,
   );
   return { ...started, done: started.done.finally(() => lease.release()) };
 }
 
-export const quietOf = ({ quiet = [] }: Payload): ReadonlyMap<PodKey, Instant> =>
+export const quietOf = ({ quiet = [] }: RunInput): ReadonlyMap<PodKey, Instant> =>
   new Map(
     quiet.map(({ namespace, pod, until }) => [
       podKey(namespace, pod),
@@ -84,14 +82,14 @@ export const quietOf = ({ quiet = [] }: Payload): ReadonlyMap<PodKey, Instant> =
 /** What the report says of the run itself: all that a reader needs who finds no annotation. */
 export function reportHead(
   { attempt, planDigest, runner: { kind, name }, createdAt, failOn }: RunStatus,
-  { plan, narrowed, startedOver, leavesFailHooks }: Payload,
+  { plan, hooks, narrowed, startedOver, leavesFailHooks }: RunInput,
 ): ReportHead {
   return {
     selector: plan.selector,
     run: {
       attempt,
       planDigest,
-      planned: plan.hooks.length,
+      planned: hooks.length,
       runner: { kind, name },
       createdAt,
       failOn,
@@ -103,10 +101,10 @@ export function reportHead(
 }
 
 /** Of the pods in which something is to be done. */
-function podUIDs({ plan, kept }: TakenRun['payload']): ReadonlyMap<PodKey, string> {
-  const isKept = new Set(kept.map(({ id }) => id));
+function podUIDs({ hooks, kept }: RunInput): ReadonlyMap<PodKey, string> {
+  const isKept = new Set(kept.map(({ hook }) => hook.id));
   return new Map(
-    plan.hooks.flatMap(({ id, namespace, pod, podUID }): [PodKey, string][] =>
+    hooks.flatMap(({ id, namespace, pod, podUID }): [PodKey, string][] =>
       podUID === undefined || isKept.has(id) ? [] : [[podKey(namespace, pod), podUID]],
     ),
   );

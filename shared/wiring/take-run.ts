@@ -7,12 +7,11 @@ import type { HookId } from '../core/model/hook.ts';
 import { instant, parseInstant } from '../core/model/instant.ts';
 import { planEntries } from '../core/model/position.ts';
 import type { Restore } from '../core/model/restore.ts';
-import type { Payload } from '../core/report/payload.ts';
+import type { RunInput } from '../core/report/run-input.ts';
 import type { RunStatus } from '../core/report/run-status.ts';
 import { hasEnded } from '../core/report/run-status.ts';
 import type { KubeClient } from '../kubernetes/api/client.ts';
 import { claimRun } from '../kubernetes/run/claim.ts';
-import type { JournaledHook } from '../kubernetes/run/journal.ts';
 import { KubernetesJournal } from '../kubernetes/run/journal.ts';
 import type { JournalPlace } from '../kubernetes/run/journal-reader.ts';
 import { readJournal } from '../kubernetes/run/journal-reader.ts';
@@ -26,7 +25,7 @@ import type { Clock } from '../ports/ports.ts';
 /** Which run is to be carried out, and by whom. */
 export interface RunToTake {
   readonly runID: string;
-  readonly payload: Payload;
+  readonly input: RunInput;
   /** Who this runner is: `name` for people, `id` never that of another. */
   readonly claimant: { readonly name: string; readonly id: string };
   readonly onUnknown: OnUnknown;
@@ -46,7 +45,7 @@ export interface TakenRun {
   /** As it stood when the run was claimed. */
   readonly restore: Restore;
   readonly status: RunStatus;
-  readonly payload: Payload;
+  readonly input: RunInput;
   readonly lease: HeldLease;
   readonly journal: KubernetesJournal;
   /** Which of the run's runners this is, from 1. */
@@ -65,8 +64,8 @@ export async function takeRun(
   clock: Clock,
   run: RunToTake,
 ): Promise<TakenRun | { readonly ended: RunStatus }> {
-  const { runID, payload, claimant } = run;
-  const { restore: reference } = payload.plan;
+  const { runID, input, claimant } = run;
+  const { restore: reference } = input.plan;
   const at = { namespace: reference.namespace, name: reference.name };
   const statusNow = async () => runStatusOf(await getRestore(client, at.namespace, at.name));
   const endedHere = async () => {
@@ -98,13 +97,13 @@ export async function takeRun(
       await lease.release();
       return { ended };
     }
-    const place = journalPlace(payload, runID);
+    const place = journalPlace(input, runID);
     const standing = await statusNow();
     requireNotAsked(run);
     const { journal, runner, resumed } = await takeJournal(client, clock, run, place, standing);
     requireNotAsked(run);
     const { restore, status } = await claimRun(client, { ...at, runID }, claimant.id, run.unwritten);
-    return { restore, status, payload, lease, journal, runner, resumed };
+    return { restore, status, input, lease, journal, runner, resumed };
   } catch (error) {
     // While the Lease is held nobody else is at work.
     const why = await failed(client, run, error, true).catch((reason: unknown) => reason);
@@ -120,7 +119,7 @@ function requireNotAsked(run: RunToTake): void {
   if (run.signal?.aborted) throw notTaken(run);
 }
 
-export const journalPlace = ({ plan }: Pick<Payload, 'plan'>, runID: string): JournalPlace => ({
+export const journalPlace = ({ plan }: Pick<RunInput, 'plan'>, runID: string): JournalPlace => ({
   restore: plan.restore,
   head: { runID, planDigest: plan.digest, hooks: plan.hooks.length },
 });
@@ -128,19 +127,19 @@ export const journalPlace = ({ plan }: Pick<Payload, 'plan'>, runID: string): Jo
 async function takeJournal(
   client: Client,
   clock: Clock,
-  { runID, payload, onUnknown }: RunToTake,
+  { runID, input, onUnknown }: RunToTake,
   place: JournalPlace,
   standing: RunStatus | undefined,
 ): Promise<{ journal: KubernetesJournal; runner: number; resumed: Resumed }> {
-  const hooks = payload.plan.hooks.map(({ id, podUID }) => ({ id: id as HookId, podUID }));
+  const { hooks } = input;
   const read = await readJournal(client, place);
   if (read === undefined) {
     const wasClaimed = standing?.runID === runID && standing.runner.claimedBy !== undefined;
     if (wasClaimed) {
       throw new RestoreHooksError('RUN_FAILED', `the journal of run ${runID} is gone: what has been run isn't known`);
     }
-    if (payload.takesOver !== undefined) await takeOver(client, clock, payload, payload.takesOver, runID);
-    const { resumed, entries } = begin(payload, hooks);
+    if (input.takesOver !== undefined) await takeOver(client, clock, input, input.takesOver, runID);
+    const { resumed, entries } = begin(input);
     const journal = await KubernetesJournal.take(client, clock, place, hooks, undefined, entries);
     return { journal, runner: 1, resumed };
   }
@@ -153,7 +152,7 @@ async function takeJournal(
 }
 
 /** A new run, which may know of commands that an earlier one has left. */
-function begin({ lost = [] }: Payload, hooks: readonly JournaledHook[]) {
+function begin({ lost = [], hooks }: RunInput) {
   const since = new Map(lost.map((hook) => [hook.id as HookId, parseInstant(hook.since) ?? instant(0)]));
   const entries = [...planEntries(hooks)].flatMap(([hook, { id }]): JournalEntry[] => {
     const at = since.get(id);
@@ -173,8 +172,8 @@ function begin({ lost = [] }: Payload, hooks: readonly JournaledHook[]) {
 async function takeOver(
   client: Client,
   clock: Clock,
-  { plan }: Payload,
-  { runID, planDigest, hooks, batches }: NonNullable<Payload['takesOver']>,
+  { plan }: RunInput,
+  { runID, planDigest, hooks, batches }: NonNullable<RunInput['takesOver']>,
   by: string,
 ): Promise<void> {
   const head: JournalHead = { runID, planDigest, hooks };
@@ -194,13 +193,13 @@ async function takeOver(
 /** Say where the run is known that it can't go on; then fail. */
 async function failed(
   client: Client,
-  { runID, payload, ownJob }: RunToTake,
+  { runID, input, ownJob }: RunToTake,
   error: unknown,
   nobodyRuns: boolean,
 ): Promise<never> {
   if (!(error instanceof RestoreHooksError)) throw error;
   if (error.code !== 'FORBIDDEN' && error.code !== 'DENIED' && error.code !== 'RUN_FAILED') throw error;
-  const { namespace, name } = payload.plan.restore;
+  const { namespace, name } = input.plan.restore;
   const failure = { code: error.code === 'FORBIDDEN' ? 'forbidden' : 'error', message: error.message } as const;
   try {
     await markFailed(client, { namespace, name, runID }, failure, { nobodyRuns, ownJob });

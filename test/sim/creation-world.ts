@@ -2,10 +2,10 @@ import { RestoreHooksError } from '../../shared/core/errors.ts';
 import type { Hook, HookId, InitContainerObservation, PodKey } from '../../shared/core/model/hook.ts';
 import { podKey } from '../../shared/core/model/hook.ts';
 import { ANNOTATION } from '../../shared/core/names.ts';
-import { planDocument, plannedHook } from '../../shared/core/plan/make-plan-document.ts';
+import { planDocument } from '../../shared/core/plan/make-plan-document.ts';
 import { cancelText } from '../../shared/core/report/cancel-request.ts';
-import { parseRow } from '../../shared/core/report/hook-row.ts';
 import type { Payload } from '../../shared/core/report/payload.ts';
+import { parseRunInput } from '../../shared/core/report/run-input.ts';
 import { hasEnded } from '../../shared/core/report/run-status.ts';
 import type { KubeObject } from '../../shared/kubernetes/api/kube-object.ts';
 import { paths } from '../../shared/kubernetes/api/paths.ts';
@@ -336,9 +336,10 @@ export class CreationWorld {
     clock: Clock,
     began: (run: StartedRun) => void,
   ): Promise<string> {
+    const input = parseRunInput(this.#payload);
     const taken = await takeRun(client, clock, {
       runID: JOB.name,
-      payload: this.#payload,
+      input,
       claimant: { name: id, id },
       onUnknown: 'fail',
       unwritten: () => {
@@ -347,11 +348,11 @@ export class CreationWorld {
     });
     if ('ended' in taken) return 'ended before';
     const { status, lease, journal, resumed, runner } = taken;
-    const { plan, kept, pods } = this.#payload;
+    const { plan, hooks, kept, pods } = input;
     const run = startRun(
       {
-        hooks: plan.hooks.map(plannedHook),
-        kept: kept.map(parseRow),
+        hooks,
+        kept,
         resumed,
         status,
         maxConcurrent: 3,

@@ -7,11 +7,12 @@ import { ledgerOf } from '../../shared/core/ledger/ledger.ts';
 import type { ExecHook } from '../../shared/core/model/hook.ts';
 import { later } from '../../shared/core/model/instant.ts';
 import { ANNOTATION } from '../../shared/core/names.ts';
-import { planDocument, plannedHook } from '../../shared/core/plan/make-plan-document.ts';
+import { planDocument } from '../../shared/core/plan/make-plan-document.ts';
 import type { PlanDocument } from '../../shared/core/plan/plan-document.ts';
 import { cancelText } from '../../shared/core/report/cancel-request.ts';
-import { parseRow, rowDocuments } from '../../shared/core/report/hook-row.ts';
+import { rowDocuments } from '../../shared/core/report/hook-row.ts';
 import type { Payload } from '../../shared/core/report/payload.ts';
+import { parseRunInput } from '../../shared/core/report/run-input.ts';
 import { hasEnded } from '../../shared/core/report/run-status.ts';
 import type { KubeClient } from '../../shared/kubernetes/api/client.ts';
 import type { KubeObject } from '../../shared/kubernetes/api/kube-object.ts';
@@ -263,10 +264,10 @@ export class DurableWorld {
   }
 
   async #run(runner: Runner): Promise<string> {
-    const { payload } = this;
+    const input = parseRunInput(this.payload);
     const taken = await takeRun(runner.client, runner.clock, {
       runID: runner.runID,
-      payload,
+      input,
       claimant: { name: runner.id, id: runner.id },
       onUnknown: this.onUnknown,
       unwritten: () => {
@@ -278,10 +279,10 @@ export class DurableWorld {
     this.invariants.claimed(runner.id, number);
     const run = startRun(
       {
-        hooks: payload.plan.hooks.map(plannedHook),
-        kept: payload.kept.map(parseRow),
+        hooks: input.hooks,
+        kept: input.kept,
         resumed,
-        quiet: quietOf(payload),
+        quiet: quietOf(input),
         status,
         maxConcurrent: this.world.maxConcurrent,
         keepRestorePhase: false,
@@ -294,7 +295,7 @@ export class DurableWorld {
         pods: {
           start: (tell) => this.world.pods.start((event) => runner.alive && tell(event)),
         },
-        store: kubernetesRunStore(runner.client, payload.plan.restore, status, number, reportHead(status, payload)),
+        store: kubernetesRunStore(runner.client, input.plan.restore, status, number, reportHead(status, input)),
         ...execOnly,
       },
       { record: this.histories && ((line) => this.#recorded(runner, line)) },

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { RestoreHooksError } from '../../../shared/core/errors.ts';
 import { planDocument } from '../../../shared/core/plan/make-plan-document.ts';
-import type { Payload } from '../../../shared/core/report/payload.ts';
+import type { RunInput } from '../../../shared/core/report/run-input.ts';
 import type { RunStatus } from '../../../shared/core/report/run-status.ts';
 import { paths } from '../../../shared/kubernetes/api/paths.ts';
 import { newStatus, versionOf } from '../../../shared/kubernetes/run/claim.ts';
@@ -18,10 +18,11 @@ import { VirtualClock } from '../../sim/virtual-clock.ts';
 import { execHook } from '../runtime/hooks.ts';
 
 const reference = { namespace: 'velero', name: 'nightly', uid: 'u' };
+const hooks = [execHook('p')];
 const plan = planDocument({
   restore: reference,
   selector: { labelSelector: 'a=b' },
-  hooks: [execHook('p')],
+  hooks,
   skipped: [],
   notices: [],
 });
@@ -51,7 +52,7 @@ function bench() {
     }
     return noted;
   };
-  const payload: Payload = { version: 1, plan, kept: [], pods: [] };
+  const input: RunInput = { plan, hooks, kept: [], pods: [] };
   const restore = () => settled(getRestore(client, 'velero', 'nightly'));
   const status = async () => runStatusOf(await restore());
   const write = async (runID: string, more: Partial<RunStatus> = {}) => {
@@ -70,7 +71,7 @@ function bench() {
     settled(
       takeRun(client, clock, {
         runID,
-        payload,
+        input,
         claimant: { name: runID, id: runID },
         onUnknown: 'fail',
         unwritten: () => {
@@ -87,7 +88,7 @@ function bench() {
   const journal = (runID: string) => settled(readJournal(client, journalPlace({ plan }, runID)));
   const holder = () => settled(holderOf(client, clock, reference));
   const released = (run: TakenRun) => settled(run.lease.release());
-  return { clock, api, payload, status, write, take, taken, journal, holder, released };
+  return { clock, api, input, status, write, take, taken, journal, holder, released };
 }
 
 describe('taking a run', () => {
@@ -160,28 +161,28 @@ describe('taking a run', () => {
   });
 
   it('that takes over from a dead run closes its journal, unless that has gone on', async () => {
-    const { write, taken, take, journal, released, payload } = bench();
+    const { write, taken, take, journal, released, input } = bench();
     await write('one');
     await released(await taken('one'));
     const batches = (await journal('one'))?.end.batches ?? assert.fail();
     const dead = { runID: 'one', planDigest: plan.digest, hooks: 1 };
-    const after = (read: number): Payload => ({ ...payload, takesOver: { ...dead, batches: read } });
+    const after = (read: number): RunInput => ({ ...input, takesOver: { ...dead, batches: read } });
     await write('two', {});
-    await assert.rejects(take('two', { payload: after(batches - 1) }), {
+    await assert.rejects(take('two', { input: after(batches - 1) }), {
       code: 'RUN_BY_ANOTHER',
       message: /has gone on/,
     });
     await write('two', {});
-    await released(await taken('two', { payload: after(batches) }));
+    await released(await taken('two', { input: after(batches) }));
     assert.equal((await journal('one'))?.replay.closedBy, 'two');
     await assert.rejects(take('one'), { code: 'RUN_BY_ANOTHER', message: /run two has taken over/ });
   });
 
   it('hands on what earlier runs may have left running, and journals it', async () => {
-    const { write, taken, journal, payload } = bench();
+    const { write, taken, journal, input } = bench();
     await write('one');
     const lost = [{ id: execHook('p').id, since: '1970-01-01T00:00:01.000Z' }];
-    const { resumed } = await taken('one', { payload: { ...payload, lost } });
+    const { resumed } = await taken('one', { input: { ...input, lost } });
     assert.deepEqual([...resumed.lost], [[execHook('p').id, 1_000]]);
     assert.deepEqual([...((await journal('one'))?.replay.lost ?? [])], [[0, 1_000]]);
   });

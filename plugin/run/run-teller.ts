@@ -1,0 +1,112 @@
+import { ExitCode, RestoreHooksError } from '../../shared/core/errors.ts';
+import type { Starting } from '../../shared/core/ledger/decision.ts';
+import type { Ledger } from '../../shared/core/ledger/ledger.ts';
+import type { LedgerRun } from '../../shared/core/ledger/run-record.ts';
+import type { Restore } from '../../shared/core/model/restore.ts';
+import type { PlanDocument } from '../../shared/core/plan/plan-document.ts';
+import { busyPhase } from '../../shared/core/plan/velero.ts';
+import type { RunHook } from '../../shared/core/report/run-document.ts';
+import type { RunStatus } from '../../shared/core/report/run-status.ts';
+import { exitCodeOf, hasEnded, progressLine } from '../../shared/core/report/run-status.ts';
+import type { RunnerArguments } from '../command-line/apply-args.ts';
+import type { CommandResult } from '../command-line/command.ts';
+import type { Session } from '../command-line/session.ts';
+import { count, noticeLines, summary } from '../output/plan-view.ts';
+import { createProgress } from '../output/progress.ts';
+import { runView } from '../output/run-view.ts';
+import type { Context } from '../process/context.ts';
+import { runDocument } from './follow.ts';
+
+/** Tells the user of the runs of one Restore, on stderr and as the command's result. It asks the cluster nothing. */
+export class RunTeller {
+  readonly #session: Pick<Session, 'namespace' | 'cluster'>;
+  readonly #name: string;
+  readonly #args: Pick<RunnerArguments, 'image' | 'serviceAccount' | 'runner'>;
+  readonly #context: Pick<Context, 'stderr' | 'clock' | 'env'>;
+  #announced = '';
+
+  constructor(
+    session: Pick<Session, 'namespace' | 'cluster'>,
+    name: string,
+    args: Pick<RunnerArguments, 'image' | 'serviceAccount' | 'runner'>,
+    context: Pick<Context, 'stderr' | 'clock' | 'env'>,
+  ) {
+    this.#session = session;
+    this.#name = name;
+    this.#args = args;
+    this.#context = context;
+  }
+
+  say(line: string): void {
+    createProgress(this.#context.stderr, this.#context.clock, this.#context.env).event(line);
+  }
+
+  /** Tell what is going to be done, once for each plan (R7.3). */
+  announce(
+    restore: Restore,
+    document: PlanDocument,
+    { kept, difference, lost, quiet }: Starting,
+    rights: readonly string[],
+  ): void {
+    if (this.#announced === document.digest) return;
+    this.#announced = document.digest;
+    const { namespace, cluster } = this.#session;
+    const { image, serviceAccount, runner } = this.#args;
+    const backup = restore.spec.backupName ? `, backup ${restore.spec.backupName}` : '';
+    const phase = busyPhase(restore) === undefined ? '' : ` (Velero isn't done: ${busyPhase(restore)})`;
+    this.say(`context   ${cluster}`);
+    this.say(`restore   ${namespace}/${this.#name}${backup}${phase}`);
+    this.say(
+      runner === 'job' ? `runner    Job as ServiceAccount ${serviceAccount}, image ${image}` : 'runner    this process',
+    );
+    this.say(`plan      ${summary(document)}, ${document.digest}`);
+    for (const note of rights) this.say(`rights    ${note}`);
+    if (kept.length > 0) this.say(`kept      ${count(kept.length, 'hook')} of earlier runs: not run again`);
+    if (lost.length > 0)
+      this.say(`again     ${count(lost.length, 'hook')} that may have been run (--on-unknown=rerun)`);
+    for (const { namespace: where, pod, until = 'ever' } of quiet) {
+      this.say(`quiet     ${where}/${pod}: a command of an earlier run may be running there until ${until}`);
+    }
+    for (const line of difference) this.say(`          ${line}`);
+    for (const line of noticeLines(document)) this.say(line);
+  }
+
+  /** The result of a command whose run has ended. */
+  ended(restore: Restore, status: RunStatus, rows: readonly RunHook[]): CommandResult {
+    const why = status.failure === undefined ? '' : `: ${status.failure.message}`;
+    this.say(`${status.phase}: ${progressLine(status.counts)}${why}`);
+    return this.shown(restore, status, rows, exitCodeOf(status)); // R5.4
+  }
+
+  shown(
+    restore: Restore,
+    status: RunStatus,
+    rows: readonly RunHook[],
+    exit: ExitCode = hasEnded(status) ? exitCodeOf(status) : ExitCode.Ok,
+  ): CommandResult {
+    return { view: runView(runDocument(restore, this.#session.namespace, status, rows)), exit };
+  }
+
+  refused(why: string): RestoreHooksError {
+    return new RestoreHooksError('RUN_BY_ANOTHER', why, {
+      hint: `follow it: kubectl restorehooks status ${this.#name} -n ${this.#session.namespace} -w`,
+    });
+  }
+
+  /** Warn of the parts of earlier runs that can't be read. Called if the rest is enough to decide on. */
+  warnOfUnreadable(ledger: Ledger): void {
+    for (const { record } of ledger.runs) {
+      for (const line of record.unreadable) this.say(`warning: run ${record.runID}: ${line}`);
+    }
+  }
+
+  unclear(runs: readonly LedgerRun[]): RestoreHooksError {
+    const why = runs.map(({ record: { runID, unreadable } }) => {
+      return `what run ${runID} did isn't known: ${unreadable.join('; ') || 'its report is gone'}`;
+    });
+    const at = `${this.#name} -n ${this.#session.namespace}`;
+    return new RestoreHooksError('RUN_FAILED', `${why.join('; ')}; nothing is started`, {
+      hint: `if its hooks may run again, start over: kubectl restorehooks apply ${at} --again`, // R6.26
+    });
+  }
+}

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { RunTeller } from '../../../../plugin/run/run-teller.ts';
+import { ExitCode } from '../../../../shared/core/errors.ts';
+import type { Starting } from '../../../../shared/core/ledger/decision.ts';
+import { instant } from '../../../../shared/core/model/instant.ts';
+import { parseRestore } from '../../../../shared/core/model/restore.ts';
+import { planDocument } from '../../../../shared/core/plan/make-plan-document.ts';
+import type { RunStatus } from '../../../../shared/core/report/run-status.ts';
+import { newStatus } from '../../../../shared/kubernetes/run/claim.ts';
+import { systemClock } from '../../../../shared/system/clock.ts';
+import { execHook } from '../../runtime/hooks.ts';
+import { keeper } from '../harness.ts';
+
+const hook = execHook('p');
+const plan = planDocument({
+  restore: { namespace: 'velero', name: 'nightly' },
+  selector: { labelSelector: 'a=b' },
+  hooks: [hook],
+  skipped: [],
+  notices: [],
+});
+const parsed = parseRestore({
+  apiVersion: 'velero.io/v1',
+  kind: 'Restore',
+  metadata: { namespace: 'velero', name: 'nightly' },
+  spec: { backupName: 'daily' },
+  status: { phase: 'Completed' },
+});
+assert.ok(parsed.ok);
+const restore = parsed.value;
+const starting: Starting = { action: 'start', kept: [], difference: [], lost: [], quiet: [], takesOver: undefined };
+
+const statusOf = (more: Partial<RunStatus>): RunStatus => ({
+  ...newStatus(restore, {
+    runID: 'abcdef',
+    planned: { document: plan },
+    runner: { kind: 'job', name: 'j' },
+    options: { failOn: 'fail' },
+    now: instant(0),
+  }),
+  ...more,
+});
+
+function teller(runner: 'job' | 'local' = 'job') {
+  const stderr = keeper();
+  const told = new RunTeller(
+    { namespace: 'velero', cluster: 'kind (https://example.com)' },
+    'nightly',
+    { image: 'example.com/runner:1', serviceAccount: 'restorehooks', runner },
+    { stderr, clock: systemClock, env: {} },
+  );
+  return { told, lines: () => stderr.text().split('\n').slice(0, -1) };
+}
+
+describe('RunTeller', () => {
+  // R7.3
+  it('announces where, with which runner and which plan, once for each plan', () => {
+    const { told, lines } = teller();
+    told.announce(restore, plan, starting, ['unchecked']);
+    told.announce(restore, plan, starting, ['unchecked']);
+    assert.deepEqual(lines(), [
+      'context   kind (https://example.com)',
+      'restore   velero/nightly, backup daily',
+      'runner    Job as ServiceAccount restorehooks, image example.com/runner:1',
+      `plan      1 hook in 1 pod of 1 namespace, ${plan.digest}`,
+      'rights    unchecked',
+    ]);
+  });
+
+  it('announces what earlier runs leave: kept results, lost commands, pods that stay quiet', () => {
+    const { told, lines } = teller('local');
+    told.announce(
+      restore,
+      plan,
+      {
+        ...starting,
+        kept: [{ hook, attempt: 1, state: 'Succeeded' }],
+        lost: [{ id: hook.id, since: '' }],
+        quiet: [{ namespace: 'ns', pod: 'p' }],
+        difference: ['+ a'],
+      },
+      [],
+    );
+    assert.deepEqual(lines().slice(2), [
+      'runner    this process',
+      `plan      1 hook in 1 pod of 1 namespace, ${plan.digest}`,
+      'kept      1 hook of earlier runs: not run again',
+      'again     1 hook that may have been run (--on-unknown=rerun)',
+      'quiet     ns/p: a command of an earlier run may be running there until ever',
+      '          + a',
+    ]);
+  });
+
+  // R5.4
+  it('tells how a run has ended, and gives its exit code', () => {
+    const { told, lines } = teller();
+    const failure = { code: 'job', message: 'the runner died' } as const;
+    const { exit, view } = told.ended(restore, statusOf({ phase: 'Failed', failure }), []);
+    assert.equal(exit, ExitCode.RunFailed);
+    assert.equal(view?.kind, 'document');
+    assert.match(lines().join('\n'), /^Failed: .*: the runner died$/);
+  });
+
+  it('shows a run that has not ended with exit code 0', () => {
+    assert.equal(teller().told.shown(restore, statusOf({ phase: 'InProgress' }), []).exit, ExitCode.Ok);
+  });
+
+  it('refuses with the command that follows the other run', () => {
+    const { code, message, hint } = teller().told.refused('run abcdef is still going');
+    assert.deepEqual(
+      [code, message, hint],
+      ['RUN_BY_ANOTHER', 'run abcdef is still going', 'follow it: kubectl restorehooks status nightly -n velero -w'],
+    );
+  });
+});
