@@ -4,7 +4,7 @@ import { requireRunnerFlags, withCluster } from '../command-line/session.ts';
 import { Retry } from '../run/retry.ts';
 
 export const retry = defineCommand({
-  args: { ...onlyArg, ...runnerArgs },
+  args: { ...onlyArg, ...runnerArgs }, // R7.30
   positionals: { restore: { description: 'Name of the Restore' } },
   examples: [
     ['retry nightly', 'run what did not succeed, in the same order and under the same rules'],

@@ -36,6 +36,7 @@ async function renderDocument(
 ): Promise<string> {
   if (format === 'json') return formatJson(view.document);
   if (format === 'yaml') return yaml(view.document);
+  // R7.28
   if (format === 'name') {
     if (view.names === undefined) throw new RestoreHooksError('INVALID_ARGUMENT', '-o name has no meaning here');
     return view.names.map((name) => `${sanitizeLine(name)}\n`).join('');

@@ -175,7 +175,7 @@ export class Application {
     for (const line of noticeLines({ notices: told })) launcher.teller.say(line);
     if (last === undefined) {
       if (why !== undefined) return { error: why };
-      launcher.teller.say(`Restore ${namespace}/${this.#name} has no hooks to run; nothing is created`);
+      launcher.teller.say(`Restore ${namespace}/${this.#name} has no hooks to run; nothing is created`); // R1.30
       return { view: runView(runDocument(restore, namespace, undefined, [])) };
     }
     const { status, run, standing } = last;

@@ -251,6 +251,7 @@ class Follower {
     }
     this.#progress.status(`${status.phase}: ${progressLine(status.counts)}`);
     if (clock.now() >= this.#nextReminder) {
+      // R7.31
       this.#nextReminder = clock.now() + REMIND_EVERY_MS;
       for (const line of waitingLines(this.#reader.rows)) this.#progress.event(line);
     }

@@ -10,7 +10,7 @@ import type { Session } from '../command-line/session.ts';
 import type { Context } from '../process/context.ts';
 import { asDead } from './follow.ts';
 
-/** The last run of a Restore that has lost its annotations, as its report and its journal tell it (R6.1.2). */
+/** The last run of a Restore that has lost its annotations, as its report and its journal tell it (R6.1.2, R7.29). */
 export async function withoutStatus(
   session: Session,
   context: Context,

@@ -4,7 +4,7 @@ import { RestoreHooksError } from './errors.ts';
 export const API_VERSION = 'restorehooks.io/v1';
 /** Velero's label on what it has restored. */
 export const RESTORE_NAME_LABEL = 'velero.io/restore-name';
-export const SERVICE_ACCOUNT = 'restorehooks';
+export const SERVICE_ACCOUNT = 'restorehooks'; // R5.22
 
 /** Our annotations on the Restore (R5.7). */
 export const ANNOTATION = {
@@ -27,7 +27,7 @@ export const planSecretName = (run: string, part: number): string => `${run}-pla
 export const reportSecretName = (run: string, part: number): string => `${run}-report-${part}`;
 
 export const journalName = (run: string, part: number): string => `${run}-journal-${part}`;
-/** One for a Restore, whatever the run: who works on it. */
+/** One for a Restore, whatever the run: who works on it (R5.22). */
 export const leaseName = (restore: string): string => `restorehooks-${shortenName(restore, OBJECT_NAME_LIMIT - 13)}`;
 
 export const RUN_ID_LABEL = 'restorehooks.io/run-id';

@@ -110,6 +110,7 @@ interface InputFile {
 
 function expand(name: string, cwd: string, recursive: boolean): InputFile[] {
   if (name === '') {
+    // R1.31
     throw new RestoreHooksError('INVALID_ARGUMENT', 'the name of a file is empty', {
       hint: 'is a shell variable empty? use . for this directory, - for stdin',
     });

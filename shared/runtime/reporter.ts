@@ -183,8 +183,8 @@ export class Reporter {
 }
 
 /**
- * How long after a report the next one is due (R5.14), so that a run makes no more than 200 and they never stop: each takes the
- * fourth part of the time so far, divided by what is left of the 200.
+ * How long after a report the next one is due (R5.14): four times the age of the run, divided by what is left of 200
+ * reports. So the intervals grow, reports never stop, and one runner would reach 200 only after centuries.
  */
 const reportAgainMs = (elapsedMs: number, reports: number): number =>
   Math.max(REPORT_EVERY_MS, (4 * elapsedMs) / Math.max(1, MOST_REPORTS - 1 - reports));

@@ -58,6 +58,7 @@ function observe(change: Change, index: PodIndex, observed: PodObservation): voi
   const isAnother = pod.uid !== undefined && pod.uid !== observed.uid; // R3.25
   let { life } = pod;
   if (life.is === 'creating' && !isInjected(pod, observed)) {
+    // The pod isn't taken for live, so no command starts in it (R2.19).
     const isWanted = life.phase === 'planned' && pod.uid !== undefined && !isAnother;
     if (isWanted || life.phase !== 'planned') {
       const phase = isWanted ? 'wanted' : life.phase;

@@ -17,7 +17,7 @@ export function waitingFor(maxConcurrent: number, pod: PodRun, at: HookPosition)
   const ahead = Math.min(...pod.open.active, beside < at ? beside : Number.POSITIVE_INFINITY);
   if (ahead !== at && ahead < pod.hooks.length) return `hook ${hookAt(pod, ahead as HookPosition).id}`;
   const state = stateOf(pod, at);
-  if (state.phase === 'Waiting' && state.why !== undefined) return `another try: ${state.why}`;
+  if (state.phase === 'Waiting' && state.why !== undefined) return `another try: ${state.why}`; // R7.31
   const container = observed.containers[hook.container];
   const reason = container?.reason ? ` (${container.reason})` : '';
   if (!container?.running) return `container ${hook.container} to run${reason}`;

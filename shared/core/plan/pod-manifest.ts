@@ -11,7 +11,7 @@ interface PodShape {
 
 /**
  * A pod of a backup, or of a file, as Velero would create it (R2.12): what a server or a node has filled in is taken
- * away, and Velero's labels are set. All else is as it was written.
+ * away, and Velero's labels are set. All other fields stay as they were written (R2.29).
  */
 export function restoredManifest(pod: unknown, restore: Restore, namespace: string): Manifest {
   const { labels, annotations, name } = ((pod as PodShape).metadata ?? {}) as Record<string, Record<string, string>>;
@@ -23,7 +23,7 @@ export function restoredManifest(pod: unknown, restore: Restore, namespace: stri
   });
 }
 
-/** A live pod as it can be created once more. */
+/** A live pod as it can be created once more, with all its fields (R2.29). */
 export function recreatedManifest(pod: unknown): Manifest {
   const kept = ['name', 'namespace', 'labels', 'annotations', 'finalizers', 'ownerReferences'];
   const metadata = Object.entries((pod as PodShape).metadata ?? {}).filter(([key]) => kept.includes(key));

@@ -66,7 +66,7 @@ export function kubernetesPodSource(client: Client, options: PodSourceOptions): 
         for (const each of [...stops]) each();
         stops.clear();
       };
-      const namespaces = options.namespaces ?? [undefined];
+      const namespaces = options.namespaces ?? [undefined]; // R8.11
       let toList = namespaces.length;
       const safely = (event: PodEvent): void => {
         if (stopped) return;

@@ -1,11 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { restoreName, runName } from '../../../shared/core/names.ts';
+import { leaseName, restoreName, runName, SERVICE_ACCOUNT } from '../../../shared/core/names.ts';
 
 // R5.1
 test("a run's name never is over 63 characters", () => {
   assert.equal(runName('r1', 'abcdef'), 'restorehooks-r1-abcdef');
   assert.equal(runName('r'.repeat(253), 'abcdef').length, 63);
+});
+
+// R5.22
+test('the Lease and the ServiceAccount have names that others can rely on', () => {
+  assert.equal(SERVICE_ACCOUNT, 'restorehooks');
+  assert.equal(leaseName('nightly'), 'restorehooks-nightly');
+  assert.equal(leaseName('n'.repeat(253)).length, 63);
 });
 
 // R1.2

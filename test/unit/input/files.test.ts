@@ -45,6 +45,7 @@ describe('readInput', () => {
       await assert.rejects(read([name]), { code: 'INVALID_INPUT', exitCode: 2, message });
     }
     await assert.rejects(read(['-', '-'], 'a: 1'), { message: 'stdin (-f -) can be read only once' });
+    // R1.31
     await assert.rejects(read(['']), { code: 'INVALID_ARGUMENT', message: 'the name of a file is empty' });
   });
 

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { allCommands } from '../../../plugin/cli.ts';
+import { runnerArgs } from '../../../plugin/command-line/apply-args.ts';
 import { outputArg } from '../../../plugin/command-line/args.ts';
 import type { Command, CommandList, CommandResult } from '../../../plugin/command-line/command.ts';
 import { defineCommand } from '../../../plugin/command-line/command.ts';
@@ -94,7 +95,7 @@ const commands: CommandList = {
 };
 
 describe('main', () => {
-  // R7.15
+  // R7.15, R7.28
   it('prints a view in the format that was asked for, to stdout alone', async () => {
     const outputs = {
       '': 'Greetings:\nTEXT\nhello Ada\n',
@@ -148,6 +149,14 @@ describe('main', () => {
       );
       for (const line of stdout.split('\n')) assert.ok(line.length <= 72, line);
     }
+  });
+
+  // R7.30
+  it('gives retry the flags of apply that say how a run is carried out', async () => {
+    const [{ args: retry }, { args: apply }] = (await Promise.all(
+      [allCommands['retry'], allCommands['apply']].map((each) => each?.load()),
+    )) as [Command, Command];
+    for (const name of Object.keys(runnerArgs)) assert.deepEqual(retry[name], apply[name], name);
   });
 
   it("keeps every command's own flags apart from kubectl's, and names each value", async () => {

@@ -4,9 +4,11 @@ import type { Fact } from '../../../../shared/core/execute/protocol.ts';
 import type { RunState } from '../../../../shared/core/execute/state.ts';
 import { createRun } from '../../../../shared/core/execute/state.ts';
 import { step } from '../../../../shared/core/execute/step.ts';
+import { waitingFor } from '../../../../shared/core/execute/waiting-for.ts';
 import type { ExecHook, HookId } from '../../../../shared/core/model/hook.ts';
 import { podKey } from '../../../../shared/core/model/hook.ts';
 import { instant } from '../../../../shared/core/model/instant.ts';
+import type { HookPosition } from '../../../../shared/core/model/position.ts';
 
 const hook = (index: number): ExecHook => ({
   id: `shop/web-0/app/h/${index}` as HookId,
@@ -58,4 +60,16 @@ test('nothing starts beside a command whose connection was lost, until its exec 
   assert.deepEqual(effects.at(-1), { type: 'setTimer', key: KEY, at: 30_002 });
   assert.deepEqual(begun(run, [UP], 30_001), []);
   assert.deepEqual(begun(run, [{ type: 'timerFired', key: KEY }], 30_002), [hook(1).id]);
+});
+
+// R4.8, R7.31
+test('a hook whose exec was refused says that it waits for another try, and why', () => {
+  const { id } = hook(0);
+  const run = createRun([hook(0)], { startedAt: instant(0), maxConcurrent: 8 });
+  assert.deepEqual(begun(run, [UP], 0), [id]);
+  step(run, [{ type: 'intentRecorded', hook: id }], instant(1));
+  step(run, [{ type: 'execEnded', hook: id, outcome: { kind: 'notStarted', why: 'the kubelet is down' } }], instant(2));
+  const [pod] = run.pods;
+  assert.ok(pod);
+  assert.equal(waitingFor(8, pod, 0 as HookPosition), 'another try: the kubelet is down');
 });

@@ -169,7 +169,7 @@ test('a Restore that Velero works on is refused, unless forced', () => {
   for (const phase of ['Completed', 'PartiallyFailed', 'Failed', '']) refuseWhileBusy(restoreOf([], { phase }), false);
 });
 
-// R1.15, R1.21
+// R1.15, R1.21, R1.30
 test('nothing to run is exit 9 after Velero, 8 where no pod matched, and nothing else', () => {
   const code = (options: object, status?: object, allowNoMatch = false) => {
     const asked = request(options, status);

@@ -247,6 +247,7 @@ describe('kubernetesPodSource', () => {
     assert.deepEqual([b.timers, b.watches], [[], []]);
   });
 
+  // R8.11
   it('is listed when every namespace is', async () => {
     const b = bed([[page([pod('a')], '1')], refusal(500), [page([], '2')]], ['n', 'm']);
     assert.deepEqual(await b.told(), ['observed n/a u-a']);

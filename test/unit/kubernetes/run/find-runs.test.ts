@@ -33,6 +33,7 @@ function cluster() {
 const status = { ...pendingStatus(1), runID: 'run4' };
 
 describe('the runs of a Restore', () => {
+  // R7.29: no pod is asked for.
   it('are those that own a journal or a report, and those of its status', async () => {
     const { runIDs, inLease, inStatus, journals, reports } = await findRuns(cluster(), RESTORE, status, true);
     assert.deepEqual([runIDs, inLease, inStatus], [['run1', 'run2', 'run4'], [], ['run4']]);
