@@ -128,6 +128,7 @@ describe('the commands that documents name', () => {
   }
 });
 
+// R9.1
 describe('every name that users read is explained', () => {
   /** The strings of a union type. */
   const union = (file: string, type: string): string[] => {

@@ -20,12 +20,12 @@ const EXIT_CODES: Readonly<Record<ExitCode, string>> = {
   [ExitCode.NotFound]: 'no such Restore or Backup',
   [ExitCode.Forbidden]: 'forbidden: you or the runner lack a right',
   [ExitCode.Unreachable]: "the API server, or the object store of a backup, can't be reached",
-  [ExitCode.Timeout]: '--timeout has passed; a run that was started goes on',
+  [ExitCode.Timeout]: '--timeout has passed; a Job that was started goes on',
   [ExitCode.NoMatch]: 'no pod of the Restore was found, or none matches its hooks',
   [ExitCode.Conflict]: 'another run or Velero is running the hooks, or has run them',
   [ExitCode.RunFailed]: 'the run could not start or go on',
   [ExitCode.Canceled]: 'the run was canceled',
-  [ExitCode.Interrupted]: 'interrupted; a run that was started goes on',
+  [ExitCode.Interrupted]: 'interrupted; a Job that was started goes on',
   [SUSPENDED_EXIT_CODE]: 'ended by SIGTERM before anything was changed',
 };
 

@@ -66,7 +66,7 @@ export const isCreating = <T extends { readonly kind: 'exec' | 'init'; readonly 
 ): hook is Extract<T, { readonly kind: 'init' }> & { readonly injection: Exclude<Injection, 'found'> } =>
   hook.kind === 'init' && (hook.injection === 'create' || hook.injection === 'recreate');
 
-/** How a hook can end, but for success, and the reasons that each end can have (R4.1). */
+/** How a hook can end, but for success, and the reasons that each end can have (R4.1, R9.1). */
 export const REASONS = {
   Failed: ['exit', 'error'],
   TimedOut: ['waiting', 'executing'],
