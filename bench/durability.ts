@@ -127,7 +127,7 @@ async function forgetful(
   const nothing = { onLost: () => undefined, abandon: () => undefined, release: async () => undefined };
   const lease: Pick<HeldLease, keyof HeldLease> = { ...nothing, mayStart: true, whenHeld: (held) => held() };
   const journal = { ...forgetfulJournal, ...firmHold, abandon: () => undefined } as unknown as KubernetesJournal;
-  const resumed = { ended: new Map(), attempts: new Map(), lost: new Map(), waitingSince: new Map(), wasTaken: false };
+  const resumed = { ended: new Map(), tries: new Map(), lost: new Map(), waitingSince: new Map(), wasTaken: false };
   return { restore, status, input, lease: lease as HeldLease, journal, runner: 1, resumed };
 }
 

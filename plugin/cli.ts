@@ -7,7 +7,7 @@ import { commonArgs, sharedFlags } from './command-line/args.ts';
 import type { Command, CommandEntry, CommandList } from './command-line/command.ts';
 import { commandHelp, overallHelp, PROGRAM, usageOf } from './command-line/help.ts';
 import { withCleanOutput } from './output/clean.ts';
-import type { OutputFormat } from './output/view.ts';
+import { isOutputFormat } from './output/view.ts';
 import type { Context } from './process/context.ts';
 
 /** Every command, in the order of the help. */
@@ -109,7 +109,8 @@ async function runCommand(
   const { view, exit, error } = await command.run({ ...values, ...named(name, command, positionals) }, context);
   if (view !== undefined) {
     const { printView } = await import('./output/render.ts');
-    await printView(view, (values['output'] as OutputFormat | undefined) ?? 'table', context);
+    const format = values['output'];
+    await printView(view, isOutputFormat(format) ? format : 'table', context);
   }
   if (error !== undefined) return report(error, context);
   return exit ?? ExitCode.Ok;

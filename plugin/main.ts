@@ -3,7 +3,7 @@ import { ExitCode } from '../shared/core/errors.ts';
 import { systemClock } from '../shared/system/clock.ts';
 import { main } from './cli.ts';
 import type { Context, TextSink } from './process/context.ts';
-import { Stop } from './process/stop.ts';
+import { CommandStop } from './process/stop.ts';
 
 const first = new AbortController();
 const second = new AbortController();
@@ -90,7 +90,7 @@ const context: Context = {
   clock: systemClock,
   signal: first.signal,
   secondSignal: second.signal,
-  stop: new Stop(first.signal, second.signal),
+  stop: new CommandStop(first.signal, second.signal),
   outputClosed: outputClosed.signal,
 };
 

@@ -10,7 +10,7 @@ import type { Notice } from '../../shared/core/plan/notice.ts';
 import type { PlanRequest } from '../../shared/core/plan/plan-run.ts';
 import { fileError, readInput } from '../../shared/input/files.ts';
 import { readHookFiles } from '../../shared/input/hooks.ts';
-import { passedOver } from '../../shared/input/objects.ts';
+import { passedOverNotices } from '../../shared/input/objects.ts';
 import type { BackupFlags } from '../command-line/backup-args.ts';
 import type { KubeArguments, Session } from '../command-line/session.ts';
 import { namespaceOf, usage, withCluster } from '../command-line/session.ts';
@@ -19,7 +19,7 @@ import type { ArchivedPods, BackupArchive, ManifestObject } from './archive/back
 import { readPods, wholePods } from './archive/backup-archive.ts';
 import type { GivenPods } from './given-pods.ts';
 import type { PlanFlags, PodOfBackup } from './plan-input.ts';
-import { hasPods, offlineRequest, podOfBackup, splitByFate, theRestore, unreadable } from './plan-input.ts';
+import { hasPods, offlineRequest, podOfBackup, splitByFate, theRestore, unreadablePod } from './plan-input.ts';
 
 /** The archive that the flags name. Only `--from-backup` needs a session. */
 export function backupOf(
@@ -98,7 +98,7 @@ async function restoreOfFiles(files: readonly string[], context: Context) {
     throw usage('the backup gives the pods, so -f must not contain any', 'give only the Restore in -f');
   }
   const given = theRestore(objects, '-f');
-  return { restore: given.restore, notices: [...notices, ...given.notices, ...passedOver(objects)] };
+  return { restore: given.restore, notices: [...notices, ...given.notices, ...passedOverNotices(objects)] };
 }
 
 async function* asBytes(stream: AsyncIterable<Uint8Array | string>): AsyncGenerator<Uint8Array> {
@@ -142,7 +142,7 @@ async function podsOfBackup(
   });
   const places = new Map<PodKey, string>();
   const all = pods.map(({ place, result }): PodOfBackup => {
-    if ('problem' in result) return { notice: unreadable(place, result.problem) };
+    if ('problem' in result) return { notice: unreadablePod(place, result.problem) };
     const { value } = result;
     if ('pod' in value) places.set(podKey(value.pod.metadata.namespace, value.pod.metadata.name), place);
     return value;

@@ -4,7 +4,7 @@ import type { Restore } from '../../shared/core/model/restore.ts';
 import type { Notice } from '../../shared/core/plan/notice.ts';
 import type { Input } from '../../shared/input/files.ts';
 import type { InputObject } from '../../shared/input/manifests.ts';
-import { isRestore, passedOver } from '../../shared/input/objects.ts';
+import { isRestore, passedOverNotices } from '../../shared/input/objects.ts';
 import type { BackupFlags } from '../command-line/backup-args.ts';
 import type { Session } from '../command-line/session.ts';
 import { usage } from '../command-line/session.ts';
@@ -33,7 +33,7 @@ export async function givenPods(
   context: Context,
 ): Promise<GivenPods | undefined> {
   const given = noticesOfSameRestore(input.objects, restore);
-  const known = [...input.notices, ...given, ...passedOver(input.objects)];
+  const known = [...input.notices, ...given, ...passedOverNotices(input.objects)];
   if (isOfBackup) {
     const { givenByBackup } = await import('./backup-input.ts');
     const ofBackup = await givenByBackup(args, session, restore, context);

@@ -17,7 +17,7 @@ import type { Input } from '../../shared/input/files.ts';
 import { readInput } from '../../shared/input/files.ts';
 import { readHookFiles } from '../../shared/input/hooks.ts';
 import type { InputObject, ManifestObject } from '../../shared/input/manifests.ts';
-import { isPod, isRestore, isSavedPlan, passedOver } from '../../shared/input/objects.ts';
+import { isPod, isRestore, isSavedPlan, passedOverNotices } from '../../shared/input/objects.ts';
 import type { Session } from '../command-line/session.ts';
 import { usage } from '../command-line/session.ts';
 import type { Context } from '../process/context.ts';
@@ -145,7 +145,7 @@ function manifestsRequest(
 ): PlanRequest {
   const given = theRestore(objects, '-f');
   const { pods, ...found } = podsIn(objects, given.restore);
-  const all = [...notices, ...given.notices, ...passedOver(objects), ...found.notices];
+  const all = [...notices, ...given.notices, ...passedOverNotices(objects), ...found.notices];
   if (!hasPods(objects)) {
     const message = '-f names no Pod, so there is none to plan: give those of the backup, or --backup-archive';
     all.push({ code: 'pods-missing', message });
@@ -166,7 +166,7 @@ export type PodOfBackup =
 /** The pod as it will be restored. Only annotations of hooks are kept: there may be very many pods. */
 export function podOfBackup(restore: Restore, object: unknown, place: string): PodOfBackup {
   const parsed = PodModel.safeParse(object);
-  if (!parsed.success) return { notice: unreadable(place, whyNoPod(object)) }; // R1.7
+  if (!parsed.success) return { notice: unreadablePod(place, whyNoPod(object)) }; // R1.7
   const reason = whyNotRestored(restore, parsed.data);
   const { namespace, name } = parsed.data.metadata;
   if (reason !== undefined) return { skipped: { namespace, pod: name, reason } };
@@ -183,7 +183,7 @@ const whyNoPod = (object: unknown): string => {
     : 'not as Kubernetes writes pods';
 };
 
-export const unreadable = (place: string, why: string): Notice => ({
+export const unreadablePod = (place: string, why: string): Notice => ({
   code: 'pod-unreadable',
   message: `${place}: ${why}; left out`,
 });
@@ -249,7 +249,7 @@ export function theRestore(
 ): { readonly restore: Restore; readonly notices: readonly Notice[]; readonly isNamed: boolean } {
   const [first, second] = objects.filter(isRestore);
   if (first === undefined) {
-    const others = passedOver(objects);
+    const others = passedOverNotices(objects);
     throw usage(
       [`${flag} names no Restore`, ...others.map(({ message }) => message)].join('\n'),
       `give it a velero.io/v1 Restore${flag === '-f' ? ' beside the pods' : ''}`,

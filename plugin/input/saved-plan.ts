@@ -2,7 +2,7 @@ import { canonicalJson } from '../../shared/core/digest.ts';
 import { RestoreHooksError } from '../../shared/core/errors.ts';
 import type { PlanDocument } from '../../shared/core/plan/plan-document.ts';
 import { readInput } from '../../shared/input/files.ts';
-import { isRestore, passedOver } from '../../shared/input/objects.ts';
+import { isRestore, passedOverNotices } from '../../shared/input/objects.ts';
 import type { BackupFlags } from '../command-line/backup-args.ts';
 import { namesBackup } from '../command-line/backup-args.ts';
 import { usage } from '../command-line/session.ts';
@@ -38,7 +38,7 @@ export async function applyInput(
     throw usage(
       [
         '-f names neither a saved plan (kind RestoreHookPlan) nor pods',
-        ...passedOver(objects).map(({ message }) => message),
+        ...passedOverNotices(objects).map(({ message }) => message),
       ].join('\n'),
       objects.some(isRestore)
         ? 'create the Restore (kubectl create -f), then: kubectl restorehooks apply RESTORE'

@@ -1,7 +1,7 @@
-import { formatPath } from '../../shared/core/lint/collect/path.ts';
 import type { FindingsDocument } from '../../shared/core/lint/findings-document.ts';
 import { RULES } from '../../shared/core/lint/lint.ts';
 import type { Rule, Severity } from '../../shared/core/lint/rules/rule.ts';
+import { formatPath } from '../../shared/core/model/problem.ts';
 import { sanitizeLine } from '../../shared/core/sanitize.ts';
 import { VERSION } from '../../shared/core/version.ts';
 import { formatJson } from '../output/json.ts';

@@ -34,18 +34,23 @@ async function renderDocument(
   format: OutputFormat,
   color: boolean,
 ): Promise<string> {
-  if (format === 'json') return formatJson(view.document);
-  if (format === 'yaml') return yaml(view.document);
-  // R7.28
-  if (format === 'name') {
-    if (view.names === undefined) throw new RestoreHooksError('INVALID_ARGUMENT', '-o name has no meaning here');
-    return view.names.map((name) => `${sanitizeLine(name)}\n`).join('');
+  switch (format) {
+    case 'json':
+      return formatJson(view.document);
+    case 'yaml':
+      return yaml(view.document);
+    // R7.28
+    case 'name':
+      if (view.names === undefined) throw new RestoreHooksError('INVALID_ARGUMENT', '-o name has no meaning here');
+      return view.names.map((name) => `${sanitizeLine(name)}\n`).join('');
+    case 'table':
+    case 'wide':
+      return view.human
+        .map((part) =>
+          typeof part === 'string' ? `${sanitizeLine(part)}\n` : formatTable(part, { wide: format === 'wide', color }),
+        )
+        .join('');
   }
-  return view.human
-    .map((part) =>
-      typeof part === 'string' ? `${sanitizeLine(part)}\n` : formatTable(part, { wide: format === 'wide', color }),
-    )
-    .join('');
 }
 
 // js-yaml is loaded only for -o yaml: loading it takes longer than the rest of the start.

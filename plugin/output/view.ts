@@ -6,7 +6,7 @@ export type View =
       readonly document: object;
       /** Printed without `-o`: these parts below each other. A string is a line. */
       readonly human: readonly HumanPart[];
-      /** Printed with `-o name`: lines of the form `kind/name`. */
+      /** Printed with `-o name`, a line each: IDs of hooks. */
       readonly names?: readonly string[];
     }
   /** Manifests, for `kubectl create -f -`: YAML documents, or a `List` in JSON. */
@@ -33,4 +33,9 @@ export interface Column {
 
 export type Color = 'red' | 'yellow' | 'green' | 'dim';
 
-export type OutputFormat = 'table' | 'wide' | 'json' | 'yaml' | 'name';
+const OUTPUT_FORMATS = ['table', 'wide', 'json', 'yaml', 'name'] as const;
+/** The formats of a document. A command with formats of its own returns text. */
+export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
+
+export const isOutputFormat = (format: unknown): format is OutputFormat =>
+  OUTPUT_FORMATS.some((each) => each === format);

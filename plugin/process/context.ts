@@ -1,5 +1,5 @@
 import type { Clock } from '../../shared/ports/ports.ts';
-import type { Stop } from './stop.ts';
+import type { CommandStop } from './stop.ts';
 
 /** Where text goes: stdout or stderr. */
 export interface TextSink {
@@ -28,7 +28,7 @@ export interface Context {
   /** Aborted by the second signal. */
   readonly secondSignal: AbortSignal;
   /** Ends the command on the first signal, or asks it to end by itself. */
-  readonly stop: Stop;
+  readonly stop: CommandStop;
   /** Aborted when stdout is closed (`| head`). A command that follows a run may stop then; a run must not. */
   readonly outputClosed: AbortSignal;
 }

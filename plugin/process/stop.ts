@@ -6,7 +6,7 @@ import type { Clock } from '../../shared/ports/ports.ts';
  * once, whatever it waits for (a hanging API server, stdin). A command that has begun to write, or follows a run, calls
  * `hold`: then it is asked to end, and ends by itself (R6.27).
  */
-export class Stop {
+export class CommandStop {
   readonly #secondSignal: AbortSignal;
   readonly #listeners = new Set<(why: RestoreHooksError) => void>();
   #why: RestoreHooksError | undefined;

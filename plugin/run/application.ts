@@ -99,7 +99,7 @@ export class Application {
     const { last } = ledger;
     if (last === undefined) throw new Error('there is nothing to follow or to show without an earlier run');
     if (decision.action === 'follow') return this.#follow(request, last);
-    if (decision.action === 'settle')
+    if (decision.action === 'write-down-dead-run')
       return launcher.writeDownDeadRun(request.restore, last.status, rowDocuments(last.run?.rows));
     return this.#show(request, last);
   }

@@ -110,7 +110,7 @@ export class Retry {
       };
       return launcher.start(restore, { document: plan, hooks }, decision, ledger, about, []);
     }
-    if (decision.action === 'settle') return this.#settled(restore, last);
+    if (decision.action === 'write-down-dead-run') return this.#settled(restore, last);
     launcher.teller.say(
       `every hook${this.#only.length > 0 ? ' that --only names' : ''} has succeeded: there is nothing to retry`,
     );

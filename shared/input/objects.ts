@@ -34,7 +34,7 @@ function titleOf({ kind, metadata }: ManifestObject): string {
 const MOST_TOLD = 10;
 
 /** Notices for objects that a plan doesn't use, with what to do if they were meant to be used (R1.4). */
-export function passedOver(objects: readonly InputObject[]): Notice[] {
+export function passedOverNotices(objects: readonly InputObject[]): Notice[] {
   const told: string[] = [];
   const others = new Map<string, number>();
   for (const given of objects) {

@@ -89,11 +89,11 @@ export class Reporter {
       if (this.#isStale) {
         this.#isStale = false;
         nextCheck = later(now, CHECK_EVERY_MS);
-        const isDone = await writes.attempt('the status could not be written', () => this.#writeStatus());
+        const isDone = await writes.tryOnce('the status could not be written', () => this.#writeStatus());
         if (!isDone) this.#isStale = true;
       } else if (now >= nextCheck) {
         nextCheck = later(now, CHECK_EVERY_MS);
-        await writes.attempt('the Restore could not be read', () => this.#checkRestore());
+        await writes.tryOnce('the Restore could not be read', () => this.#checkRestore());
       }
     }
   }
@@ -106,7 +106,7 @@ export class Reporter {
       this.#isStale = true;
       return false;
     }
-    await writes.attempt('the report could not be written', () => this.writeReport());
+    await writes.tryOnce('the report could not be written', () => this.writeReport());
     return true;
   }
 

@@ -13,7 +13,7 @@ export class RunWrites {
   }
 
   /** Try once. False: it is worth another try. */
-  async attempt(what: string, write: () => Promise<void>): Promise<boolean> {
+  async tryOnce(what: string, write: () => Promise<void>): Promise<boolean> {
     return this.#course.lost !== undefined || this.#heeded(await this.#writes.try(what, write)).is !== 'again';
   }
 

@@ -3,7 +3,7 @@ import type { HistoryLine } from '../core/execute/history.ts';
 import { historyHead, recordedEffects, recordedFacts } from '../core/execute/history.ts';
 import type { EndedHook } from '../core/execute/hook-state.ts';
 import type { Effect, Fact } from '../core/execute/protocol.ts';
-import type { Resumed, RunOptions } from '../core/execute/resume.ts';
+import type { Resumed, RunStart } from '../core/execute/run-start.ts';
 import type { RunState } from '../core/execute/state.ts';
 import { createRun } from '../core/execute/state.ts';
 import type { Hook, PodKey } from '../core/model/hook.ts';
@@ -132,7 +132,7 @@ function tellOfPods(event: PodEvent, { tell }: Engine, course: Course): void {
   else tell(event);
 }
 
-const optionsOf = ({ kept, maxConcurrent, quiet, resumed, status }: RunRequest, now: Instant): RunOptions => ({
+const optionsOf = ({ kept, maxConcurrent, quiet, resumed, status }: RunRequest, now: Instant): RunStart => ({
   startedAt: (status.startedAt === undefined ? undefined : parseInstant(status.startedAt)) ?? now,
   maxConcurrent,
   ended: new Map(kept.map((row) => [row.hook.id, endedState(row)])),
@@ -149,7 +149,7 @@ class HistoryRecorder {
     this.#record = record;
   }
 
-  begin({ status, hooks }: RunRequest, options: RunOptions): void {
+  begin({ status, hooks }: RunRequest, options: RunStart): void {
     this.#write(() => historyHead(status, hooks, options));
   }
 

@@ -1,5 +1,5 @@
 import { RestoreHooksError } from '../core/errors.ts';
-import type { Resumed } from '../core/execute/resume.ts';
+import type { Resumed } from '../core/execute/run-start.ts';
 import type { JournalEntry, JournalHead } from '../core/journal/entry.ts';
 import type { OnUnknown } from '../core/journal/resume.ts';
 import { resume } from '../core/journal/resume.ts';
@@ -160,7 +160,7 @@ function begin({ lost = [], hooks }: RunInput) {
   });
   const resumed: Resumed = {
     ended: new Map(),
-    attempts: new Map(),
+    tries: new Map(),
     lost: since,
     waitingSince: new Map(),
     wasTaken: false,

@@ -310,7 +310,7 @@ export function replay({ head, hooks, waitingSince, quiet, steps }: History): Re
       ended: known(({ kept }) => kept),
       resumed: {
         ended: known(({ ended }) => ended),
-        attempts: known(({ attempts }) => attempts),
+        tries: known(({ attempts }) => attempts),
         lost: known(({ lost }) => lost),
         waitingSince,
         wasTaken: head.wasTaken,

@@ -13,7 +13,7 @@ const ending = mutantsOf('shared/runtime/ending.ts');
 const wishes = mutantsOf('shared/runtime/wishes.ts');
 const runWrites = mutantsOf('shared/runtime/run-writes.ts');
 const rows = mutantsOf('shared/runtime/rows.ts');
-const quiet = mutantsOf('shared/core/execute/resume.ts');
+const quiet = mutantsOf('shared/core/execute/lost-commands.ts');
 
 /** What one run leaves to the next, what is told beside the Restore, and what is recorded. */
 export const AROUND_THE_EXECUTOR: readonly Mutant[] = [

@@ -10,11 +10,11 @@ const ready = mutantsOf('shared/core/execute/ready-pods.ts');
 const turns = mutantsOf('shared/core/execute/turns.ts');
 const open = mutantsOf('shared/core/execute/open-hooks.ts');
 const deadlines = mutantsOf('shared/core/execute/deadlines.ts');
-const difference = mutantsOf('shared/core/execute/difference.ts');
+const effects = mutantsOf('shared/core/execute/effects.ts');
 const answers = mutantsOf('shared/core/execute/hook-outcome.ts');
 const phases = mutantsOf('shared/core/execute/run-phase.ts');
 const init = mutantsOf('shared/core/execute/init-hook.ts');
-const quiet = mutantsOf('shared/core/execute/resume.ts');
+const quiet = mutantsOf('shared/core/execute/lost-commands.ts');
 const resume = mutantsOf('shared/core/journal/resume.ts');
 const replay = mutantsOf('shared/core/journal/replay.ts');
 const batch = mutantsOf('shared/core/journal/batch.ts');
@@ -124,7 +124,7 @@ export const MUTANTS: readonly Mutant[] = [
     'next = earliest(next, state.retryAt);',
     'next = earliest(next, FOREVER);',
   ),
-  difference(
+  effects(
     'R3.19',
     'the stream of a hook that timed out stays open',
     "(was.phase === 'Starting' || was.phase === 'Running')",
@@ -388,19 +388,19 @@ export const MUTANTS: readonly Mutant[] = [
     "change.setHook(index, at, { phase: 'Recording', tries });",
     "change.setHook(index, at, { phase: 'Starting', tries });",
   ),
-  difference(
+  effects(
     'R6.1',
     'a timeout is not recorded',
     "effects.push({ type: 'recordResult', hook, result: is });",
     "if (is.outcome.state !== 'TimedOut') effects.push({ type: 'recordResult', hook, result: is });",
   ),
-  difference(
+  effects(
     'R6.1',
     'the intent of a hook that was not started is not taken back',
     "effects.push({ type: 'recordNotStarted', hook });",
     '',
   ),
-  difference(
+  effects(
     'R6.4',
     'the start of a command is not recorded',
     "effects.push({ type: 'recordStarted', hook, at: is.startedAt });",
@@ -537,20 +537,20 @@ export const MUTANTS: readonly Mutant[] = [
   replay(
     'R6.13',
     'a journal may go on after another run took over',
-    "if (this.closedBy !== undefined) throw unreadable('it has entries after the one that closed it');",
+    "if (this.closedBy !== undefined) throw unreadableJournal('it has entries after the one that closed it');",
     '',
   ),
   replay(
     'R6.1',
     'a hook that was taken back is still begun',
-    "this.hooks.set(hook, { phase: 'not-started', attempt: before.attempt });",
+    "this.hooks.set(hook, { phase: 'not-started', tries: before.tries });",
     '',
   ),
   batch(
     'R6.8',
     'a journal that was cut or reordered is read',
-    'if (batch.n !== batches || batch.p !== end.digest) throw',
-    'if (batch.n < 0) throw',
+    'if (batch.n !== batches || batch.p !== end.digest)',
+    'if (batch.n < 0)',
   ),
   batch(
     'R6.8',

@@ -349,7 +349,7 @@ export class DurableWorld {
         ? decideRetry(ledger, rows, () => true, this.onUnknown)
         : decideApply(ledger, plan, { onUnknown: this.onUnknown });
       world.say(`${isRetry ? 'retry' : 'apply'}: ${decision.action}`);
-      if (decision.action === 'settle') this.invariants.settled(rowDocuments(rows));
+      if (decision.action === 'write-down-dead-run') this.invariants.settled(rowDocuments(rows));
       // Somebody else was faster: that run's Job makes its next pod.
       const isLeft = !this.runners.some(({ alive, runID }) => alive && runID === this.#runID);
       if (decision.action === 'follow' && isLeft) this.#startRunner();

@@ -1,9 +1,9 @@
 import type { HookId, HookResult } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import type { HookPosition, PodIndex } from '../model/position.ts';
-import type { Before } from './difference.ts';
+import type { Before } from './effects.ts';
 import type { HookState } from './hook-state.ts';
-import { RUNNER_DIED } from './resume.ts';
+import { RUNNER_DIED } from './lost-commands.ts';
 import type { PodRun, RunState } from './state.ts';
 import { countOf, hookAt, isActive, isFail, noteOutcome, stateOf, stoppedBy } from './state.ts';
 

@@ -4,7 +4,7 @@ import type { PodIndex } from '../model/position.ts';
 import { VERSION } from '../version.ts';
 import type { EndedHook } from './hook-state.ts';
 import type { Effect, Fact } from './protocol.ts';
-import type { RunOptions } from './resume.ts';
+import type { RunStart } from './run-start.ts';
 
 /*
  * A history is all that the executor was told, and what it made of it, a line each, so that a run can be played again.
@@ -71,7 +71,7 @@ interface RecordedHook {
 export function* historyHead(
   { runID, planDigest }: { readonly runID: string; readonly planDigest: string },
   hooks: readonly Hook[],
-  { startedAt, maxConcurrent, ended, resumed, quiet }: RunOptions,
+  { startedAt, maxConcurrent, ended, resumed, quiet }: RunStart,
 ): Generator<HistoryLine> {
   yield {
     history: HISTORY_VERSION,
@@ -89,7 +89,7 @@ export function* historyHead(
       hook: recordedHook(hook),
       kept: recordedResult(ended?.get(id)),
       ended: recordedResult(resumed?.ended.get(id)),
-      attempts: resumed?.attempts.get(id),
+      attempts: resumed?.tries.get(id),
       lost: resumed?.lost.get(id),
     };
   }

@@ -2,7 +2,7 @@ import type { Hook } from '../model/hook.ts';
 import type { HookPosition } from '../model/position.ts';
 import { hookPositions } from '../model/position.ts';
 import type { HookState } from './hook-state.ts';
-import { isLost } from './resume.ts';
+import { isLost } from './lost-commands.ts';
 
 /**
  * What of a pod's hooks can still change, kept up to date hook by hook: a step looks at these, and not at all hooks of

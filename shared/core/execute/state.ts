@@ -5,12 +5,12 @@ import { latest } from '../model/instant.ts';
 import type { HookPosition, PodIndex } from '../model/position.ts';
 import { hookPositions } from '../model/position.ts';
 import type { HookState } from './hook-state.ts';
+import { quietUntil } from './lost-commands.ts';
 import { isActivePhase, OpenHooks } from './open-hooks.ts';
 import type { PodLife } from './pod-life.ts';
 import type { RunFailure } from './protocol.ts';
 import { ReadyPods } from './ready-pods.ts';
-import type { RunOptions } from './resume.ts';
-import { quietUntil } from './resume.ts';
+import type { RunStart } from './run-start.ts';
 
 /** One pod's part of the run: never changed, only replaced, but for its `states`. */
 export interface PodRun {
@@ -98,16 +98,16 @@ export interface RunState {
 }
 
 /** Of the pod that a runner before this one has created, or seen, where the plan has none or another. */
-const createdUID = (hooks: readonly Hook[], { resumed }: RunOptions): string | undefined =>
+const createdUID = (hooks: readonly Hook[], { resumed }: RunStart): string | undefined =>
   hooks.map(({ id }) => resumed?.ended.get(id)?.podUID).find((uid) => uid !== undefined);
 
-export function createRun(hooks: readonly Hook[], options: RunOptions): RunState {
+export function createRun(hooks: readonly Hook[], options: RunStart): RunState {
   const pods = [...Map.groupBy(hooks, (hook) => podKey(hook.namespace, hook.pod))].map(([key, own], number): PodRun => {
     const index = number as PodIndex;
     const states = own.map(
       ({ id }): HookState =>
         options.ended?.get(id) ??
-        options.resumed?.ended.get(id) ?? { phase: 'Waiting', tries: options.resumed?.attempts.get(id) ?? 0 }, // R6.2
+        options.resumed?.ended.get(id) ?? { phase: 'Waiting', tries: options.resumed?.tries.get(id) ?? 0 }, // R6.2
     );
     return {
       index,
@@ -166,7 +166,7 @@ export function createRun(hooks: readonly Hook[], options: RunOptions): RunState
 }
 
 /** When a run ended in which nothing is left to do: with the last hook that an earlier runner of it has ended, else at once. */
-const lastEnd = ({ startedAt, resumed }: RunOptions): Instant =>
+const lastEnd = ({ startedAt, resumed }: RunStart): Instant =>
   [...(resumed?.ended.values() ?? [])].reduce((last, { endedAt }) => latest(last, endedAt), startedAt);
 
 export function stateOf(pod: PodRun, at: HookPosition): HookState {

@@ -6,16 +6,16 @@ import type { HookPosition, PodIndex } from '../model/position.ts';
 import { hookPositions } from '../model/position.ts';
 import { Change, onHook } from './change.ts';
 import { dueNow, execDeadline, isLate, retryDelayMs } from './deadlines.ts';
-import type { Before } from './difference.ts';
-import { difference } from './difference.ts';
+import type { Before } from './effects.ts';
+import { effectsOf } from './effects.ts';
 import { hookOutcome } from './hook-outcome.ts';
 import type { HookState } from './hook-state.ts';
 import { initHookState, isUnsure } from './init-hook.ts';
+import { isLost, mayRunUntil } from './lost-commands.ts';
 import { foldPodFact } from './pod-facts.ts';
 import type { Live } from './pod-life.ts';
 import { lastSeen } from './pod-life.ts';
 import type { Effect, Fact, RunFailure } from './protocol.ts';
-import { isLost, mayRunUntil } from './resume.ts';
 import type { PodRun, RunState } from './state.ts';
 import { endedOf, hookAt, stateOf } from './state.ts';
 import { nextHook, upSince } from './turns.ts';
@@ -28,7 +28,7 @@ import { waitingFor } from './waiting-for.ts';
  * 2. settle: end the hooks that can never run any more;
  * 3. launch: start those whose intent is durable by now;
  * 4. admit: choose what may start next, in plan order;
- * 5. difference: derive every effect from the phases that changed.
+ * 5. effects: derive every effect from the phases that changed.
  *
  * Only pods that a fact touched are looked at (all of them once, when the run stops), so the work does not grow with
  * the plan. Repeated and reordered pod events are harmless: nothing is decided from an event, only from what stands.
@@ -41,7 +41,7 @@ export function step(run: RunState, facts: readonly Fact[], at: Instant): Step {
   launch(change);
   admit(change);
   if (run.counts.waiting + run.counts.running === 0) run.finishedAt = at; // R6.15
-  return { effects: difference(change.before, run.pods, at), touched: change.before };
+  return { effects: effectsOf(change.before, run.pods, at), touched: change.before };
 }
 
 export interface Step {

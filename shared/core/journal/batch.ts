@@ -58,15 +58,16 @@ export function encodeBatch(
   return { text, end: { batches: end.batches + 1, digest: digestOf(text) } };
 }
 
-/** The entries of the batch that comes after `end`. Throws what `unreadable` makes of anything else. */
+/** The entries of the batch that comes after `end`. Throws what `unreadableJournal` makes of anything else. */
 export function decodeBatch(text: string, end: JournalEnd): { entries: JournalEntry[]; end: JournalEnd } {
   const { batches } = end;
   const what = `its batch ${batches}`;
   const batch = parse(Batch, text, what);
-  if (batch.n !== batches || batch.p !== end.digest) throw unreadable(`${what} doesn't follow the one before it`); // R6.8
+  if (batch.n !== batches || batch.p !== end.digest)
+    throw unreadableJournal(`${what} doesn't follow the one before it`); // R6.8
   const entries = batch.e.map((value, index) => {
     const entry = entryOf(value, instant(batch.t));
-    if (entry === undefined) throw unreadable(`entry ${index} of ${what} is unknown to this version`);
+    if (entry === undefined) throw unreadableJournal(`entry ${index} of ${what} is unknown to this version`);
     return entry;
   });
   return { entries, end: { batches: batches + 1, digest: digestOf(text) } };
@@ -82,9 +83,9 @@ export function parseHead(text: string | undefined): JournalHead {
 export function checkHead(text: string | undefined, expected: JournalHead, part: number): void {
   const { run, plan, hooks, part: found } = parse(Head, text ?? '', `the head of its part ${part}`);
   if (run !== expected.runID || plan !== expected.planDigest || hooks !== expected.hooks) {
-    throw unreadable(`its part ${part} belongs to another plan or run (${run})`);
+    throw unreadableJournal(`its part ${part} belongs to another plan or run (${run})`);
   }
-  if (found !== part) throw unreadable(`its part ${part} says that it is part ${found}`);
+  if (found !== part) throw unreadableJournal(`its part ${part} says that it is part ${found}`);
 }
 
 export function parseEnd(text: string | undefined, part: number): JournalEnd {
@@ -97,22 +98,22 @@ function parse<T extends z.ZodMiniType>(schema: T, text: string, what: string): 
   try {
     value = JSON.parse(text);
   } catch {
-    throw unreadable(`${what} is damaged: it isn't JSON`);
+    throw unreadableJournal(`${what} is damaged: it isn't JSON`);
   }
   const { v, version = v } = (value ?? {}) as { v?: unknown; version?: unknown };
   if (typeof version === 'number' && version !== JOURNAL_VERSION) {
-    throw unreadable(
+    throw unreadableJournal(
       `${what} is of version ${version}; this is version ${JOURNAL_VERSION}`,
       'use the version that wrote it',
     );
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw unreadable(`${what} is damaged`);
+  throw unreadableJournal(`${what} is damaged`);
 }
 
 /** Nothing is guessed from a journal that isn't whole: what it doesn't say may have been run (R6.8). */
-export const unreadable = (why: string, hint?: string): RestoreHooksError =>
+export const unreadableJournal = (why: string, hint?: string): RestoreHooksError =>
   new RestoreHooksError('RUN_FAILED', `the run's journal can't be read: ${why}`, {
     hint:
       hint ?? 'see what each hook did (kubectl restorehooks status), and start over with apply --again if that is safe',

@@ -17,7 +17,7 @@ export type JournalEntry =
   /** A pod with a wait timeout was first seen. */
   | { readonly kind: 'seen'; readonly pod: PodIndex; readonly at: Instant }
   /** The hook is about to be started. */
-  | ({ readonly kind: 'intent'; readonly hook: PlanPosition; readonly attempt: number; readonly at: Instant } & InPod)
+  | ({ readonly kind: 'intent'; readonly hook: PlanPosition; readonly tries: number; readonly at: Instant } & InPod)
   /** An earlier run may have started the hook, by then at the latest; it is pending all the same. */
   | { readonly kind: 'lost'; readonly hook: PlanPosition; readonly since: Instant }
   /** The intent is taken back: provably not started. */
@@ -75,7 +75,7 @@ export function entryTuple(entry: JournalEntry, base: Instant): Tuple {
     case 'seen':
       return ['p', entry.pod, since(entry.at)];
     case 'intent':
-      return ['i', entry.hook, entry.attempt, since(entry.at), ...uid(entry)];
+      return ['i', entry.hook, entry.tries, since(entry.at), ...uid(entry)];
     case 'lost':
       return ['l', entry.hook, since(entry.since)];
     case 'not-started':
@@ -113,7 +113,7 @@ function entryOfTuple(tuple: Tuple, base: Instant): JournalEntry | undefined {
       return {
         kind: 'intent',
         hook: tuple[1] as PlanPosition,
-        attempt: tuple[2],
+        tries: tuple[2],
         at: later(base, tuple[3]),
         ...inPod(tuple[4]),
       };

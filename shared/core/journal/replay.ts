@@ -1,6 +1,6 @@
 import type { Instant } from '../model/instant.ts';
 import type { PlanPosition, PodIndex } from '../model/position.ts';
-import { unreadable } from './batch.ts';
+import { unreadableJournal } from './batch.ts';
 import type { JournalEntry, JournaledResult, JournalHead } from './entry.ts';
 
 /** What a journal knows of a hook. One that it doesn't name was never begun. */
@@ -8,12 +8,12 @@ export type HookRecord =
   /** About to be started, perhaps running, and nobody has seen its end. */
   | {
       readonly phase: 'begun';
-      readonly attempt: number;
+      readonly tries: number;
       readonly at: Instant;
       readonly startedAt?: Instant;
       readonly podUID?: string;
     }
-  | { readonly phase: 'not-started'; readonly attempt: number }
+  | { readonly phase: 'not-started'; readonly tries: number }
   | ({ readonly phase: 'ended' } & JournaledResult);
 
 /** A journal read so far. */
@@ -42,7 +42,7 @@ export class Replay {
   }
 
   #one(entry: JournalEntry): void {
-    if (this.closedBy !== undefined) throw unreadable('it has entries after the one that closed it');
+    if (this.closedBy !== undefined) throw unreadableJournal('it has entries after the one that closed it');
     switch (entry.kind) {
       case 'claim':
         this.claims += 1;
@@ -52,7 +52,8 @@ export class Replay {
         this.closedBy = entry.by;
         return;
       case 'seen':
-        if (entry.pod >= this.head.hooks) throw unreadable(`it names pod ${entry.pod}, which the plan doesn't have`);
+        if (entry.pod >= this.head.hooks)
+          throw unreadableJournal(`it names pod ${entry.pod}, which the plan doesn't have`);
         if (!this.seen.has(entry.pod)) this.seen.set(entry.pod, entry.at);
         return;
       default:
@@ -63,7 +64,7 @@ export class Replay {
   #hook(entry: JournalEntry & { readonly hook: PlanPosition }): void {
     const { hook } = entry;
     const before = this.hooks.get(hook);
-    const isOdd = (what: string) => unreadable(`hook ${hook} ${what}`);
+    const isOdd = (what: string) => unreadableJournal(`hook ${hook} ${what}`);
     if (hook >= this.head.hooks) throw isOdd(`is not in the plan, which has ${this.head.hooks} hooks`);
     if (before?.phase === 'ended') throw isOdd('has entries after its end'); // R6.2
     switch (entry.kind) {
@@ -85,7 +86,7 @@ export class Replay {
         return;
       case 'not-started':
         if (before?.phase !== 'begun') throw isOdd('was taken back, but has no intent');
-        this.hooks.set(hook, { phase: 'not-started', attempt: before.attempt });
+        this.hooks.set(hook, { phase: 'not-started', tries: before.tries });
         return;
       case 'result': {
         const { kind: _, hook: __, ...result } = entry;

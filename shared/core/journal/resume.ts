@@ -1,6 +1,6 @@
 import type { EndedHook } from '../execute/hook-state.ts';
-import type { Resumed } from '../execute/resume.ts';
-import { RUNNER_DIED } from '../execute/resume.ts';
+import { RUNNER_DIED } from '../execute/lost-commands.ts';
+import type { Resumed } from '../execute/run-start.ts';
 import type { Hook, HookId, HookResult } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import { instant, latest } from '../model/instant.ts';
@@ -28,7 +28,7 @@ export function resume(
   now: Instant,
 ): { readonly resumed: Resumed; readonly entries: readonly JournalEntry[] } {
   const ended = new Map<HookId, EndedHook>();
-  const attempts = new Map<HookId, number>();
+  const tries = new Map<HookId, number>();
   const lost = new Map<HookId, Instant>();
   const entries: JournalEntry[] = [];
   for (const [hook, { id }] of planEntries(hooks)) {
@@ -42,13 +42,13 @@ export function resume(
       continue;
     }
     if (record.phase === 'begun' && onUnknown === 'fail') {
-      const { phase: _, attempt: __, at: ___, ...known } = record;
+      const { phase: _, tries: __, at: ___, ...known } = record;
       ended.set(id, { phase: 'Ended', outcome: RUNNER_DIED, ...known, endedAt: now });
       entries.push({ kind: 'result', hook, outcome: RUNNER_DIED, ...known, endedAt: now }); // R6.3
       continue;
     }
-    attempts.set(id, record.attempt);
+    tries.set(id, record.tries);
     if (record.phase === 'begun') lost.set(id, latest(record.startedAt ?? now, since ?? instant(0))); // R6.4
   }
-  return { resumed: { ended, attempts, lost, waitingSince: seen, wasTaken: true }, entries };
+  return { resumed: { ended, tries, lost, waitingSince: seen, wasTaken: true }, entries };
 }

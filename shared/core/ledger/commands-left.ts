@@ -1,4 +1,4 @@
-import { isLost, mayRunUntil } from '../execute/resume.ts';
+import { isLost, mayRunUntil } from '../execute/lost-commands.ts';
 import type { HookId } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import type { HookRow } from '../report/hook-row.ts';

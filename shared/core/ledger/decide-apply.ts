@@ -57,7 +57,7 @@ export function decideApply(
   }
   const difference = differenceOf(ledger, plan.hooks); // R6.23
   const isNothingLeft = kept.length === plan.hooks.length && difference.length === 0;
-  if (isNothingLeft && state === 'died') return { action: 'settle' };
+  if (isNothingLeft && state === 'died') return { action: 'write-down-dead-run' };
   if (isNothingLeft && begun === last.run && areAsRun(plan.hooks, begun?.rows ?? [])) return { action: 'show' };
   return {
     action: 'start',

@@ -1,4 +1,4 @@
-import { isLost } from '../execute/resume.ts';
+import { isLost } from '../execute/lost-commands.ts';
 import { isFail } from '../execute/state.ts';
 import type { OnUnknown } from '../journal/resume.ts';
 import type { Hook } from '../model/hook.ts';
@@ -52,7 +52,7 @@ export function decideRetry(
   // Nobody knows whether a `Fail` hook has failed: nothing goes on beside that.
   const isStopped = rows.some((row) => isLeft(row) && isFail(row.hook)); // R6.6
   const run = isStopped ? [] : rows.filter(isToRun);
-  if (run.length === 0) return { action: last?.standing.state === 'died' ? 'settle' : 'show' };
+  if (run.length === 0) return { action: last?.standing.state === 'died' ? 'write-down-dead-run' : 'show' };
   const isRun = new Set(run.map(({ hook }) => hook.id));
   return {
     action: 'start',

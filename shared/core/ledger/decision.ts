@@ -14,7 +14,7 @@ export type Decision =
   | { readonly action: 'follow' }
   | { readonly action: 'show' }
   /** Nothing is left to run, but nobody has written down yet that its runner died. */
-  | { readonly action: 'settle' }
+  | { readonly action: 'write-down-dead-run' }
   | { readonly action: 'refuse'; readonly why: string }
   /** What these runs did can't be known any more: one of the hooks may have been run. */
   | { readonly action: 'unclear'; readonly runs: readonly LedgerRun[] };

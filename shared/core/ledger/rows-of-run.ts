@@ -1,4 +1,4 @@
-import { RUNNER_DIED } from '../execute/resume.ts';
+import { RUNNER_DIED } from '../execute/lost-commands.ts';
 import { withMessage } from '../journal/resume.ts';
 import type { Hook } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';

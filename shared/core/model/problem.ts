@@ -10,7 +10,8 @@ export interface Problem {
 
 export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problems: Problem[] };
 
-function formatPath(path: readonly PropertyKey[]): string {
+/** `spec.hooks.resources[0].name`, for people. */
+export function formatPath(path: readonly PropertyKey[]): string {
   let text = '';
   for (const part of path) {
     if (typeof part === 'number') text += `[${part}]`;

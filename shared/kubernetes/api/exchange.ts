@@ -8,7 +8,7 @@ import type { HttpRequest } from './http.ts';
 import { bodyOf, retryAfterMs, send } from './http.ts';
 import type { KubeObject } from './kube-object.ts';
 import type { Requests } from './requests.ts';
-import { retryDelayMs } from './retry-delay.ts';
+import { resendDelayMs } from './retry-delay.ts';
 import { warningsOf } from './warnings.ts';
 
 export interface ExchangeOptions {
@@ -32,7 +32,7 @@ const MAX_RETRIES = 5;
 
 /**
  * Sends requests to the API server. A request is sent again after a 401, once and with fresh credentials, and where
- * `retryDelayMs` says so. Rejects with the RestoreHooksError of the last try.
+ * `resendDelayMs` says so. Rejects with the RestoreHooksError of the last try.
  */
 export class Exchange {
   readonly #connected: Connections;
@@ -55,7 +55,7 @@ export class Exchange {
     // A credential plugin may ask its user a question: that time does not count against the limit.
     if (limitMs > 0) await this.#connected.open();
     const until = limitMs > 0 ? performance.now() + limitMs : Number.POSITIVE_INFINITY;
-    for (let attempt = 0; ; attempt += 1) {
+    for (let tries = 0; ; tries += 1) {
       try {
         return await this.#once(request, until);
       } catch (error) {
@@ -64,8 +64,8 @@ export class Exchange {
           this.#connected.forget();
           continue;
         }
-        const wait = retryDelayMs(request, error, attempt);
-        if (wait === undefined || attempt >= maxRetries || performance.now() + wait >= until) {
+        const wait = resendDelayMs(request, error, tries);
+        if (wait === undefined || tries >= maxRetries || performance.now() + wait >= until) {
           throw await judgeForbidden(error, request, (review) => this.#review(review));
         }
         if (wait >= LONG_WAIT_MS) onWait?.(wait);

@@ -9,21 +9,21 @@ const FIRST_BACKOFF_MS = 250;
 const VAGUE_RETRIES = 2;
 
 /**
- * How long to wait before the same request is sent again; undefined: it must not be sent again. `attempt`: how often it
+ * How long to wait before the same request is sent again; undefined: it must not be sent again. `tries`: how often it
  * was sent again before. A write is sent again only after a 429, because nothing else proves that it was not done.
  */
-export function retryDelayMs(
+export function resendDelayMs(
   { method }: Pick<HttpRequest, 'method'>,
   error: unknown,
-  attempt: number,
+  tries: number,
 ): number | undefined {
   const isRead = method === 'GET';
-  const backoff = FIRST_BACKOFF_MS * 2 ** attempt * (0.75 + Math.random() / 2);
+  const backoff = FIRST_BACKOFF_MS * 2 ** tries * (0.75 + Math.random() / 2);
   const answer = kubeApiError(error);
-  if (answer === undefined) return isRead && attempt === 0 && wasDropped(error) ? 0 : undefined;
+  if (answer === undefined) return isRead && tries === 0 && wasDropped(error) ? 0 : undefined;
   // A 404 that names no object may come from a proxy, or from an API server that is still starting.
   const isVague = answer.status === 404 && error instanceof RestoreHooksError && error.code === 'CLUSTER_UNREACHABLE';
-  if (isVague) return isRead && attempt < VAGUE_RETRIES ? backoff : undefined;
+  if (isVague) return isRead && tries < VAGUE_RETRIES ? backoff : undefined;
   const wait = Math.max(answer.retryAfterMs ?? 0, backoff);
   if (answer.status === 429) return wait;
   const isPassing = answer.status === 503 || (answer.status >= 500 && answer.retryAfterMs !== undefined);

@@ -107,7 +107,7 @@ class Exec {
 
   start(): void {
     const message = 'the command is longer than the API server accepts (1 MiB)';
-    if (execPath(this.#request).length <= maxPathBytes) this.#attempt();
+    if (execPath(this.#request).length <= maxPathBytes) this.#tryOnce();
     else queueMicrotask(() => this.#end({ kind: 'error', message }));
   }
 
@@ -122,7 +122,7 @@ class Exec {
     this.#answer.ended(outcome, outputOf(this.#tails[0]?.text(), this.#tails[1]?.text()));
   }
 
-  #attempt(): void {
+  #tryOnce(): void {
     this.#server.connections.open().then(
       (connection) => {
         if (!this.#over) this.#exchange(connection);
@@ -187,10 +187,10 @@ class Exec {
     if (status === 401 && !this.#refreshed) {
       this.#refreshed = true;
       server.connections.forget();
-      this.#attempt();
+      this.#tryOnce();
     } else if (protocol === 'v4' && isProtocolRefused(refusal)) {
       server.spoken = 'v5';
-      this.#attempt();
+      this.#tryOnce();
     } else if (isUpgradeRefused(refusal, { hasUpgraded: server.upgrades > 0, path: execPath(this.#request) })) {
       server.spoken = 'v4';
       this.#end(this.#unlessPassing({ kind: 'noWebSocket', message: noWebSocket(host, status) }));
@@ -209,7 +209,7 @@ class Exec {
         if (!allowed) return this.#end(this.#unlessPassing(outcomeOfRefusal(refusal, this.#request)));
         if (this.#denied) return this.#end(deniedByPolicy(refusal, this.#request));
         this.#denied = true;
-        const again = setTimeout(() => this.#attempt(), this.#times.deniedMs);
+        const again = setTimeout(() => this.#tryOnce(), this.#times.deniedMs);
         this.#stop = () => clearTimeout(again);
       },
       (error) => this.#end(notStarted(error)),

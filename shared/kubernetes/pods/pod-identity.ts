@@ -139,15 +139,15 @@ function askAfter(lookups: Lookups, now: () => number, request: ExecRequest, tel
     over = true;
     tell(found);
   };
-  const attempt = (pauseMs: number): void => {
+  const tryOnce = (pauseMs: number): void => {
     lookups.ask(request).then(end, (error: unknown) => {
       if (over) return;
       denied = error instanceof RestoreHooksError && error.code === 'FORBIDDEN' ? denied + 1 : 0;
       if (now() > giveUpAt || denied >= DENIED_AT_MOST) return end({ kind: 'unknown', why: messageOf(error) });
-      again = setTimeout(() => attempt(Math.min(2 * pauseMs, LONGEST_PAUSE_MS)), pauseMs);
+      again = setTimeout(() => tryOnce(Math.min(2 * pauseMs, LONGEST_PAUSE_MS)), pauseMs);
     });
   };
-  attempt(FIRST_PAUSE_MS);
+  tryOnce(FIRST_PAUSE_MS);
   return () => {
     over = true;
     clearTimeout(again);

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { RestoreHooksError } from '../../core/errors.ts';
 import type { JournalEnd } from '../../core/journal/batch.ts';
-import { checkHead, decodeBatch, emptyEnd, endText, parseEnd, unreadable } from '../../core/journal/batch.ts';
+import { checkHead, decodeBatch, emptyEnd, endText, parseEnd, unreadableJournal } from '../../core/journal/batch.ts';
 import type { JournalHead } from '../../core/journal/entry.ts';
 import { Replay } from '../../core/journal/replay.ts';
 import { journalName, runName } from '../../core/names.ts';
@@ -39,7 +39,7 @@ export interface ReadJournal {
   readonly bytes: number;
 }
 
-export const pathOf = ({ restore, head }: JournalPlace, part: number): string =>
+export const journalPath = ({ restore, head }: JournalPlace, part: number): string =>
   paths.configMaps(restore.namespace, journalName(runName(restore.name, head.runID), part));
 
 type Client = Pick<KubeClient, 'get'>;
@@ -54,18 +54,18 @@ export async function readJournal(client: Client, place: JournalPlace): Promise<
       if (early === undefined && part === 0) return undefined;
       // The part before is sealed, so this one exists: it may have been made after the first GET.
       const answer = early ?? (await getPart(client, place, part));
-      if (answer === undefined) throw unreadable(`its part ${part} is missing`);
+      if (answer === undefined) throw unreadableJournal(`its part ${part} is missing`);
       read.fold(answer, part);
       if (answer.immutable) continue;
       const bytes = sizeOf(answer);
-      if (bytes >= PART_BYTES) throw unreadable(`its part ${part} is full and not sealed`);
+      if (bytes >= PART_BYTES) throw unreadableJournal(`its part ${part} is full and not sealed`);
       const next = asked[at + 1] ?? (await getPart(client, place, part + 1));
       if (next === undefined || read.isUnused(next, part + 1)) {
         const { replay, end } = read;
         return { replay, end, part, resourceVersion: answer.metadata.resourceVersion, bytes };
       }
       const isSealed = (await getPart(client, place, part))?.immutable;
-      if (!isSealed) throw unreadable(`its part ${part} isn't sealed, although part ${part + 1} goes on`);
+      if (!isSealed) throw unreadableJournal(`its part ${part} isn't sealed, although part ${part + 1} goes on`);
       // A runner is writing to the journal meanwhile: read it again.
       return readJournal(client, place);
     }
@@ -74,9 +74,9 @@ export async function readJournal(client: Client, place: JournalPlace): Promise<
 
 export async function getPart(client: Client, place: JournalPlace, part: number): Promise<Part | undefined> {
   try {
-    const parsed = Part.safeParse(await client.get(pathOf(place, part)));
+    const parsed = Part.safeParse(await client.get(journalPath(place, part)));
     if (parsed.success) return parsed.data;
-    throw unreadable(`its part ${part} is no ConfigMap of ours`);
+    throw unreadableJournal(`its part ${part} is no ConfigMap of ours`);
   } catch (error) {
     if (error instanceof RestoreHooksError && error.code === 'NOT_FOUND') return undefined;
     throw error;
@@ -102,7 +102,7 @@ class Reading {
     const said = this.#check(given, part);
     for (const [key, text] of batchesOf(given)) {
       if (key !== batchKey(this.end.batches)) {
-        throw unreadable(`its part ${part} contains ${key} where batch ${this.end.batches} is expected`);
+        throw unreadableJournal(`its part ${part} contains ${key} where batch ${this.end.batches} is expected`);
       }
       const decoded = decodeBatch(text, this.end);
       this.replay.fold(decoded.entries);
@@ -110,7 +110,7 @@ class Reading {
       this.#passed.add(endText(this.end));
     }
     if (said === endText(this.end) || (part > 0 && this.isUnused(given, part))) return;
-    throw unreadable(`its part ${part} ends at batch ${this.end.batches}, and its own end names another one`);
+    throw unreadableJournal(`its part ${part} ends at batch ${this.end.batches}, and its own end names another one`);
   }
 
   /** Whether a part is still empty. It was made before the previous part was full, and says where that ended then. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { RestoreHooksError } from '../../core/errors.ts';
 import type { EndedHook } from '../../core/execute/hook-state.ts';
 import type { JournalEnd } from '../../core/journal/batch.ts';
-import { checkHead, emptyEnd, encodeBatch, endText, headText, unreadable } from '../../core/journal/batch.ts';
+import { checkHead, emptyEnd, encodeBatch, endText, headText, unreadableJournal } from '../../core/journal/batch.ts';
 import type { JournalEntry } from '../../core/journal/entry.ts';
 import { restoreOwner } from '../../core/manifests/job.ts';
 import type { HookId } from '../../core/model/hook.ts';
@@ -18,7 +18,7 @@ import { paths } from '../api/paths.ts';
 import type { Asked } from '../api/refused-request.ts';
 import { describeRefusal } from '../api/refused-request.ts';
 import type { JournalPlace, Part, ReadJournal } from './journal-reader.ts';
-import { batchKey, getPart, KEY_BYTES, PART_BYTES, pathOf } from './journal-reader.ts';
+import { batchKey, getPart, journalPath, KEY_BYTES, PART_BYTES } from './journal-reader.ts';
 
 /*
  * A journal is a sequence of ConfigMaps, its parts. Each write adds one key with a batch of entries, and updates `end`,
@@ -156,7 +156,7 @@ export class KubernetesJournal implements Journal {
     this.#begun.add(position);
     const canWait = this.#begun.size > MANY && this.#recorded.length < this.#begun.size * SMALL_PART;
     this.#add(
-      { kind: 'intent', hook: position, attempt, at: this.#clock.now(), ...inPod },
+      { kind: 'intent', hook: position, tries: attempt, at: this.#clock.now(), ...inPod },
       canWait ? this.#sharedMs : 0,
     );
   }
@@ -275,7 +275,7 @@ export class KubernetesJournal implements Journal {
       'patch',
       (resourceVersion) =>
         this.#client.patch(
-          pathOf(this.#place, part),
+          journalPath(this.#place, part),
           {
             metadata: { resourceVersion },
             data: { [key]: text, end: endText(end) },
@@ -353,7 +353,7 @@ export class KubernetesJournal implements Journal {
         const told = describeRefusal(this.#asked(part, isClear ? verb : 'get'), error);
         if (!(told instanceof RestoreHooksError)) throw told;
         const { code } = told;
-        if (code === 'NOT_FOUND') throw unreadable('it is gone');
+        if (code === 'NOT_FOUND') throw unreadableJournal('it is gone');
         const isTransient = code === 'CLUSTER_UNREACHABLE' || code === 'WRITE_CONFLICT';
         if (!isTransient) refused += 1;
         const isAnswer = status !== undefined || code === 'FORBIDDEN';

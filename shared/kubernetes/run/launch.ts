@@ -39,7 +39,7 @@ interface Manifest {
   readonly metadata: { readonly name: string };
 }
 
-const pathOf = (namespace: string, { kind, metadata }: Manifest, name?: string): string =>
+const manifestPath = (namespace: string, { kind, metadata }: Manifest, name?: string): string =>
   (kind === 'Secret' ? paths.secrets : paths.jobs)(namespace, name && metadata.name);
 
 /** Have the API server check a run's objects in a dry run; nothing is created (R7.5). */
@@ -49,7 +49,7 @@ export async function checkRunObjects(
   manifests: readonly object[],
 ): Promise<void> {
   for (const manifest of manifests as readonly Manifest[]) {
-    await client.create(pathOf(namespace, manifest), manifest, { dryRun: true });
+    await client.create(manifestPath(namespace, manifest), manifest, { dryRun: true });
   }
 }
 
@@ -93,7 +93,9 @@ export async function launchRun(
   }
   if (!adopt) return;
   try {
-    const { metadata } = (created ?? (await client.get(pathOf(namespace, job, 'it')))) as { metadata: { uid: string } };
+    const { metadata } = (created ?? (await client.get(manifestPath(namespace, job, 'it')))) as {
+      metadata: { uid: string };
+    };
     for (const secret of secrets) await own(client, namespace, secret, job, metadata.uid);
   } catch (error) {
     if (!(error instanceof RestoreHooksError)) throw error;
@@ -111,7 +113,7 @@ async function createForSure(
 ): Promise<KubeObject | undefined> {
   for (let tries = 1; ; tries += 1) {
     try {
-      return await client.create(pathOf(namespace, manifest), manifest);
+      return await client.create(manifestPath(namespace, manifest), manifest);
     } catch (error) {
       const answer = kubeApiError(error);
       if (answer?.reason === 'AlreadyExists') return undefined;
@@ -152,7 +154,7 @@ async function own(
   uid: string,
 ): Promise<void> {
   const ownerReferences = [{ apiVersion: 'batch/v1', kind: 'Job', name, uid }];
-  await client.patch(pathOf(namespace, secret, 'it'), { metadata: { ownerReferences } }, 'merge');
+  await client.patch(manifestPath(namespace, secret, 'it'), { metadata: { ownerReferences } }, 'merge');
 }
 
 /**
@@ -168,7 +170,7 @@ async function discard(
 ): Promise<void> {
   const isGone = (error: unknown): boolean => error instanceof RestoreHooksError && error.code === 'NOT_FOUND';
   try {
-    await client.delete(pathOf(namespace, secret, 'it'));
+    await client.delete(manifestPath(namespace, secret, 'it'));
   } catch (error) {
     if (!(error instanceof RestoreHooksError)) throw error;
     if (isGone(error)) return;

@@ -82,7 +82,7 @@ export interface LeasePlace {
   readonly holder: string;
 }
 
-const pathOf = ({ restore }: Pick<LeasePlace, 'restore'>): string =>
+const leasePath = ({ restore }: Pick<LeasePlace, 'restore'>): string =>
   paths.leases(restore.namespace, leaseName(restore.name));
 
 async function readLease(
@@ -91,7 +91,7 @@ async function readLease(
 ): Promise<SeenLease | undefined> {
   let object: KubeObject;
   try {
-    object = await client.get(pathOf(place));
+    object = await client.get(leasePath(place));
   } catch (error) {
     if (error instanceof RestoreHooksError && error.code === 'NOT_FOUND') return undefined;
     throw error;
@@ -260,7 +260,7 @@ async function tryTake(
             spec,
           })
         : await client.patch(
-            pathOf(place),
+            leasePath(place),
             { metadata: { resourceVersion: lease.resourceVersion, ...metadata }, spec },
             'merge',
           );
@@ -343,7 +343,7 @@ export class HeldLease {
     await this.#renewing;
     const metadata = { resourceVersion: this.#resourceVersion };
     const body = { metadata, spec: { holderIdentity: null, renewTime: microTime(this.#clock.now()) } };
-    await this.#client.patch(pathOf(this.#place), body, 'merge').catch((error: unknown) => {
+    await this.#client.patch(leasePath(this.#place), body, 'merge').catch((error: unknown) => {
       if (!(error instanceof RestoreHooksError)) throw error;
     });
   }
@@ -371,7 +371,7 @@ export class HeldLease {
     try {
       const metadata = { resourceVersion: this.#resourceVersion };
       const object = await this.#client.patch(
-        pathOf(this.#place),
+        leasePath(this.#place),
         { metadata, spec: { holderIdentity: this.#place.holder, renewTime: microTime(sentAt) } },
         'merge',
         { timeoutMs: RENEW_WITHIN_MS },

@@ -79,12 +79,12 @@ interface OneJournal {
 
 async function readOneJournal({ client, reference, found }: RunsSource, runID: string): Promise<OneJournal> {
   const run = runName(reference.name, runID);
-  const pathOf = (name: string): string => paths.configMaps(reference.namespace, name);
-  const known = found.journals && new Map(found.journals.map((own) => [pathOf(own.name), own.object]));
+  const configMapPath = (name: string): string => paths.configMaps(reference.namespace, name);
+  const known = found.journals && new Map(found.journals.map((own) => [configMapPath(own.name), own.object]));
   const get = known ? async (path: string) => known.get(path) ?? missing(path) : client.get;
   const nothing = { read: undefined, createdAt: '', unreadable: [] };
   try {
-    const first = await getOwn({ ...client, get }, pathOf(journalName(run, 0)), reference);
+    const first = await getOwn({ ...client, get }, configMapPath(journalName(run, 0)), reference);
     if (first === undefined) return nothing;
     const { data } = first.object as { data?: Record<string, string> };
     const head = parseHead(data?.['head']);

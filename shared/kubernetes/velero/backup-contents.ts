@@ -144,7 +144,10 @@ async function* download(
       const next = URL.parse(headers.location, url.href);
       const isWorse = url.protocol === 'https:' && next?.protocol !== 'https:';
       if (redirects >= maxRedirects || next === null || isWorse || !/^https?:$/.test(next.protocol)) {
-        throw unreadable(url, redirects >= maxRedirects ? 'redirects too often' : 'redirects to no http(s) address');
+        throw unreadableDownload(
+          url,
+          redirects >= maxRedirects ? 'redirects too often' : 'redirects to no http(s) address',
+        );
       }
       url = next;
     } finally {
@@ -224,7 +227,7 @@ function refused(url: URL, status: number, body: string, backup: string): Restor
   return new RestoreHooksError('CLUSTER_UNREACHABLE', message, { hint: 'try again in a moment' });
 }
 
-const unreadable = (url: URL, what: string): RestoreHooksError =>
+const unreadableDownload = (url: URL, what: string): RestoreHooksError =>
   new RestoreHooksError('CLUSTER_UNREACHABLE', `the object store at ${url.host} ${what}`);
 
 function unreachable(url: URL, error: unknown): unknown {

@@ -118,12 +118,12 @@ function readPods(objects: readonly unknown[]): { pods: Pod[]; notices: Notice[]
   for (const object of objects) {
     const parsed = PodModel.safeParse(object);
     if (parsed.success) pods.push(parsed.data);
-    else notices.push(unreadable(object)); // R1.7
+    else notices.push(unreadablePod(object)); // R1.7
   }
   return { pods, notices };
 }
 
-function unreadable(object: unknown): Notice {
+function unreadablePod(object: unknown): Notice {
   const { name, namespace } = (object as { metadata?: Record<string, unknown> } | null)?.metadata ?? {};
   return {
     code: 'pod-unreadable',

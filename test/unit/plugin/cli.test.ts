@@ -12,7 +12,7 @@ import { runnerArgs } from '../../../plugin/command-line/apply-args.ts';
 import { outputArg } from '../../../plugin/command-line/args.ts';
 import type { Command, CommandList, CommandResult } from '../../../plugin/command-line/command.ts';
 import { defineCommand } from '../../../plugin/command-line/command.ts';
-import { Stop } from '../../../plugin/process/stop.ts';
+import { CommandStop } from '../../../plugin/process/stop.ts';
 import { ExitCode, RestoreHooksError, SUSPENDED_EXIT_CODE } from '../../../shared/core/errors.ts';
 import { run } from './harness.ts';
 
@@ -286,7 +286,7 @@ describe('a command that is asked to end', () => {
   // R6.28
   it('is not begun where that was asked for before, and ends by itself where it holds', async () => {
     const asked = new AbortController();
-    const stop = new Stop(asked.signal, new AbortController().signal);
+    const stop = new CommandStop(asked.signal, new AbortController().signal);
     const ended = await stop.race(() =>
       stop.hold(async () => {
         asked.abort(new DOMException('received SIGINT', 'AbortError'));

@@ -1,7 +1,7 @@
 import { main } from '../../../plugin/cli.ts';
 import type { CommandList } from '../../../plugin/command-line/command.ts';
 import type { Context } from '../../../plugin/process/context.ts';
-import { Stop } from '../../../plugin/process/stop.ts';
+import { CommandStop } from '../../../plugin/process/stop.ts';
 import { systemClock } from '../../../shared/system/clock.ts';
 
 export interface Ran {
@@ -37,7 +37,7 @@ export async function run(
       clock: systemClock,
       signal: never,
       secondSignal: never,
-      stop: new Stop(context.signal ?? never, context.secondSignal ?? never),
+      stop: new CommandStop(context.signal ?? never, context.secondSignal ?? never),
       outputClosed: never,
       ...context,
       stdout,

@@ -9,14 +9,14 @@ const failures = ({ told }: Parts) => told.map((fact) => fact.type === 'runFaile
 describe('a write beside a run that fails', () => {
   it('is worth another try where the server may take it later, and ends nothing', async () => {
     const parts = new Parts();
-    assert.equal(await parts.writes.attempt('w', failing('CLUSTER_UNREACHABLE')), false);
-    assert.equal(await parts.writes.attempt('w', async () => undefined), true);
+    assert.equal(await parts.writes.tryOnce('w', failing('CLUSTER_UNREACHABLE')), false);
+    assert.equal(await parts.writes.tryOnce('w', async () => undefined), true);
     assert.deepEqual(parts.told, []);
   });
 
   it('because the Restore is gone ends the run', async () => {
     const parts = new Parts();
-    assert.equal(await parts.writes.attempt('w', failing('NOT_FOUND')), true);
+    assert.equal(await parts.writes.tryOnce('w', failing('NOT_FOUND')), true);
     assert.deepEqual(failures(parts), ['restore-deleted']);
   });
 
@@ -24,7 +24,7 @@ describe('a write beside a run that fails', () => {
     const parts = new Parts();
     assert.equal(await parts.writes.insist('w', failing('RUN_BY_ANOTHER')), undefined);
     assert.deepEqual([parts.isStopped, parts.told], [true, []]);
-    assert.equal(await parts.writes.attempt('w', () => assert.fail('nothing is written')), true);
+    assert.equal(await parts.writes.tryOnce('w', () => assert.fail('nothing is written')), true);
     assert.equal(await parts.writes.insist('w', () => assert.fail('nothing is written')), undefined);
   });
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ErrorCode } from '../../../shared/core/errors.ts';
 import { RestoreHooksError } from '../../../shared/core/errors.ts';
-import type { Resumed } from '../../../shared/core/execute/resume.ts';
+import type { Resumed } from '../../../shared/core/execute/run-start.ts';
 import type { ExecOutcome, Hook } from '../../../shared/core/model/hook.ts';
 import { podKey } from '../../../shared/core/model/hook.ts';
 import { instant } from '../../../shared/core/model/instant.ts';
@@ -143,7 +143,7 @@ const up = ({ namespace, pod, podUID = '', container }: Hook): PodEvent => ({
 
 const resumedWith = (ended: Plain<Resumed['ended']>): Resumed => ({
   ended: branded<Resumed['ended']>(ended),
-  attempts: new Map(),
+  tries: new Map(),
   lost: new Map(),
   waitingSince: new Map(),
   wasTaken: true,

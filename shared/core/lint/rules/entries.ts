@@ -1,6 +1,6 @@
 import { admitsPods } from '../../model/includes-excludes.ts';
 import { LabelSelector, labelSelectorProblems } from '../../model/label-selector.ts';
-import { pathOf } from '../collect/path.ts';
+import { parsePath } from '../collect/path.ts';
 import { below, quote } from '../collect/place.ts';
 import { placeholderInName } from '../collect/placeholder.ts';
 import type { Fields, LintedEntry } from '../collect/subjects.ts';
@@ -145,7 +145,7 @@ export const entryRules: readonly Rule[] = [
       const parsed = LabelSelector().safeParse(fields['labelSelector'] ?? {});
       if (!parsed.success) return;
       for (const { path, expected } of labelSelectorProblems(parsed.data)) {
-        report(below(place, 'labelSelector', ...pathOf(path)), `${title}: expected ${expected}`);
+        report(below(place, 'labelSelector', ...parsePath(path)), `${title}: expected ${expected}`);
       }
     },
   },

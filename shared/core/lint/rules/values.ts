@@ -144,7 +144,7 @@ export const valueRules: readonly Rule[] = [
     reason: 'Without a wait timeout a hook waits for ever for a container that never comes up.',
     fix: 'Set the wait timeout (waitTimeout, or the annotation wait-timeout).',
     check(hook, report) {
-      if (!isUnset(hook, hook.fields.waitTimeout) || isFail(hook)) return;
+      if (!isUnset(hook, hook.fields.waitTimeout) || saysFail(hook)) return;
       report(hook.place, `${hook.title} has no wait timeout`);
     },
   },
@@ -155,7 +155,7 @@ export const valueRules: readonly Rule[] = [
     reason: 'A Fail hook that waits for ever neither fails nor lets the run end.',
     fix: 'Set the wait timeout (waitTimeout, or the annotation wait-timeout).',
     check(hook, report) {
-      if (!isUnset(hook, hook.fields.waitTimeout) || !isFail(hook)) return;
+      if (!isUnset(hook, hook.fields.waitTimeout) || !saysFail(hook)) return;
       const ready = ['true', true].includes(hook.fields.waitForReady?.value as string | boolean);
       report(
         hook.place,
@@ -165,4 +165,4 @@ export const valueRules: readonly Rule[] = [
   },
 ];
 
-const isFail = ({ fields: { onError } }: LintedExec): boolean => onError?.value === 'Fail';
+const saysFail = ({ fields: { onError } }: LintedExec): boolean => onError?.value === 'Fail';

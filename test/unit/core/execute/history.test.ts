@@ -118,7 +118,7 @@ describe('a history holds no text that is for people', () => {
   it('of a hook that is planned, nor of its results from before', () => {
     for (const [state, outcome] of Object.entries(OUTCOMES)) {
       const ended = new Map([[hook, resultOf(outcome)]]);
-      const resumed = { ended, attempts: new Map(), lost: new Map(), waitingSince: new Map(), wasTaken: true };
+      const resumed = { ended, tries: new Map(), lost: new Map(), waitingSince: new Map(), wasTaken: true };
       const run = { runID: 'r', planDigest: 'sha256:1' };
       const options = { startedAt: instant(0), maxConcurrent: 1, ended, resumed };
       checkTextless(historyHead(run, [exec, init], options), state);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Fact } from '../../../../shared/core/execute/protocol.ts';
-import type { Resumed } from '../../../../shared/core/execute/resume.ts';
+import type { Resumed } from '../../../../shared/core/execute/run-start.ts';
 import { createRun } from '../../../../shared/core/execute/state.ts';
 import { step } from '../../../../shared/core/execute/step.ts';
 import type {
@@ -80,7 +80,7 @@ const started = (...hooks: Hook[]) => resumed(undefined, ...hooks);
 function resumed(ended: Resumed['ended'] | undefined, ...hooks: Hook[]) {
   const earlier = {
     ended: ended ?? new Map(),
-    attempts: new Map(),
+    tries: new Map(),
     lost: new Map(),
     waitingSince: new Map(),
     wasTaken: true,

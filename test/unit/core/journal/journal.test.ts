@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { RestoreHooksError } from '../../../../shared/core/errors.ts';
-import type { Resumed, RunOptions } from '../../../../shared/core/execute/resume.ts';
+import type { Resumed, RunStart } from '../../../../shared/core/execute/run-start.ts';
 import { createRun } from '../../../../shared/core/execute/state.ts';
 import { checkHead, decodeBatch, emptyEnd, encodeBatch, headText } from '../../../../shared/core/journal/batch.ts';
 import type { JournalEntry } from '../../../../shared/core/journal/entry.ts';
@@ -55,9 +55,9 @@ const entries: readonly Plain<JournalEntry>[] = [
   { kind: 'claim', at },
   { kind: 'seen', pod: 3, at },
   { kind: 'lost', hook: 9, since: at },
-  { kind: 'intent', hook: 1, attempt: 2, at, podUID: 'u' },
+  { kind: 'intent', hook: 1, tries: 2, at, podUID: 'u' },
   { kind: 'not-started', hook: 1 },
-  { kind: 'intent', hook: 2, attempt: 1, at },
+  { kind: 'intent', hook: 2, tries: 1, at },
   { kind: 'started', hook: 2, at },
   ...outcomes.map((outcome, index) => ({ kind: 'result' as const, hook: 10 + index, outcome, endedAt: at })),
   { kind: 'result', hook: 20, outcome: succeeded, startedAt: at - 5, endedAt: at },
@@ -73,7 +73,7 @@ describe('a journal', () => {
 
   test('needs no more than 64 bytes an entry, and 60 a hook', () => {
     const many = Array.from({ length: 10_000 }, (_, index): Plain<JournalEntry>[] => [
-      { kind: 'intent', hook: 90_000 + index, attempt: 1, at },
+      { kind: 'intent', hook: 90_000 + index, tries: 1, at },
       { kind: 'result', hook: 90_000 + index, outcome: succeeded, startedAt: at, endedAt: at + 30_000 },
     ]).flat();
     const [text = ''] = written(many);
@@ -107,7 +107,7 @@ describe('a journal', () => {
   });
 
   test('says nothing that no runner could have written', () => {
-    const intent: Plain<JournalEntry> = { kind: 'intent', hook: 1, attempt: 1, at };
+    const intent: Plain<JournalEntry> = { kind: 'intent', hook: 1, tries: 1, at };
     const result: Plain<JournalEntry> = { kind: 'result', hook: 1, outcome: succeeded, endedAt: at };
     const wrong: readonly (readonly Plain<JournalEntry>[])[] = [
       [intent, intent],
@@ -128,8 +128,8 @@ describe('a journal', () => {
     const texts = written(
       [{ kind: 'claim', at }],
       [
-        { kind: 'intent', hook: 0, attempt: 1, at },
-        { kind: 'intent', hook: 1, attempt: 1, at },
+        { kind: 'intent', hook: 0, tries: 1, at },
+        { kind: 'intent', hook: 1, tries: 1, at },
       ],
       [{ kind: 'result', hook: 0, outcome: succeeded, startedAt: at, endedAt: at }],
       [{ kind: 'result', hook: 1, outcome: { state: 'Failed', reason: 'exit', exitCode: 1 }, endedAt: at }],
@@ -169,13 +169,13 @@ describe('a run goes on from its journal', () => {
   const replay = () =>
     read(
       written([
-        { kind: 'intent', hook: 0, attempt: 1, at },
+        { kind: 'intent', hook: 0, tries: 1, at },
         { kind: 'result', hook: 0, outcome: succeeded, startedAt: at, endedAt: at + 1 },
-        { kind: 'intent', hook: 1, attempt: 1, at },
+        { kind: 'intent', hook: 1, tries: 1, at },
         { kind: 'started', hook: 1, at: at + 2 },
-        { kind: 'intent', hook: 2, attempt: 3, at },
+        { kind: 'intent', hook: 2, tries: 3, at },
         { kind: 'not-started', hook: 2 },
-        { kind: 'intent', hook: 3, attempt: 1, at },
+        { kind: 'intent', hook: 3, tries: 1, at },
       ]),
     );
 
@@ -183,7 +183,7 @@ describe('a run goes on from its journal', () => {
   test('what has ended is kept, what was begun is Unknown, what was taken back or never begun is pending', () => {
     const { resumed, entries: first } = resume(replay(), hooks, 'fail', instant(at + 10));
     assert.deepEqual([...resumed.ended.keys()], ['a', 'b', 'd']);
-    assert.deepEqual([...resumed.attempts], [['c', 3]]);
+    assert.deepEqual([...resumed.tries], [['c', 3]]);
     assert.deepEqual(
       first.map(
         (entry) => entry.kind === 'result' && [entry.hook, entry.outcome.state, entry.startedAt, entry.endedAt],
@@ -220,10 +220,10 @@ describe('a run goes on from its journal', () => {
 
   test('a lost command may have started as late as when the next runner came to begin it again', () => {
     const claim = (when: number): Plain<JournalEntry> => ({ kind: 'claim', at: when });
-    const intent = (attempt: number, when: number): Plain<JournalEntry> => ({
+    const intent = (tries: number, when: number): Plain<JournalEntry> => ({
       kind: 'intent',
       hook: 0,
-      attempt,
+      tries,
       at: when,
     });
     const again = [[claim(at), intent(1, at + 1)], [claim(at + 5_000)]] as const;
@@ -249,7 +249,7 @@ describe('a run goes on from its journal', () => {
 
 describe('a pod is quiet', () => {
   const hook = execHook('p', { execTimeoutMs: 30_000 });
-  const nothing = { ended: new Map(), attempts: new Map(), lost: new Map(), waitingSince: new Map(), wasTaken: true };
+  const nothing = { ended: new Map(), tries: new Map(), lost: new Map(), waitingSince: new Map(), wasTaken: true };
   const died: HookResult = { state: 'Unknown', reason: 'runner-died' };
   const cut: HookResult = { state: 'Unknown', reason: 'connection-lost' };
   const untilOf = (resumed: Partial<Resumed>, of = hook): number | undefined =>
@@ -280,7 +280,7 @@ describe('a pod is quiet', () => {
 
   test('for what a run before the last has left in it, whether or not the plan has that hook', () => {
     const quiet = new Map([['ns/p' as PodKey, instant(50_000)]]);
-    const untilWith = (more: Partial<RunOptions>) =>
+    const untilWith = (more: Partial<RunStart>) =>
       createRun([hook], { startedAt: instant(0), maxConcurrent: 1, quiet, ...more }).pods[0]?.quietUntil;
     assert.equal(untilWith({}), 50_000);
     assert.equal(untilWith({ resumed: { ...nothing, lost: new Map([[hook.id, instant(5_000)]]) } }), 50_000);

@@ -111,7 +111,7 @@ describe('apply', () => {
 
   // R6.26
   test('starts nothing where it is not known what a run did', () => {
-    const begun = new Map([[0, { phase: 'begun', attempt: 1, at: 0 } as const]]);
+    const begun = new Map([[0, { phase: 'begun', tries: 1, at: 0 } as const]]);
     const lost = run(1, [], { planned: 1, journal: journal({ hooks: begun }) });
     assert.equal(decideApply(ledger([lost]), other).action, 'unclear');
     assert.deepEqual(runs(ledger([lost]), other, { again: true }), ['one', 'two']);
@@ -130,7 +130,7 @@ describe('apply', () => {
 });
 
 describe('apply after a runner that died', () => {
-  const begun = { phase: 'begun', attempt: 1, at: 500, startedAt: 600 } as const;
+  const begun = { phase: 'begun', tries: 1, at: 500, startedAt: 600 } as const;
   const dead = (first: Partial<Parameters<typeof hook>[1]> = {}) =>
     run(1, [row(hook('one', first), 1, { state: 'Running' }), row(two, 1, { state: 'Waiting' })], {
       journal: journal({ hooks: new Map([[0, begun]]), batches: 7 }),
@@ -153,7 +153,7 @@ describe('apply after a runner that died', () => {
   test('starts nothing beside a Fail hook that may have failed, unless the plan is another', () => {
     const known = ledger([dead({ onError: 'Fail' })], 'died');
     const fail = { digest: 'sha256:1', hooks: [hook('one', { onError: 'Fail' }), two] };
-    assert.equal(decideApply(known, fail).action, 'settle');
+    assert.equal(decideApply(known, fail).action, 'write-down-dead-run');
     assert.deepEqual(runs(known, { ...fail, digest: 'sha256:9' }), ['two']);
   });
 });
@@ -216,12 +216,12 @@ describe('retry', () => {
       assert.equal(states[0], 'Unknown', `${reported} rows reported`);
       assert.deepEqual(retried(known, 'fail', plan), ['two']);
       const failing = dead('Fail', reported);
-      assert.equal(retried(failing.known, 'fail', failing.plan), 'settle');
+      assert.equal(retried(failing.known, 'fail', failing.plan), 'write-down-dead-run');
     }
   });
 
   test('leaves what may have run when the runner died, and all else beside it where that is a Fail hook', () => {
-    const begun = new Map([[0, { phase: 'begun', attempt: 1, at: 0 } as const]]);
+    const begun = new Map([[0, { phase: 'begun', tries: 1, at: 0 } as const]]);
     const dead = (onError: 'Continue' | 'Fail') =>
       ledger(
         [
@@ -233,7 +233,7 @@ describe('retry', () => {
       );
     assert.deepEqual(retried(dead('Continue')), ['two']);
     assert.deepEqual(retried(dead('Continue'), 'rerun'), ['one', 'two']);
-    assert.equal(retried(dead('Fail')), 'settle');
+    assert.equal(retried(dead('Fail')), 'write-down-dead-run');
     assert.deepEqual(retried(dead('Fail'), 'rerun'), ['one', 'two']);
   });
 });

@@ -117,7 +117,7 @@ describe('commands that may still be running', () => {
   });
 
   test('of a dead run began before the next run did, not before somebody looks', () => {
-    const begun = { phase: 'begun', attempt: 1, at: 500 } as const;
+    const begun = { phase: 'begun', tries: 1, at: 500 } as const;
     const dead = run(1, [row(one, 1, { state: 'Running' })], { journal: journal({ hooks: new Map([[0, begun]]) }) });
     const next = run(2, [row(two, 2)], { journal: journal({ claimedAt: 2_000 }) });
     assert.deepEqual(

@@ -25,7 +25,7 @@ describe('a run is needed', () => {
     const after = run(2, [row(one, 2)]);
     assert.deepEqual(runsToRemove(ledger([run(1, [lost]), after]), 0), []);
     assert.deepEqual(runsToRemove(ledger([run(1, [lost]), after], 'ended', { now: 60_000 }), 0), ['run1']);
-    const begun = new Map([[0, { phase: 'begun', attempt: 1, at: 0 } as const]]);
+    const begun = new Map([[0, { phase: 'begun', tries: 1, at: 0 } as const]]);
     const unclear = run(1, [], { planned: 1, journal: journal({ hooks: begun }) });
     assert.deepEqual(runsToRemove(ledger([unclear, after]), 0), []);
   });

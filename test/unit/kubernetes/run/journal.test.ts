@@ -182,7 +182,7 @@ describe('a journal in ConfigMaps', () => {
     await clock.runUntilWithPromises(clock.now() + 60_000);
     assert.equal(isRecorded, true);
     const read = await settled(readJournal(client, place));
-    assert.deepEqual(read?.replay.hooks.get(0 as PlanPosition), { phase: 'begun', attempt: 1, at });
+    assert.deepEqual(read?.replay.hooks.get(0 as PlanPosition), { phase: 'begun', tries: 1, at });
     assert.equal(read?.end.batches, 2);
   });
 

@@ -1,32 +1,7 @@
-import type { ExecHook, Hook, HookId, HookResult, PodKey, Reason } from '../model/hook.ts';
+import type { ExecHook, Hook, HookResult, PodKey, Reason } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import { FOREVER, instant, later, latest } from '../model/instant.ts';
-import type { PodIndex } from '../model/position.ts';
-import type { EndedHook } from './hook-state.ts';
-
-/** What the runners before this one have done of a run, as its journal has it. */
-export interface Resumed {
-  readonly ended: ReadonlyMap<HookId, EndedHook>;
-  /** How often a hook that is pending has been tried. */
-  readonly attempts: ReadonlyMap<HookId, number>;
-  /** Pending hooks whose command may be running, by the time at which it started at the latest. */
-  readonly lost: ReadonlyMap<HookId, Instant>;
-  /** When the wait timeouts of a pod began, by its index. */
-  readonly waitingSince: ReadonlyMap<PodIndex, Instant>;
-  /** Another runner has had this run: it may have deleted, and created, any pod that was to be created. */
-  readonly wasTaken: boolean;
-}
-
-export interface RunOptions {
-  readonly startedAt: Instant;
-  readonly maxConcurrent: number;
-  /** Hooks that ended in an earlier run of the Restore, and keep their result. */
-  readonly ended?: ReadonlyMap<HookId, EndedHook> | undefined;
-  /** What the runners before this one have done of this very run. */
-  readonly resumed?: Resumed | undefined;
-  /** Until when commands of earlier runs may be running in a pod, whether or not this plan has their hooks. */
-  readonly quiet?: ReadonlyMap<PodKey, Instant> | undefined;
-}
+import type { RunStart } from './run-start.ts';
 
 export const RUNNER_DIED = {
   state: 'Unknown',
@@ -46,7 +21,7 @@ export const mayRunUntil = (since: Instant, { execTimeoutMs }: ExecHook): Instan
 export function quietUntil(
   pod: PodKey,
   hooks: readonly Hook[],
-  { ended, resumed, quiet }: RunOptions,
+  { ended, resumed, quiet }: RunStart,
 ): Instant | undefined {
   let until = quiet?.get(pod); // R6.4, R6.1.6
   for (const hook of hooks) {

@@ -16,7 +16,7 @@ export interface Before extends Pick<PodRun, 'life'> {
  * Derive all effects of a step from the phases that changed: nothing can end a hook and forget its timer, its stream
  * or its record. A pod's timer is told anew each time, since it may have fired, even before its time.
  */
-export function difference(before: ReadonlyMap<PodIndex, Before>, pods: readonly PodRun[], now: Instant): Effect[] {
+export function effectsOf(before: ReadonlyMap<PodIndex, Before>, pods: readonly PodRun[], now: Instant): Effect[] {
   const effects: Effect[] = [];
   for (const [index, previous] of before) {
     const next = pods[index];
