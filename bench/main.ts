@@ -7,6 +7,7 @@ import { planRow } from './plan.ts';
 import type { Row } from './row.ts';
 import { simulationRows } from './simulation.ts';
 import { startUpRows } from './start-up.ts';
+import { testRows } from './tests.ts';
 
 /** `npm run bench [-- -o json] [--full] [NAME…]`: each row is ours against a reference, and the limit that the ratio must keep. */
 const { values, positionals } = parseArgs({
@@ -23,6 +24,7 @@ const suites: Readonly<Record<string, () => Promise<Row[]> | Row[]>> = {
   'start-up': startUpRows,
   archive: () => archiveRows(values.full),
   durability: durabilityRows,
+  tests: testRows,
   cluster: clusterRows,
 };
 const rows: Row[] = [];

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, globSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { ALONE, ONLY_FULL } from './schedule.ts';
@@ -15,8 +15,8 @@ const { values, positionals } = parseArgs({
   options: {
     /** All tests, and sizes as CI plays them (schedule.ts, size.ts). */
     full: { type: 'boolean', default: false },
-    /** Most files wait for something most of the time: 8 of them keep 2 cores busy. */
-    jobs: { type: 'string', default: '8' },
+    /** Most files wait for something most of the time: four for each core keep it busy. */
+    jobs: { type: 'string', default: `${Math.min(4 * availableParallelism(), 16)}` },
     limit: { type: 'string', default: '600' },
     /** Print a line for each test, also of files that pass. */
     verbose: { type: 'boolean', default: false },
@@ -36,7 +36,12 @@ interface Ran {
   readonly skipped: number;
 }
 
-const env = { ...process.env, ...(values.full && { RESTOREHOOKS_TEST_FULL: '1' }) };
+const env = {
+  ...process.env,
+  // Node keeps here what it has compiled: starting processes is most of what the tests do.
+  NODE_COMPILE_CACHE: resolve('node_modules/.cache/restorehooks-tests'),
+  ...(values.full && { RESTOREHOOKS_TEST_FULL: '1' }),
+};
 const onlyFull = (file: string): RegExp | 'all' | undefined => (values.full ? undefined : ONLY_FULL[file]);
 const found = positionals.length > 0 ? positionals : ALL.flatMap((pattern) => globSync(pattern).sort());
 const files = found.filter((file) => onlyFull(file) !== 'all');

@@ -20,6 +20,10 @@ export const annotations = {
   readyDelay: 'embedded.restorehooks.io/ready-delay',
 } as const;
 
+/** Where `npm test` has Node keep what it has compiled, so that a runner starts faster. */
+const { NODE_COMPILE_CACHE } = process.env;
+const COMPILE_CACHE = NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE };
+
 export type ImageKind = 'runner' | 'ordinary' | 'missing';
 
 export interface KubeletOptions {
@@ -407,7 +411,7 @@ export function createKubelet(store: Store, api: Api, processes: Processes, opti
           HOME: tmp,
           TMPDIR: tmp,
           HOSTNAME: life.podName,
-          ...(asRunner ? { KUBECONFIG: await options.kubeconfigFor(life.namespace, account) } : {}),
+          ...(asRunner ? { KUBECONFIG: await options.kubeconfigFor(life.namespace, account), ...COMPILE_CACHE } : {}),
           ...Object.fromEntries(
             Object.entries(own).map(([key, value]) => [
               key,

@@ -8,6 +8,7 @@ import { waitFor } from '../e2e/cluster.ts';
 import { faultsAt, inParallel } from '../exec-rule.ts';
 import type { Fault } from '../proxy.ts';
 import { startProxy } from '../proxy.ts';
+import { isFull } from '../size.ts';
 import type { EmbeddedCluster } from './server.ts';
 import { startEmbeddedCluster } from './server.ts';
 
@@ -168,11 +169,11 @@ describe('a watch', { concurrency: true }, () => {
     // the same each time.)
     const list = down.indexOf('HTTP/1.1', 1) + 64;
     assert.ok(list > 64 && down.includes('"ADDED"') && down.includes('"DELETED"'), 'list and watch by one connection');
-    const dead = faultsAt('down', down.length - list, ['dead'], 101).map((fault) => ({
+    const dead = faultsAt('down', down.length - list, ['dead'], isFull ? 101 : 303).map((fault) => ({
       ...fault,
       at: fault.at + list,
     }));
-    const faults = [...faultsAt('down', down.length, ['reset', 'finish'], 53), ...dead];
+    const faults = [...faultsAt('down', down.length, ['reset', 'finish'], isFull ? 53 : 159), ...dead];
     const breaches: string[] = [];
     await inParallel(faults, 40, (fault) =>
       run(fault).then(
