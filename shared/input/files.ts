@@ -78,7 +78,7 @@ class Mistakes {
     let hasStdin = false;
     for (const name of filenames) {
       for (const file of this.collect(() => expand(name, context.cwd, recursive)) ?? []) {
-        if (file.path === undefined && hasStdin) throw unreadable('stdin (-f -) can be read only once');
+        if (file.path === undefined && hasStdin) throw unreadableInput('stdin (-f -) can be read only once');
         hasStdin ||= file.path === undefined;
         const bytes = await bytesOf(file, context, maxBytes).catch((error: unknown) =>
           this.collect(() => rethrow(error)),
@@ -96,7 +96,7 @@ class Mistakes {
     if (others.length === 0) throw first;
     const lines = this.#errors.slice(0, MOST_MISTAKES).map(({ message }) => message);
     const more = this.#errors.length - lines.length;
-    throw unreadable([...lines, ...(more > 0 ? [`and ${more} more`] : [])].join('\n'));
+    throw unreadableInput([...lines, ...(more > 0 ? [`and ${more} more`] : [])].join('\n'));
   }
 }
 
@@ -125,7 +125,7 @@ function expand(name: string, cwd: string, recursive: boolean): InputFile[] {
   const found = orFileError(name, () => statSync(full));
   if (!found.isDirectory()) return [{ shown: name, path: full }];
   const files = manifestsIn(name, full, recursive);
-  if (files.length === 0) throw unreadable(`${name}: no .json, .yaml or .yml file in this directory`);
+  if (files.length === 0) throw unreadableInput(`${name}: no .json, .yaml or .yml file in this directory`);
   return files;
 }
 
@@ -145,7 +145,7 @@ function decode(shown: string, bytes: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    throw unreadable(`${shown}: not UTF-8 text`);
+    throw unreadableInput(`${shown}: not UTF-8 text`);
   }
 }
 
@@ -166,8 +166,8 @@ async function bytesOf(
 function readWhole(shown: string, path: string, onlyFiles: boolean, maxBytes: number): Uint8Array | undefined {
   return orFileError(shown, () => {
     const found = statSync(path);
-    if (found.isDirectory()) throw unreadable(`${shown}: ${reasons['EISDIR']}`);
-    if (!found.isFile() && onlyFiles) throw unreadable(`${shown}: is no regular file`);
+    if (found.isDirectory()) throw unreadableInput(`${shown}: ${reasons['EISDIR']}`);
+    if (!found.isFile() && onlyFiles) throw unreadableInput(`${shown}: is no regular file`);
     if (!found.isFile()) return undefined;
     if (found.size > maxBytes) throw tooLong(shown, maxBytes);
     return readFileSync(path);
@@ -195,8 +195,8 @@ async function readStream(
 }
 
 const tooLong = (shown: string, maxBytes: number): RestoreHooksError =>
-  unreadable(`${shown}: longer than ${maxBytes / 1024 / 1024} MiB`);
-const unreadable = (message: string): RestoreHooksError => new RestoreHooksError('INVALID_INPUT', message);
+  unreadableInput(`${shown}: longer than ${maxBytes / 1024 / 1024} MiB`);
+const unreadableInput = (message: string): RestoreHooksError => new RestoreHooksError('INVALID_INPUT', message);
 
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'no such file or directory',
