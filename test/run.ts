@@ -4,7 +4,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { ALONE, ONLY_FULL } from './schedule.ts';
+import { ALONE, FIRST, ONLY_FULL } from './schedule.ts';
 
 /**
  * `node test/run.ts [--full] [--jobs N] [--limit SECONDS] [--verbose] [FILE…]` runs test files side by side, each in a
@@ -25,8 +25,8 @@ const { values, positionals } = parseArgs({
 });
 const SHOWN = 10;
 const SUMMARY = /^ℹ (tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) ([\d.]+)\n/gm;
-// The end-to-end tests take longest and mostly wait, so they stand first; the other tests compute.
-const ALL = ['test/e2e/**/*.test.ts', 'test/!(e2e|cluster|browser)/**/*.test.ts', 'test/*.test.ts'];
+// End-to-end tests mostly wait; the others compute.
+const ALL = [...FIRST, 'test/e2e/**/*.test.ts', 'test/!(e2e|cluster|browser)/**/*.test.ts', 'test/*.test.ts'];
 
 interface Ran {
   readonly file: string;
@@ -43,7 +43,7 @@ const env = {
   ...(values.full && { RESTOREHOOKS_TEST_FULL: '1' }),
 };
 const onlyFull = (file: string): RegExp | 'all' | undefined => (values.full ? undefined : ONLY_FULL[file]);
-const found = positionals.length > 0 ? positionals : ALL.flatMap((pattern) => globSync(pattern).sort());
+const found = positionals.length > 0 ? positionals : [...new Set(ALL.flatMap((pattern) => globSync(pattern).sort()))];
 const files = found.filter((file) => onlyFull(file) !== 'all');
 const isAlone = (file: string): boolean => values.full && ALONE.includes(file);
 const waiting = files.filter((file) => !isAlone(file));

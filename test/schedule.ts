@@ -1,3 +1,8 @@
+/** Files that take longest, most of it waiting, the longest first: they start first, so that the others run beside them. */
+export const FIRST: readonly string[] = ['durable', 'starting', 'faults', 'twice', 'ledger', 'job-start', 'matrix'].map(
+  (name) => `test/e2e/${name}.test.ts`,
+);
+
 /** Files whose tests count requests or rely on answers within seconds: `npm run test:full` runs them one at a time, last. */
 export const ALONE: readonly string[] = ['test/e2e/scale.test.ts', 'test/e2e/whose-pod.test.ts'];
 
