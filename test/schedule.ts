@@ -4,7 +4,9 @@ export const FIRST: readonly string[] = ['durable', 'starting', 'faults', 'twice
 );
 
 /** Files whose tests count requests or rely on answers within seconds: `npm run test:full` runs them one at a time, last. */
-export const ALONE: readonly string[] = ['test/e2e/scale.test.ts', 'test/e2e/whose-pod.test.ts'];
+export const ALONE: readonly string[] = ['lambda', 'scale', 'twice', 'whose-pod'].map(
+  (name) => `test/e2e/${name}.test.ts`,
+);
 
 /**
  * Tests that `npm run test:full` and `npm run test:cluster` run and `npm test` does not, by words of their titles. `npm test`

@@ -7,18 +7,13 @@ PATH=$PWD/node_modules/.bin:$PATH
 export TESTBED=${TESTBED:-restorehooks-ci}
 bed=$PWD/test/cluster/testbed
 
-shopt -s globstar nullglob
-if [ "${1:-}" = -- ]; then
-  command=("${@:2}")
-else
-  files=("$@")
-  ((${#files[@]})) || files=(test/cluster/**/*.test.ts test/fidelity/*.test.ts test/e2e/**/*.test.ts)
-  ((${#files[@]})) || {
-    echo "test:cluster: no test files" >&2
-    exit 1
-  }
-  command=(node --test --test-force-exit --test-concurrency=1 "${files[@]}")
-fi
+# These run one at a time, after the others. Most of them disturb the others: they kill or restart parts of the cluster,
+# replace Velero's CRDs, or start hundreds of commands. Those of test/e2e need answers without delay.
+alone=(test/cluster/{exec-bytes,exec,faults,velero,watch}.test.ts test/e2e/{lambda,faults,twice}.test.ts test/fidelity/fidelity.test.ts)
+
+run_files() { # JOBS FILE...
+  RESTOREHOOKS_TEST_CLUSTER=1 "$bed" in node test/run.ts --full --limit 1200 --jobs "$@" </dev/null
+}
 
 # stdout is the tests' or the command's own.
 {
@@ -32,4 +27,19 @@ fi
   "$bed" up
   "$bed" load dist/runner.docker.tar
 } >&2
-RESTOREHOOKS_TEST_CLUSTER=1 "$bed" in "${command[@]}" </dev/null
+
+if [ "${1:-}" = -- ]; then
+  RESTOREHOOKS_TEST_CLUSTER=1 "$bed" in "${@:2}" </dev/null
+elif (($#)); then
+  run_files 1 "$@"
+else
+  shopt -s globstar
+  together=()
+  for file in test/{cluster,e2e,fidelity}/**/*.test.ts; do
+    [[ " ${alone[*]} " == *" $file "* ]] || together+=("$file")
+  done
+  code=0
+  run_files 3 "${together[@]}" || code=1
+  run_files 1 "${alone[@]}" || code=1
+  exit "$code"
+fi
