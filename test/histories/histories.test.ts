@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { playDurable } from '../sim/durable-world.ts';
+import { size } from '../size.ts';
 import type { History } from './history.ts';
 import { HistoryError, parseHistories, replay } from './history.ts';
 
@@ -36,6 +37,8 @@ const endOf = (history: History): string => {
   return `${phase} ${told.join(', ')}`;
 };
 
+const worlds = size(40, 200);
+
 describe('a recorded history', () => {
   for (const file of files) {
     it(`is made by today's code as it was made then: ${file}`, () => {
@@ -52,9 +55,9 @@ describe('a recorded history', () => {
     );
   });
 
-  it('of any simulated run can be played again', async () => {
+  it(`of any simulated run can be played again, ${worlds.title} worlds`, async () => {
     let count = 0;
-    for (let seed = 1; seed <= 200; seed += 1) {
+    for (let seed = 1; seed <= worlds.count; seed += 1) {
       const { world } = await playDurable(seed, { recorded: true });
       for (const [runner, lines] of world.histories ?? []) {
         const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
@@ -63,7 +66,7 @@ describe('a recorded history', () => {
         count += 1;
       }
     }
-    assert.ok(count > 200, `${count} histories`);
+    assert.ok(count > worlds.count, `${count} histories`);
   });
 
   it('holds no command, no output and no text of an error', () => {

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { size } from '../size.ts';
 import { playDurable } from './durable-world.ts';
 
-const worlds = size(500, 10_000, 'SIM_DURABLE_SEEDS');
+const worlds = size(150, 10_000, 'SIM_DURABLE_SEEDS');
 
 /** Worlds that an earlier version broke, each by a fault of its own. */
 const PERMANENT: readonly (readonly [seed: number, what: string])[] = [

@@ -22,7 +22,7 @@ import { VirtualClock } from './virtual-clock.ts';
  * - T7 Once a cancel is seen nothing starts (R6.18), and what runs is dropped when its grace is over, counted from then
  *      (R6.19).
  */
-const worlds = size(300, 10_000, 'SIM_RUN_SEEDS');
+const worlds = size(150, 10_000, 'SIM_RUN_SEEDS');
 const seed = process.env['SIM_SEED'];
 
 test(`no world breaks what is promised of the report (${worlds.title})`, { skip: seed !== undefined }, async () => {

@@ -18,7 +18,7 @@ import { size } from '../../../size.ts';
  * Journals as runners write them, damaged in every way that a store, a backup tool or a person could damage them. The
  * reader must give one clear error, or what the journal truly said.
  */
-const JOURNALS = size(500, 10_000, 'FUZZ_SEEDS');
+const JOURNALS = size(150, 10_000, 'FUZZ_SEEDS');
 const FROM = Number(process.env['FUZZ_FROM'] || 1);
 
 // biome-ignore lint/suspicious/noExplicitAny: what is damaged has no shape
