@@ -27,6 +27,8 @@ const SHOWN = 10;
 const SUMMARY = /^ℹ (tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) ([\d.]+)\n/gm;
 // End-to-end tests mostly wait; the others compute.
 const ALL = [...FIRST, 'test/e2e/**/*.test.ts', 'test/!(e2e|cluster|browser)/**/*.test.ts', 'test/*.test.ts'];
+/** These compute alone and share nothing, so one process runs them all: to start one takes longer than most of them. */
+const TOGETHER = 'test/unit/core';
 
 interface Ran {
   readonly file: string;
@@ -43,7 +45,9 @@ const env = {
   ...(values.full && { RESTOREHOOKS_TEST_FULL: '1' }),
 };
 const onlyFull = (file: string): RegExp | 'all' | undefined => (values.full ? undefined : ONLY_FULL[file]);
-const found = positionals.length > 0 ? positionals : [...new Set(ALL.flatMap((pattern) => globSync(pattern).sort()))];
+const all = ALL.flatMap((pattern) => globSync(pattern).sort());
+const grouped = all.map((file) => (file.startsWith(`${TOGETHER}/`) ? TOGETHER : file));
+const found = positionals.length > 0 ? positionals : [...new Set(grouped)];
 const files = found.filter((file) => onlyFull(file) !== 'all');
 const isAlone = (file: string): boolean => values.full && ALONE.includes(file);
 const waiting = files.filter((file) => !isAlone(file));
@@ -75,7 +79,7 @@ function run(file: string): Promise<Ran> {
   const since = performance.now();
   const leftOut = onlyFull(file);
   const skip = leftOut instanceof RegExp ? [`--test-skip-pattern=${leftOut}`] : [];
-  const args = ['--test-force-exit', '--test-reporter=spec', ...skip, file];
+  const args = ['--test-force-exit', '--test-reporter=spec', ...skip, ...argumentsOf(file)];
   // Files take what a process prints before it is ended by force; a pipe may lose it.
   const log = join(folder, file.replaceAll('/', '_'));
   const fd = openSync(log, 'w');
@@ -105,6 +109,9 @@ function run(file: string): Promise<Ran> {
     });
   });
 }
+
+const argumentsOf = (file: string): string[] =>
+  file === TOGETHER ? ['--test', '--test-isolation=none', ...globSync(`${TOGETHER}/**/*.test.ts`)] : [file];
 
 function killGroup(pid: number): void {
   try {

@@ -33,6 +33,7 @@ export async function play(connect: Connect, scene: Scene): Promise<Record<strin
       }
     }
     for (const object of scene.given ?? []) if (isToRun(object)) await server.until(`GET ${pathOf(object)}`, isReady);
+    if (scene.ready !== undefined) await server.becomesReady(scene.ready);
     const answers: Record<string, Answer[]> = {};
     for (const each of scene.cases)
       answers[each.name] = await server.play(each).catch((error: Error) => {
@@ -113,6 +114,11 @@ class Server {
       if (tries > 1200) throw new Error(`waited in vain: ${send} ${JSON.stringify(raw.body)}`);
       await sleep(50);
     }
+  }
+
+  async becomesReady(ask: Ask): Promise<void> {
+    const { status, body } = await this.#ask(ask);
+    if (status !== ask.until) throw new Error(`${ask.send}: not ready, ${status} ${JSON.stringify(body)}`);
   }
 
   async #ask(ask: Ask): Promise<Raw> {
