@@ -110,8 +110,10 @@ function run(file: string): Promise<Ran> {
   });
 }
 
-const argumentsOf = (file: string): string[] =>
-  file === TOGETHER ? ['--test', '--test-isolation=none', ...globSync(`${TOGETHER}/**/*.test.ts`)] : [file];
+function argumentsOf(file: string): string[] {
+  if (file !== TOGETHER) return [file];
+  return ['--test', '--test-isolation=none', ...globSync(`${TOGETHER}/**/*.test.ts`)];
+}
 
 function killGroup(pid: number): void {
   try {
