@@ -117,8 +117,12 @@ class Server {
   }
 
   async becomesReady(ask: Ask): Promise<void> {
-    const { status, body } = await this.#ask(ask);
-    if (status !== ask.until) throw new Error(`${ask.send}: not ready, ${status} ${JSON.stringify(body)}`);
+    for (let tries = 0; ; tries += 1) {
+      const { status, body } = await this.send(ask);
+      if (status === ask.until) return;
+      if (tries > 5000) throw new Error(`waited in vain for ${ask.until}: ${ask.send} ${JSON.stringify(body)}`);
+      await sleep(100);
+    }
   }
 
   async #ask(ask: Ask): Promise<Raw> {
