@@ -63,7 +63,8 @@ const isReady = ({ body }: Raw): boolean => {
   return Array.isArray(statuses) && statuses.every(({ state, image }) => state.running || /no-such/.test(image));
 };
 
-class Server {
+/** A server that is sent requests, of which each may name what another one answered. */
+export class Server {
   readonly #connect: Connect;
   readonly #namespace: string;
   #paths = new Map<string, string>();
@@ -117,12 +118,8 @@ class Server {
   }
 
   async becomesReady(ask: Ask): Promise<void> {
-    for (let tries = 0; ; tries += 1) {
-      const { status, body } = await this.send(ask);
-      if (status === ask.until) return;
-      if (tries > 5000) throw new Error(`waited in vain for ${ask.until}: ${ask.send} ${JSON.stringify(body)}`);
-      await sleep(100);
-    }
+    const { status, body } = await this.#ask(ask);
+    if (status !== ask.until) throw new Error(`${ask.send}: not ready, ${status} ${JSON.stringify(body)}`);
   }
 
   async #ask(ask: Ask): Promise<Raw> {

@@ -28,8 +28,6 @@ const field = (selector: string, path = at): Case => ({
   ask: { send: `GET ${path}?fieldSelector=${encodeURIComponent(selector)}`, compare: names },
 });
 const own = 'labelSelector=set%3Ds';
-/** An API server has etcd forget old versions every five minutes, so one that has just started still knows version 1. */
-const forgetsVersion1: Ask = { send: `GET ${at}?resourceVersion=1&resourceVersionMatch=Exact`, until: 410 };
 
 const event = (query: string, more: Partial<Ask>): Ask => ({ send: `GET ${at}?watch=1&${query}`, ...more });
 const make = (name: string, labels: object = { w: '1' }): Ask => ({
@@ -43,7 +41,6 @@ export const listScenes: readonly Scene[] = [
   {
     name: 'list',
     given: [...labelled, pod('p'), secret('s'), lease('l', { spec: {} }), restore('r', { spec: { a: 1 } })],
-    ready: forgetsVersion1,
     cases: [
       { name: 'ConfigMaps', ask: { send: `GET ${at}?${own}` } },
       { name: 'Restores', ask: { send: `GET ${velero}/restores` } },
@@ -205,7 +202,6 @@ export const listScenes: readonly Scene[] = [
   {
     name: 'watch',
     given: [configMap('a', { x: '1' }, { labels: { w: '1' } })],
-    ready: forgetsVersion1,
     cases: [
       {
         name: 'from nowhere: what stands, then what comes',
