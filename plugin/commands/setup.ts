@@ -39,8 +39,8 @@ export const setup = defineCommand({
   ],
   details:
     "The runner works as a ServiceAccount in the Restore's namespace. There it may read and patch Restores, create (but " +
-    'not read) Secrets, read, create and patch ConfigMaps and Leases, and read Jobs. Where the pods are it may watch ' +
-    'them and run commands in them.',
+    'not read) Secrets, read, create and patch ConfigMaps and Leases, read Jobs, and create Events. Where the pods are it ' +
+    'may watch them and run commands in them.',
   exitCodes: [0, 2, 5, 6, 10, 130, 143],
   docs: 'docs/in-the-cluster.md',
 

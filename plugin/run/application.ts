@@ -31,7 +31,7 @@ import { runView } from '../output/run-view.ts';
 import type { Context } from '../process/context.ts';
 import { runDocument } from './follow.ts';
 import { Launcher, retryOnConflict } from './launcher.ts';
-import { requirePodRights, requireRunner, requireUserRights, UNCHECKED } from './preconditions.ts';
+import { requirePodRights, requireRunner, requireUserRights } from './preconditions.ts';
 
 /**
  * One `apply`: decide, check, write the run down, launch it, follow it. Nothing changes before all checks have passed
@@ -94,7 +94,7 @@ export class Application {
     if (decision.action === 'unclear') throw launcher.teller.unclear(decision.runs);
     if (!again) launcher.teller.warnOfUnreadable(ledger);
     if (decision.action === 'start')
-      return this.#start({ request, planned, given }, decision, ledger, account?.checked);
+      return this.#start({ request, planned, given }, decision, ledger, account?.notes ?? []);
     if (decision.action === 'refuse') throw launcher.teller.refused(decision.why);
     const { last } = ledger;
     if (last === undefined) throw new Error('there is nothing to follow or to show without an earlier run');
@@ -113,7 +113,7 @@ export class Application {
     { request, planned, given }: Planned,
     decision: Starting,
     ledger: Ledger,
-    isChecked: boolean | undefined,
+    accountNotes: readonly string[],
   ): Promise<CommandResult> {
     const { client } = this.#session;
     const { restore } = request;
@@ -121,7 +121,7 @@ export class Application {
     const toRun = planned.hooks.filter(({ id }) => !kept.has(id));
     const serviceAccount = this.#args.runner === 'job' ? this.#args.serviceAccount : undefined;
     const notes = await requirePodRights(this.#session, serviceAccount, toRun);
-    this.#launcher.teller.announce(restore, planned.document, decision, isChecked === false ? [UNCHECKED] : notes);
+    this.#launcher.teller.announce(restore, planned.document, decision, [...new Set([...accountNotes, ...notes])]);
     const created = toRun.filter((hook) => hook.kind === 'init' && hook.injection === 'create');
     const manifests = await given?.whole(new Set(created.map((hook) => podKey(hook.namespace, hook.pod))));
     const pods = await podsToCreate(client, restore, { ...planned, hooks: toRun }, manifests ?? new Map());

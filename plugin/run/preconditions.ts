@@ -1,6 +1,6 @@
 import { RestoreHooksError } from '../../shared/core/errors.ts';
 import type { Right } from '../../shared/core/manifests/rbac.ts';
-import { podNamespacesOf, runnerRights } from '../../shared/core/manifests/rbac.ts';
+import { optionalRights, podNamespacesOf, runnerRights } from '../../shared/core/manifests/rbac.ts';
 import { isCreating } from '../../shared/core/model/hook.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
 import { SERVICE_ACCOUNT } from '../../shared/core/names.ts';
@@ -155,8 +155,8 @@ const mayNotAsk = (error: unknown): boolean =>
 export interface RunnerAccount {
   /** The namespaces to which `setup --namespaces` has limited it; undefined if it has not. */
   readonly podNamespaces: readonly string[] | undefined;
-  /** False if the user may not ask what the ServiceAccount may do. */
-  readonly checked: boolean;
+  /** What the user has to know of its rights: that they are unchecked, or that one is missing which a run can do without. */
+  readonly notes: readonly string[];
 }
 
 /** Refuse if the Job's ServiceAccount is missing or lacks a right that the runner needs (R7.17). */
@@ -164,8 +164,16 @@ export async function requireRunner({ client, namespace }: Session, serviceAccou
   const podNamespaces = await accountNamespaces({ client, namespace }, serviceAccount);
   try {
     const account = { namespace, name: serviceAccount };
-    const missing = await missingRightsOfServiceAccount(client, account, runnerRights({ namespace, podNamespaces }));
-    if (missing.length === 0) return { podNamespaces, checked: true };
+    const optional = optionalRights({ namespace });
+    const needed = runnerRights({ namespace, podNamespaces });
+    const lacking = await missingRightsOfServiceAccount(client, account, [...needed, ...optional]);
+    const missing = lacking.filter((right) => needed.includes(right));
+    if (missing.length === 0) {
+      const without = lacking.map(
+        (right) => `the runner may not ${rightText(right)}: ${setupCommand(namespace, serviceAccount)}`,
+      );
+      return { podNamespaces, notes: without }; // R5.24
+    }
     throw new RestoreHooksError(
       'FORBIDDEN',
       `ServiceAccount ${serviceAccount} may not ${missing.map(rightText).join(', ')}`,
@@ -175,7 +183,7 @@ export async function requireRunner({ client, namespace }: Session, serviceAccou
     );
   } catch (error) {
     if (!mayNotAsk(error)) throw error;
-    return { podNamespaces, checked: false };
+    return { podNamespaces, notes: [UNCHECKED] };
   }
 }
 

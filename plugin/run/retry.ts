@@ -26,7 +26,6 @@ import {
   requirePodRights,
   requireRunner,
   requireUserRights,
-  UNCHECKED,
   warnOfVelero,
 } from './preconditions.ts';
 
@@ -100,7 +99,7 @@ export class Retry {
       const kept = new Set(decision.kept.map(({ hook }) => hook.id));
       const toRun = hooks.filter(({ id }) => !kept.has(id));
       const notes = await requirePodRights(this.#session, runner === 'job' ? serviceAccount : undefined, toRun);
-      launcher.teller.announce(restore, plan, decision, account?.checked === false ? [UNCHECKED] : notes);
+      launcher.teller.announce(restore, plan, decision, [...new Set([...(account?.notes ?? []), ...notes])]);
       const isNarrowed = toRetry.of.every(({ record: { about } }) => about?.narrowed);
       const about = {
         attempt: ledger.attempts + 1,

@@ -5,6 +5,7 @@ import type { ExecOutcome, HookId, PodKey, PodObservation } from '../core/model/
 import type { Instant } from '../core/model/instant.ts';
 import type { PodIndex } from '../core/model/position.ts';
 import type { RunHook } from '../core/report/run-document.ts';
+import type { RunEvent } from '../core/report/run-event.ts';
 
 /**
  * What the runtime needs of the world. Ports answer by callback, not by promise: a promise puts a microtask between
@@ -104,6 +105,11 @@ export interface Hold {
   onLost(lost: (error: RestoreHooksError) => void): void;
   /** Calls back when all that the journal was told is durable, or can't become so any more. */
   whenDurable(durable: () => void): void;
+}
+
+export interface EventWriter {
+  /** Write an event on the run's Restore, once. `written` is called at most once; `error`: why it could not be written. */
+  write(event: RunEvent, written: (error?: RestoreHooksError) => void): void;
 }
 
 /** What somebody asks of the run, as it stands beside its Restore. */

@@ -11,6 +11,7 @@ import type { Course } from './course.ts';
 import type { Reporter } from './reporter.ts';
 import { annotations } from './reporter.ts';
 import type { Rows } from './rows.ts';
+import type { RunEvents } from './run-events.ts';
 import type { RunWrites } from './run-writes.ts';
 import { INSIST_MS } from './writes.ts';
 
@@ -26,6 +27,7 @@ export interface EndingParts {
   readonly clock: Clock;
   readonly store: RunStore;
   readonly hold: Hold;
+  readonly events: Pick<RunEvents, 'ended'>;
   readonly run: RunState;
   readonly rows: Rows;
   readonly writes: RunWrites;
@@ -44,7 +46,7 @@ export interface Ended {
  * where another runner has the run, and where the run has ended and that could not be written.
  */
 export async function writeEnding(parts: EndingParts, restorePhase: RestorePhase): Promise<Ended> {
-  const { store, run, rows, writes, course, reporter } = parts;
+  const { store, run, rows, writes, course, events, reporter } = parts;
   // What is not durable may not be told as done.
   await durable(parts);
   if (run.finishedAt !== undefined) rows.checkSum(run.counts);
@@ -63,6 +65,7 @@ export async function writeEnding(parts: EndingParts, restorePhase: RestorePhase
     async () => void (await store.annotate(last)),
   );
   if (course.lost !== undefined) throw course.lost; // R6.7
+  if (run.finishedAt !== undefined) await events.ended(status);
   // The Restore still says that the run goes on: nobody may be told that all went well.
   if (run.finishedAt !== undefined && unwritten !== undefined) throw endUnwritten(status, unwritten);
   return { status, rows: rows.all() };

@@ -13,7 +13,7 @@ import type { PodIndex } from '../core/model/position.ts';
 import type { HookRow } from '../core/report/hook-row.ts';
 import type { RunHook } from '../core/report/run-document.ts';
 import type { RunStatus } from '../core/report/run-status.ts';
-import type { Hold, PodEvent, PodSource, RunStore } from '../ports/ports.ts';
+import type { EventWriter, Hold, PodEvent, PodSource, RunStore } from '../ports/ports.ts';
 import { Course } from './course.ts';
 import type { Ended, RestorePhase } from './ending.ts';
 import { writeEnding } from './ending.ts';
@@ -21,6 +21,8 @@ import type { Engine, EnginePorts } from './engine.ts';
 import { startEngine } from './engine.ts';
 import { Reporter } from './reporter.ts';
 import { Rows } from './rows.ts';
+import type { Warn } from './run-events.ts';
+import { RunEvents } from './run-events.ts';
 import { RunWrites } from './run-writes.ts';
 import { RunWishes } from './wishes.ts';
 import { Writes } from './writes.ts';
@@ -42,6 +44,7 @@ export interface RunRequest extends RestorePhase {
 export interface RunPorts extends EnginePorts {
   readonly pods: PodSource;
   readonly store: RunStore;
+  readonly events: EventWriter;
   readonly hold: Hold;
 }
 
@@ -90,12 +93,15 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
         reporter.noteChange();
         observer.changed?.(changed);
       }
+      events.stepped(request.status);
       course.wakeIfOver();
     },
   });
   const wishes = new RunWishes(run, clock, engine.tell);
   const course = new Course(run, clock, engine, wishes);
-  const writes = new RunWrites(new Writes(clock, (what, error) => observer.warn?.(what, error)), course);
+  const warn: Warn = (what, error) => observer.warn?.(what, error);
+  const writes = new RunWrites(new Writes(clock, warn), course);
+  const events = new RunEvents(clock, ports.events, run, warn);
   const parts = { clock, store, run, rows, writes, course, wishes };
   const reporter = new Reporter(request.status, parts);
   ports.hold.onLost((error) => {
@@ -118,12 +124,12 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
     const notBegun = await reporter.writeFirst();
     if (notBegun !== undefined) {
       course.fail({ code: 'error', message: `its report could not be written: ${notBegun.message}` });
-    }
+    } else events.started(request.status);
     const stopPods = course.isOver ? () => undefined : ports.pods.start((event) => tellOfPods(event, engine, course));
     await reporter.tellUntilOver();
     stopPods();
     engine.stop();
-    return writeEnding({ ...parts, hold: ports.hold, reporter }, request);
+    return writeEnding({ ...parts, hold: ports.hold, events, reporter }, request);
   }
 }
 

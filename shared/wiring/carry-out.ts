@@ -15,6 +15,7 @@ import { kubernetesLogReader } from '../kubernetes/exec/log-reader.ts';
 import { kubernetesPodCreator } from '../kubernetes/pods/pod-creator.ts';
 import { podIdentity } from '../kubernetes/pods/pod-identity.ts';
 import { kubernetesPodSource } from '../kubernetes/pods/pod-source.ts';
+import { kubernetesEventWriter } from '../kubernetes/run/events.ts';
 import type { KubernetesJournal } from '../kubernetes/run/journal.ts';
 import type { HeldLease } from '../kubernetes/run/lease.ts';
 import { kubernetesRunStore } from '../kubernetes/run/run-store.ts';
@@ -65,6 +66,7 @@ export function carryOut(
         ...(namespaces ? { namespaces } : {}),
       }),
       store: kubernetesRunStore(client, plan.restore, status, runner, reportHead(status, input)),
+      events: kubernetesEventWriter(client, clock, plan.restore, status.runID),
     },
     observer,
   );

@@ -14,6 +14,7 @@ import type { Resource } from './resources.ts';
 import {
   clusterRoleBindings,
   configMaps,
+  events,
   jobs,
   leases,
   pods,
@@ -52,7 +53,15 @@ function specFaults(of: Resource, object: KubeObject): Fault[] {
     return podSpecFaults(template['spec'], 'template.spec');
   }
   if (of.group === 'rbac.authorization.k8s.io') return roleFaults(of, object);
+  if (of === events) return eventFaults(object);
   return of === leases ? leaseFaults(object) : [];
+}
+
+function eventFaults(event: KubeObject): Fault[] {
+  const about = isRecord(event['involvedObject']) ? event['involvedObject'] : {};
+  if (about['namespace'] === event.metadata.namespace) return [];
+  const detail = 'does not match event.namespace';
+  return [{ type: 'Invalid', field: 'involvedObject.namespace', value: about['namespace'] ?? '', detail }];
 }
 
 function leaseFaults(lease: KubeObject): Fault[] {

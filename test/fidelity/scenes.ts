@@ -1,4 +1,5 @@
 import { deleteScenes } from './corpus/deletes.ts';
+import { eventScenes } from './corpus/events.ts';
 import { jsonPatchScenes } from './corpus/json-patch.ts';
 import { listScenes } from './corpus/lists.ts';
 import { objectScenes } from './corpus/objects.ts';
@@ -11,6 +12,7 @@ export const scenes: readonly Scene[] = [
   ...jsonPatchScenes,
   ...otherPatchScenes,
   ...objectScenes,
+  ...eventScenes,
   ...listScenes,
   ...deleteScenes,
   ...rightScenes,

@@ -19,6 +19,7 @@ import { startRun } from '../../shared/runtime/run.ts';
 import { held } from '../../shared/wiring/carry-out.ts';
 import { takeRun } from '../../shared/wiring/take-run.ts';
 import { CreationInvariants } from './creation-invariants.ts';
+import { takesEvents } from './exec-only.ts';
 import type { FakeClient } from './fake-api.ts';
 import { FakeApi, refusal } from './fake-api.ts';
 import { Random } from './random.ts';
@@ -367,6 +368,7 @@ export class CreationWorld {
         creator: kubernetesPodCreator({ client, clock }, plan.restore, status.runID, pods),
         pods: { start: (tell) => this.#pods.start((event) => isAlive() && tell(event)) },
         store: kubernetesRunStore(client, plan.restore, status, runner, { selector: plan.selector }),
+        events: takesEvents,
       },
     );
     began(run);

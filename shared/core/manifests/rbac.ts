@@ -9,6 +9,8 @@ export interface RunnerRule {
   /** With its subresource: `pods/exec`. */
   readonly resource: string;
   readonly verbs: readonly string[];
+  /** A run goes on without it (R5.24). */
+  readonly optional?: true;
 }
 
 /** All that the runner may do (R8.7). Roles, and the questions whether it may, are made of it. */
@@ -22,6 +24,7 @@ const RULES: readonly RunnerRule[] = [
   { scope: 'restore', apiGroup: '', resource: 'configmaps', verbs: ['get', 'create', 'patch'] },
   { scope: 'restore', apiGroup: 'coordination.k8s.io', resource: 'leases', verbs: ['get', 'create', 'patch'] },
   { scope: 'restore', apiGroup: 'batch', resource: 'jobs', verbs: ['get'] },
+  { scope: 'restore', apiGroup: '', resource: 'events', verbs: ['create'], optional: true },
   { scope: 'pods', apiGroup: '', resource: 'pods', verbs: ['get', 'list', 'watch'] },
   // An exec over WebSocket is a GET; from Kubernetes 1.35 on the API server asks for `create` as well.
   { scope: 'pods', apiGroup: '', resource: 'pods/exec', verbs: ['get', 'create'] },
@@ -50,11 +53,21 @@ export interface RunnerPlace {
   readonly podNamespaces?: readonly string[] | undefined;
 }
 
-/** The rules of the runner one by one. */
-export function runnerRights(
-  { namespace, podNamespaces }: RunnerPlace,
-  rules: readonly RunnerRule[] = runnerRules(),
-): Right[] {
+/** The rules of the runner one by one, those that a run can't go without. */
+export const runnerRights = (place: RunnerPlace, rules: readonly RunnerRule[] = runnerRules()): Right[] =>
+  rightsOf(
+    place,
+    rules.filter(({ optional }) => !optional),
+  );
+
+/** Those that a run goes on without. */
+export const optionalRights = (place: RunnerPlace): Right[] =>
+  rightsOf(
+    place,
+    RULES.filter(({ optional }) => optional),
+  );
+
+function rightsOf({ namespace, podNamespaces }: RunnerPlace, rules: readonly RunnerRule[]): Right[] {
   return rules.flatMap((rule) => {
     const [resource = '', subresource] = rule.resource.split('/');
     const places = rule.scope === 'restore' ? [namespace] : (podNamespaces ?? [undefined]);

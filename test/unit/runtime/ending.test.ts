@@ -18,7 +18,10 @@ function endedRun() {
 }
 
 const ending = (parts: Parts, hold: Hold = firmHold) =>
-  writeEnding({ ...parts, hold, reporter: new Reporter(pendingStatus(1), parts) }, moving);
+  writeEnding(
+    { ...parts, hold, events: { ended: async () => undefined }, reporter: new Reporter(pendingStatus(1), parts) },
+    moving,
+  );
 
 describe('the ending of a run', () => {
   it('writes the report, then the phase, and last the status', async () => {

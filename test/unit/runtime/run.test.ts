@@ -8,9 +8,10 @@ import { podKey } from '../../../shared/core/model/hook.ts';
 import { instant } from '../../../shared/core/model/instant.ts';
 import { ANNOTATION } from '../../../shared/core/names.ts';
 import type { RunHook } from '../../../shared/core/report/run-document.ts';
+import type { RunEvent } from '../../../shared/core/report/run-event.ts';
 import type { RunStatus } from '../../../shared/core/report/run-status.ts';
 import { parseRunStatus } from '../../../shared/core/report/run-status.ts';
-import type { Output, PodEvent, PodSource, RunStore, Wishes } from '../../../shared/ports/ports.ts';
+import type { EventWriter, Output, PodEvent, PodSource, RunStore, Wishes } from '../../../shared/ports/ports.ts';
 import type { RunRequest } from '../../../shared/runtime/run.ts';
 import { startRun } from '../../../shared/runtime/run.ts';
 import { execOnly } from '../../sim/exec-only.ts';
@@ -37,6 +38,13 @@ class Bench {
   readonly warned: { readonly at: number; readonly what: string; readonly message: string }[] = [];
   readonly moves: [from: string, to: string][] = [];
   wishes: Wishes = {};
+  readonly told: RunEvent[] = [];
+  events: EventWriter = {
+    write: (event, written) => {
+      this.told.push(event);
+      written();
+    },
+  };
   /** All tries, also refused ones. */
   readonly tries = { annotate: 0, report: 0, phase: 0 };
   readonly #answers: Answers;
@@ -96,7 +104,7 @@ class Bench {
       formerPhase: undefined,
       ...more,
     };
-    const { clock, store } = this;
+    const { clock, store, events } = this;
     const exec = {
       start: ({ pod }: { pod: string }, answer: Parameters<Parameters<typeof startRun>[1]['exec']['start']>[1]) => {
         const { after = 10, outcome = { kind: 'exited', exitCode: 0 }, output = {} } = run(pod);
@@ -104,7 +112,7 @@ class Bench {
         return clock.setTimer(after, () => answer.ended(outcome, output));
       },
     };
-    const ports = { clock, exec, journal: forgetfulJournal, pods, store, hold: firmHold, ...execOnly };
+    const ports = { clock, exec, journal: forgetfulJournal, pods, store, hold: firmHold, ...execOnly, events };
     return startRun(request, ports, {
       warn: (what, { message }) => this.warned.push({ at: clock.now(), what, message }),
     });
@@ -483,5 +491,100 @@ describe('what a run says of its successes', () => {
     assert.equal((await bench.ended(started.done)).status.notices?.length, 1);
     const proven = new Bench();
     assert.equal((await proven.ended(proven.start(hooks, () => ({})).done)).status.notices, undefined);
+  });
+});
+
+// R5.23
+describe("a run's Kubernetes Events", () => {
+  const fails = { outcome: { kind: 'exited', exitCode: 3 } } as const;
+  const toldBy = ({ told }: Bench) => told.map(({ type, reason, message }) => `${type} ${reason}: ${message}`);
+
+  it('tell its start and its end', async () => {
+    const bench = new Bench();
+    await bench.ended(bench.start([execHook('p'), execHook('q')], () => ({})).done);
+    assert.deepEqual(toldBy(bench), [
+      'Normal RestoreHooksStarted: run abcdef (attempt 1) has started: 2 hooks in 2 pods',
+      'Normal RestoreHooksCompleted: run abcdef has ended: 2/2 done',
+    ]);
+  });
+
+  it('tell the first hook of Fail that failed, and are three for 10,000 failures, without commands', async () => {
+    const bench = new Bench();
+    const hooks = Array.from({ length: 10_000 }, (_, pod) =>
+      execHook(`p${pod}`, { onError: 'Fail', command: ['hunter2'] }),
+    );
+    await bench.ended(bench.start(hooks, () => ({ ...fails, output: { stderr: 'hunter2' } })).done);
+    const [started, failed, ended, ...more] = toldBy(bench);
+    assert.deepEqual(more, []);
+    assert.match(started ?? '', /^Normal RestoreHooksStarted/);
+    assert.match(
+      failed ?? '',
+      /^Warning RestoreHooksHookFailed: run abcdef: hook ns\/p0\/main\/h\/0 did not succeed and has onError: Fail; no further hook is started$/,
+    );
+    assert.match(
+      ended ?? '',
+      /^Warning RestoreHooksPartiallyFailed: .*; the first failure is hook ns\/p0\/main\/h\/0: Failed \(exit 3\)$/,
+    );
+    assert.ok(!JSON.stringify(bench.told).includes('hunter2'));
+  });
+
+  it('tell failures of Continue only in the end, and at most 1,024 bytes', async () => {
+    const bench = new Bench();
+    const hook = execHook('p'.repeat(400), { name: '界'.repeat(700) });
+    await bench.ended(bench.start([{ ...hook, id: `ns/${hook.name}` as never }], () => fails).done);
+    assert.deepEqual(
+      bench.told.map(({ reason }) => reason),
+      ['RestoreHooksStarted', 'RestoreHooksCompletedWithFailures'],
+    );
+    assert.ok(bench.told.every(({ message }) => Buffer.byteLength(message) <= 1024));
+  });
+
+  it('of a run that the next runner goes on with tell no second start, and no second failure', async () => {
+    const [failed, next] = [execHook('p', { onError: 'Fail' }), execHook('q')];
+    const outcome = { state: 'Failed', reason: 'exit', exitCode: 3 } as const;
+    const resumed = resumedWith(new Map([[failed.id, { phase: 'Ended', outcome, endedAt: 0 }]]));
+    const bench = new Bench();
+    await bench.ended(bench.start([failed, next], () => ({}), { resumed }).done);
+    assert.deepEqual(
+      bench.told.map(({ reason }) => reason),
+      ['RestoreHooksPartiallyFailed'],
+    );
+  });
+
+  it('do not tell the end of a run that is left to the next runner', async () => {
+    const bench = new Bench();
+    const { done, suspend } = bench.start([execHook('p')], () => ({}), { pods: { start: () => () => undefined } });
+    suspend();
+    await bench.ended(done);
+    assert.deepEqual(
+      bench.told.map(({ id }) => id),
+      ['started'],
+    );
+  });
+
+  // R5.24
+  it('that are refused are told once, and change nothing', async () => {
+    const bench = new Bench();
+    bench.events = { write: (_event, written) => written(refused('FORBIDDEN')) };
+    const hook = execHook('p', { onError: 'Fail' });
+    const { status } = await bench.ended(bench.start([hook], () => fails).done);
+    assert.deepEqual([status.phase, status.notices], ['PartiallyFailed', undefined]);
+    assert.deepEqual(
+      bench.warned.map(({ what }) => what),
+      [
+        'no event could be written on the Restore (grant the right: kubectl restorehooks setup --apply); the run goes on without',
+      ],
+    );
+  });
+
+  // R5.24
+  it('that get no answer keep the end of a run for five seconds, after its last status', async () => {
+    const bench = new Bench();
+    bench.events = { write: () => undefined };
+    const { status } = await bench.ended(bench.start([execHook('p')], () => ({})).done);
+    const last = bench.statuses.at(-1);
+    assert.deepEqual(last?.status, status);
+    assert.equal(bench.clock.now() - (last?.at ?? 0), 5_000);
+    assert.deepEqual(bench.warned, []);
   });
 });

@@ -1,0 +1,50 @@
+import type { RunState } from '../execute/state.ts';
+import { cutText, sanitizeLine } from '../sanitize.ts';
+import type { RunStatus } from './run-status.ts';
+import { progressLine } from './run-status.ts';
+
+/** A Kubernetes Event about a run, on its Restore (R5.23). It holds no command and no output. */
+export interface RunEvent {
+  /** Which of the run's events it is: each is written once, whatever number of runners the run has. */
+  readonly id: 'started' | 'hook-failed' | 'ended';
+  readonly type: 'Normal' | 'Warning';
+  /** `RestoreHooksStarted`, `RestoreHooksHookFailed`, or `RestoreHooks` and the phase in which the run ended. */
+  readonly reason: string;
+  /** One line, at most 1,024 bytes. */
+  readonly message: string;
+}
+
+export const startedEvent = ({ runID, attempt }: RunStatus, { counts, pods }: Pick<RunState, 'counts' | 'pods'>) =>
+  event('started', 'Normal', 'Started', [
+    `run ${runID} (attempt ${attempt}) has started: ${counted(counts.planned, 'hook')} in ${counted(pods.length, 'pod')}`,
+  ]);
+
+/** `stop`: what the first hook with `onError: Fail` that did not succeed has stopped (R3.22). */
+export const hookFailedEvent = ({ runID }: Pick<RunStatus, 'runID'>, { message }: NonNullable<RunState['stop']>) =>
+  event('hook-failed', 'Warning', 'HookFailed', [`run ${runID}: ${message}; no further hook is started`]);
+
+export function endedEvent({ runID, phase, counts, failure, failures }: RunStatus): RunEvent {
+  const isAsWished = phase === 'Completed' || phase === 'Canceled';
+  const [first] = failures;
+  return event('ended', isAsWished ? 'Normal' : 'Warning', phase, [
+    `run ${runID} has ended: ${progressLine(counts)}`,
+    ...(failure === undefined ? [] : [failure.message]),
+    ...(first === undefined
+      ? []
+      : [
+          `the first failure is hook ${first.id}: ${first.state} (${first.reason}${first.exitCode === undefined ? '' : ` ${first.exitCode}`})`,
+        ]),
+  ]);
+}
+
+/** Kubernetes allows 1,024 bytes; a character takes at most three bytes for each UTF-16 unit. */
+const LONGEST_MESSAGE = 341;
+
+const event = (id: RunEvent['id'], type: RunEvent['type'], what: string, parts: readonly string[]): RunEvent => ({
+  id,
+  type,
+  reason: `RestoreHooks${what}`,
+  message: cutText(sanitizeLine(parts.join('; ')), LONGEST_MESSAGE),
+});
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
