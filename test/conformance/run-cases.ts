@@ -137,7 +137,7 @@ function scriptedAnswer({ status, body, allowed }: any, request: ExecRequest): E
   if (status === 0) return { kind: 'notStarted', why: 'connection refused' };
   if (status === 101) {
     const lost = { kind: 'connectionLost', message: 'the connection was closed' } as const;
-    return body === undefined ? lost : outcomeOfStatus(Buffer.from(text), 'v4');
+    return body === undefined ? lost : outcomeOfStatus(Buffer.from(text), 'v4', request.command);
   }
   const refusal = { status, body: text };
   if (isUpgradeRefused(refusal, { hasUpgraded: true, path: '' }))

@@ -174,7 +174,7 @@ describe('status', () => {
     const messageOf = (pod: string, index: number): string =>
       rows.find((row: Loose) => row.pod === pod && row.index === index).message;
     const until = /, until \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
-    assert.match(messageOf('stuck-0', 0), /^waiting for container main to run \((ErrImagePull|ImagePullBackOff)\)/);
+    assert.match(messageOf('stuck-0', 0), /^waiting for container main to run \((ErrImagePull|ImagePullBackOff)\b/);
     assert.match(messageOf('stuck-0', 1), new RegExp(`^waiting for hook ${scene.namespace}/stuck-0/main/e2e/0`));
     assert.match(messageOf('web-0', 1), new RegExp(`^waiting for hook ${scene.namespace}/web-0/main/e2e/0`));
     for (const [pod, index] of [

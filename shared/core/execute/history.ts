@@ -135,8 +135,9 @@ function recordedFact(fact: Fact): Fact {
 }
 
 function recordedPod({ key, uid, phase, isGoing, containers, initContainers }: PodObservation): PodObservation {
-  const withoutReason = <T extends { readonly reason?: string }>(all: Readonly<Record<string, T>>) =>
-    Object.fromEntries(Object.entries(all).map(([name, { reason: _, ...rest }]) => [name, rest]));
+  const withoutReason = <T extends { readonly reason?: string; readonly message?: string }>(
+    all: Readonly<Record<string, T>>,
+  ) => Object.fromEntries(Object.entries(all).map(([name, { reason: _, message: __, ...rest }]) => [name, rest]));
   return {
     key,
     uid,

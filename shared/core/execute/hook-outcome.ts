@@ -1,4 +1,5 @@
-import type { ExecOutcome, HookResult } from '../model/hook.ts';
+import type { ExecOutcome, Hook, HookResult } from '../model/hook.ts';
+import { timeoutText } from './timeout-text.ts';
 
 /**
  * What the answer to an exec request makes of its hook (R4.1); undefined where it provably was not started and
@@ -7,6 +8,7 @@ import type { ExecOutcome, HookResult } from '../model/hook.ts';
  */
 export function hookOutcome(
   outcome: ExecOutcome,
+  hook: Hook,
   { replaced, running, late }: { replaced: boolean; running: boolean; late: boolean },
 ): HookResult | undefined {
   switch (outcome.kind) {
@@ -31,7 +33,12 @@ export function hookOutcome(
       return { state: 'Unknown', reason: 'connection-lost', message: outcome.message }; // R4.4, R4.17
     case 'notStarted':
       if (running) return { state: 'Unknown', reason: 'connection-lost', message: outcome.why };
-      return late ? { state: 'TimedOut', reason: 'waiting', message: outcome.why } : undefined; // R4.8
+      if (!late) return undefined;
+      return {
+        state: 'TimedOut',
+        reason: 'waiting',
+        message: `${timeoutText(hook, 'waitTimeout')}: it waited for another try: ${outcome.why}`,
+      }; // R4.8
   }
 }
 

@@ -7,6 +7,7 @@ import type { HookState } from './hook-state.ts';
 import { lastSeen } from './pod-life.ts';
 import type { PodRun, RunState } from './state.ts';
 import { stateOf } from './state.ts';
+import { timeoutText } from './timeout-text.ts';
 import { waitingFor } from './waiting-for.ts';
 
 /**
@@ -49,18 +50,19 @@ export function initHookState(
   const startedAt = container?.phase === 'running' ? (container.startedAt ?? now) : undefined;
   if (now >= (waitDeadline(pod, hook) ?? FOREVER)) {
     const exitCode = container?.exitCode === undefined ? {} : { exitCode: container.exitCode };
+    const over = timeoutText(hook, 'waitTimeout');
     const outcome: HookResult =
       startedAt === undefined
         ? {
             state: 'TimedOut',
             reason: 'waiting',
-            message: `waited for ${waitingFor(maxConcurrent, pod, at)}`,
+            message: `${over}: it waited for ${waitingFor(maxConcurrent, pod, at)}`,
             ...exitCode,
           }
         : {
             state: 'TimedOut',
             reason: 'executing',
-            message: 'the init container is still running, and its pod waits for it',
+            message: `${over}: the init container is still running, and its pod waits for it`,
             ...exitCode,
           };
     return hasBegun ? ending(outcome, startedAt, now) : ended(outcome); // R2.24

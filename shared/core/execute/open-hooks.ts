@@ -21,6 +21,7 @@ export class OpenHooks {
   /** Of the same length: a place from which on to look for one that is open; one that is open points at itself. */
   readonly #next: number[];
   readonly #rankOf = new Map<HookPosition, number>();
+  #lastRun: HookPosition | undefined;
   #open = 0;
   #waiting = 0;
 
@@ -69,6 +70,11 @@ export class OpenHooks {
     return this.#retried;
   }
 
+  /** The hook that was started and has ended last. */
+  get lastRun(): HookPosition | undefined {
+    return this.#lastRun;
+  }
+
   /** Init hooks that have not ended. */
   get inits(): ReadonlySet<HookPosition> {
     return this.#inits;
@@ -87,6 +93,7 @@ export class OpenHooks {
     if (rank !== undefined && state.phase === 'Ended') this.#next[rank] = rank + 1;
     const stretch = this.#stretchOf.get(at);
     if (stretch === undefined) return;
+    if (state.phase === 'Ended' && state.startedAt !== undefined) this.#lastRun = at;
     if (state.phase === 'Ended') stretch.begun ||= state.startedAt !== undefined || isLost(state.outcome);
     while (stretch.first < stretch.end && this.#isPassed(stretch.first)) stretch.first = next(stretch.first);
   }

@@ -18,6 +18,7 @@ import { lastSeen } from './pod-life.ts';
 import type { Effect, Fact, RunFailure } from './protocol.ts';
 import type { PodRun, RunState } from './state.ts';
 import { endedOf, hookAt, stateOf } from './state.ts';
+import { timeoutText } from './timeout-text.ts';
 import { nextHook, upSince } from './turns.ts';
 import { waitingFor } from './waiting-for.ts';
 
@@ -118,7 +119,7 @@ function execEnded(
     change.set(index, { life: { is: 'gone', why: 'pod-replaced', isReplaced: true, last } });
   }
   const pod = change.pod(index);
-  const ended = hookOutcome(outcome, {
+  const ended = hookOutcome(outcome, hookAt(pod, at), {
     replaced: pod.life.is === 'gone' && pod.life.isReplaced,
     running: state.phase === 'Running',
     late: isLate(pod, at, change.at),
@@ -211,7 +212,7 @@ function dueOutcome(
   const state = stateOf(pod, at);
   if (state.phase === 'Running') {
     if (now < (execDeadline(state, hook) ?? FOREVER)) return undefined;
-    return { state: 'TimedOut', reason: 'executing', message: STILL_RUNNING }; // R3.19
+    return { state: 'TimedOut', reason: 'executing', message: `${timeoutText(hook, 'execTimeout')}; ${STILL_RUNNING}` }; // R3.19
   }
   // Of an exec that was asked for nobody knows whether it has started: its answer decides.
   if (state.phase === 'Ended' || state.phase === 'Ending' || state.phase === 'Starting') return undefined;
@@ -221,7 +222,8 @@ function dueOutcome(
   if (life.is === 'live' && hasFinished(life)) return { state: 'NotExecuted', reason: 'pod-finished' };
   if (life.is === 'live' && hook.never !== undefined) return { state: 'NotExecuted', reason: hook.never }; // R3.18
   if (!isLate(pod, at, now)) return undefined;
-  return { state: 'TimedOut', reason: 'waiting', message: `waited for ${waitingFor(maxConcurrent, pod, at)}` }; // R3.17
+  const what = `it waited for ${waitingFor(maxConcurrent, pod, at, now)}`;
+  return { state: 'TimedOut', reason: 'waiting', message: `${timeoutText(hook, 'waitTimeout')}: ${what}` }; // R3.17
 }
 
 const hasFinished = ({ observed: { phase } }: Live): boolean => phase === 'Succeeded' || phase === 'Failed';

@@ -1,12 +1,13 @@
 import type { InitContainerObservation } from '../model/hook.ts';
+import type { Instant } from '../model/instant.ts';
 import { FOREVER, formatInstant } from '../model/instant.ts';
 import type { HookPosition } from '../model/position.ts';
 import { lastSeen } from './pod-life.ts';
 import type { PodRun } from './state.ts';
 import { hookAt, stateOf } from './state.ts';
 
-/** What a waiting hook waits for: for people (R7.9). */
-export function waitingFor(maxConcurrent: number, pod: PodRun, at: HookPosition): string {
+/** What a waiting hook waits for: for people (R7.9, R3.29). `now`: where it has just given up waiting. */
+export function waitingFor(maxConcurrent: number, pod: PodRun, at: HookPosition, now?: Instant): string {
   const hook = hookAt(pod, at);
   if (pod.life.is === 'creating') return 'its pod to be created';
   const observed = lastSeen(pod.life);
@@ -16,16 +17,29 @@ export function waitingFor(maxConcurrent: number, pod: PodRun, at: HookPosition)
   const beside = pod.open.firstBeside(at) ?? at;
   const ahead = Math.min(...pod.open.active, beside < at ? beside : Number.POSITIVE_INFINITY);
   if (ahead !== at && ahead < pod.hooks.length) return `hook ${hookAt(pod, ahead as HookPosition).id}`;
+  const other = otherHook(pod, at, now);
+  if (other !== undefined) return `hook ${hookAt(pod, other).id}`;
   const state = stateOf(pod, at);
   if (state.phase === 'Waiting' && state.why !== undefined) return `another try: ${state.why}`; // R7.31
   const container = observed.containers[hook.container];
-  const reason = container?.reason ? ` (${container.reason})` : '';
+  const words = [container?.reason, container?.message].filter(Boolean).join(': ');
+  const reason = words === '' ? '' : ` (${words})`;
   if (!container?.running) return `container ${hook.container} to run${reason}`;
   if (hook.waitForReady && !container.ready) return `container ${hook.container} to be ready${reason}`;
-  const slot = `one of ${maxConcurrent} slots`;
+  const slot = `one of ${maxConcurrent} slots (--max-concurrent)`;
   if (pod.quietUntil === undefined) return slot;
   const until = pod.quietUntil === FOREVER ? 'for ever' : `until ${formatInstant(pod.quietUntil)}`;
-  return `${slot}, and for a command whose end nobody saw, which may run ${until}`; // R4.5
+  return `a command whose end nobody saw, which may run ${until}, and ${slot}`; // R4.5
+}
+
+/** The hook of the same pod that kept this one waiting: of a container whose turn it is, or one that ends just now. */
+function otherHook(pod: PodRun, at: HookPosition, now: Instant | undefined): HookPosition | undefined {
+  const turns = pod.open.turns();
+  if (turns.length === 1 && turns[0] !== at) return turns[0];
+  const { lastRun } = pod.open;
+  if (lastRun === undefined || now === undefined) return undefined;
+  const state = stateOf(pod, lastRun);
+  return state.phase === 'Ended' && state.endedAt === now ? lastRun : undefined;
 }
 
 function initContainerText(name: string, observed: InitContainerObservation | undefined): string {

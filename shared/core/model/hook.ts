@@ -191,4 +191,6 @@ export interface ContainerObservation {
   readonly ready: boolean;
   /** Kubernetes' waiting or terminated reason (`ImagePullBackOff`, `CrashLoopBackOff`, `OOMKilled`), for people. */
   readonly reason?: string;
+  /** Kubernetes' own words for that reason: the scheduler's, or those for an image. */
+  readonly message?: string;
 }

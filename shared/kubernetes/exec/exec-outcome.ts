@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { jsonArrayProblem } from '../../core/mistakes/json-array.ts';
 import type { ExecOutcome } from '../../core/model/hook.ts';
 import { cutText, sanitizeLine } from '../../core/sanitize.ts';
 import type { ExecRequest } from '../../ports/ports.ts';
@@ -166,14 +167,14 @@ function quotesCommand(words: string, { namespace, pod, container, command }: Ex
 }
 
 /** The outcome of an exec by the frame on its status channel. */
-export function outcomeOfStatus(frame: Buffer, protocol: ExecProtocol): ExecOutcome {
+export function outcomeOfStatus(frame: Buffer, protocol: ExecProtocol, command: readonly string[]): ExecOutcome {
   const said = statusOf(frame.toString('utf8'));
   if (said === undefined) return lost('the status could not be read');
   const unproven = protocol === 'v5' ? ({ unproven: true } as const) : {}; // R4.2
   if (said.status === 'Success') return { kind: 'exited', exitCode: 0, ...unproven };
   const exitCode = Number(said.details?.causes?.find(({ reason }) => reason === 'ExitCode')?.message ?? Number.NaN);
   if (Number.isInteger(exitCode) && exitCode !== 0) return { kind: 'exited', exitCode, ...unproven };
-  const why = said.reason === 'InternalError' ? whyNotRun(said.message ?? '') : undefined;
+  const why = said.reason === 'InternalError' ? whyNotRun(said.message ?? '', command) : undefined;
   return why === undefined
     ? lost('the container runtime reported an internal error, not how the command ended')
     : { kind: 'error', message: why };
@@ -183,16 +184,29 @@ const lost = (message: string): ExecOutcome => ({ kind: 'connectionLost', messag
 
 /** A runtime reports InternalError also when it loses a running command, for example when its shim dies. */
 const lostSight = /waiting for exec|ttrpc: closed|transport is closing|context (canceled|deadline exceeded)/;
-const notRun: readonly (readonly [RegExp, string])[] = [
-  [/executable file not found|no such file or directory/, 'no such command in the container'],
-  [/permission denied|exec format error/, 'the command is not executable in the container'],
+const notRun: readonly (readonly [RegExp, (command: readonly string[]) => string])[] = [
+  [/executable file not found|no such file or directory/, noSuchCommand],
+  [/permission denied|exec format error/, () => 'the command is not executable in the container'],
   [
     /failed to (start|create) exec|OCI runtime exec failed|unable to start container process|not running|CONTAINER_EXITED|container .*not found|failed to load task/,
-    'the container runtime could not start the command (no such file, not executable, or the container is gone)',
+    () => 'the container runtime could not start the command (no such file, not executable, or the container is gone)',
   ],
 ];
 
+/** R4.19. The command itself isn't quoted. */
+function noSuchCommand(command: readonly string[]): string {
+  const [program = ''] = command;
+  const what = 'no such command in the container';
+  if (command.length === 1 && /^\s*\[/.test(program)) {
+    const wrong = jsonArrayProblem(program);
+    const why = wrong === undefined ? 'a space is before the [' : `at character ${wrong.at} ${wrong.what}`;
+    return `${what}: it begins with [ but is no JSON array of strings, so it is taken as one program's name (${why})`;
+  }
+  if (!/\s/.test(program.trim())) return what;
+  return `${what}: its first string has spaces in it and is taken as one program's name; give each argument a string of its own, or use a shell: ["sh", "-c", "…"]`;
+}
+
 /** Why a command did not run, if that is certain, in our own words (R4.16). */
-function whyNotRun(message: string): string | undefined {
-  return lostSight.test(message) ? undefined : notRun.find(([words]) => words.test(message))?.[1];
+function whyNotRun(message: string, command: readonly string[]): string | undefined {
+  return lostSight.test(message) ? undefined : notRun.find(([words]) => words.test(message))?.[1](command);
 }

@@ -148,7 +148,8 @@ class Exec {
       printed: (channel, bytes) => this.#tails[channel - 1]?.add(bytes),
       ended: (ending) => {
         if (ending.kind === 'refused') this.#refused(ending.refusal, connection, protocol);
-        else if (ending.kind === 'status') this.#commandEnded(outcomeOfStatus(ending.frame, protocol));
+        else if (ending.kind === 'status')
+          this.#commandEnded(outcomeOfStatus(ending.frame, protocol, this.#request.command));
         else this.#end(ending.kind === 'instead' ? this.#unlessPassing(ending.outcome) : outcomeOf(ending, connection));
       },
     });

@@ -3,8 +3,9 @@ import type { ContainerObservation, InitContainerObservation, PodObservation } f
 import { podKey } from '../../core/model/hook.ts';
 import type { Instant } from '../../core/model/instant.ts';
 import { parseInstant } from '../../core/model/instant.ts';
+import { cutText, sanitizeLine } from '../../core/sanitize.ts';
 
-const Waiting = z.object({ reason: z.string().nullish() }).nullish();
+const Waiting = z.object({ reason: z.string().nullish(), message: z.string().nullish() }).nullish();
 const Running = z.object({ startedAt: z.string().nullish() }).nullish();
 const Terminated = z
   .object({
@@ -59,7 +60,16 @@ const ObservedPod = z.object({
       phase: z.enum(['Pending', 'Running', 'Succeeded', 'Failed', 'Unknown']).catch('Unknown').default('Pending'),
       containerStatuses: z.array(ContainerStatus).nullish(),
       initContainerStatuses: z.array(ContainerStatus).nullish(),
-      conditions: z.array(z.object({ type: z.string(), status: z.string(), reason: z.string().nullish() })).nullish(),
+      conditions: z
+        .array(
+          z.object({
+            type: z.string(),
+            status: z.string(),
+            reason: z.string().nullish(),
+            message: z.string().nullish(),
+          }),
+        )
+        .nullish(),
     })
     .default({ phase: 'Pending' }),
 });
@@ -84,7 +94,7 @@ export function podObservation(raw: unknown): PodObservation | undefined {
   const heldUp = reasonHeldUp(parsed.data, sidecarNames);
   const containers: Record<string, ContainerObservation> = {};
   for (const { name } of [...(spec?.containers ?? []), ...sidecars]) {
-    containers[name] = { running: false, ready: false, ...(heldUp && { reason: heldUp }) };
+    containers[name] = { running: false, ready: false, ...heldUp };
   }
   for (const container of statuses) containers[container.name] = containerObservation(container, heldUp);
   return {
@@ -166,22 +176,46 @@ function timeOf<Name extends string>(name: Name, text: string | null | undefined
   return at === undefined ? {} : ({ [name]: at } as { readonly [_ in Name]?: Instant });
 }
 
-function containerObservation({ ready, state }: ContainerStatus, heldUp: string | undefined): ContainerObservation {
+function containerObservation({ ready, state }: ContainerStatus, heldUp: HeldUp | undefined): ContainerObservation {
   const own = state?.waiting?.reason || state?.terminated?.reason || undefined;
-  const reason = own === undefined || own === 'PodInitializing' ? (heldUp ?? own) : own;
   const running = state?.running != null;
-  return { running, ready: ready === true, ...(!running && reason && { reason }) };
+  const reason = own === undefined || own === 'PodInitializing' ? (heldUp ?? because(own)) : waitsFor(own, state);
+  return { running, ready: ready === true, ...(!running && reason) };
+}
+
+interface HeldUp {
+  readonly reason: string;
+  readonly message?: string;
+}
+
+const because = (reason: string | undefined): HeldUp | undefined => (reason ? { reason } : undefined);
+
+/** The words for a reason are kept only where they can't quote the container's command. */
+const waitsFor = (reason: string, state: ContainerStatus['state']): HeldUp => ({
+  reason,
+  ...(IMAGE_REASON.test(reason) && words(state?.waiting?.message)),
+});
+
+const IMAGE_REASON = /^(ErrImage|ImagePull|InvalidImageName|ImageInspectError)/;
+const LONGEST_WORDS = 300;
+
+function words(message: string | null | undefined): { readonly message?: string } {
+  // What the scheduler tried after that is of no use to who waits.
+  const said = sanitizeLine(message?.split(' preemption: ')[0]?.trim() ?? '');
+  if (said === '') return {};
+  return { message: said.length > LONGEST_WORDS ? `${cutText(said, LONGEST_WORDS)}…` : said };
 }
 
 /** Why none of the pod's containers runs yet: it has no node, or an init container holds it up (in kubectl's words). */
-function reasonHeldUp({ status }: ObservedPod, sidecars: ReadonlySet<string>): string | undefined {
+function reasonHeldUp({ status }: ObservedPod, sidecars: ReadonlySet<string>): HeldUp | undefined {
   if (status.phase !== 'Pending') return undefined;
   for (const { name, state } of status.initContainerStatuses ?? []) {
     if (sidecars.has(name) && state?.running != null) continue;
     const reason =
       state?.waiting?.reason || (state?.terminated?.reason === 'Completed' ? '' : state?.terminated?.reason);
-    if (reason && reason !== 'PodInitializing') return `Init:${reason}`;
+    if (reason && reason !== 'PodInitializing') return { ...waitsFor(reason, state), reason: `Init:${reason}` };
   }
   const scheduled = status.conditions?.find(({ type }) => type === 'PodScheduled');
-  return (scheduled?.status === 'False' && scheduled.reason) || undefined;
+  if (scheduled?.status !== 'False' || !scheduled.reason) return undefined;
+  return { reason: scheduled.reason, ...words(scheduled.message) };
 }

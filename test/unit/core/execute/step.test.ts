@@ -33,7 +33,8 @@ describe('a running hook', () => {
     assert.deepEqual(result('timerFired', 31_000), {
       state: 'TimedOut',
       reason: 'executing',
-      message: 'the command may still be running in the container',
+      message:
+        'its execTimeout of 30s (the default: set another with execTimeout) is over; the command may still be running in the container',
     });
   });
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, it, test } from 'node:test';
 import type { Fact } from '../../../../shared/core/execute/protocol.ts';
 import type { RunState } from '../../../../shared/core/execute/state.ts';
 import { createRun } from '../../../../shared/core/execute/state.ts';
@@ -72,4 +72,76 @@ test('a hook whose exec was refused says that it waits for another try, and why'
   const [pod] = run.pods;
   assert.ok(pod);
   assert.equal(waitingFor(8, pod, 0 as HookPosition), 'another try: the kubelet is down');
+});
+
+// R3.29
+describe('a hook that has waited too long says which timeout is over, and what it waited for', () => {
+  const message = (run: RunState, id: HookId, facts: readonly Fact[], at: number): string | undefined =>
+    step(run, facts, instant(at)).effects.flatMap((effect) =>
+      effect.type === 'recordResult' && effect.hook === id ? [effect.result.outcome.message] : [],
+    )[0];
+  const late = (index: number, more: Partial<ExecHook> = {}): ExecHook => ({
+    ...hook(index),
+    waitTimeoutMs: 10_000,
+    waitTimeoutFrom: 'spec',
+    ...more,
+  });
+
+  it('another hook of its pod that ends at the same moment, and no slot', () => {
+    const run = createRun([{ ...hook(0), execTimeoutMs: 10_000 }, late(1)], {
+      startedAt: instant(0),
+      maxConcurrent: 64,
+    });
+    begun(run, [UP], 0);
+    step(run, [{ type: 'intentRecorded', hook: hook(0).id }], instant(0));
+    step(run, [{ type: 'execStarted', hook: hook(0).id }], instant(0));
+    assert.equal(
+      message(run, hook(1).id, [{ type: 'timerFired', key: KEY }], 10_000),
+      'its waitTimeout of 10s (spec) is over: it waited for hook shop/web-0/app/h/0',
+    );
+  });
+
+  it('the next hook of the container that has begun, where that one waits', () => {
+    const other = late(2, { container: 'side', id: 'shop/web-0/side/h/2' as HookId });
+    const hooks = [hook(0), { ...hook(1), waitForReady: true }, other];
+    const run = createRun(hooks, { startedAt: instant(0), maxConcurrent: 64 });
+    const up = (ready: boolean): Fact => ({
+      type: 'podObserved',
+      pod: {
+        key: KEY,
+        uid: 'u',
+        phase: 'Running',
+        containers: { app: { running: true, ready }, side: { running: true, ready } },
+      },
+    });
+    begun(run, [up(false)], 0);
+    step(run, [{ type: 'intentRecorded', hook: hook(0).id }], instant(0));
+    step(run, [{ type: 'execStarted', hook: hook(0).id }], instant(0));
+    step(run, [{ type: 'execEnded', hook: hook(0).id, outcome: { kind: 'exited', exitCode: 0 } }], instant(1));
+    assert.equal(
+      message(run, other.id, [{ type: 'timerFired', key: KEY }], 10_000),
+      'its waitTimeout of 10s (spec) is over: it waited for hook shop/web-0/app/h/1',
+    );
+  });
+
+  it("a node, in the scheduler's words", () => {
+    const run = createRun([late(0)], { startedAt: instant(0), maxConcurrent: 64 });
+    const app = { running: false, ready: false, reason: 'Unschedulable', message: '0/1 nodes are available' };
+    begun(run, [{ type: 'podObserved', pod: { key: KEY, uid: 'u', phase: 'Pending', containers: { app } } }], 0);
+    assert.equal(
+      message(run, hook(0).id, [{ type: 'timerFired', key: KEY }], 10_000),
+      'its waitTimeout of 10s (spec) is over: it waited for container app to run (Unschedulable: 0/1 nodes are available)',
+    );
+  });
+
+  it('a slot, where all are taken', () => {
+    const pod = podKey('shop', 'web-1');
+    const second = late(0, { pod: 'web-1', id: 'shop/web-1/app/h/0' as HookId });
+    const run = createRun([hook(0), second], { startedAt: instant(0), maxConcurrent: 1 });
+    begun(run, [UP, { type: 'podObserved', pod: { key: pod, uid: 'v', phase: 'Running', containers } }], 0);
+    assert.equal(
+      message(run, second.id, [{ type: 'timerFired', key: pod }], 10_000),
+      'its waitTimeout of 10s (spec) is over: it waited for one of 1 slots (--max-concurrent)',
+    );
+  });
 });

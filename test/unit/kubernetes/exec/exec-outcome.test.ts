@@ -134,28 +134,31 @@ const startFailed = (why: string) =>
   );
 
 test('the exit code is the cause, and nothing else', () => {
-  assert.deepEqual(outcomeOfStatus(frame({ metadata: {}, status: 'Success' }), 'v4'), { kind: 'exited', exitCode: 0 });
+  assert.deepEqual(outcomeOfStatus(frame({ metadata: {}, status: 'Success' }), 'v4', ['c']), {
+    kind: 'exited',
+    exitCode: 0,
+  });
   for (const code of [1, 3, 126, 127, 137, 255]) {
-    assert.deepEqual(outcomeOfStatus(frame(exited(String(code))), 'v4'), { kind: 'exited', exitCode: code });
+    assert.deepEqual(outcomeOfStatus(frame(exited(String(code))), 'v4', ['c']), { kind: 'exited', exitCode: code });
   }
   for (const code of ['0', '', 'x', '1.5']) {
-    assert.equal(outcomeOfStatus(frame(exited(code)), 'v4').kind, 'connectionLost', `cause "${code}"`);
+    assert.equal(outcomeOfStatus(frame(exited(code)), 'v4', ['c']).kind, 'connectionLost', `cause "${code}"`);
   }
 });
 
 test('under v5 an exit is not proven', () => {
-  assert.deepEqual(outcomeOfStatus(frame({ status: 'Success' }), 'v5'), {
+  assert.deepEqual(outcomeOfStatus(frame({ status: 'Success' }), 'v5', ['c']), {
     kind: 'exited',
     exitCode: 0,
     unproven: true,
   });
-  assert.deepEqual(outcomeOfStatus(frame(exited('3')), 'v5'), { kind: 'exited', exitCode: 3, unproven: true });
+  assert.deepEqual(outcomeOfStatus(frame(exited('3')), 'v5', ['c']), { kind: 'exited', exitCode: 3, unproven: true });
 });
 
 // R4.16
 test('a command that did not run is an error, in words of our own', () => {
   const message = (why: string) => {
-    const outcome = outcomeOfStatus(frame(startFailed(why)), 'v4');
+    const outcome = outcomeOfStatus(frame(startFailed(why)), 'v4', ['c']);
     assert.equal(outcome.kind, 'error');
     return outcome.message;
   };
@@ -174,6 +177,26 @@ test('a command that did not run is an error, in words of our own', () => {
   );
 });
 
+// R4.16, R4.19
+test('no such command says where one string was meant as a JSON array, or as several words, without quoting it', () => {
+  const said = (...command: string[]) => {
+    const status = startFailed('exec: "secret": executable file not found in $PATH: unknown');
+    const outcome = outcomeOfStatus(frame(status), 'v4', command);
+    assert.equal(outcome.kind, 'error');
+    assert.doesNotMatch(outcome.message, /hunter2/);
+    return outcome.message;
+  };
+  assert.equal(said('psql', '[hunter2 '), 'no such command in the container');
+  assert.equal(
+    said('["sh", "-c", \'hunter2\']'),
+    "no such command in the container: it begins with [ but is no JSON array of strings, so it is taken as one program's name (at character 14 string 3 is in single quotes; JSON needs double quotes)",
+  );
+  assert.equal(
+    said('psql --password hunter2'),
+    'no such command in the container: its first string has spaces in it and is taken as one program\'s name; give each argument a string of its own, or use a shell: ["sh", "-c", "…"]',
+  );
+});
+
 // R4.16
 test('an internal error that does not say that the command did not run is a lost connection', () => {
   // This is the status with v4 if the shim is killed while a command runs.
@@ -187,13 +210,13 @@ test('an internal error that does not say that the command did not run is a lost
     'x',
     '[]',
   ]) {
-    assert.equal(outcomeOfStatus(frame(said), 'v4').kind, 'connectionLost', JSON.stringify(said));
+    assert.equal(outcomeOfStatus(frame(said), 'v4', ['c']).kind, 'connectionLost', JSON.stringify(said));
   }
   const dialing = {
     ...internal('x'),
     message: 'Internal error occurred: error sending request: Post "https://n": dial tcp',
   };
-  assert.equal(outcomeOfStatus(frame(dialing), 'v5').kind, 'connectionLost');
+  assert.equal(outcomeOfStatus(frame(dialing), 'v5', ['c']).kind, 'connectionLost');
 });
 
 // R5.19
@@ -204,6 +227,6 @@ test('nothing of a Status that quotes the command gets out', () => {
     internal('PW=hunter2'),
     startFailed('exec: "PW=hunter2": no such file or directory'),
   ]) {
-    assert.doesNotMatch(JSON.stringify(outcomeOfStatus(frame(said), 'v4')), /hunter2/);
+    assert.doesNotMatch(JSON.stringify(outcomeOfStatus(frame(said), 'v4', ['c'])), /hunter2/);
   }
 });

@@ -362,17 +362,33 @@ describe('podObservation', () => {
         metadata: { namespace: 'n', name: 'p', uid: 'u' },
         spec: { containers: [{ name: 'a' }] },
         status: { phase: 'Pending', ...status },
-      })?.containers['a']?.reason;
-    assert.equal(
-      pending({ conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable' }] }),
-      'Unschedulable',
-    );
-    assert.equal(
+      })?.containers['a'];
+    const down = { running: false, ready: false };
+    const unscheduled = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable' };
+    assert.deepEqual(pending({ conditions: [unscheduled] }), { ...down, reason: 'Unschedulable' });
+    const words = '0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available';
+    assert.deepEqual(pending({ conditions: [{ ...unscheduled, message: words }] }), {
+      ...down,
+      reason: 'Unschedulable',
+      message: '0/1 nodes are available: 1 Insufficient cpu.',
+    });
+    assert.deepEqual(
       pending({
-        initContainerStatuses: [{ name: 'i', state: { waiting: { reason: 'ErrImagePull' } } }],
+        initContainerStatuses: [{ name: 'i', state: { waiting: { reason: 'ErrImagePull', message: 'no\nroute' } } }],
         containerStatuses: [{ name: 'a', state: { waiting: { reason: 'PodInitializing' } } }],
       }),
-      'Init:ErrImagePull',
+      { ...down, reason: 'Init:ErrImagePull', message: 'no\\nroute' },
+    );
+  });
+
+  it("keeps no words that may quote a container's command", () => {
+    const waiting = { reason: 'RunContainerError', message: 'exec: "sh -c PW=x": not found' };
+    assert.deepEqual(
+      podObservation({
+        metadata: { namespace: 'n', name: 'p', uid: 'u' },
+        status: { phase: 'Running', containerStatuses: [{ name: 'a', state: { waiting } }] },
+      })?.containers,
+      { a: { running: false, ready: false, reason: 'RunContainerError' } },
     );
   });
 
