@@ -6,9 +6,10 @@ import type { RunInput } from '../shared/core/report/run-input.ts';
 import type { RunStatus } from '../shared/core/report/run-status.ts';
 import type { KubeClient } from '../shared/kubernetes/api/client.ts';
 import { newStatus } from '../shared/kubernetes/run/claim.ts';
+import { LIVE_MESSAGE } from '../shared/kubernetes/run/live-output.ts';
 import { runStatusOf } from '../shared/kubernetes/run/run-store.ts';
 import type { Clock } from '../shared/ports/ports.ts';
-import type { StartedRun } from '../shared/runtime/run.ts';
+import type { RunObserver, StartedRun } from '../shared/runtime/run.ts';
 import type { Logger } from '../shared/system/log.ts';
 import { carryOut } from '../shared/wiring/carry-out.ts';
 import type { RunToTake } from '../shared/wiring/take-run.ts';
@@ -79,13 +80,16 @@ export async function begin(
     hooks: input.hooks.length,
     digest: document.digest,
   });
-  return carryOut(client, clock, taken, options, {
+  // Others read the log of a Job's pod; what a Lambda or a plugin writes is its caller's own.
+  const live = { pod: run.claimant.name, write: (line: string) => log.info(LIVE_MESSAGE, { live: line }) };
+  const observer: RunObserver = {
     changed: (rows) => {
       for (const row of rows) logRow(log, row);
     },
     warn: (what, error) => log.warn(what, { code: error.code, reason: error.message }),
     ...(config.record && { record: (line) => log.info(HISTORY_MESSAGE, { ...line }) }),
-  });
+  };
+  return carryOut(client, clock, taken, options, observer, runner.kind === 'job' ? live : undefined);
 }
 
 /** Log ids, states and times. Never log a command or its output. */

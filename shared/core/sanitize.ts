@@ -14,6 +14,37 @@ export function sanitizeText(text: string): string {
   return text.replace(ESCAPE_SEQUENCE, '').replace(/\r\n?/g, '\n').replace(NOT_TEXT, '');
 }
 
+/** A carriage return, or an escape sequence, of which more may come. */
+const BEGUN =
+  /(?:\r|\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b\x9c\n]*\x1b?|[ -/]*)|\x9b[0-?]*[ -/]*|[\x9d\x90\x98\x9e\x9f][^\x07\x1b\x9c\n]*\x1b?)$/;
+/** How many UTF-16 units an escape sequence may take that comes in pieces: terminals' own are far shorter. */
+const LONGEST_BEGUN = 256;
+
+/** {@link sanitizeText} for a text that comes in pieces, which may be cut within an escape sequence. */
+export class SanitizedStream {
+  #begun = '';
+
+  /** The next piece, without an escape sequence that it may have begun: that stays until its end is known. */
+  add(piece: string): string {
+    const text = this.#begun + piece;
+    this.#begun = '';
+    if (!SUSPECT.test(text)) return text;
+    const from = Math.max(0, text.length - LONGEST_BEGUN);
+    const begun = BEGUN.exec(text.slice(from));
+    if (begun === null) return sanitizeText(text);
+    const end = from + begun.index;
+    this.#begun = text.slice(end);
+    return sanitizeText(text.slice(0, end));
+  }
+
+  /** What is left, as nothing more comes. */
+  end(): string {
+    const text = sanitizeText(this.#begun);
+    this.#begun = '';
+    return text;
+  }
+}
+
 /** {@link sanitizeText} for one line: a newline is shown as `\n`, a tab as `\t`. */
 export function sanitizeLine(text: string): string {
   return sanitizeText(text).replaceAll('\n', '\\n').replaceAll('\t', '\\t');

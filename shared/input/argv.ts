@@ -172,13 +172,13 @@ function scalarOf(name: string, flag: Exclude<Flag, { type: 'strings' | 'list' }
       throw invalidValue(name, flag, text, `a duration such as 30s or 1m30s${flag.seconds ? ', or seconds' : ''}`);
     }
     case 'string': {
-      if (flag.choices === undefined || flag.choices.includes(text)) return text;
+      if (flag.choices === undefined || flag.choices.includes(text) || flag.form?.is(text)) return text;
       const near = closest(text, flag.choices);
       throw invalidValue(
         name,
         flag,
         text,
-        oneOf(flag.choices),
+        flag.form?.expected ?? oneOf(flag.choices),
         near === undefined ? undefined : `did you mean ${near}?`,
       );
     }

@@ -14,6 +14,8 @@ export type Flag =
       readonly type: 'string';
       readonly default?: string;
       readonly choices?: readonly string[];
+      /** Values that are allowed beside the choices. */
+      readonly form?: { is(text: string): boolean; readonly expected: string };
       /**
        * The value of the flag if it is written without one (`--dry-run`). Such a flag takes a value only as
        * `--flag=value`.
@@ -39,6 +41,8 @@ export type FlagValue<F extends Flag> = F extends { readonly type: 'boolean' }
     ? readonly string[]
     : F extends { readonly type: 'integer' | 'duration' }
       ? OrAbsent<F, number>
-      : F extends { readonly choices: readonly (infer Choice extends string)[] }
-        ? OrAbsent<F, Choice>
-        : OrAbsent<F, string>;
+      : F extends { readonly form: { is(text: string): text is infer Form extends string } }
+        ? OrAbsent<F, Form>
+        : F extends { readonly choices: readonly (infer Choice extends string)[] }
+          ? OrAbsent<F, Choice>
+          : OrAbsent<F, string>;

@@ -1,3 +1,4 @@
+import { CAPTURE_EXPECTED, isCapture } from '../core/model/capture.ts';
 import type { Flags } from './flags.ts';
 
 /** The flags that say what is planned, for `plan`, `apply`, the image and Lambda alike. */
@@ -55,9 +56,12 @@ export const executionFlags = {
   },
   capture: {
     type: 'string',
-    choices: ['none', 'tail'],
+    value: 'none|tail|full[:SIZE]',
+    choices: ['none', 'tail', 'full'],
+    form: { is: isCapture, expected: CAPTURE_EXPECTED },
     default: 'tail',
-    description: "Keep the last lines of each hook's output in the report, or none",
+    description:
+      "Keep of each hook's output nothing, the last 4 KiB, or all of it up to SIZE for each stream (default: 1Mi)", // R5.16
   },
   'fail-on': {
     type: 'string',

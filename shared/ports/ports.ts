@@ -33,11 +33,26 @@ export interface ExecRequest {
 export interface Output {
   readonly stdout?: string;
   readonly stderr?: string;
+  /** How many bytes of UTF-8 the stream had in all, control characters stripped; absent: that is all of it. */
+  readonly stdoutBytes?: number;
+  readonly stderrBytes?: number;
+}
+
+/** A piece of what a running command prints, control characters stripped. */
+export interface Printed {
+  readonly stream: 'stdout' | 'stderr';
+  /** How many bytes of the stream's text come before it. */
+  readonly from: number;
+  readonly text: string;
 }
 
 export interface ExecAnswer {
   started(): void;
   commandEnded?(): void;
+  /** As it comes, before `ended` has all of it. */
+  printed?(piece: Printed): void;
+  /** What a command has printed whose stream was dropped: told while it is dropped. */
+  dropped?(output: Output): void;
   ended(outcome: ExecOutcome, output: Output): void;
 }
 
@@ -45,7 +60,8 @@ export interface HookExec {
   /**
    * Ask for one command in one container. `started` is called at most once, when the command may be running;
    * `commandEnded` at most once, when it is known how it ended, but not yet whether in the pod that is meant;
-   * then `ended`, exactly once, unless the returned function has dropped the stream before: after that, silence.
+   * then `ended`, exactly once, unless the returned function has dropped the stream before: that tells `dropped`, and
+   * after that there is silence.
    * Dropping never ends the command in the container (R3.19).
    */
   start(request: ExecRequest, answer: ExecAnswer): () => void;

@@ -4,7 +4,7 @@ import type { Step } from '../core/execute/step.ts';
 import { step } from '../core/execute/step.ts';
 import type { Hook, HookId } from '../core/model/hook.ts';
 import type { Instant } from '../core/model/instant.ts';
-import type { Clock, HookExec, Journal, LogReader, Output, PodCreator } from '../ports/ports.ts';
+import type { Clock, HookExec, Journal, LogReader, Output, PodCreator, Printed } from '../ports/ports.ts';
 import { ExecStreams } from './exec-streams.ts';
 import { PodTimers } from './pod-timers.ts';
 
@@ -24,6 +24,8 @@ export interface Observer {
   stepped?(touched: Step['touched'], effects: readonly Effect[]): void;
   /** What a command printed, told before its end is. */
   printed?(hook: HookId, output: Output): void;
+  /** What a command prints, as it comes. */
+  printing?(hook: HookId, piece: Printed): void;
 }
 
 export interface Engine {
@@ -43,7 +45,8 @@ export function startEngine(run: RunState, ports: EnginePorts, observer: Observe
   };
   const printed = (hook: HookId, output: Output): void => observer.printed?.(hook, output);
   const timers = new PodTimers(clock, (key) => tell({ type: 'timerFired', key }));
-  const streams = new ExecStreams(ports.exec, tell, printed);
+  const printing = (hook: HookId, piece: Printed): void => observer.printing?.(hook, piece);
+  const streams = new ExecStreams(ports.exec, tell, printed, printing);
   const perform = performer({ run, ports, timers, streams, tell, printed });
 
   function drain(): void {

@@ -1,6 +1,7 @@
 import type { RestoreHooksError } from '../core/errors.ts';
 import { phaseOf } from '../core/execute/run-phase.ts';
 import type { RunState } from '../core/execute/state.ts';
+import { OUTPUT_LIMIT_BYTES } from '../core/model/capture.ts';
 import type { Instant } from '../core/model/instant.ts';
 import { formatInstant, later } from '../core/model/instant.ts';
 import { ANNOTATION } from '../core/names.ts';
@@ -9,7 +10,6 @@ import { progressLine, statusText } from '../core/report/run-status.ts';
 import type { Clock, RunStore } from '../ports/ports.ts';
 import type { Course } from './course.ts';
 import type { Rows } from './rows.ts';
-import { OUTPUT_LIMIT_BYTES } from './rows.ts';
 import type { RunWrites } from './run-writes.ts';
 import type { RunWishes } from './wishes.ts';
 

@@ -2,6 +2,7 @@ import type { HookState } from '../core/execute/hook-state.ts';
 import type { Counts, PodRun, RunState } from '../core/execute/state.ts';
 import { stateOf } from '../core/execute/state.ts';
 import type { Step } from '../core/execute/step.ts';
+import { OUTPUT_LIMIT_BYTES, TAIL_BYTES } from '../core/model/capture.ts';
 import type { HookId } from '../core/model/hook.ts';
 import type { HookPosition, PodIndex } from '../core/model/position.ts';
 import { hookPositions, podIndexes } from '../core/model/position.ts';
@@ -12,8 +13,6 @@ import type { RunHook } from '../core/report/run-document.ts';
 import { hookRow } from '../core/report/run-hook.ts';
 import type { Output } from '../ports/ports.ts';
 
-/** Of a run's output in its report, over all its runners (R5.17). */
-export const OUTPUT_LIMIT_BYTES = 16 * 1024 * 1024;
 /** What successes may take, so that failures come first (R5.17). */
 const SUCCESS_LIMIT_BYTES = OUTPUT_LIMIT_BYTES / 2;
 
@@ -148,10 +147,30 @@ export class Rows {
     const output = this.#outputs.get(id);
     if (output === undefined) return row;
     this.#outputs.delete(id);
-    const size = Buffer.byteLength(output.stdout ?? '') + Buffer.byteLength(output.stderr ?? '');
     const limit = row.state === 'Succeeded' ? SUCCESS_LIMIT_BYTES : OUTPUT_LIMIT_BYTES;
-    if (this.#outputBytes + size > limit) return { ...row, outputDropped: true };
-    this.#outputBytes += size;
-    return { ...row, ...output };
+    // Where a whole output doesn't fit any more, its end still may (R5.17).
+    for (const kept of [output, endOf(output)]) {
+      const size = sizeOf(kept.stdout) + sizeOf(kept.stderr);
+      if (this.#outputBytes + size > limit) continue;
+      this.#outputBytes += size;
+      return { ...row, ...kept };
+    }
+    return { ...row, outputDropped: true };
   }
+}
+
+const sizeOf = (text = ''): number => Buffer.byteLength(text);
+
+/** The last 4 KiB of each stream. */
+function endOf(output: Output): Output {
+  const end = (stream: 'stdout' | 'stderr'): Output => {
+    const text = output[stream];
+    if (text === undefined || sizeOf(text) <= TAIL_BYTES) return {};
+    const bytes = Buffer.from(text);
+    // Not within a character: its further bytes begin with 10.
+    let from = bytes.length - TAIL_BYTES;
+    while (((bytes[from] ?? 0) & 0xc0) === 0x80) from += 1;
+    return { [stream]: bytes.toString('utf8', from), [`${stream}Bytes`]: output[`${stream}Bytes`] ?? bytes.length };
+  };
+  return { ...output, ...end('stdout'), ...end('stderr') };
 }

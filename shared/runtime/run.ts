@@ -6,14 +6,14 @@ import type { Effect, Fact } from '../core/execute/protocol.ts';
 import type { Resumed, RunStart } from '../core/execute/run-start.ts';
 import type { RunState } from '../core/execute/state.ts';
 import { createRun } from '../core/execute/state.ts';
-import type { Hook, PodKey } from '../core/model/hook.ts';
+import type { Hook, HookId, PodKey } from '../core/model/hook.ts';
 import type { Instant } from '../core/model/instant.ts';
 import { instant, parseInstant } from '../core/model/instant.ts';
 import type { PodIndex } from '../core/model/position.ts';
 import type { HookRow } from '../core/report/hook-row.ts';
 import type { RunHook } from '../core/report/run-document.ts';
 import type { RunStatus } from '../core/report/run-status.ts';
-import type { EventWriter, Hold, PodEvent, PodSource, RunStore } from '../ports/ports.ts';
+import type { EventWriter, Hold, PodEvent, PodSource, Printed, RunStore } from '../ports/ports.ts';
 import { Course } from './course.ts';
 import type { Ended, RestorePhase } from './ending.ts';
 import { writeEnding } from './ending.ts';
@@ -52,6 +52,8 @@ export interface RunPorts extends EnginePorts {
 export interface RunObserver {
   /** Rows that changed, as they stand. */
   changed?(rows: readonly RunHook[]): void;
+  /** What a running command prints, as it comes. */
+  printing?(hook: HookId, piece: Printed): void;
   /** Something went wrong beside the hooks, and is tried again. */
   warn?(what: string, error: RestoreHooksError): void;
   /** The run's history, line by line; absent: it isn't recorded. */
@@ -84,6 +86,7 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
   const noteSeen = journalSeen(run, ports, request.resumed);
   const engine = startEngine(run, ports, {
     printed: (hook, output) => rows.holdOutput(hook, output),
+    printing: (hook, piece) => observer.printing?.(hook, piece),
     stepping: (facts, at) => history.stepping(facts, at),
     stepped(touched, effects) {
       history.stepped(effects);

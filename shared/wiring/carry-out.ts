@@ -1,5 +1,6 @@
 import type { RunOptions } from '../core/manifests/job.ts';
 import { execRights } from '../core/manifests/rbac.ts';
+import { capturedBytes } from '../core/model/capture.ts';
 import type { PodKey } from '../core/model/hook.ts';
 import { podKey } from '../core/model/hook.ts';
 import type { Instant } from '../core/model/instant.ts';
@@ -18,22 +19,37 @@ import { kubernetesPodSource } from '../kubernetes/pods/pod-source.ts';
 import { kubernetesEventWriter } from '../kubernetes/run/events.ts';
 import type { KubernetesJournal } from '../kubernetes/run/journal.ts';
 import type { HeldLease } from '../kubernetes/run/lease.ts';
+import { newLiveKey } from '../kubernetes/run/live-output.ts';
+import { LiveWriter } from '../kubernetes/run/live-writer.ts';
 import { kubernetesRunStore } from '../kubernetes/run/run-store.ts';
 import type { Clock, Hold, Journal } from '../ports/ports.ts';
 import type { RunObserver, StartedRun } from '../runtime/run.ts';
 import { startRun } from '../runtime/run.ts';
 import type { TakenRun } from './take-run.ts';
 
-/** Join the runtime to the cluster: the same in a Job and in the plugin's own process. The Lease is given back at the end. */
+/** Where a runner shows what running hooks print: in the log of its pod. */
+export interface LiveLog {
+  readonly pod: string;
+  write(line: string): void;
+}
+
+/**
+ * Join the runtime to the cluster: the same in a Job and in the plugin's own process. The Lease is given back at the end.
+ */
 export function carryOut(
   client: KubeClient,
   clock: Clock,
   { restore, status, input, lease, journal, runner, resumed }: TakenRun,
   options: RunOptions,
   observer: RunObserver,
+  liveLog?: LiveLog,
 ): StartedRun {
   const { plan, hooks, kept } = input;
   const { labelSelector, namespaces } = plan.selector;
+  const captured = { capturedBytes: capturedBytes(options.capture) ?? 0 };
+  const isLive = liveLog !== undefined && captured.capturedBytes > 0;
+  const liveKey = isLive ? newLiveKey(liveLog.pod) : undefined;
+  const live = liveKey && liveLog && new LiveWriter(clock, liveKey, { runID: status.runID, runner }, liveLog.write);
   const started = startRun(
     {
       hooks,
@@ -51,13 +67,13 @@ export function carryOut(
       exec: kubernetesHookExec(
         { open: () => client.connection(), forget: () => client.forgetCredentials() },
         {
-          capture: options.capture,
+          ...captured,
           mayStart: () => lease.mayStart,
           identity: podIdentity(client),
           isAllowed: async ({ namespace }) => (await missingRights(client, execRights(namespace))).length === 0,
         },
       ),
-      logs: kubernetesLogReader(client, { capture: options.capture }),
+      logs: kubernetesLogReader(client, captured),
       creator: kubernetesPodCreator({ client, clock }, plan.restore, status.runID, input.pods),
       pods: kubernetesPodSource(client, {
         labelSelector,
@@ -65,12 +81,16 @@ export function carryOut(
         planned: podUIDs(input),
         ...(namespaces ? { namespaces } : {}),
       }),
-      store: kubernetesRunStore(client, plan.restore, status, runner, reportHead(status, input)),
+      store: kubernetesRunStore(client, plan.restore, status, runner, reportHead(status, input), liveKey),
       events: kubernetesEventWriter(client, clock, plan.restore, status.runID),
     },
-    observer,
+    { ...observer, ...(live && { printing: (hook, piece) => live.printed(hook, piece) }) },
   );
-  return { ...started, done: started.done.finally(() => lease.release()) };
+  const done = started.done.finally(() => {
+    live?.flush();
+    return lease.release();
+  });
+  return { ...started, done };
 }
 
 export const quietOf = ({ quiet = [] }: RunInput): ReadonlyMap<PodKey, Instant> =>

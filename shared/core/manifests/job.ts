@@ -1,12 +1,13 @@
 import { ExitCode } from '../errors.ts';
 import type { OnUnknown } from '../journal/resume.ts';
+import type { Capture } from '../model/capture.ts';
 import { planSecretName, runLabels, runName } from '../names.ts';
 import type { RestoreReference } from '../plan/plan-document.ts';
 
 /** How a run is carried out: `apply`'s options, and the arguments of the runner. */
 export interface RunOptions {
   readonly maxConcurrent: number;
-  readonly capture: 'none' | 'tail';
+  readonly capture: Capture;
   readonly failOn: 'fail' | 'any';
   readonly keepRestorePhase: boolean;
   /** What becomes of hooks that were running when a runner died. */

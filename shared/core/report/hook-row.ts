@@ -60,7 +60,7 @@ export const rowDocuments = (rows: readonly HookRow[] = []): RunHook[] => rows.m
 /** Read a row as a report holds it, without what the hook printed: that stays with its own run's report. */
 export function parseRow(document: RunHook): HookRow {
   const { state, reason, exitCode, unproven, message, startedAt, finishedAt, attempt, ...rest } = document;
-  const { stdout, stderr, outputDropped, ...hook } = rest;
+  const { stdout, stderr, stdoutBytes, stderrBytes, outputDropped, ...hook } = rest;
   const common = { hook: plannedHook(hook), attempt };
   const text = message === undefined ? {} : { message };
   const started = timeOf('startedAt', startedAt);

@@ -30,8 +30,10 @@ export const ResultFields = z.strictObject({
   startedAt: instant.optional(),
   finishedAt: instant.optional(),
   attempt: z.int().describe('The run of this Restore that it belongs to, from 1'),
-  stdout: z.string().optional().describe('The last 4 KiB, control characters stripped'),
-  stderr: z.string().optional().describe('The last 4 KiB, control characters stripped'),
+  stdout: z.string().optional().describe('What was kept of it (--capture), control characters stripped'),
+  stderr: z.string().optional().describe('What was kept of it (--capture), control characters stripped'),
+  stdoutBytes: z.int().optional().describe('How many bytes it had in all; absent: stdout is all of it'),
+  stderrBytes: z.int().optional().describe('How many bytes it had in all; absent: stderr is all of it'),
   outputDropped: z.literal(true).optional().describe('Left out: the run printed more than a report holds'),
 });
 export type ResultFields = z.infer<typeof ResultFields>;
@@ -98,6 +100,10 @@ export const ReportedRun = z.strictObject({
 });
 export type ReportedRun = z.infer<typeof ReportedRun>;
 
+/** A piece of a hook's output. */
+const OutputBefore = z.strictObject({ id: z.string(), stdout: z.string().optional(), stderr: z.string().optional() });
+export type OutputBefore = z.infer<typeof OutputBefore>;
+
 /** One part of a report as a Secret holds it: the hooks that are new or changed since the part before. */
 export const ReportPart = z.strictObject({
   version: z.literal(1),
@@ -110,6 +116,11 @@ export const ReportPart = z.strictObject({
   /** In the first part, too. */
   run: ReportedRun.optional(),
   hooks: z.array(RunHook),
+  /**
+   * What stands before the output that a row has so far, for rows whose output is too long for one part: its end comes
+   * first, so that what is there is a whole end also where a later part is missing.
+   */
+  before: z.array(OutputBefore).optional(),
 });
 export type ReportPart = z.infer<typeof ReportPart>;
 /** What stands in the first part alone. */
@@ -123,15 +134,20 @@ export class JoinedReport {
     return [...this.#rows.values()].map(({ row }) => row);
   }
 
-  /** Returns the rows that it changes. */
-  add({ hooks, runner = 0 }: ReportPart): RunHook[] {
-    return hooks.flatMap((said) => {
+  /** Returns the rows that it changes. What it adds to the output of a row is in `rows`. */
+  add({ hooks, runner = 0, before = [] }: ReportPart): RunHook[] {
+    const changed = hooks.flatMap((said) => {
       const known = this.#rows.get(said.id);
       if (known !== undefined && known.runner > runner) return [];
       const row = known === undefined ? said : withOutput(said, known.row);
       this.#rows.set(said.id, { row, runner });
       return known !== undefined && row === known.row ? [] : [row];
     });
+    for (const piece of before) {
+      const known = this.#rows.get(piece.id);
+      if (known?.runner === runner) this.#rows.set(piece.id, { runner, row: withBefore(known.row, piece) });
+    }
+    return changed;
   }
 }
 
@@ -140,6 +156,12 @@ export function joinReport(parts: readonly ReportPart[]): RunHook[] {
   for (const part of parts) joined.add(part);
   return joined.rows;
 }
+
+const withBefore = (row: RunHook, { stdout = '', stderr = '' }: OutputBefore): RunHook => ({
+  ...row,
+  ...(row.stdout !== undefined && { stdout: stdout + row.stdout }),
+  ...(row.stderr !== undefined && { stderr: stderr + row.stderr }),
+});
 
 /** A runner that goes on knows a result from the journal, which holds no text: what was said of it before stays. */
 function withOutput(said: RunHook, known: RunHook): RunHook {

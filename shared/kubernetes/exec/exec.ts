@@ -1,6 +1,7 @@
 import { RestoreHooksError } from '../../core/errors.ts';
+import { TAIL_BYTES } from '../../core/model/capture.ts';
 import type { ExecOutcome } from '../../core/model/hook.ts';
-import type { ExecAnswer, ExecRequest, HookExec, Output } from '../../ports/ports.ts';
+import type { ExecAnswer, ExecRequest, HookExec } from '../../ports/ports.ts';
 import { unreachable } from '../api/api-error.ts';
 import { paths } from '../api/paths.ts';
 import type { Connections, KubeConnection } from '../connect/connection.ts';
@@ -16,7 +17,7 @@ import {
 } from './exec-outcome.ts';
 import type { Ending, StreamTimes } from './exec-stream.ts';
 import { openStream, SUBPROTOCOLS } from './exec-stream.ts';
-import { outputTail } from './output-tail.ts';
+import { OutputTails } from './output-tails.ts';
 
 export interface ExecTiming extends StreamTimes {
   /** How long a 403 is not believed: an API server that has just started may deny what it allows a second later. */
@@ -24,8 +25,8 @@ export interface ExecTiming extends StreamTimes {
 }
 
 export interface HookExecOptions {
-  /** `none`: the output of commands is not kept (R5.16). */
-  readonly capture?: 'tail' | 'none';
+  /** How many bytes of each stream are kept; default: the last 4 KiB (R5.16). */
+  readonly capturedBytes?: number;
   /** Called right before the request is sent: without the Lease nothing may start (R6.12). */
   readonly mayStart?: () => boolean;
   /** Absent: the pod's UID is not checked. */
@@ -91,7 +92,7 @@ class Exec {
   readonly #request: ExecRequest;
   readonly #answer: ExecAnswer;
   readonly #times: ExecTiming;
-  readonly #tails: readonly ReturnType<typeof outputTail>[];
+  readonly #tails: OutputTails;
   #over = false;
   #refreshed = false;
   #denied = false;
@@ -102,7 +103,7 @@ class Exec {
     this.#request = request;
     this.#answer = answer;
     this.#times = { ...usualTiming, ...server.options.timing };
-    this.#tails = server.options.capture === 'none' ? [] : [outputTail(), outputTail()];
+    this.#tails = new OutputTails(server.options.capturedBytes ?? TAIL_BYTES, (piece) => answer.printed?.(piece));
   }
 
   start(): void {
@@ -112,14 +113,16 @@ class Exec {
   }
 
   drop(): void {
+    if (this.#over) return;
     this.#over = true;
     this.#stop();
+    this.#answer.dropped?.(this.#tails.output());
   }
 
   #end(outcome: ExecOutcome): void {
     if (this.#over) return;
     this.#over = true;
-    this.#answer.ended(outcome, outputOf(this.#tails[0]?.text(), this.#tails[1]?.text()));
+    this.#answer.ended(outcome, this.#tails.output());
   }
 
   #tryOnce(): void {
@@ -145,7 +148,7 @@ class Exec {
         server.refusedSince.clear();
         this.#answer.started();
       },
-      printed: (channel, bytes) => this.#tails[channel - 1]?.add(bytes),
+      printed: (channel, bytes) => this.#tails.add(channel === 1 ? 'stdout' : 'stderr', bytes),
       ended: (ending) => {
         if (ending.kind === 'refused') this.#refused(ending.refusal, connection, protocol);
         else if (ending.kind === 'status')
@@ -255,10 +258,6 @@ const notStarted = (error: unknown): ExecOutcome => ({
   kind: 'notStarted',
   why: error instanceof RestoreHooksError ? error.message : `no connection to the API server: ${String(error)}`,
 });
-
-function outputOf(stdout: string | undefined, stderr: string | undefined): Output {
-  return { ...(stdout !== undefined && { stdout }), ...(stderr !== undefined && { stderr }) };
-}
 
 function execPath({ namespace, pod, container, command }: ExecRequest): string {
   const query = new URLSearchParams({ container, stdout: 'true', stderr: 'true' });

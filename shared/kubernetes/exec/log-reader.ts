@@ -1,11 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { RestoreHooksError } from '../../core/errors.ts';
+import { TAIL_BYTES } from '../../core/model/capture.ts';
 import type { LogReader, Output } from '../../ports/ports.ts';
 import type { KubeClient } from '../api/client.ts';
 import { paths } from '../api/paths.ts';
 import { rethrow } from '../api/rethrow.ts';
-import { outputTail } from './output-tail.ts';
+import { OutputTails } from './output-tails.ts';
 
+/** More lines than the usual 4 KiB have. */
 const MOST_LINES = 100;
 const MOST_AT_ONCE = 16;
 /** A container that has just ended may have no log for a moment. */
@@ -27,7 +29,7 @@ async function insistently(ask: () => Promise<string>): Promise<string> {
 /** Reads the last lines of init containers' logs, as much as a report keeps of a hook's output (R2.21). */
 export function kubernetesLogReader(
   client: Pick<KubeClient, 'getText'>,
-  { capture }: { readonly capture: 'none' | 'tail' },
+  { capturedBytes }: { readonly capturedBytes: number },
 ): LogReader {
   const waiting: (() => void)[] = [];
   let reading = 0;
@@ -37,12 +39,14 @@ export function kubernetesLogReader(
     reading += 1;
     try {
       const text = await insistently(() =>
-        client.getText(paths.podLog(namespace, pod), { container, tailLines: MOST_LINES }),
+        client.getText(paths.podLog(namespace, pod), {
+          container,
+          ...(capturedBytes <= TAIL_BYTES && { tailLines: MOST_LINES }),
+        }),
       );
-      const tail = outputTail();
-      tail.add(Buffer.from(text));
-      const stdout = tail.text();
-      return stdout === undefined ? {} : { stdout };
+      const tails = new OutputTails(capturedBytes);
+      tails.add('stdout', Buffer.from(text));
+      return tails.output();
     } catch (error) {
       // The hook's result holds without its log, which the runner may not be allowed to read.
       if (error instanceof RestoreHooksError) return {};
@@ -55,7 +59,7 @@ export function kubernetesLogReader(
 
   return {
     read({ namespace, pod, container }, done) {
-      if (capture === 'none') return done({});
+      if (capturedBytes === 0) return done({});
       read(namespace, pod, container).then(done, rethrow);
     },
   };

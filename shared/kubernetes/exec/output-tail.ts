@@ -1,45 +1,67 @@
-import { sanitizeText } from '../../core/sanitize.ts';
+import { StringDecoder } from 'node:string_decoder';
+import { SanitizedStream } from '../../core/sanitize.ts';
 
-/** How much of each stream is kept: its last 4 KiB (R5.16). */
-const tailBytes = 4096;
+/** A ring of this size is made for the first bytes; it grows to the limit as it is needed. */
+const FIRST_BYTES = 4096;
 
 export interface OutputTail {
   add(bytes: Uint8Array): void;
-  /** The kept bytes as text that is safe for a terminal; undefined if nothing was printed. */
+  /** The kept end of the text, when all has been added; undefined if nothing was printed. */
   text(): string | undefined;
+  /** How many bytes of UTF-8 all of the text takes, control characters removed, as far as it was added (R5.16). */
+  readonly bytes: number;
 }
 
 /**
- * Keeps the last bytes of a stream in a ring buffer. The bytes are copied, because a frame's buffer may be far larger.
+ * Keeps the last bytes of a stream as text that is safe for a terminal (R5.18): bytes that are no UTF-8 are U+FFFD. The
+ * bytes are copied, because a frame's buffer may be far larger. `printed` is called with each piece of the text, and with
+ * the number of bytes of text before it.
  */
-export function outputTail(limit = tailBytes): OutputTail {
+export function outputTail(limit: number, printed?: (from: number, text: string) => void): OutputTail {
+  const decoder = new StringDecoder('utf8');
+  const clean = new SanitizedStream();
   let ring: Buffer | undefined;
   let total = 0;
+
+  function keep(text: string): void {
+    if (text === '') return;
+    const bytes = Buffer.from(text);
+    ring = grown(ring, total, bytes.length, limit);
+    const last = bytes.subarray(Math.max(0, bytes.length - limit));
+    const at = (total + bytes.length - last.length) % limit;
+    const fits = Math.min(last.length, ring.length - at);
+    ring.set(last.subarray(0, fits), at);
+    ring.set(last.subarray(fits), 0);
+    printed?.(total, text);
+    total += bytes.length;
+  }
 
   return {
     add(bytes) {
       if (bytes.length === 0) return;
-      ring ??= Buffer.alloc(limit);
-      const last = bytes.length > limit ? bytes.subarray(bytes.length - limit) : bytes;
-      const at = (total + bytes.length - last.length) % limit;
-      const fits = Math.min(last.length, limit - at);
-      ring.set(last.subarray(0, fits), at);
-      ring.set(last.subarray(fits), 0);
-      total += bytes.length;
+      ring ??= Buffer.alloc(Math.min(FIRST_BYTES, limit));
+      keep(clean.add(decoder.write(bytes)));
     },
     text() {
       if (ring === undefined) return undefined;
-      if (total <= limit) return printable(ring.subarray(0, total), limit);
+      keep(clean.add(decoder.end()) + clean.end());
+      if (total <= limit) return ring.toString('utf8', 0, total);
       const at = total % limit;
-      return printable(fromCharacter(Buffer.concat([ring.subarray(at), ring.subarray(0, at)])), limit);
+      return fromCharacter(Buffer.concat([ring.subarray(at), ring.subarray(0, at)])).toString('utf8');
+    },
+    get bytes() {
+      return total;
     },
   };
 }
 
-/** Invalid UTF-8 becomes U+FFFD, which takes three bytes, so the text is cut to the limit again (R5.18). */
-function printable(bytes: Buffer, limit: number): string {
-  const text = Buffer.from(sanitizeText(bytes.toString('utf8')));
-  return fromCharacter(text.length > limit ? text.subarray(text.length - limit) : text).toString('utf8');
+/** The ring with room for so many bytes behind the first `total`. It has wrapped only once it has its full size. */
+function grown(ring: Buffer | undefined, total: number, more: number, limit: number): Buffer {
+  const size = ring?.length ?? 0;
+  if (ring !== undefined && (size === limit || total + more <= size)) return ring;
+  const larger = Buffer.alloc(Math.min(limit, Math.max(FIRST_BYTES, 2 * size, total + more)));
+  ring?.copy(larger);
+  return larger;
 }
 
 /** Drop the rest of a character whose first byte was cut off. */

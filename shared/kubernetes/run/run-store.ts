@@ -14,14 +14,19 @@ import type { KubeObject } from '../api/kube-object.ts';
 import { paths } from '../api/paths.ts';
 import { describeRefusal } from '../api/refused-request.ts';
 import { sideBySide } from '../api/side-by-side.ts';
-import { compressRows, decompress } from './compressed-parts.ts';
+import { decompress } from './compressed-parts.ts';
+import type { LiveKey } from './live-output.ts';
+import { liveKeyValue, parseLiveKey } from './live-output.ts';
+import { compressReport } from './report-pieces.ts';
 
 export const MANAGER = 'kubectl-restorehooks';
 const REPORT_KEY = 'report.json.gz';
+const LIVE_KEY = 'live.json';
 
 /**
  * Writes one run into the cluster, for the runner that has claimed it: annotations on the Restore, and the report in
- * Secrets. `status` is what the runner wrote when it claimed the run, `runner` its number among the run's runners.
+ * Secrets. `status` is what the runner wrote when it claimed the run, `runner` its number among the run's runners,
+ * `live` what opens the output in its log.
  * Rejects with `RUN_BY_ANOTHER` if another runner has claimed the Restore since.
  */
 export function kubernetesRunStore(
@@ -30,27 +35,34 @@ export function kubernetesRunStore(
   status: RunStatus,
   runner: number,
   head: ReportHead,
+  live?: LiveKey,
 ): RunStore {
   const { runID } = status;
   const own = claimedRestore(client, restore, status);
   let parts = status.reportParts;
+  let isKeyWritten = live === undefined;
   return {
     async annotate(annotations) {
       return wishesOf(requireStaying(await own.change(() => ({ annotations }))), runID);
     },
     async addToReport(rows) {
-      const wrap = (some: readonly RunHook[]): ReportPartDocument => ({
+      const wrap = (some: Pick<ReportPartDocument, 'hooks' | 'before'>): ReportPartDocument => ({
         version: 1,
         runID,
         part: parts,
         runner,
         ...(parts === 0 ? head : {}),
-        hooks: [...some],
+        ...some,
       });
-      for (const bytes of compressRows(rows, wrap)) {
+      for (const bytes of compressReport(rows, wrap)) {
+        const data = {
+          [REPORT_KEY]: bytes.toString('base64'),
+          ...(!isKeyWritten && live && { [LIVE_KEY]: liveKeyValue(live) }),
+        };
         // If the part exists, an earlier runner or a try without an answer has created it.
-        while (!(await createReportPart(client, restore, runID, parts, bytes))) parts += 1;
+        while (!(await createReportPart(client, restore, runID, parts, data))) parts += 1;
         parts += 1;
+        isKeyWritten = true;
       }
       return parts;
     },
@@ -165,7 +177,7 @@ async function createReportPart(
   restore: RestoreReference,
   runID: string,
   part: number,
-  bytes: Buffer,
+  data: Readonly<Record<string, string>>,
 ): Promise<boolean> {
   const { namespace } = restore;
   const name = reportSecretName(runName(restore.name, runID), part);
@@ -181,7 +193,7 @@ async function createReportPart(
       },
       type: 'restorehooks.io/report',
       immutable: true, // R5.13
-      data: { [REPORT_KEY]: bytes.toString('base64') },
+      data,
     });
     return true;
   } catch (error) {
@@ -252,7 +264,7 @@ export async function readReportParts(
   restore: Pick<RestoreReference, 'namespace' | 'name'>,
   { runID, reportParts }: Pick<RunStatus, 'runID' | 'reportParts'>,
   from = 0,
-): Promise<ReportPartDocument[]> {
+): Promise<ReportPartRead[]> {
   const run = runName(restore.name, runID);
   const parts = Array.from({ length: Math.max(0, reportParts - from) }, (_, index) => from + index);
   return sideBySide(parts, async (part) => {
@@ -263,12 +275,18 @@ export async function readReportParts(
 
 export const REPORT_TYPE = 'restorehooks.io/report';
 
+export interface ReportPartRead extends ReportPartDocument {
+  /** What opens the output in the log of the runner that has written the part; in the first part of each runner. */
+  readonly live?: LiveKey;
+}
+
 /** The part of a report that a Secret holds. */
-export function reportPartIn(secret: KubeObject, name: string): ReportPartDocument {
+export function reportPartIn(secret: KubeObject, name: string): ReportPartRead {
   const { data } = secret as { data?: Record<string, string> };
   const value = decompress(Buffer.from(data?.[REPORT_KEY] ?? '', 'base64'), `Secret ${name}`);
   const parsed = ReportPart.safeParse(value);
-  if (parsed.success) return parsed.data;
+  const live = parseLiveKey(data?.[LIVE_KEY]);
+  if (parsed.success) return { ...parsed.data, ...(live && { live }) };
   throw new RestoreHooksError('INVALID_INPUT', `Secret ${name} is not a report that this version can read`);
 }
 

@@ -65,7 +65,8 @@ describe('the event', () => {
       [{ ...event, margin: '10' }, /margin: expected a duration such as 1m/],
       [{ ...event, margin: '-1s' }, /margin: expected a duration such as 1m/],
       [{ ...event, maxConcurrent: 0 }, /max-concurrent: expected a whole number from 1/],
-      [{ ...event, capture: 'all' }, /capture: expected none or tail/],
+      [{ ...event, capture: 'all' }, /capture: expected none, tail, full or full:SIZE/],
+      [{ ...event, capture: 'full:17Mi' }, /of at most 16Mi/],
       [
         { ...event, hooks: [{ includeNamespaces: ['shop'] }] },
         /includeNamespaces: unknown field; did you mean included/,

@@ -155,12 +155,14 @@ describe('the streams of commands', () => {
       exec,
       ({ type }) => told.push(type),
       (_, { stdout }) => told.push(`printed ${stdout}`),
+      (_, { text }) => told.push(`printing ${text}`),
     );
     streams.start(hook, 'p-uid');
     answers[0]?.started();
+    answers[0]?.printed?.({ stream: 'stdout', from: 0, text: 'x' });
     answers[0]?.commandEnded?.();
     answers[0]?.ended({ kind: 'exited', exitCode: 0 }, { stdout: 'x' });
-    assert.deepEqual(told, ['execStarted', 'commandEnded', 'printed x', 'execEnded']);
+    assert.deepEqual(told, ['execStarted', 'printing x', 'commandEnded', 'printed x', 'execEnded']);
     streams.drop(hook.id);
     assert.equal(dropped, 0, 'it has ended');
     streams.start(hook, 'p-uid');
@@ -179,6 +181,7 @@ describe('the streams of commands', () => {
     };
     const streams = new ExecStreams(
       exec,
+      () => undefined,
       () => undefined,
       () => undefined,
     );

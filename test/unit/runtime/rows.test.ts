@@ -52,6 +52,20 @@ describe('rows', () => {
     assert.equal(rows.outputBytes, 16 * MIB);
   });
 
+  // R5.17
+  it('holds the end of an output that is too long for what is left, and says how long it was', () => {
+    const run = createRun([execHook('p0')], { startedAt: instant(0), maxConcurrent: 1 });
+    const rows = new Rows(run, 1, new Map(), 16 * MIB - 8_192);
+    const [pod] = run.pods;
+    assert.ok(pod !== undefined);
+    rows.holdOutput(execHook('p0').id, { stdout: `${'€'.repeat(10_000)}!`, stderr: 'why' });
+    run.pods[0] = { ...pod, states: [failed] };
+    const [row] = rows.update([0 as PodIndex]);
+    assert.equal(row?.stdout, `${'€'.repeat(1_365)}!`);
+    assert.deepEqual([row?.stdoutBytes, row?.stderr, row?.stderrBytes], [30_001, 'why', undefined]);
+    assert.equal(rows.outputBytes, 16 * MIB - 8_192 + 4_096 + 3);
+  });
+
   it('counts what the runners before have reported', () => {
     assert.equal(bench(8_000, 10 * MIB).end(3_000, failed), 6);
     assert.equal(bench(8_000, 10 * MIB).end(3_000, succeeded), 0);

@@ -169,7 +169,7 @@ test('with capture none nothing is kept', async (t) => {
     send(ws, 1, 'secret');
     finish(ws, failure(1));
   });
-  const { outcome, output } = await run(execAt(port, { capture: 'none' }));
+  const { outcome, output } = await run(execAt(port, { capturedBytes: 0 }));
   assert.deepEqual([outcome, output], [{ kind: 'exited', exitCode: 1 }, {}]);
 });
 
