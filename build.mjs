@@ -1,5 +1,6 @@
-// Builds dist/kubectl-restorehooks (the plugin), dist/runner.cjs (the image's entry) and dist/lambda.cjs, one file each.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+// Builds dist/kubectl-restorehooks (the plugin), dist/runner.cjs (the image's entry) and dist/lambda.cjs, one file each,
+// and the plugin's second name.
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import process from 'node:process';
 import { build, transform } from 'esbuild';
@@ -86,3 +87,7 @@ for (const [name, text] of Object.entries(files)) {
   writeFileSync(join('dist', name), text, { mode: name.includes('.') ? 0o644 : 0o755 });
   process.stdout.write(`dist/${name.padEnd(21)} ${Math.ceil(Buffer.byteLength(text) / 1024)} KiB\n`);
 }
+// kubectl calls the plugin by this name to complete its command line: docs/completion.md.
+const second = join('dist', 'kubectl_complete-restorehooks');
+rmSync(second, { force: true });
+symlinkSync('kubectl-restorehooks', second);

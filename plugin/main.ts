@@ -1,7 +1,8 @@
 import { fstatSync, writeSync } from 'node:fs';
+import { basename } from 'node:path';
 import { ExitCode } from '../shared/core/errors.ts';
 import { systemClock } from '../shared/system/clock.ts';
-import { main } from './cli.ts';
+import { allCommands, main } from './cli.ts';
 import type { Context, TextSink } from './process/context.ts';
 import { CommandStop } from './process/stop.ts';
 
@@ -9,14 +10,16 @@ const first = new AbortController();
 const second = new AbortController();
 const outputClosed = new AbortController();
 
-// The first signal asks the command to end, the second to end faster. From then on a signal ends the process at once.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  const ask = (): void => {
-    const controller = first.signal.aborted ? second : first;
-    controller.abort(new DOMException(`received ${signal}`, 'AbortError'));
-    if (controller === second) for (const each of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeAllListeners(each);
-  };
-  process.on(signal, ask);
+/** The first signal asks the command to end, the second to end faster. From then on a signal ends the process at once. */
+function heedSignals(): void {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    const ask = (): void => {
+      const controller = first.signal.aborted ? second : first;
+      controller.abort(new DOMException(`received ${signal}`, 'AbortError'));
+      if (controller === second) for (const each of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeAllListeners(each);
+    };
+    process.on(signal, ask);
+  }
 }
 
 /** The streams that were opened. Before the process exits it waits until they have written everything. */
@@ -78,7 +81,8 @@ function stdoutSink(): TextSink {
   return { write, isTTY: false, columns: undefined };
 }
 
-const context: Context = {
+/** What a command uses of this process. */
+const contextOfProcess = (): Context => ({
   env: process.env,
   cwd: process.cwd(),
   // A getter: stdin is opened only by a command that reads it, because opening it takes hold of the terminal.
@@ -92,14 +96,23 @@ const context: Context = {
   secondSignal: second.signal,
   stop: new CommandStop(first.signal, second.signal),
   outputClosed: outputClosed.signal,
-};
+});
 
 const written = (name: 'stdout' | 'stderr') => new Promise<void>((resolve) => process[name].write('', () => resolve()));
 
-void main(process.argv.slice(2), context).then(async (code) => {
+async function runCommand(): Promise<void> {
+  heedSignals();
+  const code = await main(process.argv.slice(2), contextOfProcess());
   process.exitCode ??= code;
   await Promise.all([...opened].map(written));
   // Exit here, because Node would wait for requests without an answer, and would collect garbage first. And after many
   // cut connections the clean-up of Node 24 may never end.
   process.exit();
-});
+}
+
+// The file's second name: kubectl asks it how a command line could go on (R7.32).
+if (basename(process.argv[1] ?? '').startsWith('kubectl_complete-')) {
+  void import('./completion/main.ts').then(({ complete }) => complete(process.argv.slice(2), allCommands));
+} else {
+  void runCommand();
+}

@@ -18,7 +18,7 @@ export interface Session {
   readonly cluster: string;
 }
 
-export function namespaceOf({ namespace }: Pick<KubeArguments, 'namespace'>, { env }: Context): string {
+export function namespaceOf({ namespace }: Pick<KubeArguments, 'namespace'>, { env }: Pick<Context, 'env'>): string {
   const name = namespace || env['VELERO_NAMESPACE'] || 'velero'; // R1.1
   if (DNS_LABEL.test(name)) return name;
   throw usage(

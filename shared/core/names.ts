@@ -42,7 +42,8 @@ export const runLabels = (restore: string, runID: string): Record<string, string
   [RUN_ID_LABEL]: runID,
 });
 
-const RESTORE_RESOURCE = /^restores?(?:\.(?:v1\.)?velero\.io)?$/i;
+/** Restores, as `kubectl get` takes and prints their type. */
+export const RESTORE_RESOURCE = /^restores?(?:\.(?:v1\.)?velero\.io)?$/i;
 
 /** What a namespace, and a container, may be called (RFC 1123). */
 export const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;

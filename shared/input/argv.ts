@@ -25,7 +25,7 @@ export function parseArgv(argv: readonly string[], flags: Flags): ParsedArgv {
   const positionals: string[] = [];
   for (const word of scan(argv, flags)) {
     if (word.kind === 'positional') positionals.push(word.text);
-    else given.set(word.name, [...(given.get(word.name) ?? []), word.value]);
+    if (word.kind === 'flag') given.set(word.name, [...(given.get(word.name) ?? []), word.value]);
   }
   const values: Record<string, ParsedValue> = {};
   for (const [name, flag] of Object.entries(flags)) values[camelCase(name)] = flagValue(name, flag, given.get(name));
@@ -38,15 +38,67 @@ export function indexOfCommand(argv: readonly string[], flags: Flags): number {
   return -1;
 }
 
+/** What the last word of a command line is, for its completion. `text` is what has been typed of it. */
+export type LastWord =
+  /** The value of a flag, or the beginning of one. `lead` stands before it in the same word: `--only=`, `-n`. */
+  | { readonly kind: 'value'; readonly flag: string; readonly lead: string; readonly text: string }
+  /** A flag, or the beginning of one: `--na`, `-`. */
+  | { readonly kind: 'flag'; readonly text: string }
+  | { readonly kind: 'positional'; readonly text: string };
+
+export interface UnfinishedArgv {
+  readonly last: LastWord;
+  /** The words before the last one, without the flag whose value the last word is. */
+  readonly before: readonly string[];
+  /** The flags in the words before the last one, with the values that they were given, as they were written. */
+  readonly flags: ReadonlyMap<string, readonly string[]>;
+  /** The words before the last one that are no flags and no values. */
+  readonly positionals: readonly string[];
+}
+
+/**
+ * Read a command line whose last word is still being typed, by the rules of `parseArgv`. A mistake in the words before
+ * it is thrown; values are not checked.
+ */
+export function readUnfinished(argv: readonly string[], flags: Flags): UnfinishedArgv {
+  const end = argv.length - 1;
+  const text = argv[end] ?? '';
+  const before = argv.slice(0, end);
+  const given = new Map<string, string[]>();
+  const positionals: string[] = [];
+  let last: LastWord = { kind: text.startsWith('-') ? 'flag' : 'positional', text };
+  try {
+    for (const word of scan(argv, flags)) {
+      if (word.kind === 'end') last = word.index < end ? { kind: 'positional', text } : last;
+      else if (word.kind === 'positional' && word.index < end) positionals.push(word.text);
+      else if (word.kind === 'flag' && word.index < end)
+        given.set(word.name, [...(given.get(word.name) ?? []), word.value]);
+      else if (word.kind === 'flag' && word.isWritten) {
+        const lead = text.slice(0, text.length - word.value.length);
+        last = { kind: 'value', flag: word.name, lead, text: word.value };
+      }
+    }
+  } catch {
+    // A mistake in the last word only means that it isn't finished. Before it there must be none.
+    for (const _ of scan(before, flags));
+  }
+  const ownsWordBefore = last.kind === 'value' && last.lead === '';
+  return { last, before: ownsWordBefore ? before.slice(0, -1) : before, flags: given, positionals };
+}
+
 type Word =
   | { readonly kind: 'positional'; readonly text: string; readonly index: number }
-  | { readonly kind: 'flag'; readonly name: string; readonly value: string };
+  /** `--`: what comes behind it is no flag. */
+  | { readonly kind: 'end'; readonly index: number }
+  /** `index`: of the word in which its value stands, or the flag itself. */
+  | (FoundFlag & { readonly kind: 'flag'; readonly index: number });
 
 function* scan(argv: readonly string[], flags: Flags): Generator<Word> {
   const shorts = new Map(Object.entries(flags).flatMap(([name, { short }]) => (short ? [[short, name] as const] : [])));
   for (let index = 0; index < argv.length; index++) {
     const word = argv[index] ?? '';
     if (word === '--') {
+      yield { kind: 'end', index };
       for (let rest = index + 1; rest < argv.length; rest++) {
         yield { kind: 'positional', text: argv[rest] ?? '', index: rest };
       }
@@ -56,11 +108,11 @@ function* scan(argv: readonly string[], flags: Flags): Generator<Word> {
     if (word.startsWith('--')) {
       const flag = longFlag(word, next, flags);
       if (flag.tookNext) index++;
-      yield { kind: 'flag', name: flag.name, value: flag.value };
+      yield { kind: 'flag', ...flag, index };
     } else if (word.startsWith('-') && word !== '-') {
       for (const flag of shortFlags(word, next, flags, shorts)) {
         if (flag.tookNext) index++;
-        yield { kind: 'flag', name: flag.name, value: flag.value };
+        yield { kind: 'flag', ...flag, index };
       }
     } else {
       yield { kind: 'positional', text: word, index };
@@ -71,6 +123,8 @@ function* scan(argv: readonly string[], flags: Flags): Generator<Word> {
 interface FoundFlag {
   readonly name: string;
   readonly value: string;
+  /** False: the flag stands for itself (`--watch`). */
+  readonly isWritten: boolean;
   readonly tookNext?: true;
 }
 
@@ -81,11 +135,11 @@ function longFlag(word: string, next: string | undefined, flags: Flags): FoundFl
   const name = written.replaceAll('_', '-');
   const flag = flagNamed(flags, name);
   if (flag === undefined) throw unknownFlag(written, flags);
-  if (equals >= 0) return { name, value: word.slice(equals + 1) };
+  if (equals >= 0) return { name, value: word.slice(equals + 1), isWritten: true };
   const bare = bareValue(flag);
-  if (bare !== undefined) return { name, value: bare };
+  if (bare !== undefined) return { name, value: bare, isWritten: false };
   if (next === undefined) throw invalid(`flag needs an argument: --${name}`);
-  return { name, value: next, tookNext: true };
+  return { name, value: next, isWritten: true, tookNext: true };
 }
 
 function* shortFlags(
@@ -110,14 +164,14 @@ function* shortFlags(
     }
     const bare = bareValue(flag);
     rest = rest.slice(short.length);
-    if (rest.length > 1 && rest.startsWith('=')) return yield { name, value: rest.slice(1) };
+    if (rest.length > 1 && rest.startsWith('=')) return yield { name, value: rest.slice(1), isWritten: true };
     if (bare !== undefined) {
-      yield { name, value: bare };
+      yield { name, value: bare, isWritten: false };
       continue;
     }
-    if (rest !== '') return yield { name, value: rest };
+    if (rest !== '') return yield { name, value: rest, isWritten: true };
     if (next === undefined) throw invalid(`flag needs an argument: '${short}' in ${word}`);
-    yield { name, value: next, tookNext: true };
+    yield { name, value: next, isWritten: true, tookNext: true };
   }
 }
 

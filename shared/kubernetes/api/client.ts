@@ -7,7 +7,7 @@ import { Exchange } from './exchange.ts';
 import type { KubeObject } from './kube-object.ts';
 import type { Page } from './list-pages.ts';
 import { joinPages, listPages } from './list-pages.ts';
-import type { DeleteOptions, PatchType, Query, WriteOptions } from './requests.ts';
+import type { DeleteOptions, PatchType, Query, ReadOptions, WriteOptions } from './requests.ts';
 import { kubeRequests } from './requests.ts';
 import type { WatchEnd, WatchEvent } from './watch-stream.ts';
 import { watchStream } from './watch-stream.ts';
@@ -24,7 +24,7 @@ export type { PatchType, Query } from './requests.ts';
  */
 export interface KubeClient {
   readonly server: URL;
-  get(path: string, query?: Query, options?: Pick<WriteOptions, 'metadataOnly'>): Promise<KubeObject>;
+  get(path: string, query?: Query, options?: ReadOptions): Promise<KubeObject>;
   /** Plain text, such as a pod's log. */
   getText(path: string, query?: Query): Promise<string>;
   /** In pages of 500. */

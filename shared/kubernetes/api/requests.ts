@@ -29,10 +29,16 @@ export interface DeleteOptions {
 }
 
 const JSON_TYPE = 'application/json';
+/** What a read asks for in place of whole objects: the metadata of one, or of those of a list. */
+export interface ReadOptions {
+  readonly metadataOnly?: boolean | 'list';
+}
+
+const METADATA_LIST = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json';
 const METADATA_ONLY = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json';
 
 export interface Requests {
-  get(path: string, query?: Query, accept?: Pick<WriteOptions, 'metadataOnly'>): HttpRequest;
+  get(path: string, query?: Query, options?: ReadOptions): HttpRequest;
   getText(path: string, query?: Query): HttpRequest;
   watch(path: string, query: Query): HttpRequest;
   create(path: string, object: object, options?: WriteOptions): HttpRequest;
@@ -66,7 +72,8 @@ export function kubeRequests(userAgent: string): Requests {
     ...(timeoutMs !== undefined && { timeoutMs }),
   });
   return {
-    get: (path, query, { metadataOnly } = {}) => read(path, query, metadataOnly ? METADATA_ONLY : JSON_TYPE),
+    get: (path, query, { metadataOnly = false } = {}) =>
+      read(path, query, metadataOnly === 'list' ? METADATA_LIST : metadataOnly ? METADATA_ONLY : JSON_TYPE),
     getText: (path, query) => plain(read(path, query, '*/*')),
     watch: (path, query) => plain(read(path, { ...query, watch: true }, JSON_TYPE)),
     create: (path, object, options) => write('POST', path, object, JSON_TYPE, options),

@@ -97,7 +97,9 @@ async function fromTokenFile(user: KubeUser, file: string): Promise<Fresh> {
 }
 
 /** The token of an `auth-provider`. The client library does that, and is loaded only for it. */
-async function fromAuthProvider({ cluster, user }: KubeConfig): Promise<Fresh> {
+async function fromAuthProvider({ cluster, user, unattended }: KubeConfig): Promise<Fresh> {
+  // It may run programs that nobody could end.
+  if (unattended) throw new RestoreHooksError('FORBIDDEN', `user "${user.name}": not without somebody who waits`);
   const { KubeConfig: ClientNodeConfig } = await import('@kubernetes/client-node');
   const config = new ClientNodeConfig();
   config.loadFromClusterAndUser(
@@ -135,7 +137,7 @@ const ExecCredential = z.object({
 async function fromPlugin(plugin: ExecPlugin, config: KubeConfig): Promise<Fresh> {
   const { user, env } = config;
   requireAllowed(plugin.command, plugin.policy, env);
-  const interactive = plugin.interactiveMode !== 'Never' && process.stdin.isTTY === true;
+  const interactive = plugin.interactiveMode !== 'Never' && !config.unattended && process.stdin.isTTY === true;
   if (plugin.interactiveMode === 'Always' && !interactive) {
     throw failedPlugin(plugin, user, 'it is interactive, and there is no terminal');
   }
@@ -145,20 +147,30 @@ async function fromPlugin(plugin: ExecPlugin, config: KubeConfig): Promise<Fresh
   return freshFrom(output, plugin, user);
 }
 
-function outputOf(plugin: ExecPlugin, { user, env }: KubeConfig, interactive: boolean, info: string): Promise<string> {
+function outputOf(
+  plugin: ExecPlugin,
+  { user, env, unattended }: KubeConfig,
+  interactive: boolean,
+  info: string,
+): Promise<string> {
   return new Promise((resolve, reject) => {
     if ([plugin.command, ...plugin.args, ...plugin.env.flatMap(({ name, value }) => [name, value])].some(hasNul)) {
       throw failedPlugin(plugin, user, 'its command, arguments or variables contain a NUL character');
     }
     const child = spawn(plugin.command, plugin.args, {
-      stdio: [interactive ? 'inherit' : 'ignore', 'pipe', 'inherit'],
+      stdio: [interactive ? 'inherit' : 'ignore', 'pipe', unattended ? 'ignore' : 'inherit'],
+      // A session of its own has no terminal, and is ended as a whole.
+      detached: unattended !== undefined,
       env: {
         ...env,
+        ...(unattended && NO_DISPLAY),
         ...Object.fromEntries(plugin.env.map(({ name, value }) => [name, value])),
         KUBERNETES_EXEC_INFO: info,
       },
     });
     child.on('error', (error) => reject(failedPlugin(plugin, user, 'it could not be started', error)));
+    const { pid } = child;
+    if (pid !== undefined) unattended?.addEventListener('abort', () => endSession(pid));
     let written = '';
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
       written += chunk;
@@ -169,6 +181,17 @@ function outputOf(plugin: ExecPlugin, { user, env }: KubeConfig, interactive: bo
         : reject(failedPlugin(plugin, user, signal ? `it was ended by ${signal}` : `it exited with ${code}`)),
     );
   });
+}
+
+/** So that no browser opens for a login. */
+const NO_DISPLAY = { DISPLAY: undefined, WAYLAND_DISPLAY: undefined, BROWSER: 'false' };
+
+function endSession(leader: number): void {
+  try {
+    process.kill(-leader, 'SIGKILL');
+  } catch {
+    // It has ended.
+  }
 }
 
 const hasNul = (text: string): boolean => text.includes('\0');

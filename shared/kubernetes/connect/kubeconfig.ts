@@ -18,6 +18,8 @@ export interface KubeConfig {
   readonly user: KubeUser;
   /** For credential plugins and proxies. */
   readonly env: NodeJS.ProcessEnv;
+  /** Nobody waits for a question: a credential plugin gets no terminal, and is ended when this is aborted. */
+  readonly unattended?: AbortSignal;
 }
 
 /** Where a user has several kinds of credentials, kubectl uses the first of: token, password, certificate, plugin. */
@@ -109,7 +111,8 @@ export function loadKubeConfig(options: KubeConfigOptions): KubeConfig {
   };
 }
 
-function configFiles({ kubeconfig, env }: KubeConfigOptions): string[] {
+/** The kubeconfig files, in the order in which they count. A file that `--kubeconfig` names must exist. */
+export function configFiles({ kubeconfig, env }: Pick<KubeConfigOptions, 'kubeconfig' | 'env'>): string[] {
   if (kubeconfig) {
     if (existsSync(kubeconfig)) return [kubeconfig];
     throw new RestoreHooksError('INVALID_ARGUMENT', `--kubeconfig ${kubeconfig}: no such file`);

@@ -30,11 +30,17 @@ export function pluginPolicy(named: string | undefined, env: NodeJS.ProcessEnv):
     if (!named) return undefined;
     throw refused('--kuberc and KUBERC=off exclude each other');
   }
-  const explicit = named || env['KUBERC'];
-  const file = explicit || path.join(env['HOME'] || env['USERPROFILE'] || homedir(), '.kube', 'kuberc');
-  const preference = read(file, explicit !== undefined && explicit !== '');
+  const { file, isNamed } = kubercFile(named, env);
+  const preference = read(file, isNamed);
   if (preference?.apiVersion !== 'kubectl.config.k8s.io/v1beta1') return undefined;
   return policyOf(file, preference);
+}
+
+/** The file to read, and whether the flag or the variable names it. */
+export function kubercFile(named: string | undefined, env: NodeJS.ProcessEnv) {
+  const explicit = named || env['KUBERC'];
+  const file = explicit || path.join(env['HOME'] || env['USERPROFILE'] || homedir(), '.kube', 'kuberc');
+  return { file, isNamed: explicit !== undefined && explicit !== '' };
 }
 
 function read(file: string, isNamed: boolean): z.infer<typeof Preference> | undefined {

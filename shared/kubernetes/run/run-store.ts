@@ -20,7 +20,8 @@ import { liveKeyValue, parseLiveKey } from './live-output.ts';
 import { compressReport } from './report-pieces.ts';
 
 export const MANAGER = 'kubectl-restorehooks';
-const REPORT_KEY = 'report.json.gz';
+/** The key of a report's part in its Secret. */
+export const REPORT_KEY = 'report.json.gz';
 const LIVE_KEY = 'live.json';
 
 /**
