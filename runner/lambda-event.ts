@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { RestoreHooksError } from '../shared/core/errors.ts';
 import { parseDurationMs } from '../shared/core/model/duration.ts';
 import { problemLine, problemsOf } from '../shared/core/model/problem.ts';
-import type { RestoreResourceHookSpec } from '../shared/core/model/restore.ts';
+import type { HookEntrySpec } from '../shared/core/model/restore.ts';
 import { API_VERSION, SERVICE_ACCOUNT } from '../shared/core/names.ts';
 import { DEFAULT_IMAGE } from '../shared/core/version.ts';
 import { hooksOf } from '../shared/input/hooks.ts';
@@ -74,7 +74,7 @@ export interface LambdaCall
     'mode' | 'execution' | 'margin' | 'image' | 'imagePullSecrets' | 'serviceAccount'
   > {
   readonly config: RunnerConfig;
-  readonly hookFiles: readonly RestoreResourceHookSpec[] | undefined;
+  readonly hookFiles: readonly HookEntrySpec[] | undefined;
   readonly cluster: LambdaCluster;
 }
 

@@ -3,7 +3,7 @@ import { hasExecuted } from '../shared/core/ledger/last-run.ts';
 import type { Ledger } from '../shared/core/ledger/ledger.ts';
 import { ledgerOf } from '../shared/core/ledger/ledger.ts';
 import { isExecuted } from '../shared/core/ledger/run-record.ts';
-import type { RestoreResourceHookSpec } from '../shared/core/model/restore.ts';
+import type { HookEntrySpec } from '../shared/core/model/restore.ts';
 import { nothingToRun, refuseAfterGivingUp } from '../shared/core/plan/nothing-to-run.ts';
 import { planRun, refuseWhileBusy } from '../shared/core/plan/plan-run.ts';
 import { restoreSelector } from '../shared/core/plan/pods-of-restore.ts';
@@ -27,7 +27,7 @@ export async function ownPlan(
   client: KubeClient,
   clock: Clock,
   config: RunnerConfig,
-  hookFiles: readonly RestoreResourceHookSpec[] | undefined,
+  hookFiles: readonly HookEntrySpec[] | undefined,
   log: Logger,
 ): Promise<RunInput | { readonly ended: RunStatus | undefined }> {
   const { restore: name, namespace } = config;

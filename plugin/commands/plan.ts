@@ -14,7 +14,11 @@ import { showPlan } from '../plan/show-plan.ts';
 export const plan = defineCommand({
   args: {
     ...planFlags,
-    explain: { type: 'string', value: 'POD', description: "Explain for each hook why it matches this pod or doesn't" },
+    explain: {
+      type: 'strings',
+      value: 'POD',
+      description: 'Explain what gives this pod (NAMESPACE/POD or POD) its hooks, source by source; can be repeated',
+    },
     ...filenameArg,
     ...backupArgs,
     ...outputArg(['json', 'yaml', 'wide', 'name']),
@@ -23,7 +27,7 @@ export const plan = defineCommand({
   positionals: { restore: { description: 'Name of the Restore', optional: true } },
   examples: [
     ['plan nightly', 'the hooks that apply would run for the Restore nightly'],
-    ['plan nightly --explain shop/web-0', "why hooks match a pod or don't"],
+    ['plan nightly --explain shop/web-0', 'why the pod has its hooks, or has none'],
     ['plan nightly -o json > plan.json', 'a plan to review, and to run with apply -f plan.json'],
     ['plan nightly -f pods.yaml', 'the same, with the pods that apply would create from a file'],
     ['plan -f restore.yaml -f pods/', 'without a cluster: a Restore and the pods of its backup'],
@@ -35,7 +39,7 @@ export const plan = defineCommand({
   ],
   details: 'Changes nothing. The timeouts are those that will count; (default) marks those that nobody has set.',
   exitCodes: [0, 2, 4, 5, 6, 130, 143],
-  docs: 'docs/run-start.md',
+  docs: 'docs/plan.md',
 
   async run(args, context): Promise<CommandResult> {
     const { restore } = args;
@@ -52,7 +56,11 @@ export const plan = defineCommand({
     }
     if (isOffline) {
       const input = await fileInput(args.filename, args, namespaceOf(args, context), context);
-      if (input.kind === 'plan') return { view: planView(input.plan) };
+      if (input.kind === 'plan') {
+        if (args.explain.length > 0)
+          throw usage('a saved plan has hooks and no reasons', 'explain it with its Restore');
+        return { view: planView(input.plan) };
+      }
       return showPlan(input.request, args);
     }
     if (restore === undefined)
@@ -60,14 +68,13 @@ export const plan = defineCommand({
     const hookFiles = await readHookFiles(args.hooks, context);
     const input = await readInput(args.filename, context);
     requireOneOrigin(input.objects, isOfBackup);
-    const request = await withCluster(args, context, async (session) => {
+    return withCluster(args, context, async (session) => {
       const { runnerNamespaces } = await import('../run/preconditions.ts');
       const live = await liveInput(session, restore, args, hookFiles, await runnerNamespaces(session));
       const given = await givenPods({ args, input, isOfBackup }, session, live.restore, context);
-      if (given === undefined) return live;
+      if (given === undefined) return showPlan(live, args, session);
       const { withGivenPods } = await import('../input/given-pods.ts');
-      return withGivenPods(session.client, live, given);
+      return showPlan(await withGivenPods(session.client, live, given), args, session);
     });
-    return showPlan(request, args);
   },
 });

@@ -5,7 +5,7 @@ import { unknownFieldsOfRestore } from '../../shared/core/model/known-fields.ts'
 import type { Pod } from '../../shared/core/model/pod.ts';
 import { Pod as PodModel } from '../../shared/core/model/pod.ts';
 import { problemLine } from '../../shared/core/model/problem.ts';
-import type { Restore, RestoreResourceHookSpec } from '../../shared/core/model/restore.ts';
+import type { HookEntrySpec, Restore } from '../../shared/core/model/restore.ts';
 import { parseRestore } from '../../shared/core/model/restore.ts';
 import { isOfHooks } from '../../shared/core/plan/annotations.ts';
 import type { Notice } from '../../shared/core/plan/notice.ts';
@@ -39,7 +39,7 @@ export async function liveInput(
   { client, namespace }: Session,
   name: string,
   flags: PlanFlags,
-  hookFiles: readonly RestoreResourceHookSpec[] | undefined,
+  hookFiles: readonly HookEntrySpec[] | undefined,
   namespaces?: readonly string[],
 ): Promise<PlanRequest> {
   const [{ getRestore, listPods }, { aroundRestore }] = await Promise.all([
@@ -141,7 +141,7 @@ function manifestsRequest(
   { objects, notices }: Input,
   flags: PlanFlags,
   namespace: string,
-  hookFiles: readonly RestoreResourceHookSpec[] | undefined,
+  hookFiles: readonly HookEntrySpec[] | undefined,
 ): PlanRequest {
   const given = theRestore(objects, '-f');
   const { pods, ...found } = podsIn(objects, given.restore);

@@ -34,3 +34,20 @@ export function truncate(text: string, width: number): string {
   }
   return `${kept}…`;
 }
+
+/** Lines of at most `width` cells, if no word is longer: the first is indented by `indent` cells, the others by `then`. */
+export function wrapped(text: string, width: number, indent: number, then: number): string[] {
+  const lines: string[] = [];
+  let current = ' '.repeat(indent);
+  let isEmpty = true;
+  // Runs of spaces inside the text are kept: they align columns.
+  for (const word of text.match(/\S+\s*/g) ?? []) {
+    if (!isEmpty && displayWidth(current + word.trimEnd()) > width) {
+      lines.push(current.trimEnd());
+      current = ' '.repeat(then);
+    }
+    current += word;
+    isEmpty = false;
+  }
+  return [...lines, current.trimEnd()];
+}

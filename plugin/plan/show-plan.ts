@@ -1,22 +1,20 @@
 import { RestoreHooksError } from '../../shared/core/errors.ts';
 import { nothingToRun, refuseAfterGivingUp } from '../../shared/core/plan/nothing-to-run.ts';
-import type { NoticeCode } from '../../shared/core/plan/notice.ts';
-import { explainPod } from '../../shared/core/plan/plan-restore-hooks.ts';
 import type { PlannedRun, PlanRequest } from '../../shared/core/plan/plan-run.ts';
 import { planRun, refuseWhileBusy } from '../../shared/core/plan/plan-run.ts';
-import { hasWorkedOn } from '../../shared/core/plan/velero.ts';
 import type { CommandResult } from '../command-line/command.ts';
-import { usage } from '../command-line/session.ts';
+import type { Session } from '../command-line/session.ts';
 import { planView } from '../output/plan-view.ts';
+import type { View } from '../output/view.ts';
 
-/** The plan and, if `apply` would refuse it, why; or, with `--explain`, why hooks match one pod or don't. */
-export function showPlan(
+/** The plan, or with `--explain` what gives these pods their hooks, and why `apply` would refuse the plan if it would. */
+export async function showPlan(
   request: PlanRequest,
-  { explain, force }: { explain: string | undefined; force: boolean },
-): CommandResult {
-  if (explain !== undefined) return { view: { kind: 'text', text: explanation(request, explain) } };
+  { explain, force }: { explain: readonly string[]; force: boolean },
+  session?: Session,
+): Promise<CommandResult> {
   const planned = planRun(request);
-  const view = planView(planned.document);
+  const view = explain.length > 0 ? await explained(request, explain, session) : planView(planned.document);
   const refusal = whyApplyRefuses(planned, request, force);
   // A plan changes nothing, so it is always shown. That apply would refuse it is a part of it (R7.1).
   if (refusal === undefined || view.kind !== 'document') return { view };
@@ -24,6 +22,16 @@ export function showPlan(
   const untold = (text = '') => text.split('\n').filter((line) => !told.has(line));
   const lines = `apply would refuse: ${untold(refusal.message).join('\n')} (${untold(refusal.hint).join('\n')})`;
   return { view: { ...view, human: [...view.human, ...lines.split('\n')] } };
+}
+
+/** R7.2 */
+async function explained(request: PlanRequest, names: readonly string[], session: Session | undefined): Promise<View> {
+  const [{ explain }, { explainView }, { podsToExplain }] = await Promise.all([
+    import('../../shared/core/plan/explain.ts'),
+    import('../output/explain-view.ts'),
+    import('./find-pods.ts'),
+  ]);
+  return explainView(explain(request, await podsToExplain(request, names, session?.client)));
 }
 
 function whyApplyRefuses(planned: PlannedRun, request: PlanRequest, force: boolean): RestoreHooksError | undefined {
@@ -35,34 +43,4 @@ function whyApplyRefuses(planned: PlannedRun, request: PlanRequest, force: boole
     throw error;
   }
   return nothingToRun(planned, request, false);
-}
-
-const LEAVES_OUT: ReadonlySet<string> = new Set(['pod-not-restored', 'velero-gave-up'] satisfies NoticeCode[]);
-
-function explanation(request: PlanRequest, wanted: string): string {
-  const pods = request.pods.filter(
-    ({ metadata: { namespace, name } }) => wanted === name || wanted === `${namespace}/${name}`,
-  );
-  const skipped = request.skipped?.find(({ namespace, pod }) => wanted === pod || wanted === `${namespace}/${pod}`);
-  if (pods.length === 0) {
-    const why =
-      skipped === undefined
-        ? `is not among the pods that ${request.selector.labelSelector} finds`
-        : `is skipped: ${skipped.reason}`;
-    throw usage(`pod ${wanted} ${why}`, 'give it as NAMESPACE/POD; is it labelled, and in the Restore at all?');
-  }
-  const withoutVelerosHooks = hasWorkedOn(request.restore) && !request.rerun;
-  const { hooks, document } = planRun({ ...request, only: [] });
-  const lines = pods.flatMap((pod) => {
-    const { namespace, name } = pod.metadata;
-    const isIt = (of: { readonly namespace?: string | undefined; readonly pod?: string | undefined }) =>
-      of.namespace === namespace && of.pod === name;
-    const why = document.notices.find((notice) => isIt(notice) && LEAVES_OUT.has(notice.code));
-    const explained =
-      why === undefined || hooks.some(isIt)
-        ? explainPod({ ...request, withoutVelerosHooks }, pod)
-        : [why.message, 'planned: nothing'];
-    return [`${namespace}/${name}`, ...explained.map((line) => `  ${line}`)];
-  });
-  return `${lines.join('\n')}\n`;
 }

@@ -1,6 +1,6 @@
 import { RestoreHooksError } from '../core/errors.ts';
 import { problemLine } from '../core/model/problem.ts';
-import type { RestoreResourceHookSpec } from '../core/model/restore.ts';
+import type { HookEntrySpec, RestoreResourceHookSpec } from '../core/model/restore.ts';
 import { parseRestoreHooks } from '../core/model/restore.ts';
 import type { FileContext } from './files.ts';
 import { readInput } from './files.ts';
@@ -9,7 +9,7 @@ import { readInput } from './files.ts';
 export async function readHookFiles(
   files: readonly string[],
   context: FileContext,
-): Promise<readonly RestoreResourceHookSpec[] | undefined> {
+): Promise<readonly HookEntrySpec[] | undefined> {
   if (files.length === 0) return undefined;
   const { objects, notices } = await readInput(files, context);
   const [gap] = notices;
@@ -17,7 +17,10 @@ export async function readHookFiles(
   if (objects.length === 0) {
     throw new RestoreHooksError('INVALID_INPUT', `${files.join(', ')}: no RestoreHooks in it`, { hint: EXPECTED });
   }
-  return objects.flatMap(({ object, source }) => hooksOf(object, `${source.file}:${source.line}`));
+  return objects.flatMap(({ object, source }) => {
+    const from = `${source.file}:${source.line}`;
+    return hooksOf(object, from).map((entry, index) => ({ ...entry, place: `${from} spec.resources[${index}]` }));
+  });
 }
 
 const EXPECTED = 'expected kind RestoreHooks of restorehooks.io/v1: examples/hooks.yaml';

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { once } from '../once.ts';
+import { formatPath } from './problem.ts';
 import { stringRecord, text } from './schema.ts';
 
 /** A `metav1.LabelSelector`, as it stands in a Restore. */
@@ -50,23 +51,47 @@ export function labelSelectorProblems(selector: LabelSelector): { path: string; 
   return problems;
 }
 
+/** One thing that a selector asks of a pod's labels. */
+export interface LabelRequirement {
+  /** Below the selector: `matchLabels.app`, `matchExpressions[0]`. */
+  readonly path: string;
+  /** What stands there: `web`; of an expression `tier In (a, b)`. */
+  readonly text: string;
+  readonly key: string;
+  readonly admits: (labels: Labels) => boolean;
+}
+
+export function labelRequirements(selector: LabelSelector | null | undefined): LabelRequirement[] {
+  const equals = Object.entries(selector?.matchLabels ?? {}).map(([key, value]) => ({
+    path: formatPath(['matchLabels', key]),
+    text: value,
+    key,
+    admits: (labels: Labels) => Object.hasOwn(labels, key) && labels[key] === value,
+  }));
+  const expressions = (selector?.matchExpressions ?? []).map(({ key, operator, values }, index) => ({
+    path: `matchExpressions[${index}]`,
+    text: `${key} ${operator}${values && values.length > 0 ? ` (${values.join(', ')})` : ''}`,
+    key,
+    admits: admitsBy(key, operator, new Set(values ?? [])),
+  }));
+  return [...equals, ...expressions];
+}
+
+function admitsBy(key: string, operator: string, set: ReadonlySet<string>): (labels: Labels) => boolean {
+  switch (operator) {
+    case 'In':
+      return (labels) => Object.hasOwn(labels, key) && set.has(labels[key] ?? '');
+    case 'NotIn':
+      return (labels) => !Object.hasOwn(labels, key) || !set.has(labels[key] ?? '');
+    case 'Exists':
+      return (labels) => Object.hasOwn(labels, key);
+    default:
+      return (labels) => !Object.hasOwn(labels, key);
+  }
+}
+
 /** Compile a valid selector. Nothing to match = everything, as in Kubernetes (R3.5). */
 export function compileLabelSelector(selector: LabelSelector | null | undefined): (labels: Labels) => boolean {
-  const equals = Object.entries(selector?.matchLabels ?? {});
-  const requirements = (selector?.matchExpressions ?? []).map(({ key, operator, values }) => {
-    const set = new Set(values ?? []);
-    switch (operator) {
-      case 'In':
-        return (labels: Labels) => Object.hasOwn(labels, key) && set.has(labels[key] ?? '');
-      case 'NotIn':
-        return (labels: Labels) => !Object.hasOwn(labels, key) || !set.has(labels[key] ?? '');
-      case 'Exists':
-        return (labels: Labels) => Object.hasOwn(labels, key);
-      default:
-        return (labels: Labels) => !Object.hasOwn(labels, key);
-    }
-  });
-  return (labels) =>
-    equals.every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value) &&
-    requirements.every((admits) => admits(labels));
+  const requirements = labelRequirements(selector);
+  return (labels) => requirements.every(({ admits }) => admits(labels));
 }

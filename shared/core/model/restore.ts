@@ -57,6 +57,8 @@ export const RestoreResourceHookSpec = z.object({
   postHooks: list(z.object({ exec: z.nullish(ExecRestoreHook), init: InitRestoreHook })),
 });
 export type RestoreResourceHookSpec = z.infer<typeof RestoreResourceHookSpec>;
+/** An entry of a `--hooks` file, with where it stands: `hooks.yaml:1 spec.resources[0]`. */
+export type HookEntrySpec = RestoreResourceHookSpec & { readonly place?: string };
 
 const hooks = z.object({ resources: list(RestoreResourceHookSpec) });
 

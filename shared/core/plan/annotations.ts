@@ -21,6 +21,10 @@ export const isOfHooks = (key: string): boolean =>
 export const isOurs = (key: string): boolean =>
   key.split('/')[0]?.endsWith(`.hook.${ANNOTATION_DOMAIN.restorehooks}`) === true;
 
+/** What begins the keys of an exec or init hook of one origin. */
+export const annotationPrefix = (kind: 'exec' | 'init', origin: HookOrigin): string =>
+  `${kind === 'exec' ? 'post' : 'init'}.hook.${ANNOTATION_DOMAIN[origin]}/`;
+
 export type Annotations = Readonly<Record<string, string>>;
 export type Report = (code: NoticeCode, message: string) => void;
 
@@ -30,7 +34,7 @@ export function execHookFromAnnotations(
   origin: HookOrigin,
   report: Report,
 ): ExecRestoreHook | undefined {
-  const prefix = `post.hook.${ANNOTATION_DOMAIN[origin]}/`;
+  const prefix = annotationPrefix('exec', origin);
   const command = annotations[`${prefix}command`];
   if (!command) return undefined;
   const value = (key: string) => annotations[prefix + key] || undefined;
@@ -73,7 +77,7 @@ export function initHookFromAnnotations(
   origin: HookOrigin,
   report: Report,
 ): InitContainers | undefined {
-  const prefix = `init.hook.${ANNOTATION_DOMAIN[origin]}/`;
+  const prefix = annotationPrefix('init', origin);
   const image = annotations[`${prefix}container-image`];
   if (!image) return undefined;
   const text = annotations[`${prefix}command`];
@@ -105,10 +109,11 @@ function parseCommand(text: string): string[] {
 const TRUE = new Set(['1', 't', 'T', 'TRUE', 'true', 'True']);
 const FALSE = new Set(['0', 'f', 'F', 'FALSE', 'false', 'False']);
 
-/** As Go's `strconv.ParseBool`. */
-function parseBool(text: string | undefined, onBad: () => void): boolean {
-  if (text === undefined || FALSE.has(text)) return false;
+/** As Go's `strconv.ParseBool`; undefined where there is none. */
+function parseBool(text: string | undefined, onBad: () => void): boolean | undefined {
+  if (text === undefined) return undefined;
   if (TRUE.has(text)) return true;
+  if (FALSE.has(text)) return false;
   onBad();
-  return false;
+  return undefined;
 }

@@ -1,20 +1,30 @@
 import type { HookSource } from '../model/hook.ts';
-import { admitsPods, compileIncludesExcludes } from '../model/includes-excludes.ts';
-import type { Labels } from '../model/label-selector.ts';
-import { compileLabelSelector } from '../model/label-selector.ts';
+import type { ListVerdict } from '../model/includes-excludes.ts';
+import { compileIncludesExcludes, isAdmitted, verdictOnPods } from '../model/includes-excludes.ts';
+import type { LabelRequirement, Labels } from '../model/label-selector.ts';
+import { labelRequirements } from '../model/label-selector.ts';
 import type { Pod } from '../model/pod.ts';
-import type { ExecRestoreHook, InitContainer, RestoreResourceHookSpec } from '../model/restore.ts';
+import type { ExecRestoreHook, HookEntrySpec, InitContainer } from '../model/restore.ts';
 import type { InitContainers } from './annotations.ts';
 
 /** A hook and its position in the entry's `postHooks`. */
 export interface IndexedHook<T> {
   readonly hook: T;
   readonly index: number;
+  /** The path of the hook; of annotations what their keys begin with. */
+  readonly place: string;
 }
 
 /** One entry of `hooks.resources`, compiled. */
 export interface HookEntry {
   readonly name: string;
+  /** Where it stands: `spec.hooks.resources[0]`, or in which file. */
+  readonly place: string;
+  readonly spec: HookEntrySpec;
+  /** What its filters say, filter by filter. The three below are made of these. */
+  readonly verdictOnNamespace: (namespace: string) => ListVerdict;
+  readonly verdictOnPods: ListVerdict;
+  readonly requirements: readonly LabelRequirement[];
   readonly admitsNamespace: (namespace: string) => boolean;
   readonly admitsPods: boolean;
   readonly admitsLabels: (labels: Labels) => boolean;
@@ -33,8 +43,9 @@ export interface HookEntries {
 }
 
 /** Compile once; for each pod only the entries that admit its namespace are then looked at. */
-export function compileHookEntries(source: HookSource, specs: readonly RestoreResourceHookSpec[]): HookEntries {
-  const entries = specs.map(compile);
+export function compileHookEntries(source: HookSource, specs: readonly HookEntrySpec[]): HookEntries {
+  const list = source === 'spec' ? 'spec.hooks.resources' : 'spec.resources';
+  const entries = specs.map((spec, index) => compile(spec, `${list}[${index}]`));
   const byNamespace = new Map<string, HookEntry[]>();
   const inNamespace = (namespace: string): HookEntry[] => {
     let admitted = byNamespace.get(namespace);
@@ -51,28 +62,34 @@ export function compileHookEntries(source: HookSource, specs: readonly RestoreRe
   };
 }
 
-function compile(spec: RestoreResourceHookSpec): HookEntry {
+function compile(spec: HookEntrySpec, defaultPlace: string): HookEntry {
+  const { place = defaultPlace } = spec;
+  const at = (index: number, kind: 'exec' | 'init') => ({ index, place: `${place}.postHooks[${index}].${kind}` });
   const namespaces = compileIncludesExcludes(spec.includedNamespaces, spec.excludedNamespaces);
+  const onPods = verdictOnPods(spec.includedResources, spec.excludedResources);
+  const requirements = labelRequirements(spec.labelSelector);
   return {
     name: spec.name,
+    place,
+    spec,
+    verdictOnNamespace: namespaces.verdict,
+    verdictOnPods: onPods,
+    requirements,
     admitsNamespace: namespaces.admits,
-    admitsPods: admitsPods(spec.includedResources, spec.excludedResources),
-    admitsLabels: compileLabelSelector(spec.labelSelector),
+    admitsPods: isAdmitted(onPods),
+    admitsLabels: (labels) => requirements.every(({ admits }) => admits(labels)),
     badPatterns: namespaces.badPatterns,
-    execHooks: spec.postHooks.flatMap(({ exec }, index) => (exec ? [{ hook: exec, index }] : [])),
+    execHooks: spec.postHooks.flatMap(({ exec }, index) => (exec ? [{ hook: exec, ...at(index, 'exec') }] : [])),
     initHooks: spec.postHooks.flatMap(({ init }, index) =>
       init && init.initContainers.length > 0
         ? // Whole containers: what parses a Restore or a file refuses others.
-          [{ hook: { containers: init.initContainers as InitContainer[], timeout: init.timeout }, index }]
+          [
+            {
+              hook: { containers: init.initContainers as InitContainer[], timeout: init.timeout },
+              ...at(index, 'init'),
+            },
+          ]
         : [],
     ),
   };
-}
-
-/** Why an entry doesn't apply to a pod; undefined where it does. */
-export function whyNot(entry: HookEntry, { metadata }: Pod): string | undefined {
-  if (!entry.admitsNamespace(metadata.namespace)) return `namespace ${metadata.namespace} isn't admitted`;
-  if (!entry.admitsPods) return "resource pods isn't admitted";
-  if (!entry.admitsLabels(metadata.labels)) return "the pod's labels don't match its labelSelector";
-  return undefined;
 }

@@ -13,6 +13,9 @@ export interface PlannedInitContainer {
   readonly name: string;
   /** Position of its hook in the entry's `postHooks`, exec hooks counted. */
   readonly index: number;
+  /** Where its hook is written, and its position among the hook's containers. */
+  readonly place: string;
+  readonly at: number;
   /** null = no limit. */
   readonly timeoutMs: number | null;
 }

@@ -10,7 +10,7 @@ import type { InitContainerPlaces, PlannedInitContainer } from './init-container
 import { GENERATED_PREFIX, initContainerPlaces, injectInitContainers, withMissing } from './init-containers.ts';
 import type { Notice } from './notice.ts';
 import type { Candidate, HookKind } from './sources.ts';
-import { candidatesOf, firstThatSays, noticeOn } from './sources.ts';
+import { candidatesOf, decideSources, hidingNotices, noticeOn, takenOf } from './sources.ts';
 
 export interface InitPlan {
   /** In the order in which they run. */
@@ -21,6 +21,7 @@ export interface InitPlan {
 }
 
 export const INIT_HOOKS: HookKind<InitContainers> = {
+  kind: 'init',
   fromAnnotations: initHookFromAnnotations,
   ofEntry: ({ initHooks }) => initHooks,
 };
@@ -35,9 +36,9 @@ export function planInitHooks(
   isAllowed: (source: Pick<Candidate<InitContainers>, 'origin'>) => boolean = () => true,
   applying: readonly HookEntry[] = entries.of(pod),
 ): InitPlan {
-  const notices: Notice[] = [];
-  const candidates = candidatesOf(pod, entries, applying, INIT_HOOKS).filter(isAllowed);
-  const chosen = firstThatSays(candidates, pod, notices);
+  const decisions = decideSources(candidatesOf(pod, entries, applying, INIT_HOOKS).filter(isAllowed), false);
+  const notices = hidingNotices(decisions, pod);
+  const chosen = takenOf(decisions);
   if (chosen === undefined)
     return { containers: [], places: initContainerPlaces(pod.spec.initContainers, []), notices };
   const containers = chosen.hooks.flatMap((hook) => plannedContainers(pod, chosen, hook));
@@ -62,15 +63,17 @@ const changeNotices = (pod: Pod, { found, changed }: InitContainerPlaces): Notic
 const plannedContainers = (
   pod: Pod,
   { source, origin }: Candidate<InitContainers>,
-  { name, index, hook: { containers, timeout } }: Candidate<InitContainers>['hooks'][number],
+  { name, index, place, hook: { containers, timeout } }: Candidate<InitContainers>['hooks'][number],
 ): PlannedInitContainer[] =>
-  containers.map((container) => ({
+  containers.map((container, at) => ({
     container: { ...container, name: container.name ?? generatedName(pod) },
     generatedName: container.name === undefined,
     source,
     origin,
     name,
     index,
+    place,
+    at,
     timeoutMs: timeout !== undefined && timeout > 0 ? timeout : null, // R2.24
   }));
 
@@ -88,6 +91,7 @@ export interface PodInitHook {
   readonly hook: Omit<InitHook, 'id'>;
   /** Its container's in every plan; where Velero made up a name the container bears that (R2.9). */
   readonly name: string;
+  readonly planned: PlannedInitContainer;
   /** What is put into the pod for it, and where. */
   readonly missing?: InitContainerPlaces['missing'][number];
 }
@@ -121,12 +125,13 @@ export function initHooksOf(
     ...[...(veleros?.places.found ?? [])].map(([planned, found]) => ({
       hook: initHook(pod, planned, found, 'found'),
       name: planned.container.name,
+      planned,
     })),
     ...containers.map((planned) => {
       const found = places.found.get(planned);
       const hook = initHook(pod, planned, found, injection ?? (found === undefined ? undefined : 'found'));
       const missing = injection && places.missing.find(({ container }) => container === planned.container);
-      return { hook, name: planned.container.name, ...(missing === undefined ? {} : { missing }) };
+      return { hook, name: planned.container.name, planned, ...(missing === undefined ? {} : { missing }) };
     }),
   ];
 }

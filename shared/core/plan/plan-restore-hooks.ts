@@ -3,24 +3,49 @@ import type { ExecHook, Hook, HookId, HookSource, Never, OnError } from '../mode
 import { podKey } from '../model/hook.ts';
 import type { Pod } from '../model/pod.ts';
 import { hasExecContainer } from '../model/pod.ts';
-import type { ExecRestoreHook, InitContainer, Restore, RestoreResourceHookSpec } from '../model/restore.ts';
+import type { ExecRestoreHook, HookEntrySpec, InitContainer, Restore } from '../model/restore.ts';
 import { execHookFromAnnotations } from './annotations.ts';
-import type { HookEntry } from './hook-entries.ts';
-import { whyNot } from './hook-entries.ts';
+import type { HookEntries, HookEntry } from './hook-entries.ts';
 import type { Notice, NoticeCode } from './notice.ts';
-import { INIT_HOOKS, initHooksOf, withInjected } from './plan-init-hooks.ts';
-import type { Candidate, HookKind } from './sources.ts';
-import { candidatesOf, firstThatSays, hookEntriesOf, noticeOn } from './sources.ts';
+import type { PodInitHook } from './plan-init-hooks.ts';
+import { initHooksOf, withInjected } from './plan-init-hooks.ts';
+import type { Candidate, HookKind, SourceDecision } from './sources.ts';
+import { candidatesOf, decideSources, hidingNotices, hookEntriesOf, noticeOn, takenOf } from './sources.ts';
 
 export interface PlanInput {
   readonly restore: Restore;
   readonly pods: readonly Pod[];
   /** The entries of all `--hooks` files; when given, the Restore's own are not read. */
-  readonly hookFiles?: readonly RestoreResourceHookSpec[] | undefined;
+  readonly hookFiles?: readonly HookEntrySpec[] | undefined;
   /** Leave out what is also Velero's to run, because Velero has worked on the Restore (R1.21). */
   readonly withoutVelerosHooks?: boolean | undefined;
   /** A pod that lacks init containers, and has no controller, is to be deleted and created anew (R2.15). */
   readonly recreatePods?: boolean | undefined;
+  /** Told what was decided about each pod, for `plan --explain` (R7.2). */
+  readonly explain?: ((decision: PodDecision) => void) | undefined;
+}
+
+/** What the planner has decided about one pod. */
+export interface PodDecision {
+  readonly pod: Pod;
+  readonly entries: HookEntries;
+  /** The entries that apply to it. */
+  readonly applying: readonly HookEntry[];
+  /** The sources of its exec hooks. */
+  readonly exec: readonly SourceDecision<ExecRestoreHook>[];
+  /** Its hooks as they are planned, each with where it is written. */
+  readonly planned: readonly PlannedFrom[];
+  /** What was to be noticed of it. */
+  readonly notices: readonly Notice[];
+}
+
+export interface PlannedFrom {
+  readonly hook: Hook;
+  readonly place: string;
+  /** Which of its values are those that are written there; the others are defaults. */
+  readonly given: ReadonlySet<string>;
+  /** Of an init hook: the position of its container among those that are written there. */
+  readonly containerAt?: number;
 }
 
 export interface Plan {
@@ -40,7 +65,8 @@ export interface PlannedInjection {
 
 const DEFAULT_EXEC_TIMEOUT_MS = 30_000;
 
-const EXEC_HOOKS: HookKind<ExecRestoreHook> = {
+export const EXEC_HOOKS: HookKind<ExecRestoreHook> = {
+  kind: 'exec',
   fromAnnotations: execHookFromAnnotations,
   ofEntry: ({ execHooks }) => execHooks,
 };
@@ -61,20 +87,22 @@ export function planRestoreHooks(input: PlanInput): Plan {
   const entries = hookEntriesOf(input.restore, input.hookFiles);
   const notices: Notice[] = [];
   for (const pod of [...input.pods].sort(byNamespaceAndName)) {
+    const ofPod: Notice[] = [];
     const applying = entries.of(pod);
-    const init = initHooksOf(pod, entries, applying, options, notices);
-    for (const error of keyErrors(pod.metadata.annotations)) notices.push(noticeOn(pod, 'lint-error', error));
-    const chosen = choose(candidatesOf(pod, entries, applying, EXEC_HOOKS), pod, withoutVeleros, notices);
-    if (chosen === undefined && init.length === 0) continue;
-    for (const notice of chosen?.notices ?? []) notices.push(notice);
-    const created = withInjected(pod, init);
-    const exec = chosen?.hooks.flatMap((candidate) => planHook(created, chosen, candidate, say)) ?? [];
-    const names = init.map(({ name }) => name);
-    for (const [at, hook] of withIds([...init.map(({ hook }) => hook), ...groupByContainer(exec)], names).entries()) {
+    const init = initHooksOf(pod, entries, applying, options, ofPod);
+    for (const error of keyErrors(pod.metadata.annotations)) ofPod.push(noticeOn(pod, 'lint-error', error));
+    const exec = decideSources(candidatesOf(pod, entries, applying, EXEC_HOOKS), withoutVeleros);
+    ofPod.push(...sourceNotices(exec, pod));
+    const ofHooks: Notice[] = [];
+    const planned = planPod(pod, init, takenOf(exec), ofPod, ofHooks);
+    for (const [at, { hook }] of planned.entries()) {
       hooks.push(hook);
       const missing = init[at]?.missing;
       if (missing !== undefined) injections.push({ hook: hook.id, ...missing });
     }
+    notices.push(...ofPod);
+    ofHooks.forEach(say);
+    input.explain?.({ pod, entries, applying, exec, planned, notices: [...ofPod, ...ofHooks] });
   }
   return { hooks, injections, notices };
 
@@ -98,66 +126,100 @@ export function hooksByPod(input: Pick<PlanInput, 'restore' | 'pods' | 'hookFile
   return found;
 }
 
-/** Where the pod's exec hooks come from; what that hides, and what is left to Velero, is a notice. */
-function choose(
-  candidates: readonly ExecCandidate[],
-  pod: Pod,
-  withoutVeleros: boolean,
-  notices: Notice[],
-): ExecCandidate | undefined {
-  const isAllowed = ({ origin }: Pick<ExecCandidate, 'origin'>) => !(withoutVeleros && origin === 'velero');
-  if (withoutVeleros) {
-    const left = candidates.find(({ origin, hooks }) => origin === 'velero' && hooks.length > 0);
-    for (const { name, index } of left?.hooks ?? []) {
-      const message = `hook ${name} (${index}) of ${left?.title} is left out: Velero has worked on this Restore and may have run it`;
-      notices.push(noticeOn(pod, 'velero-has-run', message));
-    }
-  }
-  return firstThatSays(candidates.filter(isAllowed), pod, notices);
+/** What is left to Velero of the pod's exec hooks, and what the source that was taken hides. */
+function sourceNotices(decisions: readonly SourceDecision<ExecRestoreHook>[], pod: Pod): Notice[] {
+  const left = decisions.find(({ verdict }) => verdict === 'velero-has-run')?.candidate;
+  const leftOut = (left?.hooks ?? []).map(({ name, index }) => {
+    const message = `hook ${name} (${index}) of ${left?.title} is left out: Velero has worked on this Restore and may have run it`;
+    return noticeOn(pod, 'velero-has-run', message);
+  });
+  return [...leftOut, ...hidingNotices(decisions, pod)];
 }
+
+/** The pod's hooks in plan order: init hooks, then the exec hooks of the source that was taken. */
+function planPod(
+  pod: Pod,
+  init: readonly PodInitHook[],
+  chosen: ExecCandidate | undefined,
+  ofPod: Notice[],
+  ofHooks: Notice[],
+): PlannedFrom[] {
+  if (chosen === undefined && init.length === 0) return [];
+  ofPod.push(...(chosen?.notices ?? []));
+  const created = withInjected(pod, init);
+  const exec = chosen?.hooks.flatMap((candidate) => planHook(created, chosen, candidate, ofHooks)) ?? [];
+  const drafts: Draft[] = [...init.map(draftOfInit), ...groupByContainer(exec)];
+  const ids = idsOf(drafts);
+  return drafts.map(({ hook, name: _, ...from }, at) => ({ hook: { id: ids[at] as HookId, ...hook }, ...from }));
+}
+
+/** A hook without its id. `name`: of the container, where that bears another one in the pod. */
+interface Draft<H extends Unnamed = Unnamed> extends Omit<PlannedFrom, 'hook'> {
+  readonly hook: H;
+  readonly name?: string;
+}
+
+const draftOfInit = ({ hook, name, planned: { place, at, timeoutMs, generatedName } }: PodInitHook): Draft => {
+  const given = ['image'];
+  if (timeoutMs !== null) given.push('timeout');
+  if (!generatedName) given.push('container');
+  return { hook, place, given: new Set(given), containerAt: at, name };
+};
 
 type Unnamed<Each = Hook> = Each extends Hook ? Omit<Each, 'id'> : never;
 
 function planHook(
   pod: Pod,
   { source, origin }: ExecCandidate,
-  { name, index, hook }: ExecCandidate['hooks'][number],
-  say: (notice: Notice) => void,
-): Unnamed<ExecHook>[] {
+  { name, index, place, hook }: ExecCandidate['hooks'][number],
+  notices: Notice[],
+): Draft<Unnamed<ExecHook>>[] {
   const container = hook.container || pod.spec.containers[0]?.name; // R3.4
   if (container === undefined) return [];
   const title = `hook ${JSON.stringify(name)} (${index})`;
   /** About the hook as it is written: of an annotation it belongs to the pod, of a spec to all pods alike. */
   const sayOfHook = (code: NoticeCode, message: string) =>
-    say(source === 'annotation' ? noticeOn(pod, code, message) : { code, message: `${title}: ${message}` });
+    notices.push(source === 'annotation' ? noticeOn(pod, code, message) : { code, message: `${title}: ${message}` });
 
   const never = reasonNeverToRun(pod, container, hook);
   if (!hasExecContainer(pod, container)) {
-    say(noticeOn(pod, 'exec-container-missing', `${title}: the pod has no container ${JSON.stringify(container)}`));
+    notices.push(
+      noticeOn(pod, 'exec-container-missing', `${title}: the pod has no container ${JSON.stringify(container)}`),
+    );
   }
   if (hook.command.length === 0) {
-    say(noticeOn(pod, 'empty-command', `${title}: its command is empty`));
+    notices.push(noticeOn(pod, 'empty-command', `${title}: its command is empty`));
   }
   const error = commandError(hook.command, source);
   if (error !== undefined) sayOfHook('lint-error', error);
-  return [
-    {
-      kind: 'exec',
-      namespace: pod.metadata.namespace,
-      pod: pod.metadata.name,
-      ...(pod.metadata.uid ? { podUID: pod.metadata.uid } : {}),
-      container,
-      source,
-      origin,
-      name,
-      index,
-      command: hook.command,
-      onError: onErrorOf(hook, sayOfHook),
-      ...timeoutsOf(hook, source, sayOfHook),
-      waitForReady: hook.waitForReady ?? false,
-      ...(never ? { never } : {}),
-    },
-  ];
+  const planned: Unnamed<ExecHook> = {
+    kind: 'exec',
+    namespace: pod.metadata.namespace,
+    pod: pod.metadata.name,
+    ...(pod.metadata.uid ? { podUID: pod.metadata.uid } : {}),
+    container,
+    source,
+    origin,
+    name,
+    index,
+    command: hook.command,
+    onError: onErrorOf(hook, sayOfHook),
+    ...timeoutsOf(hook, source, sayOfHook),
+    waitForReady: hook.waitForReady ?? false,
+    ...(never ? { never } : {}),
+  };
+  return [{ hook: planned, place, given: givenIn(hook, planned) }];
+}
+
+/** The values of a hook that come from what is written. */
+function givenIn(written: ExecRestoreHook, planned: Unnamed<ExecHook>): Set<string> {
+  const given = new Set<string>();
+  if (written.container) given.add('container');
+  if (written.onError === planned.onError) given.add('onError');
+  if (planned.execTimeoutFrom !== 'default') given.add('execTimeout');
+  if (planned.waitTimeoutFrom !== 'default') given.add('waitTimeout');
+  if (written.waitForReady !== null && written.waitForReady !== undefined) given.add('waitForReady');
+  return given;
 }
 
 function reasonNeverToRun(pod: Pod, container: string, hook: ExecRestoreHook): Never | undefined {
@@ -193,22 +255,19 @@ function timeoutsOf(
 }
 
 /** All hooks of one container stand together, containers in the order of their first hook (R3.13). */
-function groupByContainer(hooks: readonly Unnamed<ExecHook>[]): Unnamed<ExecHook>[] {
-  if (hooks.length < 2) return [...hooks];
-  return [...Map.groupBy(hooks, ({ container }) => container).values()].flat();
+function groupByContainer(drafts: readonly Draft<Unnamed<ExecHook>>[]): Draft[] {
+  if (drafts.length < 2) return [...drafts];
+  return [...Map.groupBy(drafts, ({ hook }) => hook.container).values()].flat();
 }
 
-/** `names`: of the containers that bear another one where they stand. */
-function withIds(hooks: readonly Unnamed[], names: readonly string[]): Hook[] {
+function idsOf(drafts: readonly Draft[]): HookId[] {
   const taken = new Set<string>();
-  return hooks.map((hook, at) => {
-    const base = [hook.namespace, hook.pod, names[at] ?? hook.container, hook.name, String(hook.index)]
-      .map(encodePart)
-      .join('/');
+  return drafts.map(({ hook, name = hook.container }) => {
+    const base = [hook.namespace, hook.pod, name, hook.name, String(hook.index)].map(encodePart).join('/');
     let id = base;
     for (let repeat = 2; taken.has(id); repeat += 1) id = `${base}~${repeat}`; // R7.24
     taken.add(id);
-    return { id: id as HookId, ...hook };
+    return id as HookId;
   });
 }
 
@@ -220,35 +279,4 @@ function byNamespaceAndName({ metadata: a }: Pod, { metadata: b }: Pod): number 
   if (a.namespace !== b.namespace) return a.namespace < b.namespace ? -1 : 1;
   if (a.name === b.name) return 0;
   return a.name < b.name ? -1 : 1;
-}
-
-/** Say, one line a source or entry, why it does or doesn't give this pod a hook (`plan --explain`) (R7.2). */
-export function explainPod(input: PlanInput, pod: Pod): string[] {
-  const entries = hookEntriesOf(input.restore, input.hookFiles);
-  const withoutVeleros = input.withoutVelerosHooks === true;
-  const applying = entries.of(pod);
-  const lines = [candidatesOf(pod, entries, applying, INIT_HOOKS), candidatesOf(pod, entries, applying, EXEC_HOOKS)]
-    .map((candidates) => candidates.filter(({ source }) => source === 'annotation'))
-    .flatMap((candidates, kind) =>
-      candidates.map(
-        ({ title, hooks }) => `${title}: ${hooks.length > 0 ? 'an' : 'no'} ${['init', 'exec'][kind]} hook`,
-      ),
-    );
-  for (const entry of entries.entries) lines.push(explainEntry(entry, pod));
-  if (withoutVeleros)
-    lines.push("Velero has worked on this Restore: only hooks that aren't Velero's are planned (--rerun plans all)");
-  const { hooks } = planRestoreHooks({ ...input, pods: [pod] });
-  if (hooks.length === 0) lines.push('planned: nothing');
-  for (const hook of hooks)
-    lines.push(`planned: ${hook.kind} hook ${JSON.stringify(hook.name)} (${hook.index}) of ${SOURCES[hook.source]}`);
-  return lines;
-}
-
-const SOURCES = { annotation: "the pod's annotations", spec: "the Restore's spec", file: 'the --hooks file' } as const;
-
-function explainEntry(entry: HookEntry, pod: Pod): string {
-  const why = whyNot(entry, pod);
-  const title = `hook ${JSON.stringify(entry.name)}`;
-  if (why !== undefined) return `${title}: no, ${why}`;
-  return `${title}: matches, init hooks ${entry.initHooks.length}, exec hooks ${entry.execHooks.length}`;
 }

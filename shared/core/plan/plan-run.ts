@@ -1,12 +1,12 @@
 import { RestoreHooksError } from '../errors.ts';
 import type { Hook } from '../model/hook.ts';
 import type { Pod } from '../model/pod.ts';
-import type { Restore, RestoreResourceHookSpec } from '../model/restore.ts';
+import type { HookEntrySpec, Restore } from '../model/restore.ts';
 import { gaveUpNotices } from './gave-up.ts';
 import { planDocument, restoreReference } from './make-plan-document.ts';
 import type { Notice, NoticeCode } from './notice.ts';
 import type { PlanDocument } from './plan-document.ts';
-import type { Plan, PlannedInjection } from './plan-restore-hooks.ts';
+import type { Plan, PlanInput, PlannedInjection } from './plan-restore-hooks.ts';
 import { hooksByPod, planRestoreHooks } from './plan-restore-hooks.ts';
 import { isOlder, notRestored, restoreSelector, withoutLabel, withoutLabelNotices } from './pods-of-restore.ts';
 import { busyPhase, hasWorkedOn, phaseNotices } from './velero.ts';
@@ -18,7 +18,7 @@ export interface PlanRequest {
   readonly namespace: string;
   readonly pods: readonly Pod[];
   readonly selector: PlanDocument['selector'];
-  readonly hookFiles?: readonly RestoreResourceHookSpec[] | undefined;
+  readonly hookFiles?: readonly HookEntrySpec[] | undefined;
   /** Plan what Velero has run, too. */
   readonly rerun: boolean;
   /** Hook IDs, `namespace/pod`s or pods; empty = all. */
@@ -35,6 +35,8 @@ export interface PlanRequest {
   readonly writesHookStatus?: boolean | undefined;
   readonly skipped?: PlanDocument['skipped'];
   readonly notices?: readonly Notice[];
+  /** Told what is decided about each pod that takes part. */
+  readonly explain?: PlanInput['explain'];
 }
 
 export interface PlannedRun {
@@ -45,8 +47,14 @@ export interface PlannedRun {
 }
 
 /** All hooks of a request, whatever `only` says. */
-export const planHooks = ({ restore, pods, hookFiles, rerun, recreatePods }: PlanRequest): Plan =>
-  planRestoreHooks({ restore, pods, hookFiles, withoutVelerosHooks: hasWorkedOn(restore) && !rerun, recreatePods }); // R1.22
+export const planHooks = ({ restore, pods, hookFiles, rerun, recreatePods, explain }: PlanRequest): Plan => {
+  const withoutVelerosHooks = leavesVeleros({ restore, rerun });
+  return planRestoreHooks({ restore, pods, hookFiles, withoutVelerosHooks, recreatePods, explain });
+};
+
+/** Velero has worked on the Restore, so that its hooks are left out. */
+export const leavesVeleros = ({ restore, rerun }: Pick<PlanRequest, 'restore' | 'rerun'>): boolean =>
+  hasWorkedOn(restore) && !rerun; // R1.22
 
 const NO_PLAN: Plan = { hooks: [], injections: [], notices: [] };
 

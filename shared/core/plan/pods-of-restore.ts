@@ -73,7 +73,7 @@ function namesOf(pods: readonly Pod[]): string {
 }
 
 /** `namespace/kind/name` of what makes the pods; of a ReplicaSet, which changes with each rollout, its Deployment. */
-function workloadOf(pod: Pod): string {
+export function workloadOf(pod: Pod): string {
   const { namespace, name, labels } = pod.metadata;
   const controller = controllerOf(pod);
   if (controller === undefined) return `${namespace}/Pod/${name}`;

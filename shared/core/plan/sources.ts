@@ -1,16 +1,22 @@
 import type { HookOrigin, HookSource } from '../model/hook.ts';
 import type { Pod } from '../model/pod.ts';
-import type { Restore, RestoreResourceHookSpec } from '../model/restore.ts';
+import type { HookEntrySpec, Restore } from '../model/restore.ts';
 import type { Annotations, Report } from './annotations.ts';
-import { FROM_ANNOTATION } from './annotations.ts';
+import { annotationPrefix, FROM_ANNOTATION } from './annotations.ts';
 import type { HookEntries, HookEntry, IndexedHook } from './hook-entries.ts';
 import { compileHookEntries } from './hook-entries.ts';
 import type { Notice, NoticeCode } from './notice.ts';
 
 /** How hooks of one kind (exec, init) stand in annotations and in entries. */
 export interface HookKind<T> {
+  readonly kind: 'exec' | 'init';
   readonly fromAnnotations: (annotations: Annotations, origin: HookOrigin, report: Report) => T | undefined;
   readonly ofEntry: (entry: HookEntry) => readonly IndexedHook<T>[];
+}
+
+/** A hook of an entry or of annotations. */
+export interface CandidateHook<T> extends IndexedHook<T> {
+  readonly name: string;
 }
 
 /** Where a pod's hooks of one kind can come from. */
@@ -18,7 +24,7 @@ export interface Candidate<T> {
   readonly source: HookSource;
   readonly origin: HookOrigin;
   readonly title: string;
-  readonly hooks: readonly (IndexedHook<T> & { readonly name: string })[];
+  readonly hooks: readonly CandidateHook<T>[];
   /** Notices that hold only if the source is taken. */
   readonly notices: readonly Notice[];
 }
@@ -26,7 +32,7 @@ export interface Candidate<T> {
 /** Where entries stand: `--hooks` files, or without any the Restore. */
 export const hookEntriesOf = (
   restore: Restore | undefined,
-  hookFiles: readonly RestoreResourceHookSpec[] | undefined,
+  hookFiles: readonly HookEntrySpec[] | undefined,
 ): HookEntries =>
   hookFiles === undefined
     ? compileHookEntries('spec', restore?.spec.hooks.resources ?? [])
@@ -61,24 +67,48 @@ function ofAnnotations<T>(pod: Pod, origin: HookOrigin, kind: HookKind<T>): Cand
     source: 'annotation',
     origin,
     title: origin === 'velero' ? "the pod's Velero annotations" : "the pod's restorehooks.io annotations",
-    hooks: hook === undefined ? [] : [{ name: FROM_ANNOTATION, index: 0, hook }],
+    hooks:
+      hook === undefined ? [] : [{ name: FROM_ANNOTATION, place: annotationPrefix(kind.kind, origin), index: 0, hook }],
     notices,
   };
 }
 
-/** The first source that says anything; what it hides is a notice (R1.20). */
-export function firstThatSays<T>(
-  candidates: readonly Candidate<T>[],
-  pod: Pod,
-  notices: Notice[],
-): Candidate<T> | undefined {
-  const [chosen, ...hidden] = candidates.filter(({ hooks }) => hooks.length > 0);
-  for (const { hooks, title } of hidden) {
+/** What became of one source of a pod's hooks of one kind. */
+export interface SourceDecision<T> {
+  readonly candidate: Candidate<T>;
+  /** `taken`: the first that says anything. `velero-has-run`: left to Velero, which has worked on the Restore (R1.21). */
+  readonly verdict: 'taken' | 'hidden' | 'velero-has-run' | 'no-hook';
+  /** What hides it. */
+  readonly by?: Candidate<T>;
+}
+
+/** Choose among the sources (R1.19). `withoutVeleros`: those that are also Velero's take no part. */
+export function decideSources<T>(candidates: readonly Candidate<T>[], withoutVeleros: boolean): SourceDecision<T>[] {
+  const isLeft = ({ origin }: Candidate<T>): boolean => withoutVeleros && origin === 'velero';
+  const says = candidates.filter(({ hooks }) => hooks.length > 0);
+  const taken = says.find((candidate) => !isLeft(candidate));
+  const left = says.find(isLeft);
+  return candidates.map((candidate) => {
+    if (candidate.hooks.length === 0) return { candidate, verdict: 'no-hook' };
+    if (candidate === taken) return { candidate, verdict: 'taken' };
+    if (candidate === left) return { candidate, verdict: 'velero-has-run' };
+    const by = isLeft(candidate) ? left : taken;
+    return { candidate, verdict: 'hidden', ...(by && { by }) };
+  });
+}
+
+export const takenOf = <T>(decisions: readonly SourceDecision<T>[]): Candidate<T> | undefined =>
+  decisions.find(({ verdict }) => verdict === 'taken')?.candidate;
+
+/** What the source that was taken hides is a notice (R1.20). */
+export function hidingNotices<T>(decisions: readonly SourceDecision<T>[], pod: Pod): Notice[] {
+  const taken = takenOf(decisions);
+  return decisions.flatMap(({ candidate: { hooks, title }, verdict, by }) => {
+    if (verdict !== 'hidden' || by === undefined || by !== taken) return [];
     const names = hooks.map(({ name, index }) => `${name} (${index})`).join(', ');
-    const code = chosen?.source === 'annotation' ? 'annotation-hides-hooks' : 'file-hides-hooks';
-    notices.push(noticeOn(pod, code, `${chosen?.title} hide ${names} of ${title}`));
-  }
-  return chosen;
+    const code = by.source === 'annotation' ? 'annotation-hides-hooks' : 'file-hides-hooks';
+    return [noticeOn(pod, code, `${by.title} hide ${names} of ${title}`)];
+  });
 }
 
 export const noticeOn = ({ metadata }: Pod, code: NoticeCode, message: string): Notice => ({

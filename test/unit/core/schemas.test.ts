@@ -7,6 +7,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import * as z from 'zod';
 import { FindingsDocument } from '../../../shared/core/lint/findings-document.ts';
 import { parseRestore } from '../../../shared/core/model/restore.ts';
+import { ExplanationDocument } from '../../../shared/core/plan/explanation-document.ts';
 import { PlanDocument } from '../../../shared/core/plan/plan-document.ts';
 import { planRun } from '../../../shared/core/plan/plan-run.ts';
 import { RunDocument } from '../../../shared/core/report/run-document.ts';
@@ -14,6 +15,7 @@ import { RunStatus } from '../../../shared/core/report/run-status.ts';
 
 const folder = join(import.meta.dirname, '../../../docs/schemas');
 const published = {
+  'RestoreHookExplanation.json': ['Why pods have their hooks: `plan --explain -o json`', ExplanationDocument],
   'RestoreHookFindings.json': ['What lint has found: `lint -o json`', FindingsDocument],
   'RestoreHookPlan.json': ['A plan: `plan -o json`', PlanDocument],
   'RestoreHookRun.json': ['A run: `status -o json`, `apply -o json`', RunDocument],

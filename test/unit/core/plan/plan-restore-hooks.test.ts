@@ -7,7 +7,7 @@ import { plannedHook } from '../../../../shared/core/plan/make-plan-document.ts'
 import { nothingToRun } from '../../../../shared/core/plan/nothing-to-run.ts';
 import { parsePlanDocument } from '../../../../shared/core/plan/parse-plan-document.ts';
 import type { PlanInput } from '../../../../shared/core/plan/plan-restore-hooks.ts';
-import { explainPod, planRestoreHooks } from '../../../../shared/core/plan/plan-restore-hooks.ts';
+import { planRestoreHooks } from '../../../../shared/core/plan/plan-restore-hooks.ts';
 import { planRun, refuseWhileBusy } from '../../../../shared/core/plan/plan-run.ts';
 
 const entry = (name: string, command: string, exec: object = {}) => ({
@@ -131,22 +131,6 @@ const request = (options: object = {}, status?: object) => ({
   rerun: false,
   only: [],
   ...options,
-});
-
-// R7.2
-test('an explanation says of each source and entry why the pod has its hooks, or not', () => {
-  const elsewhere = { ...entry('elsewhere', 'two'), includedNamespaces: ['blog'] };
-  const restore = restoreOf([entry('here', 'one'), elsewhere]);
-  const explained = explainPod({ restore, pods: [] }, podOf('p', VELEROS));
-  assert.deepEqual(explained, [
-    "the pod's restorehooks.io annotations: no init hook",
-    "the pod's Velero annotations: no init hook",
-    "the pod's restorehooks.io annotations: no exec hook",
-    "the pod's Velero annotations: an exec hook",
-    'hook "here": matches, init hooks 0, exec hooks 1',
-    'hook "elsewhere": no, namespace shop isn\'t admitted',
-    'planned: exec hook "<from-annotation>" (0) of the pod\'s annotations',
-  ]);
 });
 
 // R1.23
