@@ -32,6 +32,10 @@ export const allCommands: CommandList = {
     summary: "Show how far a Restore's run has come, hook by hook",
     load: async () => (await import('./commands/status.ts')).status,
   },
+  logs: {
+    summary: 'Show what hooks printed, also while they run',
+    load: async () => (await import('./commands/logs.ts')).logs,
+  },
   report: {
     summary: 'Write a report of a run: a page, Markdown, or JUnit XML',
     load: async () => (await import('./commands/report.ts')).report,

@@ -57,6 +57,15 @@ export function rowDocument({ hook, attempt, ...row }: HookRow, planned: Hook = 
 
 export const rowDocuments = (rows: readonly HookRow[] = []): RunHook[] => rows.map((row) => rowDocument(row));
 
+/** What a row says of what the hook printed. */
+export const outputOf = ({ stdout, stderr, stdoutBytes, stderrBytes, outputDropped }: RunHook) => ({
+  ...(stdout !== undefined && { stdout }),
+  ...(stderr !== undefined && { stderr }),
+  ...(stdoutBytes !== undefined && { stdoutBytes }),
+  ...(stderrBytes !== undefined && { stderrBytes }),
+  ...(outputDropped && { outputDropped }),
+});
+
 /** Read a row as a report holds it, without what the hook printed: that stays with its own run's report. */
 export function parseRow(document: RunHook): HookRow {
   const { state, reason, exitCode, unproven, message, startedAt, finishedAt, attempt, ...rest } = document;

@@ -5,6 +5,8 @@ import { serverUrl } from '../connect/proxy.ts';
 import type { ExchangeOptions } from './exchange.ts';
 import { Exchange } from './exchange.ts';
 import type { KubeObject } from './kube-object.ts';
+import type { LineHandlers } from './line-stream.ts';
+import { lineStream } from './line-stream.ts';
 import type { Page } from './list-pages.ts';
 import { joinPages, listPages } from './list-pages.ts';
 import type { DeleteOptions, PatchType, Query, ReadOptions, WriteOptions } from './requests.ts';
@@ -49,6 +51,8 @@ export interface KubeClient {
     onEnd: (end: WatchEnd) => void,
     options?: { silenceMs?: number },
   ): () => void;
+  /** Plain text as it comes, line by line: a pod's log with `follow`. Returns how to stop. */
+  followText(path: string, query: Query, handlers: LineHandlers): () => void;
   /** For the exec transport. */
   connection(): Promise<KubeConnection>;
   /** Read tokens and certificates again before the next request. */
@@ -78,6 +82,7 @@ export function kubeClient(config: KubeConfig, options: KubeClientOptions = {}):
     delete: (...args) => exchange.json(requests.delete(...args)),
     watch: (path, query, onEvent, onEnd, { silenceMs = 0 } = {}) =>
       watchStream(connected, requests.watch(path, query), silenceMs, onEvent, onEnd),
+    followText: (path, query, handlers) => lineStream(connected, requests.getText(path, query), 'log', handlers).stop,
     connection: () => connected.open(),
     forgetCredentials: () => connected.forget(),
     close: () => connected.close(),

@@ -3,7 +3,7 @@ import { RestoreHooksError } from '../../core/errors.ts';
 import { rowsOfDeadRun } from '../../core/ledger/rows-of-run.ts';
 import type { RestoreReference } from '../../core/plan/plan-document.ts';
 import type { HookRow } from '../../core/report/hook-row.ts';
-import { parseRow, rowDocuments } from '../../core/report/hook-row.ts';
+import { outputOf, parseRow, rowDocuments } from '../../core/report/hook-row.ts';
 import type { RunHook } from '../../core/report/run-document.ts';
 import type { RunStatus } from '../../core/report/run-status.ts';
 import { hasEnded } from '../../core/report/run-status.ts';
@@ -32,15 +32,18 @@ const lastRun = ({ runID, planDigest, counts, runner }: RunStatus): LastRun => (
   wasClaimed: runner.claimedBy !== undefined,
 });
 
-/** The rows of a run that is over, also where its report is incomplete. */
-export const knownRows = async (
+/** The rows of a run that is over, also where its report is incomplete. What hooks have printed stays with them. */
+export async function knownRows(
   client: Pick<KubeClient, 'get'>,
   clock: Clock,
   reference: RestoreReference,
   status: RunStatus,
   rows: readonly RunHook[],
-): Promise<RunHook[]> =>
-  rowDocuments(await journaledRows(client, clock, reference, lastRun(status), rows.map(parseRow)));
+): Promise<RunHook[]> {
+  const printed = new Map(rows.map((row) => [row.id, outputOf(row)]));
+  const known = await journaledRows(client, clock, reference, lastRun(status), rows.map(parseRow));
+  return rowDocuments(known).map((row) => ({ ...row, ...printed.get(row.id) }));
+}
 
 /** The rows of a run that is over: those of its report, and what the journal adds to them, if it can be read. */
 async function journaledRows(

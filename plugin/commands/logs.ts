@@ -1,0 +1,70 @@
+import { instant } from '../../shared/core/model/instant.ts';
+import { hasEnded } from '../../shared/core/report/run-status.ts';
+import { kubeArgs } from '../command-line/args.ts';
+import { defineCommand } from '../command-line/command.ts';
+import { withCluster } from '../command-line/session.ts';
+import { ChosenHooks } from '../logs/chosen-hooks.ts';
+import { followLogs } from '../logs/follow-logs.ts';
+import { RunParts } from '../logs/run-parts.ts';
+import { showLogs } from '../logs/show-logs.ts';
+
+export const logs = defineCommand({
+  args: {
+    follow: { type: 'boolean', short: 'f', description: 'Print output as it comes, until the run has ended' },
+    hook: { type: 'strings', value: 'HOOK', description: 'Only this hook, by its ID or its name; can be repeated' },
+    pod: { type: 'strings', value: 'POD', description: 'Only this pod: [NAMESPACE/]POD; can be repeated' },
+    failed: { type: 'boolean', description: 'Only hooks that did not succeed' },
+    since: {
+      type: 'duration',
+      value: 'DURATION',
+      description:
+        'Only output that is not older (5s, 2m, 3h); what only the report has is as old as the end of its hook',
+    },
+    prefix: { type: 'boolean', description: 'Begin each line with the ID of its hook, instead of headers' },
+    timestamps: {
+      type: 'boolean',
+      description: 'Begin each line with its time: when the runner received it, or else when its hook ended',
+    },
+    output: { type: 'string', short: 'o', choices: ['json'], description: 'Print a JSON object for each line' },
+    ...kubeArgs,
+  },
+  positionals: { restore: { description: 'Name of the Restore' } },
+  examples: [
+    ['logs nightly', 'what the hooks of the last run printed'],
+    ['logs nightly -f --prefix', 'what they print, while they run'],
+    ['logs nightly --failed', 'only of the hooks that did not succeed'],
+    ['logs nightly --hook warm-up --pod shop/web-0', 'of one hook in one pod'],
+  ],
+  details:
+    'Shows what the run has kept: the last 4 KiB of each stream, unless it was started with --capture. With --follow, ' +
+    'the exit code is 0 when the run has ended, whatever became of it; status -w has its exit code.',
+  exitCodes: [0, 2, 4, 5, 6, 130, 143],
+  docs: 'docs/logs.md',
+
+  run: ({ restore: name, follow, hook, pod, failed, since, prefix, timestamps, output, ...args }, context) =>
+    withCluster(args, context, async (session) => {
+      const chosen = new ChosenHooks({ hook, pod, failed });
+      const request = {
+        session,
+        name,
+        context,
+        chosen,
+        format: { prefix, timestamps, json: output === 'json' },
+        output: {
+          chosen,
+          failed,
+          since: since === undefined ? undefined : instant(context.clock.now() - since),
+        },
+      };
+      const first = new RunParts(session, name);
+      const { restore, status, parts } = await first.read();
+      if (status === undefined) {
+        context.stderr.write(`no run of Restore ${session.namespace}/${name} yet\n`);
+      } else if (follow && !hasEnded(status)) {
+        await followLogs(request, new RunParts(session, name));
+      } else {
+        await showLogs(request, restore, status, parts);
+      }
+      return {};
+    }),
+});

@@ -1,0 +1,116 @@
+import type { Instant } from '../../shared/core/model/instant.ts';
+import { instant, parseInstant } from '../../shared/core/model/instant.ts';
+import type { RunHook } from '../../shared/core/report/run-document.ts';
+import { JoinedReport } from '../../shared/core/report/run-document.ts';
+import type { LiveKey, LivePiece, LiveSource } from '../../shared/kubernetes/run/live-output.ts';
+import type { ReportPartRead } from '../../shared/kubernetes/run/run-store.ts';
+import { isOpen } from '../report/report.ts';
+import type { ChosenHooks } from './chosen-hooks.ts';
+import type { LogChunk } from './log-chunk.ts';
+import { ShownOutput } from './shown-output.ts';
+
+const STREAMS = ['stdout', 'stderr'] as const;
+
+export interface RunOutputOptions {
+  readonly chosen: ChosenHooks;
+  /** Only hooks that did not succeed: a hook's output is shown once it is known that it is one. */
+  readonly failed: boolean;
+  /** Output from this time on. */
+  readonly since: Instant | undefined;
+}
+
+/** Joins the live output of a run's runners and its report to one text for each stream of a hook (R7.33). */
+export class RunOutput {
+  readonly #options: RunOutputOptions;
+  readonly #emit: (chunk: LogChunk) => void;
+  readonly #report = new JoinedReport();
+  readonly #rows = new Map<string, RunHook>();
+  readonly #shown = new ShownOutput();
+  /** The runner whose output a row of the report holds. */
+  readonly #printedBy = new Map<string, number>();
+  readonly #keys = new Map<number, LiveKey>();
+  /** Hooks of which anything was emitted. */
+  readonly #seen = new Set<string>();
+  #runner = 0;
+
+  /** `emit` is called with each piece of output that is new. */
+  constructor(options: RunOutputOptions, emit: (chunk: LogChunk) => void) {
+    this.#options = options;
+    this.#emit = emit;
+  }
+
+  /** Read a part of the report. Returns the rows that it changes. */
+  add(part: ReportPartRead): RunHook[] {
+    const { runner = 0, live, hooks } = part;
+    this.#runner = Math.max(this.#runner, runner);
+    if (live !== undefined) this.#keys.set(runner, live);
+    for (const { id, stdout, stderr } of hooks) {
+      if (stdout !== undefined || stderr !== undefined) this.#printedBy.set(id, runner);
+    }
+    const changed = this.#report.add(part);
+    // Also rows whose output has become longer.
+    for (const row of changed.length > 0 || part.before ? this.#report.rows : []) this.#rows.set(row.id, row);
+    return changed;
+  }
+
+  /** In plan order. */
+  get rows(): readonly RunHook[] {
+    return [...this.#rows.values()];
+  }
+
+  /** The row as the report has it by now. */
+  row(id: string): RunHook | undefined {
+    return this.#rows.get(id);
+  }
+
+  /** The runner that has written the report last. */
+  get runner(): number {
+    return this.#runner;
+  }
+
+  /** What opens the log of each runner that writes output into it, the first runner first. */
+  get keys(): readonly (readonly [runner: number, key: LiveKey])[] {
+    return [...this.#keys].sort(([one], [other]) => one - other);
+  }
+
+  hasShown(id: string): boolean {
+    return this.#seen.has(id);
+  }
+
+  piece({ hook, stream, at, from, text }: LivePiece, { runner }: LiveSource): void {
+    const row = this.#rows.get(hook);
+    if (row === undefined || this.#options.failed || !this.#options.chosen.has(row)) return;
+    this.#tell(row, stream, { runner, from, text, at: instant(at) });
+  }
+
+  /** Emit what the report has of a hook that has ended, and that was not shown yet. */
+  settle(row: RunHook): void {
+    if (isOpen(row) || !this.#options.chosen.has(row)) return;
+    const runner = this.#printedBy.get(row.id) ?? 0;
+    const at = row.finishedAt === undefined ? undefined : parseInstant(row.finishedAt);
+    for (const stream of STREAMS) {
+      const text = row[stream];
+      if (text === undefined) continue;
+      const kept = Buffer.byteLength(text);
+      const from = Math.max(0, (row[`${stream}Bytes`] ?? kept) - kept);
+      this.#tell(row, stream, { runner, from, text, at });
+    }
+  }
+
+  #tell(
+    row: RunHook,
+    stream: LogChunk['stream'],
+    piece: {
+      readonly runner: number;
+      readonly from: number;
+      readonly text: string;
+      readonly at: Instant | undefined;
+    },
+  ): void {
+    const { since } = this.#options;
+    const { text, missing } = this.#shown.next(row.id, stream, piece);
+    if (text === '' || (since !== undefined && piece.at !== undefined && piece.at < since)) return;
+    this.#seen.add(row.id);
+    this.#emit({ row, stream, at: piece.at, text, missing });
+  }
+}

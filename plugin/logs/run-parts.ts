@@ -1,0 +1,35 @@
+import type { Restore } from '../../shared/core/model/restore.ts';
+import type { RunStatus } from '../../shared/core/report/run-status.ts';
+import type { ReportPartRead } from '../../shared/kubernetes/run/run-store.ts';
+import { readReportParts, runStatusOf } from '../../shared/kubernetes/run/run-store.ts';
+import { getRestore } from '../../shared/kubernetes/velero/restores.ts';
+import type { Session } from '../command-line/session.ts';
+
+/** Reads the status of a Restore's last run, and the parts of its report that are new since the last time. */
+export class RunParts {
+  readonly #session: Session;
+  readonly #name: string;
+  #runID: string | undefined;
+  #parts = 0;
+
+  constructor(session: Session, name: string) {
+    this.#session = session;
+    this.#name = name;
+  }
+
+  /** Without a status there has been no run. The parts are those of the first run that was read; another one has none. */
+  async read(): Promise<{
+    readonly restore: Restore;
+    readonly status: RunStatus | undefined;
+    readonly parts: readonly ReportPartRead[];
+  }> {
+    const { client, namespace } = this.#session;
+    const restore = await getRestore(client, namespace, this.#name);
+    const status = runStatusOf(restore);
+    this.#runID ??= status?.runID;
+    if (status === undefined || status.runID !== this.#runID) return { restore, status, parts: [] };
+    const parts = await readReportParts(client, { namespace, name: this.#name }, status, this.#parts);
+    this.#parts = status.reportParts;
+    return { restore, status, parts };
+  }
+}
