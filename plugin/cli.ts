@@ -40,6 +40,10 @@ export const allCommands: CommandList = {
     summary: 'Write a report of a run: a page, Markdown, or JUnit XML',
     load: async () => (await import('./commands/report.ts')).report,
   },
+  check: {
+    summary: 'Show whether a run could start, and what it lacks',
+    load: async () => (await import('./commands/check.ts')).check,
+  },
   prune: {
     summary: 'Remove what old runs of a Restore have left in the cluster',
     load: async () => (await import('./commands/prune.ts')).prune,

@@ -4,6 +4,7 @@ import type { RunHook } from '../shared/core/report/run-document.ts';
 import { isAskedFor } from '../shared/core/report/run-hook.ts';
 import type { RunInput } from '../shared/core/report/run-input.ts';
 import type { RunStatus } from '../shared/core/report/run-status.ts';
+import { VERSION } from '../shared/core/version.ts';
 import type { KubeClient } from '../shared/kubernetes/api/client.ts';
 import { newStatus } from '../shared/kubernetes/run/claim.ts';
 import { LIVE_MESSAGE } from '../shared/kubernetes/run/live-output.ts';
@@ -77,6 +78,7 @@ export async function begin(
     namespace: config.namespace,
     runID,
     runner: taken.runner,
+    version: VERSION,
     hooks: input.hooks.length,
     digest: document.digest,
   });

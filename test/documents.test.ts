@@ -146,6 +146,12 @@ describe('every name that users read is explained', () => {
     assert.deepEqual(unexplained('docs/notices.md', codes), []);
   });
 
+  it('checks in docs/check.md', () => {
+    const ids = union('shared/core/report/check-document.ts', 'CheckId');
+    assert.ok(ids.length > 10);
+    assert.deepEqual(unexplained('docs/check.md', ids), []);
+  });
+
   it('reasons in docs/run-end.md', () => {
     const reasons = [...new Set(Object.values(REASONS).flat())];
     assert.ok(reasons.length > 10);

@@ -37,6 +37,8 @@ export async function withCluster<T>(
   args: KubeArguments,
   context: Context,
   work: (session: Session) => Promise<T>,
+  /** Told of each warning of the API server; by default each is shown once. */
+  onWarning?: (text: string) => void,
 ): Promise<T> {
   const [{ loadKubeConfig }, { kubeClient }] = await Promise.all([
     import('../../shared/kubernetes/connect/kubeconfig.ts'),
@@ -51,7 +53,8 @@ export async function withCluster<T>(
       onAnswer: (method, path, status, ms) =>
         context.stderr.write(`${method} ${path} ${status} in ${Math.round(ms)} ms\n`),
     }),
-    onWarning: (text) => {
+    onWarning(text) {
+      if (onWarning !== undefined) return onWarning(text);
       // Each warning is shown once, as kubectl does: `status -w` would get the same one with every poll.
       if (!warned.has(text)) context.stderr.write(`warning: ${sanitizeLine(text)}\n`);
       warned.add(text);

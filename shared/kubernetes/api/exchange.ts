@@ -103,7 +103,8 @@ export class Exchange {
 
   /** An access review is sent once only: without its answer the error is less precise, but still right. */
   async #review({ path, body }: { readonly path: string; readonly body: object }): Promise<KubeObject | undefined> {
-    return objectIn(await this.#once(this.#requests.create(path, body), Number.POSITIVE_INFINITY));
+    const request = this.#requests.create(path, body);
+    return objectIn(await this.#once(request, performance.now() + this.#limitOf(request)));
   }
 
   #limitOf({ timeoutMs = this.#options.requestTimeoutMs ?? 0 }: HttpRequest): number {

@@ -27,6 +27,8 @@ export const paths = {
   configMaps: resourcePath('', 'v1', 'configmaps'),
   serviceAccounts: resourcePath('', 'v1', 'serviceaccounts'),
   events: resourcePath('', 'v1', 'events'),
+  nodes: () => resourcePath('', 'v1', 'nodes')(),
+  deployments: resourcePath('apps', 'v1', 'deployments'),
   jobs: resourcePath('batch', 'v1', 'jobs'),
   leases: resourcePath('coordination.k8s.io', 'v1', 'leases'),
   roles: resourcePath(rbac, 'v1', 'roles'),

@@ -33,15 +33,18 @@ export async function aroundRestore(
 /** Restores that Velero can't read: while there is one, Velero works on no Restore of the namespace (R1.28). */
 export async function whatStopsVelero(client: Client, { status }: Restore, namespace: string): Promise<Notice[]> {
   if (status?.phase) return [];
+  return (await ifAllowed(() => unreadableRestores(client, namespace))) ?? [];
+}
+
+/** A notice for each Restore of the namespace that Velero can't read. */
+export async function unreadableRestores(client: Pick<Client, 'list'>, namespace: string): Promise<Notice[]> {
   const notices: Notice[] = [];
-  await ifAllowed(async () => {
-    for await (const { items } of client.list(paths.restores(namespace))) {
-      for (const object of items) {
-        const [field] = unreadableByVelero(object);
-        if (field !== undefined) notices.push(isStopped(nameOf(object), namespace, field));
-      }
+  for await (const { items } of client.list(paths.restores(namespace))) {
+    for (const object of items) {
+      const [field] = unreadableByVelero(object);
+      if (field !== undefined) notices.push(isStopped(nameOf(object), namespace, field));
     }
-  });
+  }
   return notices;
 }
 

@@ -29,7 +29,9 @@ export async function getRestoreObject(
   } catch (error) {
     if (!(error instanceof RestoreHooksError)) throw error;
     if (error.code === 'NOT_FOUND') throw noSuchRestore(namespace, name, error);
-    throw (await isOfUnknownType(client, error, 'velero.io', 'restores')) ? noVelero(error) : error;
+    throw (await isOfUnknownType(client, error, 'velero.io', 'restores'))
+      ? unknownType('restores.velero.io', error)
+      : error;
   }
 }
 
@@ -72,8 +74,9 @@ const stopsVelero = (name: string, namespace: string): string =>
 export const deleteCommand = (name: string, namespace: string): string =>
   `kubectl delete restore.velero.io ${name} -n ${namespace}`;
 
-const noVelero = (cause: unknown): RestoreHooksError =>
-  new RestoreHooksError('RESTORE_NOT_FOUND', "this cluster doesn't know restores.velero.io", {
+/** The error for a cluster that lacks one of Velero's types. */
+export const unknownType = (type: string, cause: unknown): RestoreHooksError =>
+  new RestoreHooksError('RESTORE_NOT_FOUND', `this cluster doesn't know ${type}`, {
     hint: "Velero isn't installed here; check --context",
     cause,
   });

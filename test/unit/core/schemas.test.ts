@@ -10,12 +10,14 @@ import { parseRestore } from '../../../shared/core/model/restore.ts';
 import { ExplanationDocument } from '../../../shared/core/plan/explanation-document.ts';
 import { PlanDocument } from '../../../shared/core/plan/plan-document.ts';
 import { planRun } from '../../../shared/core/plan/plan-run.ts';
+import { CheckDocument } from '../../../shared/core/report/check-document.ts';
 import { RunDocument } from '../../../shared/core/report/run-document.ts';
 import { RunStatus } from '../../../shared/core/report/run-status.ts';
 
 const folder = join(import.meta.dirname, '../../../docs/schemas');
 const published = {
   'RestoreHookExplanation.json': ['Why pods have their hooks: `plan --explain -o json`', ExplanationDocument],
+  'RestoreHookCheck.json': ['What a run would need: `check -o json`', CheckDocument],
   'RestoreHookFindings.json': ['What lint has found: `lint -o json`', FindingsDocument],
   'RestoreHookPlan.json': ['A plan: `plan -o json`', PlanDocument],
   'RestoreHookRun.json': ['A run: `status -o json`, `apply -o json`', RunDocument],

@@ -221,6 +221,21 @@ describe('kubeClient', () => {
     ]);
   });
 
+  // R7.21
+  it('waits for the answer about the right as long as for any other', async (t) => {
+    for (const requestTimeoutMs of [0, 60_000]) {
+      const { client } = await serve(
+        t,
+        (request, response) => {
+          if (!request.url?.includes('reviews')) return json(response, 403, failure(403, 'Forbidden', 'no'));
+          return setTimeout(() => json(response, 201, { status: { allowed: true } }), 50);
+        },
+        { requestTimeoutMs },
+      );
+      await assert.rejects(client.create('/apis/batch/v1/namespaces/a/jobs', {}), { code: 'DENIED' });
+    }
+  });
+
   it('reads a refused credential again, once', async (t) => {
     const { client, seen } = await serve(t, (_, response) => json(response, 401, failure(401, 'Unauthorized', 'no')));
     await assert.rejects(client.get('/x'), { code: 'FORBIDDEN' });

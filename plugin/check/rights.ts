@@ -1,0 +1,23 @@
+import type { RunnerArguments } from '../command-line/apply-args.ts';
+import type { Session } from '../command-line/session.ts';
+import { requireRunner, requireUserRights, runnerNamespaces, UNCHECKED } from '../run/preconditions.ts';
+import type { Found } from './checks.ts';
+import { ok, unchecked, warning } from './checks.ts';
+
+/** The runner's ServiceAccount, and what it may do. */
+export async function runnerRights(
+  session: Session,
+  { serviceAccount }: Pick<RunnerArguments, 'serviceAccount'>,
+): Promise<Found> {
+  const { notes, podNamespaces } = await requireRunner(session, serviceAccount);
+  if (notes.includes(UNCHECKED)) return unchecked(`ServiceAccount ${serviceAccount}: ${UNCHECKED}`);
+  const where = podNamespaces === undefined ? 'every namespace' : `namespaces ${podNamespaces.join(', ')}`;
+  const said = `ServiceAccount ${serviceAccount} has the rights that a run needs, for pods in ${where}`;
+  return notes.length === 0 ? ok(said) : warning(`${said}; ${notes.join('; ')}`);
+}
+
+/** What the user needs to plan, launch and follow a run. */
+export async function userRights(session: Session): Promise<Found> {
+  await requireUserRights(session, 'job', await runnerNamespaces(session));
+  return ok('you may plan, start and follow a run');
+}
