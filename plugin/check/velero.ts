@@ -43,7 +43,9 @@ export async function veleroServer({ client, namespace }: Place): Promise<Found>
 
 /** Restores that Velero's cache can't decode: one of them stops all (R1.28). `isDone`: Velero is done with the Restore. */
 export async function veleroRestores({ client, namespace }: Place, isDone: boolean): Promise<Found> {
-  const notices = await unreadableRestores(client, namespace).catch((error) => unlessKnown(client, 'restores', error));
+  const notices = await unreadableRestores(client, namespace).catch(async (error: unknown) => {
+    throw (await lacks(client, 'restores', error)) ? unknownType('restores.velero.io', error) : error;
+  });
   const [first] = notices;
   if (first === undefined) return ok('Velero can read every Restore of the namespace');
   const more = notices.length > 1 ? ` (and ${count(notices.length - 1, 'more')})` : '';
@@ -51,10 +53,8 @@ export async function veleroRestores({ client, namespace }: Place, isDone: boole
   return isDone ? warning(`${first.message}${more}`) : problem(`${first.message}${more}`);
 }
 
-async function unlessKnown(client: Pick<KubeClient, 'get'>, resource: string, error: unknown): Promise<never> {
-  const isUnknown = await isOfUnknownType(client, error, 'velero.io', resource);
-  throw isUnknown ? unknownType(`${resource}.velero.io`, error) : error;
-}
+const lacks = (client: Pick<KubeClient, 'get'>, resource: string, error: unknown): Promise<boolean> =>
+  isOfUnknownType(client, error, 'velero.io', resource);
 
 const Location = z.object({
   metadata: z.object({ name: z.string() }),
@@ -64,7 +64,10 @@ const Location = z.object({
 /** Where the backups are. A run needs it only for `--from-backup`. */
 export async function backupStorage({ client, namespace }: Place): Promise<Found> {
   const path = paths.backupStorageLocations(namespace);
-  const { items } = await client.listAll(path).catch((error) => unlessKnown(client, 'backupstoragelocations', error));
+  const { items } = await client.listAll(path).catch(async (error: unknown) => {
+    if (await lacks(client, 'backupstoragelocations', error)) return { items: [] };
+    throw error;
+  });
   const locations = items.flatMap((item) => Location.safeParse(item).data ?? []);
   const bad = locations.find(({ status }) => status?.phase !== 'Available');
   if (locations.length === 0) return warning('there is no BackupStorageLocation: Velero can restore nothing');
