@@ -2,7 +2,10 @@ import type { RunDocument } from '../../shared/core/report/run-document.ts';
 import { filenameArg, kubeArgs } from '../command-line/args.ts';
 import type { CommandResult } from '../command-line/command.ts';
 import { defineCommand } from '../command-line/command.ts';
+import type { KubeArguments } from '../command-line/session.ts';
 import { usage } from '../command-line/session.ts';
+import type { Context } from '../process/context.ts';
+import type { SavedDocuments } from '../report/input.ts';
 import type { ReportInput } from '../report/report.ts';
 import { status } from './status.ts';
 
@@ -32,7 +35,7 @@ export const report = defineCommand({
       'a page to open in a browser, with a timeline and the output of failures',
     ],
     ['report nightly -o junit > nightly.xml', 'for a CI server: a test for each hook'],
-    ['report nightly -f plan.json -o html > nightly.html', 'with what the plan left out, and why'],
+    ['report nightly -f plan.json -o html > nightly.html', 'with a plan that is gone from the cluster'],
     ['report -f run.json -o html > nightly.html', 'without a cluster, of what status -o json has printed'],
   ],
   details:
@@ -53,9 +56,22 @@ export const report = defineCommand({
     const { view } = saved === undefined ? await status.run({ ...args, restore, watch: false }, context) : {};
     const run = saved ?? ((view?.kind === 'document' ? view.document : undefined) as RunDocument);
     if (output === 'json') return { view: { kind: 'document', document: run, human: [] } };
-    return { view: { kind: 'text', text: await written({ run, plan }, output) } };
+    const input = { run, ...(await planFor(run, { run: saved, plan }, output, args, context)) };
+    return { view: { kind: 'text', text: await written(input, output) } };
   },
 });
+
+/** The plan that was given, or that of a run in the cluster, if the format tells of it. */
+async function planFor(
+  run: RunDocument,
+  { run: saved, plan }: SavedDocuments,
+  format: (typeof FORMATS)[number],
+  args: KubeArguments,
+  context: Context,
+): Promise<Pick<ReportInput, 'plan' | 'noPlan'>> {
+  if (plan !== undefined || saved !== undefined || format === 'junit') return { plan };
+  return (await import('../report/plan-of-run.ts')).planOfRun(run, args, context);
+}
 
 /** Each format is loaded only where it is asked for. */
 async function written(input: ReportInput, format: Exclude<(typeof FORMATS)[number], 'json'>): Promise<string> {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { PlanDocument } from '../../shared/core/plan/plan-document.ts';
 import type { RunDocument } from '../../shared/core/report/run-document.ts';
 import { VERSION } from '../../shared/core/version.ts';
 import { failureSection } from './html-failures.ts';
@@ -146,21 +147,20 @@ function next(run: RunDocument): Markup {
 }
 
 /** What the plan says of hooks and pods that are not in the run. */
-function leftOut({ run, plan }: ReportInput): Markup {
+function leftOut({ run, plan, noPlan = 'it was not given to this report' }: ReportInput): Markup {
   const parts =
     plan === undefined
       ? [
-          markup`<p>The plan was not given to this report, so pods and hooks that it left out are not known here. Make the report with <code>-f plan.json</code> to see them.</p>`,
+          markup`<p>The plan is not known (${cut(noPlan, LONGEST_SENTENCE)}), so pods and hooks that it left out are not known here. Make the report with <code>-f plan.json</code> to see them.</p>`,
         ]
-      : planParts({ run, plan });
+      : planParts(run, plan);
   return markup`<section aria-labelledby="left-out">
 <h2 id="left-out">What was left out, and why</h2>
 ${joined(parts, '\n')}
 </section>`;
 }
 
-function planParts({ plan, run }: Required<ReportInput>): Markup[] {
-  if (plan === undefined) return [];
+function planParts(run: RunDocument, plan: PlanDocument): Markup[] {
   const known = new Set(run.hooks.map(({ id }) => id));
   const notRun = plan.hooks.filter(({ id }) => !known.has(id)).map(({ id }) => id);
   const skipped = plan.skipped.map(({ namespace, pod, reason }) => `${namespace}/${pod}: ${reason}`);

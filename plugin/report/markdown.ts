@@ -93,6 +93,7 @@ function leftOut(input: ReportInput): string | undefined {
   const { skipped = [], notices = [] } = input.plan ?? {};
   const lines = [
     ...noticesOf(input),
+    ...(input.noPlan === undefined ? [] : [`what the plan left out is not known: ${input.noPlan}`]),
     ...notices.map(({ message, namespace, pod, code: id }) => {
       const at = pod === undefined ? '' : `${namespace === undefined ? '' : `${namespace}/`}${pod}: `;
       return `${at}${message} (${id})`;

@@ -2,10 +2,12 @@ import type { PlanDocument } from '../../shared/core/plan/plan-document.ts';
 import type { RunDocument, RunHook } from '../../shared/core/report/run-document.ts';
 import { progressLine } from '../../shared/core/report/run-status.ts';
 
-/** What a report is made of: a run, and its plan where that was given. */
+/** What a report is made of: a run, and its plan if that is known. */
 export interface ReportInput {
   readonly run: RunDocument;
   readonly plan?: PlanDocument | undefined;
+  /** Why the plan could not be read; absent if nobody looked for it. */
+  readonly noPlan?: string | undefined;
 }
 
 export type Tone = 'good' | 'warning' | 'bad' | 'open';

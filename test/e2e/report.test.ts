@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
-import { exec, hooksOf, mark, sh, startSuite } from './harness.ts';
+import { exec, hookAnnotations, hooksOf, mark, OWN, sh, startSuite } from './harness.ts';
 
 const e2e = await startSuite();
 after(() => e2e.close());
@@ -31,9 +31,33 @@ describe('report RESTORE', () => {
       const ran = await e2e.plugin('report', scene.name, ...at, '-o', format);
       assert.equal(ran.code, 0, ran.stderr);
       assert.match(ran.stdout, text, format);
+      // A saved run has no plan beside it; the other formats tell of it.
+      if (format === 'html' || format === 'markdown') continue;
       assert.equal((await saved('report', '-f', '-', '-o', format)).stdout, ran.stdout, format);
     }
     assert.deepEqual((await e2e.plugin('report', scene.name, ...at, '-o', 'json')).json(), status.json());
+  });
+
+  // R7.41
+  it('tells what the plan left out, as long as it is in the cluster and may be read', async () => {
+    const scene = await e2e.scene('plan-report');
+    await scene.pod('web-0', { annotations: hookAnnotations(OWN, mark('warm'), { 'wait-timeout': 'soon' }) });
+    await scene.restore({ hooks: [hooksOf('web', exec(mark('hidden')))] });
+    assert.equal((await scene.apply()).code, 0);
+    const report = async (format: string, plugin = e2e.plugin) => {
+      const ran = await plugin('report', scene.name, ...at, '-o', format);
+      assert.equal(ran.code, 0, ran.stderr);
+      return ran.stdout;
+    };
+    for (const format of ['html', 'markdown']) assert.match(await report(format), /\(annotation-hides-hooks\)/, format);
+    const { runID } = await scene.runStatus();
+    await e2e.cluster.remove('secrets', e2e.velero, `restorehooks-${scene.name}-${runID}-plan-0`);
+    for (const format of ['html', 'markdown']) assert.match(await report(format), /gone from the cluster/, format);
+    const reader = await e2e.userWith([
+      { apiGroups: ['velero.io'], resources: ['restores'], verbs: ['get'], namespace: e2e.velero },
+      { apiGroups: ['batch'], resources: ['jobs'], verbs: ['get'], namespace: e2e.velero },
+    ]);
+    assert.match(await report('html', reader), /The plan is not known \([^)]*secrets[^)]* is forbidden/);
   });
 
   it('says that there has been no run, and exits 4 where there is no such Restore', async () => {

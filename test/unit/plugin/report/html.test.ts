@@ -134,7 +134,10 @@ describe('the HTML report', () => {
     const text = textsOf(html({ run: mixedRun(), plan }), 'main').join();
     assert.match(text, /shop\/old-0: older than it/);
     assert.match(text, /the plan that was given is not that of this run/);
-    assert.match(textsOf(html({ run: mixedRun() }), 'main').join(), /The plan was not given to this report/);
+    assert.match(
+      textsOf(html({ run: mixedRun() }), 'main').join(),
+      /The plan is not known \(it was not given to this report\)/,
+    );
   });
 
   it('tells a run that has not ended, and one that has not begun', () => {
