@@ -13,8 +13,16 @@ import type { Session } from '../command-line/session.ts';
 import { count } from '../output/plan-view.ts';
 import type { Context } from '../process/context.ts';
 
-/** Remove all runs but the last `keep` and those that the ledger needs. Returns the text to print (R6.1.7). */
-export async function prune(session: Session, name: string, { clock }: Context, keep: number): Promise<string> {
+/**
+ * Remove all runs but the last `keep` and those that the ledger needs, or only say which. Returns the text to print
+ * (R6.1.7).
+ */
+export async function prune(
+  session: Session,
+  name: string,
+  { clock }: Context,
+  { keep, dryRun }: { readonly keep: number; readonly dryRun: boolean },
+): Promise<string> {
   const { client, namespace } = session;
   const restore = await getRestore(client, namespace, name);
   const missing = await missingRights(client, pruneRights(namespace));
@@ -26,12 +34,12 @@ export async function prune(session: Session, name: string, { clock }: Context, 
   const reference = restoreReference(restore, namespace);
   const ledger = ledgerOf(await readRuns(client, clock, reference, restore), clock.now());
   const runIDs = runsToRemove(ledger, keep);
-  const removed = await removeRuns(client, reference, runIDs);
   const stay = ledger.records.length - runIDs.length;
   const left = `${count(stay, 'run')} ${stay === 1 ? 'stays' : 'stay'}: the last ones, and what later runs need to know`;
-  return runIDs.length === 0
-    ? `nothing to remove; ${left}`
-    : `removed ${count(runIDs.length, 'run')} (${count(removed, 'object')}); ${left}`;
+  if (runIDs.length === 0) return `nothing to remove; ${left}`;
+  if (dryRun) return `would remove ${count(runIDs.length, 'run')}: ${runIDs.join(', ')}; ${left}`;
+  const removed = await removeRuns(client, reference, runIDs);
+  return `removed ${count(runIDs.length, 'run')} (${count(removed, 'object')}); ${left}`;
 }
 
 const pruneRights = (namespace: string): Right[] => [

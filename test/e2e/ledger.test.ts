@@ -155,6 +155,10 @@ describe('old runs', () => {
     assert.ok(standing.has(first.json().runID));
     const next = await scene.apply(local, '--again', '--only', 'b-0');
     assert.deepEqual([next.code, (await objects()).size], [0, 11], next.stderr);
+    const before = await objects();
+    const dry = await e2e.plugin('prune', scene.name, '-n', velero, '--dry-run');
+    assert.match(dry.stdout, /^would remove 9 runs: (\w{6}, ){8}\w{6}; 2 runs stay: /, dry.stderr);
+    assert.deepEqual(await objects(), before);
     const pruned = await e2e.plugin('prune', scene.name, '-n', velero);
     assert.match(pruned.stdout, /^removed 9 runs \(\d+ objects\); 2 runs stay: /, pruned.stderr);
     assert.deepEqual(await objects(), new Set([first.json().runID, next.json().runID]));
