@@ -5,8 +5,9 @@ import { defineCommand } from '../command-line/command.ts';
 import { withCluster } from '../command-line/session.ts';
 import { ChosenHooks } from '../logs/chosen-hooks.ts';
 import { followLogs } from '../logs/follow-logs.ts';
-import { RunParts } from '../logs/run-parts.ts';
+import { RunParts, standingParts } from '../logs/run-parts.ts';
 import { showLogs } from '../logs/show-logs.ts';
+import { withoutStatus } from '../run/without-status.ts';
 
 export const logs = defineCommand({
   args: {
@@ -59,7 +60,9 @@ export const logs = defineCommand({
       const first = new RunParts(session, name);
       const { restore, status, parts } = await first.read();
       if (status === undefined) {
-        context.stderr.write(`no run of Restore ${session.namespace}/${name} yet\n`);
+        const lost = await withoutStatus(session, context, restore); // R7.29
+        if (lost === undefined) context.stderr.write(`no run of Restore ${session.namespace}/${name} yet\n`);
+        else await showLogs(request, restore, lost.status, await standingParts(session, name, lost.status));
       } else if (follow && !hasEnded(status)) {
         await followLogs(request, new RunParts(session, name));
       } else {

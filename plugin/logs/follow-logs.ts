@@ -68,11 +68,8 @@ class LogFollower {
     this.#request = request;
     this.#parts = parts;
     const { stdout, stderr, clock } = request.context;
-    this.#printer = new LogPrinter(stdout, request.format);
-    this.#output = new RunOutput(request.output, (chunk) => {
-      tellMissing(stderr, chunk);
-      this.#printer.print(chunk, clock.now());
-    });
+    this.#printer = new LogPrinter(stdout, request.format, (chunk) => tellMissing(stderr, chunk));
+    this.#output = new RunOutput(request.output, (chunk) => this.#printer.print(chunk, clock.now()));
   }
 
   stop(): void {

@@ -27,17 +27,25 @@ interface Begun {
 export class LogPrinter {
   readonly #stdout: TextSink;
   readonly #format: LogFormat;
+  readonly #tellMissing: (chunk: LogChunk) => void;
   readonly #begun = new Map<string, Begun>();
   #header = '';
 
-  constructor(stdout: TextSink, format: LogFormat) {
+  /** `tellMissing` is called where output was left out, between what stands before it and what follows. */
+  constructor(stdout: TextSink, format: LogFormat, tellMissing: (chunk: LogChunk) => void) {
     this.#stdout = stdout;
     this.#format = format;
+    this.#tellMissing = tellMissing;
   }
 
   /** `outcome`: how the hook ended, for its header. `now`: in milliseconds, for `flushOlder`. */
-  print({ row, stream, at, text }: LogChunk, now: number, outcome?: string): void {
+  print(chunk: LogChunk, now: number, outcome?: string): void {
+    const { row, stream, at, text, missing } = chunk;
     const key = `${stream} ${row.id}`;
+    if (missing > 0) {
+      this.#flush(key, outcome);
+      this.#tellMissing(chunk);
+    }
     const begun = this.#begun.get(key);
     const lines = text.split('\n');
     const rest = lines.pop() ?? '';
@@ -55,20 +63,19 @@ export class LogPrinter {
 
   /** Print the lines without an end for which nothing has come since `before`: a prompt may wait there. */
   flushOlder(before: number): void {
-    for (const [key, begun] of this.#begun) if (begun.since <= before) this.#flush(key, begun);
+    for (const [key, { since }] of this.#begun) if (since <= before) this.#flush(key);
   }
 
   /** Print the lines without an end of a hook of which nothing more comes. */
   end({ id }: RunHook, outcome?: string): void {
-    for (const stream of ['stdout', 'stderr']) {
-      const key = `${stream} ${id}`;
-      const begun = this.#begun.get(key);
-      if (begun !== undefined) this.#flush(key, begun, outcome);
-    }
+    for (const stream of ['stdout', 'stderr']) this.#flush(`${stream} ${id}`, outcome);
   }
 
-  #flush(key: string, { row, stream, at, text }: Begun, outcome?: string): void {
+  #flush(key: string, outcome?: string): void {
+    const begun = this.#begun.get(key);
+    if (begun === undefined) return;
     this.#begun.delete(key);
+    const { row, stream, at, text } = begun;
     this.#stdout.write(this.#headed(row, stream, outcome) + this.#line(row, stream, at, text));
   }
 

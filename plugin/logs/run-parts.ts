@@ -1,3 +1,4 @@
+import { RestoreHooksError } from '../../shared/core/errors.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
 import type { ReportPartRead } from '../../shared/kubernetes/run/run-store.ts';
@@ -31,5 +32,22 @@ export class RunParts {
     const parts = await readReportParts(client, { namespace, name: this.#name }, status, this.#parts);
     this.#parts = status.reportParts;
     return { restore, status, parts };
+  }
+}
+
+/** The parts of the report of a run whose status is gone, so that nobody knows how many there are. */
+export async function standingParts(
+  { client, namespace }: Session,
+  name: string,
+  { runID }: Pick<RunStatus, 'runID'>,
+): Promise<ReportPartRead[]> {
+  const parts: ReportPartRead[] = [];
+  for (let part = 0; ; part += 1) {
+    try {
+      parts.push(...(await readReportParts(client, { namespace, name }, { runID, reportParts: part + 1 }, part)));
+    } catch (error) {
+      if (error instanceof RestoreHooksError && error.code === 'NOT_FOUND') return parts;
+      throw error;
+    }
   }
 }

@@ -51,15 +51,12 @@ export async function showLogs(
   chosen.requireKnown(rows, listCommand(request));
   if (!isOver) await readLive(request, status, output);
   for (const row of rows) output.settle(row);
-  const printer = new LogPrinter(context.stdout, request.format);
+  const printer = new LogPrinter(context.stdout, request.format, (chunk) => tellMissing(context.stderr, chunk));
   const byHook = Map.groupBy(chunks, ({ row }) => row.id);
   for (const row of rows) {
     // The report may not know yet that a hook has begun.
     const outcome = isOpen(row) ? undefined : outcomeOf(row);
-    for (const chunk of byHook.get(row.id) ?? []) {
-      tellMissing(context.stderr, chunk);
-      printer.print(chunk, 0, outcome);
-    }
+    for (const chunk of byHook.get(row.id) ?? []) printer.print(chunk, 0, outcome);
     printer.end(row, outcome);
   }
   const silent = rows.filter((row) => chosen.has(row) && !byHook.has(row.id));

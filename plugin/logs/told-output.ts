@@ -17,7 +17,7 @@ export function sizeText(bytes: number): string {
 
 /** Says on stderr that output is missing here. */
 export function tellMissing(stderr: TextSink, { row, stream, missing }: LogChunk): void {
-  if (missing > 0) say(stderr, `left out here: ${sizeText(missing)} of the ${stream} of ${row.id}`);
+  say(stderr, `left out here: ${sizeText(missing)} of the ${stream} of ${row.id}`);
 }
 
 /** Says on stderr why nothing is shown of these hooks: one line for each reason. `attempt`: of the run. */

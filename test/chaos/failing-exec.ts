@@ -10,6 +10,7 @@ export function kubernetesHookExec(...args: Parameters<typeof realExec>): HookEx
       let drop = (): void => undefined;
       aroundCall('command-start', () => {
         drop = exec.start(request, {
+          ...answer,
           started: () => aroundCall('command-started', () => answer.started()),
           ended: (...end) => aroundCall('command-end', () => answer.ended(...end)),
         });

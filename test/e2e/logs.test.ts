@@ -130,6 +130,18 @@ no newline
     }
   });
 
+  // R7.29
+  it('are there although the annotations of the Restore are gone', async () => {
+    const scene = await e2e.scene('lost');
+    await scene.pod('web-0');
+    await scene.restore({ hooks: [entry(exec(sh('echo still there')))] });
+    await scene.apply();
+    await cluster.patch('restores', velero, scene.name, { metadata: { annotations: null } });
+    const said = await logs(scene);
+    assert.equal(said.stdout, `==> ${scene.namespace}/web-0/main/e2e/0 stdout, Succeeded <==\nstill there\n`);
+    assert.match(said.stderr, /^warning: the annotations of run .* are gone/);
+  });
+
   it('have no control characters, whatever a hook prints', async () => {
     const hostile = await e2e.scene('hostile');
     await hostile.pod('web-0');

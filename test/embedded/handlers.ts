@@ -5,15 +5,16 @@ import type { Reading } from './decode.ts';
 import { assertHasHost, containerName, upgradeRequired } from './exec.ts';
 import { createFieldOwners } from './field-owners.ts';
 import { syntaxError } from './go-json.ts';
-import type { ContainerLog, Kubelet } from './kubelet.ts';
+import type { Kubelet } from './kubelet.ts';
 import { createLists, tooLargeVersion, versionOf } from './list.ts';
 import type { Shape } from './media.ts';
 import { readBody, readObject, shaped, shapeOf, typeOf, unknownFormat, warn } from './media.ts';
 import type { KubeObject } from './objects.ts';
 import { asPod, isRecord, timestamp } from './objects.ts';
 import type { Deletion, WriteQuery } from './options.ts';
-import { deletion, integer, listQuery, writeQuery } from './options.ts';
+import { deletion, listQuery, writeQuery } from './options.ts';
 import { jsonPatch, mergePatch, strategicMergePatch } from './patch.ts';
+import { followLog, logOptions, textOf } from './pod-log.ts';
 import type { User } from './rbac.ts';
 import type { Resource } from './resources.ts';
 import {
@@ -29,7 +30,6 @@ import {
 import { review } from './reviews.ts';
 import { decodeAs, modelOf } from './schema.ts';
 import { selectorOf } from './selectors.ts';
-import type { Fault } from './status.ts';
 import { ApiError, badRequest, invalid, methodNotAllowed, noSuchResource, notFound, patchedInvalid } from './status.ts';
 import type { Store } from './store.ts';
 import type { Target } from './target.ts';
@@ -307,18 +307,12 @@ export function createHandlers({ store, api, kubelet, tokenFor, bookmarkInterval
     name: string,
     query: URLSearchParams,
   ): Reply | undefined {
-    const [lines, bytes] = [integer(query, 'tailLines'), integer(query, 'limitBytes')];
-    const faults: Fault[] = [];
-    const wrong = (field: string, value: number, detail: string): void =>
-      void faults.push({ type: 'Invalid', field, value, detail });
-    if (lines !== undefined && lines < 0) wrong('tailLines', lines, 'must be greater than or equal to 0');
-    if (bytes !== undefined && bytes < 1) wrong('limitBytes', bytes, 'must be greater than 0');
-    if (faults.length > 0) throw invalid({ group: '', resource: '', kind: 'PodLogOptions' }, name, faults);
+    const options = logOptions(query, name);
     const pod = asPod(api.get(pods, namespace, name));
     const container = containerName(pod, query.get('container'));
     if (pod.spec.nodeName === undefined) return ok('', 204);
     response.setHeader('Content-Type', 'text/plain');
-    const previous = query.get('previous') === 'true';
+    const { previous } = options;
     const found = kubelet.log(pod, container, previous);
     if (found === undefined) {
       response.removeHeader('Content-Type');
@@ -330,35 +324,12 @@ export function createHandlers({ store, api, kubelet, tokenFor, bookmarkInterval
       const why = broken ? `trying and failing to pull image` : waiting;
       throw badRequest(`container "${container}" in pod "${name}" is waiting to start: ${why}`);
     }
-    const text = tailOf(Buffer.concat(found.chunks).toString(), query);
-    if (query.get('follow') !== 'true' || found.ended) return ok(text);
-    follow(request, response, text, found);
+    if (!options.follow || found.ended) return ok(textOf(found, options));
+    followLog(request, response, found, options);
     return undefined;
   }
 
   return { handle, expireLists: lists.expire };
-}
-
-function follow(request: IncomingMessage, response: ServerResponse, text: string, log: ContainerLog): void {
-  response.writeHead(200, { 'Content-Type': 'text/plain' });
-  response.flushHeaders();
-  if (text !== '') response.write(text);
-  const listener = (chunk: Buffer | undefined): void => {
-    if (chunk === undefined) response.end();
-    else response.write(chunk);
-  };
-  log.listeners.add(listener);
-  request.on('close', () => log.listeners.delete(listener));
-}
-
-function tailOf(text: string, query: URLSearchParams): string {
-  const lines = Number(query.get('tailLines') ?? Number.POSITIVE_INFINITY);
-  const bytes = Number(query.get('limitBytes') ?? Number.POSITIVE_INFINITY);
-  const all = text.split(/(?<=\n)/);
-  return all
-    .slice(Math.max(0, all.length - lines))
-    .join('')
-    .slice(0, bytes);
 }
 
 const preserved =

@@ -42,6 +42,8 @@ export interface KubeletOptions {
 
 export interface ContainerLog {
   readonly chunks: Buffer[];
+  /** When each of them was written, in milliseconds since the epoch. */
+  readonly times: number[];
   readonly listeners: Set<(chunk: Buffer | undefined) => void>;
   ended: boolean;
 }
@@ -302,7 +304,7 @@ export function createKubelet(store: Store, api: Api, processes: Processes, opti
     const folder = join(life.folder, 'containers', name, container.workingDir ?? '');
     await mkdir(folder, { recursive: true });
     life.stopping.signal.throwIfAborted();
-    const log: ContainerLog = { chunks: [], listeners: new Set(), ended: false };
+    const log: ContainerLog = { chunks: [], times: [], listeners: new Set(), ended: false };
     const before = life.logs.get(name);
     if (before !== undefined) life.previousLogs.set(name, before);
     life.logs.set(name, log);
@@ -385,8 +387,11 @@ export function createKubelet(store: Store, api: Api, processes: Processes, opti
     }
     const append = (chunk: Buffer): void => {
       at.log.chunks.push(chunk);
-      while (at.log.chunks.length > 1 && at.log.chunks.reduce((sum, each) => sum + each.length, 0) > maxLogBytes)
+      at.log.times.push(Date.now());
+      while (at.log.chunks.length > 1 && at.log.chunks.reduce((sum, each) => sum + each.length, 0) > maxLogBytes) {
         at.log.chunks.shift();
+        at.log.times.shift();
+      }
       for (const listener of at.log.listeners) listener(chunk);
     };
     const process = processes.start({ argv, cwd: at.folder, env: at.env, onOutput: (_, chunk) => append(chunk) });

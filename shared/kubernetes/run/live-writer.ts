@@ -7,10 +7,18 @@ import { sealBatch } from './live-output.ts';
 const EVERY_MS = 1_000;
 /** After a silence a line waits this long, so that what is printed together is in one line. */
 const GATHER_MS = 100;
-/** Of text in one line. What is printed beyond it before the next line is left out (R5.26). */
+/** Of text in one line. If more is printed, the oldest of the stream that prints most is left out (R5.26). */
 const LINE_BYTES = 64 * 1024;
 /** Of lines in all: a kubelet keeps 10 MiB of a container's log by default, and the runner's own lines are there too. */
 const LOG_BYTES = 6 * 1024 * 1024;
+
+/** A piece that waits for the next line; what follows it at once is added to it. */
+interface Piece extends Pick<LivePiece, 'hook' | 'stream' | 'at'> {
+  from: number;
+  text: string;
+  /** Of the text, in UTF-8. */
+  bytes: number;
+}
 
 /** Writes what running hooks print into the runner's log, encrypted: at most one line a second, and only if there is something. */
 export class LiveWriter {
@@ -18,9 +26,9 @@ export class LiveWriter {
   readonly #key: LiveKey;
   readonly #source: LiveSource;
   readonly #write: (line: string) => void;
-  #pieces: LivePiece[] = [];
-  /** Of text in `#pieces`. */
-  #bytes = 0;
+  #pieces: Piece[] = [];
+  /** Of text in `#pieces`, by stream. */
+  #bytes = new Map<string, number>();
   #sequence = 0;
   #written = 0;
   #isOver = false;
@@ -35,21 +43,38 @@ export class LiveWriter {
   }
 
   printed(hook: HookId, { stream, from, text }: Printed): void {
-    const room = LINE_BYTES - this.#bytes;
-    if (this.#isOver || room <= 0) return;
-    const size = Buffer.byteLength(text);
-    const fitting = size <= room ? text : beginning(text, room);
+    if (this.#isOver) return;
     const at = this.#clock.now();
+    const bytes = Buffer.byteLength(text);
     const last = this.#pieces.at(-1);
-    const goesOn =
-      last?.hook === hook &&
-      last.stream === stream &&
-      at - last.at < GATHER_MS &&
-      last.from + Buffer.byteLength(last.text) === from;
-    if (goesOn) this.#pieces[this.#pieces.length - 1] = { ...last, text: last.text + fitting };
-    else this.#pieces.push({ hook, stream, at, from, text: fitting });
-    this.#bytes += size;
+    const goesOn = last?.hook === hook && last.stream === stream && at - last.at < GATHER_MS;
+    if (goesOn) Object.assign(last, { text: last.text + text, bytes: last.bytes + bytes });
+    else this.#pieces.push({ hook, stream, at, from, text, bytes });
+    this.#count(hook, stream, bytes);
+    this.#leaveOut();
     this.#cancelTimer ??= this.#clock.setTimer(Math.max(GATHER_MS, this.#nextAt - at), () => this.flush());
+  }
+
+  #count(hook: string, stream: string, bytes: number): void {
+    const key = `${stream} ${hook}`;
+    this.#bytes.set(key, (this.#bytes.get(key) ?? 0) + bytes);
+  }
+
+  /** A stream that prints much neither hides what others print, nor its own last words. */
+  #leaveOut(): void {
+    for (;;) {
+      const excess = [...this.#bytes.values()].reduce((sum, each) => sum + each, 0) - LINE_BYTES;
+      if (excess <= 0) return;
+      const [most] = [...this.#bytes].reduce((one, other) => (other[1] > one[1] ? other : one));
+      const index = this.#pieces.findIndex(({ stream, hook }) => `${stream} ${hook}` === most);
+      const oldest = this.#pieces[index];
+      if (oldest === undefined) return;
+      const text = oldest.bytes <= excess ? '' : end(oldest.text, oldest.bytes - excess);
+      const bytes = Buffer.byteLength(text);
+      this.#count(oldest.hook, oldest.stream, bytes - oldest.bytes);
+      if (text === '') this.#pieces.splice(index, 1);
+      else Object.assign(oldest, { text, bytes, from: oldest.from + oldest.bytes - bytes });
+    }
   }
 
   /** Write what there is, without waiting. */
@@ -57,9 +82,9 @@ export class LiveWriter {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     if (this.#pieces.length === 0) return;
-    const line = this.#seal({ pieces: this.#pieces });
+    const line = this.#seal({ pieces: this.#pieces.map(({ bytes: _, ...piece }) => piece) });
     this.#pieces = [];
-    this.#bytes = 0;
+    this.#bytes.clear();
     this.#nextAt = this.#clock.now() + EVERY_MS;
     this.#written += line.length;
     // A sequence number is used once, so the line that doesn't fit is left out with its number.
@@ -74,10 +99,11 @@ export class LiveWriter {
   }
 }
 
-/** The first characters of a text that take at most so many bytes. */
-function beginning(text: string, room: number): string {
+/** The last characters of a text that take at most so many bytes. */
+function end(text: string, most: number): string {
   const bytes = Buffer.from(text);
-  let end = room;
-  while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
-  return bytes.toString('utf8', 0, end);
+  let from = bytes.length - most;
+  // Not within a character: its further bytes begin with 10.
+  while (((bytes[from] ?? 0) & 0xc0) === 0x80) from += 1;
+  return bytes.toString('utf8', from);
 }

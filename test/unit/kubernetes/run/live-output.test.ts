@@ -115,16 +115,34 @@ describe('the writer of live output', () => {
     );
   });
 
-  it('leaves out what is more than 64 KiB in a second: the next piece says where it begins', () => {
+  it('leaves out what is more than 64 KiB in a second, of the stream that prints most, and not its last words', () => {
     const { lines, print, pass } = bench();
+    print('quiet', 'other');
     print('é'.repeat(40_000));
-    print('left out');
+    print('last words');
     pass(1_000);
-    print('after');
+    const [quiet, loud] = lines.flatMap(({ pieces }) => pieces);
+    assert.equal(quiet?.text, 'quiet');
+    assert.ok(loud?.text.startsWith('é') && loud.text.endsWith('élast words'));
+    assert.equal(Buffer.byteLength(loud?.text ?? ''), 65_536 - 5 - 1, 'no character is cut');
+    assert.equal((loud?.from ?? 0) + Buffer.byteLength(loud?.text ?? ''), 5 + 80_000 + 10);
+  });
+
+  it('leaves out whole pieces of it, the oldest first', () => {
+    const { lines, print, pass } = bench();
+    print('x');
+    pass(100);
+    for (const word of ['a', 'b', 'c', 'd']) {
+      print(word.repeat(30_000));
+      pass(200);
+    }
     pass(1_000);
-    const [first, second] = lines.flatMap(({ pieces }) => pieces);
-    assert.equal(Buffer.byteLength(first?.text ?? ''), 65_536);
-    assert.deepEqual([second?.from, second?.text], [80_008, 'after']);
+    const said = lines.slice(1).flatMap(({ pieces }) => pieces.map(({ from, text }) => [from, text[0], text.length]));
+    assert.deepEqual(said, [
+      [54_465, 'b', 5_536],
+      [60_001, 'c', 30_000],
+      [90_001, 'd', 30_000],
+    ]);
   });
 
   it('stops at 6 MiB, with a line that says so', () => {

@@ -119,9 +119,10 @@ describe('a log', () => {
       text += more;
     };
     const stdout = { write, isTTY: false, columns: undefined };
-    const printer = new LogPrinter(stdout, { prefix: false, timestamps: false, json: false, ...format });
-    const print = (more: string, at = 0, stream: LogChunk['stream'] = 'stdout') =>
-      printer.print({ row: running, stream, at: instant(at), text: more, missing: 0 }, at);
+    const all = { prefix: false, timestamps: false, json: false, ...format };
+    const printer = new LogPrinter(stdout, all, ({ missing }) => write(`[${missing}]\n`));
+    const print = (more: string, at = 0, stream: LogChunk['stream'] = 'stdout', missing = 0) =>
+      printer.print({ row: running, stream, at: instant(at), text: more, missing }, at);
     return { printer, print, text: () => text };
   }
 
@@ -142,6 +143,13 @@ describe('a log', () => {
 [${hook.id}] 1970-01-01T00:00:02.000Z three
 `,
     );
+  });
+
+  it('says where output is missing, behind what was printed before', () => {
+    const { print, text } = printed({});
+    print('a\nb');
+    print('c\n', 0, 'stdout', 7);
+    assert.equal(text(), `==> ${hook.id} stdout <==\na\nb\n[7]\nc\n`);
   });
 
   it('has a header where the hook or the stream changes', () => {
