@@ -60,6 +60,10 @@ export const allCommands: CommandList = {
     summary: "Print or apply the runner's ServiceAccount and the rights that it needs",
     load: async () => (await import('./commands/setup.ts')).setup,
   },
+  completion: {
+    summary: 'Show how TAB completes command lines of restorehooks, and whether it does',
+    load: async () => (await import('./commands/completion.ts')).completion,
+  },
   version: {
     summary: 'Show the versions of this plugin, its image and the cluster',
     load: async () => (await import('./commands/version.ts')).version,

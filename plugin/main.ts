@@ -110,7 +110,7 @@ async function runCommand(): Promise<void> {
   process.exit();
 }
 
-// The file's second name: kubectl asks it how a command line could go on (R7.32).
+// The file's second name: kubectl asks it how a command line could go on (R7.60).
 if (basename(process.argv[1] ?? '').startsWith('kubectl_complete-')) {
   void import('./completion/main.ts').then(({ complete }) => complete(process.argv.slice(2), allCommands));
 } else {

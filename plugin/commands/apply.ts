@@ -1,10 +1,7 @@
-import { readHookFiles } from '../../shared/input/hooks.ts';
 import { applyArgs } from '../command-line/apply-args.ts';
 import type { CommandResult } from '../command-line/command.ts';
 import { defineCommand } from '../command-line/command.ts';
 import { requireRunnerFlags, withCluster } from '../command-line/session.ts';
-import { applyInput } from '../input/saved-plan.ts';
-import { Application } from '../run/application.ts';
 
 export const apply = defineCommand({
   args: applyArgs,
@@ -26,6 +23,12 @@ export const apply = defineCommand({
 
   async run({ restore: given, ...args }, context): Promise<CommandResult> {
     context.stop.limit(context.clock, args.timeout);
+    // Loaded here, because shell completion needs only the flags, and soon.
+    const [{ readHookFiles }, { applyInput }, { Application }] = await Promise.all([
+      import('../../shared/input/hooks.ts'),
+      import('../input/saved-plan.ts'),
+      import('../run/application.ts'),
+    ]);
     const input = await applyInput(given, args, context);
     requireRunnerFlags(args);
     const hookFiles = await readHookFiles(args.hooks, context);

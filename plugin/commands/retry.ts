@@ -1,7 +1,6 @@
 import { onlyArg, runnerArgs } from '../command-line/apply-args.ts';
 import { defineCommand } from '../command-line/command.ts';
 import { requireRunnerFlags, withCluster } from '../command-line/session.ts';
-import { Retry } from '../run/retry.ts';
 
 export const retry = defineCommand({
   args: { ...onlyArg, ...runnerArgs }, // R7.30
@@ -17,9 +16,11 @@ export const retry = defineCommand({
   exitCodes: [0, 2, 3, 4, 5, 6, 7, 9, 10, 11, 130, 143],
   docs: 'docs/going-on.md',
 
-  run({ restore, only, ...args }, context) {
+  async run({ restore, only, ...args }, context) {
     requireRunnerFlags(args);
     context.stop.limit(context.clock, args.timeout);
+    // Loaded here, because shell completion needs only the flags, and soon.
+    const { Retry } = await import('../run/retry.ts');
     return withCluster(args, context, (session) => new Retry(session, restore, args, only, context).run());
   },
 });

@@ -53,7 +53,7 @@ const ACTIVE = /[$`"'\\;&|<>()!]/;
 const FROM_ANNOTATION = '<from-annotation>';
 
 /**
- * Whether a name may be put on a command line (R7.33). kubectl's scripts evaluate the line at each TAB, and bash inserts
+ * Whether a name may be put on a command line (R7.61). kubectl's scripts evaluate the line at each TAB, and bash inserts
  * what several candidates have in common without quoting it. So a name that a shell would act upon is never offered.
  */
 function isFit(value: string): boolean {

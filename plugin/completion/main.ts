@@ -5,7 +5,7 @@ import type { Completion } from './candidates.ts';
 import { completionOf, completionText, DIRECTIVE, NOTHING } from './candidates.ts';
 import { readRequest } from './request.ts';
 
-/** When the answer is printed at the latest, in ms from the start of the process (R7.32). */
+/** When the answer is printed at the latest, in ms from the start of the process (R7.60). */
 const DEADLINE_MS = 220;
 
 /**

@@ -1,7 +1,5 @@
 import { statSync } from 'node:fs';
 import { ANNOTATION, RUN_ID_LABEL, restoreName, runsSelector } from '../../shared/core/names.ts';
-import { planRun } from '../../shared/core/plan/plan-run.ts';
-import { restoreSelector } from '../../shared/core/plan/pods-of-restore.ts';
 import { VERSION } from '../../shared/core/version.ts';
 import type { KubeClient } from '../../shared/kubernetes/api/client.ts';
 import { kubeClient } from '../../shared/kubernetes/api/client.ts';
@@ -10,14 +8,9 @@ import { configFiles, loadKubeConfig } from '../../shared/kubernetes/connect/kub
 import { readKubeConfigs } from '../../shared/kubernetes/connect/kubeconfig-file.ts';
 import { kubercFile } from '../../shared/kubernetes/connect/kuberc.ts';
 import type { ReportedHook } from '../../shared/kubernetes/run/reported-hooks.ts';
-import { reportedHooks } from '../../shared/kubernetes/run/reported-hooks.ts';
-import { REPORT_TYPE, runStatusOf } from '../../shared/kubernetes/run/run-store.ts';
-import { getRestore } from '../../shared/kubernetes/velero/restores.ts';
 import type { KubeArguments, Session } from '../command-line/session.ts';
 import { namespaceOf } from '../command-line/session.ts';
 import type { PlanFlags } from '../input/plan-input.ts';
-import { liveInput } from '../input/plan-input.ts';
-import { runnerNamespaces } from '../run/preconditions.ts';
 import type { Candidate } from './candidates.ts';
 import type { NameKind, Request } from './request.ts';
 
@@ -139,6 +132,7 @@ async function ofRestore(of: NameKind, request: Request, session: Session): Prom
   const hooks = hooksOf(session, name, request);
   if (of === 'pods') {
     // The pods of the last run may be gone, and those that are there may not have been in it.
+    const { restoreSelector } = await import('../../shared/core/plan/pods-of-restore.ts');
     const live = metadataOf(session.client, paths.pods(), { labelSelector: restoreSelector(name) });
     const [ofHooks, ofLabel] = await Promise.all([hooks.catch(() => []), live.catch(() => [])]);
     return podNames([...ofHooks, ...ofLabel.map((pod) => ({ namespace: pod.namespace, pod: pod.name }))], request.text);
@@ -160,11 +154,22 @@ function podNames(
 /** The hooks of the last run; where there is none, those that would be run with the flags that were typed. */
 async function hooksOf(session: Session, name: string, request: Request): Promise<readonly ReportedHook[]> {
   const { client, namespace } = session;
+  // Most completions ask for other names, and need no schemas.
+  const [{ getRestore }, { runStatusOf }, { reportedHooks }] = await Promise.all([
+    import('../../shared/kubernetes/velero/restores.ts'),
+    import('../../shared/kubernetes/run/run-store.ts'),
+    import('../../shared/kubernetes/run/reported-hooks.ts'),
+  ]);
   const status = runStatusOf(await getRestore(client, namespace, name));
   if (status !== undefined) return reportedHooks(client, { namespace, name }, status);
   const flags = { ...NO_PLAN_FLAGS, ...request.values() } as unknown as Values;
   // These say that hooks or pods come from elsewhere, perhaps from stdin.
   if ([...flags.hooks, ...(flags.filename ?? [])].length > 0) return [];
+  const [{ planRun }, { liveInput }, { runnerNamespaces }] = await Promise.all([
+    import('../../shared/core/plan/plan-run.ts'),
+    import('../input/plan-input.ts'),
+    import('../run/preconditions.ts'),
+  ]);
   const input = await liveInput(session, name, { ...flags, only: [] }, undefined, await runnerNamespaces(session));
   return planRun(input).document.hooks;
 }
@@ -173,6 +178,7 @@ const NO_PLAN_FLAGS = { hooks: [], podNamespace: [], rerun: false, force: false,
 
 /** The ids of the runs whose reports or journals are in the cluster, the last one first. */
 async function runs({ client, namespace }: Session, name: string): Promise<Candidate[]> {
+  const { REPORT_TYPE } = await import('../../shared/kubernetes/run/run-store.ts');
   const labelSelector = runsSelector(name);
   const lists = await Promise.all([
     metadataOf(client, paths.configMaps(namespace), { labelSelector }).catch(() => []),

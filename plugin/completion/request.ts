@@ -119,7 +119,7 @@ function valueRequest(
   return { wanted, text: typed.slice(comma), lead: before + typed.slice(0, comma), taken };
 }
 
-/** What the values of flags are, by the names that the help gives them. */
+/** What values of flags are, by the names that the help gives them. */
 const BY_VALUE: Readonly<Record<string, Wanted>> = {
   FILE: { kind: 'files' },
   NAMESPACE: { kind: 'names', of: 'namespaces' },
@@ -129,7 +129,7 @@ const BY_VALUE: Readonly<Record<string, Wanted>> = {
   HOOK: { kind: 'names', of: 'hooks' },
   'HOOK|POD': { kind: 'names', of: 'hooks and pods' },
   SECRET: { kind: 'names', of: 'pull secrets' },
-  'RUN-ID': { kind: 'names', of: 'runs' },
+  ID: { kind: 'names', of: 'runs' },
 };
 
 /** Values that the help calls NAME, and files of a known kind, by their flags. */
@@ -149,6 +149,6 @@ function wantedBy(name: string, flag: Flag): Wanted {
     candidates: values.map((value) => ({ value })),
   });
   if (flag.type === 'boolean') return words(['true', 'false']);
-  if (flag.type === 'string' && flag.choices !== undefined) return words(flag.choices);
+  if ('choices' in flag && flag.choices !== undefined) return words(flag.choices);
   return BY_FLAG[name] ?? BY_VALUE[flag.value ?? ''] ?? NO_WORDS;
 }

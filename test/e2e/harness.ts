@@ -58,6 +58,11 @@ export const entry = (postHooks: object | readonly object[], more: object = {}) 
 /** An entry for the pods of one app. */
 export const hooksOf = (app: string, ...postHooks: object[]) =>
   entry(postHooks, { name: app, labelSelector: { matchLabels: { app } } });
+/** The environment in which a completion may take so much longer. */
+export const noHurry = (ms: number) => ({
+  NODE_OPTIONS: `--import=${join(import.meta.dirname, 'no-hurry.mjs')}`,
+  HURRY_LESS_MS: String(ms),
+});
 /** A container that is ready once the test opens its gate (`scene.open`). */
 export const readyWhenOpen = {
   name: 'main',

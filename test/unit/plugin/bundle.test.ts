@@ -25,6 +25,20 @@ describe('the built plugin', () => {
     assert.doesNotMatch(readFileSync(PLUGIN, 'utf8'), /cachedData|enableCompileCache/);
   });
 
+  it('completes command lines under its second name, which npm installs too', () => {
+    const second = 'kubectl_complete-restorehooks';
+    const { status, stdout, stderr } = spawnSync(process.execPath, [join(PLUGIN, '..', second), 'stat'], {
+      encoding: 'utf8',
+    });
+    assert.deepEqual([status, stderr], [0, '']);
+    assert.match(stdout, /^status\t.*\n:4\n$/);
+    const { bin } = JSON.parse(readFileSync(join(PLUGIN, '../../package.json'), 'utf8'));
+    assert.deepEqual(bin, {
+      'kubectl-restorehooks': 'dist/kubectl-restorehooks',
+      [second]: 'dist/kubectl-restorehooks',
+    });
+  });
+
   for (const type of [undefined, 'commonjs', 'module']) {
     it(`needs no file beside it, where the package.json above it names ${type ?? 'no'} type`, () => {
       const above = mkdtempSync(join(tmpdir(), 'restorehooks-path-'));
