@@ -95,6 +95,7 @@ describe('the rows of a run', () => {
     assert.doesNotMatch(await text({}), /ATTEMPT|STARTED/);
     assert.match(await text({ wide: true }), /EXIT +ATTEMPT +STARTED +TIME +MESSAGE +ID\n/);
     assert.match(await text({}), /shop\/c .* 6\.0s/, 'what runs, until now');
+    assert.match(await text({}), /shop\/d .* waiting for the pod, without a limit$/m);
     const bare = (await text({ noHeaders: true })).split('\n');
     assert.deepEqual(
       [bare.length - 1, bare[0]],
