@@ -36,6 +36,10 @@ export const allCommands: CommandList = {
     summary: 'Show what hooks printed, also while they run',
     load: async () => (await import('./commands/logs.ts')).logs,
   },
+  list: {
+    summary: 'List Restores with their last runs, the newest first',
+    load: async () => (await import('./commands/list.ts')).list,
+  },
   report: {
     summary: 'Write a report of a run: a page, Markdown, or JUnit XML',
     load: async () => (await import('./commands/report.ts')).report,
@@ -118,7 +122,7 @@ async function runCommand(
     context.stdout.write(await commandHelp(name, entry.summary, command, flags, widthOf(context)));
     return ExitCode.Ok;
   }
-  const { view, exit, error } = await command.run({ ...values, ...named(name, command, positionals) }, context);
+  const { view, exit, error } = await command.run({ ...values, ...named(name, command, positionals, argv) }, context);
   if (view !== undefined) {
     const { printView } = await import('./output/render.ts');
     const format = values['output'];
@@ -129,7 +133,12 @@ async function runCommand(
 }
 
 /** The values of the command's positionals, by name: RESTORE as `restore`. `words` are the words that are not flags. */
-function named(name: string, command: Command, words: readonly string[]): Readonly<Record<string, ParsedValue>> {
+function named(
+  name: string,
+  command: Command,
+  words: readonly string[],
+  argv: readonly string[],
+): Readonly<Record<string, ParsedValue>> {
   const values: Record<string, ParsedValue> = {};
   let taken = 0;
   for (const [key, { optional, many }] of Object.entries(command.positionals)) {
@@ -141,12 +150,21 @@ function named(name: string, command: Command, words: readonly string[]): Readon
     taken = many ? words.length : taken + 1;
   }
   const surplus = words[taken];
-  if (surplus !== undefined) throw misused(name, command, `unexpected argument ${JSON.stringify(surplus)}`);
+  if (surplus !== undefined) {
+    throw misused(name, command, `unexpected argument ${JSON.stringify(surplus)}`, equalsHint(command, surplus, argv));
+  }
   return values;
 }
 
-function misused(name: string, command: Command, message: string): RestoreHooksError {
-  return new RestoreHooksError('INVALID_ARGUMENT', message, { hint: `usage: ${usageOf(name, command)}` });
+/** A flag that can stand without a value takes one only behind `=`. */
+function equalsHint({ args }: Command, word: string, argv: readonly string[]): string | undefined {
+  const before = argv[argv.indexOf(word) - 1] ?? '';
+  const flag = before.startsWith('--') ? args[before.slice(2)] : undefined;
+  return flag?.type === 'string' && flag.bare !== undefined ? `write ${before}=${word}` : undefined;
+}
+
+function misused(name: string, command: Command, message: string, hint?: string): RestoreHooksError {
+  return new RestoreHooksError('INVALID_ARGUMENT', message, { hint: hint ?? `usage: ${usageOf(name, command)}` });
 }
 
 function unknownCommand(name: string, commands: CommandList): RestoreHooksError {

@@ -1,3 +1,4 @@
+import type { PlanDocument } from '../../shared/core/plan/plan-document.ts';
 import { readInput } from '../../shared/input/files.ts';
 import { readHookFiles } from '../../shared/input/hooks.ts';
 import { planFlags } from '../../shared/input/run-flags.ts';
@@ -9,7 +10,10 @@ import { namespaceOf, usage, withCluster } from '../command-line/session.ts';
 import { givenPods, requireOneOrigin } from '../input/given.ts';
 import { fileInput, liveInput } from '../input/plan-input.ts';
 import { planView } from '../output/plan-view.ts';
+import type { View } from '../output/view.ts';
+import type { ShowFlags } from '../plan/show-plan.ts';
 import { showPlan } from '../plan/show-plan.ts';
+import type { Context } from '../process/context.ts';
 
 export const plan = defineCommand({
   args: {
@@ -18,6 +22,12 @@ export const plan = defineCommand({
       type: 'strings',
       value: 'POD',
       description: 'Explain what gives this pod (NAMESPACE/POD or POD) its hooks, source by source; can be repeated',
+    },
+    diff: {
+      type: 'string',
+      value: 'FILE',
+      bare: '',
+      description: 'Show what has changed since the last run, or since the plan that was saved in FILE (--diff=FILE)',
     },
     ...filenameArg,
     ...backupArgs,
@@ -28,6 +38,8 @@ export const plan = defineCommand({
   examples: [
     ['plan nightly', 'the hooks that apply would run for the Restore nightly'],
     ['plan nightly --explain shop/web-0', 'why the pod has its hooks, or has none'],
+    ['plan nightly --diff', 'what is new, gone or changed since the last run, and what would not run again'],
+    ['plan nightly --diff=plan.json', 'the same since a plan was saved'],
     ['plan nightly -o json > plan.json', 'a plan to review, and to run with apply -f plan.json'],
     ['plan nightly -f pods.yaml', 'the same, with the pods that apply would create from a file'],
     ['plan -f restore.yaml -f pods/', 'without a cluster: a Restore and the pods of its backup'],
@@ -43,6 +55,7 @@ export const plan = defineCommand({
 
   async run(args, context): Promise<CommandResult> {
     const { restore } = args;
+    requireOneView(args);
     const isOfBackup = namesBackup(args, [...args.filename, ...args.hooks]);
     const isOffline = restore === undefined && (isOfBackup || args.filename.length > 0);
     if (isOffline) {
@@ -52,16 +65,16 @@ export const plan = defineCommand({
     }
     if (isOffline && isOfBackup) {
       const { backupInput } = await import('../input/backup-input.ts');
-      return showPlan(await backupInput(args, context), args);
+      return showPlan(await backupInput(args, context), args, context);
     }
     if (isOffline) {
       const input = await fileInput(args.filename, args, namespaceOf(args, context), context);
       if (input.kind === 'plan') {
         if (args.explain.length > 0)
           throw usage('a saved plan has hooks and no reasons', 'explain it with its Restore');
-        return { view: planView(input.plan) };
+        return { view: await savedView(input.plan, args.diff, context) };
       }
-      return showPlan(input.request, args);
+      return showPlan(input.request, args, context);
     }
     if (restore === undefined)
       throw usage('RESTORE is missing', 'usage: kubectl restorehooks plan RESTORE, or plan -f FILE');
@@ -72,9 +85,24 @@ export const plan = defineCommand({
       const { runnerNamespaces } = await import('../run/preconditions.ts');
       const live = await liveInput(session, restore, args, hookFiles, await runnerNamespaces(session));
       const given = await givenPods({ args, input, isOfBackup }, session, live.restore, context);
-      if (given === undefined) return showPlan(live, args, session);
+      if (given === undefined) return showPlan(live, args, context, session);
       const { withGivenPods } = await import('../input/given-pods.ts');
-      return showPlan(await withGivenPods(session.client, live, given), args, session);
+      return showPlan(await withGivenPods(session.client, live, given), args, context, session);
     });
   },
 });
+
+function requireOneView({ restore, explain, diff }: { restore: string | undefined } & Omit<ShowFlags, 'force'>): void {
+  if (diff === undefined) return;
+  if (explain.length > 0) throw usage('give either --explain or --diff, not both');
+  if (diff === '' && restore !== undefined && /\.(json|ya?ml)$/.test(restore)) {
+    throw usage(`--diff takes a file only as --diff=FILE; ${restore} was read as RESTORE`, `write --diff=${restore}`);
+  }
+}
+
+async function savedView(plan: PlanDocument, diff: string | undefined, context: Context): Promise<View> {
+  if (diff === undefined) return planView(plan);
+  if (diff === '') throw usage('a saved plan can be compared only with another one', 'give it: --diff=FILE');
+  const { diffAgainstFile } = await import('../plan/diff-plan.ts');
+  return diffAgainstFile(plan, diff, context);
+}

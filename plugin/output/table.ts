@@ -10,7 +10,10 @@ export function formatTable(table: Table, options: { readonly wide: boolean; rea
   const shown = table.columns.flatMap((column, index) => (column.wide && !options.wide ? [] : [{ column, index }]));
   const cells = table.rows.map((row) => shown.map(({ index }) => cellText(row[index])));
   const widths = shown.map(({ column }, position) =>
-    cells.reduce((width, row) => Math.max(width, displayWidth(row[position] ?? '')), displayWidth(column.title)),
+    cells.reduce(
+      (width, row) => Math.max(width, displayWidth(row[position] ?? '')),
+      Math.max(column.width ?? 0, table.noHeader ? 0 : displayWidth(column.title)),
+    ),
   );
   const line = (row: readonly string[], paint: boolean): string =>
     row
@@ -25,7 +28,7 @@ export function formatTable(table: Table, options: { readonly wide: boolean; rea
     shown.map(({ column }) => column.title),
     false,
   );
-  return [header, ...cells.map((row) => line(row, options.color)), ''].join('\n');
+  return [...(table.noHeader ? [] : [header]), ...cells.map((row) => line(row, options.color)), ''].join('\n');
 }
 
 function cellText(cell: string | number | undefined): string {

@@ -19,6 +19,8 @@ export type View =
 export type HumanPart = string | Table;
 
 export interface Table {
+  /** Print the rows alone. */
+  readonly noHeader?: true;
   readonly columns: readonly Column[];
   /** Absent or empty cells are shown as `<none>`. */
   readonly rows: readonly (readonly (string | number | undefined)[])[];
@@ -28,6 +30,8 @@ export interface Column {
   readonly title: string;
   /** Shown only with `-o wide`. */
   readonly wide?: true;
+  /** At least so many cells. */
+  readonly width?: number;
   readonly color?: (cell: string) => Color | undefined;
 }
 

@@ -190,7 +190,7 @@ function flagValue(name: string, flag: Flag, given: readonly string[] | undefine
 }
 
 /** One line of CSV, as pflag reads a list. An empty item is an error: `''` would name the current directory. */
-function listOf(name: string, flag: Flag, text: string): string[] {
+function listOf(name: string, flag: Extract<Flag, { type: 'list' }>, text: string): string[] {
   const items: string[] = [];
   const item = /(?:"((?:[^"]|"")*)"|([^",]*))(,|$)/y;
   for (;;) {
@@ -200,7 +200,7 @@ function listOf(name: string, flag: Flag, text: string): string[] {
     const [, quoted, plain = '', comma] = found;
     items.push(quoted?.replaceAll('""', '"') ?? plain);
     if (items.at(-1) === '') throw invalidValue(name, flag, text, 'no empty value', 'is a variable unset?');
-    if (comma === '') return items;
+    if (comma === '') return items.map((each) => chosen(name, flag, each));
   }
 }
 
@@ -225,18 +225,18 @@ function scalarOf(name: string, flag: Exclude<Flag, { type: 'strings' | 'list' }
       if (value !== undefined && value >= 0) return value;
       throw invalidValue(name, flag, text, `a duration such as 30s or 1m30s${flag.seconds ? ', or seconds' : ''}`);
     }
-    case 'string': {
-      if (flag.choices === undefined || flag.choices.includes(text) || flag.form?.is(text)) return text;
-      const near = closest(text, flag.choices);
-      throw invalidValue(
-        name,
-        flag,
-        text,
-        flag.form?.expected ?? oneOf(flag.choices),
-        near === undefined ? undefined : `did you mean ${near}?`,
-      );
-    }
+    case 'string':
+      return chosen(name, flag, text);
   }
+}
+
+/** The text, if it is one of the flag's choices or has the form that it may have, or if the flag has neither. */
+function chosen(name: string, flag: Extract<Flag, { type: 'string' | 'list' }>, text: string): string {
+  const form = flag.type === 'string' ? flag.form : undefined;
+  if (flag.choices === undefined || flag.choices.includes(text) || form?.is(text)) return text;
+  const near = closest(text, flag.choices);
+  const expected = form?.expected ?? oneOf(flag.choices);
+  throw invalidValue(name, flag, text, expected, near === undefined ? undefined : `did you mean ${near}?`);
 }
 
 const oneOf = (choices: readonly string[]): string =>

@@ -28,7 +28,7 @@ export type Flag =
    */
   | (FlagBase & { readonly type: 'duration'; readonly default?: number; readonly seconds?: true })
   | (FlagBase & { readonly type: 'strings' })
-  | (FlagBase & { readonly type: 'list' });
+  | (FlagBase & { readonly type: 'list'; readonly choices?: readonly string[] });
 
 export type Flags = Readonly<Record<string, Flag>>;
 

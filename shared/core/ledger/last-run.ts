@@ -42,8 +42,8 @@ export function hasExecuted({ run, status }: LastRun): boolean {
   return run?.isWhole === false && planned > notExecuted + waiting;
 }
 
-/** The status of a run whose annotation was taken away, as its report tells it. */
-function statusOfRecord(
+/** The status of a run that no annotation tells of (any more), as its report tells it. */
+export function statusOfRecord(
   { runID, attempt, planDigest, about, report }: RunRecord,
   rows: readonly HookRow[],
   state: RunStanding['state'],

@@ -29,7 +29,7 @@ export type PodToExplain =
   | { readonly skipped: PlanDocument['skipped'][number] };
 
 /**
- * Why each source and entry gives a pod hooks or doesn't (R7.2). What is told was noted down by the planner while it
+ * Why each source and entry gives a pod hooks or doesn't (R7.2, R7.50). What is told was noted down by the planner while it
  * made the plan. Only for a pod that takes no part a plan is made of it alone, to say what it would have.
  */
 export function explain(request: PlanRequest, wanted: readonly PodToExplain[]): ExplanationDocument {

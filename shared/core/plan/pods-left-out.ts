@@ -13,7 +13,7 @@ import { targetOf, whyNotRestored } from './restored-pod.ts';
 
 type LeftOut = NonNullable<PodExplanation['leftOut']>;
 
-/** Why a pod that exists is not among those that the request has selected. */
+/** Why a pod that exists is not among those that the request has selected (R7.51). */
 export function whyNotSelected(request: PlanRequest, pod: Pod): LeftOut {
   const { restore, selector } = request;
   const { namespace, labels } = pod.metadata;

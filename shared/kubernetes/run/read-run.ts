@@ -112,7 +112,8 @@ interface OneReport {
   readonly unreadable: readonly string[];
 }
 
-async function readReport(source: RunsSource, runID: string, expected: number | undefined): Promise<OneReport> {
+/** The parts of a run's report, as far as they are there and can be read. */
+export async function readReport(source: RunsSource, runID: string, expected: number | undefined): Promise<OneReport> {
   const { reference } = source;
   const { reports } = source.found;
   const prefix = reportSecretName(runName(reference.name, runID), 0).slice(0, -1);

@@ -4,6 +4,8 @@ import type { RunRecord } from '../../core/ledger/run-record.ts';
 import type { Restore } from '../../core/model/restore.ts';
 import { runName } from '../../core/names.ts';
 import type { RestoreReference } from '../../core/plan/plan-document.ts';
+import type { RunHook } from '../../core/report/run-document.ts';
+import { joinReport } from '../../core/report/run-document.ts';
 import type { RunStatus } from '../../core/report/run-status.ts';
 import { hasEnded } from '../../core/report/run-status.ts';
 import type { Clock } from '../../ports/ports.ts';
@@ -14,7 +16,7 @@ import { holderOf } from './lease.ts';
 import type { RunsClient } from './own-objects.ts';
 import { unlessForbidden } from './own-objects.ts';
 import type { DatedRun } from './read-run.ts';
-import { readRun } from './read-run.ts';
+import { readReport, readRun } from './read-run.ts';
 import { runStatusOf } from './run-store.ts';
 
 /**
@@ -38,6 +40,21 @@ export async function readRuns(
   const newest = standing.at(-1)?.record;
   const last = await standingOf(client, clock, reference, status, newest, !journalsAlone);
   return { records: standing.map(({ record }) => record), last };
+}
+
+/** The rows of one run's report, with what the hooks printed. */
+export async function readReportOf(
+  client: RunsClient,
+  reference: RestoreReference,
+  restore: Restore,
+  runID: string,
+): Promise<RunHook[]> {
+  const status = runStatusOf(restore);
+  const found = await findRuns(client, reference, status, true);
+  const expected = [status, status?.before].find((each) => each?.runID === runID)?.reportParts;
+  return joinReport(
+    (await readReport({ client, reference, status, found, journalsAlone: false }, runID, expected)).parts,
+  );
 }
 
 /** The Lease also names runs whose objects have been removed since. */

@@ -11,7 +11,9 @@ import { ExplanationDocument } from '../../../shared/core/plan/explanation-docum
 import { PlanDocument } from '../../../shared/core/plan/plan-document.ts';
 import { planRun } from '../../../shared/core/plan/plan-run.ts';
 import { CheckDocument } from '../../../shared/core/report/check-document.ts';
+import { PlanDifference } from '../../../shared/core/report/plan-difference.ts';
 import { RunDocument } from '../../../shared/core/report/run-document.ts';
+import { RunList } from '../../../shared/core/report/run-list.ts';
 import { RunStatus } from '../../../shared/core/report/run-status.ts';
 
 const folder = join(import.meta.dirname, '../../../docs/schemas');
@@ -20,7 +22,9 @@ const published = {
   'RestoreHookCheck.json': ['What a run would need: `check -o json`', CheckDocument],
   'RestoreHookFindings.json': ['What lint has found: `lint -o json`', FindingsDocument],
   'RestoreHookPlan.json': ['A plan: `plan -o json`', PlanDocument],
+  'RestoreHookPlanDifference.json': ['What has changed in a plan: `plan --diff -o json`', PlanDifference],
   'RestoreHookRun.json': ['A run: `status -o json`, `apply -o json`', RunDocument],
+  'RestoreHookRunList.json': ['Restores with their last runs: `list -o json`', RunList],
   'status-annotation.json': ["The Restore's annotation restorehooks.io/status", RunStatus],
 } as const;
 

@@ -162,7 +162,7 @@ const pods = fc.uniqueArray(
 );
 
 describe('an explanation is the plan', () => {
-  // R7.32
+  // R7.50
   it('for what was generated: its planned hooks are the plan’s, and so are their values', () => {
     const status = fc.constantFrom(
       undefined,
