@@ -29,7 +29,9 @@ export const status = defineCommand({
       await warnOfVelero(session, restore, context);
       if (status === undefined) {
         const found = await withoutStatus(session, context, restore);
-        const view = runView(runDocument(restore, session.namespace, found?.status, found?.rows ?? [])); // R7.8
+        const view = runView(runDocument(restore, session.namespace, found?.status, found?.rows ?? []), {
+          followed: watch,
+        }); // R7.8
         return watch && found !== undefined ? { view, exit: exitCodeOf(found.status) } : { view };
       }
       if (watch && !hasEnded(status)) {
@@ -42,7 +44,8 @@ export const status = defineCommand({
           followed.rows,
           error?.message,
         );
-        return { view: runView(document), exit: exitCodeOf(followed.status), ...(error && { error }) }; // R7.10
+        const view = runView(document, { followed: true });
+        return { view, exit: exitCodeOf(followed.status), ...(error && { error }) }; // R7.10
       }
       if (reader.unreadable !== undefined) {
         context.stderr.write(
@@ -56,7 +59,8 @@ export const status = defineCommand({
         : { status, rows: hasEnded(status) ? await reader.endedRows(context, restore, status) : reader.rows };
       const obstacle = !died && isUnclaimed(status) ? await obstacleOf(session, status) : undefined;
       const waitsFor = obstacle && obstacleLine(obstacle);
-      const view = runView(runDocument(restore, session.namespace, now.status, now.rows, waitsFor));
+      const document = runDocument(restore, session.namespace, now.status, now.rows, waitsFor);
+      const view = runView(document, { followed: watch });
       return watch ? { view, exit: exitCodeOf(now.status) } : { view };
     }),
 });

@@ -1,5 +1,7 @@
 import type { RunDocument, RunHook } from '../../shared/core/report/run-document.ts';
 import { progressLine } from '../../shared/core/report/run-status.ts';
+import { endText } from './failures.ts';
+import { runEnd } from './run-end.ts';
 import type { Color, HumanPart, View } from './view.ts';
 
 const COLORS: Readonly<Record<RunHook['state'], Color | undefined>> = {
@@ -12,12 +14,25 @@ const COLORS: Readonly<Record<RunHook['state'], Color | undefined>> = {
   Unknown: 'red',
 };
 
-/** The view of a run: how far it has come, and a row for each hook. */
-export function runView(run: RunDocument): View {
-  return { kind: 'document', document: run, human: humanParts(run), names: run.hooks.map(({ id }) => id) };
+/** With more hooks than this, the table of a run that was followed would scroll everything else away (R7.38). */
+const LONGEST_TABLE = 20;
+
+/**
+ * The view of a run: how far it has come, a row for each hook, and at the end what failed, the verdict and what to do
+ * now. `followed`: the rows of a long table are shown only with `-o wide`.
+ */
+export function runView(run: RunDocument, { followed = false } = {}): View {
+  return {
+    kind: 'document',
+    document: run,
+    get human() {
+      return humanParts(run, followed && run.hooks.length > LONGEST_TABLE);
+    },
+    names: run.hooks.map(({ id }) => id),
+  };
 }
 
-function humanParts(run: RunDocument): HumanPart[] {
+function humanParts(run: RunDocument, isLong: boolean): HumanPart[] {
   const { namespace, name } = run.restore;
   if (run.phase === undefined) return [`no run of Restore ${namespace}/${name} yet`];
   const head = [
@@ -28,10 +43,11 @@ function humanParts(run: RunDocument): HumanPart[] {
     `started   ${run.startedAt ?? 'not yet'}${run.finishedAt ? `, finished ${run.finishedAt}` : ''}`,
     ...(run.notices ?? []).map((notice) => `notice    ${notice}`),
   ];
-  if (run.hooks.length === 0) return head;
+  if (run.hooks.length === 0) return [...head, ...runEnd(run)];
   return [
     ...head,
     {
+      ...(isLong && { wide: true }),
       columns: [
         { title: 'POD' },
         { title: 'CONTAINER' },
@@ -55,6 +71,7 @@ function humanParts(run: RunDocument): HumanPart[] {
         hook.id,
       ]),
     },
+    ...runEnd(run),
   ];
 }
 
@@ -65,11 +82,13 @@ function elapsed({ startedAt, finishedAt }: RunHook): string | undefined {
   return `${((Date.parse(finishedAt) - Date.parse(startedAt)) / 1000).toFixed(1)}s`;
 }
 
-/** A line about a hook whose state has changed. */
-export function eventLine(row: RunHook): string {
-  const exit = row.exitCode === undefined || row.state === 'Succeeded' ? '' : ` ${row.exitCode}`;
-  const reason = row.reason === undefined ? '' : ` (${row.reason}${exit})`;
+/**
+ * A line about a hook whose state has changed: time, state, id, reason, message. `now`: the time of a hook that has
+ * neither begun nor ended (R7.37).
+ */
+export function eventLine(row: RunHook, now: string): string {
+  const at = row.finishedAt ?? row.startedAt ?? now;
   const message = row.message === undefined ? '' : `: ${row.message}`;
   const proof = row.unproven ? ` (${NOT_PROVEN})` : '';
-  return `${row.state} ${row.id}${reason}${proof}${message}`;
+  return `${at} ${row.state} ${row.id}${endText(row).slice(row.state.length)}${proof}${message}`;
 }
