@@ -3,6 +3,7 @@ import type { RunDocument, RunHook } from '../../shared/core/report/run-document
 import { progressLine } from '../../shared/core/report/run-status.ts';
 import type { FailureGroup } from './failures.ts';
 import { failureKey, groupDetails, groupLine, inOrder, isFailure } from './failures.ts';
+import { lastLines } from './last-lines.ts';
 import type { Color, HumanPart } from './view.ts';
 import { truncate } from './width.ts';
 
@@ -68,7 +69,9 @@ function nextCommands({ phase = 'Failed', restore, hooks, runner, message }: Run
   if (phase === 'Completed') return [];
   const isUnclear = hooks.some(({ state }) => state === 'Unknown');
   const again = command(`retry ${on}`);
+  const hasOutput = hooks.some((row) => isFailure(row) && lastLines(row, 1).length > 0);
   return [
+    ...(hasOutput ? [['all that they printed', `${command(`logs ${on}`)} --failed`] as [string, string]] : []),
     ['run what did not succeed', again],
     ...(isUnclear ? [['also what may have been running', `${again} --on-unknown=rerun`] as [string, string]] : []),
   ];

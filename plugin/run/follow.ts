@@ -195,7 +195,7 @@ export function follow(session: Session, name: string, context: Context, between
         hint: [
           `see it with: ${command('status')} -w`,
           `cancel it:   ${command('cancel')}`,
-          `read it:     ${command('report')}`,
+          `read it:     ${command('logs')} -f`,
         ].join('\n      '),
       });
     } finally {

@@ -49,6 +49,7 @@ describe('the end of a run', () => {
       '    hook x failed',
       '',
       'PartiallyFailed: 61/61 done, 3 failed, 1 not executed',
+      'all that they printed: kubectl restorehooks logs nightly -n velero --failed',
       'run what did not succeed: kubectl restorehooks retry nightly -n velero',
     ]);
   });
@@ -82,7 +83,7 @@ describe('the end of a run', () => {
     const on = 'nightly -n velero';
     const retry = `run what did not succeed: kubectl restorehooks retry ${on}`;
     assert.deepEqual(await next([done('web-0')], { phase: 'Completed' }), []);
-    assert.deepEqual(await next([failed('web-0')], { phase: 'CompletedWithFailures' }), [retry]);
+    assert.deepEqual(await next([failed('web-0', { stderr: undefined })], { phase: 'CompletedWithFailures' }), [retry]);
     assert.deepEqual(await next([row('web-0', { state: 'Unknown', reason: 'runner-died' })], { phase: 'Failed' }), [
       retry,
       `also what may have been running: kubectl restorehooks retry ${on} --on-unknown=rerun`,
