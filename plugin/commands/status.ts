@@ -25,7 +25,7 @@ export const status = defineCommand({
   run: ({ restore: name, watch, ...args }, context) =>
     withCluster(args, context, async (session) => {
       const reader = new RunReader(session, name);
-      const { restore, status } = await reader.read();
+      const { restore, status } = await (watch ? reader.readStatus() : reader.read());
       await warnOfVelero(session, restore, context);
       if (status === undefined) {
         const found = await withoutStatus(session, context, restore);
@@ -47,6 +47,7 @@ export const status = defineCommand({
         const view = runView(document, { followed: true });
         return { view, exit: exitCodeOf(followed.status), ...(error && { error }) }; // R7.10
       }
+      if (watch) await reader.read();
       if (reader.unreadable !== undefined) {
         context.stderr.write(
           `warning: the report can't be read, so hooks are missing: ${sanitizeLine(reader.unreadable.message)}\n`,

@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import { RestoreHooksError } from '../../shared/core/errors.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
 import { ANNOTATION, API_VERSION } from '../../shared/core/names.ts';
@@ -31,6 +32,15 @@ const POLL_BESIDE_WATCH_MS = 5_000;
 /** How often a look at the run is also one at its Job. */
 const LOOK_AT_JOB_EVERY_MS = 5_000;
 
+/**
+ * A large report makes much garbage when it is read, once. V8 would let the heap grow for it, and keep that for as long as
+ * the run is followed.
+ */
+function keepHeapSmall(): void {
+  setFlagsFromString('--semi-space-growth-factor=1');
+  setFlagsFromString('--optimize-for-size');
+}
+
 /** Reads a run from the Restore's annotations and the parts of its report. */
 export class RunReader {
   readonly #session: Session;
@@ -43,6 +53,12 @@ export class RunReader {
   constructor(session: Session, name: string) {
     this.#session = session;
     this.#name = name;
+  }
+
+  /** The status alone, without the report. */
+  async readStatus(): Promise<{ restore: Restore; status: RunStatus | undefined }> {
+    const restore = await getRestore(this.#session.client, this.#session.namespace, this.#name);
+    return { restore, status: runStatusOf(restore) };
   }
 
   /**
@@ -179,6 +195,7 @@ const DENIED_AT_MOST = 10;
  */
 export function follow(session: Session, name: string, context: Context, between: BetweenPolls): Promise<Followed> {
   const { namespace } = session;
+  keepHeapSmall();
   return context.stop.hold(async () => {
     const display = showRun(context, { namespace, name }, 'Ctrl-C stops following; the run goes on');
     const follower = new Follower(session, name, context, display, between);
