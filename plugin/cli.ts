@@ -3,7 +3,7 @@ import { ExitCode, RestoreHooksError } from '../shared/core/errors.ts';
 import { restoreName } from '../shared/core/names.ts';
 import type { ParsedValue } from '../shared/input/argv.ts';
 import { camelCase, indexOfCommand, parseArgv } from '../shared/input/argv.ts';
-import { commonArgs, sharedFlags } from './command-line/args.ts';
+import { commonArgs, SHOW_REQUESTS, sharedFlags } from './command-line/args.ts';
 import type { Command, CommandEntry, CommandList } from './command-line/command.ts';
 import { commandHelp, overallHelp, PROGRAM, usageOf } from './command-line/help.ts';
 import { withCleanOutput } from './output/clean.ts';
@@ -113,11 +113,12 @@ async function runCommand(
   name: string,
   entry: CommandEntry,
   argv: readonly string[],
-  context: Context,
+  given: Context,
 ): Promise<ExitCode> {
   const command = await entry.load();
   const flags = { ...command.args, ...commonArgs };
   const { values, positionals } = parseArgv(argv, flags);
+  const context = withOutputFlags(given, values);
   if (values['help'] === true) {
     context.stdout.write(await commandHelp(name, entry.summary, command, flags, widthOf(context)));
     return ExitCode.Ok;
@@ -130,6 +131,16 @@ async function runCommand(
   }
   if (error !== undefined) return report(error, context);
   return exit ?? ExitCode.Ok;
+}
+
+function withOutputFlags(context: Context, { color, v, output }: Readonly<Record<string, ParsedValue>>): Context {
+  const isForProgram = typeof output === 'string' && output !== 'wide';
+  // Not a copy, which would open stdin.
+  return Object.create(context, {
+    color: { value: color },
+    isVerbose: { value: Number(v) >= SHOW_REQUESTS },
+    isForProgram: { value: isForProgram },
+  }) as Context;
 }
 
 /** The values of the command's positionals, by name: RESTORE as `restore`. `words` are the words that are not flags. */

@@ -50,6 +50,13 @@ function streamSink(name: 'stdout' | 'stderr') {
     get columns() {
       return stream().isTTY ? stream().columns : undefined;
     },
+    get rows() {
+      return stream().isTTY ? stream().rows : undefined;
+    },
+    onResize(listener: () => void) {
+      stream().on('resize', listener);
+      return () => void stream().off('resize', listener);
+    },
   };
 }
 

@@ -1,6 +1,9 @@
 import type { Flag, Flags } from '../../shared/input/flags.ts';
 import type { OutputFormat } from '../output/view.ts';
 
+/** From this verbosity on each request is shown on stderr, as kubectl does. */
+export const SHOW_REQUESTS = 6;
+
 const verbosity = {
   v: {
     type: 'integer',
@@ -15,6 +18,12 @@ const verbosity = {
 /** Flags that every command has. */
 export const commonArgs = {
   help: { type: 'boolean', short: 'h', description: 'Show this help' },
+  color: {
+    type: 'string',
+    choices: ['auto', 'always', 'never'],
+    default: 'auto',
+    description: 'Colours: on a terminal without NO_COLOR, always, or never',
+  },
   ...verbosity,
 } as const satisfies Flags;
 

@@ -82,7 +82,7 @@ async function flagColumns(positionals: Positionals, flags: Flags, width: number
   for (const [key, { description }] of Object.entries(positionals)) {
     list.positional(key.toUpperCase(), { describe: description });
   }
-  const kubectls: Flags = { ...kubeArgs, ...commonArgs };
+  const { color: _, ...kubectls }: Flags = { ...kubeArgs, ...commonArgs };
   for (const [key, flag] of Object.entries(flags)) {
     const { short, hidden = false } = flag;
     const group = kubectls[key] === flag ? "Global flags (as kubectl's):" : 'Flags:';

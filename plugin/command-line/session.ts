@@ -5,6 +5,7 @@ import { VERSION } from '../../shared/core/version.ts';
 import type { KubeClient } from '../../shared/kubernetes/api/client.ts';
 import type { Context } from '../process/context.ts';
 import type { kubeArgs } from './args.ts';
+import { SHOW_REQUESTS } from './args.ts';
 import type { Arguments } from './command.ts';
 
 export type KubeArguments = Arguments<typeof kubeArgs, Record<never, never>>;
@@ -26,9 +27,6 @@ export function namespaceOf({ namespace }: Pick<KubeArguments, 'namespace'>, { e
     'give -n NAMESPACE: lower-case letters, digits and -',
   );
 }
-
-/** From `-v=6` on each request is shown on stderr, as kubectl does. */
-const SHOW_REQUESTS = 6;
 
 /**
  * Connect to the cluster and run `work`. The Kubernetes client is loaded here, because that takes most of the start-up.

@@ -47,7 +47,7 @@ export const status = defineCommand({
         runID === undefined
           ? await lastRun(session, name, watch, context)
           : { document: await earlierRun(session, name, runID, context) };
-      const view = runView(document, { ...args, watch, now: context.clock.now() });
+      const view = runView(document, { ...args, followed: watch, now: context.clock.now() });
       return { view, ...(watch && exit !== undefined && { exit }), ...(error && { error }) };
     });
   },
@@ -69,7 +69,7 @@ async function earlierRun(session: Session, name: string, runID: string, context
 async function lastRun(session: Session, name: string, watch: boolean, context: Context): Promise<Shown> {
   const { namespace } = session;
   const reader = new RunReader(session, name);
-  const { restore, status } = await reader.read();
+  const { restore, status } = await (watch ? reader.readStatus() : reader.read());
   await warnOfVelero(session, restore, context);
   if (status === undefined) {
     const found = await withoutStatus(session, context, restore);
@@ -81,6 +81,7 @@ async function lastRun(session: Session, name: string, watch: boolean, context: 
     const document = runDocument(followed.restore, namespace, followed.status, followed.rows, error?.message);
     return { document, exit: exitCodeOf(followed.status), ...(error && { error }) }; // R7.10
   }
+  if (watch) await reader.read();
   if (reader.unreadable !== undefined) {
     context.stderr.write(
       `warning: the report can't be read, so hooks are missing: ${sanitizeLine(reader.unreadable.message)}\n`,

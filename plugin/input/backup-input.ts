@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, statSync } from 'node:fs';
 import path from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { RestoreHooksError } from '../../shared/core/errors.ts';
@@ -14,36 +14,94 @@ import { passedOverNotices } from '../../shared/input/objects.ts';
 import type { BackupFlags } from '../command-line/backup-args.ts';
 import type { KubeArguments, Session } from '../command-line/session.ts';
 import { namespaceOf, usage, withCluster } from '../command-line/session.ts';
+import { beginWork } from '../output/progress.ts';
 import type { Context } from '../process/context.ts';
 import type { ArchivedPods, BackupArchive, ManifestObject } from './archive/backup-archive.ts';
 import { readPods, wholePods } from './archive/backup-archive.ts';
+import { whileReading } from './file-work.ts';
 import type { GivenPods } from './given-pods.ts';
 import type { PlanFlags, PodOfBackup } from './plan-input.ts';
 import { hasPods, offlineRequest, podOfBackup, splitByFate, theRestore, unreadablePod } from './plan-input.ts';
 
 /** The archive that the flags name. Only `--from-backup` needs a session. */
-export function backupOf(
-  { backupArchive, fromBackup, backupInsecureSkipTlsVerify, backupCacert }: BackupFlags,
-  session: Session | undefined,
-  { cwd, env, stdin, signal }: Context,
-): BackupArchive {
-  if (backupArchive === '-') return { name: 'stdin', open: async () => asBytes(stdin) };
+export function backupOf(flags: BackupFlags, session: Session | undefined, context: Context): WatchedArchive {
+  const { backupArchive, fromBackup } = flags;
+  const { cwd, stdin } = context;
+  if (backupArchive === '-') return watched(context, 'stdin', async () => asBytes(stdin));
   if (backupArchive !== undefined) {
     const full = path.resolve(cwd, backupArchive);
-    return { name: backupArchive, open: async () => fileBytes(backupArchive, full) };
+    return watched(context, backupArchive, async (size) => {
+      size(statSync(full, { throwIfNoEntry: false })?.size);
+      return fileBytes(backupArchive, full);
+    });
   }
   if (fromBackup === undefined || session === undefined) throw new Error('no backup is named');
+  return watched(context, `Backup ${fromBackup}`, (size) => download(flags, fromBackup, session, context, size));
+}
+
+type TellSize = (bytes: number | undefined) => void;
+
+async function download(
+  { backupInsecureSkipTlsVerify, backupCacert }: BackupFlags,
+  fromBackup: string,
+  { client, namespace }: Session,
+  context: Context,
+  onSize: TellSize,
+): Promise<AsyncIterable<Uint8Array>> {
+  const { cwd, env, signal } = context;
+  const { backupContents } = await import('../../shared/kubernetes/velero/backup-contents.ts');
+  const work = beginWork(context, `waiting for Velero to give away Backup ${fromBackup}`);
+  try {
+    return await backupContents(client, namespace, fromBackup, {
+      env,
+      signal,
+      insecureSkipTlsVerify: backupInsecureSkipTlsVerify,
+      caFile: backupCacert === undefined ? undefined : path.resolve(cwd, backupCacert),
+      onSize,
+    });
+  } finally {
+    work.end();
+  }
+}
+
+/** An archive whose reading is told if it takes long (R7.40). */
+interface WatchedArchive extends BackupArchive {
+  /** Another pod was read from it. */
+  countPod(): void;
+}
+
+function watched(
+  context: Context,
+  name: string,
+  open: (size: TellSize) => Promise<AsyncIterable<Uint8Array>>,
+): WatchedArchive {
+  let total: number | undefined;
+  let pods = 0;
+  async function* bytes(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    const work = beginWork(context, `reading ${name}`);
+    let done = 0;
+    pods = 0;
+    try {
+      for await (const chunk of source) {
+        done += chunk.length;
+        work.at({ done, total, unit: 'bytes', more: pods === 1 ? '1 pod' : `${pods} pods` });
+        yield chunk;
+      }
+    } finally {
+      work.end();
+    }
+  }
   return {
-    name: `Backup ${fromBackup}`,
-    async open() {
-      const { backupContents } = await import('../../shared/kubernetes/velero/backup-contents.ts');
-      return backupContents(session.client, session.namespace, fromBackup, {
-        env,
-        signal,
-        insecureSkipTlsVerify: backupInsecureSkipTlsVerify,
-        caFile: backupCacert === undefined ? undefined : path.resolve(cwd, backupCacert),
-      });
+    name,
+    countPod() {
+      pods += 1;
     },
+    open: async () =>
+      bytes(
+        await open((size) => {
+          total = size;
+        }),
+      ),
   };
 }
 
@@ -93,7 +151,7 @@ export async function givenByBackup(
 
 async function restoreOfFiles(files: readonly string[], context: Context) {
   if (files.length === 0) throw usage('a backup needs a RESTORE, or a Restore in -f');
-  const { objects, notices } = await readInput(files, context);
+  const { objects, notices } = await whileReading(context, (reading) => readInput(files, reading));
   if (hasPods(objects)) {
     throw usage('the backup gives the pods, so -f must not contain any', 'give only the Restore in -f');
   }
@@ -126,7 +184,7 @@ const MAX_KEPT = 256 * 1024 * 1024;
 
 /** Read the archive and keep of its pods what a plan needs. `backup`: the Backup's name, if it is known. */
 async function podsOfBackup(
-  archive: BackupArchive,
+  archive: WatchedArchive,
   restore: Restore,
   backup: string | undefined,
 ): Promise<PodsOfBackup> {
@@ -152,10 +210,13 @@ async function podsOfBackup(
   return { ...found, notices, places };
 }
 
-function read<T>(archive: BackupArchive, use: (pod: ManifestObject, place: string) => T): Promise<ArchivedPods<T>> {
+function read<T>(archive: WatchedArchive, use: (pod: ManifestObject, place: string) => T): Promise<ArchivedPods<T>> {
   // Each parsed pod is garbage soon. Without this flag V8 lets 100 MiB of garbage pile up before it collects any.
   setFlagsFromString('--semi-space-growth-factor=1');
-  return readPods(archive, use);
+  return readPods(archive, (pod, place) => {
+    archive.countPod();
+    return use(pod, place);
+  });
 }
 
 /** Keep equal values once: the pods of one workload have the same spec. */
@@ -202,7 +263,7 @@ export interface PodToLint {
   readonly pod: ManifestObject;
 }
 
-export async function podsToLint(archive: BackupArchive, tell: (line: string) => void): Promise<PodToLint[]> {
+export async function podsToLint(archive: WatchedArchive, tell: (line: string) => void): Promise<PodToLint[]> {
   const { pods } = await read(archive, toLint);
   return pods.flatMap(({ place, result }) => {
     if ('value' in result) return [{ place, pod: result.value }];

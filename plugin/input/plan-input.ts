@@ -21,6 +21,7 @@ import { isPod, isRestore, isSavedPlan, passedOverNotices } from '../../shared/i
 import type { Session } from '../command-line/session.ts';
 import { usage } from '../command-line/session.ts';
 import type { Context } from '../process/context.ts';
+import { whileReading } from './file-work.ts';
 
 export interface PlanFlags {
   readonly hooks: readonly string[];
@@ -112,7 +113,7 @@ export async function fileInput(
   namespace: string,
   context: Context,
 ): Promise<FileInput> {
-  const input = await readInput(files, context);
+  const input = await whileReading(context, (reading) => readInput(files, reading));
   const saved = await savedPlanIn(input.objects);
   if (saved !== undefined) {
     if (input.objects.length > 1) throw usage("a saved plan can't be combined with other objects in -f");

@@ -7,6 +7,7 @@ import type { BackupFlags } from '../command-line/backup-args.ts';
 import { namesBackup } from '../command-line/backup-args.ts';
 import { usage } from '../command-line/session.ts';
 import type { Context } from '../process/context.ts';
+import { whileReading } from './file-work.ts';
 import type { Given } from './given.ts';
 import { requireOneOrigin } from './given.ts';
 import { hasPods, savedPlanIn, theRestore } from './plan-input.ts';
@@ -31,7 +32,7 @@ export async function applyInput(
 ): Promise<ApplyInput> {
   const { filename, namespace } = args;
   const isOfBackup = namesBackup(args, [...filename, ...args.hooks], true);
-  const input = await readInput(filename, context);
+  const input = await whileReading(context, (reading) => readInput(filename, reading));
   const { objects } = input;
   const saved = await savedPlanIn(objects);
   if (filename.length > 0 && saved === undefined && !hasPods(objects) && !isOfBackup) {

@@ -6,6 +6,8 @@ import { lint } from '../../shared/core/lint/lint.ts';
 import { sanitizeLine } from '../../shared/core/sanitize.ts';
 import { readTexts } from '../../shared/input/files.ts';
 import { gapsIn } from '../../shared/input/manifests.ts';
+import { whileReading } from '../input/file-work.ts';
+import { beginWork } from '../output/progress.ts';
 import type { Context } from '../process/context.ts';
 import type { PassedOver } from './passed-over.ts';
 import { countLookedAt, passedOver, templatePassedOver } from './passed-over.ts';
@@ -42,11 +44,11 @@ export async function lintFiles(
   { fix, recursive, ...rest }: { fix: boolean; recursive: boolean } & Others,
   context: Context,
 ): Promise<LookedAt> {
-  let texts = await readTexts(filenames, context, recursive);
+  let texts = await whileReading(context, (reading) => readTexts(filenames, reading, recursive));
   for (const { text, file } of texts) {
     for (const { line, reason } of gapsIn(text, file)) context.stderr.write(`warning: ${file}:${line}: ${reason}\n`);
   }
-  let looked = findAll(texts, rest);
+  let looked = findAll(texts, rest, context);
   requireSomething(looked, filenames, rest);
   for (let round = 0; fix && round < MAX_ROUNDS && looked.found.some(({ splice }) => splice); round++) {
     const { found } = looked;
@@ -62,16 +64,26 @@ export async function lintFiles(
       if (mended.made.length > 0) save(file, text, mended.text, context);
       return { file, text: mended.text };
     });
-    looked = findAll(texts, rest);
+    looked = findAll(texts, rest, context);
   }
   return looked;
 }
 
-function findAll(texts: readonly GivenText[], { others, isLive }: Others): LookedAt {
+function findAll(texts: readonly GivenText[], others: Others, context: Context): LookedAt {
+  const work = beginWork(context, 'linting');
+  try {
+    return findIn(texts, others, (done) => work.at({ done, total: texts.length, unit: 'files' }));
+  } finally {
+    work.end();
+  }
+}
+
+function findIn(texts: readonly GivenText[], { others, isLive }: Others, onText: (done: number) => void): LookedAt {
   const templates: PassedOver[] = [];
   const unreadable: RestoreHooksError[] = [];
   const gaps: string[] = [];
-  const ofTexts = texts.flatMap((given) => {
+  const ofTexts = texts.flatMap((given, index) => {
+    onText(index);
     try {
       gaps.push(...gapsOf(given));
       return sourcesOf(given);

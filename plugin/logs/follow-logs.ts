@@ -1,11 +1,12 @@
 import { RestoreHooksError } from '../../shared/core/errors.ts';
+import { formatInstant, instant } from '../../shared/core/model/instant.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
 import { restoreReference } from '../../shared/core/plan/make-plan-document.ts';
 import type { RunHook } from '../../shared/core/report/run-document.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
 import { hasEnded, progressLine } from '../../shared/core/report/run-status.ts';
-import { sanitizeLine } from '../../shared/core/sanitize.ts';
 import { knownRows } from '../../shared/kubernetes/run/earlier-run.ts';
+import { say } from '../output/progress.ts';
 import { eventLine } from '../output/run-view.ts';
 import { isOpen } from '../report/report.ts';
 import { hasDiedAsSeen } from '../run/follow.ts';
@@ -187,7 +188,7 @@ class LogFollower {
       if (row === undefined || !chosen.has(row)) continue;
       this.#output.settle(row);
       this.#printer.end(row);
-      context.stderr.write(`${sanitizeLine(eventLine(row))}\n`);
+      say(context.stderr, eventLine(row, formatInstant(instant(now))));
     }
   }
 
@@ -214,7 +215,7 @@ class LogFollower {
   }
 
   #say(line: string): void {
-    this.#request.context.stderr.write(`${sanitizeLine(line)}\n`);
+    say(this.#request.context.stderr, line);
   }
 
   #sayOnce(line: string): void {

@@ -13,14 +13,22 @@ export const withCleanOutput = (context: Context): Context =>
   }) as Context;
 
 function cleaned(sink: TextSink): TextSink {
+  let taker: ((text: string) => void) | undefined;
   return {
-    write: (text) => sink.write(sanitizeText(text)),
+    write: (text) => (taker ?? sink.write)(sanitizeText(text)),
+    divert(to) {
+      taker = to;
+    },
+    ...(sink.onResize && { onResize: sink.onResize }),
     raw: (text) => sink.write(text),
     get isTTY() {
       return sink.isTTY;
     },
     get columns() {
       return sink.columns;
+    },
+    get rows() {
+      return sink.rows;
     },
   };
 }

@@ -3,8 +3,12 @@ import type { Color } from './view.ts';
 
 const codes: Readonly<Record<Color, number>> = { red: 31, yellow: 33, green: 32, dim: 2 };
 
-/** Colours are used on terminals, unless the user has set NO_COLOR (https://no-color.org) (R7.15). */
-export function usesColor(stream: TextSink, env: Context['env']): boolean {
+/**
+ * Colours are used on terminals, unless the user has set NO_COLOR (https://no-color.org). `--color` overrides both
+ * (R7.15).
+ */
+export function usesColor(stream: TextSink, { env, color = 'auto' }: Pick<Context, 'env' | 'color'>): boolean {
+  if (color !== 'auto') return color === 'always';
   return stream.isTTY && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
 }
 

@@ -2,15 +2,16 @@ import { RestoreHooksError } from '../../shared/core/errors.ts';
 import { sanitizeLine, sanitizeText } from '../../shared/core/sanitize.ts';
 import type { Context } from '../process/context.ts';
 import { writeRaw } from './clean.ts';
-import { usesColor } from './color.ts';
+import { colored, usesColor } from './color.ts';
 import { formatJson } from './json.ts';
 import { formatTable } from './table.ts';
-import type { OutputFormat, View } from './view.ts';
+import type { HumanPart, OutputFormat, View } from './view.ts';
 
 /** Print the view to stdout in the format that was asked for. */
-export async function printView(view: View, format: OutputFormat, { stdout, env }: Context): Promise<void> {
+export async function printView(view: View, format: OutputFormat, context: Context): Promise<void> {
+  const { stdout } = context;
   if (view.kind === 'filtered' && !stdout.isTTY) return writeRaw(stdout, view.text);
-  const color = usesColor(stdout, env);
+  const color = usesColor(stdout, context);
   const text = await renderView(view, format, color);
   if (color) writeRaw(stdout, text);
   else stdout.write(text);
@@ -45,12 +46,16 @@ async function renderDocument(
       return view.names.map((name) => `${sanitizeLine(name)}\n`).join('');
     case 'table':
     case 'wide':
-      return view.human
-        .map((part) =>
-          typeof part === 'string' ? `${sanitizeLine(part)}\n` : formatTable(part, { wide: format === 'wide', color }),
-        )
-        .join('');
+      return view.human.map((part) => humanText(part, { wide: format === 'wide', color })).join('');
   }
+}
+
+function humanText(part: HumanPart, options: { readonly wide: boolean; readonly color: boolean }): string {
+  if (typeof part === 'string') return `${sanitizeLine(part)}\n`;
+  if ('columns' in part) return part.wide && !options.wide ? '' : formatTable(part, options);
+  if (part.narrow && options.wide) return '';
+  const text = sanitizeLine(part.line);
+  return `${options.color && part.color !== undefined ? colored(text, part.color) : text}\n`;
 }
 
 // js-yaml is loaded only for -o yaml: loading it takes longer than the rest of the start.

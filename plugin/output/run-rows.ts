@@ -1,6 +1,7 @@
 import { closest } from '../../shared/core/closest.ts';
 import { RestoreHooksError } from '../../shared/core/errors.ts';
 import type { RunDocument, RunHook } from '../../shared/core/report/run-document.ts';
+import { isFailure } from './failures.ts';
 import type { Color, Table } from './view.ts';
 
 /** The states of `status --state`, and the columns of `--sort-by`. */
@@ -30,15 +31,15 @@ export interface RowOptions {
   /** Milliseconds since 1970, for the time that running hooks have taken so far. */
   readonly now?: number;
   /** The run was followed: a pod that it doesn't have is no reason not to show how it ended. */
-  readonly watch?: boolean;
+  readonly followed?: boolean;
 }
 
 /** The hooks that the flags choose, in their order (R7.53). Throws for a pod that the run doesn't have. */
 export function chosenHooks(
   run: RunDocument,
-  { failed = false, state = [], pod = [], sortBy, watch }: RowOptions,
+  { failed = false, state = [], pod = [], sortBy, followed }: RowOptions,
 ): RunHook[] {
-  if (!watch) requirePods(run, pod);
+  if (!followed) requirePods(run, pod);
   const pods = new Set(pod);
   const states = new Set<string>(state);
   const chosen = run.hooks.filter(
@@ -49,8 +50,6 @@ export function chosenHooks(
   );
   return sortBy === undefined ? chosen : chosen.sort(ORDERS[sortBy]);
 }
-
-const isFailure = ({ state }: RunHook): boolean => !['Waiting', 'Running', 'Succeeded'].includes(state);
 
 /** While rows are missing (a run without a report yet), a pod may be one of those. */
 function requirePods({ hooks, counts }: RunDocument, wanted: readonly string[]): void {

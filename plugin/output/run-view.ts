@@ -1,23 +1,34 @@
 import type { RunDocument, RunHook } from '../../shared/core/report/run-document.ts';
 import { progressLine } from '../../shared/core/report/run-status.ts';
+import { endText } from './failures.ts';
+import { runEnd } from './run-end.ts';
 import type { RowOptions } from './run-rows.ts';
 import { chosenHooks, hookTable, NOT_PROVEN, shownText } from './run-rows.ts';
 import type { HumanPart, View } from './view.ts';
 
-/** The view of a run: how far it has come, and a row for each hook, or for those that the options choose. */
+/** With more hooks than this, the table of a run that was followed would scroll everything else away (R7.38). */
+const LONGEST_TABLE = 20;
+
+/**
+ * The view of a run: how far it has come, a row for each hook or for those that the options choose, and at the end what
+ * failed, the verdict and what to do now. The rows of a long table of a followed run are shown only with `-o wide`.
+ */
 export function runView(run: RunDocument, options: RowOptions = {}): View {
   const hooks = chosenHooks(run, options);
   return {
     kind: 'document',
     document: { ...run, hooks },
-    human: humanParts(run, hooks, options),
+    get human() {
+      return humanParts(run, hooks, options);
+    },
     names: hooks.map(({ id }) => id),
   };
 }
 
 /** `run` as a whole, `hooks` those of it that are shown. */
 function humanParts(run: RunDocument, hooks: readonly RunHook[], options: RowOptions): HumanPart[] {
-  const table = hooks.length === 0 ? [] : [hookTable(hooks, options)];
+  const isLong = options.followed === true && hooks.length > LONGEST_TABLE;
+  const table = hooks.length === 0 ? [] : [{ ...hookTable(hooks, options), ...(isLong && { wide: true as const }) }];
   if (options.noHeaders) return table;
   const { namespace, name } = run.restore;
   if (run.phase === undefined) return [`no run of Restore ${namespace}/${name} yet`];
@@ -31,14 +42,17 @@ function humanParts(run: RunDocument, hooks: readonly RunHook[], options: RowOpt
     ...(run.notices ?? []).map((notice) => `notice    ${notice}`),
     ...(shown === undefined ? [] : [`shown     ${shown}`]),
     ...table,
+    ...runEnd(run),
   ];
 }
 
-/** A line about a hook whose state has changed. */
-export function eventLine(row: RunHook): string {
-  const exit = row.exitCode === undefined || row.state === 'Succeeded' ? '' : ` ${row.exitCode}`;
-  const reason = row.reason === undefined ? '' : ` (${row.reason}${exit})`;
+/**
+ * A line about a hook whose state has changed: time, state, id, reason, message. `now`: the time of a hook that has
+ * neither begun nor ended (R7.37).
+ */
+export function eventLine(row: RunHook, now: string): string {
+  const at = row.finishedAt ?? row.startedAt ?? now;
   const message = row.message === undefined ? '' : `: ${row.message}`;
   const proof = row.unproven ? ` (${NOT_PROVEN})` : '';
-  return `${row.state} ${row.id}${reason}${proof}${message}`;
+  return `${at} ${row.state} ${row.id}${endText(row).slice(row.state.length)}${proof}${message}`;
 }

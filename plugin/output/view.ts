@@ -16,11 +16,21 @@ export type View =
   /** The output of a filter, printed byte for byte. Control characters are removed only on a terminal. */
   | { readonly kind: 'filtered'; readonly text: string };
 
-export type HumanPart = string | Table;
+export type HumanPart = string | Line | Table;
+
+/** A line in one colour. */
+export interface Line {
+  readonly line: string;
+  readonly color?: Color | undefined;
+  /** Not shown with `-o wide`. */
+  readonly narrow?: true;
+}
 
 export interface Table {
   /** Print the rows alone. */
   readonly noHeader?: true;
+  /** The whole table is shown only with `-o wide`. */
+  readonly wide?: true;
   readonly columns: readonly Column[];
   /** Absent or empty cells are shown as `<none>`. */
   readonly rows: readonly (readonly (string | number | undefined)[])[];

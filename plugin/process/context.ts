@@ -11,8 +11,13 @@ export interface TextSink {
    */
   readonly raw?: (text: string) => void;
   readonly isTTY: boolean;
-  /** The current width of the terminal; undefined if it is none. */
+  /** The current size of the terminal; undefined if it is none. */
   readonly columns: number | undefined;
+  readonly rows?: number | undefined;
+  /** Call the listener whenever the size has changed. Returns how to stop that. */
+  readonly onResize?: (listener: () => void) => () => void;
+  /** From now on `write` gives its text to `taker`; without one, to the stream again. */
+  readonly divert?: (taker: ((text: string) => void) | undefined) => void;
 }
 
 /** What a command may use of its process. Tests pass their own. */
@@ -22,6 +27,12 @@ export interface Context {
   readonly stdin: AsyncIterable<Uint8Array | string>;
   readonly stdout: TextSink;
   readonly stderr: TextSink;
+  /** `--color`; absent: `auto`. */
+  readonly color?: 'auto' | 'always' | 'never';
+  /** Each request is shown (`-v=6`): nothing is drawn over it. */
+  readonly isVerbose?: boolean;
+  /** A program reads the result (`-o json`). */
+  readonly isForProgram?: boolean;
   readonly clock: Clock;
   /** Aborted by the first Ctrl-C (also SIGTERM, SIGHUP); its reason is an `AbortError`. */
   readonly signal: AbortSignal;

@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import { RestoreHooksError } from '../../shared/core/errors.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
 import { ANNOTATION, API_VERSION } from '../../shared/core/names.ts';
@@ -7,25 +8,38 @@ import { countRows, failedStatus } from '../../shared/core/report/dead-run.ts';
 import type { ReportPart, RunDocument, RunHook } from '../../shared/core/report/run-document.ts';
 import { JoinedReport } from '../../shared/core/report/run-document.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
-import { hasEnded, progressLine } from '../../shared/core/report/run-status.ts';
+import { hasEnded } from '../../shared/core/report/run-status.ts';
 import { kubeApiError } from '../../shared/kubernetes/api/api-error.ts';
+import type { KubeObject } from '../../shared/kubernetes/api/kube-object.ts';
 import { causeOfDeath, hasDied, knownRows } from '../../shared/kubernetes/run/earlier-run.ts';
 import { readReportParts, runStatusOf } from '../../shared/kubernetes/run/run-store.ts';
-import { getRestore } from '../../shared/kubernetes/velero/restores.ts';
+import { getRestore, readRestore } from '../../shared/kubernetes/velero/restores.ts';
 import type { Session } from '../command-line/session.ts';
-import type { Progress } from '../output/progress.ts';
-import { createProgress } from '../output/progress.ts';
-import { eventLine } from '../output/run-view.ts';
+import { say } from '../output/progress.ts';
 import type { Context } from '../process/context.ts';
+import { isUnclaimed } from './obstacle.ts';
+import { RestoreWatch } from './restore-watch.ts';
+import type { RunDisplay } from './run-display.ts';
+import { showRun } from './run-display.ts';
 
 /** How often the run is read: once a second at first, less often the longer the run takes. */
 const POLL_MS = 1_000;
 const POLL_AT_LEAST_EVERY_MS = 2_000;
 /** How often stderr says what hooks are waiting for. */
 const REMIND_EVERY_MS = 30_000;
-const MOST_REMINDED = 3;
-/** Every fifth poll also looks at the Job, if it shows that the run has not ended. */
-const LOOK_AT_JOB_EVERY = 5;
+/** How often it is read beside a watch that works: the connection may be dead, and nobody has noticed. */
+const POLL_BESIDE_WATCH_MS = 5_000;
+/** How often a look at the run is also one at its Job. */
+const LOOK_AT_JOB_EVERY_MS = 5_000;
+
+/**
+ * A large report makes much garbage when it is read, once. V8 would let the heap grow for it, and keep that for as long as
+ * the run is followed.
+ */
+function keepHeapSmall(): void {
+  setFlagsFromString('--semi-space-growth-factor=1');
+  setFlagsFromString('--optimize-for-size');
+}
 
 /** Reads a run from the Restore's annotations and the parts of its report. */
 export class RunReader {
@@ -41,10 +55,23 @@ export class RunReader {
     this.#name = name;
   }
 
-  /** Read again, and return the rows that have changed since the last time. Without a status there has been no run. */
-  async read(): Promise<{ restore: Restore; status: RunStatus | undefined; changed: readonly RunHook[] }> {
+  /** The status alone, without the report. */
+  async readStatus(): Promise<{ restore: Restore; status: RunStatus | undefined }> {
+    const restore = await getRestore(this.#session.client, this.#session.namespace, this.#name);
+    return { restore, status: runStatusOf(restore) };
+  }
+
+  /**
+   * Read again, and return the rows that have changed since the last time. Without a status there has been no run.
+   * `told`: the Restore, if a watch has told it. `heard` is called before the report is read.
+   */
+  async read(
+    told?: KubeObject,
+    heard: (status: RunStatus) => void = () => undefined,
+  ): Promise<{ restore: Restore; status: RunStatus | undefined; changed: readonly RunHook[] }> {
     const { client, namespace } = this.#session;
-    const restore = await getRestore(client, namespace, this.#name);
+    const restore =
+      told === undefined ? await getRestore(client, namespace, this.#name) : readRestore(told, namespace, this.#name);
     const status = runStatusOf(restore);
     if (status === undefined) return { restore, status, changed: [] };
     if (status.runID !== this.#runID) {
@@ -52,8 +79,10 @@ export class RunReader {
       this.#parts = 0;
       this.#report = new JoinedReport();
     }
+    heard(status);
     const changed = (await this.#newParts(status)).flatMap((part) => this.#report.add(part));
-    this.#parts = status.reportParts;
+    // A watch may tell late what a poll has read already.
+    this.#parts = Math.max(this.#parts, status.reportParts);
     return { restore, status, changed };
   }
 
@@ -160,13 +189,16 @@ export type BetweenPolls = (status: RunStatus) => Promise<RestoreHooksError | un
 const DENIED_AT_MOST = 10;
 
 /**
- * Follow a run until it ends, and print a line on stderr for each event. It polls: a watch would need rights that a
- * user of one Restore may not have. A signal and `--timeout` end the following, not the run (R7.4).
+ * Follow a run until it ends, and show it on stderr. A watch of the Restore tells of changes at once; it is also polled,
+ * because a user of one Restore may not be allowed to watch, and because a connection can be dead without being closed
+ * (R7.39). A signal and `--timeout` end the following, not the run (R7.4).
  */
 export function follow(session: Session, name: string, context: Context, between: BetweenPolls): Promise<Followed> {
+  const { namespace } = session;
+  keepHeapSmall();
   return context.stop.hold(async () => {
-    const progress = createProgress(context.stderr, context.clock, context.env);
-    const follower = new Follower(session, name, context, progress, between);
+    const display = showRun(context, { namespace, name }, 'Ctrl-C stops following; the run goes on');
+    const follower = new Follower(session, name, context, display, between);
     try {
       return await follower.toTheEnd();
     } catch (error) {
@@ -175,11 +207,17 @@ export function follow(session: Session, name: string, context: Context, between
       if (!isStopped && !context.outputClosed.aborted) throw error;
       const isTimeout = why?.code === 'TIMEOUT';
       const what = isTimeout ? 'stopped following: --timeout is over' : 'stopped following';
+      const command = (verb: string): string => `kubectl restorehooks ${verb} ${name} -n ${namespace}`;
       throw new RestoreHooksError(why?.code ?? 'INTERRUPTED', `${what}; the run goes on`, {
-        hint: `see it with: kubectl restorehooks status ${name} -n ${session.namespace} -w`,
+        hint: [
+          `see it with: ${command('status')} -w`,
+          `cancel it:   ${command('cancel')}`,
+          `read it:     ${command('logs')} -f`,
+        ].join('\n      '),
       });
     } finally {
-      progress.end();
+      follower.stop();
+      display.end();
     }
   });
 }
@@ -188,39 +226,59 @@ class Follower {
   readonly #session: Session;
   readonly #name: string;
   readonly #context: Context;
-  readonly #progress: Progress;
+  readonly #display: RunDisplay;
   readonly #between: BetweenPolls;
   readonly #reader: RunReader;
+  readonly #watch: RestoreWatch;
+  /** What the watch has told since the last look. */
+  #told: KubeObject | undefined;
+  #wake: () => void = () => undefined;
+  #isWoken = false;
   #seen = false;
+  /** The runner may not have started yet: what keeps it from that is not told by the Restore. */
+  #isUnclaimed = true;
   /** How many polls in a row have failed. */
   #failed = 0;
   #nextReminder: number;
+  #nextLookAtJob: number;
 
-  constructor(session: Session, name: string, context: Context, progress: Progress, between: BetweenPolls) {
+  constructor(session: Session, name: string, context: Context, display: RunDisplay, between: BetweenPolls) {
+    const { client, namespace } = session;
     this.#session = session;
     this.#name = name;
     this.#context = context;
-    this.#progress = progress;
+    this.#display = display;
     this.#between = between;
     this.#reader = new RunReader(session, name);
+    this.#watch = new RestoreWatch(client, context.clock, { namespace, name }, (object) => {
+      this.#told = object;
+      this.#isWoken = true;
+      this.#wake();
+    });
     this.#nextReminder = context.clock.now() + REMIND_EVERY_MS;
+    this.#nextLookAtJob = context.clock.now() + LOOK_AT_JOB_EVERY_MS;
   }
 
   async toTheEnd(): Promise<Followed> {
     const { clock, stop } = this.#context;
     const startedAt = clock.now();
-    for (let polls = 1; ; polls += 1) {
+    for (;;) {
       // A poll's request may hang, so a signal must be able to end the wait.
-      const followed = await stop.or(this.#poll(polls % LOOK_AT_JOB_EVERY === 0));
+      const followed = await stop.or(this.#poll());
       if (followed !== undefined) return followed;
       const elapsedMs = clock.now() - startedAt;
-      await stop.or(pause(this.#context, Math.max(POLL_MS, Math.min(POLL_AT_LEAST_EVERY_MS, elapsedMs / 4))));
+      const pollMs = Math.max(POLL_MS, Math.min(POLL_AT_LEAST_EVERY_MS, elapsedMs / 4));
+      await stop.or(this.#pause(this.#watch.isOn && !this.#isUnclaimed ? POLL_BESIDE_WATCH_MS : pollMs));
     }
   }
 
-  async #poll(looksAtJob: boolean): Promise<Followed | undefined> {
+  stop(): void {
+    this.#watch.stop();
+  }
+
+  async #poll(): Promise<Followed | undefined> {
     try {
-      const followed = await this.#look(looksAtJob);
+      const followed = await this.#look();
       this.#seen = true;
       this.#failed = 0;
       return followed;
@@ -231,49 +289,66 @@ class Follower {
       // The Restore was there before, so a 404 that doesn't name it may come from a proxy on the way.
       const isStray = error.code === 'RESTORE_NOT_FOUND' && this.#seen && this.#failed < DENIED_AT_MOST;
       if (!isDenied && !isStray && error.code !== 'CLUSTER_UNREACHABLE') throw error;
-      if (this.#failed === 0) this.#progress.event(`warning: ${error.message}; still trying`);
+      if (this.#failed === 0) say(this.#context.stderr, `warning: ${error.message}; still trying`);
       this.#failed += 1;
       return undefined;
     }
   }
 
-  async #look(looksAtJob: boolean): Promise<Followed | undefined> {
+  async #look(): Promise<Followed | undefined> {
     const { clock } = this.#context;
-    const { restore, status, changed } = await this.#reader.read();
+    const told = this.#told;
+    this.#told = undefined;
+    this.#isWoken = false;
+    const { restore, status, changed } = await this.#reader.read(told, (now) => this.#display.heard(now));
+    this.#watch.seen(restore.metadata.resourceVersion ?? '');
     if (status === undefined)
       throw new RestoreHooksError(
         'RUN_FAILED',
         `the annotation ${ANNOTATION.status} was removed from Restore ${this.#name}`,
       );
-    for (const row of changed) if (row.state !== 'Waiting') this.#progress.event(eventLine(row));
+    this.#display.changed(changed);
     if (hasEnded(status)) {
       return { restore, status, rows: await this.#reader.endedRows(this.#context, restore, status) };
     }
-    this.#progress.status(`${status.phase}: ${progressLine(status.counts)}`);
+    this.#isUnclaimed = isUnclaimed(status);
     if (clock.now() >= this.#nextReminder) {
       // R7.31
       this.#nextReminder = clock.now() + REMIND_EVERY_MS;
-      for (const line of waitingLines(this.#reader.rows)) this.#progress.event(line);
+      this.#display.remind(this.#reader.rows);
     }
     const error = await this.#between(status);
     if (error !== undefined) return { restore, status, rows: this.#reader.rows, error };
-    if (!looksAtJob || !(await diedForSure(this.#session, restore, status, this.#context))) return undefined;
+    if (clock.now() < this.#nextLookAtJob) return undefined;
+    this.#nextLookAtJob = clock.now() + LOOK_AT_JOB_EVERY_MS;
+    if (!(await diedForSure(this.#session, restore, status, this.#context))) return undefined;
     const reference = restoreReference(restore, this.#session.namespace);
     return { restore, ...(await asDead(this.#session, this.#context, reference, status, this.#reader.rows)) };
+  }
+
+  /** Wait, until the watch tells something. Rejects as soon as stdout is closed: nobody reads what would be printed. */
+  #pause(ms: number): Promise<void> {
+    const { clock, outputClosed } = this.#context;
+    return new Promise((resolve, reject) => {
+      const end = (settle: () => void): void => {
+        cancel();
+        this.#wake = () => undefined;
+        outputClosed.removeEventListener('abort', onClosed);
+        settle();
+      };
+      const onClosed = (): void => end(() => reject(outputClosed.reason));
+      const cancel = clock.setTimer(ms, () => end(resolve));
+      if (outputClosed.aborted) return onClosed();
+      outputClosed.addEventListener('abort', onClosed, { once: true });
+      this.#wake = () => end(resolve);
+      if (this.#isWoken) this.#wake();
+    });
   }
 }
 
 /** Whether the API server says that this very Restore is gone. */
 const isGone = (error: RestoreHooksError): boolean =>
   error.code === 'RESTORE_NOT_FOUND' && kubeApiError(error.cause)?.name !== undefined;
-
-/** Lines about the first few hooks that wait, and what they wait for. */
-function waitingLines(rows: readonly RunHook[]): string[] {
-  const waiting = rows.filter(({ state }) => state === 'Waiting');
-  const lines = waiting.slice(0, MOST_REMINDED).map(eventLine);
-  if (waiting.length > lines.length) lines.push(`Waiting: ${waiting.length - lines.length} more hooks`);
-  return lines;
-}
 
 const deleted = ({ namespace }: Session, name: string): RestoreHooksError =>
   new RestoreHooksError(
@@ -310,20 +385,4 @@ async function diedForSure(
   if (!(await hasDiedAsSeen({ client, namespace }, clock, restore, status))) return false;
   const now = runStatusOf(await getRestore(client, namespace, restore.metadata.name));
   return now !== undefined && now.runID === status.runID && !hasEnded(now);
-}
-
-/** Wait. Rejects as soon as stdout is closed, because nobody reads what would be printed. */
-function pause({ clock, outputClosed }: Context, ms: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onClosed = () => {
-      cancel();
-      reject(outputClosed.reason);
-    };
-    const cancel = clock.setTimer(ms, () => {
-      outputClosed.removeEventListener('abort', onClosed);
-      resolve();
-    });
-    if (outputClosed.aborted) onClosed();
-    else outputClosed.addEventListener('abort', onClosed, { once: true });
-  });
 }

@@ -6,7 +6,7 @@ import { markCanceled, markFailed } from '../../shared/kubernetes/run/mark-ended
 import { runStatusOf } from '../../shared/kubernetes/run/run-store.ts';
 import { getRestore } from '../../shared/kubernetes/velero/restores.ts';
 import type { Session } from '../command-line/session.ts';
-import { createProgress } from '../output/progress.ts';
+import { say } from '../output/progress.ts';
 import type { Context } from '../process/context.ts';
 import type { BetweenPolls } from './follow.ts';
 import type { Obstacle } from './obstacle.ts';
@@ -67,8 +67,7 @@ export class StartWatch {
   #tell(obstacle: Obstacle): void {
     if (this.#told.has(obstacle.reason)) return;
     this.#told.add(obstacle.reason);
-    const { stderr, clock, env } = this.#context;
-    createProgress(stderr, clock, env).event(`warning: ${obstacleLine(obstacle)}`);
+    say(this.#context.stderr, `warning: ${obstacleLine(obstacle)}`);
   }
 }
 

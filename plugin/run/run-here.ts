@@ -4,7 +4,6 @@ import type { ErrorCode } from '../../shared/core/errors.ts';
 import { RestoreHooksError } from '../../shared/core/errors.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
 import type { RunHook } from '../../shared/core/report/run-document.ts';
-import { isAskedFor } from '../../shared/core/report/run-hook.ts';
 import type { RunInput } from '../../shared/core/report/run-input.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
 import { hasEnded } from '../../shared/core/report/run-status.ts';
@@ -16,11 +15,10 @@ import { carryOut } from '../../shared/wiring/carry-out.ts';
 import type { TakenRun } from '../../shared/wiring/take-run.ts';
 import { takeRun } from '../../shared/wiring/take-run.ts';
 import type { CommandResult } from '../command-line/command.ts';
-import { createProgress } from '../output/progress.ts';
-import { eventLine } from '../output/run-view.ts';
 import type { Start } from './begin-run.ts';
 import { finishStart, writeRunDown } from './begin-run.ts';
 import { createHistoryFile } from './history-file.ts';
+import { showRun } from './run-display.ts';
 
 /** Carry out a run in this process, to its end or until the command is asked to end. */
 export async function runHere(start: Start, restore: Restore, input: RunInput): Promise<CommandResult> {
@@ -41,7 +39,7 @@ function runRecorded(
   record: RunObserver['record'],
 ): Promise<CommandResult> {
   const { session, options, context, teller } = start;
-  const { clock, stop, stderr, env } = context;
+  const { clock, stop } = context;
   const runner = { kind: 'local', name: `${userInfo().username}@${hostname()} (process ${process.pid})` } as const; // R7.7
   const planned = { document: input.plan };
   const { attempt } = input;
@@ -50,20 +48,21 @@ function runRecorded(
     await finishStart(start, status, writeRunDown(start, restore, status));
     const taken = await finishStart(start, status, take(start, status, input));
     if ('ended' in taken) return teller.ended(restore, taken.ended, []);
-    const progress = createProgress(stderr, clock, env);
+    const reference = { namespace: session.namespace, name: start.name };
+    const display = showRun(context, reference, 'Ctrl-C starts nothing more and lets running hooks end');
+    display.heard({ ...status, phase: 'InProgress' });
     const started = carryOut(session.client, clock, taken, options, {
-      changed(rows) {
-        for (const row of rows) if (row.state !== 'Waiting' && !isAskedFor(row)) progress.event(eventLine(row));
-      },
-      warn: (what, error) => progress.event(`warning: ${what}: ${error.message}`),
+      changed: (rows) => display.changed(rows),
+      reported: (rows) => display.reported(rows),
+      warn: (what, error) => teller.say(`warning: ${what}: ${error.message}`),
       record,
     });
     try {
-      const { status: last, rows } = await untilAsked(start, started, (line) => progress.event(line));
+      const { status: last, rows } = await untilAsked(start, started, (line) => teller.say(line));
       const shown = teller.ended(restore, last, await withOutput(start, last, rows));
       return hasEnded(last) ? shown : { ...shown, error: suspended(start, stop.why?.code) };
     } finally {
-      progress.end();
+      display.end();
     }
   });
 }

@@ -12,24 +12,26 @@ import type { RunnerArguments } from '../command-line/apply-args.ts';
 import type { CommandResult } from '../command-line/command.ts';
 import type { Session } from '../command-line/session.ts';
 import { count, noticeLines, summary } from '../output/plan-view.ts';
-import { createProgress } from '../output/progress.ts';
+import { say } from '../output/progress.ts';
 import { runView } from '../output/run-view.ts';
 import type { Context } from '../process/context.ts';
 import { runDocument } from './follow.ts';
+
+type Told = Pick<Context, 'stderr'> & Partial<Pick<Context, 'stdout' | 'isForProgram'>>;
 
 /** Tells the user of the runs of one Restore, on stderr and as the command's result. It asks the cluster nothing. */
 export class RunTeller {
   readonly #session: Pick<Session, 'namespace' | 'cluster'>;
   readonly #name: string;
   readonly #args: Pick<RunnerArguments, 'image' | 'serviceAccount' | 'runner'>;
-  readonly #context: Pick<Context, 'stderr' | 'clock' | 'env'>;
+  readonly #context: Told;
   #announced = '';
 
   constructor(
     session: Pick<Session, 'namespace' | 'cluster'>,
     name: string,
     args: Pick<RunnerArguments, 'image' | 'serviceAccount' | 'runner'>,
-    context: Pick<Context, 'stderr' | 'clock' | 'env'>,
+    context: Told,
   ) {
     this.#session = session;
     this.#name = name;
@@ -38,7 +40,7 @@ export class RunTeller {
   }
 
   say(line: string): void {
-    createProgress(this.#context.stderr, this.#context.clock, this.#context.env).event(line);
+    say(this.#context.stderr, line);
   }
 
   /** Tell what is going to be done, once for each plan (R7.3). */
@@ -74,7 +76,11 @@ export class RunTeller {
   /** The result of a command whose run has ended. */
   ended(restore: Restore, status: RunStatus, rows: readonly RunHook[]): CommandResult {
     const why = status.failure === undefined ? '' : `: ${status.failure.message}`;
-    this.say(`${status.phase}: ${progressLine(status.counts)}${why}`);
+    const { stdout, stderr, isForProgram } = this.#context;
+    // On a terminal the view says it, as its last lines.
+    if (!stdout?.isTTY || !stderr.isTTY || isForProgram) {
+      this.say(`${status.phase}: ${progressLine(status.counts)}${why}`);
+    }
     return this.shown(restore, status, rows, exitCodeOf(status)); // R5.4
   }
 
@@ -84,7 +90,8 @@ export class RunTeller {
     rows: readonly RunHook[],
     exit: ExitCode = hasEnded(status) ? exitCodeOf(status) : ExitCode.Ok,
   ): CommandResult {
-    return { view: runView(runDocument(restore, this.#session.namespace, status, rows)), exit };
+    const document = runDocument(restore, this.#session.namespace, status, rows);
+    return { view: runView(document, { followed: true }), exit };
   }
 
   refused(why: string): RestoreHooksError {

@@ -16,6 +16,8 @@ const MOST_MISTAKES = 20;
 export interface FileContext {
   readonly cwd: string;
   readonly stdin: AsyncIterable<Uint8Array | string>;
+  /** Called for each file that was read, and again for each that was parsed, of `total`. */
+  readonly onFile?: (done: number, total?: number) => void;
 }
 
 /** The objects of files, in the order in which they are written, and warnings about them. */
@@ -33,7 +35,9 @@ export async function readInput(filenames: readonly string[], context: FileConte
   const mistakes = new Mistakes();
   const objects: InputObject[] = [];
   const notices: Notice[] = [];
-  for (const { text, file } of await mistakes.texts(filenames, context, false)) {
+  const all = await mistakes.texts(filenames, context, false);
+  for (const [index, { text, file }] of all.entries()) {
+    context.onFile?.(index, all.length);
     mistakes.collect(() => {
       const texts = parseTexts(text, file);
       for (const object of objectsOf(texts, file)) objects.push(object);
@@ -85,6 +89,7 @@ class Mistakes {
         );
         const text = bytes && this.collect(() => decode(file.shown, bytes));
         if (text !== undefined) texts.push({ text, file: file.shown });
+        context.onFile?.(texts.length);
       }
     }
     return texts;

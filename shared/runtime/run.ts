@@ -54,6 +54,8 @@ export interface RunObserver {
   changed?(rows: readonly RunHook[]): void;
   /** What a running command prints, as it comes. */
   printing?(hook: HookId, piece: Printed): void;
+  /** The rows that the report is about to be written with: also those of which only what they wait for has changed. */
+  reported?(rows: readonly RunHook[]): void;
   /** Something went wrong beside the hooks, and is tried again. */
   warn?(what: string, error: RestoreHooksError): void;
   /** The run's history, line by line; absent: it isn't recorded. */
@@ -105,7 +107,7 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
   const warn: Warn = (what, error) => observer.warn?.(what, error);
   const writes = new RunWrites(new Writes(clock, warn), course);
   const events = new RunEvents(clock, ports.events, run, warn);
-  const parts = { clock, store, run, rows, writes, course, wishes };
+  const parts = { clock, store: observed(store, observer), run, rows, writes, course, wishes };
   const reporter = new Reporter(request.status, parts);
   ports.hold.onLost((error) => {
     if (error.code === 'RUN_BY_ANOTHER') course.loseTo(error);
@@ -134,6 +136,19 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
     engine.stop();
     return writeEnding({ ...parts, hold: ports.hold, events, reporter }, request);
   }
+}
+
+function observed(store: RunStore, { reported }: RunObserver): RunStore {
+  if (reported === undefined) return store;
+  return {
+    annotate: (annotations) => store.annotate(annotations),
+    addToReport(rows) {
+      reported(rows);
+      return store.addToReport(rows);
+    },
+    setRestorePhase: (...change) => store.setRestorePhase(...change),
+    checkRestore: () => store.checkRestore(),
+  };
 }
 
 function tellOfPods(event: PodEvent, { tell }: Engine, course: Course): void {

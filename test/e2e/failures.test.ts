@@ -224,7 +224,7 @@ describe('what is told', { concurrency: 4 }, () => {
       assert.deepEqual(run, (await scene.status()).json());
       if (runner === 'local') {
         const begun = run.hooks.filter(({ startedAt }: Loose) => startedAt !== undefined);
-        assert.equal(ran.stderr.match(/^Running /gm)?.length, begun.length, ran.stderr);
+        assert.equal(ran.stderr.match(/^\S+Z Running /gm)?.length, begun.length, ran.stderr);
       }
       assert.equal((await scene.jobs()).length, runner === 'job' ? 1 : 0);
       const rows = run.hooks.map(({ pod, container, index, state, reason, exitCode, stdout, stderr }: Loose) => {

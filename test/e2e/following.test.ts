@@ -77,6 +77,12 @@ describe('a follower that goes', () => {
       assert.deepEqual([code, stdout], [130, '']);
       assert.match(stderr, /^error: stopped following; the run goes on$/m);
       assert.match(stderr, new RegExp(`^hint: .*restorehooks status ${scene.name} -n ${velero} -w$`, 'm'));
+      for (const [command, more] of [
+        ['cancel', ''],
+        ['logs', ' -f'],
+      ]) {
+        assert.match(stderr, new RegExp(`: +kubectl restorehooks ${command} ${scene.name} -n ${velero}${more}$`, 'm'));
+      }
       await goesOn(scene);
     });
   }

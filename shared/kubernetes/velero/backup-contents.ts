@@ -19,6 +19,8 @@ export interface DownloadOptions {
   readonly caFile?: string | undefined;
   /** How long Velero may take to answer (1 minute, as with Velero's own client). */
   readonly waitMs?: number;
+  /** Called before the first byte, with the size of the download in bytes if the object store tells it. */
+  readonly onSize?: (bytes: number | undefined) => void;
 }
 
 type Client = Pick<KubeClient, 'get' | 'create'>;
@@ -135,6 +137,7 @@ async function* download(
     try {
       const { statusCode = 0, headers } = answer;
       if (statusCode === 200) {
+        options.onSize?.(Number(headers['content-length']) || undefined);
         yield* whole(answer, url, backup);
         return;
       }

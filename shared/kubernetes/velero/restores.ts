@@ -58,7 +58,8 @@ export async function isOfUnknownType(
   }
 }
 
-function readRestore(object: unknown, namespace: string, name: string): Restore {
+/** What an object says of a Restore; `INVALID_INPUT` names every path that is wrong (R1.8). */
+export function readRestore(object: unknown, namespace: string, name: string): Restore {
   const parsed = parseRestore(object);
   if (parsed.ok) return parsed.value;
   throw new RestoreHooksError('INVALID_INPUT', `Restore ${name}: ${parsed.problems.map(problemLine).join('; ')}`, {

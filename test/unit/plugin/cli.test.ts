@@ -140,7 +140,7 @@ describe('main', () => {
       );
       assert.match(
         stdout,
-        /\n\nFlags:\n {2}-o, --output json\|yaml\|wide\|name {2}Output format\n {6}--loud {24}Say it loudly\n\n/,
+        /\n\nFlags:\n {2}-o, --output json\|yaml\|wide\|name {2}Output format\n {6}--loud {24}Say it loudly\n {6}--color auto\|always\|never {5}Colours: /,
       );
       assert.match(stdout, /\n\nGlobal flags \(as kubectl's\):\n {2}-h, --help {5}Show this help\n/);
       assert.match(

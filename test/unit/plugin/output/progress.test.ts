@@ -1,63 +1,89 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createProgress } from '../../../../plugin/output/progress.ts';
-import { instant } from '../../../../shared/core/model/instant.ts';
-import { keeper } from '../harness.ts';
+import { beginWork, hasScreen, say, workLine } from '../../../../plugin/output/progress.ts';
+import { displayWidth } from '../../../../plugin/output/width.ts';
+import { keeper, manualClock } from '../harness.ts';
 
-describe('createProgress', () => {
-  const manualClock = () => {
-    let timers: (() => void)[] = [];
-    return {
-      now: () => instant(0),
-      soon: queueMicrotask,
-      setTimer: (_: number, fire: () => void) => {
-        timers.push(fire);
-        return () => {
-          timers = timers.filter((each) => each !== fire);
-        };
-      },
-      tick: () => {
-        for (const fire of timers.splice(0)) fire();
-      },
-      waiting: () => timers.length,
-    };
+describe('say', () => {
+  // R7.15
+  it('prints one line, safe for a terminal', () => {
+    const sink = keeper();
+    say(sink, 'web-1\nended\x1b[2J');
+    assert.equal(sink.text(), 'web-1\\nended\n');
+  });
+});
+
+describe('hasScreen', () => {
+  // R7.15
+  it('only on a terminal that can draw, and if nobody asks for plain lines', () => {
+    const stderr = keeper({ isTTY: true });
+    assert.equal(hasScreen({ stderr, env: { TERM: 'xterm' } }), true);
+    assert.equal(hasScreen({ stderr: keeper(), env: { TERM: 'xterm' } }), false);
+    assert.equal(hasScreen({ stderr, env: { TERM: 'dumb' } }), false);
+    assert.equal(hasScreen({ stderr, env: { ACCESSIBLE: '1' } }), false);
+    assert.equal(hasScreen({ stderr, env: {}, isVerbose: true }), false);
+  });
+});
+
+const MiB = 2 ** 20;
+
+// R7.40
+describe('work that takes long', () => {
+  const begin = (terminal: object, more: object = {}) => {
+    const stderr = keeper(terminal);
+    const clock = manualClock();
+    return { stderr, clock, work: beginWork({ stderr, clock, env: {}, ...more }, 'reading x.tar.gz') };
   };
 
-  // R7.15
-  it('prints one plain line an event where there is no terminal', () => {
-    const sink = keeper();
-    const progress = createProgress(sink, manualClock(), {});
-    progress.status('1/2');
-    progress.event('web-1 started\x1b[2J');
-    progress.event('web-1\nended');
-    progress.end();
-    assert.equal(sink.text(), 'web-1 started\nweb-1\\nended\n');
+  it('is a bar on a terminal, drawn at most ten times a second, and taken away', () => {
+    const { stderr, clock, work } = begin({ isTTY: true, columns: 60 });
+    work.at({ done: MiB, total: 4 * MiB, unit: 'bytes', more: '3 pods' });
+    assert.deepEqual(stderr.written, [], 'what is done in a moment is not told');
+    clock.pass(1_000);
+    work.at({ done: 2 * MiB, total: 4 * MiB, unit: 'bytes', more: '3 pods' });
+    work.at({ done: 3 * MiB, total: 4 * MiB, unit: 'bytes', more: '4 pods' });
+    const bars = stderr.written.length;
+    assert.ok(bars >= 1 && bars <= 11, `${bars}`);
+    clock.pass(100);
+    assert.match(stderr.written.at(-1) ?? '', /^\rreading x.tar.gz: \[={15}\.{5}\] 75%, 3.0 MiB of 4…\x1b\[K$/);
+    work.end();
+    assert.equal(stderr.written.at(-1), '\r\x1b[K');
+    assert.equal(clock.waiting(), 0);
   });
 
-  it('keeps one live line below the events of a terminal, in single writes, and takes it away', () => {
-    const sink = keeper({ isTTY: true, columns: 10 });
-    const clock = manualClock();
-    const progress = createProgress(sink, clock, {});
-    progress.status('1/2 done, one is running');
-    progress.event('started');
-    progress.status('2/2');
-    progress.status('2/3');
-    clock.tick();
-    progress.end();
-    progress.status('late');
-    assert.deepEqual(sink.written, [
-      '\r1/2 done…\x1b[K',
-      '\rstarted\x1b[K\n1/2 done…\x1b[K',
-      '\r2/3\x1b[K',
-      '\r\x1b[K',
+  it('is a line every 10 s anywhere else, also while nothing is heard of it', () => {
+    const { stderr, clock, work } = begin({});
+    clock.pass(9_000);
+    work.at({ done: 40, unit: 'files' });
+    clock.pass(22_000);
+    work.end();
+    clock.pass(60_000);
+    assert.deepEqual(stderr.text().split('\n'), [
+      'reading x.tar.gz: 40 files, 4 files/s, 10s',
+      'reading x.tar.gz: 40 files, 2 files/s, 20s',
+      'reading x.tar.gz: 40 files, 1 files/s, 30s',
+      '',
     ]);
   });
 
-  it('leaves no timer behind', () => {
-    const clock = manualClock();
-    const progress = createProgress(keeper({ isTTY: true, columns: 80 }), clock, {});
-    progress.status('1/2');
-    progress.end();
-    assert.equal(clock.waiting(), 0);
+  it('is nothing for a program', () => {
+    for (const terminal of [{}, { isTTY: true, columns: 80 }]) {
+      const { stderr, clock, work } = begin(terminal, { isForProgram: true });
+      clock.pass(60_000);
+      work.at({ done: 1, unit: 'files' });
+      work.end();
+      assert.equal(stderr.text(), '');
+    }
+  });
+
+  it('says how much, how fast, and what is left where that is known', () => {
+    const at = { done: MiB, total: 4 * MiB, unit: 'bytes', more: '3 pods' } as const;
+    assert.equal(workLine('w', at, 2_000), 'w: 25%, 1.0 MiB of 4.0 MiB, 3 pods, 512.0 KiB/s, 6s left');
+    assert.equal(workLine('w', { done: 300, unit: 'bytes' }, 1_000), 'w: 300 B, 300 B/s, 1s');
+    assert.equal(workLine('w', { ...at, done: 5 * MiB }, 1_000), 'w: 5.0 MiB, 3 pods, 5.0 MiB/s, 1s', 'more than told');
+    assert.equal(workLine('w', undefined, 61_000), 'w: 1m1s');
+    for (const columns of [1, 10, 30]) {
+      assert.ok(displayWidth(workLine('語\n\x1b[2J', at, 2_000, columns)) <= columns);
+    }
   });
 });

@@ -75,7 +75,7 @@ describe('the rows of a run', () => {
   it('of a pod that the run does not have are a mistake, unless rows are still missing or it was followed', () => {
     assert.throws(() => pods({ pod: ['shop/aa'] }), { code: 'INVALID_ARGUMENT', hint: 'did you mean shop/a?' });
     assert.equal(pods({ pod: ['zz'] }, runOf([...RUN.hooks], 7)), '');
-    assert.equal(pods({ pod: ['zz'], watch: true }), '');
+    assert.equal(pods({ pod: ['zz'], followed: true }), '');
   });
 
   it('are shown with how many there are of how many; the counts stay those of the run', async () => {

@@ -8,7 +8,6 @@ import { parseRestore } from '../../../../shared/core/model/restore.ts';
 import { planDocument } from '../../../../shared/core/plan/make-plan-document.ts';
 import type { RunStatus } from '../../../../shared/core/report/run-status.ts';
 import { newStatus } from '../../../../shared/kubernetes/run/claim.ts';
-import { systemClock } from '../../../../shared/system/clock.ts';
 import { execHook } from '../../runtime/hooks.ts';
 import { keeper } from '../harness.ts';
 
@@ -48,7 +47,7 @@ function teller(runner: 'job' | 'local' = 'job') {
     { namespace: 'velero', cluster: 'kind (https://example.com)' },
     'nightly',
     { image: 'example.com/runner:1', serviceAccount: 'restorehooks', runner },
-    { stderr, clock: systemClock, env: {} },
+    { stderr },
   );
   return { told, lines: () => stderr.text().split('\n').slice(0, -1) };
 }

@@ -1,0 +1,78 @@
+import { isFinalPhase } from '../../shared/core/execute/run-phase.ts';
+import type { RunDocument, RunHook } from '../../shared/core/report/run-document.ts';
+import { progressLine } from '../../shared/core/report/run-status.ts';
+import type { FailureGroup } from './failures.ts';
+import { failureKey, groupDetails, groupLine, inOrder, isFailure } from './failures.ts';
+import { lastLines } from './last-lines.ts';
+import type { Color, HumanPart } from './view.ts';
+import { truncate } from './width.ts';
+
+const MOST_GROUPS = 10;
+const MOST_PODS = 8;
+const MOST_OUTPUT = 5;
+/** So long may a line of output be: it is cut, so that it doesn't hide the lines around it. */
+const LONGEST_LINE = 240;
+
+/**
+ * What a reader looks for at the end of the output: what failed, grouped by hook and reason, with the pods and the last
+ * lines of output; then the verdict; last the next command to type (R7.38).
+ */
+export function runEnd(run: RunDocument): HumanPart[] {
+  if (run.phase === undefined || run.counts === undefined) return [];
+  const groups = inOrder(failureGroups(run.hooks), ({ rows: [row] }) => row as RunHook);
+  const left = groups.length - MOST_GROUPS;
+  const message = run.message === undefined ? '' : `: ${run.message}`;
+  return [
+    '',
+    ...groups.slice(0, MOST_GROUPS).flatMap(groupParts),
+    ...(left > 0 ? [`… ${left} more kinds of failures`] : []),
+    ...(groups.length > 0 ? [''] : []),
+    { line: `${run.phase}: ${progressLine(run.counts)}${message}`, color: COLORS[run.phase] },
+    ...nextCommands(run).map(([why, command]) => `${why}: ${command}`),
+  ];
+}
+
+const COLORS: Readonly<Record<NonNullable<RunDocument['phase']>, Color | undefined>> = {
+  Pending: undefined,
+  InProgress: undefined,
+  Failed: 'red',
+  PartiallyFailed: 'red',
+  Canceled: 'yellow',
+  CompletedWithFailures: 'yellow',
+  Completed: 'green',
+};
+
+type Group = FailureGroup & { readonly rows: readonly RunHook[] };
+
+function failureGroups(rows: readonly RunHook[]): Group[] {
+  const groups = Map.groupBy(rows.filter(isFailure), failureKey);
+  return [...groups.values()].map((all) => ({ rows: all, size: all.length }));
+}
+
+function groupParts(group: Group): HumanPart[] {
+  const color = group.rows[0]?.state === 'NotExecuted' ? 'yellow' : 'red';
+  return [
+    { line: groupLine(group, MOST_PODS), color },
+    ...groupDetails(group, MOST_OUTPUT).map((line) => `    ${truncate(line, LONGEST_LINE)}`),
+  ];
+}
+
+/** Why, and what to type; nothing after a run in which everything succeeded. */
+function nextCommands({ phase = 'Failed', restore, hooks, runner, message }: RunDocument): [string, string][] {
+  const on = `${restore.name} -n ${restore.namespace}`;
+  const command = (verb: string): string => `kubectl restorehooks ${verb}`;
+  if (!isFinalPhase(phase)) {
+    if (runner?.kind === 'local' && message?.startsWith('suspended'))
+      return [['go on with it', command(`apply ${on}`)]];
+    return [['follow it', command(`status ${on} -w`)]];
+  }
+  if (phase === 'Completed') return [];
+  const isUnclear = hooks.some(({ state }) => state === 'Unknown');
+  const again = command(`retry ${on}`);
+  const hasOutput = hooks.some((row) => isFailure(row) && lastLines(row, 1).length > 0);
+  return [
+    ...(hasOutput ? [['all that they printed', `${command(`logs ${on}`)} --failed`] as [string, string]] : []),
+    ['run what did not succeed', again],
+    ...(isUnclear ? [['also what may have been running', `${again} --on-unknown=rerun`] as [string, string]] : []),
+  ];
+}
