@@ -145,6 +145,8 @@ describe('completion', { concurrency: true }, () => {
     execFileSync('mkfifo', [pipe]);
     const damaged = join(cluster.folder, 'damaged');
     await writeFile(damaged, '{');
+    const large = await kubeconfig('large', { ...at('http://127.0.0.1:9'), extensions: 'x'.repeat(1024 * 1024) });
+    assert.deepEqual(await ask(['status', '--context', ''], { KUBECONFIG: large, ...noHurry(60_000) }), silent);
     const nowhere = await kubeconfig('nowhere', at('http://127.0.0.1:9'));
     for (const KUBECONFIG of ['/nowhere', pipe, damaged, nowhere, lonely]) {
       assert.deepEqual(await ask(line, { KUBECONFIG, ...noHurry(60_000) }), silent, KUBECONFIG);
