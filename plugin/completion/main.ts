@@ -42,7 +42,10 @@ export async function answers(
     const candidates = (wanted.endings ?? []).map((value) => ({ value }));
     return known({ candidates, directive: candidates.length > 0 ? DIRECTIVE.fileEndings : DIRECTIVE.files });
   }
-  const isNew = ({ value }: { readonly value: string }): boolean => !taken.includes(value);
+  // kubectl's script for fish sets this variable, and evaluates words without their quotes: <a>/0 would create a file.
+  const losesQuotes = process.env['KUBECTL_ACTIVE_HELP'] === '0'; // R7.61
+  const isNew = ({ value }: { readonly value: string }): boolean =>
+    !taken.includes(value) && !(losesQuotes && value.includes('<'));
   if (wanted.kind === 'words') return known(completionOf(wanted.candidates.filter(isNew), text, lead));
   // The client is loaded only for this.
   const { namesOf } = await import('./names.ts');

@@ -2,7 +2,6 @@ import { statSync } from 'node:fs';
 import { ANNOTATION, RUN_ID_LABEL, restoreName, runsSelector } from '../../shared/core/names.ts';
 import { VERSION } from '../../shared/core/version.ts';
 import type { KubeClient } from '../../shared/kubernetes/api/client.ts';
-import { kubeClient } from '../../shared/kubernetes/api/client.ts';
 import { paths } from '../../shared/kubernetes/api/paths.ts';
 import { configFiles, loadKubeConfig } from '../../shared/kubernetes/connect/kubeconfig.ts';
 import { readKubeConfigs } from '../../shared/kubernetes/connect/kubeconfig-file.ts';
@@ -26,7 +25,7 @@ export interface Names {
 export function namesOf(of: NameKind, request: Request, env: Environment, signal: AbortSignal): Names {
   // Flags that a command lacks are undefined: it has not been given them.
   const values = request.values() as unknown as Values;
-  refuseStreams(values, env);
+  refuseSlowFiles(values, env);
   const { contexts, clusters, users } = readKubeConfigs(configFiles({ ...values, env }));
   const keys = (map: ReadonlyMap<string, unknown>): Names => ({ known: named(map.keys()) });
   if (of === 'contexts') return keys(contexts);
@@ -43,11 +42,15 @@ type Values = KubeArguments & PlanFlags & { readonly filename?: readonly string[
 
 const named = (values: Iterable<string>): Candidate[] => Array.from(values, (value) => ({ value }));
 
-/** A kubeconfig that is no plain file could keep this process waiting, where no timer ends it. */
-function refuseStreams(values: Values, env: Environment): void {
+/** A larger file takes longer to read than there is time: about 60 ms for each MiB. */
+const LARGEST_FILE = 1024 * 1024;
+
+/** No timer ends this process while it reads a kubeconfig. So one that is no plain file, or large, is not read. */
+function refuseSlowFiles(values: Values, env: Environment): void {
   for (const file of [...configFiles({ ...values, env }), kubercFile(values.kuberc, env).file]) {
     const found = statSync(file, { throwIfNoEntry: false });
-    if (found !== undefined && !found.isFile()) throw new Error(`${file} is no plain file`);
+    if (found !== undefined && !(found.isFile() && found.size <= LARGEST_FILE))
+      throw new Error(`${file} takes too long`);
   }
 }
 
@@ -58,6 +61,7 @@ async function inCluster<T>(
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
   const config = loadKubeConfig({ ...values, env });
+  const { kubeClient } = await import('../../shared/kubernetes/api/client.ts');
   const client = kubeClient(
     { ...config, unattended: signal },
     {

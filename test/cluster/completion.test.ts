@@ -119,7 +119,9 @@ describe('completion by kubectl', { skip }, () => {
           [`status --context arn:aws:e`, `status --context ${COLON}`],
           [`status --context=arn:aws:e`, `status --context=${COLON}`],
           ['status --context two', 'status --context two\\ words'],
-          [`apply ${scene.name}${own}/`, `apply ${scene.name}${own}/main/\\<from-annotation\\>/0`],
+          shell === 'fish'
+            ? [`apply ${scene.name}${own.slice(0, -1)}`, `apply ${scene.name}${own}`]
+            : [`apply ${scene.name}${own}/`, `apply ${scene.name}${own}/main/\\<from-annotation\\>/0`],
           [`apply --namespace=${e2e.velero.slice(0, -1)}`, `apply --namespace=${e2e.velero}`],
           ['apply -f sav', 'apply -f saved-plan.json'],
           ['apply --record=sav', 'apply --record=saved-plan.json'],

@@ -84,6 +84,8 @@ describe('completion', { concurrency: true }, () => {
     const { values } = await offered([...line, '']);
     // The other hook's name is never offered: a shell would run what it holds.
     assert.deepEqual(values, [pod, other, `${pod}/main/<from-annotation>/0`]);
+    // As kubectl's script for fish asks: that shell would take <…> for files.
+    assert.deepEqual((await offered([...line, ''], { KUBECTL_ACTIVE_HELP: '0' })).values, values.slice(0, 2));
     assert.deepEqual((await offered([...line, pod, '--only', scene.namespace])).values, values.slice(1));
     assert.deepEqual((await offered([...line.slice(0, -1), `--only=${pod}/`])).values, values.slice(2));
     assert.deepEqual((await offered([...line, 'db'])).values, ['db-0']);
@@ -145,6 +147,8 @@ describe('completion', { concurrency: true }, () => {
     execFileSync('mkfifo', [pipe]);
     const damaged = join(cluster.folder, 'damaged');
     await writeFile(damaged, '{');
+    const large = await kubeconfig('large', { ...at('http://127.0.0.1:9'), extensions: 'x'.repeat(1024 * 1024) });
+    assert.deepEqual(await ask(['status', '--context', ''], { KUBECONFIG: large, ...noHurry(60_000) }), silent);
     const nowhere = await kubeconfig('nowhere', at('http://127.0.0.1:9'));
     for (const KUBECONFIG of ['/nowhere', pipe, damaged, nowhere, lonely]) {
       assert.deepEqual(await ask(line, { KUBECONFIG, ...noHurry(60_000) }), silent, KUBECONFIG);
