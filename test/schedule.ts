@@ -30,6 +30,7 @@ export const ONLY_FULL: Readonly<Record<string, RegExp | 'all'>> = {
   'test/e2e/launching.test.ts': /settles nothing of a run|where somebody changed it/,
   'test/e2e/ledger.test.ts':
     /beyond the last ten|of a runner that was killed may|of its copy, or of|is mended, also|were just taken away|reports were cleaned away/,
+  'test/e2e/logs.test.ts': /where the first one was killed|where nothing comes live/,
   'test/e2e/matrix.test.ts': /, from (velero|own|file), /,
   'test/e2e/restores-of-velero.test.ts': /^(b1|c1-continue|v1-init-nocmd|n1-notready): |k1 lost when/,
   'test/e2e/scale.test.ts': 'all',
