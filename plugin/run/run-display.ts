@@ -64,6 +64,9 @@ function onScreen(
   };
 }
 
+/** A report tells its rows in no order. */
+const timeOf = ({ finishedAt, startedAt = '' }: RunHook): string => finishedAt ?? startedAt;
+
 const MOST_REMINDED = 3;
 
 function asLines({ stderr, clock }: Context): RunDisplay {
@@ -71,7 +74,8 @@ function asLines({ stderr, clock }: Context): RunDisplay {
   return {
     heard: () => undefined,
     changed(rows) {
-      for (const row of rows) if (row.state !== 'Waiting' && !isAskedFor(row)) tell(row);
+      const events = rows.filter((row) => row.state !== 'Waiting' && !isAskedFor(row));
+      for (const row of events.sort((one, other) => (timeOf(one) < timeOf(other) ? -1 : 1))) tell(row);
     },
     reported: () => undefined,
     remind(rows) {

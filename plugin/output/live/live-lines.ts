@@ -41,7 +41,7 @@ export function liveLines(run: LiveRun, screen: LiveScreen): string[] {
   const bottom: Line[] = isRoomy ? [[], [[screen.footer, 'dim']]] : [];
   const left = Math.max(0, rows - top.length - bottom.length);
   const all = [failureSection(run, left, columns), runningSection(run, left, now), waitingSection(run, left)];
-  const sections = all.filter(({ items }) => items.length > 0);
+  const sections = all.filter(({ total }) => total > 0);
   const body = layOut(sections, left, isRoomy);
   return [...top, ...body, ...bottom].slice(0, rows).map((line) => fitted(line, columns, color));
 }
@@ -161,7 +161,8 @@ function timeOf(row: RunHook, now: number): { readonly text: string; readonly co
 }
 
 function waitingSection(run: LiveRun, most: number): Section {
-  const groups = run.waiting;
+  // Rows may be behind the counts: what they wait for is over.
+  const groups = run.counts?.waiting === 0 ? [] : run.waiting;
   const items = groups.slice(0, most).map(([reason, rows]) => {
     const row = firstOf(rows);
     const { until } = waitOf(row);
@@ -187,7 +188,10 @@ const clockTime = (instant: string): string => new Date(Date.parse(instant)).toT
  */
 function layOut(sections: readonly Section[], room: number, isRoomy: boolean): Line[] {
   const frame = isRoomy ? 2 : 1;
-  const wanted = sections.map(({ items }) => frame + items.reduce((sum, { details }) => sum + 1 + details.length, 0));
+  const wanted = sections.map(
+    ({ items, total }) =>
+      frame + items.reduce((sum, { details }) => sum + 1 + details.length, total > items.length ? 1 : 0),
+  );
   const given = sections.map(() => 0);
   let left = room;
   const give = (index: number, upTo: number): void => {

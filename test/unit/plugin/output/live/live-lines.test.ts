@@ -108,6 +108,14 @@ describe('the lines of a live display', () => {
     assert.match(draw(run, 80, 24).join('\n'), /in shop\/web-0\n.*loading/);
   });
 
+  it('say that rows are behind the counts, and show none that can not be right', () => {
+    const rows = [row('web-0'), row('web-1')];
+    const behind = runOf(rows, { counts: { ...status(rows).counts, running: 2, waiting: 0 } });
+    const lines = draw(behind, 80, 24);
+    assert.deepEqual(lines.slice(2, 5), ['', 'RUNNING 2, as last reported', '  … 2 more running'], lines.join('\n'));
+    assert.doesNotMatch(lines.join('\n'), /WAITING/);
+  });
+
   it('follow each hook from state to state, whatever the order', () => {
     const run = runOf([row('web-0')]);
     for (const now of [running('web-0', 1), row('web-0'), running('web-0', 2), done('web-0'), failed('web-0')]) {
