@@ -1,5 +1,5 @@
 import { RestoreHooksError } from '../../shared/core/errors.ts';
-import { formatInstant, instant } from '../../shared/core/model/instant.ts';
+import { formatInstant } from '../../shared/core/model/instant.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
 import { restoreReference } from '../../shared/core/plan/make-plan-document.ts';
 import type { RunHook } from '../../shared/core/report/run-document.ts';
@@ -188,7 +188,7 @@ class LogFollower {
       if (row === undefined || !chosen.has(row)) continue;
       this.#output.settle(row);
       this.#printer.end(row);
-      say(context.stderr, eventLine(row, formatInstant(instant(now))));
+      say(context.stderr, eventLine(row, formatInstant(context.clock.now())));
     }
   }
 
