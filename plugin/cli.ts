@@ -87,7 +87,7 @@ export async function main(
   try {
     return await context.stop.race(() => dispatch(argv, context, commands));
   } catch (error) {
-    return report(error, context);
+    return report(error, context, argv);
   }
 }
 
@@ -129,7 +129,7 @@ async function runCommand(
     const format = values['output'];
     await printView(view, isOutputFormat(format) ? format : 'table', context);
   }
-  if (error !== undefined) return report(error, context);
+  if (error !== undefined) return report(error, context, argv);
   return exit ?? ExitCode.Ok;
 }
 
@@ -185,10 +185,15 @@ function unknownCommand(name: string, commands: CommandList): RestoreHooksError 
   });
 }
 
-function report(error: unknown, { stderr, signal }: Context): ExitCode {
+/** `-v` of at least 1, as far as it can be told from a command line that may be wrong. */
+const isVerbose = (argv: readonly string[]): boolean => /(^|\n)--?v[=\n]?[1-9]/.test(argv.join('\n'));
+
+function report(error: unknown, { stderr, signal }: Context, argv: readonly string[]): ExitCode {
   if (error instanceof RestoreHooksError) {
     stderr.write(`error: ${error.message}\n`);
     if (error.hint !== undefined) stderr.write(`hint: ${error.hint}\n`);
+    // R7.38
+    if (isVerbose(argv)) stderr.write(`code: ${error.code} (exit code ${error.exitCode}), see docs/errors.md\n`);
     return error.exitCode;
   }
   if (signal.aborted && error instanceof Error && error.name === 'AbortError') {

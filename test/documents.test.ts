@@ -4,6 +4,8 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 import { allCommands } from '../plugin/cli.ts';
 import type { CommandList } from '../plugin/command-line/command.ts';
+import type { ErrorCode } from '../shared/core/errors.ts';
+import { RestoreHooksError } from '../shared/core/errors.ts';
 import { REASONS } from '../shared/core/model/hook.ts';
 import { run } from './unit/plugin/harness.ts';
 
@@ -150,6 +152,22 @@ describe('every name that users read is explained', () => {
     const ids = union('shared/core/report/check-document.ts', 'CheckId');
     assert.ok(ids.length > 10);
     assert.deepEqual(unexplained('docs/check.md', ids), []);
+  });
+
+  // R7.38
+  it('errors in docs/errors.md, each in a section of its own with its exit code', () => {
+    const codes = [...read('shared/core/errors.ts').matchAll(/^ {2}([A-Z]+(?:_[A-Z]+)*): /gm)].map(
+      ([, code = '']) => code,
+    );
+    assert.ok(codes.length > 10);
+    const sections = read('docs/errors.md').split(/^## /m).slice(1);
+    assert.deepEqual(sections.map((text) => text.split('\n')[0]).sort(), codes.sort());
+    for (const text of sections) {
+      const [code = ''] = text.split('\n');
+      const { exitCode } = new RestoreHooksError(code as ErrorCode, '');
+      assert.ok(text.startsWith(`${code}\n\nExit code ${exitCode}. `), code);
+      assert.match(text, /\b[Tt]ype (the same command again|`k)/, code);
+    }
   });
 
   it('reasons in docs/run-end.md', () => {

@@ -59,9 +59,14 @@ export async function withCluster<T>(
     },
     onWait: (ms) => context.stderr.write(`warning: the API server asks to wait for ${Math.ceil(ms / 1000)}s (429)\n`),
   });
+  const namespace = namespaceOf(args, context);
   try {
     const cluster = `${config.context ?? 'in-cluster'} (${client.server.origin})`;
-    return await work({ client, namespace: namespaceOf(args, context), cluster });
+    return await work({ client, namespace, cluster });
+  } catch (error) {
+    if (!(error instanceof RestoreHooksError) || error.code !== 'RESTORE_NOT_FOUND') throw error;
+    const { withWhereabouts } = await import('../../shared/kubernetes/velero/find-restore.ts');
+    throw await withWhereabouts(client, namespace, error);
   } finally {
     client.close();
   }

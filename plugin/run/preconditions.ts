@@ -8,7 +8,8 @@ import type { PlannedRun } from '../../shared/core/plan/plan-run.ts';
 import { hasExecHooks, hasNoHookStatus, phaseNotices } from '../../shared/core/plan/velero.ts';
 import type { RunHook } from '../../shared/core/report/run-document.ts';
 import { sanitizeLine } from '../../shared/core/sanitize.ts';
-import { missingRights, missingRightsOfServiceAccount, rightText } from '../../shared/kubernetes/api/access.ts';
+import { missingRights, missingRightsOfServiceAccount, ownName } from '../../shared/kubernetes/api/access.ts';
+import { grantCommand, rightsText } from '../../shared/kubernetes/api/grant.ts';
 import { paths } from '../../shared/kubernetes/api/paths.ts';
 import { knowsHookStatus, whatStopsVelero } from '../../shared/kubernetes/velero/around-restore.ts';
 import type { Session } from '../command-line/session.ts';
@@ -84,9 +85,14 @@ export async function requireUserRights(
 ): Promise<void> {
   const rights = runner === 'job' ? launchRights(namespace, podNamespaces) : localRights(namespace, podNamespaces);
   const missing = await missingRights(client, rights);
-  if (missing.length === 0) return;
-  throw new RestoreHooksError('FORBIDDEN', `you may not ${missing.map(rightText).join(', ')}`, {
-    hint: 'ask for these rights, or choose another --context or --as; nothing has been changed',
+  if (missing.length > 0) throw await lackingRights(client, missing);
+}
+
+/** The error of a user who lacks rights, found before anything was changed. */
+export async function lackingRights(client: Session['client'], missing: readonly Right[]): Promise<RestoreHooksError> {
+  const user = await ownName(client);
+  return new RestoreHooksError('FORBIDDEN', `user ${user} may not ${rightsText(missing)}`, {
+    hint: `nothing has been changed; an administrator can grant this: ${grantCommand(user, missing)}`,
   });
 }
 
@@ -105,7 +111,7 @@ export async function requirePodRights(
   const account = { namespace, name: serviceAccount ?? '' };
   const way =
     serviceAccount === undefined
-      ? 'ask for these rights; nothing has been changed'
+      ? 'you may not get pods/log'
       : `${setupCommand(namespace, serviceAccount)} --create-pods`;
   try {
     const lacking = await (serviceAccount === undefined
@@ -113,9 +119,9 @@ export async function requirePodRights(
       : missingRightsOfServiceAccount(client, account, rights));
     const missing = lacking.filter((right) => needed.includes(right));
     if (missing.length === 0) return lacking.length === 0 ? [] : [`what init containers print won't be told: ${way}`];
-    const who = serviceAccount === undefined ? 'you' : `ServiceAccount ${serviceAccount}`;
-    throw new RestoreHooksError('FORBIDDEN', `${who} may not ${missing.map(rightText).join(', ')}`, {
-      hint: serviceAccount === undefined ? way : `let the runner create pods: ${way}`,
+    if (serviceAccount === undefined) throw await lackingRights(client, missing);
+    throw new RestoreHooksError('FORBIDDEN', `ServiceAccount ${serviceAccount} may not ${rightsText(missing)}`, {
+      hint: `let the runner create pods: ${way}`,
     });
   } catch (error) {
     if (!mayNotAsk(error)) throw error;
@@ -170,17 +176,13 @@ export async function requireRunner({ client, namespace }: Session, serviceAccou
     const missing = lacking.filter((right) => needed.includes(right));
     if (missing.length === 0) {
       const without = lacking.map(
-        (right) => `the runner may not ${rightText(right)}: ${setupCommand(namespace, serviceAccount)}`,
+        (right) => `the runner may not ${rightsText([right])}: ${setupCommand(namespace, serviceAccount)}`,
       );
       return { podNamespaces, notes: without }; // R5.24
     }
-    throw new RestoreHooksError(
-      'FORBIDDEN',
-      `ServiceAccount ${serviceAccount} may not ${missing.map(rightText).join(', ')}`,
-      {
-        hint: `give the runner its rights: ${setupCommand(namespace, serviceAccount)}`,
-      },
-    );
+    throw new RestoreHooksError('FORBIDDEN', `ServiceAccount ${serviceAccount} may not ${rightsText(missing)}`, {
+      hint: `give the runner its rights: ${setupCommand(namespace, serviceAccount)}`,
+    });
   } catch (error) {
     if (!mayNotAsk(error)) throw error;
     return { podNamespaces, notes: [UNCHECKED] };

@@ -5,13 +5,14 @@ import { runsToRemove } from '../../shared/core/ledger/needed-runs.ts';
 import type { Right } from '../../shared/core/manifests/rbac.ts';
 import { restoreReference } from '../../shared/core/plan/make-plan-document.ts';
 import type { RestoreReference } from '../../shared/core/plan/plan-document.ts';
-import { missingRights, rightText } from '../../shared/kubernetes/api/access.ts';
+import { missingRights } from '../../shared/kubernetes/api/access.ts';
 import { removeRuns } from '../../shared/kubernetes/run/remove-runs.ts';
 import { readRuns } from '../../shared/kubernetes/run/runs-of-restore.ts';
 import { getRestore } from '../../shared/kubernetes/velero/restores.ts';
 import type { Session } from '../command-line/session.ts';
 import { count } from '../output/plan-view.ts';
 import type { Context } from '../process/context.ts';
+import { lackingRights } from './preconditions.ts';
 
 /**
  * Remove all runs but the last `keep` and those that the ledger needs, or only say which. Returns the text to print
@@ -26,11 +27,7 @@ export async function prune(
   const { client, namespace } = session;
   const restore = await getRestore(client, namespace, name);
   const missing = await missingRights(client, pruneRights(namespace));
-  if (missing.length > 0) {
-    throw new RestoreHooksError('FORBIDDEN', `you may not ${missing.map(rightText).join(', ')}`, {
-      hint: 'ask for these rights, or choose another --context or --as; nothing has been changed',
-    });
-  }
+  if (missing.length > 0) throw await lackingRights(client, missing);
   const reference = restoreReference(restore, namespace);
   const ledger = ledgerOf(await readRuns(client, clock, reference, restore), clock.now());
   const runIDs = runsToRemove(ledger, keep);

@@ -3,7 +3,7 @@ import { ANNOTATION } from '../../shared/core/names.ts';
 import { cancelText } from '../../shared/core/report/cancel-request.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
 import { hasEnded } from '../../shared/core/report/run-status.ts';
-import { missingRights, rightText } from '../../shared/kubernetes/api/access.ts';
+import { missingRights } from '../../shared/kubernetes/api/access.ts';
 import { paths } from '../../shared/kubernetes/api/paths.ts';
 import { MANAGER, runStatusOf } from '../../shared/kubernetes/run/run-store.ts';
 import { getRestore } from '../../shared/kubernetes/velero/restores.ts';
@@ -12,7 +12,7 @@ import type { Context } from '../process/context.ts';
 import { hasDiedAsSeen } from './follow.ts';
 import { endUnclaimed } from './job-start.ts';
 import { isUnclaimed, isUp } from './obstacle.ts';
-import { warnOfVelero } from './preconditions.ts';
+import { lackingRights, warnOfVelero } from './preconditions.ts';
 import { withoutStatus } from './without-status.ts';
 
 /** Ask the Restore's run to stop, if one is going on. Returns the text to print (R6.18, R6.20). */
@@ -35,11 +35,7 @@ export async function requestCancel(
   }
   const right = { group: 'velero.io', resource: 'restores', verb: 'patch', namespace };
   const missing = await missingRights(client, [right]);
-  if (missing.length > 0) {
-    throw new RestoreHooksError('FORBIDDEN', `you may not ${missing.map(rightText).join(', ')}`, {
-      hint: 'ask for this right, or choose another --context or --as; nothing has been changed',
-    });
-  }
+  if (missing.length > 0) throw await lackingRights(client, missing);
   const { stop, clock } = context;
   const what = `run ${status.runID} was being asked to stop; it may have been`;
   const hint = `see it with: kubectl restorehooks status ${name} -n ${namespace}`;

@@ -215,7 +215,7 @@ describe("the runner's rights", { skip }, () => {
       assert.equal(ran.json().phase, 'Failed', ran.stderr);
       const [plural, subresource] = resource.split('/');
       const named = subresource === undefined ? `"${plural}"` : `"${resource}"`;
-      const told = new RegExp(`cannot ${verb} resource ${named}|${plural}.* is forbidden`);
+      const told = new RegExp(`may not ${verb} ${resource}|cannot ${verb} resource ${named}|${plural}.* is forbidden`);
       if (resource === 'restores' || resource === 'jobs') {
         // The runner can't write its status, so its log has the reason.
         assert.equal(ran.code, 10, ran.stderr);

@@ -252,7 +252,7 @@ describe('through faults', { concurrency: true }, () => {
         const plural = resource.split('/')[0];
         assert.match(
           ran.stderr + ran.stdout,
-          new RegExp(`cannot \\w+ resource \\\\?"${resource}|${plural}.* is forbidden`),
+          new RegExp(`may not \\w+ ${resource}|cannot \\w+ resource \\\\?"${resource}|${plural}.* is forbidden`),
         );
         assert.deepEqual(await scene.marks('web-0'), ['begun', 'ended']);
         assert.deepEqual(endings(ran.json()), { 'web-0 0': 'Succeeded', 'web-0 1': 'NotExecuted (aborted)' });
@@ -280,7 +280,7 @@ describe('through faults', { concurrency: true }, () => {
       assert.deepEqual([ran.code, ran.stdout], [5, '']);
       assert.match(
         ran.stderr,
-        /^error: the run has ended \(Completed: 1\/1 done\), which could not be written: .*cannot patch/m,
+        /^error: the run has ended \(Completed: 1\/1 done\), which could not be written: .*may not patch restores/m,
       );
       assert.equal((await scene.annotations())['phase'], 'InProgress');
       const seen = await scene.status();

@@ -109,8 +109,8 @@ export const MUTANTS: readonly Mutant[] = [
   answers(
     'R3.17',
     'a refused hook is tried again after its wait timeout',
-    "return late ? { state: 'TimedOut', reason: 'waiting', message: outcome.why } : undefined;",
-    'return undefined;',
+    'if (!late) return undefined;',
+    'if (hook !== undefined) return undefined;',
   ),
   step(
     'R3.19',

@@ -1,7 +1,8 @@
 import { RestoreHooksError } from '../../shared/core/errors.ts';
-import { refusedByServer, unreachable } from '../../shared/kubernetes/api/api-error.ts';
+import { refusedByServer } from '../../shared/kubernetes/api/api-error.ts';
 import type { KubeClient } from '../../shared/kubernetes/api/client.ts';
 import type { KubeObject } from '../../shared/kubernetes/api/kube-object.ts';
+import { unreachable } from '../../shared/kubernetes/api/unreachable.ts';
 import { jsonPatch, mergePatch } from '../embedded/patch.ts';
 import type { Random } from './random.ts';
 import type { VirtualClock } from './virtual-clock.ts';

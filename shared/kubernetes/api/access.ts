@@ -84,6 +84,15 @@ function isGrantedBy({ verbs, apiGroups, resources, resourceNames }: z.infer<typ
   return (resourceNames ?? []).length === 0 && has(verbs, verb) && has(apiGroups, group) && has(resources, ...wanted);
 }
 
+/** The name by which the API server knows the caller; `USER` if it doesn't say. */
+export async function ownName(client: Pick<KubeClient, 'create'>): Promise<string> {
+  const review = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' };
+  const answer = await client.create(paths.selfSubjectReviews(), review).catch(() => ({}));
+  const { status } = answer as { status?: { userInfo?: { username?: unknown } } };
+  const name = status?.userInfo?.username;
+  return typeof name === 'string' && name !== '' ? name : 'USER';
+}
+
 /** Such as `create pods/exec in namespace a`, for messages. */
 export function rightText({ verb, group, resource, subresource, namespace }: Right): string {
   const full = `${resource}${group === '' ? '' : `.${group}`}${subresource === undefined ? '' : `/${subresource}`}`;

@@ -1,7 +1,9 @@
 import * as z from 'zod';
 import type { ErrorCode } from '../../core/errors.ts';
 import { RestoreHooksError } from '../../core/errors.ts';
-import type { ServerUrl } from '../connect/proxy.ts';
+import type { Right } from '../../core/manifests/rbac.ts';
+import { SERVICE_ACCOUNT } from '../../core/names.ts';
+import { grantCommand, rightsText } from './grant.ts';
 
 /** What the API server said, kept as the `cause` of the RestoreHooksError that it became. */
 export interface KubeApiError {
@@ -50,15 +52,21 @@ export function refusedByServer({ status, body, retryAfterMs, server, request }:
   const answer: KubeApiError = {
     status,
     reason: said?.reason ?? '',
-    message: said?.message || `${server.host} answered ${request} with HTTP ${status}`,
+    message: said?.message || `the server at ${server.host} answered ${request} with HTTP ${status}`,
     ...(said?.details?.name && { name: said.details.name }),
     hasDetails: said?.details !== undefined && said.details !== null,
     ...(wait > 0 && { retryAfterMs: wait }),
   };
   answers.add(answer);
-  const isNotFound = status === 404 && namesObject(said, request);
-  const { code, hint } = meaning(answer, server, isNotFound);
-  const message = status === 401 ? `the API server at ${server.host} did not accept the credentials` : answer.message;
+  const {
+    code,
+    message = answer.message,
+    hint,
+  } = meaning(answer, server, {
+    isNotFound: status === 404 && namesObject(said, request),
+    hasStatus: said !== undefined,
+    isSpeakingTls: /HTTP request to an HTTPS server/.test(body),
+  });
   return new RestoreHooksError(code, message, { ...(hint && { hint }), cause: answer });
 }
 
@@ -78,20 +86,72 @@ function namesObject(said: z.infer<typeof Status> | undefined, request: string):
 /** Namespace, resource and name. */
 const OBJECT_PATH = /\/(?:api|apis\/[^/]+)\/[^/]+(?:\/namespaces\/([^/?]+)(?=\/))?\/([^/?]+)(?:\/([^/?]+))?/;
 
-function meaning({ status }: KubeApiError, server: URL, isNotFound: boolean): { code: ErrorCode; hint?: string } {
-  if (status === 401) return { code: 'FORBIDDEN', hint: 'log in again, or choose another --context or --user' };
-  if (status === 403) return { code: 'FORBIDDEN', hint: 'ask for this right, or choose another --context or --as' };
+interface Meaning {
+  readonly code: ErrorCode;
+  /** Absent: the server's own. */
+  readonly message?: string;
+  readonly hint?: string;
+}
+
+function meaning(
+  answer: KubeApiError,
+  server: URL,
+  { isNotFound, hasStatus, isSpeakingTls }: Record<'isNotFound' | 'hasStatus' | 'isSpeakingTls', boolean>,
+): Meaning {
+  const { status, message } = answer;
+  const at = `the API server at ${server.host}`;
+  const check = `check that ${server.origin} is this cluster's API server, and what stands before it (a proxy, a login page)`;
+  if (status === 401) {
+    const hint = 'log in again, or choose another --context or --user';
+    return { code: 'FORBIDDEN', message: `${at} did not accept the credentials`, hint };
+  }
+  if (status === 403) return { code: 'FORBIDDEN', ...missingRight(message) };
   if (isNotFound) return { code: 'NOT_FOUND' };
-  if (status === 404) {
-    const hint = `check that ${server.origin} is this cluster's API server, and what stands before it (a proxy)`;
-    return { code: 'CLUSTER_UNREACHABLE', hint };
+  if (status === 404 || status < 400) return { code: 'CLUSTER_UNREACHABLE', hint: check };
+  if (status === 409)
+    return { code: 'WRITE_CONFLICT', hint: 'somebody has changed it meanwhile: run the command again' };
+  if (status === 429)
+    return { code: 'CLUSTER_UNREACHABLE', message: `${at} is too busy (HTTP 429): ${message}`, hint: AGAIN };
+  if (status >= 500) {
+    const said = hasStatus ? `${at} failed (HTTP ${status}): ${message}` : message;
+    return { code: 'CLUSTER_UNREACHABLE', message: said, hint: AGAIN };
   }
-  if (status === 409) return { code: 'WRITE_CONFLICT' };
-  if (status >= 500 || status === 429) return { code: 'CLUSTER_UNREACHABLE', hint: 'try again in a moment' };
-  if (status < 400) {
-    return { code: 'CLUSTER_UNREACHABLE', hint: `check that ${server.origin} is a Kubernetes API server` };
+  if (status === 400 && isSpeakingTls) {
+    const hint = `the server of the cluster in the kubeconfig must begin with https://`;
+    return {
+      code: 'CLUSTER_UNREACHABLE',
+      message: `the server at ${server.host} speaks HTTPS, and was asked over HTTP`,
+      hint,
+    };
   }
-  return { code: 'INVALID_INPUT' };
+  if (!hasStatus && NOT_OF_KUBERNETES.has(status)) return { code: 'CLUSTER_UNREACHABLE', hint: check };
+  return { code: 'INVALID_INPUT', hint: 'the API server refuses this request: correct what the message names' };
+}
+
+const AGAIN = 'try again in a moment; if it stays so, look at the API server and its webhooks';
+
+/** What Go's HTTP server and proxies answer; the Kubernetes API explains such an answer with a Status. */
+const NOT_OF_KUBERNETES = new Set([400, 405, 407, 421]);
+
+const MISSING_RIGHT =
+  /User "(.+)" cannot (\S+) resource "([^"/]+)(?:\/([^"]+))?" in API group "([^"]*)" (?:in the namespace "([^"]+)"|at the cluster scope)(.*)$/s;
+
+/** The authorizer's words as who may not do what, with the command that grants it; other refusals as they are. */
+function missingRight(said: string): Pick<Meaning, 'message' | 'hint'> {
+  const [, user, verb = '', resource = '', subresource, group = '', namespace, more = ''] =
+    MISSING_RIGHT.exec(said) ?? [];
+  if (user === undefined) return { hint: 'ask for this right, or choose another --context or --as' };
+  const right: Right = {
+    ...{ verb, resource, group },
+    ...(subresource !== undefined && { subresource }),
+    ...(namespace !== undefined && { namespace }),
+  };
+  const isRunner = namespace !== undefined && user === `system:serviceaccount:${namespace}:${SERVICE_ACCOUNT}`;
+  const command = isRunner ? `kubectl restorehooks setup --apply -n ${namespace}` : grantCommand(user, [right]);
+  return {
+    message: `user ${user} may not ${rightsText([right])}${more}`,
+    hint: `an administrator can grant this: ${command}`,
+  };
 }
 
 /**
@@ -110,39 +170,4 @@ function statusOf(body: string): z.infer<typeof Status> | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Turn a failure below HTTP into the error that users see. */
-export function unreachable(server: ServerUrl, error: unknown): RestoreHooksError {
-  if (error instanceof RestoreHooksError) return error;
-  const { code = '', message = '' } = (error ?? {}) as { code?: string; message?: string };
-  const [why, hint] = explain(code, message, server);
-  const by = server.proxy === undefined ? '' : ` by the proxy ${server.proxy}`;
-  return new RestoreHooksError(
-    'CLUSTER_UNREACHABLE',
-    `the API server at ${server.host} can't be reached${by}: ${why}`,
-    {
-      hint: by === '' ? hint : `check the proxy (proxy-url in the kubeconfig, else HTTPS_PROXY and NO_PROXY); ${hint}`,
-      cause: error,
-    },
-  );
-}
-
-function explain(code: string, message: string, server: URL): [why: string, hint: string] {
-  const isUp = 'check that the cluster is up and that this is the right --context';
-  if (code === 'ECONNREFUSED') return ['connection refused', isUp];
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return [`no such host ${server.hostname}`, isUp];
-  if (code === 'ECONNRESET' || code === 'EPIPE')
-    return ['the connection was closed before the answer was complete', isUp];
-  if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') {
-    const what = code === 'CERT_HAS_EXPIRED' ? 'has expired' : 'is not valid yet';
-    return [`its certificate ${what} (${code})`, "renew it there, or set this machine's clock right"];
-  }
-  if (/CERT|SIGNATURE|ISSUER/.test(code)) {
-    return [`its certificate is not trusted (${code})`, "check the kubeconfig's certificate-authority and server name"];
-  }
-  if (code.startsWith('ERR_SSL') || code === 'EPROTO') {
-    return [`TLS failed (${code})`, "check the kubeconfig's server, certificates and proxy-url"];
-  }
-  return [message || code || 'unknown reason', isUp];
 }

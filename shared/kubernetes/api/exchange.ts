@@ -1,14 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { RestoreHooksError } from '../../core/errors.ts';
 import type { Connections } from '../connect/connection.ts';
+import { expiredCredential } from '../connect/expired.ts';
 import type { ServerUrl } from '../connect/proxy.ts';
-import { kubeApiError, refusedByServer, unreachable } from './api-error.ts';
+import { kubeApiError, refusedByServer } from './api-error.ts';
 import { judgeForbidden } from './forbidden.ts';
 import type { HttpRequest } from './http.ts';
 import { bodyOf, retryAfterMs, send } from './http.ts';
 import type { KubeObject } from './kube-object.ts';
 import type { Requests } from './requests.ts';
 import { resendDelayMs } from './retry-delay.ts';
+import { unreachable } from './unreachable.ts';
 import { warningsOf } from './warnings.ts';
 
 export interface ExchangeOptions {
@@ -66,6 +68,7 @@ export class Exchange {
         }
         const wait = resendDelayMs(request, error, tries);
         if (wait === undefined || tries >= maxRetries || performance.now() + wait >= until) {
+          if (kubeApiError(error)?.status === 401) throw await this.#unauthorized(error);
           throw await judgeForbidden(error, request, (review) => this.#review(review));
         }
         if (wait >= LONG_WAIT_MS) onWait?.(wait);
@@ -74,13 +77,29 @@ export class Exchange {
     }
   }
 
+  /** A 401, with the user's name and what has expired. */
+  async #unauthorized(error: unknown): Promise<unknown> {
+    if (!(error instanceof RestoreHooksError)) return error;
+    const expired = expiredCredential(await this.#connected.open());
+    const more = expired === undefined ? '' : `: ${expired}`;
+    const { code, message, hint, cause } = error;
+    return new RestoreHooksError(code, `${message} of user "${this.#connected.user}"${more}`, {
+      ...(hint !== undefined && { hint }),
+      cause,
+    });
+  }
+
   async json(request: HttpRequest): Promise<KubeObject> {
     const object = objectIn(await this.text(request));
     if (object !== undefined) return object;
     const { host, origin } = this.#server;
-    throw new RestoreHooksError('CLUSTER_UNREACHABLE', `${host} answered with something that is not JSON`, {
-      hint: `check that ${origin} is a Kubernetes API server, and the way there (a proxy, a login page)`,
-    });
+    throw new RestoreHooksError(
+      'CLUSTER_UNREACHABLE',
+      `the server at ${host} answered with something that is not JSON`,
+      {
+        hint: `check that ${origin} is this cluster's API server, and what stands before it (a proxy, a login page)`,
+      },
+    );
   }
 
   async #once(request: HttpRequest, until: number): Promise<string> {

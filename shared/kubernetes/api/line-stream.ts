@@ -2,10 +2,11 @@ import type { IncomingMessage } from 'node:http';
 import type { RestoreHooksError } from '../../core/errors.ts';
 import type { Connections } from '../connect/connection.ts';
 import type { ServerUrl } from '../connect/proxy.ts';
-import { refusedByServer, unreachable } from './api-error.ts';
+import { refusedByServer } from './api-error.ts';
 import type { HttpRequest } from './http.ts';
 import { bodyOf, retryAfterMs, send } from './http.ts';
 import { lineReader } from './line-reader.ts';
+import { unreachable } from './unreachable.ts';
 
 /** The end of a stream: with an error, or without one where the server ended it in good order. */
 export type StreamEnd = { readonly error?: RestoreHooksError };

@@ -35,6 +35,7 @@ export const paths = {
   roleBindings: resourcePath(rbac, 'v1', 'rolebindings'),
   clusterRoles: (name?: string) => resourcePath(rbac, 'v1', 'clusterroles')(undefined, name),
   clusterRoleBindings: (name?: string) => resourcePath(rbac, 'v1', 'clusterrolebindings')(undefined, name),
+  selfSubjectReviews: () => resourcePath('authentication.k8s.io', 'v1', 'selfsubjectreviews')(),
   selfSubjectAccessReviews: () => resourcePath('authorization.k8s.io', 'v1', 'selfsubjectaccessreviews')(),
   selfSubjectRulesReviews: () => resourcePath('authorization.k8s.io', 'v1', 'selfsubjectrulesreviews')(),
   subjectAccessReviews: () => resourcePath('authorization.k8s.io', 'v1', 'subjectaccessreviews')(),

@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import http from 'node:http';
 import https from 'node:https';
-import { getCACertificates } from 'node:tls';
+import { createSecureContext, getCACertificates } from 'node:tls';
 import { RestoreHooksError } from '../../core/errors.ts';
 import type { Credential } from './credentials.ts';
 import { credentialSource } from './credentials.ts';
 import type { Impersonation, KubeConfig } from './kubeconfig.ts';
+import { codeOf } from './kubeconfig-file.ts';
 import type { ServerUrl } from './proxy.ts';
 import { proxyFor, serverUrl } from './proxy.ts';
 
@@ -29,6 +30,8 @@ export interface KubeConnection {
 }
 
 export interface Connections {
+  /** The user's name in the kubeconfig, for messages. */
+  readonly user: string;
   open(): Promise<KubeConnection>;
   /** The API server said 401: read tokens and certificates again at the next `open`. */
   forget(): void;
@@ -77,6 +80,7 @@ export function connections(config: KubeConfig): Connections {
   }
 
   return {
+    user: config.user.name,
     open,
     forget() {
       files = undefined;
@@ -149,12 +153,14 @@ function forwardingAgent(proxyUrl: string, options: http.AgentOptions): http.Age
   return agent;
 }
 
-async function tlsOptions({ cluster, user }: KubeConfig): Promise<TlsOptions> {
+async function tlsOptions(config: KubeConfig): Promise<TlsOptions> {
+  const { cluster, user } = config;
   const [ca, cert, key] = await Promise.all([
     pem(cluster.caData, cluster.caFile, `cluster "${cluster.name}"`),
     pem(user.certData, user.certFile, `user "${user.name}"`),
     pem(user.keyData, user.keyFile, `user "${user.name}"`),
   ]);
+  requirePem(config, ca, cert, key);
   return {
     // Without a CA in the kubeconfig, kubectl trusts the system's CAs, and not the list that Node ships.
     ca: ca ?? getCACertificates('system'),
@@ -166,13 +172,42 @@ async function tlsOptions({ cluster, user }: KubeConfig): Promise<TlsOptions> {
   };
 }
 
+/** Refuse what is no certificate and no key, as kubectl does: a connection would fail for another reason. */
+function requirePem({ cluster, user }: KubeConfig, ca?: Buffer, cert?: Buffer, key?: Buffer): void {
+  const isPem = (bytes: Buffer): boolean => bytes.includes('-----BEGIN ');
+  const unusable = (of: string, what: string): RestoreHooksError =>
+    new RestoreHooksError('INVALID_ARGUMENT', `${of}: ${what}`, {
+      hint: 'get the kubeconfig again, or choose another --context or --user',
+    });
+  if (ca !== undefined && !isPem(ca)) {
+    const where = cluster.caFile ?? 'certificate-authority-data';
+    throw unusable(`cluster "${cluster.name}"`, `${where} holds no certificate, expected PEM`);
+  }
+  if (cert === undefined || key === undefined) return;
+  for (const [bytes, where] of [
+    [cert, user.certFile ?? 'client-certificate-data'],
+    [key, user.keyFile ?? 'client-key-data'],
+  ] as const) {
+    if (!isPem(bytes)) throw unusable(`user "${user.name}"`, `${where} is not PEM`);
+  }
+  try {
+    createSecureContext({ cert, key });
+  } catch (error) {
+    const { code = 'unknown reason' } = (error ?? {}) as { code?: string };
+    throw unusable(`user "${user.name}"`, `its client certificate and key can't be used together (${code})`);
+  }
+}
+
 async function pem(data: string | undefined, file: string | undefined, whose: string): Promise<Buffer | undefined> {
   if (data !== undefined) return Buffer.from(data, 'base64');
   if (file === undefined) return undefined;
   try {
     return await readFile(file);
   } catch (error) {
-    throw new RestoreHooksError('INVALID_ARGUMENT', `${whose}: ${file} can't be read`, { cause: error });
+    throw new RestoreHooksError('INVALID_ARGUMENT', `${whose}: ${file} can't be read (${codeOf(error)})`, {
+      hint: 'check the path: in a kubeconfig it is relative to that file',
+      cause: error,
+    });
   }
 }
 

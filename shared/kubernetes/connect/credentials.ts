@@ -3,8 +3,10 @@ import { readFile } from 'node:fs/promises';
 import { load } from 'js-yaml';
 import * as z from 'zod';
 import { RestoreHooksError } from '../../core/errors.ts';
+import { sanitizeLine } from '../../core/sanitize.ts';
 import type { KubeCluster } from './kube-cluster.ts';
 import type { ExecPlugin, KubeConfig, KubeUser } from './kubeconfig.ts';
+import { codeOf } from './kubeconfig-file.ts';
 import { requireAllowed } from './kuberc.ts';
 
 /** What a request is authenticated with, at this moment. */
@@ -35,13 +37,14 @@ export function credentialSource(config: KubeConfig): CredentialSource {
     });
   }
   if (user.tokenFile) return kept(() => fromTokenFile(user, user.tokenFile as string));
-  if (user.token) return constant(`Bearer ${user.token}`);
+  if (user.token) return constant(`Bearer ${headerToken(user.token, `user "${user.name}": its token`)}`);
   if (user.username) {
     return constant(`Basic ${Buffer.from(`${user.username}:${user.password ?? ''}`).toString('base64')}`);
   }
   if (user.authProvider) return kept(() => fromAuthProvider(config));
   // kubectl starts no plugin for a user who has a certificate.
-  if (user.exec && !(user.certData || user.certFile)) return kept(() => fromPlugin(user.exec as ExecPlugin, config));
+  if (user.exec && !(user.certData || user.certFile))
+    return kept(() => fromPlugin(user.exec as ExecPlugin, config), FAILURE_LASTS_MS);
   return constant(undefined);
 }
 
@@ -55,12 +58,17 @@ interface Fresh {
   readonly until?: number;
 }
 
+/** A plugin that has failed may have asked its user something: the next requests of the same command don't run it again. */
+const FAILURE_LASTS_MS = 5_000;
+
 /** Fetch a credential once for all callers, and again when it has expired or was refused. */
-function kept(fetch: () => Promise<Fresh>): CredentialSource {
+function kept(fetch: () => Promise<Fresh>, failureLastsMs = 0): CredentialSource {
   let current: Promise<Fresh> | undefined;
+  let failure: { readonly error: unknown; readonly at: number } | undefined;
   let since = 0;
   return {
     async get() {
+      if (failure !== undefined && Math.abs(performance.now() - failure.at) < failureLastsMs) throw failure.error;
       let asked = current;
       if (asked !== undefined) {
         const { credential, until } = await asked;
@@ -75,11 +83,13 @@ function kept(fetch: () => Promise<Fresh>): CredentialSource {
         return (await asked).credential;
       } catch (error) {
         if (current === asked) current = undefined;
+        failure = { error, at: performance.now() };
         throw error;
       }
     },
     forget() {
       current = undefined;
+      failure = undefined;
     },
   };
 }
@@ -91,9 +101,21 @@ async function fromTokenFile(user: KubeUser, file: string): Promise<Fresh> {
   );
   const usable = token || user.token;
   if (!usable) {
-    throw new RestoreHooksError('FORBIDDEN', `user "${user.name}": no token could be read from ${file}`);
+    throw new RestoreHooksError('FORBIDDEN', `user "${user.name}": no token could be read from ${file}`, {
+      hint: 'log in again, or choose another --context or --user',
+    });
   }
+  headerToken(usable, `user "${user.name}": the token in ${file}`);
   return { credential: { authorization: `Bearer ${usable}` }, until: Date.now() + fileMaxAgeMs };
+}
+
+/** The token, if it can stand in a header. Its text isn't quoted. */
+function headerToken(token: string, what: string): string {
+  if (!/[^\t\x20-\x7e\x80-\xff]/.test(token)) return token;
+  const found = /[\r\n]/.test(token) ? 'a line break' : 'a character that no token has';
+  throw new RestoreHooksError('INVALID_ARGUMENT', `${what} has ${found} in it`, {
+    hint: 'write the token as one line, or choose another --user',
+  });
 }
 
 /** The token of an `auth-provider`. The client library does that, and is loaded only for it. */
@@ -168,18 +190,29 @@ function outputOf(
         KUBERNETES_EXEC_INFO: info,
       },
     });
-    child.on('error', (error) => reject(failedPlugin(plugin, user, 'it could not be started', error)));
+    const end = (): void => void child.kill();
+    process.once('exit', end);
+    const slow = setTimeout(() => {
+      if (unattended) return;
+      const name = sanitizeLine(plugin.command);
+      process.stderr.write(
+        `warning: credential plugin ${name} has not answered yet; waiting for it, Ctrl-C ends this\n`,
+      );
+    }, SLOW_PLUGIN_MS);
+    child.on('error', (error) => reject(failedPlugin(plugin, user, startFault(error), error)));
     const { pid } = child;
     if (pid !== undefined) unattended?.addEventListener('abort', () => endSession(pid));
     let written = '';
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
       written += chunk;
     });
-    child.on('close', (code, signal) =>
-      code === 0
+    child.on('close', (code, signal) => {
+      clearTimeout(slow);
+      process.off('exit', end);
+      return code === 0
         ? resolve(written)
-        : reject(failedPlugin(plugin, user, signal ? `it was ended by ${signal}` : `it exited with ${code}`)),
-    );
+        : reject(failedPlugin(plugin, user, signal ? `it was ended by ${signal}` : `it exited with ${code}`));
+    });
   });
 }
 
@@ -193,6 +226,9 @@ function endSession(leader: number): void {
     // It has ended.
   }
 }
+
+/** It may ask its user to log in, so it has no limit. */
+const SLOW_PLUGIN_MS = 10_000;
 
 const hasNul = (text: string): boolean => text.includes('\0');
 
@@ -210,6 +246,7 @@ function freshFrom(output: string, plugin: ExecPlugin, user: KubeUser): Fresh {
   const { token, clientCertificateData: cert, clientKeyData: key, expirationTimestamp } = status;
   if (Boolean(cert) !== Boolean(key))
     throw failedPlugin(plugin, user, 'it gave a certificate without a key, or a key without a certificate');
+  if (token) headerToken(token, `user "${user.name}": the token of credential plugin ${plugin.command}`);
   if (!token && !cert) throw failedPlugin(plugin, user, 'it gave neither a token nor a certificate');
   const until = Date.parse(expirationTimestamp ?? '') - expiryMarginMs;
   return {
@@ -235,11 +272,21 @@ async function clusterInfo(cluster: KubeCluster): Promise<Record<string, unknown
 }
 
 function failedPlugin(plugin: ExecPlugin, user: KubeUser, why: string, cause?: unknown): RestoreHooksError {
+  const help = cause === undefined ? LOG_IN : 'install it, or choose another --context or --user';
   return new RestoreHooksError('FORBIDDEN', `user "${user.name}": credential plugin ${plugin.command}: ${why}`, {
-    ...(plugin.installHint && { hint: plugin.installHint.trim() }),
+    hint: plugin.installHint?.trim().replaceAll(/\s*\n\s*/g, ' ') ?? help,
     cause,
   });
 }
+
+const LOG_IN = 'log in with it again (what it printed stands above), or choose another --context or --user';
+
+/** Why it could not be started. */
+const startFault = (error: unknown): string => {
+  const code = codeOf(error);
+  if (code === 'ENOENT') return 'there is no such program, neither at this path nor on the PATH';
+  return code === 'EACCES' ? 'it is not executable' : `it could not be started (${code})`;
+};
 
 /** client-go accepts JSON and YAML, and JSON is YAML. */
 function parseYaml(content: string): unknown {

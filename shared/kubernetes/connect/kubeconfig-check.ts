@@ -2,6 +2,7 @@ import { accessSync, constants } from 'node:fs';
 import { RestoreHooksError } from '../../core/errors.ts';
 import type { KubeCluster } from './kube-cluster.ts';
 import type { UserEntry } from './kubeconfig-file.ts';
+import { codeOf } from './kubeconfig-file.ts';
 
 /** The versions that kubectl speaks with credential plugins. */
 const PLUGIN_VERSIONS = ['client.authentication.k8s.io/v1', 'client.authentication.k8s.io/v1beta1'];
@@ -97,7 +98,10 @@ function requireFile(of: string, file: string | undefined): void {
   try {
     accessSync(file, constants.R_OK);
   } catch (error) {
-    throw new RestoreHooksError('INVALID_ARGUMENT', `${of}: ${file} can't be read`, { cause: error });
+    throw new RestoreHooksError('INVALID_ARGUMENT', `${of}: ${file} can't be read (${codeOf(error)})`, {
+      hint: 'check the path: in a kubeconfig it is relative to that file',
+      cause: error,
+    });
   }
 }
 

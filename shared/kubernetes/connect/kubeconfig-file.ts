@@ -160,12 +160,14 @@ function firstDocument(file: string, content: string): unknown {
     return first.trim() === '' ? undefined : load(first, { schema: YAML11_SCHEMA, json: true });
   } catch {
     // The parser's message is left out: it quotes the file, which contains secrets.
-    throw new RestoreHooksError('INVALID_ARGUMENT', `kubeconfig ${file} is not valid YAML`);
+    throw new RestoreHooksError('INVALID_ARGUMENT', `kubeconfig ${file} is not valid YAML`, { hint: SEE });
   }
 }
 
 const invalid = (file: string, why: string): RestoreHooksError =>
-  new RestoreHooksError('INVALID_ARGUMENT', `kubeconfig ${file} is not valid: ${why}`);
+  new RestoreHooksError('INVALID_ARGUMENT', `kubeconfig ${file} is not valid: ${why}`, { hint: SEE });
+
+const SEE = 'kubectl config view --kubeconfig FILE says more; get the file again, or give another with --kubeconfig';
 
 export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;

@@ -236,7 +236,9 @@ function clusterOf(name: string, entry: Partial<ClusterEntry>): KubeCluster {
   // Without a scheme it is plain HTTP, even if there is a CA.
   const server = entry.server.includes('://') ? entry.server : `http://${entry.server}`;
   if (/\s/.test(server) || !/^https?:$/.test(URL.parse(server)?.protocol ?? '')) {
-    throw new RestoreHooksError('INVALID_ARGUMENT', `cluster "${name}": its server is not an http or https URL`);
+    throw new RestoreHooksError('INVALID_ARGUMENT', `cluster "${name}": its server is not an http or https URL`, {
+      hint: 'write it as https://HOST:PORT',
+    });
   }
   const execConfig = entry.extensions?.find((extension) => extension.name === 'client.authentication.k8s.io/exec');
   return {

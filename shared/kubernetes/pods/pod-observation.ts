@@ -201,7 +201,7 @@ const LONGEST_WORDS = 300;
 
 function words(message: string | null | undefined): { readonly message?: string } {
   // What the scheduler tried after that is of no use to who waits.
-  const said = sanitizeLine(message?.split(' preemption: ')[0]?.trim() ?? '');
+  const said = sanitizeLine(message?.split(/,? preemption: /)[0]?.trim() ?? '');
   if (said === '') return {};
   return { message: said.length > LONGEST_WORDS ? `${cutText(said, LONGEST_WORDS)}…` : said };
 }

@@ -5,6 +5,7 @@ import { isMadeBySetup, MANAGED_LABELS, NAMESPACES_ANNOTATION, setupManifests } 
 import { SERVICE_ACCOUNT } from '../../core/names.ts';
 import { missingRights, rightText } from '../api/access.ts';
 import type { KubeClient } from '../api/client.ts';
+import { rightsText } from '../api/grant.ts';
 import type { KubeObject } from '../api/kube-object.ts';
 import { paths } from '../api/paths.ts';
 import { sideBySide } from '../api/side-by-side.ts';
@@ -115,8 +116,8 @@ async function requireRights(
   }
   const missing = await missingRights(client, [...rights.values()]);
   if (missing.length === 0) return;
-  throw new RestoreHooksError('FORBIDDEN', `you may not ${missing.map(rightText).join(', ')}; nothing was changed`, {
-    hint: 'print the manifests without --apply and have an administrator apply them, or limit them with --namespaces',
+  throw new RestoreHooksError('FORBIDDEN', `you may not ${rightsText(missing)}; nothing was changed`, {
+    hint: 'an administrator can do it with the same command, or with what it prints without --apply',
   });
 }
 
@@ -134,7 +135,7 @@ async function apply(client: Client, manifest: SetupManifest, dryRun: boolean): 
     });
   } catch (error) {
     if (!(error instanceof RestoreHooksError) || error.code !== 'NOT_FOUND') throw error;
-    throw new RestoreHooksError(error.code, error.message, {
+    throw new RestoreHooksError(error.code, `there is no namespace ${namespace}`, {
       hint: "name the Restore's namespace with -n, and those of the pods with --namespaces",
       cause: error.cause,
     });

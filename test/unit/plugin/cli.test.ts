@@ -202,6 +202,10 @@ describe('main', () => {
       stdout: '',
       stderr: 'error: no Restore "x"\nhint: list them\n',
     });
+    for (const verbose of [['-v=1'], ['-v', '6'], ['--v=2']]) {
+      const { stderr } = await run(['act', ...verbose], { commands: failing(problem) });
+      assert.match(stderr, /\ncode: RESTORE_NOT_FOUND \(exit code 4\), see docs\/errors\.md\n$/);
+    }
   });
 
   it('shows what there is to show before it reports an error', async () => {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { RestoreHooksError } from '../../../../shared/core/errors.ts';
-import { refusedByServer, unreachable } from '../../../../shared/kubernetes/api/api-error.ts';
+import { refusedByServer } from '../../../../shared/kubernetes/api/api-error.ts';
 import { resendDelayMs } from '../../../../shared/kubernetes/api/retry-delay.ts';
+import { unreachable } from '../../../../shared/kubernetes/api/unreachable.ts';
 
 const server = new URL('https://api');
 const answered = (status: number, retryAfterMs?: number): RestoreHooksError =>

@@ -228,7 +228,8 @@ echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","s
       );
     await assert.rejects(withPlugin({ command: 'no-such-plugin', installHint: 'install it' }).open(), {
       code: 'FORBIDDEN',
-      message: 'user "x": credential plugin no-such-plugin: it could not be started',
+      message:
+        'user "x": credential plugin no-such-plugin: there is no such program, neither at this path nor on the PATH',
       hint: 'install it',
     });
     await assert.rejects(withPlugin({ command: '/bin/sh', args: ['-c', 'echo SECRET; exit 3'] }).open(), {
@@ -258,7 +259,7 @@ echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","s
 
   it('reads files again by their age, also where the clock is set back or forward', async (t) => {
     const tokenFile = file('c/token', 'one');
-    const caFile = file('c/ca', 'ca-one');
+    const caFile = file('c/ca', '-----BEGIN ca-one');
     t.mock.timers.enable({ apis: ['Date'], now: 1_000_000_000_000 });
     const { open } = connections(
       load({
@@ -272,12 +273,12 @@ echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","s
       const { headers, tls } = await open();
       return [headers['authorization'], String(tls.ca)];
     };
-    assert.deepEqual(await read(), ['Bearer one', 'ca-one']);
+    assert.deepEqual(await read(), ['Bearer one', '-----BEGIN ca-one']);
     for (const hour of [-1, 1, -5]) {
       writeFileSync(tokenFile, `at ${hour}`);
-      writeFileSync(caFile, `ca-${hour}`);
+      writeFileSync(caFile, `-----BEGIN ca-${hour}`);
       t.mock.timers.setTime(1_000_000_000_000 + hour * 3_600_000);
-      assert.deepEqual(await read(), [`Bearer at ${hour}`, `ca-${hour}`]);
+      assert.deepEqual(await read(), [`Bearer at ${hour}`, `-----BEGIN ca-${hour}`]);
     }
   });
 

@@ -366,11 +366,11 @@ describe('podObservation', () => {
     const down = { running: false, ready: false };
     const unscheduled = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable' };
     assert.deepEqual(pending({ conditions: [unscheduled] }), { ...down, reason: 'Unschedulable' });
-    const words = '0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available';
+    const words = '0/1 nodes are available: 1 Insufficient cpu, preemption: 0/1 nodes are available';
     assert.deepEqual(pending({ conditions: [{ ...unscheduled, message: words }] }), {
       ...down,
       reason: 'Unschedulable',
-      message: '0/1 nodes are available: 1 Insufficient cpu.',
+      message: '0/1 nodes are available: 1 Insufficient cpu',
     });
     assert.deepEqual(
       pending({
