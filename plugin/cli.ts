@@ -192,7 +192,7 @@ function report(error: unknown, { stderr, signal }: Context, argv: readonly stri
   if (error instanceof RestoreHooksError) {
     stderr.write(`error: ${error.message}\n`);
     if (error.hint !== undefined) stderr.write(`hint: ${error.hint}\n`);
-    // R7.38
+    // R7.65
     if (isVerbose(argv)) stderr.write(`code: ${error.code} (exit code ${error.exitCode}), see docs/errors.md\n`);
     return error.exitCode;
   }

@@ -154,7 +154,7 @@ describe('every name that users read is explained', () => {
     assert.deepEqual(unexplained('docs/check.md', ids), []);
   });
 
-  // R7.38
+  // R7.65
   it('errors in docs/errors.md, each in a section of its own with its exit code', () => {
     const codes = [...read('shared/core/errors.ts').matchAll(/^ {2}([A-Z]+(?:_[A-Z]+)*): /gm)].map(
       ([, code = '']) => code,

@@ -69,7 +69,7 @@ async function failure(kubeconfig: string, args: readonly string[], env: Readonl
 const statusBy = (kubeconfig: string, env?: Readonly<Record<string, string>>) =>
   failure(kubeconfig, ['status', 'nightly', '-n', velero], env);
 
-// R7.36
+// R7.63
 describe('a right that is missing', { skip }, () => {
   const restores = (verbs: readonly string[], namespace?: string): Rule => ({
     apiGroups: ['velero.io'],
@@ -125,7 +125,7 @@ describe('a right that is missing', { skip }, () => {
   });
 });
 
-// R7.37
+// R7.64
 describe('a Restore that is not there', { skip }, () => {
   it('is found in the namespace where it is, or under a similar name', async () => {
     const other = await e2e.cluster.namespace('velero-dr');

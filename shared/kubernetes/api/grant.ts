@@ -39,7 +39,7 @@ export function rightsText(rights: readonly Right[]): string {
 
 /**
  * The command line with which an administrator gives these rights, and no others, to a user by the name that the API
- * server knows (R7.36).
+ * server knows (R7.63).
  */
 export function grantCommand(user: string, rights: readonly Right[]): string {
   const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(user);

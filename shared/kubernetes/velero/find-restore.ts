@@ -19,7 +19,7 @@ const MOST_NAMESPACES = 5;
 
 /**
  * The same error, if it isn't that a Restore doesn't exist; else one that says where the Restore is: in another
- * namespace, or under a similar name (R7.37).
+ * namespace, or under a similar name (R7.64).
  */
 export async function withWhereabouts(
   client: Pick<KubeClient, 'get' | 'list'>,
