@@ -169,7 +169,8 @@ describe('main', () => {
       assert.doesNotMatch(own, /--(?:help|context|kubeconfig|v)\b/, name);
       for (const [flag, { type, hidden }] of Object.entries((await load()).args)) {
         if (hidden) continue;
-        const [, value] = new RegExp(`^ +(?:-\\w, )?--${flag}(?:\\[=| )?(\\S*?)\\]?(?: {2}|$)`, 'm').exec(stdout) ?? [];
+        const [, value] =
+          new RegExp(`^ +(?:-\\w, )?--${flag}(?![-\\w])(?:\\[=| )?(\\S*?)\\]?(?: {2}|$)`, 'm').exec(stdout) ?? [];
         assert.match(value ?? 'not shown', type === 'boolean' ? /^$/ : /^[A-Z]|\|/, `${name} --${flag}`);
         assert.doesNotMatch(value ?? '', /STRING|LIST|INTEGER/, `${name} --${flag}`);
       }
