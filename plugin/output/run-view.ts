@@ -11,7 +11,7 @@ const LONGEST_TABLE = 20;
 
 /**
  * The view of a run: how far it has come, a row for each hook or for those that the options choose, and at the end what
- * failed, the verdict and what to do now. The rows of a long table of a followed run are shown only with `-o wide`.
+ * failed, the verdict and what to do now. The rows of a long table of a followed run are shown only with `-o wide` or `--wide`.
  */
 export function runView(run: RunDocument, options: RowOptions = {}): View {
   const hooks = chosenHooks(run, options);
@@ -27,7 +27,7 @@ export function runView(run: RunDocument, options: RowOptions = {}): View {
 
 /** `run` as a whole, `hooks` those of it that are shown. */
 function humanParts(run: RunDocument, hooks: readonly RunHook[], options: RowOptions): HumanPart[] {
-  const isLong = options.followed === true && hooks.length > LONGEST_TABLE;
+  const isLong = options.followed === true && !options.wide && hooks.length > LONGEST_TABLE;
   const table = hooks.length === 0 ? [] : [{ ...hookTable(hooks, options), ...(isLong && { wide: true as const }) }];
   if (options.noHeaders) return table;
   const { namespace, name } = run.restore;

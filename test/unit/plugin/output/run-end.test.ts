@@ -64,6 +64,8 @@ describe('the end of a run', () => {
       assert.match(lines.at(-2) ?? '', /^PartiallyFailed: /);
     }
     assert.equal(hasTable(await printed(document(many(21)))), false);
+    const wide = runView(document(many(21)), { followed: true, wide: true });
+    assert.ok(hasTable((await renderView(wide, 'table', false)).split('\n')));
   });
 
   it('is short, whatever has failed', async () => {
