@@ -317,8 +317,8 @@ export const MUTANTS: readonly Mutant[] = [
   plan(
     'R2.9',
     'an init hook has its id by the name that its container was given in the pod',
-    'names[at] ?? hook.container',
-    'hook.container',
+    'const base = [hook.namespace, hook.pod, name, hook.name,',
+    'const base = [hook.namespace, hook.pod, hook.container, hook.name,',
   ),
   initPlan(
     'R2.9',
