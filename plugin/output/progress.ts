@@ -40,14 +40,15 @@ const ERASE_LINE = '\r\x1b[K';
 
 /**
  * Begin work that may take long: a bar on a terminal, a line every 10 s anywhere else, nothing where a program reads the
- * result (`-o json`) (R7.40). `what`: such as `reading Backup nightly`.
+ * result (`-o json`) (R7.40). `what`: such as `reading Backup nightly`. A signal ends it too, since what it tells of may
+ * wait for ever (for stdin, say) and is then abandoned.
  */
 export function beginWork(
-  context: Pick<Context, 'stderr' | 'env' | 'clock' | 'isVerbose' | 'isForProgram'>,
+  context: Pick<Context, 'stderr' | 'env' | 'clock' | 'signal' | 'isVerbose' | 'isForProgram'>,
   what: string,
 ): Work {
-  if (context.isForProgram) return { at: () => undefined, end: () => undefined };
-  const { stderr, clock } = context;
+  if (context.isForProgram || context.signal.aborted) return { at: () => undefined, end: () => undefined };
+  const { stderr, clock, signal } = context;
   const isDrawn = hasScreen(context);
   const everyMs = isDrawn ? REDRAW_EVERY_MS : LINE_EVERY_MS;
   const startedAt = clock.now();
@@ -80,17 +81,20 @@ export function beginWork(
     stopTimer = clock.setTimer(everyMs, tick);
   };
   stopTimer = clock.setTimer(everyMs, tick);
+  const end = (): void => {
+    signal.removeEventListener('abort', end);
+    stopTimer();
+    stderr.divert?.(undefined);
+    if (isShown) writeRaw(stderr, ERASE_LINE);
+    isShown = false;
+  };
+  signal.addEventListener('abort', end);
   return {
     at(done) {
       now = done;
       tell();
     },
-    end() {
-      stopTimer();
-      stderr.divert?.(undefined);
-      if (isShown) writeRaw(stderr, ERASE_LINE);
-      isShown = false;
-    },
+    end,
   };
 }
 

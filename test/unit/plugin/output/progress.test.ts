@@ -32,7 +32,9 @@ describe('work that takes long', () => {
   const begin = (terminal: object, more: object = {}) => {
     const stderr = keeper(terminal);
     const clock = manualClock();
-    return { stderr, clock, work: beginWork({ stderr, clock, env: {}, ...more }, 'reading x.tar.gz') };
+    const asked = new AbortController();
+    const work = beginWork({ stderr, clock, env: {}, signal: asked.signal, ...more }, 'reading x.tar.gz');
+    return { stderr, clock, asked, work };
   };
 
   it('is a bar on a terminal, drawn at most ten times a second, and taken away', () => {
@@ -47,6 +49,14 @@ describe('work that takes long', () => {
     clock.pass(100);
     assert.match(stderr.written.at(-1) ?? '', /^\rreading x.tar.gz: \[={15}\.{5}\] 75%, 3.0 MiB of 4…\x1b\[K$/);
     work.end();
+    assert.equal(stderr.written.at(-1), '\r\x1b[K');
+    assert.equal(clock.waiting(), 0);
+  });
+
+  it('is taken away by a signal, though what it tells of goes on', () => {
+    const { stderr, clock, asked } = begin({ isTTY: true, columns: 60 });
+    clock.pass(1_000);
+    asked.abort();
     assert.equal(stderr.written.at(-1), '\r\x1b[K');
     assert.equal(clock.waiting(), 0);
   });
