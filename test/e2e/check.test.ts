@@ -175,7 +175,10 @@ describe('check', () => {
     const reader = await e2e.userWith([rule('velero.io', 'restores', ['get'], velero)]);
     const less = await reader('check', scene.name, '-n', velero, '-o', 'json');
     assert.equal(less.code, 10);
-    assert.match(found(less, 'your-rights'), /^problem: you may not list pods in the whole cluster, patch restores/);
+    assert.match(
+      found(less, 'your-rights'),
+      /^problem: user \S+ may not list pods in the whole cluster; patch restores/,
+    );
   });
 
   it('tells of a Velero at work, and of a run that is going', async () => {

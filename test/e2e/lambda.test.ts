@@ -330,7 +330,10 @@ describe('a call that can not be answered', { concurrency: true }, () => {
     };
     for (const [name, text] of Object.entries(said)) assert.match(text, new RegExp(`^${name}: .+\n.+`), name);
     assert.match(said.InvalidArgument, /resotre/);
-    assert.match(said.Forbidden, /did not accept the credentials\nmake the function's role known to the cluster/);
+    assert.match(
+      said.Forbidden,
+      /did not accept the credentials of user "eks:prod"\nmake the function's role known to the cluster/,
+    );
   });
 
   it('for want of time starts nothing', async () => {

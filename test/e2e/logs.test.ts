@@ -222,7 +222,7 @@ describe('logs -f', () => {
     assert.equal(said.code, 0, said.stderr);
     const at = `[${scene.namespace}/web-0/main/e2e/0]`;
     assert.equal(said.stdout, [1, 2, 3, 4, 5].map((step) => `${at} ${secret} ${step}\n`).join(''));
-    assert.match(said.stderr, /^Succeeded /m);
+    assert.match(said.stderr, /^\S+Z Succeeded /m);
     assert.match(said.stderr, /Completed: 1\/1 done\n$/);
     assert.ok(asked !== undefined);
     const [pod] = await runnersOf(scene);
@@ -271,7 +271,7 @@ describe('logs -f', () => {
     const at = `${scene.namespace}/web-0/main/e2e`;
     assert.equal(said.code, 0, said.stderr);
     assert.equal(said.stdout, `==> ${at}/0 stdout <==\nstep 1\n\n==> ${at}/1 stdout <==\nafter the other\n`);
-    assert.match(said.stderr, /^Unknown .*runner-died/m);
+    assert.match(said.stderr, /^\S+Z Unknown .*runner-died/m);
     await scene.open('web-0', 'main', 'step-2');
   });
 
