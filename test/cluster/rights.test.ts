@@ -173,7 +173,7 @@ describe("the runner's rights", { skip }, () => {
       it(`without ${verb} pods the pod stays as it is, and the hook says why`, async () => {
         const { row, isSame } = await recreated(`no-${verb}`, { resource: 'pods', verb });
         assert.deepEqual([row.state, row.reason, isSame], ['NotExecuted', 'not-injected', true]);
-        assert.match(row.message, new RegExp(`cannot ${verb} resource "pods"`));
+        assert.match(row.message, new RegExp(` may not ${verb} pods in namespace `));
       });
     }
     it('without get pods/log the outcome is told, without what was printed', async () => {
