@@ -10,7 +10,7 @@ export async function runnerRights(
   { serviceAccount }: Pick<RunnerArguments, 'serviceAccount'>,
 ): Promise<Found> {
   const { notes, podNamespaces } = await requireRunner(session, serviceAccount);
-  if (notes.includes(UNCHECKED)) return unchecked(`ServiceAccount ${serviceAccount}: ${UNCHECKED}`);
+  if (notes.includes(UNCHECKED)) return unchecked(`you may not ask what ServiceAccount ${serviceAccount} may do`);
   const where = podNamespaces === undefined ? 'every namespace' : `namespaces ${podNamespaces.join(', ')}`;
   const said = `ServiceAccount ${serviceAccount} has the rights that a run needs, for pods in ${where}`;
   return notes.length === 0 ? ok(said) : warning(`${said}; ${notes.join('; ')}`);

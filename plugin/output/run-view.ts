@@ -1,3 +1,4 @@
+import { isFinalPhase } from '../../shared/core/execute/run-phase.ts';
 import type { RunDocument, RunHook } from '../../shared/core/report/run-document.ts';
 import { progressLine } from '../../shared/core/report/run-status.ts';
 import { endText } from './failures.ts';
@@ -40,10 +41,18 @@ function humanParts(run: RunDocument, hooks: readonly RunHook[], options: RowOpt
     ...(run.counts ? [`progress  ${progressLine(run.counts)}`] : []),
     `started   ${run.startedAt ?? 'not yet'}${run.finishedAt ? `, finished ${run.finishedAt}` : ''}`,
     ...(run.notices ?? []).map((notice) => `notice    ${notice}`),
+    ...(lags(run) ? ['rows      as last reported; the counts are newer'] : []),
     ...(shown === undefined ? [] : [`shown     ${shown}`]),
     ...table,
     ...runEnd(run),
   ];
+}
+
+/** While a run goes on, its status is written more often than its report. */
+function lags({ counts, hooks, phase = 'Pending' }: RunDocument): boolean {
+  if (counts === undefined || isFinalPhase(phase) || hooks.length !== counts.planned) return false;
+  const inState = (state: RunHook['state']): number => hooks.filter((hook) => hook.state === state).length;
+  return inState('Waiting') !== counts.waiting || inState('Running') !== counts.running;
 }
 
 /**

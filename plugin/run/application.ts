@@ -32,6 +32,7 @@ import type { Context } from '../process/context.ts';
 import { runDocument } from './follow.ts';
 import { Launcher, retryOnConflict } from './launcher.ts';
 import { requirePodRights, requireRunner, requireUserRights } from './preconditions.ts';
+import { withOutput } from './row-output.ts';
 
 /**
  * One `apply`: decide, check, write the run down, launch it, follow it. Nothing changes before all checks have passed
@@ -156,11 +157,19 @@ export class Application {
       : this.#launcher.follow();
   }
 
-  #show({ restore }: PlanRequest, { status, run }: LastRun): CommandResult {
+  #show({ restore }: PlanRequest, last: LastRun): Promise<CommandResult> {
+    const { status } = last;
     this.#launcher.teller.say(
       `this plan was run by run ${status.runID}: nothing is run again (retry runs what did not succeed, --again all)`,
     );
-    return this.#launcher.teller.shown(restore, status, rowDocuments(run?.rows));
+    return this.#shown(restore, last);
+  }
+
+  async #shown(restore: Restore, { status, run }: LastRun): Promise<CommandResult> {
+    const { client, namespace } = this.#session;
+    const reference = restoreReference(restore, namespace);
+    const rows = await withOutput(client, restore, reference, status.runID, rowDocuments(run?.rows));
+    return this.#launcher.teller.shown(restore, status, rows);
   }
 
   /** Show the last run if there is one: its hooks have run, even if their pods or labels are gone now (R1.29). */
@@ -179,12 +188,12 @@ export class Application {
       return { view: runView(runDocument(restore, namespace, undefined, [])) };
     }
     const { status, run, standing } = last;
+    if (standing.state === 'going') throw launcher.teller.refused(`run ${status.runID} of this Restore is still going`);
     launcher.teller.say(
       `there is nothing to run now${why === undefined ? '' : ` (${why.message})`}: this is run ${status.runID}`,
     );
     if (standing.state === 'died') return launcher.writeDownDeadRun(restore, status, rowDocuments(run?.rows));
-    if (standing.state === 'going') throw launcher.teller.refused(`run ${status.runID} of this Restore is still going`);
-    return launcher.teller.shown(restore, status, rowDocuments(run?.rows));
+    return this.#shown(restore, last);
   }
 
   async #plan(podNamespaces: readonly string[] | undefined): Promise<Planned> {

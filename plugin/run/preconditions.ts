@@ -48,12 +48,13 @@ export async function refuseAfterVeleroGaveUp(
 }
 
 /**
- * The rights that the user needs to plan, launch and follow a run, besides reading the Restore, which has been done.
+ * The rights that the user needs to plan, launch and follow a run, from reading the Restore on.
  */
 const launchRights = (namespace: string, podNamespaces: readonly string[] | undefined): Right[] => [
   ...(podNamespaces?.map((place) => listPods(place)) ?? [listPods()]),
   // To see the runner's own pod. A right for the whole cluster includes it.
   ...(podNamespaces === undefined ? [] : [listPods(namespace)]),
+  { group: 'velero.io', resource: 'restores', verb: 'get', namespace },
   { group: 'velero.io', resource: 'restores', verb: 'patch', namespace },
   { group: '', resource: 'secrets', verb: 'create', namespace },
   { group: '', resource: 'secrets', verb: 'patch', namespace },

@@ -6,14 +6,15 @@ import { neverBegan } from '../../shared/core/ledger/run-record.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
 import { restoreReference } from '../../shared/core/plan/make-plan-document.ts';
 import { rowDocuments } from '../../shared/core/report/hook-row.ts';
-import type { RunDocument, RunHook } from '../../shared/core/report/run-document.ts';
+import type { RunDocument } from '../../shared/core/report/run-document.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
 import { sanitizeLine } from '../../shared/core/sanitize.ts';
-import { readReportOf, readRuns } from '../../shared/kubernetes/run/runs-of-restore.ts';
+import { readRuns } from '../../shared/kubernetes/run/runs-of-restore.ts';
 import type { Session } from '../command-line/session.ts';
 import { usage } from '../command-line/session.ts';
 import type { Context } from '../process/context.ts';
 import { runDocument } from './follow.ts';
+import { withOutput } from './row-output.ts';
 
 /**
  * An earlier run of the Restore, as its report and its journal tell it (R7.54). Rejects with exit code 2 and the runs
@@ -31,8 +32,8 @@ export async function runById(
   if (record === undefined) throw noSuchRun(restore, runID, ledger);
   for (const line of record.unreadable) stderr.write(`warning: ${sanitizeLine(line)}\n`);
   const rows = rowDocuments(ledger.runs.find((run) => run.record === record)?.rows ?? record.report);
-  const reported = await readReportOf(client, reference, restore, runID);
-  return runDocument(restore, namespace, statusOf(record, ledger), withOutput(rows, reported));
+  const status = statusOf(record, ledger);
+  return runDocument(restore, namespace, status, await withOutput(client, restore, reference, runID, rows));
 }
 
 function statusOf(record: RunRecord, { last, runs }: Ledger): RunStatus {
@@ -42,21 +43,6 @@ function statusOf(record: RunRecord, { last, runs }: Ledger): RunStatus {
   if (!neverBegan(record)) return status;
   const message = 'it started nothing, and left no report';
   return { ...status, phase: 'Failed', failure: { code: 'job', message } };
-}
-
-/** What hooks printed is kept by the report alone. */
-function withOutput(rows: readonly RunHook[], reported: readonly RunHook[]): RunHook[] {
-  const outputs = new Map(reported.map((row) => [row.id, row]));
-  return rows.map((row) => {
-    const { state, stdout, stderr, outputDropped } = outputs.get(row.id) ?? {};
-    if (state !== row.state) return row;
-    return {
-      ...row,
-      ...(stdout !== undefined && { stdout }),
-      ...(stderr !== undefined && { stderr }),
-      ...(outputDropped && { outputDropped }),
-    };
-  });
 }
 
 function noSuchRun(restore: Restore, runID: string, { records }: Ledger) {

@@ -158,6 +158,7 @@ describe('what is told', { concurrency: 4 }, () => {
     assert.ok(hooks[1].stdout.endsWith('line 1999\nline 2000\n'));
     assert.ok(hooks[1].stdout.length <= 4096 && hooks[1].stdout.length > 4000, `${hooks[1].stdout.length}`);
     assert.ok(!ran.stderr.includes('red text'));
+    assert.deepEqual((await scene.apply()).json().hooks, hooks, 'what is shown again has the outputs, too');
   });
 
   // R5.16
