@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import process from 'node:process';
-import { after, before, describe, it } from 'node:test';
+import { after, describe, it } from 'node:test';
 import type { Connections } from '../../shared/kubernetes/connect/connection.ts';
 import { connections } from '../../shared/kubernetes/connect/connection.ts';
 import { loadKubeConfig } from '../../shared/kubernetes/connect/kubeconfig.ts';
-import { testbed } from '../cluster/bed.ts';
 import { startEmbeddedCluster } from '../embedded/server.ts';
 import type { Answer } from './normal.ts';
-import { at } from './normal.ts';
-import { play, Server } from './player.ts';
+import { play } from './player.ts';
 import { scenes } from './scenes.ts';
 
 /*
@@ -65,41 +63,10 @@ function isSame(actual: unknown, expected: unknown): boolean {
   }
 }
 
-/**
- * An API server knows the versions of the last five to ten minutes, so one that has just started still knows version 1,
- * for which some cases expect 410. It forgets by etcd's compaction, by a key that tells of it, and by a restart.
- */
-async function forgetVersion1(connected: Connections): Promise<void> {
-  const server = new Server(() => connected.open(), 'default');
-  const knows = async (): Promise<boolean> => {
-    const send = 'GET /api/v1/namespaces/default/configmaps?resourceVersion=1&resourceVersionMatch=Exact';
-    return (await server.send({ send })).status === 200;
-  };
-  if (!(await knows())) return;
-  const etcd = async (call: string, body: object): Promise<void> => {
-    const answer = await fetch(`http://127.0.0.1:2379/v3/kv/${call}`, { method: 'POST', body: JSON.stringify(body) });
-    assert.ok(answer.ok, `${call}: ${answer.status}`);
-  };
-  const base64 = (text: string): string => Buffer.from(text).toString('base64');
-  await etcd('compaction', { revision: '2' });
-  await etcd('put', { key: base64('compact_rev_key'), value: base64('2') });
-  await testbed('kill', 'apiserver');
-  await testbed('start', 'apiserver');
-  assert.equal(await knows(), false);
-  // Its caches are filled one after another.
-  const resourceVersion = at((await server.send({ send: 'GET /api/v1/namespaces' })).body, [
-    'metadata',
-    'resourceVersion',
-  ]);
-  const send = `GET /apis/velero.io/v1/restores?resourceVersion=${resourceVersion}`;
-  await server.becomesReady({ send, until: 200 });
-}
-
 describe('the same requests are answered alike by', () => {
   if (isReal) {
     const connected = connections(loadKubeConfig({ env: process.env }));
     after(() => connected.close());
-    before(() => forgetVersion1(connected));
     compare('the real server', () => connected);
   }
   let connected: Connections | undefined;

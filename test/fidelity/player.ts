@@ -63,8 +63,7 @@ const isReady = ({ body }: Raw): boolean => {
   return Array.isArray(statuses) && statuses.every(({ state, image }) => state.running || /no-such/.test(image));
 };
 
-/** A server that is sent requests, of which each may name what another one answered. */
-export class Server {
+class Server {
   readonly #connect: Connect;
   readonly #namespace: string;
   #paths = new Map<string, string>();
