@@ -27,6 +27,18 @@ export interface ExecRequest {
   readonly podUID?: string | undefined;
   readonly container: string;
   readonly command: readonly string[];
+  /** Absent: the command is tied to this exec. */
+  readonly detached?: Detached | undefined;
+}
+
+/** How a command is found again whose connection, or runner, is gone. */
+export interface Detached {
+  /** Of the run, the hook and the start: who asks with the same key attaches to what was started before. */
+  readonly key: string;
+  /** The container's own id as it was seen before the first request with this key: in another one it can't be running. */
+  readonly containerID: string | undefined;
+  /** An earlier runner may have asked with this key. */
+  readonly isBegun: boolean;
 }
 
 /** The last bytes of what a command printed, control characters stripped. Absent = nothing was captured. */
@@ -65,6 +77,10 @@ export interface HookExec {
    * Dropping never ends the command in the container (R3.19).
    */
   start(request: ExecRequest, answer: ExecAnswer): () => void;
+  /** End a detached command: TERM to its process group, KILL after 5 s. `ended` of its exec tells what came of it. */
+  end?(request: ExecRequest): void;
+  /** Remove what a detached command keeps in its container: its result is durable. Nothing is told of it. */
+  forget?(request: ExecRequest): void;
 }
 
 export interface LogReader {

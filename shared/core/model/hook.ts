@@ -43,7 +43,26 @@ export interface ExecHook extends HookBase {
   readonly execTimeoutMs: number | null;
   readonly execTimeoutFrom: HookSource | 'default';
   readonly waitForReady: boolean;
+  /** It starts only when every hook of every lower wave has ended (R3.40). Absent: 0. */
+  readonly wave?: number | undefined;
+  /** Absent: it is started once. */
+  readonly retry?: Retry | undefined;
+  /** Of the pods that its entry selects, the plan has chosen this one (R3.60). Absent: it runs in all of them. */
+  readonly runOn?: RunOn | undefined;
+  /** Its command is not tied to the exec that starts it (R3.70). */
+  readonly detach?: true | undefined;
 }
+
+/** How often a command that has certainly failed is started, and the pauses between its starts (R3.50). */
+export interface Retry {
+  /** How many starts there may be in one run, from 2 to 100. */
+  readonly attempts: number;
+  /** Before the second start; it doubles with each further one. */
+  readonly delayMs: number;
+  readonly maxDelayMs: number;
+}
+
+export type RunOn = 'one' | 'one-per-controller';
 
 /** An init container that the pod itself runs: it is brought in, if it has to be, and watched. */
 export interface InitHook extends HookBase {
@@ -68,7 +87,7 @@ export const isCreating = <T extends { readonly kind: 'exec' | 'init'; readonly 
 
 /** How a hook can end, but for success, and the reasons that each end can have (R4.1, R9.1). */
 export const REASONS = {
-  Failed: ['exit', 'error'],
+  Failed: ['exit', 'error', 'container-restarted'],
   TimedOut: ['waiting', 'executing'],
   NotExecuted: [
     'aborted',
@@ -98,7 +117,7 @@ export type HookResult =
       readonly message?: never;
     }
   | Ended<'Failed', 'exit', number>
-  | Ended<'Failed', 'error'>
+  | Ended<'Failed', 'error' | 'container-restarted'>
   /** An init container that is tried again and again has an exit code. */
   | Ended<'TimedOut', ReasonOf<'TimedOut'>, number | undefined>
   | Ended<'NotExecuted'>
@@ -150,6 +169,10 @@ export type ExecOutcome =
   /** Another pod stood under the pod's name when the command had ended: in which of the two it ran is not known. */
   | { readonly kind: 'podChanged' }
   | { readonly kind: 'noSuchContainer' }
+  /** Of a detached command: its container was restarted, which has ended it. */
+  | { readonly kind: 'containerRestarted' }
+  /** Of a detached command: its pod is gone, and nobody saw its end. */
+  | { readonly kind: 'podGone' }
   /** 401, or a right that is missing: the run itself can't go on. */
   | { readonly kind: 'forbidden'; readonly message: string }
   /** The server, or a proxy before it, lets no WebSocket through: the run itself can't go on. */
@@ -187,6 +210,8 @@ export interface InitContainerObservation {
 }
 
 export interface ContainerObservation {
+  /** Of this start of the container: `containerd://…`. */
+  readonly id?: string;
   readonly running: boolean;
   readonly ready: boolean;
   /** Kubernetes' waiting or terminated reason (`ImagePullBackOff`, `CrashLoopBackOff`, `OOMKilled`), for people. */

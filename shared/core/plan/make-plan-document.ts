@@ -1,10 +1,12 @@
 import { canonicalJson, sha256HexOf } from '../digest.ts';
 import { formatDuration, parseDurationMs } from '../model/duration.ts';
-import type { Hook, HookId } from '../model/hook.ts';
+import type { Hook, HookId, Retry } from '../model/hook.ts';
 import type { Restore } from '../model/restore.ts';
 import { API_VERSION } from '../names.ts';
 import type { Notice } from './notice.ts';
 import type { HookDocument, PlanDocument, RestoreReference } from './plan-document.ts';
+
+type ExecHookDocument = Extract<HookDocument, { readonly kind: 'exec' }>;
 
 // Apart from the schemas in plan-document.ts, of which only their types are needed: making a plan builds no schema.
 
@@ -55,18 +57,30 @@ export function hookDocument(hook: Hook): HookDocument {
     const { command, ...rest } = common;
     return { ...rest, ...(command === undefined ? {} : { command: [...command] }), ...wait };
   }
-  const { execTimeoutMs, command, ...rest } = common;
+  const { execTimeoutMs, command, retry, ...rest } = common;
   const exec = execTimeoutMs === null ? {} : { execTimeout: formatDuration(execTimeoutMs) };
-  return { ...rest, command: [...command], ...exec, ...wait };
+  return { ...rest, command: [...command], ...exec, ...wait, ...(retry && { retry: retryDocument(retry) }) };
 }
+
+const retryDocument = ({ attempts, delayMs, maxDelayMs }: Retry): NonNullable<ExecHookDocument['retry']> => ({
+  attempts,
+  delay: formatDuration(delayMs),
+  maxDelay: formatDuration(maxDelayMs),
+});
 
 export function plannedHook(document: HookDocument): Hook {
   const { waitTimeout, ...common } = document;
   const base = { id: common.id as HookId, waitTimeoutMs: durationMs(waitTimeout) };
   if (common.kind === 'init') return { ...common, ...base };
-  const { execTimeout, ...exec } = common;
-  return { ...exec, ...base, execTimeoutMs: durationMs(execTimeout) };
+  const { execTimeout, retry, ...exec } = common;
+  return { ...exec, ...base, execTimeoutMs: durationMs(execTimeout), ...(retry && { retry: plannedRetry(retry) }) };
 }
+
+const plannedRetry = ({ attempts, delay, maxDelay }: NonNullable<ExecHookDocument['retry']>): Retry => ({
+  attempts,
+  delayMs: durationMs(delay) ?? 0,
+  maxDelayMs: durationMs(maxDelay) ?? 0,
+});
 
 const durationMs = (text: string | undefined): number | null =>
   text === undefined ? null : (parseDurationMs(text) ?? null);

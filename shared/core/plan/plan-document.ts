@@ -27,6 +27,20 @@ const ExecHookDocument = z.strictObject({
   execTimeout: duration.optional(),
   execTimeoutFrom: timeoutFrom,
   waitForReady: z.boolean(),
+  wave: z.int().optional().describe('It starts when every hook of every lower wave has ended. Absent: 0'),
+  retry: z
+    .strictObject({
+      attempts: z.int().describe('How many starts there may be in one run'),
+      delay: z.string().describe('Before the second start; it doubles with each further one'),
+      maxDelay: z.string(),
+    })
+    .optional()
+    .describe('Absent: it is started once'),
+  runOn: z
+    .enum(['one', 'one-per-controller'])
+    .optional()
+    .describe('Of the pods that its entry selects, this one was chosen. Absent: it runs in all of them'),
+  detach: z.literal(true).optional().describe('Its command outlives the connection that starts it'),
 });
 
 const InitHookDocument = z.strictObject({

@@ -21,6 +21,7 @@ export const ResultFields = z.strictObject({
       'pod-finished',
       'not-injected',
       'connection-lost',
+      'container-restarted',
       'runner-died',
     ])
     .optional(),

@@ -36,6 +36,8 @@ const ANSWERS: OfEach<ExecOutcome, 'kind'> = {
   podReplaced: { kind: 'podReplaced' },
   podChanged: { kind: 'podChanged' },
   noSuchContainer: { kind: 'noSuchContainer' },
+  containerRestarted: { kind: 'containerRestarted' },
+  podGone: { kind: 'podGone' },
   forbidden: { kind: 'forbidden', message: TEXT },
   noWebSocket: { kind: 'noWebSocket', message: TEXT },
   connectionLost: { kind: 'connectionLost', message: TEXT },
