@@ -20,9 +20,9 @@ export function tellMissing(stderr: TextSink, { row, stream, missing }: LogChunk
   say(stderr, `left out here: ${sizeText(missing)} of the ${stream} of ${row.id}`);
 }
 
-/** Says on stderr why nothing is shown of these hooks: one line for each reason. `attempt`: of the run. */
-export function tellSilent(stderr: TextSink, rows: readonly RunHook[], attempt: number): void {
-  const why = Map.groupBy(rows, (row) => silence(row, attempt));
+/** Says on stderr why nothing is shown of these hooks: one line for each reason. `run`: its number. */
+export function tellSilent(stderr: TextSink, rows: readonly RunHook[], run: number): void {
+  const why = Map.groupBy(rows, (row) => silence(row, run));
   for (const [reason, hooks] of why) {
     const named = hooks.slice(0, MOST_NAMED).map(({ id }) => id);
     const more = hooks.length - named.length;
@@ -30,10 +30,10 @@ export function tellSilent(stderr: TextSink, rows: readonly RunHook[], attempt: 
   }
 }
 
-function silence(row: RunHook, attempt: number): string {
+function silence(row: RunHook, run: number): string {
   if (row.outputDropped) return 'left out: the run printed more than a report holds';
   if (row.stdout || row.stderr) return 'nothing since then';
-  if (row.attempt < attempt) return `kept from run ${row.attempt} of the Restore, and not run again`;
+  if (row.run < run) return `kept from run ${row.run} of the Restore, and not run again`;
   if (row.state === 'Waiting') return 'not started yet';
   if (isOpen(row)) return 'still running';
   if (row.state === 'NotExecuted' || row.reason === 'waiting') return 'never started';

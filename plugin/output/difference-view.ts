@@ -39,8 +39,8 @@ function fieldText({ field, from, to }: HookChange['fields'][number]): string {
   return `${field} ${from ?? 'none'} → ${to ?? 'none'}`;
 }
 
-const endOf = ({ state, reason, attempt }: NonNullable<HookChange['kept']>): string =>
-  `${state}${reason === undefined ? '' : ` (${reason})`} in attempt ${attempt}`;
+const endOf = ({ state, reason, run }: NonNullable<HookChange['kept']>): string =>
+  `${state}${reason === undefined ? '' : ` (${reason})`} in run ${run}`;
 
 function summaryOf(hooks: readonly HookChange[]): string {
   const counts = ORDER.map((change) => [hooks.filter((hook) => hook.change === change).length, change] as const);

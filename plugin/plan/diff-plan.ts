@@ -47,8 +47,8 @@ export async function diffAgainstLastRun(
   const changes = hookChanges(earlierHooks(ledger), document.hooks).map((change) => {
     const row = kept.get(change.id);
     if (row === undefined) return change;
-    const { state, reason, attempt } = row;
-    return { ...change, kept: { state, ...(reason !== undefined && { reason }), attempt } };
+    const { state, reason, run: number } = row;
+    return { ...change, kept: { state, ...(reason !== undefined && { reason }), run: number } };
   });
   const { runID, planDigest } = run.record;
   const last = new Set<string>(run.rows.map(({ hook }) => hook.id));

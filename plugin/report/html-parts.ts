@@ -52,7 +52,7 @@ export function fitting<T>(
 /** `Failed (exit 3)`; its class says the state to the style, which puts a sign before it. */
 export function outcome(run: RunDocument, row: RunHook): Markup {
   const notProven = row.unproven ? ', not proven' : '';
-  const kept = isKept(run, row) ? `, kept from attempt ${row.attempt}` : '';
+  const kept = isKept(run, row) ? `, kept from run ${row.run}` : '';
   return markup`${outcomeOf(row)}${notProven}${kept}`;
 }
 

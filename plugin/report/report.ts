@@ -62,8 +62,8 @@ export const podOf = ({ namespace, pod }: Pick<RunHook, 'namespace' | 'pod'>): s
 export const hookName = ({ name, index }: Pick<RunHook, 'name' | 'index'>): string => `${name} (${index})`;
 
 /** The result stands from an earlier run of the Restore, and this run left it as it was. */
-export const isKept = (run: RunDocument, { attempt }: Pick<RunHook, 'attempt'>): boolean =>
-  run.attempt !== undefined && attempt < run.attempt;
+export const isKept = (run: RunDocument, row: Pick<RunHook, 'run'>): boolean =>
+  run.attempt !== undefined && row.run < run.attempt;
 
 /** Hooks that ended in the same way: the same hook of many pods often fails everywhere. */
 export interface FailureGroup {

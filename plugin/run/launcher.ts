@@ -63,7 +63,7 @@ export class Launcher {
   async start(
     restore: Restore,
     { document, hooks }: Pick<PlannedRun, 'document' | 'hooks'>,
-    { kept, lost, quiet, takesOver }: Starting,
+    { kept, lost, starts, quiet, takesOver }: Starting,
     ledger: Ledger,
     about: AboutRun,
     pods: readonly PodToCreate[],
@@ -77,6 +77,7 @@ export class Launcher {
       pods: [...pods],
       ...about,
       ...(lost.length > 0 ? { lost: [...lost] } : {}),
+      ...(Object.keys(starts).length > 0 ? { starts } : {}),
       ...(quiet.length > 0 ? { quiet: [...quiet] } : {}),
       ...(takesOver ? { takesOver } : {}),
     };

@@ -23,7 +23,7 @@ interface Said extends Pick<RunHook, 'message' | 'startedAt'> {
 /** The rows of a run's report: which have changed since they were last written, and the output that goes with them. */
 export class Rows {
   readonly #run: RunState;
-  readonly #attempt: number;
+  readonly #number: number;
   readonly #kept: ReadonlyMap<HookId, HookRow>;
   readonly #outputs = new Map<HookId, Output>();
   /** What each row last said. */
@@ -33,10 +33,10 @@ export class Rows {
   readonly #unlooked = new Set<PodIndex>();
   #outputBytes: number;
 
-  /** `outputBytes`: what the runners of the run before this one have reported of output. */
-  constructor(run: RunState, attempt: number, kept: ReadonlyMap<HookId, HookRow>, outputBytes = 0) {
+  /** `number`: which run of the Restore it is; `outputBytes`: what the runners of the run before this one have reported of output. */
+  constructor(run: RunState, number: number, kept: ReadonlyMap<HookId, HookRow>, outputBytes = 0) {
     this.#run = run;
-    this.#attempt = attempt;
+    this.#number = number;
     this.#kept = kept;
     this.#outputBytes = outputBytes;
     this.update(podIndexes(run.pods));
@@ -127,7 +127,7 @@ export class Rows {
   #row(pod: PodRun, at: HookPosition): RunHook {
     const kept = this.#kept.get(pod.hooks[at]?.id as HookId);
     return kept === undefined
-      ? rowDocument(hookRow(this.#run, pod, at, this.#attempt), pod.hooks[at])
+      ? rowDocument(hookRow(this.#run, pod, at, this.#number), pod.hooks[at])
       : rowDocument(kept);
   }
 

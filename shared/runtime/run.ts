@@ -37,6 +37,8 @@ export interface RunRequest extends RestorePhase {
   readonly maxConcurrent: number;
   /** What the runners before this one have done of this run; undefined: it is the first. */
   readonly resumed?: Resumed | undefined;
+  /** How often earlier runs have started the hooks that are run again. */
+  readonly startsBefore?: ReadonlyMap<HookId, number> | undefined;
   /** Until when commands of earlier runs may be running in a pod. */
   readonly quiet?: ReadonlyMap<PodKey, Instant> | undefined;
 }
@@ -156,12 +158,13 @@ function tellOfPods(event: PodEvent, { tell }: Engine, course: Course): void {
   else tell(event);
 }
 
-const optionsOf = ({ kept, maxConcurrent, quiet, resumed, status }: RunRequest, now: Instant): RunStart => ({
-  startedAt: (status.startedAt === undefined ? undefined : parseInstant(status.startedAt)) ?? now,
-  maxConcurrent,
-  ended: new Map(kept.map((row) => [row.hook.id, endedState(row)])),
-  resumed,
-  quiet,
+const optionsOf = (request: RunRequest, now: Instant): RunStart => ({
+  maxConcurrent: request.maxConcurrent,
+  resumed: request.resumed,
+  startsBefore: request.startsBefore,
+  quiet: request.quiet,
+  startedAt: parseInstant(request.status.startedAt ?? '') ?? now,
+  ended: new Map(request.kept.map((row) => [row.hook.id, endedState(row)])),
 });
 
 /** Writes the run's history, if it is recorded. */
@@ -205,7 +208,7 @@ function journalSeen(run: RunState, { journal }: Pick<RunPorts, 'journal'>, resu
 }
 
 /** The state of a hook whose row of an earlier run is kept. A row that has not ended says that nobody knows. */
-function endedState({ hook: _, attempt: __, ...row }: HookRow): EndedHook {
+function endedState({ hook: _, run: __, attempt: ___, ...row }: HookRow): EndedHook {
   if (row.state === 'Waiting' || row.state === 'Running') {
     return { phase: 'Ended', outcome: { state: 'Unknown', reason: 'runner-died' }, endedAt: instant(0) };
   }

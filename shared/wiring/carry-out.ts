@@ -1,7 +1,7 @@
 import type { RunOptions } from '../core/manifests/job.ts';
 import { execRights } from '../core/manifests/rbac.ts';
 import { capturedBytes } from '../core/model/capture.ts';
-import type { PodKey } from '../core/model/hook.ts';
+import type { HookId, PodKey } from '../core/model/hook.ts';
 import { podKey } from '../core/model/hook.ts';
 import type { Instant } from '../core/model/instant.ts';
 import { FOREVER, parseInstant } from '../core/model/instant.ts';
@@ -58,6 +58,7 @@ export function carryOut(
       status,
       maxConcurrent: options.maxConcurrent,
       quiet: quietOf(input),
+      startsBefore: new Map(Object.entries(input.starts ?? {}) as [HookId, number][]),
       keepRestorePhase: options.keepRestorePhase,
       formerPhase: input.leavesFailHooks ? undefined : restore.metadata.annotations[ANNOTATION.formerPhase],
     },

@@ -63,7 +63,7 @@ export function judge(scenario: Scenario, seen: Seen, done: Done, before?: Seen)
     const ends = countOf(marks, 'end', key) - (before ? countOf(before.marks, 'end', key) : 0);
     const told = `${key} is ${row.state}${row.reason === undefined ? '' : ` (${row.reason})`}`;
     const saw = `${told}, ${starts} starts and ${ends} ends`;
-    if (formerly !== undefined && formerly.attempt === row.attempt) {
+    if (formerly !== undefined && formerly.run === row.run) {
       if (starts !== 0) verdict.twice.push(`${saw}, of an earlier run`);
       if (formerly.state !== row.state) verdict.untrue.push(`${told}, was ${formerly.state}`);
       continue;
@@ -154,7 +154,7 @@ function falseSums({ run, annotations }: Seen): string[] {
   const { succeeded, failed, timedOut, notExecuted, unknown } = counts;
   same('planned, and outcomes', counts.planned, succeeded + failed + timedOut + notExecuted + unknown);
   // Rows that were kept from an earlier run don't count for the phase: they counted then.
-  const own = run.hooks.filter(({ attempt }) => attempt === run.attempt);
+  const own = run.hooks.filter((row) => row.run === run.attempt);
   const isBad = own.some(isFailed);
   if (isBad && (run.phase === 'Completed' || run.phase === 'CompletedWithFailures')) {
     wrong.push(`a Fail hook did not succeed, and the phase is ${run.phase}`);

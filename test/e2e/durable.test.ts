@@ -206,6 +206,14 @@ describe('retry', () => {
     assert.deepEqual([second.code, second.json().phase, second.json().attempt], [0, 'Completed', 2], second.stderr);
     assert.match(second.stderr, /^kept {6}1 hook of earlier runs: not run again$/m);
     assert.deepEqual(await scene.marks('web-0'), ['first', 'tried', 'tried', 'last']);
+    assert.deepEqual(
+      second.json().hooks.map(({ run, attempt }: Loose) => [run, attempt]),
+      [
+        [1, 1],
+        [2, 2],
+        [2, 1],
+      ],
+    ); // R3.48, R3.49
     assert.equal((await scene.current()).status.phase, 'Completed');
     const third = await retry(scene);
     assert.deepEqual([third.code, third.json().runID], [0, second.json().runID]);

@@ -137,8 +137,8 @@ describe('waiting', { concurrency: 4 }, () => {
     assert.equal(ran.code, 0, ran.stderr);
     assert.match(ran.stderr, /another pod/);
     assert.deepEqual(
-      ran.json().hooks.map(({ pod, attempt }: Loose) => `${pod} ${attempt}`),
-      ['a-0 1', 'b-0 2'],
+      ran.json().hooks.map(({ pod, run, attempt }: Loose) => `${pod} ${run} ${attempt}`),
+      ['a-0 1 1', 'b-0 2 1'],
     );
     assert.deepEqual([await scene.marks('a-0'), await scene.marks('b-0')], [['warm'], ['warm']]);
   });

@@ -69,6 +69,7 @@ const row = (name: string, more: Pick<RunHook, 'message' | 'stdout'> = {}): RunH
   waitForReady: false,
   state: 'Failed',
   reason: 'error',
+  run: 1,
   attempt: 1,
   ...more,
 });

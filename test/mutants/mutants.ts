@@ -422,8 +422,8 @@ export const MUTANTS: readonly Mutant[] = [
   state(
     'R6.2',
     'the next runner runs ended hooks again',
-    'options.resumed?.ended.get(id) ?? {',
-    'options.ended?.get(id) ?? {',
+    'resumed?.ended.get(id) ?? pending',
+    'ended?.get(id) ?? pending',
   ),
   resume(
     'R6.3',
@@ -446,7 +446,7 @@ export const MUTANTS: readonly Mutant[] = [
   resume(
     'R6.4',
     'the next runner does not know what may still be running',
-    "if (record.phase === 'begun') lost.set(id, latest(record.startedAt ?? now, since ?? instant(0)));",
+    'lost.set(id, latest(record.startedAt ?? now, since ?? instant(0)));',
     '',
   ),
   state(
@@ -477,7 +477,7 @@ export const MUTANTS: readonly Mutant[] = [
   replay(
     'R6.4',
     'a hook that a second runner begins was not lost by the first',
-    "if (before?.phase === 'begun') this.lost.set(hook, before.startedAt ?? entry.at);",
+    'this.lost.set(hook, before.startedAt ?? entry.at);',
     '',
   ),
   replay(

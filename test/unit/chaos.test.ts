@@ -39,6 +39,7 @@ const row = (index: number, state: string, more: object = {}) =>
     pod: 'a-0',
     index,
     onError: index === 0 ? 'Fail' : 'Continue',
+    run: 1,
     attempt: 1,
     state,
     ...more,
@@ -50,7 +51,7 @@ function seen(hooks: readonly RunHook[], marks: string, phase = 'CompletedWithFa
   const counts = countRows(hooks);
   const status = JSON.stringify({ runID: 'r', phase, counts, ...more });
   return {
-    run: { phase, runID: 'r', attempt: hooks[0]?.attempt ?? 1, counts, hooks },
+    run: { phase, runID: 'r', attempt: hooks[0]?.run ?? 1, counts, hooks },
     annotations: { phase, progress: progressLine(counts), status },
     marks: new Map([['a-0', marks.split(', ').filter(Boolean)]]),
     pods: ['a-0'],

@@ -180,10 +180,10 @@ function latestEnd(row: RunHook): number | undefined {
 }
 
 /** All that is known of a hook whose row can't be read, or is not there yet. */
-function rowOf(id: string, attempt: number): RunHook {
+function rowOf(id: string, run: number): RunHook {
   const [namespace = '', pod = '', container = '', name = '', index = ''] = id.split('/').map(decoded);
   return {
-    ...{ id, namespace, pod, container, name, index: Number.parseInt(index, 10) || 0, attempt },
+    ...{ id, namespace, pod, container, name, index: Number.parseInt(index, 10) || 0, run, attempt: 1 },
     ...{ kind: 'exec', source: 'spec', origin: 'velero', onError: 'Fail', waitForReady: false },
     ...{ command: [], execTimeoutFrom: 'default', waitTimeoutFrom: 'default', state: 'Waiting' },
   };

@@ -48,7 +48,9 @@ export class Change {
     run.counts[countOf(next)] += 1;
     const hook = hookAt(pod, at);
     run.active += Number(isActive(hook, next)) - Number(isActive(hook, previous));
-    const kept = next.phase === 'Ended' && pod.uid !== undefined ? { ...next, podUID: pod.uid } : next;
+    const starts = next.starts ?? previous.starts;
+    const counted = starts === undefined ? next : { ...next, starts };
+    const kept = counted.phase === 'Ended' && pod.uid !== undefined ? { ...counted, podUID: pod.uid } : counted;
     const changed = this.before.get(index)?.states;
     if (changed?.has(at) === false) changed.set(at, previous);
     pod.states[at] = kept;

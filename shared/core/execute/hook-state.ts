@@ -2,7 +2,12 @@ import type { HookResult } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 
 /** Deadlines are not kept here: they follow from these times and the hook's timeouts. */
-export type HookState =
+export type HookState = Phase & {
+  /** How often it was started in this run before that: each of these starts is over. Absent: never. */
+  readonly starts?: number;
+};
+
+type Phase =
   /** `retryAt`, `why`: the last try was not started, and is made again from then on. */
   | {
       readonly phase: 'Waiting';

@@ -8,6 +8,8 @@ export interface Resumed {
   readonly ended: ReadonlyMap<HookId, EndedHook>;
   /** How often a hook that is pending has been tried. */
   readonly tries: ReadonlyMap<HookId, number>;
+  /** How often a hook was started in this run, where that is over and it was, or is, started again. */
+  readonly starts?: ReadonlyMap<HookId, number>;
   /** Pending hooks whose command may be running, by the time at which it started at the latest. */
   readonly lost: ReadonlyMap<HookId, Instant>;
   /** When the wait timeouts of a pod began, by its index. */
@@ -24,6 +26,8 @@ export interface RunStart {
   readonly ended?: ReadonlyMap<HookId, EndedHook> | undefined;
   /** What the runners before this one have done of this very run. */
   readonly resumed?: Resumed | undefined;
+  /** How often earlier runs have started the hooks that are run again. */
+  readonly startsBefore?: ReadonlyMap<HookId, number> | undefined;
   /** Until when commands of earlier runs may be running in a pod, whether or not this plan has their hooks. */
   readonly quiet?: ReadonlyMap<PodKey, Instant> | undefined;
 }

@@ -70,6 +70,8 @@ export interface RunState {
   readonly pods: PodRun[];
   readonly podIndex: ReadonlyMap<PodKey, PodIndex>;
   readonly places: ReadonlyMap<HookId, { readonly pod: PodIndex; readonly at: HookPosition }>;
+  /** How often earlier runs have started the hooks that are run again. */
+  readonly startsBefore: ReadonlyMap<HookId, number>;
   /** Hooks that are pending again although a runner before this one may have started them. */
   readonly lost: ReadonlySet<HookId>;
   /** Pods with a hook that may start as soon as a slot is free; may hold pods that no longer have one. */
@@ -104,11 +106,7 @@ const createdUID = (hooks: readonly Hook[], { resumed }: RunStart): string | und
 export function createRun(hooks: readonly Hook[], options: RunStart): RunState {
   const pods = [...Map.groupBy(hooks, (hook) => podKey(hook.namespace, hook.pod))].map(([key, own], number): PodRun => {
     const index = number as PodIndex;
-    const states = own.map(
-      ({ id }): HookState =>
-        options.ended?.get(id) ??
-        options.resumed?.ended.get(id) ?? { phase: 'Waiting', tries: options.resumed?.tries.get(id) ?? 0 }, // R6.2
-    );
+    const states = own.map(({ id }) => firstState(id, options));
     return {
       index,
       key,
@@ -134,6 +132,7 @@ export function createRun(hooks: readonly Hook[], options: RunStart): RunState {
     places: new Map(
       pods.flatMap((pod) => [...hookPositions(pod.hooks)].map((at) => [hookAt(pod, at).id, { pod: pod.index, at }])),
     ),
+    startsBefore: options.startsBefore ?? new Map(),
     lost: new Set(options.resumed?.lost.keys()),
     ready: new ReadyPods(),
     counts: noCounts(hooks.length),
@@ -163,6 +162,16 @@ export function createRun(hooks: readonly Hook[], options: RunStart): RunState {
   }
   if (run.counts.waiting === 0) run.finishedAt = lastEnd(options);
   return run;
+}
+
+function firstState(id: HookId, { ended, resumed }: RunStart): HookState {
+  const starts = resumed?.starts?.get(id);
+  const pending = {
+    phase: 'Waiting',
+    tries: resumed?.tries.get(id) ?? 0,
+    ...(starts !== undefined && { starts }),
+  } as const;
+  return ended?.get(id) ?? resumed?.ended.get(id) ?? pending; // R6.2
 }
 
 /** When a run ended in which nothing is left to do: with the last hook that an earlier runner of it has ended, else at once. */

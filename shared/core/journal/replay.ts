@@ -24,6 +24,8 @@ export class Replay {
   readonly seen = new Map<PodIndex, Instant>();
   /** Hooks that are pending although a runner that is gone may have started them, by when that was at the latest. */
   readonly lost = new Map<PlanPosition, Instant>();
+  /** How often a hook was begun and begun again by a later runner. */
+  readonly starts = new Map<PlanPosition, number>();
   /** The run that has taken over, if one has. */
   closedBy: string | undefined;
   claims = 0;
@@ -72,7 +74,10 @@ export class Replay {
         const { kind: _, hook: __, ...intent } = entry;
         if (before?.phase === 'begun' && this.#begunUnder.get(hook) === this.claims)
           throw isOdd('has two intents of one runner');
-        if (before?.phase === 'begun') this.lost.set(hook, before.startedAt ?? entry.at);
+        if (before?.phase === 'begun') {
+          this.lost.set(hook, before.startedAt ?? entry.at);
+          this.starts.set(hook, (this.starts.get(hook) ?? 0) + 1);
+        }
         this.#begunUnder.set(hook, this.claims);
         this.hooks.set(hook, { phase: 'begun', ...intent });
         return;

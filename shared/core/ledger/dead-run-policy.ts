@@ -7,7 +7,7 @@ import type { LedgerRun } from './run-record.ts';
 
 /** What was running when the runner died: `--on-unknown` says what becomes of it. */
 export const diedWithIt = ({ record }: LedgerRun, row: HookRow): boolean =>
-  row.hook.kind === 'exec' && row.attempt === record.attempt && isUnseen(row);
+  row.hook.kind === 'exec' && row.run === record.attempt && isUnseen(row);
 
 export const isUnseen = ({ state, reason }: HookRow): boolean => state === 'Unknown' && reason === 'runner-died';
 
@@ -16,7 +16,7 @@ export function stopOf(run: LedgerRun, onUnknown: OnUnknown): { reason: 'aborted
   const stop = run.rows.find(
     (row) =>
       isFail(row.hook) &&
-      row.attempt === run.record.attempt &&
+      row.run === run.record.attempt &&
       hasFailed(row) &&
       !(onUnknown === 'rerun' && diedWithIt(run, row)),
   );

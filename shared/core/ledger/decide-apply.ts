@@ -4,7 +4,7 @@ import type { Hook } from '../model/hook.ts';
 import type { HookRow } from '../report/hook-row.ts';
 import { diedWithIt, isUnseen, stopOf } from './dead-run-policy.ts';
 import type { Decision } from './decision.ts';
-import { lostHook, quietPods, stillGoing, takeOver } from './decision.ts';
+import { lostHook, quietPods, startsOf, stillGoing, takeOver } from './decision.ts';
 import { differenceOf } from './difference.ts';
 import { hasExecuted } from './last-run.ts';
 import type { Ledger } from './ledger.ts';
@@ -27,6 +27,7 @@ export function decideApply(
     kept: [],
     difference: [],
     lost: [],
+    starts: startsOf(plan.hooks.map((hook) => resultOf(ledger, hook))),
     quiet: [],
     takesOver: takeOver(ledger),
   } as const;
@@ -48,12 +49,14 @@ export function decideApply(
   const stop = dead && isSame ? stopOf(dead, onUnknown) : undefined;
   const kept: HookRow[] = [];
   const lost: HookRow[] = [];
+  const rerun: HookRow[] = [];
   for (const hook of plan.hooks) {
     const row = resultOf(ledger, hook);
     if (row === undefined) continue;
     if (isLost(row)) lost.push(row);
     else if (!isToRun(row, isSame)) kept.push({ ...row, hook });
     else if (stop !== undefined) kept.push(stopped({ ...row, hook }, stop));
+    else rerun.push(row);
   }
   const difference = differenceOf(ledger, plan.hooks); // R6.23
   const isNothingLeft = kept.length === plan.hooks.length && difference.length === 0;
@@ -64,6 +67,7 @@ export function decideApply(
     kept,
     difference,
     lost: stop === undefined ? lost.map(lostHook) : [],
+    starts: startsOf([...lost, ...rerun]),
     quiet: quietPods(ledger, plan.hooks),
     takesOver: takeOver(ledger),
   };
@@ -85,9 +89,9 @@ const rulesOf = (hook: Hook): string =>
   ]);
 
 /** The row of a hook that stays pending because its run is stopped for good. */
-function stopped({ hook, attempt, state, startedAt, finishedAt }: HookRow, stop: Stop): HookRow {
+function stopped({ hook, run, attempt, state, startedAt, finishedAt }: HookRow, stop: Stop): HookRow {
   const times = { ...(startedAt !== undefined && { startedAt }), ...(finishedAt !== undefined && { finishedAt }) };
-  return { hook, attempt, state: state === 'Unknown' ? state : 'NotExecuted', ...stop, ...times };
+  return { hook, run, attempt, state: state === 'Unknown' ? state : 'NotExecuted', ...stop, ...times };
 }
 
 /**

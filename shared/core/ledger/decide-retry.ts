@@ -6,7 +6,7 @@ import { isCreating } from '../model/hook.ts';
 import type { HookRow } from '../report/hook-row.ts';
 import { diedWithIt } from './dead-run-policy.ts';
 import type { Decision } from './decision.ts';
-import { lostHook, quietPods, stillGoing, takeOver } from './decision.ts';
+import { lostHook, quietPods, startsOf, stillGoing, takeOver } from './decision.ts';
 import type { Ledger } from './ledger.ts';
 import { deadRun } from './ledger.ts';
 import type { LedgerRun } from './run-record.ts';
@@ -26,14 +26,14 @@ export function rowsToRetry(
   const rows = new Map<string, HookRow>();
   for (const { record, rows: own } of of) {
     if (record.report.length < (record.planned ?? 0) && record.planDigest === plan?.digest) {
-      for (const hook of plan?.hooks ?? []) rows.set(hook.id, { hook, ...NEVER_BEGUN, attempt: record.attempt });
+      for (const hook of plan?.hooks ?? []) rows.set(hook.id, { hook, ...NEVER_BEGUN, run: record.attempt });
     }
     for (const row of own) rows.set(row.hook.id, row);
   }
   return { rows: [...rows.values()].map((row) => results.get(hookKey(row.hook))?.row ?? row), of };
 }
 
-const NEVER_BEGUN = { state: 'NotExecuted', reason: 'runner-died' } as const;
+const NEVER_BEGUN = { state: 'NotExecuted', reason: 'runner-died', attempt: 1 } as const;
 
 /** What `retry` does: what did not succeed is run, of a run whose runner died also what it left (R6.25). */
 export function decideRetry(
@@ -58,6 +58,7 @@ export function decideRetry(
     action: 'start',
     kept: rows.filter(({ hook }) => !isRun.has(hook.id)),
     difference: [],
+    starts: startsOf(run),
     lost: run.filter((row) => row.hook.kind === 'exec' && isLost(row)).map(lostHook),
     quiet: quietPods(
       ledger,

@@ -7,6 +7,7 @@ import type { RunStatus } from '../report/run-status.ts';
 import type { Ledger } from './ledger.ts';
 import { deadRun } from './ledger.ts';
 import type { LedgerRun } from './run-record.ts';
+import { isExecuted } from './run-record.ts';
 
 /** What `apply`, or `retry`, does about a Restore, whatever runs it has had (R6.21). */
 export type Decision =
@@ -27,6 +28,8 @@ export interface Starting {
   readonly difference: readonly string[];
   /** Hooks that are run (again) although their command may be running since then. */
   readonly lost: readonly LostHook[];
+  /** How often the hooks that are run again were started before, where they were. */
+  readonly starts: Readonly<Record<string, number>>;
   /** Pods in which nothing may start yet. */
   readonly quiet: readonly QuietPod[];
   /** The run before it whose runner died, and may be told so. */
@@ -46,6 +49,15 @@ export const lostHook = ({ hook: { id }, startedAt, finishedAt }: HookRow): Lost
   const since = startedAt ?? finishedAt;
   return { id, since: since === undefined ? '' : formatInstant(since) };
 };
+
+/** How often hooks that are run (again) have been started, by the last that is known of them (R3.48). */
+export const startsOf = (rows: readonly (HookRow | undefined)[]): Starting['starts'] =>
+  Object.fromEntries(
+    rows.flatMap((row) => {
+      const starts = row?.hook.kind === 'exec' ? row.attempt - (isExecuted(row) ? 0 : 1) : 0;
+      return row === undefined || starts < 1 ? [] : [[row.hook.id, starts]];
+    }),
+  );
 
 /** Of the pods of a plan, those in which a command that was lost may still be running (R6.1.6). */
 export function quietPods({ commandsLeft }: Ledger, hooks: readonly Pick<Hook, 'namespace' | 'pod' | 'podUID'>[]) {

@@ -68,13 +68,13 @@ export function statusOfRecord(
 }
 
 /** The phase of a run that has ended, by its rows (R5.3). */
-export function phaseOfRows(rows: readonly HookRow[], attempt: number): RunStatus['phase'] {
+export function phaseOfRows(rows: readonly HookRow[], run: number): RunStatus['phase'] {
   const ofFail = ({ hook }: HookRow): boolean => isFail(hook);
   const isStopped = ({ reason }: HookRow): boolean => reason === 'aborted' || reason === 'canceled';
   const failed = rows.filter(({ state }) => state !== 'Succeeded');
   if (failed.some((row) => ofFail(row) && !isStopped(row))) return 'PartiallyFailed';
   // What was canceled in an earlier run didn't cancel this one.
-  if (failed.some((row) => row.reason === 'canceled' && row.attempt === attempt)) return 'Canceled';
+  if (failed.some((row) => row.reason === 'canceled' && row.run === run)) return 'Canceled';
   if (failed.some(ofFail)) return 'PartiallyFailed';
   return failed.length === 0 ? 'Completed' : 'CompletedWithFailures';
 }

@@ -7,13 +7,13 @@ import type { Ledger } from './ledger.ts';
  */
 export function neededRuns({ last, runs, results, commandsLeft }: Ledger): ReadonlySet<string> {
   const needed = new Set<string>();
-  const byAttempt = new Map(runs.map(({ record }) => [record.attempt, record.runID]));
+  const byNumber = new Map(runs.map(({ record }) => [record.attempt, record.runID]));
   const need = (runID: string | undefined) => runID !== undefined && needed.add(runID);
   need(last?.standing.runID);
   need(runs.at(-1)?.record.runID);
   for (const { row, toldBy } of results.values()) {
-    need(byAttempt.get(row.attempt));
-    need(byAttempt.get(toldBy));
+    need(byNumber.get(row.run));
+    need(byNumber.get(toldBy));
   }
   for (const { runID } of commandsLeft) need(runID);
   for (const { record, isWhole } of runs) if (!isWhole) need(record.runID);

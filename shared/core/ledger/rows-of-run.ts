@@ -36,8 +36,8 @@ export function rowsOfRun(record: RunRecord, plans: KnownPlans, over: Instant): 
     return { rows, isWhole: executedOf(record) <= report.filter(isExecuted).length };
   }
   const reported = new Map(report.map((row) => [row.hook.id, row]));
-  const attempt = record.attempt;
-  const rows = plan.map((hook): HookRow => reported.get(hook.id) ?? { hook, state: 'Waiting', attempt });
+  const run = record.attempt;
+  const rows = plan.map((hook): HookRow => reported.get(hook.id) ?? { hook, state: 'Waiting', run, attempt: 1 });
   // A hook that neither of the two knows anything of was not begun: what an earlier run knows of it stands.
   const isTold = ({ hook: { id } }: HookRow, position: PlanPosition): boolean =>
     journal === undefined || reported.has(id) || journal.hooks.has(position) || journal.lost.has(position);
@@ -76,7 +76,7 @@ export function rowsOfDeadRun(
 }
 
 function rowOfDead(
-  { hook, attempt, startedAt: reportedStart }: HookRow,
+  { hook, run, attempt, startedAt: reportedStart }: HookRow,
   position: PlanPosition,
   journal: Pick<RecordedJournal, 'hooks' | 'lost'> | undefined,
   wasClaimed: boolean,
@@ -87,14 +87,14 @@ function rowOfDead(
   const started = startedAt === undefined ? {} : { startedAt };
   const inPod = podUID === undefined ? hook : { ...hook, podUID };
   if (record?.phase === 'ended') {
-    return { hook: inPod, attempt, ...withMessage(record.outcome), ...started, finishedAt: record.endedAt };
+    return { hook: inPod, run, attempt, ...withMessage(record.outcome), ...started, finishedAt: record.endedAt };
   }
   const isBegun = journal === undefined ? wasClaimed : record?.phase === 'begun' || journal.lost.has(position);
   // No runner starts it.
   const isItsPods = hook.kind === 'init' && hook.never === undefined && wasClaimed;
   if (!isBegun && !isItsPods) {
-    return { hook, attempt, state: 'NotExecuted', reason: 'runner-died', message: NEVER, ...started };
+    return { hook, run, attempt, state: 'NotExecuted', reason: 'runner-died', message: NEVER, ...started };
   }
   const died = isItsPods ? { ...RUNNER_DIED, message: MAYBE_ITS_POD } : RUNNER_DIED;
-  return { hook: inPod, attempt, ...died, ...started, finishedAt: now };
+  return { hook: inPod, run, attempt, ...died, ...started, finishedAt: now };
 }

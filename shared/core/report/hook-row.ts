@@ -10,7 +10,9 @@ import type { RunHook } from './run-document.ts';
 export type HookRow = {
   /** With the UID of its pod, as far as that is known. */
   readonly hook: Hook;
-  /** The run of this Restore that the state belongs to, from 1. */
+  /** The run of this Restore that the state belongs to, from 1 (R3.49). */
+  readonly run: number;
+  /** Which start of the hook it is, from 1, counted over all runs; of one that was not started: which it would be (R3.48). */
   readonly attempt: number;
 } & RowState;
 
@@ -39,7 +41,7 @@ export const isEnded = (row: HookRow): row is EndedRow => row.state !== 'Waiting
  * As reports and documents hold it. What the hook printed is added by whoever holds it. `planned`: the hook as the plan
  * has it; a pod's UID that the plan doesn't know comes behind its fields, as reports have always been written.
  */
-export function rowDocument({ hook, attempt, ...row }: HookRow, planned: Hook = hook): RunHook {
+export function rowDocument({ hook, run, attempt, ...row }: HookRow, planned: Hook = hook): RunHook {
   const { state, reason, exitCode, unproven, message, startedAt, finishedAt } = row;
   return {
     ...hookDocument(planned),
@@ -51,6 +53,7 @@ export function rowDocument({ hook, attempt, ...row }: HookRow, planned: Hook = 
     ...(message !== undefined && { message }),
     ...(startedAt !== undefined && { startedAt: formatInstant(startedAt) }),
     ...(finishedAt !== undefined && { finishedAt: formatInstant(finishedAt) }),
+    run,
     attempt,
   };
 }
@@ -68,9 +71,9 @@ export const outputOf = ({ stdout, stderr, stdoutBytes, stderrBytes, outputDropp
 
 /** Read a row as a report holds it, without what the hook printed: that stays with its own run's report. */
 export function parseRow(document: RunHook): HookRow {
-  const { state, reason, exitCode, unproven, message, startedAt, finishedAt, attempt, ...rest } = document;
+  const { state, reason, exitCode, unproven, message, startedAt, finishedAt, run, attempt, ...rest } = document;
   const { stdout, stderr, stdoutBytes, stderrBytes, outputDropped, ...hook } = rest;
-  const common = { hook: plannedHook(hook), attempt };
+  const common = { hook: plannedHook(hook), run, attempt };
   const text = message === undefined ? {} : { message };
   const started = timeOf('startedAt', startedAt);
   if (state === 'Waiting') return { ...common, state, ...text };

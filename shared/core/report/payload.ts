@@ -28,6 +28,8 @@ export const Payload = z.strictObject({
   pods: z.array(PodToCreate).default([]),
   /** Hooks of it whose command an earlier runner may have left running, and since when at the latest. */
   lost: z.array(z.strictObject({ id: z.string(), since: z.string() })).optional(),
+  /** How often earlier runs have started the hooks that are run again, by their ids. */
+  starts: z.record(z.string(), z.int()).optional(),
   /** Pods in which a command of an earlier run may still be running: nothing starts there until then (absent: ever). */
   quiet: z.array(z.strictObject({ namespace: z.string(), pod: z.string(), until: z.string().optional() })).optional(),
   /** Which run of the Restore it is, from 1, where the plan's side has seen more of them than the status tells. */

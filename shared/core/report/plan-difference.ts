@@ -15,7 +15,7 @@ const HookChange = z.strictObject({
   change: z.enum(['new', 'gone', 'changed', 'unchanged']),
   fields: z.array(FieldChange).describe('What has changed'),
   kept: z
-    .strictObject({ state: ResultFields.shape.state, reason: ResultFields.shape.reason, attempt: z.int() })
+    .strictObject({ state: ResultFields.shape.state, reason: ResultFields.shape.reason, run: z.int() })
     .optional()
     .describe('Against the last run: the result that stands, so that apply would not run the hook again'),
 });

@@ -30,7 +30,12 @@ export const ResultFields = z.strictObject({
   message: z.string().optional(),
   startedAt: instant.optional(),
   finishedAt: instant.optional(),
-  attempt: z.int().describe('The run of this Restore that it belongs to, from 1'),
+  run: z.int().describe('The run of this Restore that it belongs to, from 1'),
+  attempt: z
+    .int()
+    .describe(
+      'Which start of the hook it is, from 1, counted over all runs of this Restore; not started: which it would be',
+    ),
   stdout: z.string().optional().describe('What was kept of it (--capture), control characters stripped'),
   stderr: z.string().optional().describe('What was kept of it (--capture), control characters stripped'),
   stdoutBytes: z.int().optional().describe('How many bytes it had in all; absent: stdout is all of it'),
@@ -40,8 +45,14 @@ export const ResultFields = z.strictObject({
 export type ResultFields = z.infer<typeof ResultFields>;
 
 /** One row of a run: the planned hook and what became of it. */
-export const RunHook = hookDocumentWith(ResultFields.shape);
+export const RunHook = z.preprocess(withRun, hookDocumentWith(ResultFields.shape));
 export type RunHook = z.infer<typeof RunHook>;
+
+/** Before rows had a `run`, it was their `attempt` that told it (R3.49). */
+function withRun(row: unknown): unknown {
+  const { run, attempt } = (row ?? {}) as { readonly run?: unknown; readonly attempt?: unknown };
+  return run === undefined && attempt !== undefined ? { ...(row as object), run: attempt } : row;
+}
 
 export const Counts = z.strictObject({
   planned: z.int(),

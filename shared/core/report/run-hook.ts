@@ -10,12 +10,13 @@ import { sanitizeLine } from '../sanitize.ts';
 import type { HookRow, RowState } from './hook-row.ts';
 import type { RunHook } from './run-document.ts';
 
-/** One row of the report, as the run stands. */
-export function hookRow(run: RunState, pod: PodRun, at: HookPosition, attempt: number): HookRow {
+/** One row of the report, as the run stands. `number`: which run of the Restore it is. */
+export function hookRow(run: RunState, pod: PodRun, at: HookPosition, number: number): HookRow {
   const state = stateOf(pod, at);
   const podUID = state.phase === 'Ended' ? state.podUID : pod.uid;
   const hook = hookAt(pod, at);
-  return { hook: podUID === undefined ? hook : { ...hook, podUID }, attempt, ...rowState(run, pod, at) };
+  const attempt = (run.startsBefore.get(hook.id) ?? 0) + (state.starts ?? 0) + 1; // R3.48
+  return { hook: podUID === undefined ? hook : { ...hook, podUID }, run: number, attempt, ...rowState(run, pod, at) };
 }
 
 function rowState(run: RunState, pod: PodRun, at: HookPosition): RowState {

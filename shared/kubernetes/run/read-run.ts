@@ -47,7 +47,7 @@ export async function readRun(source: RunsSource, runID: string): Promise<DatedR
   const { about, selector } = report;
   const rows = joinReport(report.parts);
   const attempt =
-    about?.attempt ?? own?.attempt ?? before?.attempt ?? Math.max(place + 1, ...rows.map((row) => row.attempt));
+    about?.attempt ?? own?.attempt ?? before?.attempt ?? Math.max(place + 1, ...rows.map((row) => row.run));
   const claims = journal.read?.claimedAt === undefined ? 0 : 1;
   const isNamed = place >= 0;
   const wasClaimed = own

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { HookState } from '../../../shared/core/execute/hook-state.ts';
 import { createRun } from '../../../shared/core/execute/state.ts';
-import type { HookId } from '../../../shared/core/model/hook.ts';
+import type { Hook, HookId } from '../../../shared/core/model/hook.ts';
 import { instant } from '../../../shared/core/model/instant.ts';
 import type { PodIndex } from '../../../shared/core/model/position.ts';
 import { podIndexes } from '../../../shared/core/model/position.ts';
@@ -117,11 +117,32 @@ describe('rows', () => {
     assert.throws(() => rows.checkSum({ ...counts, planned: 3 }));
   });
 
+  // R3.48, R3.49
+  it("counts a hook's starts over all runs, and keeps a row of an earlier run as it was", () => {
+    const hooks = ['new', 'again', 'kept'].map((pod) => execHook(pod));
+    const [, again, kept] = hooks.map(({ id }) => id as HookId) as [HookId, HookId, HookId];
+    const ended = new Map([[kept, succeeded as HookState & { phase: 'Ended' }]]);
+    const resumed = { ended: new Map(), tries: new Map([[again, 7]]), lost: new Map(), waitingSince: new Map() };
+    const run = createRun(hooks, {
+      ...{ startedAt: instant(0), maxConcurrent: 1, ended, startsBefore: new Map([[again, 2]]) },
+      resumed: { ...resumed, starts: new Map([[again, 1]]), wasTaken: true },
+    });
+    const row = { hook: hooks[2] as Hook, run: 2, attempt: 5, state: 'Succeeded', exitCode: 0 } as const;
+    assert.deepEqual(
+      new Rows(run, 3, new Map([[kept, row]])).all().map((each) => [each.run, each.attempt]),
+      [
+        [3, 1],
+        [3, 4],
+        [2, 5],
+      ],
+    );
+  });
+
   it('takes a kept row that has not ended for no result', () => {
     const hook = execHook('p0');
     const ended = new Map([[hook.id, succeeded as HookState & { phase: 'Ended' }]]);
     const run = createRun([hook], { startedAt: instant(0), maxConcurrent: 1, ended });
-    const kept = new Map([[hook.id, { hook, attempt: 0, state: 'Running' } as const]]);
+    const kept = new Map([[hook.id, { hook, run: 0, attempt: 0, state: 'Running' } as const]]);
     assert.throws(() => new Rows(run, 2, kept).checkSum(run.counts), /"running":1/);
   });
 

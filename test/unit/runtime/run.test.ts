@@ -211,7 +211,7 @@ describe('the last word on a run', () => {
   it('is not told where a row has no result, and neither is the last report', async () => {
     const bench = new Bench();
     const hook = execHook('p');
-    const kept = [{ hook, attempt: 0, state: 'Running' } as const];
+    const kept = [{ hook, run: 0, attempt: 0, state: 'Running' } as const];
     await assert.rejects(
       bench.ended(bench.start([hook], () => ({}), { kept }).done),
       /the rows of a run that has ended/,
@@ -477,7 +477,7 @@ describe('what a run says of its successes', () => {
     const { status } = await bench.ended(bench.start([hook], () => ({}), { resumed }).done);
     assert.match(status.notices?.join() ?? '', UNPROVEN);
     const next = new Bench();
-    const kept = [{ hook, attempt: 0, state: 'Succeeded', exitCode: 0, unproven: true } as const];
+    const kept = [{ hook, run: 0, attempt: 0, state: 'Succeeded', exitCode: 0, unproven: true } as const];
     const { status: last } = await next.ended(next.start([hook], () => ({}), { kept }).done);
     assert.match(last.notices?.join() ?? '', UNPROVEN);
   });

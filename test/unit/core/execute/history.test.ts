@@ -97,6 +97,7 @@ const resultOf = (outcome: HookResult): Required<EndedHook> => ({
   startedAt: instant(1),
   endedAt: instant(2),
   podUID: 'u',
+  starts: 1,
 });
 
 const EFFECTS: OfEach<Effect, 'type'> = {

@@ -205,6 +205,14 @@ describe('a run goes on from its journal', () => {
         ['d', at + 10],
       ],
     );
+    // R3.48: that start is over; what was taken back was none.
+    assert.deepEqual(
+      [...(resumed.starts ?? [])],
+      [
+        ['b', 1],
+        ['d', 1],
+      ],
+    );
     assert.deepEqual(first, []);
   });
 
@@ -239,6 +247,7 @@ describe('a run goes on from its journal', () => {
       instant(at + 9_000),
     ).resumed;
     assert.deepEqual([...third.lost], [['a', at + 9_000]], 'the second may have started until the third came');
+    assert.deepEqual([...(third.starts ?? [])], [['a', 2]]);
     const first = written(...again, [intent(2, at + 6_000), { kind: 'not-started', hook: 0 }]);
     assert.deepEqual([...resume(read(first), hooks, 'rerun', instant(at + 9_000)).resumed.lost], [['a', at + 6_000]]);
     // The later of the two starts counts.

@@ -56,6 +56,20 @@ describe('apply', () => {
     assert.deepEqual(runs(ledger([run(1, [row(one, 1)]), never]), same), [], 'kept, in a run that can say so');
   });
 
+  // R3.48
+  test('counts the starts of the hooks that it runs again, over all runs', () => {
+    const waited = row(one, 2, { state: 'TimedOut', reason: 'waiting', attempt: 2 });
+    const failed = row(two, 2, { state: 'Failed', reason: 'exit', exitCode: 3, attempt: 3 });
+    const known = ledger([run(2, [waited, failed])]);
+    assert.deepEqual(started(decideApply(known, other)).starts, { [one.id]: 1 });
+    assert.deepEqual(started(decideApply(known, other, { again: true })).starts, { [one.id]: 1, [two.id]: 3 });
+    const canceled = row(one, 1, { state: 'NotExecuted', reason: 'canceled' });
+    assert.deepEqual(started(decideApply(ledger([run(1, [canceled])]), other)).starts, {});
+    const { rows } = rowsToRetry(known);
+    const retried = started(decideRetry(known, rows, () => true, 'fail'));
+    assert.deepEqual(retried.starts, { [one.id]: 1, [two.id]: 3 });
+  });
+
   test('shows the last run where another plan has its hooks and nothing to run', () => {
     const both = [row(one, 1), row(two, 1, { state: 'Failed', reason: 'exit', exitCode: 3 })];
     assert.equal(decideApply(ledger([run(1, both)]), other).action, 'show');

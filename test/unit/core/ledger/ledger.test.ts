@@ -30,7 +30,7 @@ describe('the results', () => {
       run(3, [row(two, 3)]),
     ]);
     assert.deepEqual(
-      [one, two].map((each) => resultOf(known, each)?.attempt),
+      [one, two].map((each) => resultOf(known, each)?.run),
       [1, 3],
     );
     assert.equal(known.attempts, 3);
@@ -143,7 +143,7 @@ test('an init container of which a dead runner has told nothing is Unknown: its 
   const { command: _, onError: __, execTimeoutMs: ___, execTimeoutFrom: ____, waitForReady: _____, ...both } = one;
   const found: Hook = { ...both, kind: 'init', container: 'load', image: 'i', injection: 'found' };
   const waiting = [found, { ...found, injection: undefined, never: 'not-injected' as const }].map(
-    (each): HookRow => ({ hook: each, state: 'Waiting', attempt: 1 }),
+    (each): HookRow => ({ hook: each, state: 'Waiting', run: 1, attempt: 1 }),
   );
   assert.deepEqual(rowsOfDeadRun(waiting, journal(), true, instant(0)).map(stateOf), [
     'Unknown runner-died',

@@ -36,14 +36,15 @@ export const hook = (name: string, part: Partial<ExecHook> = {}): ExecHook => ({
 });
 
 /** A row as a report holds it, read. */
-export const row = (of: Hook, attempt: number, part: Partial<ResultFields> = {}): HookRow =>
+export const row = (of: Hook, run: number, part: Partial<ResultFields> = {}): HookRow =>
   parseRow({
     ...hookDocument(of),
     state: 'Succeeded',
     ...(part.state === undefined && { exitCode: 0 }),
     finishedAt: formatInstant(instant(1_000)),
+    attempt: 1,
     ...part,
-    attempt,
+    run,
   });
 
 export const journal = (part: Partial<Plain<RecordedJournal>> = {}): RecordedJournal =>

@@ -9,12 +9,12 @@ import { execHook, initHook } from '../../runtime/hooks.ts';
 const hook = execHook('p', { waitTimeoutMs: 1_500 });
 const at = { startedAt: instant(1_000), finishedAt: instant(2_000) };
 const ROWS: readonly HookRow[] = [
-  { hook, attempt: 1, state: 'Waiting', message: 'waiting for the pod' },
-  { hook, attempt: 1, state: 'Running' },
-  { hook: initHook('p'), attempt: 2, state: 'Running', startedAt: instant(1_000) },
-  { hook, attempt: 1, state: 'Succeeded', exitCode: 0, unproven: true, ...at },
-  { hook, attempt: 1, state: 'Failed', reason: 'exit', exitCode: 3, ...at },
-  { hook, attempt: 1, state: 'NotExecuted', reason: 'runner-died', message: 'm' },
+  { hook, run: 1, attempt: 1, state: 'Waiting', message: 'waiting for the pod' },
+  { hook, run: 1, attempt: 1, state: 'Running' },
+  { hook: initHook('p'), run: 2, attempt: 2, state: 'Running', startedAt: instant(1_000) },
+  { hook, run: 1, attempt: 1, state: 'Succeeded', exitCode: 0, unproven: true, ...at },
+  { hook, run: 1, attempt: 1, state: 'Failed', reason: 'exit', exitCode: 3, ...at },
+  { hook, run: 1, attempt: 1, state: 'NotExecuted', reason: 'runner-died', message: 'm' },
 ];
 
 describe('a row', () => {
@@ -27,8 +27,11 @@ describe('a row', () => {
 
   it('is written with its times and durations as text, in the order of fields that reports have', () => {
     const { podUID: _, ...planned } = hook;
-    const document = rowDocument({ hook, attempt: 1, state: 'Failed', reason: 'exit', exitCode: 3, ...at }, planned);
-    assert.deepEqual(Object.keys(document).slice(-9), [
+    const document = rowDocument(
+      { hook, run: 1, attempt: 1, state: 'Failed', reason: 'exit', exitCode: 3, ...at },
+      planned,
+    );
+    assert.deepEqual(Object.keys(document).slice(-10), [
       'execTimeout',
       'waitTimeout',
       'podUID',
@@ -37,10 +40,19 @@ describe('a row', () => {
       'exitCode',
       'startedAt',
       'finishedAt',
+      'run',
       'attempt',
     ]);
     const { execTimeout, waitTimeout, startedAt } = document as Record<string, unknown>;
     assert.deepEqual([execTimeout, waitTimeout, startedAt], ['30s', '1.5s', '1970-01-01T00:00:01.000Z']);
+  });
+
+  // R3.49
+  it('that was written before rows had a run belongs to the run that its attempt told', () => {
+    const { run: _, ...old } = rowDocument({ ...(ROWS[4] as HookRow), attempt: 3 });
+    const { run, attempt } = parseRow(RunHook.parse(old));
+    assert.deepEqual([run, attempt], [3, 3]);
+    assert.throws(() => RunHook.parse({ ...old, attempt: undefined }));
   });
 
   it('is read without what the hook printed', () => {

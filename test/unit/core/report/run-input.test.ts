@@ -18,7 +18,7 @@ const plan = planDocument({
 const input: RunInput = {
   plan,
   hooks,
-  kept: [{ hook: hooks[1] ?? assert.fail(), attempt: 1, state: 'Succeeded', finishedAt: instant(2_000) }],
+  kept: [{ hook: hooks[1] ?? assert.fail(), run: 1, attempt: 1, state: 'Succeeded', finishedAt: instant(2_000) }],
   pods: [],
   attempt: 2,
   narrowed: true,

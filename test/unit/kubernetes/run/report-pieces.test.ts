@@ -12,7 +12,14 @@ import { execHook } from '../../runtime/hooks.ts';
 const MIB = 1024 * 1024;
 const row = (pod: string, more: Partial<RunHook> = {}): RunHook =>
   ({
-    ...rowDocument({ hook: execHook(pod), attempt: 1, state: 'Succeeded', exitCode: 0, finishedAt: instant(1) }),
+    ...rowDocument({
+      hook: execHook(pod),
+      run: 1,
+      attempt: 1,
+      state: 'Succeeded',
+      exitCode: 0,
+      finishedAt: instant(1),
+    }),
     ...more,
   }) as RunHook;
 

@@ -20,10 +20,18 @@ import { VirtualClock } from '../../../sim/virtual-clock.ts';
 import { execHook } from '../../runtime/hooks.ts';
 
 const hook = execHook('p');
-const running = rowDocument({ hook, attempt: 1, state: 'Running', startedAt: instant(0) });
+const running = rowDocument({ hook, run: 1, attempt: 1, state: 'Running', startedAt: instant(0) });
 const ended = (more: Partial<RunHook> = {}): RunHook =>
   ({
-    ...rowDocument({ hook, attempt: 1, state: 'Failed', reason: 'exit', exitCode: 3, finishedAt: instant(5_000) }),
+    ...rowDocument({
+      hook,
+      run: 1,
+      attempt: 1,
+      state: 'Failed',
+      reason: 'exit',
+      exitCode: 3,
+      finishedAt: instant(5_000),
+    }),
     ...more,
   }) as RunHook;
 

@@ -25,6 +25,7 @@ const hookOf = (pod: string, state: RunHook['state'], more: Partial<RunHook> = {
     execTimeoutFrom: 'default',
     waitTimeoutFrom: 'default',
     state,
+    run: 1,
     attempt: 1,
     ...more,
   }) as RunHook;

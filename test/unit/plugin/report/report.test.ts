@@ -172,8 +172,8 @@ describe('the timeline', () => {
   });
 
   it('leaves out what stands from an earlier run, and is none where nothing has begun', () => {
-    const kept = row('a', { attempt: 1, startedAt: at(-500), finishedAt: at(-400) });
-    const lanes = timelineOf(runOf([kept, row('b', { attempt: 2 })], { attempt: 2 }))?.lanes;
+    const kept = row('a', { run: 1, startedAt: at(-500), finishedAt: at(-400) });
+    const lanes = timelineOf(runOf([kept, row('b', { run: 2 })], { attempt: 2 }))?.lanes;
     assert.deepEqual(
       lanes?.map(({ pod }) => pod),
       ['shop/b'],

@@ -29,6 +29,7 @@ export function row(pod: string, more: Partial<ExecRow> = {}): ExecRow {
     waitTimeoutFrom: 'default',
     waitForReady: false,
     state: 'Succeeded',
+    run: 1,
     attempt: 1,
     ...(hasEnded ? { startedAt: at(1), finishedAt: at(3) } : {}),
     ...more,

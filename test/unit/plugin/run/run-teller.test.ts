@@ -28,7 +28,15 @@ const parsed = parseRestore({
 });
 assert.ok(parsed.ok);
 const restore = parsed.value;
-const starting: Starting = { action: 'start', kept: [], difference: [], lost: [], quiet: [], takesOver: undefined };
+const starting: Starting = {
+  action: 'start',
+  kept: [],
+  difference: [],
+  lost: [],
+  starts: {},
+  quiet: [],
+  takesOver: undefined,
+};
 
 const statusOf = (more: Partial<RunStatus>): RunStatus => ({
   ...newStatus(restore, {
@@ -74,7 +82,7 @@ describe('RunTeller', () => {
       plan,
       {
         ...starting,
-        kept: [{ hook, attempt: 1, state: 'Succeeded' }],
+        kept: [{ hook, run: 1, attempt: 1, state: 'Succeeded' }],
         lost: [{ id: hook.id, since: '' }],
         quiet: [{ namespace: 'ns', pod: 'p' }],
         difference: ['+ a'],

@@ -24,6 +24,7 @@ export const row = (pod: string, more: Partial<RunHook> = {}): RunHook =>
     execTimeoutFrom: 'spec',
     waitTimeoutFrom: 'default',
     waitForReady: false,
+    run: 1,
     attempt: 1,
     state: 'Waiting',
     message: 'waiting for container main to run (ImagePullBackOff)',
