@@ -11,7 +11,11 @@ import { runnerConfig } from './config.ts';
 
 /** The options of `apply` that an event may have, in camel case. The command line's parser checks their values. */
 const OPTIONS = [
+  'sources',
   'only',
+  'skip',
+  'maxExecTimeout',
+  'detach',
   'selector',
   'allNamespaces',
   'podNamespace',

@@ -4,6 +4,7 @@ import type { Ledger } from '../shared/core/ledger/ledger.ts';
 import { ledgerOf } from '../shared/core/ledger/ledger.ts';
 import { isExecuted } from '../shared/core/ledger/run-record.ts';
 import type { HookEntrySpec } from '../shared/core/model/restore.ts';
+import { isNarrowed } from '../shared/core/plan/named-hooks.ts';
 import { nothingToRun, refuseAfterGivingUp } from '../shared/core/plan/nothing-to-run.ts';
 import { planRun, refuseWhileBusy } from '../shared/core/plan/plan-run.ts';
 import { restoreSelector } from '../shared/core/plan/pods-of-restore.ts';
@@ -47,6 +48,10 @@ export async function ownPlan(
     hookFiles,
     selector,
     rerun: config.rerun,
+    ...(config.sources.length > 0 && { sources: config.sources }),
+    skip: config.skip,
+    maxExecTimeoutMs: config['max-exec-timeout'],
+    detach: config.detach,
     force: config.force,
     includeExisting: config['include-existing'],
     recreatePods: config['recreate-pods'],
@@ -55,7 +60,7 @@ export async function ownPlan(
   const planned = planRun(request);
   for (const notice of planned.document.notices) log.warn('notice', { ...notice });
   refuseAfterGivingUp(planned, request);
-  const { again, only } = config;
+  const { again } = config;
   const { document, hooks } = planned;
   const runs = await readRuns(client, clock, document.restore, restore, { journalsAlone: true });
   const ledger = ledgerOf(runs, clock.now(), { digest: document.digest, hooks });
@@ -84,8 +89,8 @@ export async function ownPlan(
     kept: [],
     pods: await podsToCreate(client, restore, planned, new Map()),
     attempt: ledger.attempts + 1,
-    // The runner may not read reports, so it doesn't know the results of the hooks that --only leaves out.
-    ...(only.length > 0 && { narrowed: true as const, leavesFailHooks: true as const }),
+    // The runner may not read reports, so it doesn't know the results of the hooks that are left out.
+    ...(isNarrowed(config) && { narrowed: true as const, leavesFailHooks: true as const }),
     ...(again && { startedOver: true as const }),
   };
 }

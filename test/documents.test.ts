@@ -6,7 +6,9 @@ import { allCommands } from '../plugin/cli.ts';
 import type { CommandList } from '../plugin/command-line/command.ts';
 import type { ErrorCode } from '../shared/core/errors.ts';
 import { RestoreHooksError } from '../shared/core/errors.ts';
+import { PREFIXES } from '../shared/core/mistakes/annotation-keys.ts';
 import { REASONS } from '../shared/core/model/hook.ts';
+import { HOOK_ENTRY } from '../shared/core/model/known-fields.ts';
 import { run } from './unit/plugin/harness.ts';
 
 const ROOT = path.join(import.meta.dirname, '..');
@@ -146,6 +148,39 @@ describe('every name that users read is explained', () => {
     const codes = union('shared/core/plan/notice.ts', 'NoticeCode');
     assert.ok(codes.length > 30);
     assert.deepEqual(unexplained('docs/notices.md', codes), []);
+  });
+
+  /** The keys in the first column of the tables of one section, and the Velero version beside each. */
+  const keysIn = (section: string): Map<string, string> => {
+    const [, text = ''] = new RegExp(`^## ${section}\n([^]*?)^## `, 'm').exec(`${read('docs/hooks.md')}## `) ?? [];
+    const rows = [...text.matchAll(/^\| `([\w.-]+)` \|.*\| ([\d.]*) *\| [\d.]+ \|$/gm)];
+    return new Map(rows.map(([, key = '', velero = '']) => [key, velero]));
+  };
+  /** The fields that are not lists or objects themselves, as `retry.delay`. */
+  const leaves = (fields: object, at = ''): string[] =>
+    Object.entries(fields).flatMap(([name, value]) =>
+      typeof value === 'object' && !Array.isArray(value) && name === 'retry' ? leaves(value, `${name}.`) : [at + name],
+    );
+  const ofVelero = (keys: ReadonlyMap<string, string>): string[] =>
+    [...keys].flatMap(([key, velero]) => (velero === '' ? [] : [key]));
+
+  // R3.40, R3.50, R3.60, R3.64
+  it('keys of annotations and fields of documents in docs/hooks.md, and no others', () => {
+    for (const [kind, section] of Object.entries({ post: 'an exec hook', init: 'an init hook' })) {
+      const keys = keysIn(`Annotations of ${section}`);
+      assert.deepEqual([...keys.keys()], PREFIXES[`${kind}.hook.restorehooks.io`]?.names, section);
+      assert.deepEqual(ofVelero(keys), PREFIXES[`${kind}.hook.restore.velero.io`]?.names, section);
+    }
+    const [[ours], [veleros]] = [HOOK_ENTRY.RestoreHooks.postHooks, HOOK_ENTRY.Restore.postHooks];
+    for (const [section, own, theirs] of [
+      ['an entry', HOOK_ENTRY.RestoreHooks, HOOK_ENTRY.Restore],
+      ['an exec hook', ours.exec, veleros.exec],
+      ['an init hook', ours.init, veleros.init],
+    ] as const) {
+      const keys = keysIn(`Fields of ${section}`);
+      assert.deepEqual([...keys.keys()].sort(), leaves(own).sort(), section);
+      assert.deepEqual(ofVelero(keys).sort(), leaves(theirs).sort(), section);
+    }
   });
 
   it('checks in docs/check.md', () => {

@@ -2,7 +2,7 @@ import { decideApply } from '../../shared/core/ledger/decide-apply.ts';
 import type { Decision } from '../../shared/core/ledger/decision.ts';
 import type { Ledger } from '../../shared/core/ledger/ledger.ts';
 import { ledgerOf } from '../../shared/core/ledger/ledger.ts';
-import type { Restore, RestoreResourceHookSpec } from '../../shared/core/model/restore.ts';
+import type { HookEntrySpec, Restore } from '../../shared/core/model/restore.ts';
 import { restoreReference } from '../../shared/core/plan/make-plan-document.ts';
 import { nothingToRun, refuseAfterGivingUp } from '../../shared/core/plan/nothing-to-run.ts';
 import type { PlannedRun } from '../../shared/core/plan/plan-run.ts';
@@ -28,7 +28,7 @@ export async function restoreChecks(
   session: Session,
   restore: Restore,
   args: RestoreArguments,
-  hookFiles: readonly RestoreResourceHookSpec[] | undefined,
+  hookFiles: readonly HookEntrySpec[] | undefined,
   context: Context,
 ): Promise<Check[]> {
   const { client, namespace } = session;

@@ -1,5 +1,5 @@
 import { RestoreHooksError } from '../../shared/core/errors.ts';
-import type { Restore, RestoreResourceHookSpec } from '../../shared/core/model/restore.ts';
+import type { HookEntrySpec, Restore } from '../../shared/core/model/restore.ts';
 import { restoreReference } from '../../shared/core/plan/make-plan-document.ts';
 import { busyPhase } from '../../shared/core/plan/velero.ts';
 import type { CheckDocument, CheckState } from '../../shared/core/report/check-document.ts';
@@ -32,7 +32,7 @@ export async function runChecks(
   session: Session,
   name: string | undefined,
   args: CheckArguments,
-  hookFiles: readonly RestoreResourceHookSpec[] | undefined,
+  hookFiles: readonly HookEntrySpec[] | undefined,
   context: Context,
   warned: readonly string[],
 ): Promise<Checked> {

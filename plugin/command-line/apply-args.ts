@@ -8,6 +8,7 @@ import type { Arguments } from './command.ts';
 
 export const onlyArg = {
   only: planFlags.only,
+  skip: planFlags.skip,
 } as const satisfies Flags;
 
 /** The flags that say how a run is carried out. `apply` and `retry` share them. */

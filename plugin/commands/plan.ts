@@ -38,6 +38,10 @@ export const plan = defineCommand({
   examples: [
     ['plan nightly', 'the hooks that apply would run for the Restore nightly'],
     ['plan nightly --explain shop/web-0', 'why the pod has its hooks, or has none'],
+    [
+      'plan nightly -o wide --hooks order.yaml',
+      'hooks of your own: their waves, and what is tried again or runs in one pod',
+    ],
     ['plan nightly --diff', 'what is new, gone or changed since the last run, and what would not run again'],
     ['plan nightly --diff=plan.json', 'the same since a plan was saved'],
     ['plan nightly -o json > plan.json', 'a plan to review, and to run with apply -f plan.json'],

@@ -8,6 +8,7 @@ export const retry = defineCommand({
   examples: [
     ['retry nightly', 'run what did not succeed, in the same order and under the same rules'],
     ['retry nightly --only shop/web-0', 'the same for one pod'],
+    ['retry nightly --skip load', 'the same without the hooks of that name'],
     ['retry nightly --on-unknown=rerun', 'also what may have been running when the runner died'],
   ],
   details:
@@ -16,11 +17,11 @@ export const retry = defineCommand({
   exitCodes: [0, 2, 3, 4, 5, 6, 7, 9, 10, 11, 130, 143],
   docs: 'docs/going-on.md',
 
-  async run({ restore, only, ...args }, context) {
+  async run({ restore, only, skip, ...args }, context) {
     requireRunnerFlags(args);
     context.stop.limit(context.clock, args.timeout);
     // Loaded here, because shell completion needs only the flags, and soon.
     const { Retry } = await import('../run/retry.ts');
-    return withCluster(args, context, (session) => new Retry(session, restore, args, only, context).run());
+    return withCluster(args, context, (session) => new Retry(session, restore, args, { only, skip }, context).run());
   },
 });

@@ -50,7 +50,7 @@ export function completionText({ candidates, directive }: Completion): string {
 
 /** What a shell acts upon. The name of an annotation's hook is an exception, because every such hook has it. */
 const ACTIVE = /[$`"'\\;&|<>()!]/;
-const FROM_ANNOTATION = '<from-annotation>';
+export const FROM_ANNOTATION = '<from-annotation>';
 
 /**
  * Whether a name may be put on a command line (R7.61). kubectl's scripts evaluate the line at each TAB, and bash inserts

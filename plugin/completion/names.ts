@@ -11,6 +11,7 @@ import type { KubeArguments, Session } from '../command-line/session.ts';
 import { namespaceOf } from '../command-line/session.ts';
 import type { PlanFlags } from '../input/plan-input.ts';
 import type { Candidate } from './candidates.ts';
+import { FROM_ANNOTATION } from './candidates.ts';
 import type { NameKind, Request } from './request.ts';
 
 type Environment = NodeJS.ProcessEnv;
@@ -143,7 +144,10 @@ async function ofRestore(of: NameKind, request: Request, session: Session): Prom
   }
   const all = await hooks;
   const ids = named(all.map(({ id }) => id));
-  return of === 'hooks' ? [...ids, ...named(all.map((hook) => hook.name))] : [...podNames(all, request.text), ...ids];
+  const names = all.map((hook) => hook.name);
+  if (of === 'hooks') return [...ids, ...named(names)];
+  // The name that all annotations' hooks share says less than their ids.
+  return [...podNames(all, request.text), ...ids, ...named(names.filter((name) => name !== FROM_ANNOTATION))];
 }
 
 /** Pods as `NAMESPACE/POD`, and also as `POD` once the user has begun to type that. */
@@ -174,7 +178,13 @@ async function hooksOf(session: Session, name: string, request: Request): Promis
     import('../input/plan-input.ts'),
     import('../run/preconditions.ts'),
   ]);
-  const input = await liveInput(session, name, { ...flags, only: [] }, undefined, await runnerNamespaces(session));
+  const input = await liveInput(
+    session,
+    name,
+    { ...flags, sources: [], only: [], skip: [] },
+    undefined,
+    await runnerNamespaces(session),
+  );
   return planRun(input).document.hooks;
 }
 

@@ -20,7 +20,7 @@ import type { ArchivedPods, BackupArchive, ManifestObject } from './archive/back
 import { readPods, wholePods } from './archive/backup-archive.ts';
 import { whileReading } from './file-work.ts';
 import type { GivenPods } from './given-pods.ts';
-import type { PlanFlags, PodOfBackup } from './plan-input.ts';
+import type { PlanFlags, PlanningFlags, PodOfBackup } from './plan-input.ts';
 import { hasPods, offlineRequest, podOfBackup, splitByFate, theRestore, unreadablePod } from './plan-input.ts';
 
 /** The archive that the flags name. Only `--from-backup` needs a session. */
@@ -107,7 +107,8 @@ function watched(
 
 /** The flags of a plan for a Restore of `-f` and the pods of its backup. */
 export type BackupPlanFlags = BackupFlags &
-  Pick<PlanFlags, 'hooks' | 'rerun' | 'only'> &
+  PlanningFlags &
+  Pick<PlanFlags, 'hooks'> &
   KubeArguments & { readonly filename: readonly string[] };
 
 /** The request for a plan of a backup's pods alone. The cluster is asked only for the backup. */

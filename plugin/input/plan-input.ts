@@ -25,7 +25,11 @@ import { whileReading } from './file-work.ts';
 
 export interface PlanFlags {
   readonly hooks: readonly string[];
+  readonly sources: readonly string[];
   readonly only: readonly string[];
+  readonly skip: readonly string[];
+  readonly maxExecTimeout: number | undefined;
+  readonly detach: boolean;
   readonly rerun: boolean;
   readonly force: boolean;
   readonly includeExisting: boolean;
@@ -34,6 +38,18 @@ export interface PlanFlags {
   readonly allNamespaces: boolean;
   readonly podNamespace: readonly string[];
 }
+
+/** The flags that change what is planned, whatever the pods are. */
+export type PlanningFlags = Pick<PlanFlags, 'rerun' | 'sources' | 'only' | 'skip' | 'maxExecTimeout' | 'detach'>;
+
+export const planning = ({ rerun, sources, only, skip, maxExecTimeout, detach }: PlanningFlags) => ({
+  rerun,
+  ...(sources.length > 0 && { sources }),
+  only,
+  skip,
+  maxExecTimeoutMs: maxExecTimeout,
+  detach,
+});
 
 /** Read what a live plan needs. `namespaces`: the only ones where the runner has rights, if it is limited. */
 export async function liveInput(
@@ -62,10 +78,9 @@ export async function liveInput(
     notices: [...limits, ...around.notices, ...notices],
     selector,
     hookFiles,
-    rerun: flags.rerun,
+    ...planning(flags),
     force: flags.force,
     includeExisting: flags.includeExisting,
-    only: flags.only,
     recreatePods: flags.recreatePods,
   };
 }
@@ -193,10 +208,7 @@ export const unreadablePod = (place: string, why: string): Notice => ({
 export function offlineRequest(
   restore: Restore,
   found: Pick<PlanRequest, 'pods' | 'skipped' | 'notices'>,
-  {
-    flags,
-    ...given
-  }: { readonly flags: Pick<PlanFlags, 'rerun' | 'only'> } & Pick<PlanRequest, 'namespace' | 'hookFiles'>,
+  { flags, ...given }: { readonly flags: PlanningFlags } & Pick<PlanRequest, 'namespace' | 'hookFiles'>,
 ): PlanRequest {
   return {
     ...given,
@@ -204,8 +216,7 @@ export function offlineRequest(
     notices: [...modifierNotices(restore), ...(found.notices ?? [])],
     restore,
     selector: { labelSelector: restoreSelector(restore.metadata.name) },
-    rerun: flags.rerun,
-    only: flags.only,
+    ...planning(flags),
   };
 }
 

@@ -94,7 +94,7 @@ export function requireSame(saved: PlanDocument, now: PlanDocument): void {
     'INVALID_INPUT',
     `the saved plan no longer fits; now (+), only in the plan (-), changed (~):\n${difference}`,
     {
-      hint: 'give apply the same --hooks, --only and --rerun that plan had, or review a fresh plan',
+      hint: 'give apply the flags that plan had (--hooks, --only, --rerun and the like), or review a fresh plan',
     },
   );
 }

@@ -53,7 +53,8 @@ function verdictLines(pod: PodExplanation): string[] {
 function whyNothing({ init, exec }: PodExplanation): string {
   const hooks = [...init, ...exec].flatMap(({ entries }) => entries.flatMap((entry) => entry.hooks));
   const has = (wanted: HookExplanation['outcome']): boolean => hooks.some(({ outcome }) => outcome === wanted);
-  if (has('not-in-only')) return '--only names other hooks';
+  if (has('not-in-only')) return '--only or --skip leaves its hooks out';
+  if (has('runs-in-another-pod')) return 'runOn has chosen other pods';
   if (has('velero-has-run')) return 'Velero may have run its hooks (--rerun includes them)';
   return has('no-container') ? 'the pod has no container' : 'no source has a hook for it';
 }
@@ -104,14 +105,15 @@ const OUTCOMES: Readonly<Record<HookExplanation['outcome'], string>> = {
   'entry-does-not-apply': 'not planned, its entry does not apply',
   hidden: 'not planned, its source is hidden',
   'velero-has-run': 'not planned, Velero may have run it',
-  'not-in-only': 'not planned, --only names others',
+  'runs-in-another-pod': 'not planned, runOn has chosen',
+  'not-in-only': 'not planned, --only or --skip leaves it out',
   'pod-left-out': 'not planned, the pod takes no part',
   'no-container': 'not planned, the pod has no container',
 };
 
-function hookLines({ outcome, planned }: HookExplanation, field: string): string[] {
+function hookLines({ outcome, runsIn, planned }: HookExplanation, field: string): string[] {
   return [
-    ...line(9, `hook ${field}: ${OUTCOMES[outcome]}`, 11),
+    ...line(9, `hook ${field}: ${OUTCOMES[outcome]}${runsIn === undefined ? '' : ` ${runsIn}`}`, 11),
     ...planned.flatMap(({ id, never, values }) => [
       ...line(11, `as ${id}${never === undefined ? '' : `, which can never run: ${never}`}`, 14),
       ...values.flatMap((value) => line(11, valueText(value, field), 26)),
@@ -121,8 +123,14 @@ function hookLines({ outcome, planned }: HookExplanation, field: string): string
 
 /** The field is told relative to its hook's. */
 function valueText({ name, value = 'none', from, field }: ValueExplanation, hook: string): string {
-  const where = field === undefined ? from : field.startsWith(`${hook}.`) ? field.slice(hook.length) : field;
+  const where = field === undefined ? from : relativeTo(hook, field);
   return `${name.padEnd(14)} ${value} (${where})`;
+}
+
+function relativeTo(hook: string, field: string): string {
+  if (field.startsWith(`${hook}.`)) return field.slice(hook.length);
+  const entry = hook.replace(/\.postHooks\[\d+\]\.\w+$/, '');
+  return field.startsWith(`${entry}.`) ? `the entry's ${field.slice(entry.length)}` : field;
 }
 
 const WIDTH = 80;

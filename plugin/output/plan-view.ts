@@ -19,8 +19,11 @@ export function planView(plan: PlanDocument): View {
 function humanParts(plan: PlanDocument): HumanPart[] {
   const human: HumanPart[] = [];
   if (plan.hooks.length > 0) {
+    const own = OWN_COLUMNS.filter(({ of }) => plan.hooks.some((hook) => of(hook) !== undefined));
+    const hasWaves = plan.hooks.some((hook) => ownOf(hook).wave !== undefined);
     human.push({
       columns: [
+        ...(hasWaves ? [{ title: 'WAVE' }] : []),
         { title: 'POD' },
         { title: 'CONTAINER' },
         { title: 'HOOK' },
@@ -29,10 +32,12 @@ function humanParts(plan: PlanDocument): HumanPart[] {
         { title: 'EXEC TIMEOUT' },
         { title: 'WAIT' },
         { title: 'SOURCE' },
+        ...own.map(({ title }) => ({ title, wide: true }) as const),
         { title: 'READY', wide: true },
         { title: 'ID', wide: true },
       ],
       rows: plan.hooks.map((hook) => [
+        ...(hasWaves ? [ownOf(hook).wave ?? 0] : []),
         `${hook.namespace}/${hook.pod}`,
         hook.container,
         `${hook.name} (${hook.index})`,
@@ -41,6 +46,7 @@ function humanParts(plan: PlanDocument): HumanPart[] {
         hook.kind === 'exec' ? timeout(hook.execTimeout, hook.execTimeoutFrom) : undefined,
         timeout(hook.waitTimeout, hook.waitTimeoutFrom),
         sourceOf(hook),
+        ...own.map(({ of, otherwise }) => of(hook) ?? otherwise),
         hook.kind === 'exec' && hook.waitForReady ? 'waits' : 'no',
         hook.id,
       ]),
@@ -49,6 +55,23 @@ function humanParts(plan: PlanDocument): HumanPart[] {
   human.push(...skippedLines(plan), ...noticeLines(plan), summary(plan), `digest: ${plan.digest}`);
   return human;
 }
+
+/** Wide columns of what most plans have nothing of: one is shown if a hook has it (R7.70). */
+const OWN_COLUMNS: readonly {
+  readonly title: string;
+  readonly of: (hook: HookDocument) => string | undefined;
+  readonly otherwise: string;
+}[] = [
+  { title: 'RUN ON', of: (hook) => ownOf(hook).runOn, otherwise: 'all' },
+  { title: 'RETRY', of: (hook) => retryText(ownOf(hook)), otherwise: 'no' },
+  { title: 'DETACH', of: (hook) => ownOf(hook).detach && 'yes', otherwise: 'no' },
+];
+
+const ownOf = (hook: HookDocument): Partial<Extract<HookDocument, { kind: 'exec' }>> =>
+  hook.kind === 'exec' ? hook : {};
+
+const retryText = ({ retry }: ReturnType<typeof ownOf>): string | undefined =>
+  retry && `${retry.attempts} attempts, ${retry.delay} to ${retry.maxDelay}`;
 
 /** The command of an exec hook; for an init hook, how its container gets into the pod. */
 function what(hook: HookDocument): string {
@@ -88,10 +111,12 @@ export function summary({ hooks }: Pick<PlanDocument, 'hooks'>): string {
   const namespaces = new Set(hooks.map(({ namespace }) => namespace));
   if (hooks.length === 0) return 'no hooks to run';
   const where = `${count(hooks.length, 'hook')} in ${count(pods.size, 'pod')} of ${count(namespaces.size, 'namespace')}`;
+  const waves = new Set(hooks.flatMap((hook) => (hook.kind === 'exec' ? [hook.wave ?? 0] : [])));
   const created = podsWith(hooks, 'create');
   const recreated = podsWith(hooks, 'recreate');
   return [
     where,
+    ...(waves.size < 2 ? [] : [`in ${waves.size} waves`]),
     ...(created === 0 ? [] : [`${count(created, 'pod')} created`]),
     ...(recreated === 0 ? [] : [`${count(recreated, 'pod')} DELETED and created anew`]),
   ].join(', ');

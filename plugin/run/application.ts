@@ -8,6 +8,7 @@ import { podKey } from '../../shared/core/model/hook.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
 import { ANNOTATION } from '../../shared/core/names.ts';
 import { restoreReference } from '../../shared/core/plan/make-plan-document.ts';
+import { isNarrowed } from '../../shared/core/plan/named-hooks.ts';
 import { nothingToRun, refuseAfterGivingUp } from '../../shared/core/plan/nothing-to-run.ts';
 import type { PlanDocument } from '../../shared/core/plan/plan-document.ts';
 import type { PlannedRun, PlanRequest } from '../../shared/core/plan/plan-run.ts';
@@ -128,18 +129,18 @@ export class Application {
     const pods = await podsToCreate(client, restore, { ...planned, hooks: toRun }, manifests ?? new Map());
     const about = {
       attempt: ledger.attempts + 1,
-      ...(this.#args.only.length > 0 && { narrowed: true as const }),
+      ...(isNarrowed(this.#args) && { narrowed: true as const }),
       ...(this.#args.again && { startedOver: true as const }),
       ...(this.#leavesFailHooks(request, planned, ledger) && { leavesFailHooks: true as const }),
     };
     return this.#launcher.start(restore, planned, decision, ledger, about, pods);
   }
 
-  /** Whether `--only` leaves out a hook with onError: Fail that has not succeeded in any run (R5.6). */
+  /** Whether `--only` or `--skip` leaves out a hook with onError: Fail that has not succeeded in any run (R5.6). */
   #leavesFailHooks(request: PlanRequest, { hooks }: PlannedRun, ledger: Ledger): boolean {
-    if (request.only.length === 0) return false;
+    if (!isNarrowed(request)) return false;
     const planned = new Set(hooks.map(({ id }) => id));
-    return planRun({ ...request, only: [] }).hooks.some(
+    return planRun({ ...request, only: [], skip: [] }).hooks.some(
       (hook) =>
         hook.kind === 'exec' &&
         hook.onError === 'Fail' &&

@@ -7,6 +7,8 @@ import { asCreated } from '../../shared/core/ledger/rows-plan.ts';
 import type { Hook } from '../../shared/core/model/hook.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
 import { planDocument, restoreReference } from '../../shared/core/plan/make-plan-document.ts';
+import type { Narrowing } from '../../shared/core/plan/named-hooks.ts';
+import { isNarrowed, narrowedBy } from '../../shared/core/plan/named-hooks.ts';
 import type { PlanDocument, RestoreReference } from '../../shared/core/plan/plan-document.ts';
 import { planRun, refuseWhileBusy } from '../../shared/core/plan/plan-run.ts';
 import type { HookRow } from '../../shared/core/report/hook-row.ts';
@@ -34,15 +36,15 @@ export class Retry {
   readonly #session: Session;
   readonly #name: string;
   readonly #args: RunnerArguments;
-  readonly #only: readonly string[];
+  readonly #narrowing: Narrowing;
   readonly #context: Context;
   readonly #launcher: Launcher;
 
-  constructor(session: Session, name: string, args: RunnerArguments, only: readonly string[], context: Context) {
+  constructor(session: Session, name: string, args: RunnerArguments, narrowing: Narrowing, context: Context) {
     this.#session = session;
     this.#name = name;
     this.#args = args;
-    this.#only = only;
+    this.#narrowing = narrowing;
     this.#context = context;
     this.#launcher = new Launcher(session, name, args, context);
   }
@@ -111,7 +113,7 @@ export class Retry {
     }
     if (decision.action === 'write-down-dead-run') return this.#settled(restore, last);
     launcher.teller.say(
-      `every hook${this.#only.length > 0 ? ' that --only names' : ''} has succeeded: there is nothing to retry`,
+      `every hook${isNarrowed(this.#narrowing) ? ' that --only and --skip leave' : ''} has succeeded: there is nothing to retry`,
     );
     const exit = hasEnded(last.status) ? exitCodeOf(last.status) : ExitCode.Ok;
     return launcher.teller.shown(restore, last.status, rowDocuments(last.run?.rows ?? rows), exit);
@@ -139,17 +141,12 @@ export class Retry {
     return this.#launcher.writeDownDeadRun(restore, status, rowDocuments(run?.rows));
   }
 
+  /** R6.25 */
   #narrowed(rows: readonly HookRow[]): (row: HookRow) => boolean {
-    const names = ({ hook: { id, namespace, pod } }: HookRow): string[] => [id, `${namespace}/${pod}`, pod];
-    const known = new Set(rows.flatMap(names));
-    const unmatched = this.#only.find((name) => !known.has(name)); // R6.25
-    if (unmatched !== undefined) {
-      throw usage(
-        `--only ${unmatched} is no hook and no pod of the run`,
-        `list its hooks: kubectl restorehooks status ${this.#name} -n ${this.#session.namespace} -o name`,
-      );
-    }
-    return (row) => this.#only.length === 0 || names(row).some((name) => this.#only.includes(name));
+    const list = `kubectl restorehooks status ${this.#name} -n ${this.#session.namespace} -o name`;
+    const hooks = rows.map(({ hook }) => hook);
+    const stays = narrowedBy(this.#narrowing, hooks, { of: 'run', list });
+    return ({ hook }) => stays(hook);
   }
 }
 
@@ -161,7 +158,11 @@ interface Today {
 
 const NO_PLAN_FLAGS = {
   hooks: [],
+  sources: [],
   only: [],
+  skip: [],
+  maxExecTimeout: undefined,
+  detach: false,
   rerun: false,
   force: false,
   includeExisting: false,

@@ -222,8 +222,9 @@ function scalarOf(name: string, flag: Exclude<Flag, { type: 'strings' | 'list' }
     }
     case 'duration': {
       const value = flag.seconds && /^\d+$/.test(text) ? Number(text) * 1000 : parseDurationMs(text);
-      if (value !== undefined && value >= 0) return value;
-      throw invalidValue(name, flag, text, `a duration such as 30s or 1m30s${flag.seconds ? ', or seconds' : ''}`);
+      if (value !== undefined && (flag.positive ? value > 0 : value >= 0)) return value;
+      const which = flag.positive ? 'a duration above 0,' : 'a duration';
+      throw invalidValue(name, flag, text, `${which} such as 30s or 1m30s${flag.seconds ? ', or seconds' : ''}`);
     }
     case 'string':
       return chosen(name, flag, text);

@@ -25,8 +25,14 @@ export type Flag =
   | (FlagBase & { readonly type: 'integer'; readonly default?: number; readonly min?: number })
   /**
    * A Go duration, in milliseconds. `seconds`: a number without a unit is seconds, as in kubectl's `--request-timeout`.
+   * `positive`: 0 is refused.
    */
-  | (FlagBase & { readonly type: 'duration'; readonly default?: number; readonly seconds?: true })
+  | (FlagBase & {
+      readonly type: 'duration';
+      readonly default?: number;
+      readonly seconds?: true;
+      readonly positive?: true;
+    })
   | (FlagBase & { readonly type: 'strings' })
   | (FlagBase & { readonly type: 'list'; readonly choices?: readonly string[] });
 

@@ -1,6 +1,6 @@
 import { RestoreHooksError } from '../core/errors.ts';
 import { problemLine } from '../core/model/problem.ts';
-import type { HookEntrySpec, RestoreResourceHookSpec } from '../core/model/restore.ts';
+import type { HookEntrySpec } from '../core/model/restore.ts';
 import { parseRestoreHooks } from '../core/model/restore.ts';
 import type { FileContext } from './files.ts';
 import { readInput } from './files.ts';
@@ -25,7 +25,7 @@ export async function readHookFiles(
 
 const EXPECTED = 'expected kind RestoreHooks of restorehooks.io/v1: examples/hooks.yaml';
 
-export function hooksOf(object: unknown, from: string): readonly RestoreResourceHookSpec[] {
+export function hooksOf(object: unknown, from: string): readonly HookEntrySpec[] {
   const parsed = parseRestoreHooks(object);
   if (parsed.ok) return parsed.value.spec.resources;
   throw new RestoreHooksError('INVALID_INPUT', `${from}: ${parsed.problems.map(problemLine).join('; ')}`, {

@@ -1,4 +1,5 @@
 import { CAPTURE_EXPECTED, isCapture } from '../core/model/capture.ts';
+import { SOURCES } from '../core/model/hook.ts';
 import type { Flags } from './flags.ts';
 
 /** The flags that say what is planned, for `plan`, `apply`, the image and Lambda alike. */
@@ -8,7 +9,21 @@ export const planFlags = {
     value: 'FILE',
     description: "File with hooks (kind RestoreHooks) that replace the Restore's; can be repeated",
   },
+  sources: {
+    type: 'list',
+    value: 'SOURCE',
+    choices: SOURCES,
+    description: 'Read only these sources of hooks (annotations, spec, file); can be repeated',
+  },
   only: { type: 'strings', value: 'HOOK|POD', description: 'Only this hook or this pod; can be repeated' }, // R1.23
+  skip: { type: 'strings', value: 'HOOK|POD', description: 'Not this hook or this pod; can be repeated' }, // R1.41
+  'max-exec-timeout': {
+    type: 'duration',
+    value: 'DURATION',
+    positive: true,
+    description: 'No command may run longer, whatever exec timeout it has',
+  },
+  detach: { type: 'boolean', description: 'Detach all commands: they outlive their connection' },
   rerun: { type: 'boolean', description: 'Include the hooks that Velero has run, perhaps only in part' },
   force: {
     type: 'boolean',

@@ -40,7 +40,7 @@ describe('a saved plan', () => {
     const part = await saved('part.json', (await scene.plan('--only', id)).stdout);
     const without = await e2e.plugin('apply', '-f', part);
     assert.equal(without.code, 2, 'the same flags are needed again');
-    assert.match(without.stderr, /hint: give apply the same --hooks, --only and --rerun/);
+    assert.match(without.stderr, /hint: give apply the flags that plan had/);
     const narrowed = await e2e.plugin('apply', '-f', part, '--only', id, '-o', 'json');
     assert.deepEqual(
       [narrowed.code, narrowed.json().planDigest],

@@ -48,6 +48,38 @@ describe('what succeeded', { concurrency: 4 }, () => {
     for (const pod of ['a-0', 'b-0']) assert.deepEqual(await scene.marks(pod), ['ran']);
   });
 
+  // R3.60, R3.61, R3.63
+  it('with runOn stands where its pod was replaced; what failed there is left to retry', async () => {
+    const scene = await e2e.scene('run-on');
+    await Promise.all(['a-0', 'a-1', 'a-2'].map((pod) => scene.pod(pod)));
+    await scene.restore();
+    const migrate = (command: readonly string[]) => entry(exec(command), { name: 'migrate', runOn: 'one' });
+    const hooks = [migrate(mark('migrated')), { ...migrate(sh('echo tried >> tries; exit 3')), name: 'fails' }];
+    const file = await scene.hooksFile([...hooks, entry(exec(mark('warm')), { name: 'warm' })]);
+    const first = await scene.apply(local, '--hooks', file);
+    const names = ({ hooks: all }: Loose) =>
+      all.map(({ id, state }: Loose) => `${id.split('/').slice(1).join('/')} ${state}`);
+    assert.deepEqual(names(first.json()), [
+      'a-0/main/migrate/0 Succeeded',
+      'a-0/main/fails/0 Failed',
+      'a-0/main/warm/0 Succeeded',
+      'a-1/main/warm/0 Succeeded',
+      'a-2/main/warm/0 Succeeded',
+    ]);
+    await scene.removePod('a-0');
+    const second = await scene.apply(local, '--hooks', file, '--skip', 'a-2');
+    assert.deepEqual(
+      names(second.json()),
+      ['a-1/main/migrate/0 Succeeded', 'a-1/main/fails/0 Failed', 'a-1/main/warm/0 Succeeded'],
+      second.stderr,
+    );
+    assert.match(second.stderr, /^\s*~ \S+\/a-1\/main\/migrate\/0 \(Succeeded in \S+\/a-0\)$/m);
+    assert.deepEqual([await scene.marks('a-1'), await scene.marks('a-1', 'main', 'tries')], [['warm'], []]);
+    const third = await retry(scene, local, '--skip', 'warm');
+    assert.deepEqual(names(third.json())[1], 'a-1/main/fails/0 Failed', third.stderr);
+    assert.deepEqual([await scene.marks('a-1'), await scene.marks('a-1', 'main', 'tries')], [['warm'], ['tried']]);
+  });
+
   // R6.1.2
   it('is not run again where the annotations were taken away, and status still tells the run', async () => {
     const scene = await twoPods('replaced', [exec(mark('ran'))], [exec(sh('echo ran >> marks; exit 3'))]);

@@ -40,6 +40,41 @@ describe('the examples', () => {
     assert.equal(stdout, 'shop-staging/db-0/postgres/<from-annotation>/0\nshop-staging/web-0/main/reindex/0\n');
   });
 
+  // R3.40, R3.50, R3.60, R3.64, R7.70
+  it('order.yaml plans waves, tries, one pod of many and a detached command', async () => {
+    const files = ['-f', join(root, 'examples/restore.yaml'), '--hooks', join(root, 'examples/order.yaml')];
+    const { stdout, stderr } = await run(['plan', ...files, '--sources=file', '-o', 'json']);
+    assert.equal(stderr, '');
+    assert.deepEqual(
+      JSON.parse(stdout).hooks.map(({ id, wave, runOn, retry, detach }: Record<string, unknown>) => [
+        id,
+        wave,
+        runOn,
+        retry,
+        detach,
+      ]),
+      [
+        ['shop-staging/db-0/postgres/load/0', -1, undefined, undefined, true],
+        ['shop-staging/web-0/main/migrate/0', undefined, 'one', undefined, undefined],
+        ['shop-staging/web-0/main/check/0', 1, undefined, { attempts: 30, delay: '1s', maxDelay: '10s' }, undefined],
+      ],
+    );
+    const wide = await run(['plan', ...files, '--sources=file', '-o', 'wide']);
+    const lines = wide.stdout.split('\n').map((line) => line.split(/ {3,}/));
+    const columns = (titles: readonly string[]) =>
+      lines.slice(0, 4).map((cells) => titles.map((title) => cells[lines[0]?.indexOf(title) ?? 0]));
+    assert.deepEqual(columns(['WAVE', 'RUN ON', 'RETRY', 'DETACH']).slice(1), [
+      ['-1', 'all', 'no', 'yes'],
+      ['0', 'one', 'no', 'no'],
+      ['1', 'all', '30 attempts, 1s to 10s', 'no'],
+    ]);
+    assert.match(wide.stdout, /^3 hooks in 2 pods of 1 namespace, in 3 waves$/m);
+    const table = await run(['plan', ...files, '--sources=file']);
+    assert.match(table.stdout, /^WAVE {3}POD /);
+    const plain = await run(['plan', '-f', join(root, 'examples/restore.yaml'), '-o', 'wide']);
+    assert.match(plain.stdout, /^POD /);
+  });
+
   it('job.yaml runs this version with arguments that the runner takes', () => {
     const job = load(text('examples/job.yaml')) as {
       spec: { template: { spec: { containers: [{ image: string; args: string[] }] } } };

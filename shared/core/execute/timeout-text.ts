@@ -10,9 +10,12 @@ export function timeoutText(hook: Hook, which: 'waitTimeout' | 'execTimeout'): s
   const ms = isWait ? hook.waitTimeoutMs : hook.execTimeoutMs;
   const from = isWait ? hook.waitTimeoutFrom : hook.execTimeoutFrom;
   const name = hook.kind === 'init' ? 'timeout' : which;
-  const where = from === 'default' ? `the default: set another with ${settingOf(hook, name)}` : from;
+  const where =
+    from === 'default' ? `the default: set another with ${settingOf(hook, name)}` : from === 'flag' ? CAP : from;
   return `its ${name}${ms === null ? '' : ` of ${formatDuration(ms)}`} (${where}) is over`;
 }
+
+const CAP = '--max-exec-timeout'; // R1.43
 
 function settingOf({ source, origin }: Hook, name: string): string {
   if (source !== 'annotation') return name;

@@ -10,7 +10,7 @@ import { lostHook, quietPods, startsOf, stillGoing, takeOver } from './decision.
 import type { Ledger } from './ledger.ts';
 import { deadRun } from './ledger.ts';
 import type { LedgerRun } from './run-record.ts';
-import { hookKey } from './same-hook.ts';
+import { hookKey, keyInAnyPod } from './same-hook.ts';
 
 /**
  * The hooks that `retry` is about, each with its last result, in the order of their plan: those of the last run, and
@@ -26,14 +26,17 @@ export function rowsToRetry(
   const rows = new Map<string, HookRow>();
   for (const { record, rows: own } of of) {
     if (record.report.length < (record.planned ?? 0) && record.planDigest === plan?.digest) {
-      for (const hook of plan?.hooks ?? []) rows.set(hook.id, { hook, ...NEVER_BEGUN, run: record.attempt });
+      for (const hook of plan?.hooks ?? []) rows.set(placeOf(hook), { hook, ...NEVER_BEGUN, run: record.attempt });
     }
-    for (const row of own) rows.set(row.hook.id, row);
+    for (const row of own) rows.set(placeOf(row.hook), row);
   }
   return { rows: [...rows.values()].map((row) => results.get(hookKey(row.hook))?.row ?? row), of };
 }
 
 const NEVER_BEGUN = { state: 'NotExecuted', reason: 'runner-died', attempt: 1 } as const;
+
+/** A hook with `runOn` is one, in whichever pod it was (R3.63). */
+const placeOf = (hook: Hook): string => keyInAnyPod(hook) ?? hook.id;
 
 /** What `retry` does: what did not succeed is run, of a run whose runner died also what it left (R6.25). */
 export function decideRetry(

@@ -9,8 +9,8 @@ import { lastRunOf } from './last-run.ts';
 import type { KnownPlans } from './rows-of-run.ts';
 import { rowsOfRun } from './rows-of-run.ts';
 import type { LedgerRun, RunRecord } from './run-record.ts';
-import { neverBegan } from './run-record.ts';
-import { hookKey } from './same-hook.ts';
+import { isExecuted, neverBegan } from './run-record.ts';
+import { hookKey, keyInAnyPod } from './same-hook.ts';
 
 /*
  * The ledger: what is known of a Restore from all its runs together (R6.1.1). It is one fold over the runs, the
@@ -27,6 +27,8 @@ export interface Ledger {
   readonly runs: readonly LedgerRun[];
   /** The last result of each hook, by its key. */
   readonly results: ReadonlyMap<string, LedgerResult>;
+  /** What hooks with `runOn` have done, by what they are in any pod. */
+  readonly inAnyPod: ReadonlyMap<string, HookRow>;
   /** The commands that may still be running, whatever became of their hooks since. */
   readonly commandsLeft: readonly CommandLeft[];
   /** Of how many runs there are traces: the next one is one more. */
@@ -56,17 +58,32 @@ export function ledgerOf(
     .map((record, at) => ({ record, ...rowsOfRun(record, plans, overBy(records, at, now)) }))
     .filter(({ record }) => !neverBegan(record));
   const results = new Map<string, LedgerResult>();
+  const inAnyPod = new Map<string, HookRow>();
   let left: CommandLeft[] = [];
   for (const { record, rows } of runs) {
     if (record.about?.startedOver) left = withoutPods(left, rows, record.about.narrowed === true);
-    for (const row of rows) results.set(hookKey(row.hook), { row, toldBy: record.attempt });
+    for (const row of rows) {
+      results.set(hookKey(row.hook), { row, toldBy: record.attempt });
+      noteInAnyPod(inAnyPod, row);
+    }
     left.push(...commandsLeft(record.runID, rows, now));
   }
   const attempts = Math.max(0, records.length, ...records.map(({ attempt }) => attempt));
-  return { last: lastRunOf(records, runs, standing), records, runs, results, commandsLeft: left, attempts };
+  return { last: lastRunOf(records, runs, standing), records, runs, results, inAnyPod, commandsLeft: left, attempts };
 }
 
-export const resultOf = ({ results }: Ledger, hook: Hook): HookRow | undefined => results.get(hookKey(hook))?.row;
+/** What was executed stands until it is executed again, or its own pod says that it was not. */
+function noteInAnyPod(inAnyPod: Map<string, HookRow>, row: HookRow): void {
+  const key = keyInAnyPod(row.hook);
+  const before = key === undefined ? undefined : inAnyPod.get(key);
+  if (key === undefined) return;
+  if (isExecuted(row)) inAnyPod.set(key, row);
+  else if (before !== undefined && hookKey(before.hook) === hookKey(row.hook)) inAnyPod.delete(key);
+}
+
+/** R3.63 */
+export const resultOf = ({ results, inAnyPod }: Ledger, hook: Hook): HookRow | undefined =>
+  results.get(hookKey(hook))?.row ?? inAnyPod.get(keyInAnyPod(hook) ?? '');
 
 /** The last run that has begun, if its runner died in the midst of it and nobody has gone on with it. */
 export function deadRun({ last, runs }: Ledger): LedgerRun | undefined {

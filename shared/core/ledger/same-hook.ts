@@ -8,3 +8,13 @@ export const hookKey = (hook: Hook): string => JSON.stringify([hook.id, hook.pod
 
 const contentOf = (hook: Hook): unknown[] =>
   hook.kind === 'exec' ? [hook.kind, hook.command] : [hook.kind, hook.command, hook.image, hook.containerDigest];
+
+/**
+ * What a hook with `runOn` is in whichever pod is chosen for it (R3.63): what it has done in one pod is done if another one
+ * takes that pod's place.
+ */
+export function keyInAnyPod(hook: Hook): string | undefined {
+  if (hook.kind !== 'exec' || hook.runOn === undefined) return undefined;
+  const [, , ...inPod] = hook.id.split('/');
+  return JSON.stringify([hook.runOn, hook.controller, inPod, ...contentOf(hook)]);
+}

@@ -2,6 +2,9 @@ import { closest } from '../closest.ts';
 import type { HookOrigin } from '../model/hook.ts';
 
 const EXEC_KEYS = ['command', 'container', 'on-error', 'exec-timeout', 'wait-timeout', 'wait-for-ready'];
+/** The keys that only our own annotations have. */
+export const OWN_KEYS = ['wave', 'retry-attempts', 'retry-delay', 'detach'] as const;
+const OUR_EXEC_KEYS = [...EXEC_KEYS, ...OWN_KEYS];
 const INIT_KEYS = ['container-image', 'container-name', 'command', 'timeout'];
 
 interface Prefix {
@@ -12,7 +15,7 @@ interface Prefix {
 export const PREFIXES: Readonly<Record<string, Prefix>> = {
   'post.hook.restore.velero.io': { kind: 'exec', origin: 'velero', names: EXEC_KEYS },
   'init.hook.restore.velero.io': { kind: 'init', origin: 'velero', names: INIT_KEYS },
-  'post.hook.restorehooks.io': { kind: 'exec', origin: 'restorehooks', names: EXEC_KEYS },
+  'post.hook.restorehooks.io': { kind: 'exec', origin: 'restorehooks', names: OUR_EXEC_KEYS },
   'init.hook.restorehooks.io': { kind: 'init', origin: 'restorehooks', names: INIT_KEYS },
 };
 
@@ -27,6 +30,8 @@ const MEANT: Readonly<Record<string, string>> = {
 
 export type KeyVerdict =
   | { readonly is: 'known' | 'other' | 'pre-restore' }
+  /** Under Velero's prefix, where it has no effect: `ours` is the key that has one. */
+  | { readonly is: 'only-ours'; readonly ours: string }
   /** `sure`: so similar that it may be corrected without asking. */
   | { readonly is: 'unknown-name' | 'unknown-prefix'; readonly meant: string | undefined; readonly sure: boolean };
 
@@ -37,6 +42,8 @@ export function judgeKey(key: string): KeyVerdict {
   if (prefix !== undefined && name !== undefined && key === `${prefix}/${name}`) {
     const names = PREFIXES[prefix]?.names ?? [];
     if (names.includes(name)) return { is: 'known' };
+    if (before === VELEROS_EXEC && isOwnKey(name))
+      return { is: 'only-ours', ours: `post.hook.restorehooks.io/${name}` };
     const { meant, sure } = nearestName(name, names);
     return { is: 'unknown-name', meant: meant && `${prefix}/${meant}`, sure };
   }
@@ -90,4 +97,6 @@ function nearestPrefix(before: string, name: string): string | undefined {
   return `?${kind}.hook.${veleros ? 'restore.velero.io' : 'restorehooks.io'}`;
 }
 
-const isHookName = (name: string): boolean => [...EXEC_KEYS, ...INIT_KEYS].includes(name);
+const VELEROS_EXEC = 'post.hook.restore.velero.io';
+const isOwnKey = (name: string): boolean => OWN_KEYS.some((own) => own === name);
+const isHookName = (name: string): boolean => [...OUR_EXEC_KEYS, ...INIT_KEYS].includes(name);

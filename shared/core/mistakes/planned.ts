@@ -29,9 +29,14 @@ export function keyErrors(annotations: Readonly<Record<string, string>>): string
     const verdict = judgeKey(key);
     if (verdict.is === 'pre-restore')
       return [`${JSON.stringify(key)}: there is no pre-restore hook (pre-restore-hook)`];
+    if (verdict.is === 'only-ours') return [`${onlyOurs(key, verdict.ours)} (annotation-without-effect)`];
     if (!('meant' in verdict)) return [];
     const hint = verdict.meant === undefined ? '' : `; did you mean ${JSON.stringify(verdict.meant)}?`;
     const rule = verdict.is === 'unknown-name' ? 'annotation-key-unknown' : 'annotation-prefix-unknown';
     return [`${JSON.stringify(key)} is no annotation of a hook${hint} (${rule})`];
   });
 }
+
+/** R3.40 */
+export const onlyOurs = (key: string, ours: string): string =>
+  `${JSON.stringify(key)} has no effect: Velero knows no such key, and only ${JSON.stringify(ours)} is read`;

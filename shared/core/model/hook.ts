@@ -12,6 +12,8 @@ export type OnError = 'Continue' | 'Fail';
 /** Whose hook it is: one that Velero runs too, or one that it doesn't know. */
 export type HookOrigin = 'velero' | 'restorehooks';
 export type HookSource = 'annotation' | 'spec' | 'file';
+/** The sources by the names that `--sources` gives them. */
+export const SOURCES = ['annotations', 'spec', 'file'] as const;
 /** Why a planned hook can never run. */
 export type Never = 'no-such-container' | 'empty-command' | 'not-injected';
 
@@ -41,7 +43,8 @@ export interface ExecHook extends HookBase {
   readonly onError: OnError;
   /** null = no limit. */
   readonly execTimeoutMs: number | null;
-  readonly execTimeoutFrom: HookSource | 'default';
+  /** `flag`: of --max-exec-timeout, which caps what is written. */
+  readonly execTimeoutFrom: HookSource | 'default' | 'flag';
   readonly waitForReady: boolean;
   /** It starts only when every hook of every lower wave has ended (R3.40). Absent: 0. */
   readonly wave?: number | undefined;
@@ -49,7 +52,9 @@ export interface ExecHook extends HookBase {
   readonly retry?: Retry | undefined;
   /** Of the pods that its entry selects, the plan has chosen this one (R3.60). Absent: it runs in all of them. */
   readonly runOn?: RunOn | undefined;
-  /** Its command is not tied to the exec that starts it (R3.70). */
+  /** Of `one-per-controller`: what its pod belongs to, as `namespace/kind/name`. */
+  readonly controller?: string | undefined;
+  /** Its command is not tied to the exec that starts it (R3.64). */
   readonly detach?: true | undefined;
 }
 

@@ -9,33 +9,44 @@ const labelSelector = {
   matchExpressions: [{ key: 'any', operator: 'any', values: 'any' }],
 } as const satisfies Fields;
 
-const hooks = {
-  resources: [
-    {
-      name: 'any',
-      includedNamespaces: 'any',
-      excludedNamespaces: 'any',
-      includedResources: 'any',
-      excludedResources: 'any',
-      labelSelector,
-      postHooks: [
-        {
-          exec: {
-            container: 'any',
-            command: 'any',
-            onError: 'any',
-            execTimeout: 'any',
-            waitTimeout: 'any',
-            waitForReady: 'any',
-          },
-          init: { initContainers: 'any', timeout: 'any' },
-        },
-      ],
-    },
-  ],
+const entry = {
+  name: 'any',
+  includedNamespaces: 'any',
+  excludedNamespaces: 'any',
+  includedResources: 'any',
+  excludedResources: 'any',
+  labelSelector,
 } as const satisfies Fields;
+const exec = {
+  container: 'any',
+  command: 'any',
+  onError: 'any',
+  execTimeout: 'any',
+  waitTimeout: 'any',
+  waitForReady: 'any',
+} as const satisfies Fields;
+const init = { initContainers: 'any', timeout: 'any' } as const satisfies Fields;
 
-const RESTORE_HOOKS: Fields = { apiVersion: 'any', kind: 'any', metadata: 'any', spec: hooks };
+/** What only our documents have, of an entry and of its exec hooks. */
+const OWN_OF_ENTRY = { wave: 'any', runOn: 'any' } as const satisfies Fields;
+const OWN_OF_EXEC = {
+  retry: { attempts: 'any', delay: 'any', maxDelay: 'any' },
+  detach: 'any',
+} as const satisfies Fields;
+export const OWN_FIELDS: readonly string[] = [...Object.keys(OWN_OF_ENTRY), ...Object.keys(OWN_OF_EXEC)];
+
+/** The fields of an entry, of Velero's Restore and of our document. */
+export const HOOK_ENTRY = {
+  Restore: { ...entry, postHooks: [{ exec, init }] },
+  RestoreHooks: { ...entry, ...OWN_OF_ENTRY, postHooks: [{ exec: { ...exec, ...OWN_OF_EXEC }, init }] },
+} as const satisfies Record<string, Fields>;
+
+const RESTORE_HOOKS: Fields = {
+  apiVersion: 'any',
+  kind: 'any',
+  metadata: 'any',
+  spec: { resources: [HOOK_ENTRY.RestoreHooks] },
+};
 
 /** As in Velero 1.18. */
 const RESTORE: Fields = {
@@ -54,7 +65,7 @@ const RESTORE: Fields = {
     labelSelector,
     orLabelSelectors: [labelSelector],
     namespaceMapping: 'any',
-    hooks,
+    hooks: { resources: [HOOK_ENTRY.Restore] },
     existingResourcePolicy: 'any',
     itemOperationTimeout: 'any',
     preserveNodePorts: 'any',
@@ -90,6 +101,8 @@ function unknownFields(value: unknown, fields: Fields, at: string): Problem[] {
 const isList = (fields: Fields | readonly [Fields]): fields is readonly [Fields] => Array.isArray(fields);
 
 function unknownField(name: string, fields: Fields): string {
+  if (OWN_FIELDS.includes(name) && !Object.hasOwn(fields, name) && ('postHooks' in fields || 'waitForReady' in fields))
+    return 'unknown field; only a RestoreHooks document has it (--hooks)';
   const names = Object.keys(fields);
   const lower = name.toLowerCase();
   const near =

@@ -1,7 +1,8 @@
 import * as z from 'zod/mini';
 import { once } from '../once.ts';
-import { parseDurationMs } from './duration.ts';
+import { formatDuration, parseDurationMs } from './duration.ts';
 import { compileGlob } from './glob.ts';
+import type { RunOn } from './hook.ts';
 import { unknownFieldsOfHooks } from './known-fields.ts';
 import { LabelSelector, labelSelectorProblems } from './label-selector.ts';
 import type { Parsed, Problem } from './problem.ts';
@@ -57,8 +58,49 @@ export const RestoreResourceHookSpec = z.object({
   postHooks: list(z.object({ exec: z.nullish(ExecRestoreHook), init: InitRestoreHook })),
 });
 export type RestoreResourceHookSpec = z.infer<typeof RestoreResourceHookSpec>;
-/** An entry of a `--hooks` file, with where it stands: `hooks.yaml:1 spec.resources[0]`. */
-export type HookEntrySpec = RestoreResourceHookSpec & { readonly place?: string };
+
+/** As it is written: what is left open has a default. */
+const RetrySpec = once(() => {
+  const delay = z.pipe(
+    Duration,
+    z.transform((ms, { issues }) => {
+      if (ms === undefined || ms > 0) return ms;
+      issues.push({ code: 'custom', input: ms, message: 'expected a duration above 0, such as "2s"' });
+      return z.NEVER;
+    }),
+  );
+  const attempts = 'expected a whole number from 1 to 100';
+  return z
+    .object({
+      attempts: z.nullish(z.int(attempts).check(z.gte(1, attempts), z.lte(100, attempts))),
+      delay,
+      maxDelay: delay,
+    })
+    .check(({ value, issues }) => {
+      const { delay: first = 0, maxDelay: most = Number.POSITIVE_INFINITY } = value;
+      if (first <= most) return;
+      const message = `expected no more than maxDelay, ${formatDuration(most)}`;
+      issues.push({ code: 'custom', input: first, path: ['delay'], message });
+    });
+});
+export type RetrySpec = z.infer<ReturnType<typeof RetrySpec>>;
+
+/** An exec hook. A Restore, and Velero's annotations, have nothing but Velero's fields. */
+export type ExecHookSpec = ExecRestoreHook & {
+  readonly wave?: number | null | undefined;
+  readonly retry?: RetrySpec | undefined;
+  readonly detach?: boolean | null | undefined;
+};
+/** An entry of a Restore or of a `--hooks` file; of a file with where it stands: `hooks.yaml:1 spec.resources[0]`. */
+export type HookEntrySpec = Omit<RestoreResourceHookSpec, 'postHooks'> & {
+  readonly postHooks: readonly {
+    readonly exec?: ExecHookSpec | null | undefined;
+    readonly init?: RestoreResourceHookSpec['postHooks'][number]['init'];
+  }[];
+  readonly wave?: number | null | undefined;
+  readonly runOn?: 'all' | RunOn | null | undefined;
+  readonly place?: string;
+};
 
 const hooks = z.object({ resources: list(RestoreResourceHookSpec) });
 
@@ -104,14 +146,27 @@ export const Restore = z.object({
 });
 export type Restore = z.infer<typeof Restore>;
 
-/** A `--hooks` file. */
-export const RestoreHooks = once(() =>
-  z.object({
+/** A `--hooks` file: what a Restore has, and what only we know (R3.40, R3.50, R3.60). */
+export const RestoreHooks = once(() => {
+  const exec = z.extend(ExecRestoreHook, { retry: rare(RetrySpec, undefined), detach: boolean });
+  const entry = z
+    .extend(RestoreResourceHookSpec, {
+      wave: z.nullish(z.int('expected a whole number, such as 1 or -1')),
+      runOn: z.nullish(z.enum(['all', 'one', 'one-per-controller'], 'expected all, one or one-per-controller')),
+      postHooks: list(z.object({ exec: z.nullish(exec), init: InitRestoreHook })),
+    })
+    .check(({ value: { runOn, postHooks }, issues }) => {
+      // An init container that was to run once must not run in all pods without a word.
+      if (!runOn || runOn === 'all' || postHooks.every(({ init }) => init === undefined)) return;
+      const message = 'expected no init hook beside it: that runs in each pod; give it an entry of its own'; // R3.60
+      issues.push({ code: 'custom', input: runOn, path: ['runOn'], message });
+    });
+  return z.object({
     apiVersion: z.literal('restorehooks.io/v1'),
     kind: z.literal('RestoreHooks'),
-    spec: hooks,
-  }),
-);
+    spec: z.object({ resources: list(entry) }),
+  });
+});
 export type RestoreHooks = z.infer<ReturnType<typeof RestoreHooks>>;
 
 export function parseRestore(object: unknown): Parsed<Restore> {
@@ -139,7 +194,7 @@ const unknownIfOurs = (object: unknown): Problem[] =>
   (object as { kind?: unknown } | null)?.kind === 'RestoreHooks' ? unknownFieldsOfHooks(object) : [];
 
 /** What Velero refuses a Restore for, and patterns that it can't read. */
-function hookProblems(entries: readonly RestoreResourceHookSpec[], at: string): Problem[] {
+function hookProblems(entries: readonly HookEntrySpec[], at: string): Problem[] {
   const problems: Problem[] = [];
   for (const [index, entry] of entries.entries()) {
     problems.push(...patternProblems(entry, `${at}[${index}]`));

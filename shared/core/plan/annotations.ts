@@ -1,6 +1,7 @@
+import type { OWN_KEYS } from '../mistakes/annotation-keys.ts';
 import { parseDurationMs } from '../model/duration.ts';
 import type { HookOrigin } from '../model/hook.ts';
-import type { ExecRestoreHook, InitContainer } from '../model/restore.ts';
+import type { ExecHookSpec, InitContainer } from '../model/restore.ts';
 import type { NoticeCode } from './notice.ts';
 
 const ANNOTATION_DOMAIN = { restorehooks: 'restorehooks.io', velero: 'restore.velero.io' } as const satisfies Record<
@@ -33,30 +34,54 @@ export function execHookFromAnnotations(
   annotations: Annotations,
   origin: HookOrigin,
   report: Report,
-): ExecRestoreHook | undefined {
+): ExecHookSpec | undefined {
   const prefix = annotationPrefix('exec', origin);
   const command = annotations[`${prefix}command`];
   if (!command) return undefined;
-  const value = (key: string) => annotations[prefix + key] || undefined;
-
-  const timeout = (key: 'exec-timeout' | 'wait-timeout', instead: string) => {
-    const text = value(key);
-    const ms = text === undefined ? undefined : parseDurationMs(text);
-    if (text !== undefined && ms === undefined) {
-      report(`${key}-unparsable`, `${prefix}${key} is not a duration such as "30s" or "1m30s"; using ${instead}`); // R1.9
-    }
-    return ms;
+  const text = (key: string) => annotations[prefix + key] || undefined;
+  /** The value, if it is one; else undefined, and a notice. */
+  const parsed = <T>(key: ParsedKey, parse: (text: string) => T | undefined, otherwise: string): T | undefined => {
+    const given = text(key);
+    const value = given === undefined ? undefined : parse(given);
+    if (given !== undefined && value === undefined) report(`${key}-unparsable`, `${prefix}${key} is ${otherwise}`); // R1.9
+    return value;
   };
-  return {
-    container: value('container'),
+  const hook: ExecHookSpec = {
+    container: text('container'),
     command: parseCommand(command),
-    onError: value('on-error'),
-    execTimeout: timeout('exec-timeout', 'the default, 30s'),
-    waitTimeout: timeout('wait-timeout', 'no limit'),
-    waitForReady: parseBool(value('wait-for-ready'), () =>
-      report('wait-for-ready-unparsable', `${prefix}wait-for-ready is neither true nor false; using false`),
-    ),
+    onError: text('on-error'),
+    execTimeout: parsed('exec-timeout', parseDurationMs, `${NO_DURATION}; using the default, 30s`),
+    waitTimeout: parsed('wait-timeout', parseDurationMs, `${NO_DURATION}; using no limit`),
+    waitForReady: parsed('wait-for-ready', parseBool, 'neither true nor false; using false'),
   };
+  if (origin === 'velero') return hook;
+  const attempts = parsed('retry-attempts', parseAttempts, 'no whole number from 1 to 100; using 1'); // R3.50
+  const delay = parsed('retry-delay', parseDelay, 'no duration above 0, such as "2s"; using the default, 2s');
+  return {
+    ...hook,
+    wave: parsed('wave', parseWhole, 'no whole number; using 0'), // R3.40
+    retry: { attempts, delay, maxDelay: undefined },
+    detach: parsed('detach', parseBool, 'neither true nor false; using false'), // R3.64
+  };
+}
+
+const NO_DURATION = 'not a duration such as "30s" or "1m30s"';
+
+type ParsedKey = (typeof OWN_KEYS)[number] | 'exec-timeout' | 'wait-timeout' | 'wait-for-ready';
+
+export function parseWhole(text: string): number | undefined {
+  const whole = /^[-+]?\d+$/.test(text) ? Number(text) : undefined;
+  return Number.isSafeInteger(whole) ? whole : undefined;
+}
+
+export function parseAttempts(text: string): number | undefined {
+  const attempts = parseWhole(text) ?? 0;
+  return attempts >= 1 && attempts <= 100 ? attempts : undefined;
+}
+
+export function parseDelay(text: string): number | undefined {
+  const ms = parseDurationMs(text) ?? 0;
+  return ms > 0 ? ms : undefined;
 }
 
 interface NamelessContainer {
@@ -110,10 +135,7 @@ const TRUE = new Set(['1', 't', 'T', 'TRUE', 'true', 'True']);
 const FALSE = new Set(['0', 'f', 'F', 'FALSE', 'false', 'False']);
 
 /** As Go's `strconv.ParseBool`; undefined where there is none. */
-function parseBool(text: string | undefined, onBad: () => void): boolean | undefined {
-  if (text === undefined) return undefined;
+export function parseBool(text: string): boolean | undefined {
   if (TRUE.has(text)) return true;
-  if (FALSE.has(text)) return false;
-  onBad();
-  return undefined;
+  return FALSE.has(text) ? false : undefined;
 }

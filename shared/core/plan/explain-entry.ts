@@ -1,5 +1,5 @@
 import { formatDuration } from '../model/duration.ts';
-import type { Hook, HookSource } from '../model/hook.ts';
+import type { ExecHook, Hook, HookSource } from '../model/hook.ts';
 import type { ListVerdict } from '../model/includes-excludes.ts';
 import { isAdmitted } from '../model/includes-excludes.ts';
 import type { Pod } from '../model/pod.ts';
@@ -44,18 +44,32 @@ const ANNOTATION_KEYS: Readonly<Record<string, string>> = {
   execTimeout: 'exec-timeout',
   waitTimeout: 'wait-timeout',
   waitForReady: 'wait-for-ready',
+  'retry.attempts': 'retry-attempts',
+  'retry.delay': 'retry-delay',
   image: 'container-image',
 };
 
 /** The effective values of a planned hook, and where each is written. */
-export function valuesOf({ hook, place, given, containerAt }: PlannedFrom): ValueExplanation[] {
-  return Object.entries(effective(hook)).map(([name, value]) => ({
+export function valuesOf(planned: PlannedFrom): ValueExplanation[] {
+  return Object.entries(effective(planned.hook)).map(([name, value]) => ({
     name,
     ...(value !== undefined && { value }),
-    ...(given.has(name)
-      ? { from: hook.source, field: fieldOf(hook, name, place, containerAt) }
-      : { from: 'default' as const }),
+    ...originOf(planned, name),
   }));
+}
+
+function originOf(
+  { hook, place, given, containerAt }: PlannedFrom,
+  name: string,
+): Pick<ValueExplanation, 'from' | 'field'> {
+  const flag = hook.kind === 'exec' ? flagOf(hook, name, given) : undefined;
+  if (flag !== undefined) return { from: 'flag', field: flag };
+  return given.has(name) ? { from: hook.source, field: fieldOf(hook, name, place, containerAt) } : { from: 'default' };
+}
+
+function flagOf({ execTimeoutFrom }: ExecHook, name: string, given: ReadonlySet<string>): string | undefined {
+  if (name === 'execTimeout' && execTimeoutFrom === 'flag') return '--max-exec-timeout';
+  return name === 'detach' && !given.has(name) ? '--detach' : undefined;
 }
 
 function effective(hook: Hook): Record<string, string | undefined> {
@@ -63,7 +77,28 @@ function effective(hook: Hook): Record<string, string | undefined> {
   const waitTimeout = hook.waitTimeoutMs === null ? undefined : formatDuration(hook.waitTimeoutMs);
   if (hook.kind === 'init') return { container, image: hook.image, timeout: waitTimeout };
   const execTimeout = hook.execTimeoutMs === null ? undefined : formatDuration(hook.execTimeoutMs);
-  return { container, onError: hook.onError, execTimeout, waitTimeout, waitForReady: String(hook.waitForReady) };
+  return {
+    container,
+    onError: hook.onError,
+    execTimeout,
+    waitTimeout,
+    waitForReady: String(hook.waitForReady),
+    ...ownValues(hook),
+  };
+}
+
+/** What only some hooks have (R7.71). */
+function ownValues({ wave, retry, runOn, detach }: ExecHook): Record<string, string> {
+  return {
+    ...(wave !== undefined && { wave: String(wave) }),
+    ...(retry && {
+      'retry.attempts': String(retry.attempts),
+      'retry.delay': formatDuration(retry.delayMs),
+      'retry.maxDelay': formatDuration(retry.maxDelayMs),
+    }),
+    ...(runOn && { runOn }),
+    ...(detach && { detach: 'true' }),
+  };
 }
 
 function fieldOf(
@@ -76,6 +111,7 @@ function fieldOf(
   if (source === 'annotation') {
     return place + (isOfContainer && name === 'container' ? 'container-name' : (ANNOTATION_KEYS[name] ?? name));
   }
+  if (name === 'wave' || name === 'runOn') return `${place.replace(/\.postHooks\[\d+\]\.exec$/, '')}.${name}`;
   if (!isOfContainer) return `${place}.${name}`;
   return `${place}.initContainers[${containerAt ?? 0}].${name === 'container' ? 'name' : name}`;
 }

@@ -119,7 +119,7 @@ interface OfPod {
 /** The four sources of R1.19 in order, also those that are not there. */
 function sourcesOf<T>(kind: HookKind<T>, decisions: readonly SourceDecision<T>[], ofPod: OfPod): SourceExplanation[] {
   const { restore, hookFiles } = ofPod.request;
-  const told = decisions.map((decision) => explainSource(kind, decision, ofPod));
+  const told = decisions.map((decision) => withoutUnread(explainSource(kind, decision, ofPod), ofPod.request));
   const annotations = told.filter(({ source }) => source === 'annotation');
   const written = told.filter(({ source }) => source !== 'annotation');
   if (hookFiles === undefined) {
@@ -130,6 +130,14 @@ function sourcesOf<T>(kind: HookKind<T>, decisions: readonly SourceDecision<T>[]
   const message = `not read, because --hooks is given (the Restore has ${count === 1 ? '1 entry' : `${count} entries`})`;
   return [...annotations, ...written, { ...SPEC, outcome: 'not-read', message, entries: [] }];
 }
+
+/** R1.40 */
+function withoutUnread(told: SourceExplanation, { sources }: PlanRequest): SourceExplanation {
+  const flag = told.source === 'annotation' ? 'annotations' : told.source;
+  if (sources === undefined || sources.includes(flag)) return told;
+  return { ...told, outcome: 'not-read', message: `not read: --sources leaves ${flag} out`, entries: [] };
+}
+
 const FILE = { source: 'file', origin: 'restorehooks' } as const;
 const SPEC = { source: 'spec', origin: 'velero' } as const;
 
@@ -188,7 +196,7 @@ function annotationEntry<T>(
   decision: SourceDecision<T>,
   ofPod: OfPod,
 ): EntryExplanation {
-  const hooks = [explainHook(hook, decision, true, ofPod)];
+  const hooks = [explainHook(hook, decision, { applies: true }, ofPod)];
   return {
     name: hook.name,
     field: hook.place + (kind === 'exec' ? 'command' : 'container-image'),
@@ -205,19 +213,20 @@ function explainEntry<T>(
   ofPod: OfPod,
 ): EntryExplanation {
   const applies = ofPod.decision.applying.includes(entry);
+  const instead = ofPod.decision.elsewhere.get(entry);
   return {
     name: entry.name,
     field: entry.place,
     applies,
     checks: checksOf(entry, ofPod.decision.pod),
-    hooks: ofEntry(entry).map((hook) => explainHook(hook, decision, applies, ofPod)),
+    hooks: ofEntry(entry).map((hook) => explainHook(hook, decision, { applies, instead }, ofPod)),
   };
 }
 
 function explainHook<T>(
   { index, place }: IndexedHook<T>,
   { verdict }: SourceDecision<T>,
-  applies: boolean,
+  { applies, instead }: { readonly applies: boolean; readonly instead?: Pod | undefined },
   { decision, fate }: OfPod,
 ): HookExplanation {
   const ofHook = decision.planned.filter((planned) => planned.place === place);
@@ -226,6 +235,7 @@ function explainHook<T>(
     if (planned.length > 0) return 'planned';
     if (!applies) return 'entry-does-not-apply';
     if (verdict === 'hidden' || verdict === 'velero-has-run') return verdict;
+    if (instead !== undefined) return 'runs-in-another-pod'; // R3.62
     if (fate.leftOut !== undefined) return 'pod-left-out';
     return ofHook.length > 0 ? 'not-in-only' : 'no-container';
   };
@@ -234,5 +244,7 @@ function explainHook<T>(
     ...(each.hook.never && { never: each.hook.never }),
     values: valuesOf(each),
   }));
-  return { index, field: place, outcome: outcome(), planned: told };
+  const about = { index, field: place, outcome: outcome(), planned: told };
+  if (instead === undefined || about.outcome !== 'runs-in-another-pod') return about;
+  return { ...about, runsIn: `${instead.metadata.namespace}/${instead.metadata.name}` };
 }

@@ -16,10 +16,14 @@ const Check = z.strictObject({
 });
 
 const Value = z.strictObject({
-  name: z.string().describe('execTimeout, waitTimeout, timeout, onError, waitForReady, container, image'),
+  name: z
+    .string()
+    .describe(
+      'container, onError, execTimeout, waitTimeout, waitForReady; if set: wave, retry.attempts, retry.delay, retry.maxDelay, runOn, detach; of an init hook: container, image, timeout',
+    ),
   value: z.string().optional().describe('Absent: no limit'),
-  from: z.enum(['annotation', 'file', 'spec', 'default']),
-  field: field.optional().describe('Where it is written'),
+  from: z.enum(['annotation', 'file', 'spec', 'default', 'flag']),
+  field: field.optional().describe('Where it is written: also a flag, as --max-exec-timeout'),
 });
 
 const HookExplanation = z.strictObject({
@@ -31,11 +35,13 @@ const HookExplanation = z.strictObject({
       'entry-does-not-apply',
       'hidden',
       'velero-has-run',
+      'runs-in-another-pod',
       'not-in-only',
       'pod-left-out',
       'no-container',
     ])
-    .describe('planned: it is in the plan; all others say why it is not'),
+    .describe('planned: it is in the plan; all others say why it is not; not-in-only: --only or --skip leaves it out'),
+  runsIn: z.string().optional().describe('The pod that runOn has chosen instead, as namespace/pod'),
   planned: z
     .array(
       z.strictObject({

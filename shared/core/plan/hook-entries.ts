@@ -4,7 +4,7 @@ import { compileIncludesExcludes, isAdmitted, verdictOnPods } from '../model/inc
 import type { LabelRequirement, Labels } from '../model/label-selector.ts';
 import { labelRequirements } from '../model/label-selector.ts';
 import type { Pod } from '../model/pod.ts';
-import type { ExecRestoreHook, HookEntrySpec, InitContainer } from '../model/restore.ts';
+import type { ExecHookSpec, HookEntrySpec, InitContainer } from '../model/restore.ts';
 import type { InitContainers } from './annotations.ts';
 
 /** A hook and its position in the entry's `postHooks`. */
@@ -29,7 +29,7 @@ export interface HookEntry {
   readonly admitsPods: boolean;
   readonly admitsLabels: (labels: Labels) => boolean;
   readonly badPatterns: readonly string[];
-  readonly execHooks: readonly IndexedHook<ExecRestoreHook>[];
+  readonly execHooks: readonly IndexedHook<ExecHookSpec>[];
   /** Those that have containers. */
   readonly initHooks: readonly IndexedHook<InitContainers>[];
 }
@@ -37,13 +37,19 @@ export interface HookEntry {
 /** The hook entries of one source: a Restore's spec, or `--hooks` files. */
 export interface HookEntries {
   readonly source: HookSource;
+  /** Whether the pods' own annotations are read beside them (R1.40). */
+  readonly withAnnotations: boolean;
   readonly entries: readonly HookEntry[];
   /** The entries that apply to a pod, in order (R3.5). */
   readonly of: (pod: Pod) => HookEntry[];
 }
 
 /** Compile once; for each pod only the entries that admit its namespace are then looked at. */
-export function compileHookEntries(source: HookSource, specs: readonly HookEntrySpec[]): HookEntries {
+export function compileHookEntries(
+  source: HookSource,
+  specs: readonly HookEntrySpec[],
+  withAnnotations = true,
+): HookEntries {
   const list = source === 'spec' ? 'spec.hooks.resources' : 'spec.resources';
   const entries = specs.map((spec, index) => compile(spec, `${list}[${index}]`));
   const byNamespace = new Map<string, HookEntry[]>();
@@ -57,6 +63,7 @@ export function compileHookEntries(source: HookSource, specs: readonly HookEntry
   };
   return {
     source,
+    withAnnotations,
     entries,
     of: ({ metadata }) => inNamespace(metadata.namespace).filter((entry) => entry.admitsLabels(metadata.labels)),
   };
@@ -79,7 +86,9 @@ function compile(spec: HookEntrySpec, defaultPlace: string): HookEntry {
     admitsPods: isAdmitted(onPods),
     admitsLabels: (labels) => requirements.every(({ admits }) => admits(labels)),
     badPatterns: namespaces.badPatterns,
-    execHooks: spec.postHooks.flatMap(({ exec }, index) => (exec ? [{ hook: exec, ...at(index, 'exec') }] : [])),
+    execHooks: spec.postHooks.flatMap(({ exec }, index) =>
+      exec ? [{ hook: spec.wave ? { ...exec, wave: spec.wave } : exec, ...at(index, 'exec') }] : [],
+    ),
     initHooks: spec.postHooks.flatMap(({ init }, index) =>
       init && init.initContainers.length > 0
         ? // Whole containers: what parses a Restore or a file refuses others.

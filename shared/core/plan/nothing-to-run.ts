@@ -2,6 +2,7 @@ import { RestoreHooksError } from '../errors.ts';
 import type { NoticeCode } from './notice.ts';
 import type { PlannedRun, PlanRequest } from './plan-run.ts';
 import { has, isByLabel } from './plan-run.ts';
+import { hookEntriesOf } from './sources.ts';
 
 /** Refuse to run anything beside a Velero that has given up waiting for its hooks (R1.24). */
 export function refuseAfterGivingUp(planned: PlannedRun, request: PlanRequest): void {
@@ -30,7 +31,7 @@ export function nothingToRun(
       { hint: `take ${count === 1 ? 'it' : 'them'} in: ${commands.apply} --include-existing; or add --allow-no-match` },
     );
   }
-  const entries = hookFiles ?? restore.spec.hooks.resources;
+  const entries = hookEntriesOf(restore, hookFiles, request.sources).entries.map(({ spec }) => spec);
   const hasHooks = entries.some(({ postHooks }) => postHooks.some(({ exec, init }) => exec || init));
   if (!hasHooks) return undefined;
   return new RestoreHooksError(

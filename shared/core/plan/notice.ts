@@ -4,13 +4,17 @@ export type NoticeCode =
   | 'archive-without-version'
   | 'backup-is-another'
   | 'container-name-invalid'
+  | 'detach-all'
+  | 'detach-unparsable'
   | 'empty-command'
   | 'ephemeral-containers'
   | 'exec-container-missing'
+  | 'exec-timeout-capped'
   | 'exec-timeout-unlimited'
   | 'exec-timeout-unparsable'
   | 'file-hides-hooks'
   | 'hook-status-unknown'
+  | 'hooks-skipped'
   | 'image-differs'
   | 'init-container-name-collision'
   | 'init-container-not-injected'
@@ -30,14 +34,18 @@ export type NoticeCode =
   | 'restore-field-unknown'
   | 'restore-name-generated'
   | 'restore-without-phase'
+  | 'retry-attempts-unparsable'
+  | 'retry-delay-unparsable'
   | 'runner-limited'
+  | 'sources-limited'
   | 'velero-gave-up'
   | 'velero-has-run'
   | 'velero-is-stopped'
   | 'wait-for-ready-unparsable'
   | 'wait-timeout-negative'
   | 'wait-timeout-unparsable'
-  | 'wait-timeout-zero';
+  | 'wait-timeout-zero'
+  | 'wave-unparsable';
 
 /** Something about the plan, or about one pod of it, that its reader should know. */
 export interface Notice {

@@ -25,7 +25,7 @@ const ExecHookDocument = z.strictObject({
   command: z.array(z.string()),
   onError: z.enum(['Continue', 'Fail']),
   execTimeout: duration.optional(),
-  execTimeoutFrom: timeoutFrom,
+  execTimeoutFrom: z.enum([...timeoutFrom.options, 'flag']).describe('flag: capped by --max-exec-timeout'),
   waitForReady: z.boolean(),
   wave: z.int().optional().describe('It starts when every hook of every lower wave has ended. Absent: 0'),
   retry: z
@@ -40,6 +40,7 @@ const ExecHookDocument = z.strictObject({
     .enum(['one', 'one-per-controller'])
     .optional()
     .describe('Of the pods that its entry selects, this one was chosen. Absent: it runs in all of them'),
+  controller: z.string().optional().describe('Of one-per-controller: what the pod belongs to, as namespace/kind/name'),
   detach: z.literal(true).optional().describe('Its command outlives the connection that starts it'),
 });
 

@@ -1,14 +1,17 @@
 import { commandError, keyErrors } from '../mistakes/planned.ts';
-import type { ExecHook, Hook, HookId, HookSource, Never, OnError } from '../model/hook.ts';
+import { formatDuration } from '../model/duration.ts';
+import type { ExecHook, Hook, HookId, HookSource, Never, OnError, Retry } from '../model/hook.ts';
 import { podKey } from '../model/hook.ts';
 import type { Pod } from '../model/pod.ts';
 import { hasExecContainer } from '../model/pod.ts';
-import type { ExecRestoreHook, HookEntrySpec, InitContainer, Restore } from '../model/restore.ts';
+import type { ExecHookSpec, HookEntrySpec, InitContainer, Restore } from '../model/restore.ts';
 import { execHookFromAnnotations } from './annotations.ts';
 import type { HookEntries, HookEntry } from './hook-entries.ts';
 import type { Notice, NoticeCode } from './notice.ts';
 import type { PodInitHook } from './plan-init-hooks.ts';
 import { initHooksOf, withInjected } from './plan-init-hooks.ts';
+import { workloadOf } from './pods-of-restore.ts';
+import { chooseRunOn, runOnOf } from './run-on.ts';
 import type { Candidate, HookKind, SourceDecision } from './sources.ts';
 import { candidatesOf, decideSources, hidingNotices, hookEntriesOf, noticeOn, takenOf } from './sources.ts';
 
@@ -21,6 +24,12 @@ export interface PlanInput {
   readonly withoutVelerosHooks?: boolean | undefined;
   /** A pod that lacks init containers, and has no controller, is to be deleted and created anew (R2.15). */
   readonly recreatePods?: boolean | undefined;
+  /** The only sources that are read, by the names of `--sources`. */
+  readonly sources?: readonly string[] | undefined;
+  /** No command may run longer (R1.43). */
+  readonly maxExecTimeoutMs?: number | undefined;
+  /** No command is tied to the exec that starts it (R1.44). */
+  readonly detach?: boolean | undefined;
   /** Told what was decided about each pod, for `plan --explain` (R7.2). */
   readonly explain?: ((decision: PodDecision) => void) | undefined;
 }
@@ -32,7 +41,9 @@ export interface PodDecision {
   /** The entries that apply to it. */
   readonly applying: readonly HookEntry[];
   /** The sources of its exec hooks. */
-  readonly exec: readonly SourceDecision<ExecRestoreHook>[];
+  readonly exec: readonly SourceDecision<ExecHookSpec>[];
+  /** The pods in which entries with `runOn` run instead of this one. */
+  readonly elsewhere: ReadonlyMap<HookEntry, Pod>;
   /** Its hooks as they are planned, each with where it is written. */
   readonly planned: readonly PlannedFrom[];
   /** What was to be noticed of it. */
@@ -65,12 +76,12 @@ export interface PlannedInjection {
 
 const DEFAULT_EXEC_TIMEOUT_MS = 30_000;
 
-export const EXEC_HOOKS: HookKind<ExecRestoreHook> = {
+export const EXEC_HOOKS: HookKind<ExecHookSpec> = {
   kind: 'exec',
   fromAnnotations: execHookFromAnnotations,
   ofEntry: ({ execHooks }) => execHooks,
 };
-type ExecCandidate = Candidate<ExecRestoreHook>;
+type ExecCandidate = Candidate<ExecHookSpec>;
 
 /**
  * Decide which restore hooks run, where, and in what order (docs/contract.md, sections 1 to 3).
@@ -84,17 +95,30 @@ export function planRestoreHooks(input: PlanInput): Plan {
   const said = new Set<string>();
   const withoutVeleros = input.withoutVelerosHooks === true;
   const options = { withoutVeleros, recreatePods: input.recreatePods === true };
-  const entries = hookEntriesOf(input.restore, input.hookFiles);
+  const entries = hookEntriesOf(input.restore, input.hookFiles, input.sources);
   const notices: Notice[] = [];
-  for (const pod of [...input.pods].sort(byNamespaceAndName)) {
+  const pods = [...input.pods].sort(byNamespaceAndName);
+  const sourcesOf = (pod: Pod, applying = entries.of(pod)) =>
+    decideSources(candidatesOf(pod, entries, applying, EXEC_HOOKS), withoutVeleros);
+  const runsElsewhere = chooseRunOn(pods, entries, (pod) => takenOf(sourcesOf(pod))?.source === entries.source);
+  for (const pod of pods) {
     const ofPod: Notice[] = [];
     const applying = entries.of(pod);
     const init = initHooksOf(pod, entries, applying, options, ofPod);
-    for (const error of keyErrors(pod.metadata.annotations)) ofPod.push(noticeOn(pod, 'lint-error', error));
-    const exec = decideSources(candidatesOf(pod, entries, applying, EXEC_HOOKS), withoutVeleros);
+    const annotations = entries.withAnnotations ? pod.metadata.annotations : {};
+    for (const error of keyErrors(annotations)) ofPod.push(noticeOn(pod, 'lint-error', error));
+    const exec = sourcesOf(pod, applying);
     ofPod.push(...sourceNotices(exec, pod));
     const ofHooks: Notice[] = [];
-    const planned = planPod(pod, init, takenOf(exec), ofPod, ofHooks);
+    const elsewhere = new Map(
+      applying.flatMap((entry): [HookEntry, Pod][] => {
+        const instead = runsElsewhere(entry, pod);
+        return instead === undefined ? [] : [[entry, instead]];
+      }),
+    );
+    const taken = takenOf(exec);
+    const chosen = taken && { ...taken, hooks: taken.hooks.filter(({ entry }) => !entry || !elsewhere.has(entry)) };
+    const planned = planPod(pod, init, chosen, input, { ofPod, ofHooks });
     for (const [at, { hook }] of planned.entries()) {
       hooks.push(hook);
       const missing = init[at]?.missing;
@@ -102,7 +126,7 @@ export function planRestoreHooks(input: PlanInput): Plan {
     }
     notices.push(...ofPod);
     ofHooks.forEach(say);
-    input.explain?.({ pod, entries, applying, exec, planned, notices: [...ofPod, ...ofHooks] });
+    input.explain?.({ pod, entries, applying, exec, elsewhere, planned, notices: [...ofPod, ...ofHooks] });
   }
   return { hooks, injections, notices };
 
@@ -116,7 +140,7 @@ export function planRestoreHooks(input: PlanInput): Plan {
 }
 
 /** The pods that have hooks, whoever is to run them. */
-export function hooksByPod(input: Pick<PlanInput, 'restore' | 'pods' | 'hookFiles'>): Map<Pod, Hook[]> {
+export function hooksByPod(input: Pick<PlanInput, 'restore' | 'pods' | 'hookFiles' | 'sources'>): Map<Pod, Hook[]> {
   const hooks = Map.groupBy(planRestoreHooks(input).hooks, ({ namespace, pod }) => podKey(namespace, pod));
   const found = new Map<Pod, Hook[]>();
   for (const pod of input.pods) {
@@ -127,7 +151,7 @@ export function hooksByPod(input: Pick<PlanInput, 'restore' | 'pods' | 'hookFile
 }
 
 /** What is left to Velero of the pod's exec hooks, and what the source that was taken hides. */
-function sourceNotices(decisions: readonly SourceDecision<ExecRestoreHook>[], pod: Pod): Notice[] {
+function sourceNotices(decisions: readonly SourceDecision<ExecHookSpec>[], pod: Pod): Notice[] {
   const left = decisions.find(({ verdict }) => verdict === 'velero-has-run')?.candidate;
   const leftOut = (left?.hooks ?? []).map(({ name, index }) => {
     const message = `hook ${name} (${index}) of ${left?.title} is left out: Velero has worked on this Restore and may have run it`;
@@ -141,17 +165,24 @@ function planPod(
   pod: Pod,
   init: readonly PodInitHook[],
   chosen: ExecCandidate | undefined,
-  ofPod: Notice[],
-  ofHooks: Notice[],
+  rules: ExecRules,
+  { ofPod, ofHooks }: { readonly ofPod: Notice[]; readonly ofHooks: Notice[] },
 ): PlannedFrom[] {
   if (chosen === undefined && init.length === 0) return [];
   ofPod.push(...(chosen?.notices ?? []));
   const created = withInjected(pod, init);
-  const exec = chosen?.hooks.flatMap((candidate) => planHook(created, chosen, candidate, ofHooks)) ?? [];
+  const exec = chosen?.hooks.flatMap((candidate) => planHook(created, chosen, candidate, rules, ofHooks)) ?? [];
   const drafts: Draft[] = [...init.map(draftOfInit), ...groupByContainer(exec)];
   const ids = idsOf(drafts);
-  return drafts.map(({ hook, name: _, ...from }, at) => ({ hook: { id: ids[at] as HookId, ...hook }, ...from }));
+  const planned = drafts.map(({ hook, name: _, ...from }, at) => ({
+    hook: { id: ids[at] as HookId, ...hook },
+    ...from,
+  }));
+  return byWave(planned);
 }
+
+/** What holds for all exec hooks of a plan, whatever is written. */
+type ExecRules = Pick<PlanInput, 'maxExecTimeoutMs' | 'detach'>;
 
 /** A hook without its id. `name`: of the container, where that bears another one in the pod. */
 interface Draft<H extends Unnamed = Unnamed> extends Omit<PlannedFrom, 'hook'> {
@@ -171,7 +202,8 @@ type Unnamed<Each = Hook> = Each extends Hook ? Omit<Each, 'id'> : never;
 function planHook(
   pod: Pod,
   { source, origin }: ExecCandidate,
-  { name, index, place, hook }: ExecCandidate['hooks'][number],
+  { name, index, place, hook, entry }: ExecCandidate['hooks'][number],
+  rules: ExecRules,
   notices: Notice[],
 ): Draft<Unnamed<ExecHook>>[] {
   const container = hook.container || pod.spec.containers[0]?.name; // R3.4
@@ -204,16 +236,22 @@ function planHook(
     index,
     command: hook.command,
     onError: onErrorOf(hook, sayOfHook),
-    ...timeoutsOf(hook, source, sayOfHook),
+    ...timeoutsOf(hook, source, rules, sayOfHook),
     waitForReady: hook.waitForReady ?? false,
+    ...(hook.wave ? { wave: hook.wave } : {}),
+    ...retryOf(hook),
+    ...(entry ? chosenBy(entry, pod) : {}),
+    ...(hook.detach || rules.detach ? { detach: true } : {}),
     ...(never ? { never } : {}),
   };
   return [{ hook: planned, place, given: givenIn(hook, planned) }];
 }
 
 /** The values of a hook that come from what is written. */
-function givenIn(written: ExecRestoreHook, planned: Unnamed<ExecHook>): Set<string> {
-  const given = new Set<string>();
+function givenIn(written: ExecHookSpec, planned: Unnamed<ExecHook>): Set<string> {
+  const given = new Set(['wave', 'runOn']);
+  for (const [field, value] of Object.entries(written.retry ?? {})) if (value) given.add(`retry.${field}`);
+  if (written.detach) given.add('detach');
   if (written.container) given.add('container');
   if (written.onError === planned.onError) given.add('onError');
   if (planned.execTimeoutFrom !== 'default') given.add('execTimeout');
@@ -222,14 +260,14 @@ function givenIn(written: ExecRestoreHook, planned: Unnamed<ExecHook>): Set<stri
   return given;
 }
 
-function reasonNeverToRun(pod: Pod, container: string, hook: ExecRestoreHook): Never | undefined {
+function reasonNeverToRun(pod: Pod, container: string, hook: ExecHookSpec): Never | undefined {
   if (!hasExecContainer(pod, container)) return 'no-such-container'; // R3.18
   return hook.command.length === 0 ? 'empty-command' : undefined;
 }
 
 type SayOfHook = (code: NoticeCode, message: string) => void;
 
-function onErrorOf({ onError }: ExecRestoreHook, say: SayOfHook): OnError {
+function onErrorOf({ onError }: ExecHookSpec, say: SayOfHook): OnError {
   if (onError === 'Fail') return 'Fail';
   if (onError && onError !== 'Continue') {
     say('on-error-unknown', `onError ${JSON.stringify(onError)} is neither Fail nor Continue; using Continue`); // R1.10
@@ -238,26 +276,62 @@ function onErrorOf({ onError }: ExecRestoreHook, say: SayOfHook): OnError {
 }
 
 function timeoutsOf(
-  { execTimeout, waitTimeout }: ExecRestoreHook,
+  { execTimeout, waitTimeout }: ExecHookSpec,
   source: HookSource,
+  { maxExecTimeoutMs: most = Number.POSITIVE_INFINITY }: ExecRules,
   say: SayOfHook,
 ): Pick<ExecHook, 'execTimeoutMs' | 'execTimeoutFrom' | 'waitTimeoutMs' | 'waitTimeoutFrom'> {
-  if ((execTimeout ?? 0) < 0) say('exec-timeout-unlimited', 'its exec timeout is negative: the command has no limit');
   if (waitTimeout === 0) say('wait-timeout-zero', 'its wait timeout is 0: it waits without a limit');
   if ((waitTimeout ?? 0) < 0) say('wait-timeout-negative', 'its wait timeout is negative: it waits without a limit');
-  const exec = execTimeout || DEFAULT_EXEC_TIMEOUT_MS; // R3.6
+  const written = execTimeout || DEFAULT_EXEC_TIMEOUT_MS; // R3.6
+  const exec = written < 0 ? Number.POSITIVE_INFINITY : written;
+  const isCapped = exec > most; // R1.43
+  if (isCapped) {
+    const was = written < 0 ? 'unlimited' : formatDuration(written);
+    say('exec-timeout-capped', `its exec timeout is ${was}; --max-exec-timeout makes it ${formatDuration(most)}`);
+  } else if (written < 0) say('exec-timeout-unlimited', 'its exec timeout is negative: the command has no limit');
+  const limit = Math.min(exec, most);
   return {
-    execTimeoutMs: exec < 0 ? null : exec,
-    execTimeoutFrom: execTimeout ? source : 'default',
+    execTimeoutMs: Number.isFinite(limit) ? limit : null,
+    execTimeoutFrom: isCapped ? 'flag' : execTimeout ? source : 'default',
     waitTimeoutMs: waitTimeout !== undefined && waitTimeout > 0 ? waitTimeout : null,
     waitTimeoutFrom: waitTimeout === undefined ? 'default' : source,
   };
+}
+
+const DEFAULT_RETRY = { delayMs: 2_000, maxDelayMs: 60_000 };
+
+/** A default gives way to what is written beside it (R3.50). */
+function retryOf({ retry }: ExecHookSpec): { readonly retry?: Retry } {
+  const { attempts, delay, maxDelay } = retry ?? {};
+  if ((attempts ?? 1) === 1) return {};
+  const delayMs = delay ?? Math.min(DEFAULT_RETRY.delayMs, maxDelay ?? DEFAULT_RETRY.delayMs);
+  return {
+    retry: { attempts: attempts ?? 1, delayMs, maxDelayMs: maxDelay ?? Math.max(DEFAULT_RETRY.maxDelayMs, delayMs) },
+  };
+}
+
+function chosenBy(entry: HookEntry, pod: Pod): Pick<ExecHook, 'runOn' | 'controller'> {
+  const runOn = runOnOf(entry);
+  if (runOn === undefined) return {};
+  return { runOn, ...(runOn === 'one-per-controller' && { controller: workloadOf(pod) }) };
 }
 
 /** All hooks of one container stand together, containers in the order of their first hook (R3.13). */
 function groupByContainer(drafts: readonly Draft<Unnamed<ExecHook>>[]): Draft[] {
   if (drafts.length < 2) return [...drafts];
   return [...Map.groupBy(drafts, ({ hook }) => hook.container).values()].flat();
+}
+
+/**
+ * In one container waves come before the order as written (R3.40). An id doesn't depend on that, so that a hook keeps it when
+ * only its wave changes.
+ */
+function byWave(planned: readonly PlannedFrom[]): PlannedFrom[] {
+  const waveOf = ({ hook }: PlannedFrom): number => (hook.kind === 'exec' && hook.wave) || 0;
+  if (planned.every((each) => waveOf(each) === 0)) return [...planned];
+  const groups = Map.groupBy(planned, ({ hook }) => (hook.kind === 'exec' ? hook.container : undefined));
+  return [...groups.values()].flatMap((group) => group.sort((one, other) => waveOf(one) - waveOf(other)));
 }
 
 function idsOf(drafts: readonly Draft[]): HookId[] {

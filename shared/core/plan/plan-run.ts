@@ -1,9 +1,11 @@
 import { RestoreHooksError } from '../errors.ts';
 import type { Hook } from '../model/hook.ts';
+import { SOURCES } from '../model/hook.ts';
 import type { Pod } from '../model/pod.ts';
 import type { HookEntrySpec, Restore } from '../model/restore.ts';
 import { gaveUpNotices } from './gave-up.ts';
 import { planDocument, restoreReference } from './make-plan-document.ts';
+import { isNarrowed, narrowedBy } from './named-hooks.ts';
 import type { Notice, NoticeCode } from './notice.ts';
 import type { PlanDocument } from './plan-document.ts';
 import type { Plan, PlanInput, PlannedInjection } from './plan-restore-hooks.ts';
@@ -23,6 +25,14 @@ export interface PlanRequest {
   readonly rerun: boolean;
   /** Hook IDs, `namespace/pod`s or pods; empty = all. */
   readonly only: readonly string[];
+  /** What is left out of them, by the same names. */
+  readonly skip?: readonly string[] | undefined;
+  /** The only sources that are read: `annotations`, `spec`, `file`. */
+  readonly sources?: readonly string[] | undefined;
+  /** No command may run longer. */
+  readonly maxExecTimeoutMs?: number | undefined;
+  /** Detach all commands. */
+  readonly detach?: boolean | undefined;
   /** Delete pods that lack their init containers and have no controller, and create them anew. */
   readonly recreatePods?: boolean | undefined;
   /** Take in pods that were there before the Restore. */
@@ -47,10 +57,8 @@ export interface PlannedRun {
 }
 
 /** All hooks of a request, whatever `only` says. */
-export const planHooks = ({ restore, pods, hookFiles, rerun, recreatePods, explain }: PlanRequest): Plan => {
-  const withoutVelerosHooks = leavesVeleros({ restore, rerun });
-  return planRestoreHooks({ restore, pods, hookFiles, withoutVelerosHooks, recreatePods, explain });
-};
+export const planHooks = (request: PlanRequest): Plan =>
+  planRestoreHooks({ ...request, withoutVelerosHooks: leavesVeleros(request) });
 
 /** Velero has worked on the Restore, so that its hooks are left out. */
 export const leavesVeleros = ({ restore, rerun }: Pick<PlanRequest, 'restore' | 'rerun'>): boolean =>
@@ -59,12 +67,14 @@ export const leavesVeleros = ({ restore, rerun }: Pick<PlanRequest, 'restore' | 
 const NO_PLAN: Plan = { hooks: [], injections: [], notices: [] };
 
 export function planRun(request: PlanRequest): PlannedRun {
+  refuseSources(request);
   const { restore, namespace, writesHookStatus = true, force = false } = request;
   const { pods, notices: ofPods } = podsOf(request);
   const gaveUp = gaveUpNotices(restore, pods, writesHookStatus);
   const plan = !force && has(gaveUp, 'velero-gave-up') ? NO_PLAN : planHooks({ ...request, pods }); // R1.24
-  const notices = [...phaseNotices(restore), ...ofPods, ...gaveUp, ...plan.notices];
-  const hooks = plan.hooks.length === 0 && isLeftOut(request, notices) ? [] : narrow(request, plan);
+  const found = [...phaseNotices(restore), ...ofPods, ...gaveUp, ...plan.notices];
+  const hooks = plan.hooks.length === 0 && isLeftOut(request, found) ? [] : narrow(request, plan);
+  const notices = [...found, ...flagNotices(request)];
   const document = planDocument({
     restore: restoreReference(restore, namespace),
     selector: request.selector,
@@ -86,11 +96,11 @@ const LEFT_OUT = ['velero-has-run', 'velero-gave-up', 'pod-not-restored'] as con
 
 /** The pods that the Restore has restored, and what is to be said of others. */
 function podsOf(request: PlanRequest): { readonly pods: readonly Pod[]; readonly notices: readonly Notice[] } {
-  const { restore, namespace, hookFiles, pods: found, others = [], includeExisting = false } = request;
+  const { restore, namespace, hookFiles, sources, pods: found, others = [], includeExisting = false } = request;
   if (!isByLabel(request)) return { pods: found, notices: [] };
   const older = new Set(includeExisting ? [] : found.filter((pod) => isOlder(pod, restore))); // R1.16
-  const left = hooksByPod({ restore, hookFiles, pods: [...older] });
-  const without = hooksByPod({ restore, hookFiles, pods: withoutLabel(restore, found, others) });
+  const left = hooksByPod({ restore, hookFiles, sources, pods: [...older] });
+  const without = hooksByPod({ restore, hookFiles, sources, pods: withoutLabel(restore, found, others) });
   return {
     pods: older.size === 0 ? found : found.filter((pod) => !older.has(pod)),
     notices: [
@@ -104,19 +114,44 @@ function podsOf(request: PlanRequest): { readonly pods: readonly Pod[]; readonly
 export const isByLabel = ({ restore, selector }: PlanRequest): boolean =>
   selector.labelSelector === restoreSelector(restore.metadata.name);
 
-function narrow({ only }: PlanRequest, { hooks, notices }: Plan): readonly Hook[] {
-  if (only.length === 0) return hooks;
-  const wanted = new Set(only);
-  const kept = hooks.filter(
-    ({ id, namespace, pod }) => wanted.has(id) || wanted.has(`${namespace}/${pod}`) || wanted.has(pod),
-  );
-  const matched = new Set(kept.flatMap(({ id, namespace, pod }) => [id as string, `${namespace}/${pod}`, pod]));
-  const unmatched = only.find((name) => !matched.has(name)); // R1.23
-  if (unmatched === undefined) return kept;
+function narrow(request: PlanRequest, { hooks, notices }: Plan): readonly Hook[] {
+  if (!isNarrowed(request)) return hooks;
   const more = has(notices, 'velero-has-run') ? '; --rerun adds those that Velero may have run' : '';
-  throw new RestoreHooksError('INVALID_ARGUMENT', `--only ${unmatched} is no hook and no pod of the plan`, {
-    hint: `list the hooks: kubectl restorehooks plan RESTORE -o name${more}`,
+  const { metadata } = request.restore;
+  const list = `kubectl restorehooks plan ${metadata.name} -n ${request.namespace} -o name${more}`;
+  const kept = hooks.filter(narrowedBy(request, hooks, { of: 'plan', list }));
+  if (kept.length > 0 || hooks.length === 0) return kept;
+  throw new RestoreHooksError('INVALID_ARGUMENT', '--skip leaves no hook of the plan', {
+    hint: `list the hooks: ${list}`,
   });
+}
+
+/** Refuse flags that contradict each other about the sources (R1.40). */
+function refuseSources({ sources, hookFiles }: PlanRequest): void {
+  const isFile = sources?.includes('file');
+  if (sources === undefined || (hookFiles === undefined ? !isFile || sources.length > 1 : isFile)) return;
+  const [what, hint] =
+    hookFiles === undefined
+      ? ['--sources=file needs --hooks FILE', 'give the file, or read annotations and spec']
+      : [
+          '--hooks gives a file, and --sources leaves files out',
+          `add file: --sources=${[...sources, 'file'].join(',')}`,
+        ];
+  throw new RestoreHooksError('INVALID_ARGUMENT', what, { hint });
+}
+
+/** What flags have made of the plan that would be made without them. */
+function flagNotices({ sources, skip = [], detach }: PlanRequest): Notice[] {
+  const unread = SOURCES.filter((source) => sources !== undefined && !sources.includes(source));
+  const notices: Notice[] = [];
+  if (unread.length > 0) {
+    notices.push({ code: 'sources-limited', message: `--sources leaves out what ${unread.join(' and ')} say` }); // R1.40
+  }
+  if (skip.length > 0) {
+    notices.push({ code: 'hooks-skipped', message: `--skip leaves out ${skip.join(', ')}` }); // R1.41
+  }
+  if (detach) notices.push({ code: 'detach-all', message: '--detach: all commands are detached' }); // R1.44
+  return notices;
 }
 
 /** Refuse to work on a Restore while Velero may be running its hooks (R1.26). */

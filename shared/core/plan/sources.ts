@@ -1,4 +1,5 @@
 import type { HookOrigin, HookSource } from '../model/hook.ts';
+import { SOURCES } from '../model/hook.ts';
 import type { Pod } from '../model/pod.ts';
 import type { HookEntrySpec, Restore } from '../model/restore.ts';
 import type { Annotations, Report } from './annotations.ts';
@@ -17,6 +18,8 @@ export interface HookKind<T> {
 /** A hook of an entry or of annotations. */
 export interface CandidateHook<T> extends IndexedHook<T> {
   readonly name: string;
+  /** Absent: it is an annotation's. */
+  readonly entry?: HookEntry;
 }
 
 /** Where a pod's hooks of one kind can come from. */
@@ -29,40 +32,42 @@ export interface Candidate<T> {
   readonly notices: readonly Notice[];
 }
 
-/** Where entries stand: `--hooks` files, or without any the Restore. */
-export const hookEntriesOf = (
+/** Where entries stand: `--hooks` files, or without any the Restore. `sources`: the only ones that are read (R1.40). */
+export function hookEntriesOf(
   restore: Restore | undefined,
   hookFiles: readonly HookEntrySpec[] | undefined,
-): HookEntries =>
-  hookFiles === undefined
-    ? compileHookEntries('spec', restore?.spec.hooks.resources ?? [])
-    : compileHookEntries('file', hookFiles);
+  sources: readonly string[] = SOURCES,
+): HookEntries {
+  const withAnnotations = sources.includes('annotations');
+  if (hookFiles !== undefined) return compileHookEntries('file', hookFiles, withAnnotations);
+  const isRead = sources.includes('spec');
+  return compileHookEntries('spec', isRead ? (restore?.spec.hooks.resources ?? []) : [], withAnnotations);
+}
 
 /** The sources, in order (R1.19). `applying`: the entries that apply to the pod. */
 export function candidatesOf<T>(
   pod: Pod,
-  { source }: HookEntries,
+  { source, withAnnotations }: HookEntries,
   applying: readonly HookEntry[],
   kind: HookKind<T>,
 ): Candidate<T>[] {
+  const annotations = withAnnotations ? pod.metadata.annotations : {};
   return [
-    ofAnnotations(pod, 'restorehooks', kind),
-    ofAnnotations(pod, 'velero', kind),
+    ofAnnotations(pod, annotations, 'restorehooks', kind),
+    ofAnnotations(pod, annotations, 'velero', kind),
     {
       source,
       origin: source === 'file' ? 'restorehooks' : 'velero',
       title: source === 'file' ? 'the --hooks file' : "the Restore's spec",
-      hooks: applying.flatMap((entry) => kind.ofEntry(entry).map((hook) => ({ name: entry.name, ...hook }))),
+      hooks: applying.flatMap((entry) => kind.ofEntry(entry).map((hook) => ({ name: entry.name, entry, ...hook }))),
       notices: [],
     },
   ];
 }
 
-function ofAnnotations<T>(pod: Pod, origin: HookOrigin, kind: HookKind<T>): Candidate<T> {
+function ofAnnotations<T>(pod: Pod, annotations: Annotations, origin: HookOrigin, kind: HookKind<T>): Candidate<T> {
   const notices: Notice[] = [];
-  const hook = kind.fromAnnotations(pod.metadata.annotations, origin, (code, message) =>
-    notices.push(noticeOn(pod, code, message)),
-  );
+  const hook = kind.fromAnnotations(annotations, origin, (code, message) => notices.push(noticeOn(pod, code, message)));
   return {
     source: 'annotation',
     origin,

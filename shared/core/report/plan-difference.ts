@@ -44,6 +44,11 @@ const FIELDS = [
   'execTimeout',
   'waitTimeout',
   'waitForReady',
+  'wave',
+  'retry',
+  'runOn',
+  'controller',
+  'detach',
   'source',
   'origin',
   'injection',
@@ -68,9 +73,13 @@ function changedFields(before: HookDocument, after: HookDocument): HookChange['f
   const command = JSON.stringify(before.command) === JSON.stringify(after.command) ? [] : [{ field: 'command' }];
   const [old, now]: Readonly<Record<string, unknown>>[] = [before, after];
   const others = FIELDS.flatMap((field) => {
-    const [from, to] = [old?.[field], now?.[field]];
+    const [from, to] = [textOf(old?.[field]), textOf(now?.[field])];
     if (from === to) return [];
-    return [{ field, ...(from !== undefined && { from: String(from) }), ...(to !== undefined && { to: String(to) }) }];
+    return [{ field, ...(from !== undefined && { from }), ...(to !== undefined && { to }) }];
   });
   return [...command, ...others];
 }
+
+/** Of `retry`: its values, one behind the other. */
+const textOf = (value: unknown): string | undefined =>
+  typeof value === 'object' && value !== null ? Object.values(value).join(' ') : value?.toString();

@@ -40,6 +40,24 @@ describe('the event', () => {
     );
   });
 
+  // R1.40, R1.41, R1.43, R1.44
+  it('takes the flags that change a plan, and refuses their mistakes', () => {
+    const event = { restore: 'r', cluster: CLUSTER };
+    const { config } = lambdaCall(
+      { ...event, sources: ['annotations', 'spec'], skip: ['a'], maxExecTimeout: '5m', detach: true },
+      ENV,
+    );
+    assert.deepEqual(
+      [config.sources, config.skip, config['max-exec-timeout'], config.detach],
+      [['annotations', 'spec'], ['a'], 300_000, true],
+    );
+    assert.throws(
+      () => lambdaCall({ ...event, sources: ['specs'] }, ENV),
+      /--sources: expected annotations, spec or file/,
+    );
+    assert.throws(() => lambdaCall({ ...event, maxExecTimeout: '0s' }, ENV), /expected a duration above 0/);
+  });
+
   it('that names no cluster is for that of the environment, and takes nothing of it where it names one', () => {
     const env = { ...ENV, EKS_CLUSTER_NAME: 'here', EKS_CLUSTER_ENDPOINT: 'https://here', EKS_CLUSTER_CA: 'eA==' };
     assert.deepEqual(lambdaCall({ restore: 'r' }, env).cluster, {

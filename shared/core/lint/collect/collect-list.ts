@@ -71,6 +71,8 @@ const EXEC_FIELDS: readonly ExecField[] = [
   'execTimeout',
   'waitTimeout',
   'waitForReady',
+  'retry',
+  'detach',
 ];
 
 function execOf(exec: Fields, place: Place): Pick<LintedExec, 'place' | 'fields' | 'argv'> {

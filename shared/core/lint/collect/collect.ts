@@ -135,13 +135,17 @@ function restored(restore: Restore, linted: LintedPod): LintedPod[] {
   return [{ ...linted, pod: after, namespace: namespace && after.metadata.namespace }];
 }
 
-const EXEC_FIELD: Readonly<Record<ExecField, string>> = {
+const EXEC_FIELD: Readonly<Record<Exclude<ExecField, 'retry'>, string>> = {
   container: 'container',
   command: 'command',
   onError: 'on-error',
   execTimeout: 'exec-timeout',
   waitTimeout: 'wait-timeout',
   waitForReady: 'wait-for-ready',
+  wave: 'wave',
+  retryAttempts: 'retry-attempts',
+  retryDelay: 'retry-delay',
+  detach: 'detach',
 };
 
 /** The annotations with surely misspelled keys corrected, and the keys as they are written. */

@@ -55,7 +55,18 @@ export interface Field {
   readonly place: Place;
 }
 
-export type ExecField = 'container' | 'command' | 'onError' | 'execTimeout' | 'waitTimeout' | 'waitForReady';
+export type ExecField =
+  | 'container'
+  | 'command'
+  | 'onError'
+  | 'execTimeout'
+  | 'waitTimeout'
+  | 'waitForReady'
+  | 'wave'
+  | 'retryAttempts'
+  | 'retryDelay'
+  | 'retry'
+  | 'detach';
 
 /** An exec hook, from annotations or from an entry. */
 export interface LintedExec {

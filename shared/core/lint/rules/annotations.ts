@@ -1,4 +1,5 @@
 import { judgeKey, PREFIXES } from '../../mistakes/annotation-keys.ts';
+import { onlyOurs } from '../../mistakes/planned.ts';
 import { below, keyOf, quote } from '../collect/place.ts';
 import type { Metadata } from '../collect/subjects.ts';
 import type { Rule } from './rule.ts';
@@ -44,6 +45,20 @@ export const annotationRules: readonly Rule[] = [
         const verdict = judgeKey(key);
         if (verdict.is !== 'unknown-prefix') continue;
         reportKey(metadata, key, verdict, 'is not how the key of a restore hook begins', report);
+      }
+    },
+  },
+  {
+    id: 'annotation-without-effect',
+    severity: 'error',
+    on: 'metadata',
+    reason: "Velero's annotations have no wave, retry-attempts, retry-delay and detach: only our own have them.",
+    fix: 'Write the whole hook with keys of post.hook.restorehooks.io/, or take the key away.',
+    check(metadata, report) {
+      if (metadata.of === 'labels') return;
+      for (const key of keysOf(metadata)) {
+        const verdict = judgeKey(key);
+        if (verdict.is === 'only-ours') report(keyOf(below(metadata.place, key)), onlyOurs(key, verdict.ours));
       }
     },
   },

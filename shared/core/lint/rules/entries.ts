@@ -150,6 +150,43 @@ export const entryRules: readonly Rule[] = [
     },
   },
   {
+    id: 'entry-field-without-effect',
+    severity: 'warning',
+    on: 'entry',
+    reason: 'An init container runs in each pod, when that pod starts: wave and runOn are about exec hooks.',
+    fix: 'Take the field away, or give the entry an exec hook.',
+    check({ fields, place, title, execs, inits }, report) {
+      if (execs.length > 0 || inits.length === 0) return;
+      for (const key of ['wave', 'runOn']) {
+        const isSet = fields[key] !== undefined && fields[key] !== null && fields[key] !== 0 && fields[key] !== 'all';
+        if (isSet) report(below(place, key), `${title}: ${key} has no effect, because the entry has only init hooks`);
+      }
+    },
+  },
+  {
+    id: 'wave-without-gate',
+    severity: 'info',
+    on: 'list',
+    reason: 'Only a hook with onError: Fail keeps later waves from starting if it does not succeed.',
+    fix: 'Set onError: Fail if the later waves need what the hook does.',
+    check({ kind, entries }, report) {
+      if (kind !== 'RestoreHooks') return;
+      const waveOf = ({ fields }: LintedEntry): number => (typeof fields['wave'] === 'number' ? fields['wave'] : 0);
+      const last = Math.max(...entries.filter(({ execs }) => execs.length > 0).map(waveOf));
+      for (const entry of entries) {
+        if (waveOf(entry) >= last) continue;
+        for (const { title, place, fields } of entry.execs) {
+          const { onError } = fields;
+          if (onError?.value === 'Fail') continue;
+          report(
+            onError?.place ?? place,
+            `${title}: if it fails, the waves behind wave ${waveOf(entry)} start all the same`,
+          );
+        }
+      }
+    },
+  },
+  {
     id: 'entry-without-name',
     severity: 'warning',
     on: 'entry',

@@ -1,5 +1,6 @@
 import { closest } from '../../closest.ts';
 import { parseDurationMs } from '../../model/duration.ts';
+import { HOOK_ENTRY, OWN_FIELDS } from '../../model/known-fields.ts';
 import { Restore, RestoreHooks } from '../../model/restore.ts';
 import type { Place } from '../collect/place.ts';
 import { below, keyOf, quote } from '../collect/place.ts';
@@ -10,16 +11,6 @@ const fieldsOf = (value: unknown): Fields | undefined =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
 const itemsOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 
-const ENTRY = [
-  'name',
-  'includedNamespaces',
-  'excludedNamespaces',
-  'includedResources',
-  'excludedResources',
-  'labelSelector',
-  'postHooks',
-];
-const EXEC = ['container', 'command', 'onError', 'execTimeout', 'waitTimeout', 'waitForReady'];
 const SPEC_FIELDS_OF_HOOKS = ['hooks', 'namespaceMapping', 'includedNamespaces', 'excludedNamespaces', 'labelSelector'];
 /** Fields of a Restore's spec that look similar to some of those. */
 const OTHER_SPEC_FIELDS = ['includedResources', 'excludedResources', 'orLabelSelectors', 'includeClusterResources'];
@@ -32,7 +23,7 @@ function* mappings({ kind, object, root, entries }: HookList): Generator<[Place,
     if (hooks) yield [below(root, 'spec', 'hooks'), hooks, ['resources']];
   } else if (spec) yield [below(root, 'spec'), spec, ['resources']];
   for (const { fields, place: at } of entries) {
-    yield [at, fields, ENTRY];
+    yield [at, fields, Object.keys(HOOK_ENTRY[kind])];
     const selector = fieldsOf(fields['labelSelector']);
     if (selector) yield [below(at, 'labelSelector'), selector, ['matchLabels', 'matchExpressions']];
     for (const [hookIndex, hook] of itemsOf(fields['postHooks']).entries()) {
@@ -41,8 +32,11 @@ function* mappings({ kind, object, root, entries }: HookList): Generator<[Place,
       if (!hookFields) continue;
       yield [hookAt, hookFields, ['exec', 'init']];
       const [exec, init] = [fieldsOf(hookFields['exec']), fieldsOf(hookFields['init'])];
-      if (exec) yield [below(hookAt, 'exec'), exec, EXEC];
-      if (init) yield [below(hookAt, 'init'), init, ['initContainers', 'timeout']];
+      const [known] = HOOK_ENTRY[kind].postHooks;
+      if (exec) yield [below(hookAt, 'exec'), exec, Object.keys(known.exec)];
+      const retry = 'retry' in known.exec ? fieldsOf(exec?.['retry']) : undefined;
+      if (retry) yield [below(hookAt, 'exec', 'retry'), retry, ['attempts', 'delay', 'maxDelay']];
+      if (init) yield [below(hookAt, 'init'), init, Object.keys(known.init)];
     }
   }
 }
@@ -111,6 +105,10 @@ function reportField(place: Place, fields: Fields, key: string, known: readonly 
   const same = known.find((name) => name.toLowerCase() === key.toLowerCase().replace(/[-_]/g, ''));
   const near = same ?? closest(key, known);
   const at = keyOf(below(place, key));
+  if (OWN_FIELDS.includes(key) && (known.includes('postHooks') || known.includes('waitForReady'))) {
+    report(at, `there is no field ${quote(key)} here: only a RestoreHooks document has it (--hooks)`);
+    return;
+  }
   const hint = near === undefined ? '' : `; did you mean ${quote(near)}?`;
   const sure = near !== undefined && !Object.hasOwn(fields, near) && (same !== undefined || key.length > 4);
   report(at, `there is no field ${quote(key)} here${hint}`, sure ? { place: at, text: near } : undefined);

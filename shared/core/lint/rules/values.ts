@@ -1,9 +1,10 @@
 import { closest } from '../../closest.ts';
 import { meantDuration } from '../../mistakes/shell.ts';
 import { parseDurationMs } from '../../model/duration.ts';
+import { parseAttempts, parseBool, parseDelay, parseWhole } from '../../plan/annotations.ts';
 import { quote } from '../collect/place.ts';
 import { placeholderInName } from '../collect/placeholder.ts';
-import type { Field, LintedExec } from '../collect/subjects.ts';
+import type { ExecField, Field, LintedExec } from '../collect/subjects.ts';
 import type { Report, Rule } from './rule.ts';
 
 const TIMEOUTS = ['execTimeout', 'waitTimeout'] as const;
@@ -28,6 +29,17 @@ const isUnset = ({ source }: LintedExec, field: Field | undefined): boolean =>
 const msOf = (field: Field | undefined): number | undefined =>
   typeof field?.value === 'string' ? parseDurationMs(field.value) : undefined;
 
+const OWN_VALUES: readonly {
+  readonly field: ExecField;
+  readonly parse: (text: string) => unknown;
+  readonly expected: string;
+}[] = [
+  { field: 'wave', parse: parseWhole, expected: 'no wave: expected a whole number' },
+  { field: 'retryAttempts', parse: parseAttempts, expected: 'no number of attempts from 1 to 100' },
+  { field: 'retryDelay', parse: parseDelay, expected: 'no duration above 0' },
+  { field: 'detach', parse: parseBool, expected: 'neither true nor false' },
+];
+
 export const valueRules: readonly Rule[] = [
   {
     id: 'annotation-duration-invalid',
@@ -50,6 +62,37 @@ export const valueRules: readonly Rule[] = [
     check({ source, title, fields }, report) {
       if (source !== 'entry') return;
       for (const key of TIMEOUTS) checkDuration(fields[key], `${title}: ${key}`, report);
+    },
+  },
+  {
+    id: 'annotation-value-invalid',
+    severity: 'warning',
+    on: 'exec',
+    reason: 'A wave, a number of attempts, a delay or a boolean that can not be read is passed over for its default.',
+    fix: 'Write a whole number, attempts from 1 to 100, a delay above 0 such as 5s, and "true" or "false".',
+    check({ source, title, fields }, report) {
+      if (source !== 'annotation') return;
+      for (const { field, parse, expected } of OWN_VALUES) {
+        const given = fields[field];
+        if (!isGiven(given) || typeof given.value !== 'string' || isPlaceholder(given.value)) continue;
+        if (parse(given.value) === undefined) report(given.place, `${title}: ${quote(given.value)} is ${expected}`);
+      }
+    },
+  },
+  {
+    id: 'retry-without-effect',
+    severity: 'warning',
+    on: 'exec',
+    reason: 'A delay is waited for before a second attempt, and without a number of attempts there is only one.',
+    fix: 'Set attempts to 2 or more, or take the delay away.',
+    check({ source, title, fields }, report) {
+      const written = fields.retry?.value as { attempts?: unknown; delay?: unknown; maxDelay?: unknown } | undefined;
+      const delay = source === 'annotation' ? fields.retryDelay : fields.retry;
+      const attempts = source === 'annotation' ? fields.retryAttempts?.value : written?.attempts;
+      const isOnce = attempts === undefined || attempts === null || Number(attempts) === 1;
+      if (!isGiven(delay) || !isOnce) return;
+      if (source === 'entry' && !written?.delay && !written?.maxDelay) return;
+      report(delay.place, `${title} has a delay between attempts, and is started once`);
     },
   },
   {

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { HookRecord } from '../../../../shared/core/journal/replay.ts';
+import { decideApply } from '../../../../shared/core/ledger/decide-apply.ts';
+import { rowsToRetry } from '../../../../shared/core/ledger/decide-retry.ts';
 import { phaseOfRows } from '../../../../shared/core/ledger/last-run.ts';
 import { resultOf, unclearRuns } from '../../../../shared/core/ledger/ledger.ts';
 import { rowsOfDeadRun } from '../../../../shared/core/ledger/rows-of-run.ts';
-import type { Hook } from '../../../../shared/core/model/hook.ts';
+import type { RunRecord } from '../../../../shared/core/ledger/run-record.ts';
+import type { ExecHook, Hook } from '../../../../shared/core/model/hook.ts';
 import { instant } from '../../../../shared/core/model/instant.ts';
 import type { HookRow } from '../../../../shared/core/report/hook-row.ts';
 import type { ResultFields } from '../../../../shared/core/report/run-document.ts';
@@ -160,4 +163,60 @@ test('without a status the phase of a run is that of its rows', () => {
   assert.equal(of(row(one, 1), row(fail, 1, { state: 'NotExecuted', reason: 'aborted' })), 'PartiallyFailed');
   assert.equal(of(row(fail, 1, { state: 'NotExecuted', reason: 'canceled' })), 'Canceled');
   assert.equal(of(row(one, 0, { state: 'Unknown', reason: 'canceled' })), 'CompletedWithFailures', 'of an earlier run');
+});
+
+// R3.63
+describe('a hook with runOn', () => {
+  const inPod = (pod: string, part: Partial<ExecHook> = {}) =>
+    hook('migrate', { id: `ns/${pod}/a/migrate/0` as ExecHook['id'], pod, podUID: `u-${pod}`, runOn: 'one', ...part });
+  const first = run(1, [row(inPod('p'), 1)]);
+  const failed = { state: 'Failed', reason: 'exit', exitCode: 1 } as const;
+  const startedBy = (records: readonly RunRecord[], hooks: readonly Hook[], again = false) => {
+    const decision = decideApply(ledger(records), { digest: 'sha256:9', hooks }, { again });
+    return decision.action === 'start' ? decision : assert.fail(decision.action);
+  };
+
+  test('has one result in any pod, but not with another command or of another controller', () => {
+    const before = ledger([first]);
+    assert.equal(stateOf(resultOf(before, inPod('q'))), 'Succeeded');
+    assert.equal(resultOf(before, inPod('q', { command: ['other'] })), undefined);
+    assert.equal(resultOf(before, inPod('q', { runOn: undefined })), undefined);
+    const ofController = (pod: string, controller: string) => inPod(pod, { runOn: 'one-per-controller', controller });
+    const per = ledger([run(1, [row(ofController('p', 'ns/Deployment/web'), 1)])]);
+    assert.equal(stateOf(resultOf(per, ofController('q', 'ns/Deployment/web'))), 'Succeeded');
+    assert.equal(resultOf(per, ofController('q', 'ns/Deployment/api')), undefined);
+  });
+
+  test('has the last result that was executed, until its own pod tells that it was not', () => {
+    const stateAfter = (...rows: HookRow[]) =>
+      stateOf(resultOf(ledger([first, ...rows.map((each, at) => run(at + 2, [each]))]), inPod('r')));
+    const never = { state: 'NotExecuted', reason: 'aborted' } as const;
+    assert.equal(stateAfter(row(inPod('q'), 2, failed)), 'Failed exit');
+    assert.equal(stateAfter(row(inPod('q'), 2, never)), 'Succeeded');
+    assert.equal(stateAfter(row(inPod('q'), 2, failed), row(inPod('q'), 3, never)), undefined);
+  });
+
+  test('is kept by apply, which says in which pod it was; --again runs it', () => {
+    const hooks = [inPod('q'), hook('new', { pod: 'q' })];
+    const { kept, difference } = startedBy([first], hooks);
+    assert.deepEqual(
+      kept.map((each) => [each.hook.id, each.state, each.attempt]),
+      [['ns/q/a/migrate/0', 'Succeeded', 1]],
+    );
+    assert.deepEqual(difference, ['~ ns/q/a/migrate/0 (Succeeded in ns/p)', '+ ns/p/a/new/0', '- ns/p/a/migrate/0']);
+    assert.deepEqual(startedBy([first], hooks, true).kept, []);
+  });
+
+  test('that failed is left to retry, which runs it in the pod that was chosen last', () => {
+    const { kept } = startedBy([run(1, [row(inPod('p'), 1, failed)])], [inPod('q'), hook('new')]);
+    assert.deepEqual(kept.map(stateOf), ['Failed exit']);
+    for (const narrowed of [undefined, true] as const) {
+      const second = run(2, [...kept], { about: about({ attempt: 2, ...(narrowed && { narrowed }) }) });
+      const next = ledger([run(1, [row(inPod('p'), 1, failed)]), second]);
+      assert.deepEqual(
+        rowsToRetry(next).rows.map((each) => each.hook.id),
+        ['ns/q/a/migrate/0'],
+      );
+    }
+  });
 });

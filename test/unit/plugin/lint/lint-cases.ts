@@ -5,6 +5,7 @@ export interface LintCase {
 }
 
 export const EXEC = 'post.hook.restore.velero.io';
+const OURS = 'post.hook.restorehooks.io';
 const INIT = 'init.hook.restore.velero.io';
 
 /** A line `key: value` may begin with the marker. */
@@ -44,6 +45,18 @@ export const initPod = (...annotations: string[]): string => {
     ...annotations,
   );
 };
+
+/** A pod with a correct hook of ours, and these values of it. */
+const ourPod = (...values: string[]): string =>
+  podWith(`${OURS}/command: '["true"]'`, ...values.map((value) => `${OURS}/${value}`));
+
+const INIT_CONTAINER = '{name: i, image: "x:1", command: ["true"]}';
+/** A document of ours. */
+const hooksOf = (...lines: string[]): string => `apiVersion: restorehooks.io/v1
+kind: RestoreHooks
+spec:
+  resources:
+${indented(lines, 4)}`;
 
 export const restoreOf = (...lines: string[]): string => `apiVersion: velero.io/v1
 kind: Restore
@@ -125,6 +138,22 @@ export const hookCases: Readonly<Record<string, LintCase>> = {
         'restorehooks.io/phase: Completed',
         'velero.io/exclude-from-backup: "true"',
         'post-hook.example.com/command: x',
+      ),
+    ],
+  },
+  // R3.40
+  'annotation-without-effect': {
+    bad: [
+      execPod(`@@${EXEC}/wave: "1"`),
+      execPod(`@@${EXEC}/retry-attempts: "3"`),
+      execPod(`@@${EXEC}/detach: "true"`),
+    ],
+    good: [
+      podWith(
+        `${OURS}/command: '["true"]'`,
+        `${OURS}/wave: "1"`,
+        `${OURS}/retry-attempts: "3"`,
+        `${OURS}/detach: "true"`,
       ),
     ],
   },
@@ -213,6 +242,25 @@ export const hookCases: Readonly<Record<string, LintCase>> = {
   'on-error-unknown': {
     bad: [execPod(`${EXEC}/on-error: @@fail`), execEntry('onError: @@Stop'), execEntry('onError: @@"FAIL"')],
     good: [execPod(`${EXEC}/on-error: Continue`), execEntry('onError: Fail')],
+  },
+  'annotation-value-invalid': {
+    bad: [
+      ourPod('wave: @@"1.5"'),
+      ourPod('retry-attempts: @@"0"'),
+      ourPod('retry-delay: @@"0s"', 'retry-attempts: "2"'),
+    ],
+    good: [ourPod('wave: "-1"', 'retry-attempts: "100"', 'retry-delay: 500ms', 'detach: "1"')],
+  },
+  'retry-without-effect': {
+    bad: [
+      ourPod('retry-delay: @@5s'),
+      hooksOf('- name: a', '  postHooks: [{exec: {command: ["true"], retry: @@{maxDelay: 5s}}}]'),
+      hooksOf('- name: a', '  postHooks: [{exec: {command: ["true"], retry: @@{attempts: 1, delay: 5s}}}]'),
+    ],
+    good: [
+      ourPod('retry-delay: 5s', 'retry-attempts: "2"'),
+      hooksOf('- name: a', '  postHooks: [{exec: {command: ["true"], retry: {attempts: 2, delay: 5s}}}]'),
+    ],
   },
   'wait-for-ready-invalid': {
     bad: [execPod(`${EXEC}/wait-for-ready: @@"yes"`), execPod(`${EXEC}/wait-for-ready: @@"tRue"`)],
@@ -430,6 +478,28 @@ export const hookCases: Readonly<Record<string, LintCase>> = {
       entry('  labelSelector: {matchExpressions: [{key: app, operator: @@Equals, values: [a]}]}'),
     ],
     good: [entry('  labelSelector: {matchExpressions: [{key: app, operator: Exists}]}')],
+  },
+  'entry-field-without-effect': {
+    bad: [hooksOf('- name: a', '  wave: @@1', `  postHooks: [{init: {initContainers: [${INIT_CONTAINER}]}}]`)],
+    good: [
+      hooksOf('- name: a', '  wave: 0', '  runOn: all', `  postHooks: [{init: {initContainers: [${INIT_CONTAINER}]}}]`),
+      hooksOf('- name: a', '  wave: 1', '  runOn: one', '  postHooks: [{exec: {command: ["true"]}}]'),
+    ],
+  },
+  // R3.40
+  'wave-without-gate': {
+    bad: [
+      hooksOf(
+        '- {name: a, wave: -1, postHooks: [{exec: {command: ["true"], onError: @@Continue}}]}',
+        '- {name: b, postHooks: [{exec: {command: ["true"]}}]}',
+      ),
+    ],
+    good: [
+      hooksOf(
+        '- {name: a, wave: -1, postHooks: [{exec: {command: ["true"], onError: Fail}}]}',
+        '- {name: b, postHooks: [{exec: {command: ["true"]}}]}',
+      ),
+    ],
   },
   'entry-without-name': {
     bad: [restoreOf('- @@postHooks: [{exec: {command: [a]}}]')],
