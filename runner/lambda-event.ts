@@ -1,10 +1,12 @@
 import * as z from 'zod';
 import { RestoreHooksError } from '../shared/core/errors.ts';
+import type { JobFlags } from '../shared/core/manifests/defaults.ts';
+import { requirePatch } from '../shared/core/manifests/job.ts';
+import type { JobPatch } from '../shared/core/manifests/job-patch.ts';
 import { parseDurationMs } from '../shared/core/model/duration.ts';
 import { problemLine, problemsOf } from '../shared/core/model/problem.ts';
 import type { HookEntrySpec } from '../shared/core/model/restore.ts';
-import { API_VERSION, SERVICE_ACCOUNT } from '../shared/core/names.ts';
-import { DEFAULT_IMAGE } from '../shared/core/version.ts';
+import { API_VERSION } from '../shared/core/names.ts';
 import { hooksOf } from '../shared/input/hooks.ts';
 import type { RunnerConfig } from './config.ts';
 import { runnerConfig } from './config.ts';
@@ -62,9 +64,10 @@ const Event = z.strictObject({
       return z.NEVER;
     }),
   hooks: z.array(z.unknown(), 'expected resources as in spec.hooks.resources').optional(),
-  image: text('expected an image').default(DEFAULT_IMAGE),
+  image: text('expected an image').optional(),
   imagePullSecrets: z.array(z.string()).default([]),
-  serviceAccount: text('expected a ServiceAccount').default(SERVICE_ACCOUNT),
+  serviceAccount: text('expected a ServiceAccount').optional(),
+  jobPatch: z.record(z.string(), z.unknown(), "expected an object in the Job's shape").optional(),
   ...(Object.fromEntries(OPTIONS.map((name) => [name, Option.optional()])) as Record<
     (typeof OPTIONS)[number],
     z.ZodOptional<typeof Option>
@@ -72,11 +75,9 @@ const Event = z.strictObject({
 });
 
 /** What one call of the function is asked to do. */
-export interface LambdaCall
-  extends Pick<
-    z.infer<typeof Event>,
-    'mode' | 'execution' | 'margin' | 'image' | 'imagePullSecrets' | 'serviceAccount'
-  > {
+export interface LambdaCall extends Pick<z.infer<typeof Event>, 'mode' | 'execution' | 'margin'> {
+  /** What the event says of the Job of `mode: job`. */
+  readonly job: JobFlags & { readonly patches: readonly JobPatch[] };
   readonly config: RunnerConfig;
   readonly hookFiles: readonly HookEntrySpec[] | undefined;
   readonly cluster: LambdaCluster;
@@ -94,7 +95,9 @@ export function lambdaCall(event: unknown, env: Env): LambdaCall {
       hint: 'without execution, each retry of the same call would start over',
     });
   }
-  const { mode, execution, margin, image, imagePullSecrets, serviceAccount } = rest;
+  const { mode, execution, margin, image, imagePullSecrets, serviceAccount, jobPatch } = rest;
+  const patches = jobPatch === undefined ? [] : [{ from: "the event's jobPatch", patch: jobPatch }];
+  patches.forEach(requirePatch);
   return {
     config,
     hookFiles:
@@ -104,9 +107,7 @@ export function lambdaCall(event: unknown, env: Env): LambdaCall {
     mode,
     execution,
     margin,
-    image,
-    imagePullSecrets,
-    serviceAccount,
+    job: { image, imagePullSecret: imagePullSecrets, serviceAccount, patches },
   };
 }
 

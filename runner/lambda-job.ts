@@ -1,4 +1,5 @@
 import { RestoreHooksError } from '../shared/core/errors.ts';
+import { jobSettings } from '../shared/core/manifests/defaults.ts';
 import type { Restore } from '../shared/core/model/restore.ts';
 import { runName } from '../shared/core/names.ts';
 import { restoreReference } from '../shared/core/plan/make-plan-document.ts';
@@ -7,8 +8,9 @@ import { payloadOf } from '../shared/core/report/run-input.ts';
 import type { RunStatus } from '../shared/core/report/run-status.ts';
 import type { KubeClient } from '../shared/kubernetes/api/client.ts';
 import { newStatus, versionOf } from '../shared/kubernetes/run/claim.ts';
+import { readDefaults } from '../shared/kubernetes/run/defaults.ts';
 import { hasDied } from '../shared/kubernetes/run/earlier-run.ts';
-import { launchRun, runManifests } from '../shared/kubernetes/run/launch.ts';
+import { checkPatchedJob, launchRun, runManifests } from '../shared/kubernetes/run/launch.ts';
 import { holderOf } from '../shared/kubernetes/run/lease.ts';
 import { markFailed } from '../shared/kubernetes/run/mark-ended.ts';
 import { runStatusOf, writeStatus } from '../shared/kubernetes/run/run-store.ts';
@@ -25,7 +27,7 @@ import { refuseWhatMayHaveRun } from './own-plan.ts';
 export async function launchJob(
   client: KubeClient,
   clock: Clock,
-  { config, image, imagePullSecrets, serviceAccount, log }: LambdaCall & { readonly log: Logger },
+  { config, job: given, log }: LambdaCall & { readonly log: Logger },
   runID: string,
   input: RunInput,
   restore: Restore,
@@ -35,16 +37,22 @@ export async function launchJob(
   const earlier = runStatusOf(restore);
   if (!again) refuseWhatMayHaveRun(name, earlier, document.digest);
   const options = runOptions(config);
+  // A user who may not read them is warned; a function is set up once, and a missing right is a mistake there (R8.24).
+  const defaults = await readDefaults(client, namespace);
+  const { image, imagePullSecret, serviceAccount, patches } = jobSettings(given, given.patches, defaults);
+  log.info('the Job is launched', { image, serviceAccount, patches: patches.map(({ from }) => from) });
   const job = {
     restore: document.restore,
     runID,
     image,
-    imagePullSecrets,
+    imagePullSecrets: imagePullSecret,
     serviceAccount,
     options,
     after: earlier?.runID,
+    patches,
   };
   const manifests = runManifests(payloadOf(input), job);
+  await checkPatchedJob(client, namespace, manifests, patches);
   const runner = { kind: 'job', name: runName(name, runID) } as const;
   const status = newStatus(restore, { runID, planned: { document }, runner, options, now: clock.now() });
   await writeStatus(client, versionOf(restore, namespace), status);

@@ -17,6 +17,7 @@ import type { RunToBegin } from './begin.ts';
 import { apiWarning, begin } from './begin.ts';
 import type { RunnerConfig } from './config.ts';
 import { runnerConfig } from './config.ts';
+import { compareWithDefaults } from './own-job.ts';
 import { ownPlan } from './own-plan.ts';
 import { readPlanDirectory } from './plan-directory.ts';
 
@@ -65,6 +66,10 @@ async function runOf(
   log: Logger,
 ): Promise<Run | { readonly exitCode: number }> {
   const { namespace } = config;
+  const podName = env['POD_NAME'] || env['HOSTNAME'] || hostname();
+  const jobName = env['JOB_NAME'];
+  const runner = jobName ? ({ kind: 'job', name: jobName } as const) : await runnerOf(client, namespace, podName);
+  if (config.plan === undefined) await compareWithDefaults(client, namespace, runner, log);
   const input =
     config.plan === undefined
       ? await ownPlan(
@@ -76,10 +81,7 @@ async function runOf(
         )
       : readPlanDirectory(config.plan);
   if (!('plan' in input)) return { exitCode: input.ended === undefined ? ExitCode.Ok : exitCodeOf(input.ended) };
-  const jobName = env['JOB_NAME'];
   if (jobName) await refuseGivenUp(client, namespace, jobName);
-  const podName = env['POD_NAME'] || env['HOSTNAME'] || hostname();
-  const runner = jobName ? ({ kind: 'job', name: jobName } as const) : await runnerOf(client, namespace, podName);
   const runID = config['run-id'] ?? (await ownRun(client, config, runner, input.plan.digest)) ?? newRunID();
   return { config, input, runner, runID, claimant: { name: podName, id: env['POD_UID'] || podName } };
 }

@@ -1,25 +1,37 @@
 import { RestoreHooksError } from '../../shared/core/errors.ts';
+import type { Defaults, JobFlags, JobSettings } from '../../shared/core/manifests/defaults.ts';
+import { DEFAULTS_SOURCE, jobSettings } from '../../shared/core/manifests/defaults.ts';
+import type { JobPatch } from '../../shared/core/manifests/job-patch.ts';
 import type { HookEntrySpec, Restore } from '../../shared/core/model/restore.ts';
 import { restoreReference } from '../../shared/core/plan/make-plan-document.ts';
 import { busyPhase } from '../../shared/core/plan/velero.ts';
 import type { CheckDocument, CheckState } from '../../shared/core/report/check-document.ts';
 import { kubeApiError } from '../../shared/kubernetes/api/api-error.ts';
+import type { KubeObject } from '../../shared/kubernetes/api/kube-object.ts';
+import { readDefaults } from '../../shared/kubernetes/run/defaults.ts';
 import { getRestore } from '../../shared/kubernetes/velero/restores.ts';
 import type { Session } from '../command-line/session.ts';
 import { count } from '../output/plan-view.ts';
 import type { Color, View } from '../output/view.ts';
 import type { Context } from '../process/context.ts';
 import type { Check } from './checks.ts';
-import { check, unchecked } from './checks.ts';
+import { check, ok, unchecked } from './checks.ts';
 import type { RestoreArguments } from './of-restore.ts';
 import { restoreChecks } from './of-restore.ts';
 import { runnerRights, userRights } from './rights.ts';
+import { sidecars } from './sidecars.ts';
 import type { JobArguments } from './start.ts';
 import { dryRun, wouldBeCreated } from './start.ts';
 import { backupStorage, veleroRestores, veleroServer } from './velero.ts';
 import { imagePull, kubernetes, runnerImage } from './versions.ts';
 
-export type CheckArguments = RestoreArguments & JobArguments;
+export type CheckArguments = Omit<RestoreArguments & JobArguments, keyof JobSettings> & JobFlags;
+
+/** What was read from files. */
+export interface CheckedFiles {
+  readonly hookFiles: readonly HookEntrySpec[] | undefined;
+  readonly patches: readonly JobPatch[];
+}
 
 export interface Checked {
   readonly checks: readonly Check[];
@@ -31,8 +43,8 @@ export interface Checked {
 export async function runChecks(
   session: Session,
   name: string | undefined,
-  args: CheckArguments,
-  hookFiles: readonly HookEntrySpec[] | undefined,
+  given: CheckArguments,
+  { hookFiles, patches }: CheckedFiles,
   context: Context,
   warned: readonly string[],
 ): Promise<Checked> {
@@ -42,6 +54,12 @@ export async function runChecks(
     if (kubeApiError(error)?.status !== 403) throw error;
     return unchecked('you may not ask for the version of the API server');
   });
+  let defaults: Defaults | undefined;
+  const ofDefaults = await check('defaults', async () => {
+    defaults = await readDefaults(client, namespace);
+    return ok(defaultsText(defaults));
+  });
+  const args = { ...given, ...jobSettings(given, patches, defaults) };
   const found = name === undefined ? undefined : await restoreOf(session, name);
   const restore = found instanceof RestoreHooksError ? undefined : found;
   const objects = wouldBeCreated(
@@ -50,6 +68,7 @@ export async function runChecks(
   );
   const checks = await Promise.all([
     check('kubernetes', async () => version),
+    ofDefaults,
     check('runner-image', () => runnerImage(session, args.image)),
     check('image-pull', () => imagePull(session, args.image, args.imagePullSecret)),
     check('velero', () => veleroServer(session)),
@@ -58,10 +77,15 @@ export async function runChecks(
     check('runner-rights', () => runnerRights(session, args)),
     check('your-rights', () => userRights(session)),
   ]);
+  let pod: KubeObject | undefined;
   // One after another, so that a warning belongs to the object that is asked about.
   for (const what of ['secret', 'job', 'pod'] as const) {
-    checks.push(await check(`dry-run-${what}`, () => dryRun(session, what, objects[what], warned)));
+    const took = (answer: KubeObject): void => {
+      if (what === 'pod') pod = answer;
+    };
+    checks.push(await check(`dry-run-${what}`, () => dryRun(session, what, objects[what], warned, took)));
   }
+  checks.push(await check('sidecars', () => sidecars(session, objects.pod, pod)));
   if (restore !== undefined) checks.push(...(await restoreChecks(session, restore, args, hookFiles, context)));
   return { checks, error: found instanceof RestoreHooksError ? found : undefined };
 }
@@ -73,6 +97,19 @@ function restoreOf({ client, namespace }: Session, name: string): Promise<Restor
     if (error instanceof RestoreHooksError) return error;
     throw error;
   });
+}
+
+/** R8.24 */
+function defaultsText(defaults: Defaults | undefined): string {
+  if (defaults === undefined) return `there is no ${DEFAULTS_SOURCE}: a run has what the flags say`;
+  const { image, imagePullSecrets = [], serviceAccount, jobPatch } = defaults;
+  const said = [
+    ...(image === undefined ? [] : [`image ${image}`]),
+    ...(imagePullSecrets.length > 0 ? [`image pull Secrets ${imagePullSecrets.join(', ')}`] : []),
+    ...(serviceAccount === undefined ? [] : [`ServiceAccount ${serviceAccount}`]),
+    ...(jobPatch === undefined ? [] : ['a patch of the Job']),
+  ];
+  return `${DEFAULTS_SOURCE}: ${said.join(', ') || 'nothing'}`;
 }
 
 export function checkView(namespace: string, name: string | undefined, checks: readonly Check[]): View {

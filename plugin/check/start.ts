@@ -4,6 +4,7 @@ import { planDocument } from '../../shared/core/plan/make-plan-document.ts';
 import type { RestoreReference } from '../../shared/core/plan/plan-document.ts';
 import { missingRights } from '../../shared/kubernetes/api/access.ts';
 import { kubeApiError } from '../../shared/kubernetes/api/api-error.ts';
+import type { KubeObject } from '../../shared/kubernetes/api/kube-object.ts';
 import { paths } from '../../shared/kubernetes/api/paths.ts';
 import { newRunID } from '../../shared/kubernetes/run/claim.ts';
 import { runManifests } from '../../shared/kubernetes/run/launch.ts';
@@ -17,6 +18,7 @@ export type JobArguments = Pick<
   | 'image'
   | 'imagePullSecret'
   | 'serviceAccount'
+  | 'patches'
   | 'maxConcurrent'
   | 'capture'
   | 'failOn'
@@ -24,11 +26,20 @@ export type JobArguments = Pick<
   | 'onUnknown'
 >;
 
+/** Of a pod, what tells its containers and whether a mesh may add some. */
+export interface RunnerPod {
+  readonly metadata: {
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
+  readonly spec: { readonly containers: readonly { readonly name: string }[] };
+}
+
 interface Manifest {
   readonly apiVersion: string;
   readonly kind: string;
   readonly metadata: { readonly name: string; readonly [field: string]: unknown };
-  readonly spec: { readonly template: { readonly metadata: object; readonly spec: object } };
+  readonly spec: { readonly template: RunnerPod };
 }
 
 /** The objects that a run would create, and the pod that the Job's controller would create of it. */
@@ -36,7 +47,7 @@ export function wouldBeCreated(restore: RestoreReference, args: JobArguments) {
   // Without a Restore the objects have an owner that doesn't exist; nothing is created, so nothing is collected.
   const owner = { ...restore, uid: restore.uid ?? randomUUID() };
   const runID = newRunID();
-  const { image, imagePullSecret, serviceAccount, ...options } = args;
+  const { image, imagePullSecret, serviceAccount, patches, ...options } = args;
   const job = {
     restore: owner,
     runID,
@@ -44,6 +55,7 @@ export function wouldBeCreated(restore: RestoreReference, args: JobArguments) {
     imagePullSecrets: imagePullSecret,
     serviceAccount,
     options: { ...options, record: false },
+    patches,
   };
   const plan = planDocument({ restore: owner, selector: { labelSelector: '' }, hooks: [], skipped: [], notices: [] });
   const manifests = runManifests({ version: 1, plan, kept: [], pods: [] }, job) as readonly Manifest[];
@@ -75,6 +87,7 @@ export async function dryRun(
   what: keyof typeof RESOURCES,
   object: object,
   warned: readonly string[],
+  taken: (answer: KubeObject) => void = () => undefined,
 ): Promise<Found> {
   const { path, group, resource } = RESOURCES[what];
   if ((await missingRights(client, [{ group, resource, verb: 'create', namespace }])).length > 0) {
@@ -82,7 +95,7 @@ export async function dryRun(
   }
   const before = warned.length;
   try {
-    await client.create(path(namespace), object, { dryRun: true });
+    taken(await client.create(path(namespace), object, { dryRun: true, fieldValidation: 'Strict' }));
   } catch (error) {
     return refusal(what, error);
   }
@@ -96,7 +109,8 @@ const NAMES = { secret: 'Secret with the plan', job: 'Job', pod: "runner's pod" 
 
 // The right is there, so it isn't the user's.
 const DENIED =
-  'correct what the message names: a quota, a limit, a policy, a webhook, the namespace or the ServiceAccount';
+  'correct what the message names: a quota, a limit, a policy, a webhook, the namespace or the ServiceAccount; ' +
+  'or change the Job with --job-patch';
 
 function refusal(what: keyof typeof RESOURCES, error: unknown): Found {
   if (!(error instanceof RestoreHooksError)) throw error;

@@ -1,4 +1,5 @@
-import { SERVICE_ACCOUNT } from '../../shared/core/names.ts';
+import type { JobSettings } from '../../shared/core/manifests/defaults.ts';
+import { DEFAULTS_NAME, SERVICE_ACCOUNT } from '../../shared/core/names.ts';
 import { DEFAULT_IMAGE } from '../../shared/core/version.ts';
 import type { Flags } from '../../shared/input/flags.ts';
 import { executionFlags, planFlags, startFlags } from '../../shared/input/run-flags.ts';
@@ -32,17 +33,25 @@ export const runnerArgs = {
     bare: 'client',
     description: 'Create nothing: print the manifests, or let the API server check them',
   },
-  image: { type: 'string', value: 'IMAGE', default: DEFAULT_IMAGE, description: "The runner's image" },
+  image: {
+    type: 'string',
+    value: 'IMAGE',
+    description: `The runner's image (default: that of ConfigMap ${DEFAULTS_NAME}, else ${DEFAULT_IMAGE})`,
+  },
   'image-pull-secret': {
     type: 'strings',
     value: 'SECRET',
-    description: 'Secret to pull the image with; can be repeated',
+    description: `Secret to pull the image with, instead of those of ConfigMap ${DEFAULTS_NAME}; can be repeated`,
   },
   'service-account': {
     type: 'string',
     value: 'NAME',
-    default: SERVICE_ACCOUNT,
-    description: 'The ServiceAccount that the Job runs as',
+    description: `The ServiceAccount that the Job runs as (default: that of ConfigMap ${DEFAULTS_NAME}, else ${SERVICE_ACCOUNT})`,
+  },
+  'job-patch': {
+    type: 'string',
+    value: 'FILE',
+    description: 'JSON merge patch over the Job (nodeSelector, tolerations, resources, labels, env, …), YAML or JSON',
   },
   ...executionFlags,
   record: {
@@ -64,5 +73,7 @@ export const applyArgs = {
   ...runnerArgs,
 } as const;
 
-export type RunnerArguments = Omit<Arguments<typeof runnerArgs, Record<never, never>>, 'output'>;
-export type ApplyArguments = Omit<Arguments<typeof applyArgs, Record<never, never>>, 'output'>;
+/** With the settings of the Job that the flags and the defaults come to. */
+type Settled<Given> = Omit<Given, 'output' | 'jobPatch' | keyof JobSettings> & JobSettings;
+export type RunnerArguments = Settled<Arguments<typeof runnerArgs, Record<never, never>>>;
+export type ApplyArguments = Settled<Arguments<typeof applyArgs, Record<never, never>>>;

@@ -76,12 +76,13 @@ export const usage = (message: string, hint?: string): RestoreHooksError =>
   new RestoreHooksError('INVALID_ARGUMENT', message, hint === undefined ? {} : { hint });
 
 /** Refuse flags that only a Job can obey for a local run, and the other way round (R7.7). */
-export function requireRunnerFlags({ runner, noWait, dryRun, record }: RunnerFlags): void {
+export function requireRunnerFlags({ runner, noWait, dryRun, record, jobPatch }: RunnerFlags): void {
   if (runner === 'job') {
     if (!record) return;
     throw usage('--record=FILE goes with --runner=local', 'a Job writes its history into its log: --record');
   }
   if (record === '') throw usage('--record needs a file with --runner=local: --record=FILE');
+  if (jobPatch !== undefined) throw usage('--job-patch goes with --runner=job', 'a local run has no Job');
   if (noWait) throw usage('--no-wait goes with --runner=job', 'a local run ends with this process');
   if (dryRun === undefined) return;
   throw usage('--dry-run goes with --runner=job', 'see what would be run with: kubectl restorehooks plan');
@@ -92,4 +93,5 @@ interface RunnerFlags {
   readonly noWait: boolean;
   readonly dryRun: string | undefined;
   readonly record: string | undefined;
+  readonly jobPatch: string | undefined;
 }

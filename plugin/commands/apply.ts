@@ -24,16 +24,19 @@ export const apply = defineCommand({
   async run({ restore: given, ...args }, context): Promise<CommandResult> {
     context.stop.limit(context.clock, args.timeout);
     // Loaded here, because shell completion needs only the flags, and soon.
-    const [{ readHookFiles }, { applyInput }, { Application }] = await Promise.all([
+    const [{ readHookFiles }, { readJobPatch }, { applyInput }, { Application }, { settled }] = await Promise.all([
       import('../../shared/input/hooks.ts'),
+      import('../../shared/input/job-patch.ts'),
       import('../input/saved-plan.ts'),
       import('../run/application.ts'),
+      import('../run/job-settings.ts'),
     ]);
     const input = await applyInput(given, args, context);
     requireRunnerFlags(args);
     const hookFiles = await readHookFiles(args.hooks, context);
-    return withCluster({ ...args, namespace: input.namespace }, context, (session) =>
-      new Application(session, input, args, context, hookFiles).run(),
+    const patches = await readJobPatch(args.jobPatch, context);
+    return withCluster({ ...args, namespace: input.namespace }, context, async (session) =>
+      new Application(session, input, await settled(session, args, patches, context), context, hookFiles).run(),
     );
   },
 });

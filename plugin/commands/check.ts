@@ -15,6 +15,7 @@ export const check = defineCommand({
     image: runnerArgs.image,
     'image-pull-secret': runnerArgs['image-pull-secret'],
     'service-account': runnerArgs['service-account'],
+    'job-patch': runnerArgs['job-patch'],
     ...outputArg(['json', 'yaml']),
     ...kubeArgs,
   },
@@ -33,11 +34,13 @@ export const check = defineCommand({
   docs: 'docs/check.md',
 
   async run({ restore, hooks, ...args }, context): Promise<CommandResult> {
-    const [{ readHookFiles }, { checkView, runChecks }] = await Promise.all([
+    const [{ readHookFiles }, { readJobPatch }, { checkView, runChecks }] = await Promise.all([
       import('../../shared/input/hooks.ts'),
+      import('../../shared/input/job-patch.ts'),
       import('../check/run-checks.ts'),
     ]);
     const hookFiles = await readHookFiles(hooks, context);
+    const patches = await readJobPatch(args.jobPatch, context);
     const options = {
       maxConcurrent: 64,
       capture: 'tail',
@@ -52,7 +55,7 @@ export const check = defineCommand({
         session,
         restore,
         { ...args, ...options, hooks },
-        hookFiles,
+        { hookFiles, patches },
         context,
         warned,
       );

@@ -21,7 +21,14 @@ export const retry = defineCommand({
     requireRunnerFlags(args);
     context.stop.limit(context.clock, args.timeout);
     // Loaded here, because shell completion needs only the flags, and soon.
-    const { Retry } = await import('../run/retry.ts');
-    return withCluster(args, context, (session) => new Retry(session, restore, args, { only, skip }, context).run());
+    const [{ readJobPatch }, { Retry }, { settled }] = await Promise.all([
+      import('../../shared/input/job-patch.ts'),
+      import('../run/retry.ts'),
+      import('../run/job-settings.ts'),
+    ]);
+    const patches = await readJobPatch(args.jobPatch, context);
+    return withCluster(args, context, async (session) =>
+      new Retry(session, restore, await settled(session, args, patches, context), { only, skip }, context).run(),
+    );
   },
 });

@@ -1,12 +1,17 @@
 import { RestoreHooksError } from '../../shared/core/errors.ts';
+import type { Defaults } from '../../shared/core/manifests/defaults.ts';
+import type { JobPatch } from '../../shared/core/manifests/job-patch.ts';
 import type { Setup } from '../../shared/core/manifests/rbac.ts';
 import { setupManifests } from '../../shared/core/manifests/rbac.ts';
 import { SERVICE_ACCOUNT } from '../../shared/core/names.ts';
 import { sanitizeLine } from '../../shared/core/sanitize.ts';
+import type { FileContext } from '../../shared/input/files.ts';
+import type { KubeClient } from '../../shared/kubernetes/api/client.ts';
 import type { Begin, SetupChange } from '../../shared/kubernetes/run/setup.ts';
 import { kubeArgs, outputArg } from '../command-line/args.ts';
 import type { CommandResult } from '../command-line/command.ts';
 import { defineCommand } from '../command-line/command.ts';
+import { formatYaml } from '../output/yaml.ts';
 
 export const setup = defineCommand({
   args: {
@@ -26,6 +31,11 @@ export const setup = defineCommand({
       value: 'NAME',
       description: `The ServiceAccount of the runner (default: ${SERVICE_ACCOUNT}; with --delete: all of them)`,
     },
+    defaults: {
+      type: 'string',
+      value: 'FILE',
+      description: "Keep the runs' image, pull Secrets, ServiceAccount and patch of the Job in a ConfigMap",
+    },
     ...outputArg(['json', 'yaml']),
     ...kubeArgs,
   },
@@ -35,6 +45,7 @@ export const setup = defineCommand({
     ['setup --apply', "create it in Velero's namespace"],
     ['setup --apply --namespaces shop,blog', 'let runs reach the pods of two namespaces only'],
     ['setup --apply --create-pods', 'let runs also create pods with init containers'],
+    ['setup --apply --defaults defaults.yaml', "also keep the runs' image and the patch of their Job"],
     ['setup --delete', 'delete it again'],
   ],
   details:
@@ -44,15 +55,20 @@ export const setup = defineCommand({
   exitCodes: [0, 2, 5, 6, 10, 130, 143],
   docs: 'docs/in-the-cluster.md',
 
-  async run(args, { env, stderr, stop, clock }) {
+  async run(args, context) {
+    const { env, stderr, stop, clock } = context;
     if (args.apply && args.delete) throw misused('--apply and --delete exclude each other');
+    if (args.defaults !== undefined && args.delete) throw misused('--defaults goes with --apply, or alone');
+    const defaults = args.defaults === undefined ? undefined : await readDefaultsFile(args.defaults, context);
+    const account = args.serviceAccount ?? defaults?.serviceAccount;
     const wanted: Setup = {
       namespace: nameIn('--namespace', args.namespace ?? (env['VELERO_NAMESPACE'] || 'velero')),
       ...(args.namespaces.length > 0 && {
         podNamespaces: [...new Set(args.namespaces.map((name) => nameIn('--namespaces', name)))],
       }),
       ...(args.createPods && { createPods: true }),
-      ...(args.serviceAccount !== undefined && { serviceAccount: nameIn('--service-account', args.serviceAccount) }),
+      ...(account !== undefined && { serviceAccount: nameIn('--service-account', account) }),
+      ...(defaults !== undefined && { defaults: formatYaml(defaults) }),
     };
     if (!args.apply && !args.delete) return { view: { kind: 'manifests', manifests: setupManifests(wanted) } }; // R7.12
 
@@ -67,6 +83,9 @@ export const setup = defineCommand({
       onWarning: warn,
     });
     try {
+      const { jobPatch } = defaults ?? {};
+      if (jobPatch !== undefined)
+        await requireJob(client, wanted.namespace, { from: `${args.defaults}: jobPatch`, patch: jobPatch });
       const what = 'the changes were being made: some of them may have been';
       const begin: Begin = (work) =>
         stop.hold(() => stop.finish(clock, what, 'run the same command again; it goes on from there', work()));
@@ -79,6 +98,29 @@ export const setup = defineCommand({
     }
   },
 });
+
+/** The defaults of a file, once it is known that runs can read them (R8.23). */
+async function readDefaultsFile(file: string, context: FileContext): Promise<Defaults> {
+  const [{ readDocument }, { defaultsOf }] = await Promise.all([
+    import('../../shared/input/job-patch.ts'),
+    import('../../shared/core/manifests/defaults.ts'),
+  ]);
+  const { value, from } = await readDocument(file, 'defaults (kind RestoreHookDefaults)', context);
+  return defaultsOf(value, from);
+}
+
+/** Refuse a patch of which the API server would make no Job (R8.22), as far as the caller may ask it. */
+async function requireJob(client: Pick<KubeClient, 'create'>, namespace: string, patch: JobPatch): Promise<void> {
+  const [{ checkPatchedJob }, { sampleJob }] = await Promise.all([
+    import('../../shared/kubernetes/run/launch.ts'),
+    import('../../shared/core/manifests/job.ts'),
+  ]);
+  try {
+    await checkPatchedJob(client, namespace, [sampleJob(namespace, [patch])], [patch]);
+  } catch (error) {
+    if (!(error instanceof RestoreHooksError) || error.code === 'INVALID_INPUT') throw error;
+  }
+}
 
 function viewOf(changes: readonly SetupChange[], nameOf: (change: SetupChange) => string): CommandResult {
   const lines = changes.map((change) => {

@@ -19,20 +19,17 @@ import { runDocument } from './follow.ts';
 
 type Told = Pick<Context, 'stderr'> & Partial<Pick<Context, 'stdout' | 'isForProgram'>>;
 
+type TellerArguments = Pick<RunnerArguments, 'image' | 'imageFrom' | 'serviceAccount' | 'patches' | 'runner'>;
+
 /** Tells the user of the runs of one Restore, on stderr and as the command's result. It asks the cluster nothing. */
 export class RunTeller {
   readonly #session: Pick<Session, 'namespace' | 'cluster'>;
   readonly #name: string;
-  readonly #args: Pick<RunnerArguments, 'image' | 'serviceAccount' | 'runner'>;
+  readonly #args: TellerArguments;
   readonly #context: Told;
   #announced = '';
 
-  constructor(
-    session: Pick<Session, 'namespace' | 'cluster'>,
-    name: string,
-    args: Pick<RunnerArguments, 'image' | 'serviceAccount' | 'runner'>,
-    context: Told,
-  ) {
+  constructor(session: Pick<Session, 'namespace' | 'cluster'>, name: string, args: TellerArguments, context: Told) {
     this.#session = session;
     this.#name = name;
     this.#args = args;
@@ -53,14 +50,20 @@ export class RunTeller {
     if (this.#announced === document.digest) return;
     this.#announced = document.digest;
     const { namespace, cluster } = this.#session;
-    const { image, serviceAccount, runner } = this.#args;
+    const { image, imageFrom, serviceAccount, patches, runner } = this.#args;
     const backup = restore.spec.backupName ? `, backup ${restore.spec.backupName}` : '';
     const phase = busyPhase(restore) === undefined ? '' : ` (Velero isn't done: ${busyPhase(restore)})`;
     this.say(`context   ${cluster}`);
     this.say(`restore   ${namespace}/${this.#name}${backup}${phase}`);
+    // R8.25
+    const from = imageFrom === undefined ? '' : ` (${imageFrom})`;
     this.say(
-      runner === 'job' ? `runner    Job as ServiceAccount ${serviceAccount}, image ${image}` : 'runner    this process',
+      runner === 'job'
+        ? `runner    Job as ServiceAccount ${serviceAccount}, image ${image}${from}`
+        : 'runner    this process',
     );
+    if (patches.length > 0)
+      this.say(`patch     the Job is changed by ${patches.map((each) => each.from).join(', then ')}`);
     this.say(`plan      ${summary(document)}, ${document.digest}`);
     for (const note of rights) this.say(`rights    ${note}`);
     if (kept.length > 0) this.say(`kept      ${count(kept.length, 'hook')} of earlier runs: not run again`);

@@ -4,7 +4,7 @@ import type { RunInput } from '../../shared/core/report/run-input.ts';
 import { payloadOf } from '../../shared/core/report/run-input.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
 import { newRunID, newStatus } from '../../shared/kubernetes/run/claim.ts';
-import { checkRunObjects, launchRun, runManifests } from '../../shared/kubernetes/run/launch.ts';
+import { checkPatchedJob, checkRunObjects, launchRun, runManifests } from '../../shared/kubernetes/run/launch.ts';
 import { runStatusOf } from '../../shared/kubernetes/run/run-store.ts';
 import type { CommandResult } from '../command-line/command.ts';
 import type { Start } from './begin-run.ts';
@@ -19,7 +19,7 @@ export async function startJob(
 ): Promise<CommandResult> {
   const { session, name, args, options, context, teller } = start;
   const { client, namespace } = session;
-  const { image, imagePullSecret, serviceAccount, dryRun } = args;
+  const { image, imagePullSecret, serviceAccount, patches, dryRun } = args;
   const runID = newRunID();
   const manifests = runManifests(payloadOf(input), {
     restore: input.plan.restore,
@@ -29,7 +29,9 @@ export async function startJob(
     serviceAccount,
     options,
     after: runStatusOf(restore)?.runID,
+    patches,
   });
+  if (dryRun !== 'client') await checkPatchedJob(client, namespace, manifests, patches);
   if (dryRun === 'server') await checkRunObjects(client, namespace, manifests);
   if (dryRun !== undefined) return { view: { kind: 'manifests', manifests } }; // R7.5
   const status = newStatus(restore, {

@@ -6,6 +6,10 @@ export const API_VERSION = 'restorehooks.io/v1';
 export const RESTORE_NAME_LABEL = 'velero.io/restore-name';
 export const SERVICE_ACCOUNT = 'restorehooks'; // R5.22
 
+/** The ConfigMap with what runs have in common, and its key (R8.23). */
+export const DEFAULTS_NAME = 'restorehooks-defaults';
+export const DEFAULTS_KEY = 'defaults.yaml';
+
 /** Our annotations on the Restore (R5.7). */
 export const ANNOTATION = {
   phase: 'restorehooks.io/phase',
@@ -22,6 +26,9 @@ export function runName(restore: string, runID: string): string {
   const room = OBJECT_NAME_LIMIT - 'restorehooks--'.length - runID.length;
   return `restorehooks-${shortenName(restore, room)}-${runID}`;
 }
+
+/** Where the runner finds its plan; part files in the order of their names. */
+export const PLAN_DIRECTORY = '/var/run/restorehooks/plan';
 
 export const planSecretName = (run: string, part: number): string => `${run}-plan-${part}`;
 export const reportSecretName = (run: string, part: number): string => `${run}-report-${part}`;

@@ -1,8 +1,10 @@
 import { ExitCode } from '../errors.ts';
 import type { OnUnknown } from '../journal/resume.ts';
 import type { Capture } from '../model/capture.ts';
-import { planSecretName, runLabels, runName } from '../names.ts';
+import { PLAN_DIRECTORY, planSecretName, runLabels, runName, SERVICE_ACCOUNT } from '../names.ts';
 import type { RestoreReference } from '../plan/plan-document.ts';
+import type { JobPatch } from './job-patch.ts';
+import { patchedJob } from './job-patch.ts';
 
 /** How a run is carried out: `apply`'s options, and the arguments of the runner. */
 export interface RunOptions {
@@ -27,10 +29,10 @@ export interface RunnerJob {
   readonly after?: string | undefined;
   /** How many plan Secrets there are. */
   readonly planParts: number;
+  /** What the user changes of the Job, one after the other. */
+  readonly patches?: readonly JobPatch[] | undefined;
 }
 
-/** Where the runner finds its plan; part files in the order of their names. */
-const PLAN_DIRECTORY = '/var/run/restorehooks/plan';
 const planPartKey = (part: number): string => `plan-${String(part).padStart(3, '0')}`;
 
 /** How often a runner may die before its Job gives up; disruptions (evictions, drained nodes) don't count (R8.4). */
@@ -61,10 +63,11 @@ export function runnerJob({
   options,
   after,
   planParts,
+  patches = [],
 }: RunnerJob) {
   const name = runName(restore.name, runID);
   const labels = runLabels(restore.name, runID);
-  return {
+  const job = {
     apiVersion: 'batch/v1',
     kind: 'Job',
     metadata: { name, namespace: restore.namespace, labels, ownerReferences: [restoreOwner(restore)] },
@@ -92,11 +95,38 @@ export function runnerJob({
             seccompProfile: { type: 'RuntimeDefault' },
           },
           containers: [runnerContainer(name, image, runnerArgs(restore, runID, options, after))],
-          volumes: [{ name: 'plan', projected: { defaultMode: 0o440, sources: planSources(name, planParts) } }],
+          // Readable for the user that a cluster chooses where `runAsUser` and `fsGroup` are left to it (R8.29).
+          volumes: [{ name: 'plan', projected: { defaultMode: 0o444, sources: planSources(name, planParts) } }],
         },
       },
     },
   };
+  return patchedJob(job, patches);
+}
+
+/** The Job of no run, to try patches on before there is one. */
+export const sampleJob = (namespace: string, patches: readonly JobPatch[]) =>
+  runnerJob({
+    restore: { namespace, name: 'any', uid: 'any' },
+    runID: 'any',
+    image: 'any',
+    imagePullSecrets: [],
+    serviceAccount: SERVICE_ACCOUNT,
+    options: {
+      maxConcurrent: 1,
+      capture: 'none',
+      failOn: 'fail',
+      keepRestorePhase: false,
+      onUnknown: 'fail',
+      record: false,
+    },
+    planParts: 1,
+    patches,
+  });
+
+/** Refuse a patch that no run's Job could take, before there is a run (R8.21). */
+export function requirePatch(patch: JobPatch): void {
+  sampleJob('velero', [patch]);
 }
 
 /** A disruption (an eviction, a drained node) does not count against the backoff limit; a final exit code ends the Job. */

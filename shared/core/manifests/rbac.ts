@@ -1,4 +1,4 @@
-import { SERVICE_ACCOUNT } from '../names.ts';
+import { DEFAULTS_KEY, DEFAULTS_NAME, SERVICE_ACCOUNT } from '../names.ts';
 
 /** Where a right holds: in the Restore's namespace, or where the pods are. */
 type Scope = 'restore' | 'pods';
@@ -120,7 +120,7 @@ interface Metadata {
 
 export interface SetupManifest {
   readonly apiVersion: string;
-  readonly kind: 'ServiceAccount' | 'Role' | 'RoleBinding' | 'ClusterRole' | 'ClusterRoleBinding';
+  readonly kind: 'ServiceAccount' | 'ConfigMap' | 'Role' | 'RoleBinding' | 'ClusterRole' | 'ClusterRoleBinding';
   readonly metadata: Metadata;
   readonly [field: string]: unknown;
 }
@@ -129,11 +129,13 @@ export interface Setup extends RunnerPlace {
   readonly serviceAccount?: string;
   /** With the rights that init hooks need. */
   readonly createPods?: boolean;
+  /** The defaults of runs, as they were written. */
+  readonly defaults?: string;
 }
 
 /** The runner's ServiceAccount and the least rights that it needs, in an order in which they can be created (R7.12). */
 export function setupManifests(
-  { namespace, podNamespaces, serviceAccount = SERVICE_ACCOUNT, createPods = false }: Setup,
+  { namespace, podNamespaces, serviceAccount = SERVICE_ACCOUNT, createPods = false, defaults }: Setup,
   rules: readonly RunnerRule[] = runnerRules(createPods),
 ): SetupManifest[] {
   const subject = { kind: 'ServiceAccount', name: serviceAccount, namespace };
@@ -154,6 +156,7 @@ export function setupManifests(
         ...(podNamespaces !== undefined && { annotations: { [NAMESPACES_ANNOTATION]: podNamespaces.join(',') } }),
       },
     },
+    ...(defaults === undefined ? [] : [defaultsManifest(namespace, defaults)]),
     ...granted('restore', restoreRoleName(serviceAccount), namespace),
     ...(podNamespaces?.flatMap((place) => granted('pods', podRole, place)) ?? granted('pods', podRole)),
   ];
@@ -192,6 +195,14 @@ const metadata = (name: string, namespace: string | undefined): Metadata => ({
   labels: MANAGED_LABELS,
 });
 
+/** The ConfigMap with the defaults (R8.23). Who starts a run reads it, and so does a runner that makes its own plan. */
+const defaultsManifest = (namespace: string, text: string): SetupManifest => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: metadata(DEFAULTS_NAME, namespace),
+  data: { [DEFAULTS_KEY]: text },
+});
+
 /** Whether an object that bears our labels is of this setup; without a `serviceAccount`: of any in its namespace. */
 export function isMadeBySetup(
   { namespace, serviceAccount }: Setup,
@@ -199,6 +210,8 @@ export function isMadeBySetup(
   metadata: { readonly name: string; readonly namespace?: string | undefined },
 ): boolean {
   const isOurs = (account: string): boolean => serviceAccount === undefined || account === serviceAccount;
+  // All ServiceAccounts of the namespace share it.
+  if (kind === 'ConfigMap') return metadata.name === DEFAULTS_NAME && serviceAccount === undefined;
   if (kind === 'ServiceAccount') return metadata.namespace === namespace && isOurs(metadata.name);
   const [program, first = '', second, ...rest] = metadata.name.split(':');
   if (program !== 'restorehooks' || rest.length > 0) return false;

@@ -83,6 +83,18 @@ export const unknownFieldsOfHooks = (object: unknown): Problem[] => unknownField
 /** Of a Restore in a file. The API server drops them, with a warning at most. */
 export const unknownFieldsOfRestore = (object: unknown): Problem[] => unknownFields(object, RESTORE, '');
 
+const DEFAULTS: Fields = {
+  apiVersion: 'any',
+  kind: 'any',
+  image: 'any',
+  imagePullSecrets: 'any',
+  serviceAccount: 'any',
+  jobPatch: 'any',
+};
+
+/** A field that nobody reads would leave a run without what was meant (R8.23). */
+export const unknownFieldsOfDefaults = (object: unknown): Problem[] => unknownFields(object, DEFAULTS, '');
+
 function unknownFields(value: unknown, fields: Fields, at: string): Problem[] {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return [];
   return Object.entries(value).flatMap(([name, child]): Problem[] => {

@@ -3,6 +3,7 @@ import * as z from 'zod';
 /** What `check` looks at, in the order in which it is shown. docs/check.md explains each. */
 export type CheckId =
   | 'kubernetes'
+  | 'defaults'
   | 'runner-image'
   | 'image-pull'
   | 'velero'
@@ -13,6 +14,7 @@ export type CheckId =
   | 'dry-run-secret'
   | 'dry-run-job'
   | 'dry-run-pod'
+  | 'sidecars'
   | 'restore'
   | 'earlier-runs'
   | 'lease'

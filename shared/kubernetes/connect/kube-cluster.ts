@@ -7,6 +7,8 @@ export interface KubeCluster {
   readonly skipTLSVerify: boolean;
   readonly tlsServerName?: string;
   readonly proxyUrl?: string;
+  /** In the cluster itself: no proxy leads there, whatever the environment says (R8.28). */
+  readonly isInside?: true;
   /** What the cluster's extension `client.authentication.k8s.io/exec` tells credential plugins. */
   readonly execConfig?: unknown;
 }

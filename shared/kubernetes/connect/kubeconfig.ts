@@ -309,6 +309,7 @@ function inClusterConfig(options: KubeConfigOptions): KubeConfig | undefined {
       name: 'in-cluster',
       server: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
       skipTLSVerify: false,
+      isInside: true,
       ...(existsSync(caFile) && { caFile }),
     },
     user: { ...userOf('in-cluster', flags, undefined), ...(flags.token === undefined && { tokenFile }) },

@@ -16,6 +16,7 @@ export function serverUrl(cluster: KubeCluster, env: NodeJS.ProcessEnv): ServerU
 /** The proxy for the cluster: the kubeconfig's, else the environment's as Go reads it (NO_PROXY may contain CIDRs). */
 export function proxyFor(cluster: KubeCluster, env: NodeJS.ProcessEnv): string | undefined {
   if (cluster.proxyUrl !== undefined) return cluster.proxyUrl;
+  if (cluster.isInside) return undefined;
   const server = new URL(cluster.server);
   const either = (name: string) => env[name] || env[name.toLowerCase()];
   const proxy = server.protocol === 'https:' ? either('HTTPS_PROXY') : either('HTTP_PROXY');

@@ -71,7 +71,7 @@ async function journaledRows(
  * `patient`: watch the holder of the Lease until it is clear whether it is alive.
  */
 export async function hasDied(
-  client: Pick<KubeClient, 'get'>,
+  client: Pick<KubeClient, 'get' | 'listAll'>,
   clock: Clock,
   restore: RestoreReference,
   status: RunStatus,
@@ -90,8 +90,43 @@ export async function hasDied(
     }
   }
   const isGoing = await isJobGoing(client, restore, status.runner.name);
-  return isGoing === undefined ? !mayBeLaunching : !isGoing;
+  if (isGoing === undefined) return !mayBeLaunching;
+  return !isGoing || (await isLeftToOthers(client, clock, restore, status.runner.name));
 }
+
+/** How long all containers of a runner's pod may take to end, once they are asked to; and more, as clocks differ. */
+const ALL_END_MS = 90_000;
+
+/**
+ * Whether a Job's runner is dead while a container beside it lives on. The Job starts another pod only when that one has
+ * ended, which may be never (R8.27). A caller who may not list pods can't tell; then the runner is taken to be alive.
+ */
+async function isLeftToOthers(
+  client: Pick<KubeClient, 'listAll'>,
+  clock: Clock,
+  { namespace }: Pick<RestoreReference, 'namespace'>,
+  job: string,
+): Promise<boolean> {
+  try {
+    const { items } = await client.listAll(paths.pods(namespace), { labelSelector: ofJob(job) });
+    const pods = items.flatMap((pod) => RunnerPod.safeParse(pod).data ?? []);
+    const alive = pods.filter(({ status: { phase } }) => phase === 'Pending' || phase === 'Running');
+    return (
+      alive.length > 0 &&
+      alive.every(({ metadata, status: { containerStatuses } }) => {
+        const runner = containerStatuses?.find(({ name }) => name === 'runner')?.state.terminated;
+        const isBeside = containerStatuses?.some(({ name, state }) => name !== 'runner' && state.running) ?? false;
+        const endedAt = Date.parse(runner?.finishedAt ?? '');
+        return !metadata.deletionTimestamp && isBeside && clock.now() - endedAt > ALL_END_MS;
+      })
+    );
+  } catch (error) {
+    if (error instanceof RestoreHooksError && error.code === 'FORBIDDEN') return false;
+    throw error;
+  }
+}
+
+const ofJob = (job: string): string => `batch.kubernetes.io/job-name=${job}`;
 
 /** Whether a Job is neither complete nor failed; undefined: there is no such Job. */
 export async function isJobGoing(
@@ -115,11 +150,12 @@ export async function causeOfDeath(
   namespace: string,
   { runner }: RunStatus,
 ): Promise<string | undefined> {
-  const labelSelector = `batch.kubernetes.io/job-name=${runner.name}`;
   try {
-    const { items } = await client.listAll(paths.pods(namespace), { labelSelector });
+    const { items } = await client.listAll(paths.pods(namespace), { labelSelector: ofJob(runner.name) });
     const terminated = items
-      .flatMap((pod) => DeadPod.safeParse(pod).data?.status.containerStatuses ?? [])
+      .flatMap((pod) => RunnerPod.safeParse(pod).data?.status.containerStatuses ?? [])
+      // A Job by hand may call it otherwise.
+      .sort((one, other) => Number(other.name === 'runner') - Number(one.name === 'runner'))
       .map(({ state }) => state.terminated)
       .find((end) => end !== undefined && end !== null);
     if (!terminated) return undefined;
@@ -148,16 +184,27 @@ function lastReason(log: string): string | undefined {
 }
 
 const LogLine = z.object({ reason: z.string() });
-const DeadPod = z.object({
+const RunnerPod = z.object({
+  metadata: z.object({ deletionTimestamp: z.string().nullish() }),
   status: z.object({
-    containerStatuses: z.array(
-      z.object({
-        state: z.object({
-          terminated: z
-            .object({ exitCode: z.number(), reason: z.string().nullish(), message: z.string().nullish() })
-            .nullish(),
+    phase: z.string().nullish(),
+    containerStatuses: z
+      .array(
+        z.object({
+          name: z.string(),
+          state: z.object({
+            running: z.looseObject({}).nullish(),
+            terminated: z
+              .object({
+                exitCode: z.number(),
+                reason: z.string().nullish(),
+                message: z.string().nullish(),
+                finishedAt: z.string().nullish(),
+              })
+              .nullish(),
+          }),
         }),
-      }),
-    ),
+      )
+      .nullish(),
   }),
 });

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { RestoreHooksError } from '../../core/errors.ts';
 import type { RunnerJob } from '../../core/manifests/job.ts';
 import { planSecret, runnerJob } from '../../core/manifests/job.ts';
+import type { JobPatch } from '../../core/manifests/job-patch.ts';
 import type { Payload } from '../../core/report/payload.ts';
 import { kubeApiError } from '../api/api-error.ts';
 import type { KubeClient } from '../api/client.ts';
@@ -50,6 +51,32 @@ export async function checkRunObjects(
 ): Promise<void> {
   for (const manifest of manifests as readonly Manifest[]) {
     await client.create(manifestPath(namespace, manifest), manifest, { dryRun: true });
+  }
+}
+
+/**
+ * Have the API server look at the Job that patches have made: it alone knows all fields and their values. A mistake is
+ * the patch's, and is found before anything is created (R8.22).
+ */
+export async function checkPatchedJob(
+  client: Pick<KubeClient, 'create'>,
+  namespace: string,
+  manifests: readonly object[],
+  patches: readonly JobPatch[],
+): Promise<void> {
+  const job = (manifests as readonly Manifest[]).find(({ kind }) => kind === 'Job');
+  if (patches.length === 0 || job === undefined) return;
+  try {
+    await client.create(manifestPath(namespace, job), job, { dryRun: true, fieldValidation: 'Strict' });
+  } catch (error) {
+    const answer = kubeApiError(error);
+    const isMistake = answer?.status === 400 || answer?.status === 422;
+    if (!isMistake || !(error instanceof RestoreHooksError) || /dry run/i.test(answer.message)) throw error;
+    const from = patches.map((patch) => patch.from).join(', ');
+    throw new RestoreHooksError('INVALID_INPUT', `${from}: the API server would refuse the Job: ${answer.message}`, {
+      hint: 'nothing was created; correct the patch: kubectl explain job.spec.template.spec names the fields',
+      cause: error,
+    });
   }
 }
 

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { RestoreHooksError } from '../../core/errors.ts';
 import type { Right, Setup, SetupManifest } from '../../core/manifests/rbac.ts';
 import { isMadeBySetup, MANAGED_LABELS, NAMESPACES_ANNOTATION, setupManifests } from '../../core/manifests/rbac.ts';
-import { SERVICE_ACCOUNT } from '../../core/names.ts';
+import { DEFAULTS_NAME, SERVICE_ACCOUNT } from '../../core/names.ts';
 import { missingRights, rightText } from '../api/access.ts';
 import type { KubeClient } from '../api/client.ts';
 import { rightsText } from '../api/grant.ts';
@@ -25,6 +25,7 @@ type Kind = SetupManifest['kind'];
 const rbac = 'rbac.authorization.k8s.io';
 const kinds = {
   ServiceAccount: { group: '', resource: 'serviceaccounts', path: paths.serviceAccounts },
+  ConfigMap: { group: '', resource: 'configmaps', path: paths.configMaps },
   Role: { group: rbac, resource: 'roles', path: paths.roles },
   RoleBinding: { group: rbac, resource: 'rolebindings', path: paths.roleBindings },
   ClusterRole: { group: rbac, resource: 'clusterroles', path: clusterWide(paths.clusterRoles) },
@@ -60,7 +61,11 @@ export async function applySetup(
   // The caller must have every right that he grants, which only the API server can check. For bindings it needs the
   // roles.
   for (const { manifest } of planned) if (manifest.kind.endsWith('Role')) await apply(client, manifest, true);
-  return begin(async () => [...(await applyAll(client, planned)), ...(await prune(client, setup, manifests, warn))]);
+  return begin(async () => [
+    ...(await applyAll(client, planned)),
+    ...(setup.defaults === undefined ? await kept(client, setup) : []),
+    ...(await prune(client, setup, manifests, warn)),
+  ]);
 }
 
 async function applyAll(client: Client, planned: readonly Planned[]): Promise<SetupChange[]> {
@@ -78,6 +83,17 @@ async function applyAll(client: Client, planned: readonly Planned[]): Promise<Se
     changes.push(changeOf(manifest.kind, after, change, object));
   }
   return changes;
+}
+
+/** Tell the defaults that an earlier setup has made, and that stay, as far as the caller may read them. */
+async function kept(client: Client, { namespace }: Setup): Promise<SetupChange[]> {
+  try {
+    const object = await ifFound(() => client.get(paths.configMaps(namespace, DEFAULTS_NAME)));
+    return object === undefined ? [] : [changeOf('ConfigMap', Meta.parse(object), 'unchanged', object)];
+  } catch (error) {
+    if (error instanceof RestoreHooksError && error.code === 'FORBIDDEN') return [];
+    throw error;
+  }
 }
 
 interface Planned {
@@ -197,7 +213,9 @@ async function findMade(client: Client, setup: Setup): Promise<Made[]> {
     ['ClusterRole', undefined],
   ];
   const lists = [...inAll('RoleBinding'), ...(podNamespaces === undefined ? wide : []), ...inAll('Role')];
-  const asked = [...lists, ['ServiceAccount', namespace] as const];
+  // The defaults belong to no ServiceAccount, so they are looked for only where all is.
+  const shared = setup.serviceAccount === undefined ? [['ConfigMap', namespace] as const] : [];
+  const asked = [...lists, ...shared, ['ServiceAccount', namespace] as const];
   const found = (await sideBySide(asked, ([kind, place]) => list(kind, place))).flat();
   return found.filter(({ kind, meta }) => isMadeBySetup(setup, kind, meta.metadata));
 }

@@ -6,6 +6,7 @@ import { describe, it } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import * as z from 'zod';
 import { FindingsDocument } from '../../../shared/core/lint/findings-document.ts';
+import { Defaults } from '../../../shared/core/manifests/defaults.ts';
 import { parseRestore } from '../../../shared/core/model/restore.ts';
 import { ExplanationDocument } from '../../../shared/core/plan/explanation-document.ts';
 import { PlanDocument } from '../../../shared/core/plan/plan-document.ts';
@@ -18,6 +19,7 @@ import { RunStatus } from '../../../shared/core/report/run-status.ts';
 
 const folder = join(import.meta.dirname, '../../../docs/schemas');
 const published = {
+  'RestoreHookDefaults.json': ['What runs have in common: `setup --defaults`', Defaults],
   'RestoreHookExplanation.json': ['Why pods have their hooks: `plan --explain -o json`', ExplanationDocument],
   'RestoreHookCheck.json': ['What a run would need: `check -o json`', CheckDocument],
   'RestoreHookFindings.json': ['What lint has found: `lint -o json`', FindingsDocument],

@@ -107,6 +107,23 @@ describe('the event', () => {
     }
   });
 
+  // R8.23
+  it('says of the Job only what it holds, and refuses a patch that no Job can take', () => {
+    const event = { restore: 'r', cluster: CLUSTER, mode: 'job' };
+    const none = { image: undefined, imagePullSecret: [], serviceAccount: undefined, patches: [] };
+    assert.deepEqual(lambdaCall(event, ENV).job, none);
+    const jobPatch = { spec: { ttlSecondsAfterFinished: 60 } };
+    assert.deepEqual(lambdaCall({ ...event, image: 'x', jobPatch }, ENV).job, {
+      ...none,
+      image: 'x',
+      patches: [{ from: "the event's jobPatch", patch: jobPatch }],
+    });
+    assert.throws(() => lambdaCall({ ...event, jobPatch: { spec: { parallelism: 2 } } }, ENV), {
+      code: 'INVALID_INPUT',
+      message: /^the event's jobPatch: spec\.parallelism: a patch can't change this/,
+    });
+  });
+
   it("takes a Restore's name for nothing else", () => {
     const restoreOf = (restore: string) => lambdaCall({ restore, cluster: CLUSTER }, ENV).config;
     assert.equal(restoreOf('restore.velero.io/nightly').restore, 'nightly');

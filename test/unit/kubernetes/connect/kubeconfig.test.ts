@@ -130,6 +130,7 @@ describe('loadKubeConfig', () => {
         name: 'in-cluster',
         server: 'https://[fd00::1]:443',
         skipTLSVerify: false,
+        isInside: true,
         caFile: `${serviceAccountDir}/ca.crt`,
       },
       user: {
@@ -140,6 +141,10 @@ describe('loadKubeConfig', () => {
       namespace: 'velero',
       env,
     });
+    // R8.28
+    const HTTPS_PROXY = 'http://proxy.example:3128';
+    const proxied = { ...env, HTTPS_PROXY, https_proxy: HTTPS_PROXY };
+    assert.equal(proxyFor(load({ env: proxied, serviceAccountDir }).cluster, proxied), undefined);
     const KUBECONFIG = file('k/config', config('a', { token: 't' }, 'x'));
     assert.equal(load({ env: { ...env, KUBECONFIG }, serviceAccountDir }).cluster.name, 'x');
     // If the requested context doesn't exist, the pod's own cluster must not be used instead.

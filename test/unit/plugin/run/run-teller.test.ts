@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { RunTeller } from '../../../../plugin/run/run-teller.ts';
 import { ExitCode } from '../../../../shared/core/errors.ts';
 import type { Starting } from '../../../../shared/core/ledger/decision.ts';
+import type { JobPatch } from '../../../../shared/core/manifests/job-patch.ts';
 import { instant } from '../../../../shared/core/model/instant.ts';
 import { parseRestore } from '../../../../shared/core/model/restore.ts';
 import { planDocument } from '../../../../shared/core/plan/make-plan-document.ts';
@@ -49,18 +50,36 @@ const statusOf = (more: Partial<RunStatus>): RunStatus => ({
   ...more,
 });
 
-function teller(runner: 'job' | 'local' = 'job') {
+function teller(runner: 'job' | 'local' = 'job', more: { imageFrom?: string; patches?: JobPatch[] } = {}) {
   const stderr = keeper();
   const told = new RunTeller(
     { namespace: 'velero', cluster: 'kind (https://example.com)' },
     'nightly',
-    { image: 'example.com/runner:1', serviceAccount: 'restorehooks', runner },
+    {
+      imageFrom: undefined,
+      patches: [],
+      image: 'example.com/runner:1',
+      serviceAccount: 'restorehooks',
+      runner,
+      ...more,
+    },
     { stderr },
   );
   return { told, lines: () => stderr.text().split('\n').slice(0, -1) };
 }
 
 describe('RunTeller', () => {
+  // R8.25
+  it('says where the image is named, and what changes the Job', () => {
+    const patches = ['ConfigMap restorehooks-defaults', 'node.yaml'].map((from) => ({ from, patch: {} }));
+    const { told, lines } = teller('job', { imageFrom: 'ConfigMap restorehooks-defaults', patches });
+    told.announce(restore, plan, starting, []);
+    assert.deepEqual(lines().slice(2, 4), [
+      'runner    Job as ServiceAccount restorehooks, image example.com/runner:1 (ConfigMap restorehooks-defaults)',
+      'patch     the Job is changed by ConfigMap restorehooks-defaults, then node.yaml',
+    ]);
+  });
+
   // R7.3
   it('announces where, with which runner and which plan, once for each plan', () => {
     const { told, lines } = teller();

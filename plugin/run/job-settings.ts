@@ -1,0 +1,43 @@
+import { RestoreHooksError } from '../../shared/core/errors.ts';
+import type { Defaults, JobFlags, JobSettings } from '../../shared/core/manifests/defaults.ts';
+import { DEFAULTS_SOURCE, jobSettings } from '../../shared/core/manifests/defaults.ts';
+import type { JobPatch } from '../../shared/core/manifests/job-patch.ts';
+import { kubeApiError } from '../../shared/kubernetes/api/api-error.ts';
+import { readDefaults } from '../../shared/kubernetes/run/defaults.ts';
+import type { Session } from '../command-line/session.ts';
+import { say } from '../output/progress.ts';
+import type { Context } from '../process/context.ts';
+
+/**
+ * The defaults, as far as the user may read them. Who may not is warned: an image that only the defaults name would
+ * otherwise be missed without a word (R8.24).
+ */
+export async function defaultsFor(
+  { client, namespace }: Pick<Session, 'client' | 'namespace'>,
+  warn: (line: string) => void,
+): Promise<Defaults | undefined> {
+  try {
+    return await readDefaults(client, namespace);
+  } catch (error) {
+    if (!(error instanceof RestoreHooksError) || !isHidden(error)) throw error;
+    warn(
+      `warning: you may not read ${DEFAULTS_SOURCE} in namespace ${namespace}; if it is there, give as flags what it says ` +
+        '(--image, --image-pull-secret, --service-account, --job-patch)',
+    );
+    return undefined;
+  }
+}
+
+export const isHidden = (error: RestoreHooksError): boolean =>
+  error.code === 'FORBIDDEN' && kubeApiError(error)?.status === 403;
+
+/** A command's arguments with what its Job is made with. A local run has none, and so needs no defaults. */
+export async function settled<Given extends JobFlags & { readonly runner: 'job' | 'local' }>(
+  session: Session,
+  given: Given,
+  patches: readonly JobPatch[],
+  { stderr }: Pick<Context, 'stderr'>,
+): Promise<Omit<Given, keyof JobSettings> & JobSettings> {
+  const defaults = given.runner === 'job' ? await defaultsFor(session, (line) => say(stderr, line)) : undefined;
+  return { ...given, ...jobSettings(given, patches, defaults) };
+}
