@@ -171,7 +171,9 @@ function named(
 function equalsHint({ args }: Command, word: string, argv: readonly string[]): string | undefined {
   const before = argv[argv.indexOf(word) - 1] ?? '';
   const flag = before.startsWith('--') ? args[before.slice(2)] : undefined;
-  return flag?.type === 'string' && flag.bare !== undefined ? `write ${before}=${word}` : undefined;
+  return (flag?.type === 'string' || flag?.type === 'duration') && flag.bare !== undefined
+    ? `write ${before}=${word}`
+    : undefined;
 }
 
 function misused(name: string, command: Command, message: string, hint?: string): RestoreHooksError {

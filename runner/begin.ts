@@ -31,6 +31,7 @@ export const runOptions = (config: RunnerConfig): RunOptions => ({
   keepRestorePhase: config['keep-restore-phase'],
   onUnknown: config['on-unknown'],
   record: config.record,
+  deadlineMs: config.deadline,
 });
 
 /**
@@ -89,6 +90,8 @@ export async function begin(
       for (const row of rows) logRow(log, row);
     },
     warn: (what, error) => log.warn(what, { code: error.code, reason: error.message }),
+    overdue: (deadline) =>
+      log.warn('the deadline has passed: nothing more is started, running hooks may end', { deadline }),
     ...(config.record && { record: (line) => log.info(HISTORY_MESSAGE, { ...line }) }),
   };
   return carryOut(client, clock, taken, options, observer, runner.kind === 'job' ? live : undefined);

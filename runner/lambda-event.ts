@@ -33,6 +33,8 @@ const OPTIONS = [
   'failOn',
   'onUnknown',
   'record',
+  'deadline',
+  'waitForRestore',
 ] as const;
 const Option = z.union([z.string(), z.number(), z.boolean(), z.array(z.string())], 'expected an option of apply');
 
@@ -54,6 +56,9 @@ const Event = z.strictObject({
   cluster: z.looseObject({}, 'expected name, region, endpoint, certificateAuthority').optional(),
   mode: z.enum(['run', 'job'], "expected 'run' or 'job'").default('run'),
   execution: text('expected a name that is the same for all calls of one execution').optional(),
+  executionStart: z.iso
+    .datetime({ offset: true, error: 'expected the time at which the execution began, as RFC 3339 has it' })
+    .optional(),
   margin: z
     .string('expected a duration such as 1m')
     .default('1m')
@@ -75,7 +80,7 @@ const Event = z.strictObject({
 });
 
 /** What one call of the function is asked to do. */
-export interface LambdaCall extends Pick<z.infer<typeof Event>, 'mode' | 'execution' | 'margin'> {
+export interface LambdaCall extends Pick<z.infer<typeof Event>, 'mode' | 'execution' | 'executionStart' | 'margin'> {
   /** What the event says of the Job of `mode: job`. */
   readonly job: JobFlags & { readonly patches: readonly JobPatch[] };
   readonly config: RunnerConfig;
@@ -95,7 +100,7 @@ export function lambdaCall(event: unknown, env: Env): LambdaCall {
       hint: 'without execution, each retry of the same call would start over',
     });
   }
-  const { mode, execution, margin, image, imagePullSecrets, serviceAccount, jobPatch } = rest;
+  const { mode, execution, executionStart, margin, image, imagePullSecrets, serviceAccount, jobPatch } = rest;
   const patches = jobPatch === undefined ? [] : [{ from: "the event's jobPatch", patch: jobPatch }];
   patches.forEach(requirePatch);
   return {
@@ -106,6 +111,7 @@ export function lambdaCall(event: unknown, env: Env): LambdaCall {
     cluster: parse(Cluster, { region: env['AWS_REGION'], ...(cluster ?? clusterOf(env)) }, 'the cluster'),
     mode,
     execution,
+    executionStart,
     margin,
     job: { image, imagePullSecret: imagePullSecrets, serviceAccount, patches },
   };

@@ -6,10 +6,12 @@ import { restoreReference } from '../shared/core/plan/make-plan-document.ts';
 import type { RunInput } from '../shared/core/report/run-input.ts';
 import { payloadOf } from '../shared/core/report/run-input.ts';
 import type { RunStatus } from '../shared/core/report/run-status.ts';
+import { hasEnded } from '../shared/core/report/run-status.ts';
 import type { KubeClient } from '../shared/kubernetes/api/client.ts';
 import { newStatus, versionOf } from '../shared/kubernetes/run/claim.ts';
 import { readDefaults } from '../shared/kubernetes/run/defaults.ts';
 import { hasDied } from '../shared/kubernetes/run/earlier-run.ts';
+import { writeEndedEvent } from '../shared/kubernetes/run/events.ts';
 import { checkPatchedJob, launchRun, runManifests } from '../shared/kubernetes/run/launch.ts';
 import { holderOf } from '../shared/kubernetes/run/lease.ts';
 import { markFailed } from '../shared/kubernetes/run/mark-ended.ts';
@@ -78,6 +80,9 @@ export async function lookAtJob(
   const message = `its Job ${status.runner.name} is over, the run is not`;
   const run = { namespace, name, runID: status.runID };
   const ended = await markFailed(client, run, { code: 'job', message }, { nobodyRuns: true });
-  if (ended !== undefined) return ended;
+  if (ended !== undefined) {
+    if (hasEnded(ended)) await writeEndedEvent(client, clock, reference, ended);
+    return ended;
+  }
   throw new RestoreHooksError('RUN_BY_ANOTHER', `run ${status.runID} of Restore ${name} is no longer the last one`);
 }

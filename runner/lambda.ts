@@ -13,6 +13,7 @@ import { kubeClient } from '../shared/kubernetes/api/client.ts';
 import { eksConfig } from '../shared/kubernetes/connect/eks.ts';
 import { newRunID, runIDOf } from '../shared/kubernetes/run/claim.ts';
 import { runStatusOf } from '../shared/kubernetes/run/run-store.ts';
+import { awaitRestore } from '../shared/kubernetes/velero/await-restore.ts';
 import { getRestore } from '../shared/kubernetes/velero/restores.ts';
 import type { Clock } from '../shared/ports/ports.ts';
 import type { StartedRun } from '../shared/runtime/run.ts';
@@ -23,7 +24,7 @@ import { apiWarning, begin } from './begin.ts';
 import type { LambdaCall } from './lambda-event.ts';
 import { lambdaCall } from './lambda-event.ts';
 import { launchJob, lookAtJob } from './lambda-job.ts';
-import { ownPlan } from './own-plan.ts';
+import { ownPlan, restoreToAwait } from './own-plan.ts';
 
 /** The answer of one call. If it is not `done`, call again with the same event. */
 export interface LambdaResult extends Partial<Pick<RunStatus, 'runID' | 'phase' | 'counts'>> {
@@ -32,6 +33,8 @@ export interface LambdaResult extends Partial<Pick<RunStatus, 'runID' | 'phase' 
   readonly namespace: string;
   /** The exit code that the plugin would have. Only of a run that is over. */
   readonly exitCode?: ExitCode;
+  /** What of the Restore this call has waited for. There is no run yet. */
+  readonly waitsFor?: string;
 }
 
 export const handler: Handler<unknown, LambdaResult> = async (event, context) => {
@@ -79,7 +82,13 @@ async function answer(call: LambdaCall, context: Context, log: Logger): Promise<
     onWarning: apiWarning(log),
   });
   try {
-    const status = await runFor({ ...call, client, clock, deadline, functionName, log });
+    const own = { ...call, client, clock, deadline, functionName, log };
+    const waitsFor = await restoreToWaitFor(own);
+    if (waitsFor !== undefined) {
+      log.info('not done: call again', { restore, namespace, waitsFor });
+      return { done: false, restore, namespace, waitsFor };
+    }
+    const status = await runFor(own);
     const done = status === undefined || hasEnded(status);
     const result = {
       done,
@@ -92,6 +101,32 @@ async function answer(call: LambdaCall, context: Context, log: Logger): Promise<
     return result;
   } finally {
     client.close();
+  }
+}
+
+/**
+ * Wait for the Restore if the event asks for that, until the deadline is near. Returns what the next call has to wait for;
+ * undefined: nothing (R7.80).
+ */
+async function restoreToWaitFor({ client, clock, config, executionStart, deadline, margin, log }: Call) {
+  const limitMs = config['wait-for-restore'];
+  if (limitMs === undefined) return undefined;
+  // The limit is that of the whole execution, which may take several calls.
+  const begunAt = executionStart === undefined ? clock.now() : Date.parse(executionStart);
+  const leftMs = Math.max(0, begunAt + limitMs - clock.now());
+  const hereMs = Math.max(0, deadline - margin - clock.now());
+  const awaited = restoreToAwait(config, Math.min(leftMs, hereMs), log);
+  let last = 'nothing has answered yet';
+  const tell = (waitsFor: string): void => {
+    last = waitsFor;
+    awaited.tell(waitsFor);
+  };
+  try {
+    await awaitRestore(client, clock, { ...awaited, tell });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof RestoreHooksError) || error.code !== 'TIMEOUT' || leftMs <= hereMs) throw error;
+    return last;
   }
 }
 

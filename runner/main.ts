@@ -10,6 +10,7 @@ import { paths } from '../shared/kubernetes/api/paths.ts';
 import { loadKubeConfig } from '../shared/kubernetes/connect/kubeconfig.ts';
 import { newRunID } from '../shared/kubernetes/run/claim.ts';
 import { runStatusOf } from '../shared/kubernetes/run/run-store.ts';
+import { awaitRestore } from '../shared/kubernetes/velero/await-restore.ts';
 import { getRestore } from '../shared/kubernetes/velero/restores.ts';
 import { systemClock } from '../shared/system/clock.ts';
 import type { Logger } from '../shared/system/log.ts';
@@ -18,7 +19,7 @@ import { apiWarning, begin } from './begin.ts';
 import type { RunnerConfig } from './config.ts';
 import { runnerConfig } from './config.ts';
 import { compareWithDefaults } from './own-job.ts';
-import { ownPlan } from './own-plan.ts';
+import { ownPlan, restoreToAwait } from './own-plan.ts';
 import { readPlanDirectory } from './plan-directory.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -69,6 +70,8 @@ async function runOf(
   const podName = env['POD_NAME'] || env['HOSTNAME'] || hostname();
   const jobName = env['JOB_NAME'];
   const runner = jobName ? ({ kind: 'job', name: jobName } as const) : await runnerOf(client, namespace, podName);
+  const limitMs = config['wait-for-restore'];
+  if (limitMs !== undefined) await awaitRestore(client, systemClock, restoreToAwait(config, limitMs, log));
   if (config.plan === undefined) await compareWithDefaults(client, namespace, runner, log);
   const input =
     config.plan === undefined

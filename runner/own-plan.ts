@@ -15,10 +15,22 @@ import type { KubeClient } from '../shared/kubernetes/api/client.ts';
 import { podsToCreate } from '../shared/kubernetes/pods/pods-to-create.ts';
 import { readRuns } from '../shared/kubernetes/run/runs-of-restore.ts';
 import { aroundRestore } from '../shared/kubernetes/velero/around-restore.ts';
+import type { RestoreToAwait } from '../shared/kubernetes/velero/await-restore.ts';
 import { getRestore, listPods } from '../shared/kubernetes/velero/restores.ts';
 import type { Clock } from '../shared/ports/ports.ts';
 import type { Logger } from '../shared/system/log.ts';
 import type { RunnerConfig } from './config.ts';
+
+/** How a runner that plans for itself waits for its Restore (R7.80). */
+export const restoreToAwait = (
+  { restore: name, namespace, force }: RunnerConfig,
+  limitMs: number,
+  log: Logger,
+): RestoreToAwait => ({
+  ...{ namespace, name, limitMs, force },
+  tell: (waitsFor) => log.info('waiting for the Restore', { namespace, restore: name, reason: waitsFor }),
+  warn: (line) => log.warn(line),
+});
 
 /**
  * Make the plan of a runner that was given none. If there is nothing to run, `ended` is the status of the
@@ -67,7 +79,7 @@ export async function ownPlan(
   if (hooks.length === 0) {
     const why = nothingToRun(planned, request, config['allow-no-match']);
     const { last } = ledger;
-    if (last?.standing.state === 'ended') {
+    if (last !== undefined && (last.standing.state === 'ended' || hasEnded(last.status))) {
       const { runID } = last.standing;
       log.info('there is nothing to run; the last run stands', { runID, reason: why?.message });
       return { ended: last.status };

@@ -8,6 +8,7 @@ import { nothingToRun, refuseAfterGivingUp } from '../../shared/core/plan/nothin
 import type { PlannedRun } from '../../shared/core/plan/plan-run.ts';
 import { planRun, refuseWhileBusy } from '../../shared/core/plan/plan-run.ts';
 import { phaseNotices } from '../../shared/core/plan/velero.ts';
+import { isOverdue } from '../../shared/core/report/run-status.ts';
 import { holderOf } from '../../shared/kubernetes/run/lease.ts';
 import { readRuns } from '../../shared/kubernetes/run/runs-of-restore.ts';
 import type { Session } from '../command-line/session.ts';
@@ -80,7 +81,8 @@ function lastRun({ last, attempts }: Ledger, at: string): Found {
   const said = `${count(attempts, 'run')}; the last is ${runID}: ${phase}`;
   if (standing.state === 'going') return ok(`${said}, at work (${runner.kind} ${runner.name})`);
   if (standing.state === 'ended') return ok(said);
-  return warning(`${said}, but its runner died`, `go on with it: kubectl restorehooks retry ${at}`);
+  const why = isOverdue(status) ? 'its deadline has passed' : 'its runner died';
+  return warning(`${said}, but ${why}`, `go on with it: kubectl restorehooks retry ${at}`);
 }
 
 function planOf(

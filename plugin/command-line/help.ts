@@ -20,7 +20,7 @@ const EXIT_CODES: Readonly<Record<ExitCode, string>> = {
   [ExitCode.NotFound]: 'no such Restore or Backup',
   [ExitCode.Forbidden]: 'forbidden: you or the runner lack a right',
   [ExitCode.Unreachable]: "the API server, or the object store of a backup, can't be reached",
-  [ExitCode.Timeout]: '--timeout has passed; a Job that was started goes on',
+  [ExitCode.Timeout]: '--timeout, --wait-for-restore or --wait has passed; a Job that was started goes on',
   [ExitCode.NoMatch]: 'no pod of the Restore was found, or none matches its hooks',
   [ExitCode.Conflict]: 'another run or Velero is running the hooks, or has run them',
   [ExitCode.RunFailed]: 'the run could not start or go on',
@@ -114,7 +114,7 @@ async function blankPage(width: number): Promise<Argv> {
 function valuePart(flag: Flag): string {
   if (flag.type === 'boolean') return '';
   const value = valueName(flag);
-  return flag.type === 'string' && flag.bare !== undefined ? `[=${value}]` : ` ${value}`;
+  return (flag.type === 'string' || flag.type === 'duration') && flag.bare !== undefined ? `[=${value}]` : ` ${value}`;
 }
 
 function valueName(flag: Flag): string {

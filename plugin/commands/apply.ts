@@ -13,6 +13,8 @@ export const apply = defineCommand({
     ['apply nightly -f pods.yaml', 'create the pods of a file that have init hooks, with the init containers in them'],
     ['apply nightly --from-backup nightly', 'the same, with the pods of its Backup'],
     ['apply nightly --rerun --only shop/web-0', 'run the hooks of one pod again that Velero has run'],
+    ['apply nightly --wait-for-restore=2h', 'wait until Velero is done with the Restore, then run its hooks'],
+    ['apply nightly --deadline=1h', 'end the run after an hour; apply goes on with what is left'],
     ['apply nightly --dry-run=client', 'print every object, and create none'],
   ],
   details:

@@ -1,8 +1,9 @@
 import { instant } from '../../shared/core/model/instant.ts';
 import { hasEnded } from '../../shared/core/report/run-status.ts';
+import { getRestore } from '../../shared/kubernetes/velero/restores.ts';
 import { kubeArgs } from '../command-line/args.ts';
 import { defineCommand } from '../command-line/command.ts';
-import { withCluster } from '../command-line/session.ts';
+import { usage, withCluster } from '../command-line/session.ts';
 import { ChosenHooks } from '../logs/chosen-hooks.ts';
 import { followLogs } from '../logs/follow-logs.ts';
 import { RunParts, standingParts } from '../logs/run-parts.ts';
@@ -15,6 +16,7 @@ export const logs = defineCommand({
     hook: { type: 'strings', value: 'HOOK', description: 'Only this hook, by its ID or its name; can be repeated' },
     pod: { type: 'strings', value: 'POD', description: 'Only this pod: [NAMESPACE/]POD; can be repeated' },
     failed: { type: 'boolean', description: 'Only hooks that did not succeed' },
+    run: { type: 'string', value: 'ID', description: 'Of this earlier run instead of the last one' },
     since: {
       type: 'duration',
       value: 'DURATION',
@@ -40,6 +42,7 @@ export const logs = defineCommand({
     ['logs nightly', 'what the hooks of the last run printed'],
     ['logs nightly -f --prefix', 'what they print, while they run'],
     ['logs nightly --failed', 'only of the hooks that did not succeed'],
+    ['logs nightly --run 44c9vd', 'of an earlier run'],
     ['logs nightly --hook warm-up --pod shop/web-0', 'of one hook in one pod'],
   ],
   details:
@@ -48,13 +51,16 @@ export const logs = defineCommand({
   exitCodes: [0, 2, 4, 5, 6, 130, 143],
   docs: 'docs/logs.md',
 
-  run: ({ restore: name, follow, hook, pod, failed, since, prefix, timestamps, output, ...args }, context) =>
-    withCluster(args, context, async (session) => {
+  run: ({ restore: name, follow, run: runID, ...flags }, context) => {
+    if (follow && runID !== undefined) throw usage('--follow follows the last run; --run shows an earlier one');
+    const { hook, pod, failed, since, prefix, timestamps, output, ...args } = flags;
+    return withCluster(args, context, async (session) => {
       const chosen = new ChosenHooks({ hook, pod, failed });
       const request = {
         session,
         name,
         context,
+        runID,
         chosen,
         format: { prefix, timestamps, json: output === 'json' },
         output: {
@@ -63,6 +69,13 @@ export const logs = defineCommand({
           since: since === undefined ? undefined : instant(context.clock.now() - since),
         },
       };
+      if (runID !== undefined) {
+        const { findRun } = await import('../run/run-by-id.ts');
+        const restore = await getRestore(session.client, session.namespace, name);
+        const { status } = await findRun(session, context, restore, runID); // R7.85
+        await showLogs(request, restore, status, await standingParts(session, name, status));
+        return {};
+      }
       const first = new RunParts(session, name);
       const { restore, status, parts } = await first.read();
       if (status === undefined) {
@@ -75,5 +88,6 @@ export const logs = defineCommand({
         await showLogs(request, restore, status, parts);
       }
       return {};
-    }),
+    });
+  },
 });

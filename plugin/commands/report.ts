@@ -25,6 +25,7 @@ export const report = defineCommand({
       ...filenameArg.filename,
       description: 'File or - (stdin) with a saved run, or with its plan; can be repeated',
     },
+    run: { type: 'string', value: 'ID', description: 'Report this earlier run instead of the last one' },
     ...kubeArgs,
   },
   positionals: { restore: { description: 'The Restore', optional: true } },
@@ -35,6 +36,7 @@ export const report = defineCommand({
       'a page to open in a browser, with a timeline and the output of failures',
     ],
     ['report nightly -o junit > nightly.xml', 'for a CI server: a test for each hook'],
+    ['report nightly --run 44c9vd', 'of an earlier run'],
     ['report nightly -f plan.json -o html > nightly.html', 'with a plan that is gone from the cluster'],
     ['report -f run.json -o html > nightly.html', 'without a cluster, of what status -o json has printed'],
   ],
@@ -44,7 +46,7 @@ export const report = defineCommand({
   exitCodes: [0, 2, 4, 5, 6, 130, 143],
   docs: 'docs/report.md',
 
-  async run({ restore, output, filename, ...args }, context): Promise<CommandResult> {
+  async run({ restore, output, filename, run: runID, ...args }, context): Promise<CommandResult> {
     const { savedDocuments } = await import('../report/input.ts');
     const { run: saved, plan } = await savedDocuments(filename, context);
     if ((saved === undefined) === (restore === undefined)) {
@@ -52,8 +54,10 @@ export const report = defineCommand({
         saved === undefined ? 'a RESTORE or -f with a run is missing' : 'give either RESTORE or -f with a run';
       throw usage(what, 'usage: kubectl restorehooks report RESTORE, or report -f run.json');
     }
+    if (saved !== undefined && runID !== undefined) throw usage('--run is of a RESTORE, not of a saved run');
     // What `status` prints, from `status` itself: the two can't come to differ.
-    const { view } = saved === undefined ? await status.run({ ...args, restore, watch: false }, context) : {};
+    const { view } =
+      saved === undefined ? await status.run({ ...args, restore, run: runID, watch: false }, context) : {};
     const run = saved ?? ((view?.kind === 'document' ? view.document : undefined) as RunDocument);
     if (output === 'json') return { view: { kind: 'document', document: run, human: [] } };
     const input = { run, ...(await planFor(run, { run: saved, plan }, output, args, context)) };

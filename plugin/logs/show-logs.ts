@@ -25,14 +25,16 @@ export interface LogRequest {
   readonly session: Session;
   readonly name: string;
   readonly context: Context;
+  /** Of the run that is meant; undefined: of the last one. */
+  readonly runID: string | undefined;
   readonly chosen: ChosenHooks;
   readonly format: LogFormat;
   readonly output: RunOutputOptions;
 }
 
 /** The command that lists the hooks of a run. */
-export const listCommand = ({ name, session }: Pick<LogRequest, 'name' | 'session'>): string =>
-  `kubectl restorehooks status ${name} -n ${session.namespace} -o name`;
+export const listCommand = ({ name, session, runID }: Pick<LogRequest, 'name' | 'session' | 'runID'>): string =>
+  `kubectl restorehooks status ${name} -n ${session.namespace}${runID === undefined ? '' : ` --run ${runID}`} -o name`;
 
 /** Print what is known of a run's output by now: hook by hook, in plan order (R7.32). */
 export async function showLogs(

@@ -40,6 +40,7 @@ function humanParts(run: RunDocument, hooks: readonly RunHook[], options: RowOpt
     `phase     ${run.phase}${run.message ? `: ${run.message}` : ''}`,
     ...(run.counts ? [`progress  ${progressLine(run.counts)}`] : []),
     `started   ${run.startedAt ?? 'not yet'}${run.finishedAt ? `, finished ${run.finishedAt}` : ''}`,
+    ...(run.deadline === undefined ? [] : [`deadline  ${run.deadline}`]),
     ...(run.notices ?? []).map((notice) => `notice    ${notice}`),
     ...(lags(run) ? ['rows      as last reported; the counts are newer'] : []),
     ...(shown === undefined ? [] : [`shown     ${shown}`]),

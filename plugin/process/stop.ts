@@ -26,10 +26,13 @@ export class CommandStop {
     return this.#why;
   }
 
-  /** Ask the command to end after this time (`--timeout`). */
-  limit(clock: Clock, ms: number | undefined): void {
+  /** Ask the command to end after this time, which the flag has set. */
+  limit(clock: Clock, ms: number | undefined, flag = '--timeout'): void {
     if (ms === undefined) return;
-    this.#cancelTimer = clock.setTimer(ms, () => this.#ask(TIME_IS_OVER()));
+    this.#cancelTimer();
+    this.#cancelTimer = clock.setTimer(ms, () =>
+      this.#ask(new RestoreHooksError('TIMEOUT', `${flag} is over; ${NOTHING}`)),
+    );
   }
 
   /** Run a whole command. Rejects as soon as the command is asked to end, unless it is in `hold`. */
@@ -119,7 +122,6 @@ export class CommandStop {
 /** How long a change that has begun may still take when the command is asked to end: half a change helps nobody. */
 const GRACE_MS = 5_000;
 const NOTHING = 'nothing has been changed';
-const TIME_IS_OVER = (): RestoreHooksError => new RestoreHooksError('TIMEOUT', `--timeout is over; ${NOTHING}`);
 
 /** The exit codes are a shell's: 130 after Ctrl-C, 143 after SIGTERM (R7.4, R7.20). */
 function reasonOf({ reason }: AbortSignal): RestoreHooksError {

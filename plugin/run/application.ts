@@ -15,7 +15,8 @@ import type { PlannedRun, PlanRequest } from '../../shared/core/plan/plan-run.ts
 import { planRun, refuseWhileBusy } from '../../shared/core/plan/plan-run.ts';
 import { rowDocuments } from '../../shared/core/report/hook-row.ts';
 import { podsToCreate } from '../../shared/kubernetes/pods/pods-to-create.ts';
-import { readRuns } from '../../shared/kubernetes/run/runs-of-restore.ts';
+import { readReportOf, readRuns } from '../../shared/kubernetes/run/runs-of-restore.ts';
+import { awaitRestore } from '../../shared/kubernetes/velero/await-restore.ts';
 import { getRestore } from '../../shared/kubernetes/velero/restores.ts';
 import type { ApplyArguments } from '../command-line/apply-args.ts';
 import type { CommandResult } from '../command-line/command.ts';
@@ -32,8 +33,10 @@ import { runView } from '../output/run-view.ts';
 import type { Context } from '../process/context.ts';
 import { runDocument } from './follow.ts';
 import { Launcher, retryOnConflict } from './launcher.ts';
+import type { RunnerAccount } from './preconditions.ts';
 import { requirePodRights, requireRunner, requireUserRights } from './preconditions.ts';
 import { withOutput } from './row-output.ts';
+import { tellWaiting } from './tell-waiting.ts';
 
 /**
  * One `apply`: decide, check, write the run down, launch it, follow it. Nothing changes before all checks have passed
@@ -66,23 +69,46 @@ export class Application {
     this.#launcher = new Launcher(session, name, args, context);
   }
 
-  run(): Promise<CommandResult> {
+  async run(): Promise<CommandResult> {
+    await this.#awaitRestore();
     return retryOnConflict(() => this.#once());
+  }
+
+  /** Wait for the Restore, if that is asked for. Nobody waits half an hour to hear that a right is missing. */
+  async #awaitRestore(): Promise<void> {
+    const { waitForRestore, force } = this.#args;
+    if (waitForRestore === undefined) return;
+    await this.#requireRights();
+    const { client, namespace } = this.#session;
+    const { clock } = this.#context;
+    const restore = { namespace, name: this.#name, limitMs: waitForRestore, force };
+    const teller = tellWaiting(this.#context, restore);
+    try {
+      await awaitRestore(client, clock, { ...restore, ...teller });
+    } finally {
+      teller.end();
+    }
+  }
+
+  /** Refuse if the user or the runner lacks a right that every run needs. */
+  async #requireRights(): Promise<RunnerAccount | undefined> {
+    const { runner, serviceAccount, podNamespace } = this.#args;
+    const account = runner === 'job' ? await requireRunner(this.#session, serviceAccount) : undefined;
+    const namespaces = podNamespace.length > 0 ? podNamespace : account?.podNamespaces;
+    await requireUserRights(this.#session, runner, namespaces);
+    return account;
   }
 
   async #once(): Promise<CommandResult> {
     const { client, namespace } = this.#session;
     const launcher = this.#launcher;
-    const isJob = this.#args.runner === 'job';
     const restore = await getRestore(client, namespace, this.#name);
     if (restore.metadata.deletionTimestamp) {
       throw new RestoreHooksError('RESTORE_NOT_FOUND', `Restore ${namespace}/${this.#name} is being deleted`);
     }
     refuseWhileBusy(restore, this.#args.force);
-    const account = isJob ? await requireRunner(this.#session, this.#args.serviceAccount) : undefined;
+    const account = await this.#requireRights();
     const podNamespaces = account?.podNamespaces;
-    const { podNamespace } = this.#args;
-    await requireUserRights(this.#session, this.#args.runner, podNamespace.length > 0 ? podNamespace : podNamespaces);
     if (await launcher.endStuck(restore, this.#args.again)) return this.#once();
     const [{ request, planned, given }, early] = await Promise.all([this.#plan(podNamespaces), this.#runs(restore)]);
     refuseAfterGivingUp(planned, request);
@@ -152,7 +178,10 @@ export class Application {
   #follow({ restore }: PlanRequest, { status, run }: LastRun): CommandResult | Promise<CommandResult> {
     const isDry = this.#args.dryRun !== undefined;
     const what = isDry ? 'nothing would be created' : 'following it';
-    this.#launcher.teller.say(`run ${status.runID} of this plan is going already; ${what}`);
+    const { deadline = 'none' } = status;
+    const own =
+      this.#args.deadline === undefined ? '' : ` (its deadline is the one that it was begun with: ${deadline})`;
+    this.#launcher.teller.say(`run ${status.runID} of this plan is going already${own}; ${what}`);
     return this.#args.noWait || isDry
       ? this.#launcher.teller.shown(restore, status, rowDocuments(run?.record.report))
       : this.#launcher.follow();
@@ -169,7 +198,8 @@ export class Application {
   async #shown(restore: Restore, { status, run }: LastRun): Promise<CommandResult> {
     const { client, namespace } = this.#session;
     const reference = restoreReference(restore, namespace);
-    const rows = await withOutput(client, restore, reference, status.runID, rowDocuments(run?.rows));
+    const read = () => readReportOf(client, reference, restore, status.runID);
+    const rows = await withOutput(rowDocuments(run?.rows), read);
     return this.#launcher.teller.shown(restore, status, rows);
   }
 

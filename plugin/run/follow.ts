@@ -13,12 +13,12 @@ import { kubeApiError } from '../../shared/kubernetes/api/api-error.ts';
 import type { KubeObject } from '../../shared/kubernetes/api/kube-object.ts';
 import { causeOfDeath, hasDied, knownRows } from '../../shared/kubernetes/run/earlier-run.ts';
 import { readReportParts, runStatusOf } from '../../shared/kubernetes/run/run-store.ts';
+import { RestoreWatch } from '../../shared/kubernetes/velero/restore-watch.ts';
 import { getRestore, readRestore } from '../../shared/kubernetes/velero/restores.ts';
 import type { Session } from '../command-line/session.ts';
 import { say } from '../output/progress.ts';
 import type { Context } from '../process/context.ts';
 import { isUnclaimed } from './obstacle.ts';
-import { RestoreWatch } from './restore-watch.ts';
 import type { RunDisplay } from './run-display.ts';
 import { showRun } from './run-display.ts';
 
@@ -131,8 +131,20 @@ export function runDocument(
     restore: restoreReference(restore, namespace),
   } as const;
   if (status === undefined) return { ...document, hooks: [] };
-  const { runID, attempt, planDigest, phase, startedAt, finishedAt, runner, counts, notices, failure, suspendedAt } =
-    status;
+  const {
+    runID,
+    attempt,
+    planDigest,
+    phase,
+    startedAt,
+    finishedAt,
+    runner,
+    counts,
+    notices,
+    failure,
+    suspendedAt,
+    deadline,
+  } = status;
   const message = failure?.message ?? (suspendedAt ? `suspended at ${suspendedAt}` : waitsFor);
   return {
     ...document,
@@ -143,6 +155,7 @@ export function runDocument(
     ...(message === undefined ? {} : { message }),
     ...(startedAt ? { startedAt } : {}),
     ...(finishedAt ? { finishedAt } : {}),
+    ...(deadline ? { deadline } : {}),
     runner: { kind: runner.kind, name: runner.name },
     counts,
     ...(notices ? { notices } : {}),
@@ -182,6 +195,30 @@ export interface Followed {
   readonly error?: RestoreHooksError;
 }
 
+/** In whose place a run is followed. */
+interface Following {
+  /** The flag that limits the following. */
+  readonly limit: string;
+  readonly stopped: string;
+  /** What becomes of the run when the following stops. */
+  readonly run: string;
+  readonly isCanceled: boolean;
+}
+
+const WATCHING: Following = {
+  limit: '--timeout',
+  stopped: 'stopped following',
+  run: 'the run goes on',
+  isCanceled: false,
+};
+/** Of a run that was asked to stop. */
+export const UNTIL_CANCELED: Following = {
+  limit: '--wait',
+  stopped: 'stopped waiting',
+  run: 'the run was asked to stop, and ends by itself',
+  isCanceled: true,
+};
+
 /** Called after each poll. Returns an error to stop following with. */
 export type BetweenPolls = (status: RunStatus) => Promise<RestoreHooksError | undefined>;
 
@@ -193,11 +230,21 @@ const DENIED_AT_MOST = 10;
  * because a user of one Restore may not be allowed to watch, and because a connection can be dead without being closed
  * (R7.39). A signal and `--timeout` end the following, not the run (R7.4).
  */
-export function follow(session: Session, name: string, context: Context, between: BetweenPolls): Promise<Followed> {
+export function follow(
+  session: Session,
+  name: string,
+  context: Context,
+  between: BetweenPolls,
+  { limit, stopped, run, isCanceled }: Following = WATCHING,
+): Promise<Followed> {
   const { namespace } = session;
   keepHeapSmall();
   return context.stop.hold(async () => {
-    const display = showRun(context, { namespace, name }, 'Ctrl-C stops following; the run goes on');
+    const display = showRun(
+      context,
+      { namespace, name },
+      `Ctrl-C ${isCanceled ? 'stops waiting' : 'stops following'}; ${run}`,
+    );
     const follower = new Follower(session, name, context, display, between);
     try {
       return await follower.toTheEnd();
@@ -206,12 +253,12 @@ export function follow(session: Session, name: string, context: Context, between
       const isStopped = why !== undefined && (error === why || context.signal.aborted);
       if (!isStopped && !context.outputClosed.aborted) throw error;
       const isTimeout = why?.code === 'TIMEOUT';
-      const what = isTimeout ? 'stopped following: --timeout is over' : 'stopped following';
+      const what = isTimeout ? `${stopped}: ${limit} is over` : stopped;
       const command = (verb: string): string => `kubectl restorehooks ${verb} ${name} -n ${namespace}`;
-      throw new RestoreHooksError(why?.code ?? 'INTERRUPTED', `${what}; the run goes on`, {
+      throw new RestoreHooksError(why?.code ?? 'INTERRUPTED', `${what}; ${run}`, {
         hint: [
           `see it with: ${command('status')} -w`,
-          `cancel it:   ${command('cancel')}`,
+          ...(isCanceled ? [] : [`cancel it:   ${command('cancel')}`]),
           `read it:     ${command('logs')} -f`,
         ].join('\n      '),
       });

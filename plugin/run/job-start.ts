@@ -1,10 +1,14 @@
 import { RestoreHooksError } from '../../shared/core/errors.ts';
+import { restoreReference } from '../../shared/core/plan/make-plan-document.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
-import { hasEnded } from '../../shared/core/report/run-status.ts';
+import { deadlineText, hasEnded } from '../../shared/core/report/run-status.ts';
 import { paths } from '../../shared/kubernetes/api/paths.ts';
+import { writeEndedEvent } from '../../shared/kubernetes/run/events.ts';
+import type { NamedRun } from '../../shared/kubernetes/run/mark-ended.ts';
 import { markCanceled, markFailed } from '../../shared/kubernetes/run/mark-ended.ts';
 import { runStatusOf } from '../../shared/kubernetes/run/run-store.ts';
 import { getRestore } from '../../shared/kubernetes/velero/restores.ts';
+import type { Clock } from '../../shared/ports/ports.ts';
 import type { Session } from '../command-line/session.ts';
 import { say } from '../output/progress.ts';
 import type { Context } from '../process/context.ts';
@@ -25,10 +29,14 @@ export function jobStart(session: Session, name: string, context: Context, own: 
   const watch = new StartWatch(context);
   return async (status) => {
     if (!isUnclaimed(status)) return undefined;
-    const line = watch.look(await obstacleOf(session, status));
+    const { deadline } = status;
+    const isLate = deadline !== undefined && context.clock.now() >= Date.parse(deadline);
+    const obstacle = await obstacleOf(session, status);
+    const why = watch.look(obstacle);
+    const line = isLate ? [deadlineText(status), ...(obstacle ? [obstacleLine(obstacle)] : [])].join('; ') : why;
     if (line === undefined) return undefined;
     if (own) {
-      await giveUp(session, name, status, line);
+      await giveUp(session, name, context.clock, status, { code: isLate ? 'deadline' : 'job', message: line });
       return undefined;
     }
     return new RestoreHooksError('RUN_FAILED', line, {
@@ -72,28 +80,40 @@ export class StartWatch {
 }
 
 /** Delete the Job of a run that no runner has claimed, then mark the run as failed. */
-export async function giveUp(session: Session, name: string, status: RunStatus, message: string): Promise<void> {
-  const { client, namespace } = session;
-  if (!(await isStillUnclaimed(session, name, status))) return;
-  await deleteJob(session, status.runner.name);
-  await markFailed(client, { namespace, name, runID: status.runID }, { code: 'job', message });
+export async function giveUp(
+  session: Session,
+  name: string,
+  clock: Clock,
+  status: RunStatus,
+  failure: NonNullable<RunStatus['failure']>,
+): Promise<void> {
+  await endWithout(session, name, clock, status, (run) => markFailed(session.client, run, failure));
 }
 
 /**
  * Delete the Job of an unclaimed run that is asked to stop, and mark the run as canceled. False if a runner has claimed
  * it (R6.20).
  */
-export async function endUnclaimed(session: Session, name: string, status: RunStatus): Promise<boolean> {
-  const { client, namespace } = session;
-  if (!(await isStillUnclaimed(session, name, status))) return false;
-  await deleteJob(session, status.runner.name);
-  const ended = await markCanceled(client, { namespace, name, runID: status.runID });
-  return ended !== undefined && hasEnded(ended);
-}
+export const endUnclaimed = (session: Session, name: string, clock: Clock, status: RunStatus): Promise<boolean> =>
+  endWithout(session, name, clock, status, (run) => markCanceled(session.client, run));
 
-async function isStillUnclaimed({ client, namespace }: Session, name: string, { runID }: RunStatus): Promise<boolean> {
-  const status = runStatusOf(await getRestore(client, namespace, name));
-  return status?.runID === runID && isUnclaimed(status);
+/** False: a runner has claimed the run, or the Restore has another one. */
+async function endWithout(
+  session: Session,
+  name: string,
+  clock: Clock,
+  { runID, runner }: RunStatus,
+  mark: (run: NamedRun) => Promise<RunStatus | undefined>,
+): Promise<boolean> {
+  const { client, namespace } = session;
+  const restore = await getRestore(client, namespace, name);
+  const now = runStatusOf(restore);
+  if (now?.runID !== runID || !isUnclaimed(now)) return false;
+  await deleteJob(session, runner.name);
+  const ended = await mark({ namespace, name, runID });
+  if (ended === undefined || !hasEnded(ended)) return false;
+  await writeEndedEvent(client, clock, restoreReference(restore, namespace), ended);
+  return true;
 }
 
 async function deleteJob({ client, namespace }: Session, job: string): Promise<void> {

@@ -8,6 +8,7 @@ import type { PodToCreate } from '../../shared/core/report/payload.ts';
 import type { RunHook } from '../../shared/core/report/run-document.ts';
 import type { RunInput } from '../../shared/core/report/run-input.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
+import { hasEnded } from '../../shared/core/report/run-status.ts';
 import { versionOf } from '../../shared/kubernetes/run/claim.ts';
 import { holderOf } from '../../shared/kubernetes/run/lease.ts';
 import { runStatusOf, writeStatus } from '../../shared/kubernetes/run/run-store.ts';
@@ -68,7 +69,8 @@ export class Launcher {
     about: AboutRun,
     pods: readonly PodToCreate[],
   ): Promise<CommandResult> {
-    const { runner, dryRun, record, maxConcurrent, capture, failOn, keepRestorePhase, onUnknown } = this.#args;
+    const { runner, dryRun, record, deadline } = this.#args;
+    const { maxConcurrent, capture, failOn, keepRestorePhase, onUnknown } = this.#args;
     if (dryRun === undefined) await this.#requireNobody(restore);
     const input: RunInput = {
       plan: document,
@@ -85,7 +87,11 @@ export class Launcher {
       session: this.#session,
       name: this.#name,
       args: this.#args,
-      options: { maxConcurrent, capture, failOn, keepRestorePhase, onUnknown, record: record !== undefined },
+      options: {
+        ...{ maxConcurrent, capture, failOn, keepRestorePhase, onUnknown },
+        record: record !== undefined,
+        deadlineMs: deadline,
+      },
       context: this.#context,
       teller: this.teller,
     };
@@ -130,7 +136,7 @@ export class Launcher {
       const line = watch.look(obstacle, jobMadeAt);
       if (line !== undefined) {
         this.teller.say(`run ${status.runID} is given up: nothing of it has been run`);
-        await stop.hold(() => giveUp(this.#session, this.#name, status, line));
+        await stop.hold(() => giveUp(this.#session, this.#name, clock, status, { code: 'job', message: line }));
         return true;
       }
       if (looks === 0) this.teller.say(`run ${status.runID} is given up if its runner doesn't start in a moment`);
@@ -153,6 +159,7 @@ export class Launcher {
   /** Mark the run as ended: its runner has died, and no hook is left that may be run. */
   async writeDownDeadRun(restore: Restore, status: RunStatus, rows: readonly RunHook[]): Promise<CommandResult> {
     const { client, namespace } = this.#session;
+    if (hasEnded(status)) return this.teller.ended(restore, status, rows); // At its deadline: that is written down.
     const reference = restoreReference(restore, namespace);
     const dead = await asDead(this.#session, this.#context, reference, status, rows);
     if (this.#args.dryRun === undefined) await writeStatus(client, versionOf(restore, namespace), dead.status);

@@ -3,11 +3,13 @@ import { RestoreHooksError } from '../../shared/core/errors.ts';
 import { string, stringMap } from '../../shared/core/model/schema.ts';
 import { API_VERSION } from '../../shared/core/names.ts';
 import type { RunSummary } from '../../shared/core/report/run-list.ts';
+import { kubeApiError } from '../../shared/kubernetes/api/api-error.ts';
 import type { KubeClient, Query } from '../../shared/kubernetes/api/client.ts';
 import type { KubeObject } from '../../shared/kubernetes/api/kube-object.ts';
 import { paths } from '../../shared/kubernetes/api/paths.ts';
 import { runStatusOf } from '../../shared/kubernetes/run/run-store.ts';
 import { isOfUnknownType, unknownType } from '../../shared/kubernetes/velero/restores.ts';
+import { usage } from '../command-line/session.ts';
 import type { Context } from '../process/context.ts';
 
 /** Of a Restore only this is read: one that is wrong elsewhere is listed too. */
@@ -43,11 +45,18 @@ export async function listRestores(client: KubeClient, query: RestoresQuery): Pr
   } catch (error) {
     if (!(error instanceof RestoreHooksError)) throw error;
     if (await isOfUnknownType(client, error, 'velero.io', 'restores')) throw unknownType('restores.velero.io', error);
+    if (query.selector !== undefined && kubeApiError(error)?.status === 400) throw noSelector(query.selector, error);
     if (error.code !== 'FORBIDDEN' || query.namespace !== undefined) throw error;
     const hint = 'list one namespace instead: kubectl restorehooks list -n NAMESPACE';
     throw new RestoreHooksError('FORBIDDEN', error.message, { hint, cause: error });
   }
 }
+
+const noSelector = (selector: string, { message }: RestoreHooksError): RestoreHooksError =>
+  usage(
+    `invalid argument ${JSON.stringify(selector)} for -l, --selector: ${message}`,
+    "write labels as kubectl does: -l app=web, -l 'app in (web,db)', -l '!old'",
+  );
 
 const selectorOf = ({ selector }: RestoresQuery): Query => (selector === undefined ? {} : { labelSelector: selector });
 

@@ -2,36 +2,42 @@ import { RestoreHooksError } from '../../shared/core/errors.ts';
 import { ANNOTATION } from '../../shared/core/names.ts';
 import { cancelText } from '../../shared/core/report/cancel-request.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
-import { hasEnded } from '../../shared/core/report/run-status.ts';
+import { exitCodeOf, hasEnded } from '../../shared/core/report/run-status.ts';
 import { missingRights } from '../../shared/kubernetes/api/access.ts';
 import { paths } from '../../shared/kubernetes/api/paths.ts';
 import { MANAGER, runStatusOf } from '../../shared/kubernetes/run/run-store.ts';
 import { getRestore } from '../../shared/kubernetes/velero/restores.ts';
+import type { CommandResult } from '../command-line/command.ts';
 import type { Session } from '../command-line/session.ts';
+import { say } from '../output/progress.ts';
+import { runView } from '../output/run-view.ts';
 import type { Context } from '../process/context.ts';
-import { hasDiedAsSeen } from './follow.ts';
-import { endUnclaimed } from './job-start.ts';
+import { follow, hasDiedAsSeen, runDocument, UNTIL_CANCELED } from './follow.ts';
+import { endUnclaimed, jobStart } from './job-start.ts';
 import { isUnclaimed, isUp } from './obstacle.ts';
 import { lackingRights, warnOfVelero } from './preconditions.ts';
 import { withoutStatus } from './without-status.ts';
 
-/** Ask the Restore's run to stop, if one is going on. Returns the text to print (R6.18, R6.20). */
+/**
+ * Ask the Restore's run to stop, if one is going on (R6.18, R6.20). `waitMs`: then wait until it has ended, at most so
+ * long; 0: as long as it takes (R7.84).
+ */
 export async function requestCancel(
   session: Session,
   name: string,
   context: Context,
-  graceMs: number | undefined,
-): Promise<string> {
+  { graceMs, waitMs }: { readonly graceMs: number | undefined; readonly waitMs: number | undefined },
+): Promise<CommandResult> {
   const { client, namespace } = session;
   const restore = await getRestore(client, namespace, name);
   await warnOfVelero(session, restore, context);
   const written = runStatusOf(restore);
   const status = written ?? (await withoutStatus(session, context, restore))?.status;
-  if (status === undefined) return `there has been no run of Restore ${name}: nothing to cancel`;
-  if (hasEnded(status)) return `run ${status.runID} has ended (${status.phase}): nothing to cancel`;
+  if (status === undefined) return said(`there has been no run of Restore ${name}: nothing to cancel`);
+  if (hasEnded(status)) return said(`run ${status.runID} has ended (${status.phase}): nothing to cancel`);
   if (written !== undefined && (await hasDiedAsSeen(session, context.clock, restore, written, true))) {
     const why = status.suspendedAt === undefined ? 'its runner died' : 'it was suspended';
-    return `run ${status.runID} is not going on (${why}): nothing to cancel`;
+    return said(`run ${status.runID} is not going on (${why}): nothing to cancel`);
   }
   const right = { group: 'velero.io', resource: 'restores', verb: 'patch', namespace };
   const missing = await missingRights(client, [right]);
@@ -39,12 +45,30 @@ export async function requestCancel(
   const { stop, clock } = context;
   const what = `run ${status.runID} was being asked to stop; it may have been`;
   const hint = `see it with: kubectl restorehooks status ${name} -n ${namespace}`;
-  return stop.hold(() => stop.finish(clock, what, hint, ask(session, name, status, graceMs, written !== undefined)));
+  return stop.hold(async () => {
+    const asking = ask(session, name, clock, status, graceMs, written !== undefined);
+    const text = await stop.finish(clock, what, hint, asking);
+    if (waitMs === undefined) return said(text);
+    say(context.stderr, text);
+    return untilEnded(session, name, context, waitMs);
+  });
+}
+
+const said = (text: string): CommandResult => ({ view: { kind: 'text', text: `${text}\n` } });
+
+async function untilEnded(session: Session, name: string, context: Context, waitMs: number): Promise<CommandResult> {
+  const { stop, clock } = context;
+  stop.limit(clock, waitMs > 0 ? waitMs : undefined, UNTIL_CANCELED.limit);
+  const between = jobStart(session, name, context, false);
+  const { restore, status, rows, error } = await follow(session, name, context, between, UNTIL_CANCELED);
+  const view = runView(runDocument(restore, session.namespace, status, rows, error?.message), { followed: true });
+  return { view, exit: exitCodeOf(status), ...(error && { error }) };
 }
 
 async function ask(
   session: Session,
   name: string,
+  clock: Context['clock'],
   status: RunStatus,
   graceMs: number | undefined,
   isWritten: boolean,
@@ -58,7 +82,7 @@ async function ask(
   // No runner has claimed the run, so nobody reads the request, and perhaps nobody ever will: end the run here.
   if (!isWritten || !isUnclaimed(status) || (await isUp(session, status))) return asked;
   try {
-    const isEnded = await endUnclaimed(session, name, status);
+    const isEnded = await endUnclaimed(session, name, clock, status);
     return isEnded ? `run ${status.runID} had not begun: it is canceled, nothing has been run` : asked;
   } catch (error) {
     if (!(error instanceof RestoreHooksError)) throw error;

@@ -6,34 +6,51 @@ import { neverBegan } from '../../shared/core/ledger/run-record.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
 import { restoreReference } from '../../shared/core/plan/make-plan-document.ts';
 import { rowDocuments } from '../../shared/core/report/hook-row.ts';
-import type { RunDocument } from '../../shared/core/report/run-document.ts';
+import type { RunDocument, RunHook } from '../../shared/core/report/run-document.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
 import { sanitizeLine } from '../../shared/core/sanitize.ts';
-import { readRuns } from '../../shared/kubernetes/run/runs-of-restore.ts';
+import { readReportOf, readRuns } from '../../shared/kubernetes/run/runs-of-restore.ts';
 import type { Session } from '../command-line/session.ts';
 import { usage } from '../command-line/session.ts';
 import type { Context } from '../process/context.ts';
 import { runDocument } from './follow.ts';
 import { withOutput } from './row-output.ts';
 
+export interface FoundRun {
+  readonly status: RunStatus;
+  readonly rows: readonly RunHook[];
+}
+
 /**
- * An earlier run of the Restore, as its report and its journal tell it (R7.54). Rejects with exit code 2 and the runs
- * that there are if nothing of such a run stands.
+ * A run of the Restore, as its report and its journal tell it (R7.54). Rejects with exit code 2 and the runs that there are
+ * if nothing of such a run stands.
  */
-export async function runById(
+export async function findRun(
   { client, namespace }: Session,
   { clock, stderr }: Context,
   restore: Restore,
   runID: string,
-): Promise<RunDocument> {
+): Promise<FoundRun> {
   const reference = restoreReference(restore, namespace);
   const ledger = ledgerOf(await readRuns(client, clock, reference, restore), clock.now());
   const record = ledger.records.find((each) => each.runID === runID);
   if (record === undefined) throw noSuchRun(restore, runID, ledger);
   for (const line of record.unreadable) stderr.write(`warning: ${sanitizeLine(line)}\n`);
   const rows = rowDocuments(ledger.runs.find((run) => run.record === record)?.rows ?? record.report);
-  const status = statusOf(record, ledger);
-  return runDocument(restore, namespace, status, await withOutput(client, restore, reference, runID, rows));
+  return { status: statusOf(record, ledger), rows };
+}
+
+export async function runById(
+  session: Session,
+  context: Context,
+  restore: Restore,
+  runID: string,
+): Promise<RunDocument> {
+  const { client, namespace } = session;
+  const { status, rows } = await findRun(session, context, restore, runID);
+  const reference = restoreReference(restore, namespace);
+  const shown = await withOutput(rows, () => readReportOf(client, reference, restore, runID));
+  return runDocument(restore, namespace, status, shown);
 }
 
 function statusOf(record: RunRecord, { last, runs }: Ledger): RunStatus {

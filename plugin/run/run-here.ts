@@ -3,7 +3,6 @@ import process from 'node:process';
 import type { ErrorCode } from '../../shared/core/errors.ts';
 import { RestoreHooksError } from '../../shared/core/errors.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
-import type { RunHook } from '../../shared/core/report/run-document.ts';
 import type { RunInput } from '../../shared/core/report/run-input.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
 import { hasEnded } from '../../shared/core/report/run-status.ts';
@@ -18,6 +17,7 @@ import type { CommandResult } from '../command-line/command.ts';
 import type { Start } from './begin-run.ts';
 import { finishStart, writeRunDown } from './begin-run.ts';
 import { createHistoryFile } from './history-file.ts';
+import { withOutput } from './row-output.ts';
 import { showRun } from './run-display.ts';
 
 /** Carry out a run in this process, to its end or until the command is asked to end. */
@@ -55,11 +55,17 @@ function runRecorded(
       changed: (rows) => display.changed(rows),
       reported: (rows) => display.reported(rows),
       warn: (what, error) => teller.say(`warning: ${what}: ${error.message}`),
+      overdue: (deadline) =>
+        teller.say(`the deadline ${deadline} has passed: nothing more is started; running hooks may end`),
       record,
     });
     try {
       const { status: last, rows } = await untilAsked(start, started, (line) => teller.say(line));
-      const shown = teller.ended(restore, last, await withOutput(start, last, rows));
+      const shown = teller.ended(
+        restore,
+        last,
+        await withOutput(rows, () => readReport(session.client, reference, last)),
+      );
       return hasEnded(last) ? shown : { ...shown, error: suspended(start, stop.why?.code) };
     } finally {
       display.end();
@@ -126,19 +132,4 @@ function suspended({ session, name }: Start, code: ErrorCode | undefined): Resto
   return new RestoreHooksError(isTimeout ? 'TIMEOUT' : 'INTERRUPTED', message, {
     hint: `go on with it: kubectl restorehooks apply ${name} -n ${session.namespace}, or retry`,
   });
-}
-
-/** The rows as the report has them, with what the hooks printed; without, where it is gone together with the Restore. */
-async function withOutput(
-  { session: { client, namespace }, name }: Start,
-  status: RunStatus,
-  rows: readonly RunHook[],
-): Promise<readonly RunHook[]> {
-  try {
-    const reported = await readReport(client, { namespace, name }, status);
-    return reported.length === rows.length ? reported : rows;
-  } catch (error) {
-    if (error instanceof RestoreHooksError) return rows;
-    throw error;
-  }
 }

@@ -179,7 +179,7 @@ const flagNamed = (flags: Flags, name: string): Flag | undefined =>
   Object.hasOwn(flags, name) ? flags[name] : undefined;
 
 const bareValue = (flag: Flag): string | undefined =>
-  flag.type === 'boolean' ? 'true' : flag.type === 'string' ? flag.bare : undefined;
+  flag.type === 'boolean' ? 'true' : flag.type === 'string' || flag.type === 'duration' ? flag.bare : undefined;
 
 function flagValue(name: string, flag: Flag, given: readonly string[] | undefined): ParsedValue {
   if (flag.type === 'strings') return given ?? [];

@@ -31,7 +31,10 @@ export type Flag =
       readonly type: 'duration';
       readonly default?: number;
       readonly seconds?: true;
+      /** It is more than 0. */
       readonly positive?: true;
+      /** As with strings: the value of the flag if it is written without one. */
+      readonly bare?: string;
     })
   | (FlagBase & { readonly type: 'strings' })
   | (FlagBase & { readonly type: 'list'; readonly choices?: readonly string[] });

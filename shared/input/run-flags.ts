@@ -59,6 +59,13 @@ export const startFlags = {
     type: 'boolean',
     description: 'Exit 0 if no pod is found, or if the Restore has hooks and none of them matches a pod',
   },
+  'wait-for-restore': {
+    type: 'duration',
+    value: 'DURATION',
+    bare: '30m',
+    description:
+      'First wait until the Restore exists and Velero is done with it, at most this long (default 30m); with --force only until it exists', // R7.80
+  },
 } as const satisfies Flags;
 
 /** The flags that say how a run is carried out, for everybody who starts one. */
@@ -90,5 +97,12 @@ export const executionFlags = {
     choices: ['fail', 'rerun'],
     default: 'fail',
     description: 'Hooks that were running when a runner died: leave them Unknown, or run them again',
+  },
+  deadline: {
+    type: 'duration',
+    value: 'DURATION',
+    positive: true,
+    description:
+      'How long the run may take, over all its runners; then nothing more starts, the run ends Failed, and apply or retry goes on', // R7.82
   },
 } as const satisfies Flags;

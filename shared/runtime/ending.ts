@@ -8,11 +8,13 @@ import type { RunStatus } from '../core/report/run-status.ts';
 import { progressLine } from '../core/report/run-status.ts';
 import type { Clock, Hold, RunStore } from '../ports/ports.ts';
 import type { Course } from './course.ts';
+import { endedAtDeadline } from './deadline.ts';
 import type { Reporter } from './reporter.ts';
 import { annotations } from './reporter.ts';
 import type { Rows } from './rows.ts';
 import type { RunEvents } from './run-events.ts';
 import type { RunWrites } from './run-writes.ts';
+import type { RunWishes } from './wishes.ts';
 import { INSIST_MS } from './writes.ts';
 
 /** What the end of a run does with the Restore's own phase. */
@@ -33,6 +35,7 @@ export interface EndingParts {
   readonly writes: RunWrites;
   readonly course: Course;
   readonly reporter: Reporter;
+  readonly wishes: Pick<RunWishes, 'isOverdue'>;
 }
 
 /** How a run stands when this runner leaves it, and its rows in plan order, without output. */
@@ -46,29 +49,32 @@ export interface Ended {
  * where another runner has the run, and where the run has ended and that could not be written.
  */
 export async function writeEnding(parts: EndingParts, restorePhase: RestorePhase): Promise<Ended> {
-  const { store, run, rows, writes, course, events, reporter } = parts;
+  const { clock, store, run, rows, writes, course, events, reporter, wishes } = parts;
   // What is not durable may not be told as done.
   await durable(parts);
+  const isOverdue = run.finishedAt === undefined && wishes.isOverdue;
+  const hasEnded = run.finishedAt !== undefined || isOverdue;
   if (run.finishedAt !== undefined) rows.checkSum(run.counts);
   // Where another runner goes on it must know first what is about to be in the report.
-  else if (!reporter.isAnnounced) await writes.insist('the status could not be written', () => reporter.annotate());
+  else if (!isOverdue && !reporter.isAnnounced)
+    await writes.insist('the status could not be written', () => reporter.annotate());
   const incomplete: string[] = [];
   const noReport = await writes.insist('the last report could not be written', () => reporter.writeReport());
   if (noReport !== undefined) incomplete.push(`the report is not complete: ${noReport.message}`);
   const notMoved = await moveRestorePhase(parts, restorePhase);
   if (notMoved !== undefined) incomplete.push(notMoved);
   // The next runner of a run that is suspended reports anew.
-  const status = reporter.statusNow(run.finishedAt === undefined ? [] : incomplete);
-  const last = annotations(status);
+  const now = { status: reporter.statusNow(hasEnded ? incomplete : []), rows: rows.all() };
+  const { status, rows: last } = isOverdue ? endedAtDeadline(now, run.lost, clock.now()) : now;
   const unwritten = await writes.insist(
     'the last status could not be written',
-    async () => void (await store.annotate(last)),
+    async () => void (await store.annotate(annotations(status))),
   );
   if (course.lost !== undefined) throw course.lost; // R6.7
-  if (run.finishedAt !== undefined) await events.ended(status);
+  if (hasEnded) await events.ended(status);
   // The Restore still says that the run goes on: nobody may be told that all went well.
-  if (run.finishedAt !== undefined && unwritten !== undefined) throw endUnwritten(status, unwritten);
-  return { status, rows: rows.all() };
+  if (hasEnded && unwritten !== undefined) throw endUnwritten(status, unwritten);
+  return { status, rows: last };
 }
 
 /** Resolves when all that was journaled is durable, or has had its time. */

@@ -149,7 +149,9 @@ export class Reporter {
       phase: phaseOf(run),
       startedAt: formatInstant(run.startedAt),
       ...(run.finishedAt === undefined ? {} : { finishedAt: formatInstant(run.finishedAt) }),
-      ...(run.finishedAt === undefined && wishes.isSuspending ? { suspendedAt: formatInstant(clock.now()) } : {}),
+      ...(run.finishedAt === undefined && wishes.isSuspending && !wishes.isOverdue
+        ? { suspendedAt: formatInstant(clock.now()) }
+        : {}),
       counts: { ...run.counts },
       failures: run.firstFailures.map(({ id, outcome: { state, reason, exitCode } }) => ({
         id,

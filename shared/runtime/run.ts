@@ -15,6 +15,7 @@ import type { RunHook } from '../core/report/run-document.ts';
 import type { RunStatus } from '../core/report/run-status.ts';
 import type { EventWriter, Hold, PodEvent, PodSource, Printed, RunStore } from '../ports/ports.ts';
 import { Course } from './course.ts';
+import { atDeadline } from './deadline.ts';
 import type { Ended, RestorePhase } from './ending.ts';
 import { writeEnding } from './ending.ts';
 import type { Engine, EnginePorts } from './engine.ts';
@@ -58,6 +59,8 @@ export interface RunObserver {
   printing?(hook: HookId, piece: Printed): void;
   /** The rows that the report is about to be written with: also those of which only what they wait for has changed. */
   reported?(rows: readonly RunHook[]): void;
+  /** The run's deadline has passed. */
+  overdue?(deadline: string): void;
   /** Something went wrong beside the hooks, and is tried again. */
   warn?(what: string, error: RestoreHooksError): void;
   /** The run's history, line by line; absent: it isn't recorded. */
@@ -115,6 +118,11 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
     if (error.code === 'RUN_BY_ANOTHER') course.loseTo(error);
     else course.failBecause(error);
   });
+  const forgetDeadline = atDeadline(request.status, clock, (deadline) => {
+    if (run.finishedAt !== undefined) return;
+    observer.overdue?.(deadline);
+    wishes.endAtDeadline();
+  });
   // A stop that an earlier runner came to is settled although nothing happens.
   if (run.stop !== undefined && run.pods[0] !== undefined) engine.tell({ type: 'timerFired', key: run.pods[0].key });
   return {
@@ -131,9 +139,10 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
     const notBegun = await reporter.writeFirst();
     if (notBegun !== undefined) {
       course.fail({ code: 'error', message: `its report could not be written: ${notBegun.message}` });
-    } else events.started(request.status);
+    } else if (!wishes.isOverdue) events.started(request.status);
     const stopPods = course.isOver ? () => undefined : ports.pods.start((event) => tellOfPods(event, engine, course));
     await reporter.tellUntilOver();
+    forgetDeadline();
     stopPods();
     engine.stop();
     return writeEnding({ ...parts, hold: ports.hold, events, reporter }, request);

@@ -4,6 +4,9 @@ import type { Instant } from '../core/model/instant.ts';
 import { earliest, FOREVER, later } from '../core/model/instant.ts';
 import type { Clock, Wishes } from '../ports/ports.ts';
 
+/** How long running hooks may take to end after the run's deadline: as long as after SIGTERM in the Job's pod. */
+const DEADLINE_GRACE_MS = 50_000;
+
 /**
  * What a run was asked while it goes on: to cancel, which somebody writes beside the Restore, or to suspend and to drop
  * what runs, which whoever started this process asks.
@@ -14,7 +17,8 @@ export class RunWishes {
   readonly #tell: (fact: Fact) => void;
   #isSuspending = false;
   #isDropped = false;
-  /** When the grace of a cancel is over. */
+  #isOverdue = false;
+  /** When the grace of a cancel, or that of the deadline, is over. */
   #dropAt: Instant | undefined;
 
   constructor(run: RunState, clock: Clock, tell: (fact: Fact) => void) {
@@ -42,21 +46,27 @@ export class RunWishes {
     this.#tell({ type: 'suspendRequested' });
   }
 
+  /** The run's deadline has passed: it is suspended, and what runs has a grace to end in. */
+  endAtDeadline(): void {
+    this.#isOverdue = true;
+    this.#dropAt = earliest(this.#dropAt ?? FOREVER, later(this.#clock.now(), DEADLINE_GRACE_MS)); // R7.82
+    this.suspend();
+  }
+
   /** Don't wait for running hooks. A run that is suspended leaves them as they are, for its next runner. */
   drop(): void {
     this.#isDropped = true;
-    if (!this.#isSuspending) this.#tell({ type: 'dropRequested' });
+    if (!this.#isLeft) this.#tell({ type: 'dropRequested' });
   }
 
-  /** Drop what runs if the grace of a cancel is over. True: this call dropped it. */
+  /** Drop what runs if its grace is over. True: this call dropped it. */
   dropIfDue(): boolean {
     if (this.#dropAt === undefined || this.#clock.now() < this.#dropAt || this.#isDropped) return false;
-    this.#isDropped = true;
-    this.#tell({ type: 'dropRequested' });
+    this.drop();
     return true;
   }
 
-  /** How long the grace of a cancel still lasts, from 0; undefined where nothing will be dropped. */
+  /** How long the grace still lasts, from 0; undefined where nothing will be dropped. */
   get graceLeftMs(): number | undefined {
     return this.#dropAt === undefined || this.#isDropped ? undefined : Math.max(0, this.#dropAt - this.#clock.now());
   }
@@ -66,9 +76,19 @@ export class RunWishes {
     return this.#isSuspending;
   }
 
+  /** It was asked so because its deadline has passed. */
+  get isOverdue(): boolean {
+    return this.#isOverdue;
+  }
+
   /** It was asked so, and nothing runs that this runner waits for. */
   get isSuspended(): boolean {
     const isIdle = this.#run.suspended && this.#run.active === 0;
-    return this.#isSuspending && (this.#isDropped || isIdle);
+    return this.#isSuspending && ((this.#isDropped && this.#isLeft) || isIdle);
+  }
+
+  /** What has not ended is left to whoever goes on. A run that is canceled ends it. */
+  get #isLeft(): boolean {
+    return this.#isSuspending && !this.#run.canceled;
   }
 }

@@ -11,10 +11,8 @@ export const definition: Loose = JSON.parse(
 
 /** The definition's expressions, translated to JavaScript. */
 const EXPRESSIONS: Readonly<Record<string, (scope: Loose) => Loose>> = {
-  "{% $merge([$states.context.Execution.Input, {'execution': $states.context.Execution.Id}]) %}": ({ execution }) => ({
-    ...execution.input,
-    execution: execution.id,
-  }),
+  "{% $merge([$states.context.Execution.Input, {'execution': $states.context.Execution.Id, 'executionStart': $states.context.Execution.StartTime}]) %}":
+    ({ execution }) => ({ ...execution.input, execution: execution.id, executionStart: execution.startedAt }),
   '{% $states.result.Payload %}': ({ result }) => result,
   '{% $states.input.done = false %}': ({ input }) => input.done === false,
   '{% $states.input.done = true and $states.input.exitCode = 0 %}': ({ input }) =>
@@ -41,7 +39,7 @@ export interface Execution {
 
 export async function execute(input: Loose, id: string, invoke: (event: Loose) => Promise<Answer>): Promise<Execution> {
   const path: string[] = [];
-  const execution = { input, id };
+  const execution = { input, id, startedAt: new Date().toISOString() };
   let current: Loose = input;
   let waited = 0;
   for (let at: string = definition.StartAt; ; ) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import type { Loose, Scene } from './harness.ts';
-import { entry, exec, gated, isReal, mark, sh, startSuite, waitFor } from './harness.ts';
+import { entry, exec, gated, isReal, mark, NO_IMAGE, sh, startSuite, waitFor } from './harness.ts';
 
 /** A run survives its runner: no hook is lost, none is run twice, none is reported as better than it was seen. */
 
@@ -185,6 +185,63 @@ describe('cancel', () => {
     assert.deepEqual([ran.code, ran.json().phase], [11, 'Canceled'], ran.stderr);
     assert.deepEqual(states(ran.json()), ['web-0/0 Unknown canceled']);
     await scene.open('web-0');
+  });
+});
+
+// R7.84
+describe('cancel --wait', { concurrency: true }, () => {
+  const waiting = (scene: Scene, ...args: string[]) => e2e.plugin.start('cancel', scene.name, '-n', velero, ...args);
+
+  it("waits for the run's end and exits with its exit code", async () => {
+    const scene = await sceneWith('cancel-wait', [exec(gated()), exec(mark('next'))], 'web-0');
+    const none = await cancel(scene, '--wait');
+    assert.deepEqual(
+      [none.code, none.stdout],
+      [0, `there has been no run of Restore ${scene.name}: nothing to cancel\n`],
+    );
+    const run = start(scene, '--no-wait');
+    assert.equal((await run.done).code, 0);
+    await begun(scene, 'web-0');
+    const canceling = waiting(scene, '--wait');
+    await canceling.says(/is asked to stop/);
+    await scene.runStatus(({ counts }) => counts.notExecuted === 1);
+    await scene.open('web-0');
+    const ran = await canceling.done;
+    assert.equal(ran.code, 11, ran.stderr);
+    assert.match(ran.stdout, /^phase +Canceled$/m);
+    const ended = await cancel(scene, '--wait=1m');
+    assert.equal(ended.code, 0);
+    assert.match(ended.stdout, /has ended \(Canceled\): nothing to cancel/);
+    assert.deepEqual(await scene.marks('web-0'), ['begun', 'ended']);
+  });
+
+  it('gives up after its time, and on Ctrl-C; the run was asked to stop all the same', async () => {
+    const scene = await sceneWith('cancel-late', [exec(gated(), { execTimeout: '5m' }), exec(mark('next'))], 'web-0');
+    assert.equal((await start(scene, '--no-wait').done).code, 0);
+    await begun(scene, 'web-0');
+    const late = await cancel(scene, '--wait=2s');
+    assert.equal(late.code, 7, late.stderr);
+    const rest = 'the run was asked to stop, and ends by itself';
+    assert.match(late.stderr, new RegExp(`^error: stopped waiting: --wait is over; ${rest}$`, 'm'));
+    const interrupted = waiting(scene, '--wait');
+    await interrupted.says(/is asked to stop/);
+    interrupted.kill('SIGINT');
+    const ran = await interrupted.done;
+    assert.equal(ran.code, 130, ran.stderr);
+    assert.match(ran.stderr, new RegExp(`^error: stopped waiting; ${rest}$`, 'm'));
+    await scene.runStatus(({ counts }) => counts.notExecuted === 1);
+    await scene.open('web-0');
+    await scene.runStatus(({ phase }) => phase === 'Canceled');
+  });
+
+  it('of a run that has not begun is canceled at once', async () => {
+    const scene = await sceneWith('cancel-unbegun', [exec(mark('never'))], 'web-0');
+    const run = start(scene, '--image', NO_IMAGE, '--no-wait');
+    assert.equal((await run.done).code, 0);
+    const ran = await cancel(scene, '--wait');
+    assert.equal(ran.code, 11, ran.stderr);
+    assert.match(ran.stderr, /had not begun: it is canceled/);
+    assert.deepEqual(await scene.marks('web-0'), []);
   });
 });
 

@@ -71,6 +71,13 @@ describe('a Job that does not start', { concurrency: true }, () => {
     const line = /^warning: the runner doesn't start: (ErrImagePull|ImagePullBackOff): .*no\.such\.host\.invalid\/x:1/m;
     await assertTold(scene, run, line);
     await assertGivenUp(e2e, scene, await run.done, /ErrImagePull|ImagePullBackOff/);
+    // R7.86
+    const fieldSelector = `involvedObject.name=${scene.name},involvedObject.kind=Restore`;
+    const events = await e2e.cluster.client.listAll(paths.events(e2e.velero), { fieldSelector });
+    assert.deepEqual(
+      (events.items as Loose[]).map(({ reason, message }) => [reason, /doesn't start: \w+/.test(message)]),
+      [['RestoreHooksFailed', true]],
+    );
     await assertBeginsAnew(scene);
   });
 

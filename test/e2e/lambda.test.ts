@@ -163,6 +163,26 @@ describe('a call', { concurrency: true }, () => {
     assert.deepEqual(await scene.marks('web-0'), ['begun', 'ended', 'next']);
   });
 
+  // R7.80
+  it('waits for its Restore until its deadline is near, and the next one goes on waiting', async () => {
+    const scene = await e2e.scene('early');
+    const lambda = instance();
+    const event = eventOf(scene, { waitForRestore: true, margin: '25s' });
+    const first = await lambda.invoke(event, 30_000);
+    assert.deepEqual(
+      [first.payload?.done, first.payload?.waitsFor],
+      [false, "it doesn't exist yet"],
+      first.errorMessage,
+    );
+    await scene.pod('web-0');
+    await scene.restore({ hooks: [entry(exec(mark('warm')))], status: { phase: 'Completed' } });
+    const second = await lambda.invoke(event, MINUTES);
+    assert.deepEqual(summary(second), [true, 'Completed', 0], second.errorMessage);
+    const long = { waitForRestore: '10m', executionStart: new Date(Date.now() - 600_000).toISOString() };
+    const over = await lambda.invoke({ ...eventOf(scene, long), restore: 'no-such' }, MINUTES);
+    assert.equal(over.errorType, 'Timeout', 'the limit is that of the whole execution');
+  });
+
   it('answers before its deadline although a hook still runs, which is Unknown then', async () => {
     const scene = await sceneWith('too-long', [exec(gated(), { execTimeout: '24s' }), exec(mark('next'))], 'web-0');
     const lambda = instance();

@@ -159,6 +159,31 @@ describe('status', { concurrency: 4 }, () => {
     const watched = await scene.status('--run', first.runID, '-w');
     assert.equal(watched.code, 2);
   });
+
+  // R7.85
+  it('is what logs and report of an earlier run tell', async () => {
+    const scene = await e2e.scene('earlier-logs');
+    await scene.pod('web-0');
+    await scene.restore({ hooks: [hooksOf('web', exec(sh('echo said-$(ls fixed); test -f fixed')))], ...completed });
+    const first = (await scene.apply(local)).json();
+    await scene.open('web-0', 'main', 'fixed');
+    assert.equal((await retry(scene, local)).code, 0);
+    const of = (command: string, ...args: string[]) => e2e.plugin(command, scene.name, ...at, ...args);
+    const [before, last] = await Promise.all([of('logs', '--run', first.runID), of('logs')]);
+    assert.deepEqual([before.code, last.code], [0, 0], before.stderr);
+    assert.match(before.stdout, /^said-$/m);
+    assert.match(last.stdout, /^said-fixed$/m);
+    const report = await of('report', '--run', first.runID, '-o', 'json');
+    assert.deepEqual([report.code, report.json().runID, report.json().phase], [0, first.runID, first.phase]);
+    const wrong = await of('logs', '--run', first.runID, '--hook', 'nosuch');
+    assert.match(wrong.stderr, new RegExp(`status ${scene.name} -n ${velero} --run ${first.runID} -o name`));
+    for (const command of ['logs', 'report']) {
+      const none = await of(command, '--run', 'nosuch');
+      assert.deepEqual([none.code, none.stdout], [2, '']);
+      assert.match(none.stderr, /has no run nosuch of which anything is left/);
+    }
+    assert.equal((await of('logs', '--run', first.runID, '-f')).code, 2);
+  });
 });
 
 // R7.55
@@ -187,6 +212,9 @@ describe('list', { concurrency: 4 }, () => {
     assert.match(table.stdout, new RegExp(`^${scene.name} +CompletedWithFailures +1/1 done, 1 failed +\\d+s$`, 'm'));
     const names = await e2e.plugin('list', ...at, '-o', 'name');
     assert.ok(names.stdout.split('\n').includes(`restore.velero.io/${scene.name}`));
+    const wrong = await reader('list', ...at, '-l', 'a in b');
+    assert.deepEqual([wrong.code, wrong.stdout], [2, '']);
+    assert.match(wrong.stderr, /^error: invalid argument "a in b" for -l, --selector: /m);
     const denied = await reader('list', '-A');
     assert.equal(denied.code, 5);
     assert.match(denied.stderr, /hint: .*list -n NAMESPACE/);

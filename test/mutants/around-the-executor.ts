@@ -116,6 +116,13 @@ export const AROUND_THE_EXECUTOR: readonly Mutant[] = [
     'this.#dropAt = later(this.#clock.now(), cancel.graceMs);',
   ),
   wishes('R6.19', 'cancel gives no grace', 'later(this.#clock.now(), cancel.graceMs));', 'this.#clock.now());'),
+  wishes(
+    'R7.82',
+    'at the deadline what runs gets no grace',
+    'later(this.#clock.now(), DEADLINE_GRACE_MS)',
+    'this.#clock.now()',
+  ),
+  wishes('R7.82', 'a deadline suspends nothing', '    this.suspend();\n', ''),
   ending(
     'R4.7',
     'an end is told although the counts are not those of the rows',

@@ -17,6 +17,7 @@ const NEEDED = [
   'package.json',
   'shared',
   'test/sim',
+  'test/size.ts',
   'test/conformance',
   'test/embedded',
   'test/unit/core',

@@ -19,6 +19,8 @@ interface Seen {
 const LOOK_MS = 5_000 + 3 * 1_500;
 /** And to hear that it is gone: a report may be on its way meanwhile. */
 const HEARD_MS = 2 * LOOK_MS;
+/** What running hooks have after the deadline. */
+const GRACE_MS = 50_000;
 
 /** How a run is told of, judged from what its store was asked for (run.sim.test.ts says what T1 to T7 are). */
 export function checkReport(
@@ -32,6 +34,7 @@ export function checkReport(
   check('T2', rows.length === request.hooks.length, () => `${rows.length} rows`);
   check('T2', isDeepStrictEqual({ ...status.counts }, countRows(rows)), () => JSON.stringify(status.counts));
   checkCancel(store, status, rows, seen);
+  checkDeadline(request, status, rows, seen);
   if (store.deletedAt < Number.POSITIVE_INFINITY) {
     checkDeleted(store, status, rows, seen);
     return;
@@ -42,6 +45,8 @@ export function checkReport(
   check('T3', status.reportParts === store.parts.length, () => `${status.reportParts} of ${store.parts.length} parts`);
   const reported = new Map(joined(store.parts).map(({ stdout: _out, stderr: _err, ...row }) => [row.id, row]));
   for (const row of rows) {
+    // What a deadline has left is left so in the report, too.
+    if (status.failure?.code === 'deadline' && row.reason === 'runner-died') continue;
     check('T3', isDeepStrictEqual(reported.get(row.id), row), () => `${row.id} is not as reported`);
   }
   check('T3', reported.size === rows.length, () => `${reported.size} rows are reported`);
@@ -98,6 +103,26 @@ function checkCancel({ cancel }: SimulatedStore, status: RunStatus, rows: readon
     check('T7', !isDropped || instant(finishedAt) >= dropAt - 1, () => `${id} is dropped before ${dropAt}`);
   }
   check('T7', instant(status.finishedAt) <= dropAt + LOOK_MS, () => `it ends at ${status.finishedAt}, not ${dropAt}`);
+}
+
+/** Nothing starts after the deadline, what runs has its grace, and what has not ended then is left: `Failed`. */
+function checkDeadline({ status: { deadline } }: RunRequest, status: RunStatus, rows: readonly RunHook[], seen: Seen) {
+  const left = rows.filter(({ reason }) => reason === 'runner-died');
+  check('T8', left.length > 0 || status.failure?.code !== 'deadline', () => 'nothing is left at the deadline');
+  check('T8', left.length === 0 || deadline !== undefined, () => `${left.length} hooks are left without a deadline`);
+  if (deadline === undefined) return;
+  const at = instant(deadline);
+  const late = seen.asked.find((asked) => asked > at + seen.late);
+  check('T8', late === undefined, () => `a command is started at ${late}, the deadline was ${at}`);
+  const { phase, finishedAt } = status;
+  check('T8', left.length === 0 || phase === 'Failed', () => `${phase} with ${left.length} hooks left`);
+  check(
+    'T8',
+    left.length === 0 || instant(finishedAt) >= at - 1,
+    () => `it leaves hooks at ${finishedAt}, before ${at}`,
+  );
+  const last = at + GRACE_MS + HEARD_MS;
+  check('T8', instant(finishedAt) <= Math.max(last, seen.late), () => `it ends at ${finishedAt}, not by ${last}`);
 }
 
 const instant = (text: string | undefined): number => (text === undefined ? 0 : Date.parse(text));

@@ -118,10 +118,11 @@ export async function playRun(seed: number, options: { logged?: boolean } = {}) 
   if (seed % 5 === 3) store.cancel = { at: (seed * 7_919) % 30_000, graceMs: GRACES_MS[Math.floor(seed / 5) % 4] };
   const moved = random.chance(0.3);
   if (moved) store.phase = 'PartiallyFailed';
+  const deadline = seed % 7 === 2 ? new Date((seed * 7_919) % 40_000).toISOString() : undefined;
   const request: RunRequest = {
     hooks,
     kept: [],
-    status: pendingStatus(hooks.length),
+    status: { ...pendingStatus(hooks.length), ...(deadline !== undefined && { deadline }) },
     maxConcurrent,
     keepRestorePhase: random.chance(0.2),
     formerPhase: moved ? 'Completed' : undefined,

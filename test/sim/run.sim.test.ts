@@ -21,6 +21,8 @@ import { VirtualClock } from './virtual-clock.ts';
  * - T6 The same seed gives the same story: the executor takes no time and no chance but those that it is given.
  * - T7 Once a cancel is seen nothing starts (R6.18), and what runs is dropped when its grace is over, counted from then
  *      (R6.19).
+ * - T8 Once the deadline has passed nothing starts, what runs has its grace, and a run that has hooks left then ends
+ *      `Failed` (R7.82).
  */
 const worlds = size(150, 10_000, 'SIM_RUN_SEEDS');
 const seed = process.env['SIM_SEED'];

@@ -63,10 +63,17 @@ function headLines(run: LiveRun, { columns, now }: LiveScreen): Line[] {
     const at = new Date(endsBy + 60_000 - 1).toTimeString().slice(0, 5);
     lines.push([`ends by ${at} at the latest: in ${left} the last timeout of its hooks is over`]);
   }
-  const { suspendedAt, failure } = status;
+  const { suspendedAt, failure, deadline } = status;
+  if (deadline !== undefined && failure === undefined) lines.push(deadlineLine(Date.parse(deadline) - now, deadline));
   if (failure !== undefined) lines.push([[failure.message, 'red']]);
   else if (suspendedAt !== undefined) lines.push([[`suspended at ${suspendedAt}`, 'yellow']]);
   return lines;
+}
+
+function deadlineLine(leftMs: number, deadline: string): Line {
+  if (leftMs <= 0)
+    return [[`its deadline ${deadline} has passed: nothing more starts, running hooks may end`, 'yellow']];
+  return [`its deadline is in ${formatDuration(Math.ceil(leftMs / 1000) * 1000)}: then nothing more starts`];
 }
 
 const notSucceeded = ({ failed, timedOut, unknown, notExecuted }: Counts): number =>

@@ -57,8 +57,8 @@ function executedOf({ journal, planned = 0, wasClaimed }: RunRecord): number {
   ).length;
 }
 
-const MAYBE_ITS_POD = 'the runner died; its pod may have run it';
-const NEVER = 'the runner died before it was started';
+const MAYBE_ITS_POD = 'the run is over; its pod may have run it';
+const NEVER = 'the run was over before it was started';
 
 /**
  * The rows of a run whose runner died, as they can be known from outside (R5.21): by its journal, else what a

@@ -1,6 +1,7 @@
 import { ExitCode } from '../errors.ts';
 import type { OnUnknown } from '../journal/resume.ts';
 import type { Capture } from '../model/capture.ts';
+import { formatDuration } from '../model/duration.ts';
 import { PLAN_DIRECTORY, planSecretName, runLabels, runName, SERVICE_ACCOUNT } from '../names.ts';
 import type { RestoreReference } from '../plan/plan-document.ts';
 import type { JobPatch } from './job-patch.ts';
@@ -16,6 +17,8 @@ export interface RunOptions {
   readonly onUnknown: OnUnknown;
   /** Write the run's history into the runner's log. */
   readonly record: boolean;
+  /** How long the run may take over all its runners; absent: as long as it takes. */
+  readonly deadlineMs?: number | undefined;
 }
 
 export interface RunnerJob {
@@ -177,6 +180,7 @@ function runnerArgs(
     ...(options.keepRestorePhase ? ['--keep-restore-phase'] : []),
     ...(options.onUnknown === 'fail' ? [] : [`--on-unknown=${options.onUnknown}`]),
     ...(options.record ? ['--record'] : []),
+    ...(options.deadlineMs === undefined ? [] : [`--deadline=${formatDuration(options.deadlineMs)}`]),
   ];
 }
 

@@ -87,6 +87,7 @@ export const RunDocument = z.strictObject({
   message: z.string().optional().describe('Why the run failed, or does not go on'),
   startedAt: instant.optional(),
   finishedAt: instant.optional(),
+  deadline: instant.optional().describe('Until when the run may go on'),
   runner: z.strictObject({ kind: z.enum(['job', 'local']), name: z.string() }).optional(),
   counts: Counts.optional(),
   notices: z.array(z.string()).optional().describe('What has to be known of the result'),

@@ -2,6 +2,8 @@ import * as z from 'zod';
 import { ExitCode } from '../errors.ts';
 import { isFinalPhase } from '../execute/run-phase.ts';
 import type { Counts as RunCounts } from '../execute/state.ts';
+import { formatDuration } from '../model/duration.ts';
+import { parseInstant } from '../model/instant.ts';
 import type { Parsed } from '../model/problem.ts';
 import { problemsOf } from '../model/problem.ts';
 import { cutText } from '../sanitize.ts';
@@ -29,11 +31,13 @@ export const RunStatus = z.strictObject({
   finishedAt: z.string().optional(),
   /** When its runner left it to the next one. */
   suspendedAt: z.string().optional(),
+  /** Until when the run may go on, over all its runners (`--deadline`). */
+  deadline: z.string().optional(),
   failOn: z.enum(['fail', 'any']),
   counts: Counts,
   /** Why the phase is `Failed`. */
   failure: z
-    .strictObject({ code: z.enum(['forbidden', 'job', 'restore-deleted', 'error']), message: z.string() })
+    .strictObject({ code: z.enum(['forbidden', 'job', 'restore-deleted', 'deadline', 'error']), message: z.string() })
     .optional(),
   /** The first hooks that did not succeed by themselves. */
   failures: z.array(
@@ -142,5 +146,16 @@ export function exitCodeOf({ phase, failOn, failure }: Pick<RunStatus, 'phase' |
       return ExitCode.RunFailed;
   }
 }
+
+/** What is said of a run whose deadline has passed. */
+export function deadlineText({ createdAt, deadline = '' }: Pick<RunStatus, 'createdAt' | 'deadline'>): string {
+  const [begunAt, at] = [parseInstant(createdAt), parseInstant(deadline)];
+  const limit =
+    begunAt === undefined || at === undefined ? '' : ` (${formatDuration(at - begunAt)} after it was begun)`;
+  return `its deadline ${deadline}${limit} has passed`;
+}
+
+/** It was ended by its deadline, with hooks that had not ended. */
+export const isOverdue = ({ failure }: Pick<RunStatus, 'failure'>): boolean => failure?.code === 'deadline';
 
 export const hasEnded = ({ phase }: Pick<RunStatus, 'phase'>): boolean => isFinalPhase(phase);

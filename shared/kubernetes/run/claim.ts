@@ -3,7 +3,7 @@ import { RestoreHooksError } from '../../core/errors.ts';
 import { noCounts } from '../../core/execute/state.ts';
 import type { RunOptions } from '../../core/manifests/job.ts';
 import type { Instant } from '../../core/model/instant.ts';
-import { formatInstant } from '../../core/model/instant.ts';
+import { formatInstant, later } from '../../core/model/instant.ts';
 import type { Restore } from '../../core/model/restore.ts';
 import type { PlannedRun } from '../../core/plan/plan-run.ts';
 import type { RunStatus } from '../../core/report/run-status.ts';
@@ -28,7 +28,7 @@ export interface NewRun {
   readonly runID: string;
   readonly planned: Pick<PlannedRun, 'document'>;
   readonly runner: RunStatus['runner'];
-  readonly options: Pick<RunOptions, 'failOn'>;
+  readonly options: Pick<RunOptions, 'failOn' | 'deadlineMs'>;
   readonly now: Instant;
   /** The number of this run among the Restore's runs, if more of them are known than the status names. */
   readonly attempt?: number | undefined;
@@ -50,6 +50,7 @@ export function newStatus(
     phase: 'Pending',
     runner,
     createdAt: formatInstant(now),
+    ...(options.deadlineMs !== undefined && { deadline: formatInstant(later(now, options.deadlineMs)) }), // R7.82
     failOn: options.failOn,
     counts: { ...noCounts(document.hooks.length), waiting: document.hooks.length },
     failures: [],

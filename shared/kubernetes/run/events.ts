@@ -2,12 +2,25 @@ import { RestoreHooksError } from '../../core/errors.ts';
 import { formatInstant } from '../../core/model/instant.ts';
 import { runLabels, runName } from '../../core/names.ts';
 import type { RestoreReference } from '../../core/plan/plan-document.ts';
+import { endedEvent } from '../../core/report/run-event.ts';
+import type { RunStatus } from '../../core/report/run-status.ts';
 import type { Clock, EventWriter } from '../../ports/ports.ts';
 import type { KubeClient } from '../api/client.ts';
 import { paths } from '../api/paths.ts';
 import { createOnce } from './run-store.ts';
 
 const COMPONENT = 'restorehooks';
+
+/** Write the event of a run that ended without any runner. Who may not write it leaves it out (R5.24). */
+export function writeEndedEvent(
+  client: Pick<KubeClient, 'create'>,
+  clock: Pick<Clock, 'now'>,
+  restore: RestoreReference,
+  status: RunStatus,
+): Promise<void> {
+  const writer = kubernetesEventWriter(client, clock, restore, status.runID);
+  return new Promise((resolve) => writer.write(endedEvent(status), () => resolve())); // R7.86
+}
 
 /**
  * Writes a run's events on its Restore, as core/v1 Events: `kubectl describe` and `kubectl get events` read these, and

@@ -7,7 +7,7 @@ import type { RestoreReference } from '../../core/plan/plan-document.ts';
 import type { RunHook } from '../../core/report/run-document.ts';
 import { joinReport } from '../../core/report/run-document.ts';
 import type { RunStatus } from '../../core/report/run-status.ts';
-import { hasEnded } from '../../core/report/run-status.ts';
+import { hasEnded, isOverdue } from '../../core/report/run-status.ts';
 import type { Clock } from '../../ports/ports.ts';
 import { sideBySide } from '../api/side-by-side.ts';
 import { hasDied, isJobGoing } from './earlier-run.ts';
@@ -85,7 +85,8 @@ async function standingOf(
 ): Promise<RunStanding | undefined> {
   if (status !== undefined) {
     const { runID } = status;
-    if (hasEnded(status)) return { runID, status, state: 'ended' };
+    // What a run left at its deadline is gone on with as after a runner that died (R7.83).
+    if (hasEnded(status)) return { runID, status, state: isOverdue(status) ? 'died' : 'ended' };
     return { runID, status, state: (await hasDied(client, clock, reference, status, patient)) ? 'died' : 'going' };
   }
   if (newest === undefined) return undefined;

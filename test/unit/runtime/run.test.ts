@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { ErrorCode } from '../../../shared/core/errors.ts';
 import { RestoreHooksError } from '../../../shared/core/errors.ts';
 import type { Resumed } from '../../../shared/core/execute/run-start.ts';
-import type { ExecOutcome, Hook } from '../../../shared/core/model/hook.ts';
+import type { ExecOutcome, Hook, HookId } from '../../../shared/core/model/hook.ts';
 import { podKey } from '../../../shared/core/model/hook.ts';
 import { instant } from '../../../shared/core/model/instant.ts';
 import { ANNOTATION } from '../../../shared/core/names.ts';
@@ -292,6 +292,75 @@ describe('a cancel', () => {
     bench.wishes = { cancel: {} };
     const { status } = await bench.ended(bench.start([execHook('p')], () => ({ after: 20_000 })).done);
     assert.equal(status.phase, 'Canceled');
+  });
+});
+
+// R7.82
+describe('a deadline', () => {
+  const until = (ms: number, planned: number) => ({ status: { ...pendingStatus(planned), deadline: textOf(ms) } });
+  const twoOfOnePod = [
+    execHook('p', { execTimeoutMs: null }),
+    execHook('p', { index: 1, id: 'ns/p/main/h/1' as HookId }),
+  ];
+
+  it('starts nothing more, waits for what runs, and ends the run Failed with what is left to the next one', async () => {
+    const bench = new Bench();
+    const { done } = bench.start(twoOfOnePod, () => ({ after: 40_000 }), until(30_000, 2));
+    const { status, rows } = await bench.ended(done);
+    assert.deepEqual([status.phase, status.failure?.code, status.suspendedAt], ['Failed', 'deadline', undefined]);
+    assert.equal(status.failure?.message, `its deadline ${textOf(30_000)} (30s after it was begun) has passed`);
+    assert.deepEqual(
+      rows.map(({ state, reason }) => [state, reason]),
+      [
+        ['Succeeded', undefined],
+        ['NotExecuted', 'runner-died'],
+      ],
+    );
+    assert.deepEqual([status.counts.succeeded, status.counts.notExecuted, status.counts.waiting], [1, 1, 0]);
+    assert.deepEqual(bench.statuses.at(-1)?.status, status);
+    assert.deepEqual([bench.told.at(-1)?.reason, bench.told.length], ['RestoreHooksFailed', 2]);
+    assert.match(bench.told.at(-1)?.message ?? '', /its deadline .* has passed/);
+  });
+
+  it('gives what runs 50 seconds; then nobody waits for its end', async () => {
+    const bench = new Bench();
+    const { done } = bench.start(twoOfOnePod, () => ({ after: HOUR }), until(30_000, 2));
+    const { status, rows } = await bench.ended(done);
+    const endedAt = Date.parse(status.finishedAt ?? '');
+    assert.ok(endedAt >= 80_000 && endedAt <= 90_000, `ended after ${endedAt} ms`);
+    assert.deepEqual([rows[0]?.state, rows[0]?.reason, status.counts.unknown], ['Unknown', 'runner-died', 1]);
+  });
+
+  it('that has passed when a runner takes the run lets it start nothing', async () => {
+    const bench = new Bench();
+    bench.passed(60_000);
+    const never = () => assert.fail('nothing may be started');
+    const { status } = await bench.ended(bench.start(twoOfOnePod, never, until(30_000, 2)).done);
+    assert.deepEqual([status.phase, status.failure?.code, status.counts.notExecuted], ['Failed', 'deadline', 2]);
+    assert.deepEqual(
+      bench.told.map(({ reason }) => reason),
+      ['RestoreHooksFailed'],
+    );
+  });
+
+  it('changes nothing of a run that has ended before, or whose running hooks are its last', async () => {
+    for (const after of [10_000, 40_000]) {
+      const bench = new Bench();
+      const { status } = await bench.ended(
+        bench.start([execHook('p', { execTimeoutMs: null })], () => ({ after }), until(30_000, 1)).done,
+      );
+      assert.deepEqual([status.phase, status.failure], ['Completed', undefined]);
+    }
+  });
+
+  it('ends a run that is canceled meanwhile as canceled', async () => {
+    const bench = new Bench();
+    const { done } = bench.start(twoOfOnePod, () => ({ after: HOUR }), until(30_000, 2));
+    bench.clock.setTimer(35_000, () => {
+      bench.wishes = { cancel: { graceMs: 5_000 } };
+    });
+    const { status, rows } = await bench.ended(done);
+    assert.deepEqual([status.phase, rows.map(({ reason }) => reason)], ['Canceled', ['canceled', 'canceled']]);
   });
 });
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { RestoreWatch } from '../../../../plugin/run/restore-watch.ts';
 import { refusedByServer } from '../../../../shared/kubernetes/api/api-error.ts';
 import type { Query } from '../../../../shared/kubernetes/api/client.ts';
 import type { KubeObject } from '../../../../shared/kubernetes/api/kube-object.ts';
 import type { WatchEnd, WatchEvent } from '../../../../shared/kubernetes/api/watch-stream.ts';
-import { manualClock } from '../harness.ts';
+import { RestoreWatch } from '../../../../shared/kubernetes/velero/restore-watch.ts';
+import { manualClock } from '../../plugin/harness.ts';
 
 function watched() {
   const asked: { query: Query; event: (event: WatchEvent) => void; end: (end: WatchEnd) => void }[] = [];

@@ -1,10 +1,10 @@
-import type { RestoreHooksError } from '../../shared/core/errors.ts';
-import { kubeApiError } from '../../shared/kubernetes/api/api-error.ts';
-import type { KubeClient } from '../../shared/kubernetes/api/client.ts';
-import type { KubeObject } from '../../shared/kubernetes/api/kube-object.ts';
-import { paths } from '../../shared/kubernetes/api/paths.ts';
-import type { WatchEnd, WatchEvent } from '../../shared/kubernetes/api/watch-stream.ts';
-import type { Clock } from '../../shared/ports/ports.ts';
+import type { RestoreHooksError } from '../../core/errors.ts';
+import type { Clock } from '../../ports/ports.ts';
+import { kubeApiError } from '../api/api-error.ts';
+import type { KubeClient } from '../api/client.ts';
+import type { KubeObject } from '../api/kube-object.ts';
+import { paths } from '../api/paths.ts';
+import type { WatchEnd, WatchEvent } from '../api/watch-stream.ts';
 
 const SHORTEST_BACKOFF_MS = 1_000;
 const LONGEST_BACKOFF_MS = 30_000;
