@@ -17,6 +17,7 @@ export const SORTS = [
   'started',
   'finished',
   'attempt',
+  'wave',
 ] as const;
 
 /** Which of a run's hooks are shown, in what order and with which columns. */
@@ -92,6 +93,11 @@ const by =
     return a < b ? -1 : 1;
   };
 
+/** Init hooks have none. */
+function numberOfWave(hook: RunHook): number | undefined {
+  return hook.kind === 'exec' ? (hook.wave ?? 0) : undefined;
+}
+
 const ORDERS: Readonly<Record<(typeof SORTS)[number], Order>> = {
   pod: by(({ namespace, pod }) => `${namespace}/${pod}`),
   container: by(({ container }) => container),
@@ -106,6 +112,7 @@ const ORDERS: Readonly<Record<(typeof SORTS)[number], Order>> = {
   started: by(({ startedAt }) => startedAt),
   finished: by(({ finishedAt }) => finishedAt),
   attempt: by(({ attempt }) => attempt),
+  wave: by(numberOfWave),
 };
 
 const COLORS: Readonly<Record<RunHook['state'], Color | undefined>> = {
@@ -130,6 +137,7 @@ export function hookTable(hooks: readonly RunHook[], { wide = false, noHeaders =
       { title: 'STATE', color: (cell) => COLORS[cell as RunHook['state']] },
       { title: 'REASON' },
       { title: 'EXIT' },
+      { title: 'WAVE', ...onlyWide },
       { title: 'ATTEMPT', ...onlyWide },
       { title: 'STARTED', ...onlyWide },
       { title: 'TIME' },
@@ -143,6 +151,7 @@ export function hookTable(hooks: readonly RunHook[], { wide = false, noHeaders =
       hook.state,
       hook.reason,
       hook.exitCode,
+      numberOfWave(hook),
       hook.attempt,
       hook.startedAt,
       timeText(took(hook, now)),

@@ -1,4 +1,5 @@
 import { isFinalPhase } from '../../shared/core/execute/run-phase.ts';
+import { openWaveText } from '../../shared/core/report/open-wave.ts';
 import type { RunDocument, RunHook } from '../../shared/core/report/run-document.ts';
 import { progressLine } from '../../shared/core/report/run-status.ts';
 import { endText } from './failures.ts';
@@ -39,6 +40,7 @@ function humanParts(run: RunDocument, hooks: readonly RunHook[], options: RowOpt
     `run       ${run.runID} (${run.runner?.kind} ${run.runner?.name}, attempt ${run.attempt})`,
     `phase     ${run.phase}${run.message ? `: ${run.message}` : ''}`,
     ...(run.counts ? [`progress  ${progressLine(run.counts)}`] : []),
+    ...(run.openWave ? [`wave      ${openWaveText(run.openWave)}`] : []),
     `started   ${run.startedAt ?? 'not yet'}${run.finishedAt ? `, finished ${run.finishedAt}` : ''}`,
     ...(run.deadline === undefined ? [] : [`deadline  ${run.deadline}`]),
     ...(run.notices ?? []).map((notice) => `notice    ${notice}`),

@@ -1,3 +1,4 @@
+import { wavesOf } from '../../shared/core/report/open-wave.ts';
 import type { RunDocument, RunHook } from '../../shared/core/report/run-document.ts';
 import type { Anchors } from './html-parts.ts';
 import { Budget, cut, fitting, outcome, scrolling } from './html-parts.ts';
@@ -35,6 +36,7 @@ const COLUMNS = [
   'Pod',
   'Container',
   'Hook',
+  'Wave',
   'Outcome',
   'Start',
   'Took',
@@ -46,8 +48,10 @@ const COLUMNS = [
 ];
 
 function tableOf(title: string, rows: readonly RunHook[], { run, anchors, budget }: Around): Markup {
-  const { content, left } = fitting(rows, budget, (row) => line(row, run, anchors));
-  const heads = COLUMNS.map((column) => markup`<th scope="col">${column}</th>`);
+  const hasWaves = wavesOf(run.hooks).length > 0;
+  const { content, left } = fitting(rows, budget, (row) => line(row, run, anchors, hasWaves));
+  const columns = hasWaves ? COLUMNS : COLUMNS.filter((column) => column !== 'Wave');
+  const heads = columns.map((column) => markup`<th scope="col">${column}</th>`);
   const table = markup`<table><caption>${title}: ${rows.length}</caption>
 <thead><tr>${heads}</tr></thead>
 <tbody>
@@ -62,7 +66,7 @@ ${more}</details>
 `;
 }
 
-function line(row: RunHook, run: RunDocument, anchors: Anchors): Markup {
+function line(row: RunHook, run: RunDocument, anchors: Anchors, hasWaves: boolean): Markup {
   const took = tookMs(row);
   const [from, start] = [instantOf(run.startedAt), instantOf(row.startedAt)];
   const after = from === undefined || start === undefined || start < from ? undefined : `+${briefly(start - from)}`;
@@ -70,7 +74,7 @@ function line(row: RunHook, run: RunDocument, anchors: Anchors): Markup {
   const what = row.kind === 'exec' ? row.command.join(' ') : `init: ${row.image}`;
   return markup`<tr id="${anchors.get(row)}"><th scope="row" class="w">${cut(podOf(row))}</th><td class="w">${cut(row.container)}</td><td class="w">${cut(
     hookName(row),
-  )}</td><td class="state ${row.state}">${outcome(run, row)}</td><td class="n">${after}</td><td class="n">${
+  )}</td>${hasWaves ? markup`<td class="n">${exec && String(exec.wave ?? 0)}</td>` : ''}<td class="state ${row.state}">${outcome(run, row)}</td><td class="n">${after}</td><td class="n">${
     took === undefined ? '' : briefly(took)
   }</td><td>${exec?.onError}</td><td>${exec && timeout(exec.execTimeout, exec.execTimeoutFrom)}</td><td>${timeout(
     row.waitTimeout,

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { PlanDocument } from '../../shared/core/plan/plan-document.ts';
+import { openWaveText, wavesOf } from '../../shared/core/report/open-wave.ts';
 import type { RunDocument } from '../../shared/core/report/run-document.ts';
 import { VERSION } from '../../shared/core/version.ts';
 import { failureSection } from './html-failures.ts';
@@ -76,13 +77,15 @@ function contents({ run }: ReportInput): Markup {
 
 function facts(run: RunDocument): Markup {
   const took = tookMs(run);
-  const { runID, attempt, runner, planDigest, restore, startedAt, finishedAt } = run;
+  const { runID, attempt, runner, planDigest, restore, openWave, startedAt, finishedAt } = run;
   const all: (readonly [string, Markup | string | undefined])[] = [
     ['Started', startedAt && moment(startedAt)],
     ['Finished', finishedAt && moment(finishedAt)],
     ['Took', took === undefined ? undefined : briefly(took)],
     ['Run', runID && cut(runID)],
     ['Attempt', attempt?.toString()],
+    ['Waves', cut(wavesOf(run.hooks).join(', '))],
+    ['Open wave', openWave && cut(openWaveText(openWave), LONGEST_SENTENCE)],
     ['Runner', runner && cut(`${runner.kind} ${runner.name}`)],
     ['Backup', restore.backup && cut(restore.backup)],
     ['Plan', planDigest && cut(planDigest)],

@@ -1,3 +1,4 @@
+import { wavesOf } from '../../shared/core/report/open-wave.ts';
 import type { RunDocument, RunHook } from '../../shared/core/report/run-document.ts';
 import type { Markup } from './markup.ts';
 import { joined, lines, markup } from './markup.ts';
@@ -63,6 +64,7 @@ function runSuite(input: ReportInput, verdict: Verdict): Suite {
     attempt: run.attempt,
     phase: run.phase,
     planDigest: run.planDigest,
+    waves: wavesOf(run.hooks).join(', ') || undefined,
     startedAt: run.startedAt,
     finishedAt: run.finishedAt,
   };

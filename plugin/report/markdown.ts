@@ -1,3 +1,4 @@
+import { wavesOf } from '../../shared/core/report/open-wave.ts';
 import type { RunDocument, RunHook } from '../../shared/core/report/run-document.ts';
 import { cutText } from '../../shared/core/sanitize.ts';
 import { cleanLine, cleanText } from './markup.ts';
@@ -63,6 +64,7 @@ function facts(run: RunDocument): string | undefined {
     `run ${code(run.runID)}`,
     `attempt ${run.attempt ?? 1}`,
     ...(run.runner === undefined ? [] : [`${run.runner.kind} ${code(run.runner.name)}`]),
+    ...(wavesOf(run.hooks).length === 0 ? [] : [`waves ${wavesOf(run.hooks).join(', ')}`]),
     ...(run.startedAt === undefined ? [] : [`started ${code(run.startedAt)}`]),
     ...(took === undefined ? [] : [`took ${briefly(took)}`]),
   ];

@@ -5,6 +5,7 @@ import { ANNOTATION, API_VERSION } from '../../shared/core/names.ts';
 import { restoreReference } from '../../shared/core/plan/make-plan-document.ts';
 import type { RestoreReference } from '../../shared/core/plan/plan-document.ts';
 import { countRows, failedStatus } from '../../shared/core/report/dead-run.ts';
+import { withOpenWave } from '../../shared/core/report/open-wave.ts';
 import type { ReportPart, RunDocument, RunHook } from '../../shared/core/report/run-document.ts';
 import { JoinedReport } from '../../shared/core/report/run-document.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
@@ -131,20 +132,8 @@ export function runDocument(
     restore: restoreReference(restore, namespace),
   } as const;
   if (status === undefined) return { ...document, hooks: [] };
-  const {
-    runID,
-    attempt,
-    planDigest,
-    phase,
-    startedAt,
-    finishedAt,
-    runner,
-    counts,
-    notices,
-    failure,
-    suspendedAt,
-    deadline,
-  } = status;
+  const { runID, attempt, planDigest, phase, startedAt, finishedAt, runner, counts, openWave, notices } = status;
+  const { failure, suspendedAt, deadline } = status;
   const message = failure?.message ?? (suspendedAt ? `suspended at ${suspendedAt}` : waitsFor);
   return {
     ...document,
@@ -158,8 +147,9 @@ export function runDocument(
     ...(deadline ? { deadline } : {}),
     runner: { kind: runner.kind, name: runner.name },
     counts,
+    ...(openWave ? { openWave } : {}),
     ...(notices ? { notices } : {}),
-    hooks: [...rows],
+    hooks: openWave ? rows.map((row) => withOpenWave(row, openWave)) : [...rows],
   };
 }
 

@@ -1,4 +1,5 @@
 import { formatInstant } from '../../shared/core/model/instant.ts';
+import { openWaveText } from '../../shared/core/report/open-wave.ts';
 import type { RunHook } from '../../shared/core/report/run-document.ts';
 import { isAskedFor } from '../../shared/core/report/run-hook.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
@@ -71,8 +72,13 @@ const MOST_REMINDED = 3;
 
 function asLines({ stderr, clock }: Context): RunDisplay {
   const tell = (row: RunHook): void => say(stderr, eventLine(row, formatInstant(clock.now())));
+  let wave: number | undefined;
   return {
-    heard: () => undefined,
+    heard({ openWave }) {
+      if (openWave === undefined || openWave.number === wave) return;
+      wave = openWave.number;
+      say(stderr, `${formatInstant(clock.now())} wave ${openWaveText(openWave)}`);
+    },
     changed(rows) {
       const events = rows.filter((row) => row.state !== 'Waiting' && !isAskedFor(row));
       for (const row of events.sort((one, other) => (timeOf(one) < timeOf(other) ? -1 : 1))) tell(row);

@@ -5,6 +5,7 @@ import { OUTPUT_LIMIT_BYTES } from '../core/model/capture.ts';
 import type { Instant } from '../core/model/instant.ts';
 import { formatInstant, later } from '../core/model/instant.ts';
 import { ANNOTATION } from '../core/names.ts';
+import { openWaveOf } from '../core/report/open-wave.ts';
 import type { RunStatus } from '../core/report/run-status.ts';
 import { progressLine, statusText } from '../core/report/run-status.ts';
 import type { Clock, RunStore } from '../ports/ports.ts';
@@ -143,9 +144,11 @@ export class Reporter {
   statusNow(incomplete: readonly string[] = []): RunStatus {
     const { clock, run, rows, wishes } = this.#parts;
     // An earlier runner of this run may have said the same.
+    const openWave = openWaveOf(run);
     const notices = new Set([...(this.#taken.notices ?? []), ...(run.unproven ? [UNPROVEN] : []), ...incomplete]);
+    const { openWave: _, ...taken } = this.#taken;
     return {
-      ...this.#taken,
+      ...taken,
       phase: phaseOf(run),
       startedAt: formatInstant(run.startedAt),
       ...(run.finishedAt === undefined ? {} : { finishedAt: formatInstant(run.finishedAt) }),
@@ -153,6 +156,7 @@ export class Reporter {
         ? { suspendedAt: formatInstant(clock.now()) }
         : {}),
       counts: { ...run.counts },
+      ...(openWave && { openWave }),
       failures: run.firstFailures.map(({ id, outcome: { state, reason, exitCode } }) => ({
         id,
         state,

@@ -18,6 +18,10 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     'InProgress 1 succeeded, 1 waiting, 1 running',
     'CompletedWithFailures 2 succeeded, 1 unknown',
   ],
+  'killed-between-waves': [
+    'InProgress 1 failed, 1 waiting, 1 running',
+    'CompletedWithFailures 1 succeeded, 1 failed, 1 unknown',
+  ],
   'no-such-command': ['CompletedWithFailures 1 succeeded, 1 failed, 1 notExecuted'],
   'pod-recreated': ['Completed 2 succeeded'],
   'pod-replaced': ['CompletedWithFailures 2 notExecuted, 1 unknown'],

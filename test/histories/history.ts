@@ -57,6 +57,7 @@ const HookLine = z.discriminatedUnion('kind', [
       onError: z.enum(['Continue', 'Fail']),
       execTimeoutMs: time.nullable(),
       waitForReady: z.boolean(),
+      wave: z.int().optional(),
     })
     .transform((read): Hook => ({ ...notRecorded, execTimeoutFrom: 'default', ...read })),
   z

@@ -96,6 +96,25 @@ const kinds: Readonly<Record<string, (recorder: Recorder) => Promise<void>>> = {
     await keepLog();
     await scene.open('web-0');
   },
+  async 'killed-between-waves'({ scene, keepLog }) {
+    for (const pod of ['db-0', 'web-0']) await scene.pod(pod);
+    await scene.restore();
+    const resources = [
+      { ...hooksOf('db', exec(sh('exit 3'))), name: 'load' },
+      { ...hooksOf('web', exec(gated(), { execTimeout: '20s' })), name: 'warm', wave: 1 },
+      { ...hooksOf('db', exec(mark('last'), { waitTimeout: '5m' })), name: 'check', wave: 2 },
+    ];
+    const file = ['--hooks', await scene.hooksFile(resources)];
+    const run = e2e.plugin.start('apply', scene.name, '-n', velero, '-o', 'json', ...job, ...file);
+    await begun(scene, 'web-0');
+    await scene.runStatus(({ counts }) => counts.failed === 1);
+    await keepLog();
+    const [pod] = await runners(scene);
+    await cluster.client.delete(`/api/v1/namespaces/${velero}/pods/${pod.metadata.name}`, { gracePeriodSeconds: 0 });
+    ended(await run.done, 'CompletedWithFailures');
+    await keepLog();
+    await scene.open('web-0');
+  },
   async 'killed-and-rerun'({ scene, keepLog }) {
     await scene.pod('web-0');
     await scene.restore({ hooks: [entry(exec(gated(), { execTimeout: '20s' }))] });

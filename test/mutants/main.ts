@@ -16,6 +16,7 @@ const STORE_TEST = 'test/unit/kubernetes/run/run-store.test.ts';
 const NEEDED = [
   'package.json',
   'shared',
+  'test/size.ts',
   'test/sim',
   'test/size.ts',
   'test/conformance',
@@ -39,9 +40,14 @@ interface Suite {
 
 const TEST = ['--test-reporter=tap'];
 const IN_TEST = /^ *not ok \d+ - (.*)/m;
-const UNIT_TESTS = ['journal/journal', 'execute/init-hook', 'plan/plan-init-hooks', 'execute/history', 'ledger/*'].map(
-  (name) => `test/unit/core/${name}.test.ts`,
-);
+const UNIT_TESTS = [
+  'journal/journal',
+  'execute/init-hook',
+  'plan/plan-init-hooks',
+  'execute/history',
+  'execute/waves',
+  'ledger/*',
+].map((name) => `test/unit/core/${name}.test.ts`);
 const SUITES: readonly Suite[] = [
   { name: 'conformance', args: ['test/conformance/main.ts'], told: /^(run.*?): expected/m },
   { name: 'sim, executor', args: [...TEST, 'test/sim/executor.sim.test.ts'], told: /(E\d+ is broken[^'\n]*)/ },

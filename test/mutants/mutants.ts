@@ -1,6 +1,7 @@
 import { AROUND_THE_EXECUTOR } from './around-the-executor.ts';
 import type { Mutant } from './mutant.ts';
 import { mutantsOf } from './mutant.ts';
+import { OF_WAVES } from './of-waves.ts';
 
 const step = mutantsOf('shared/core/execute/step.ts');
 const change = mutantsOf('shared/core/execute/change.ts');
@@ -23,16 +24,17 @@ const initPlan = mutantsOf('shared/core/plan/plan-init-hooks.ts');
 const plan = mutantsOf('shared/core/plan/plan-restore-hooks.ts');
 
 export const MUTANTS: readonly Mutant[] = [
+  ...OF_WAVES,
   /* ---- order, and what starts when ---- */
   turns(
     'R3.10',
     'two hooks of a pod run at once',
     `if (pod.open.active.size > 0 || now < (pod.quietUntil ?? now)) return undefined;
   let best: { at: HookPosition; since: Instant } | undefined;
-  for (const at of pod.open.turns()) {`,
+  for (const at of pod.open.turns(pod.waves.open?.number)) {`,
     `if (now < (pod.quietUntil ?? now)) return undefined;
   let best: { at: HookPosition; since: Instant } | undefined;
-  for (const at of pod.open.turns()) {
+  for (const at of pod.open.turns(pod.waves.open?.number)) {
     if (pod.open.active.has(at)) continue;`,
   ),
   turns('R3.9', 'containers begin in plan order, not in that of being up', ' || since < best.since)', ')'),

@@ -6,7 +6,7 @@ import type { KubeObject } from '../../shared/kubernetes/api/kube-object.ts';
 import type { DurableWorld } from './durable-world.ts';
 import type { ToldOutcome } from './told-journal.ts';
 import { ToldJournal } from './told-journal.ts';
-import { isOver, joined, keyOf, partIn, statusOn } from './what-stands.ts';
+import { isAhead, isOver, joined, keyOf, numberOf, partIn, statusOn } from './what-stands.ts';
 
 /** A runner. */
 interface Asker {
@@ -62,7 +62,9 @@ const SKEW_MS = 1_500;
  * - D10 A result once written never changes (R6.2): the journal, read batch by batch as it grows, is always whole (R6.8),
  *       and no hook goes on after its end.
  * - D11 No hook starts after its wait timeout, counted from when its run first saw its pod, whichever runner that was
- *       (R6.5).
+ *       (R6.5), or from when its wave has opened, if that is later; and none has waited too long before that (R3.44).
+ * - D12 No hook starts, in any runner, before it is durable that every hook of every lower wave has ended in its run, or is
+ *       kept (R3.41).
  */
 export class DurableInvariants {
   broken: string | undefined;
@@ -142,9 +144,16 @@ export class DurableInvariants {
     const durable = record.journal.hooks.get(position);
     this.#check('D2', durable?.phase === 'begun', () => `${id} starts, durable is ${JSON.stringify(durable)}`);
     this.#checkPod(hook, record);
-    const seenAt = record.journal.seen.get(this.#pods.indexOf(keyOf(hook)));
-    const isLate = seenAt !== undefined && now >= seenAt + (hook.waitTimeoutMs ?? Number.POSITIVE_INFINITY) + SKEW_MS;
-    this.#check('D11', !isLate, () => `${id} starts after its wait timeout: its pod was seen at ${seenAt}`);
+    const since = this.#waitsSince(hook, record);
+    const isLate = since !== undefined && now >= since + (hook.waitTimeoutMs ?? Number.POSITIVE_INFINITY) + SKEW_MS;
+    this.#check('D11', !isLate, () => `${id} starts after its wait timeout: it has waited since ${since}`);
+    for (const other of this.#below(hook)) {
+      this.#check(
+        'D12',
+        this.#hasEnded(record, other.id),
+        () => `${id} starts before ${other.id} of a lower wave ends`,
+      );
+    }
     this.#check('D4', record.failed === undefined, () => `${id} starts although ${record.failed} failed`);
     const isLast = record.journal.claims === this.#claims.get(runner) && record.journal.closedBy === undefined;
     this.#check('D5', isLast, () => `${runner} starts ${id} although ${run} was taken over`);
@@ -160,6 +169,19 @@ export class DurableInvariants {
     return asked;
   }
 
+  /** The hooks of lower waves. */
+  #below(hook: ExecHook): readonly ExecHook[] {
+    return this.#world.world.hooks.filter((other) => numberOf(other) < numberOf(hook));
+  }
+
+  /** When its pod had been seen and its wave had opened, as the journal tells both. */
+  #waitsSince(hook: ExecHook, { journal }: RunRecord): number | undefined {
+    const seenAt = journal.seen.get(this.#pods.indexOf(keyOf(hook)));
+    const ends = this.#below(hook).map(({ id }) => journal.hooks.get(this.#positions.get(id) ?? -1));
+    if (seenAt === undefined) return undefined;
+    return Math.max(seenAt, ...ends.map((end) => (end?.phase === 'ended' ? end.endedAt : 0)));
+  }
+
   #checkPod(hook: ExecHook, record: RunRecord): void {
     const key = keyOf(hook);
     for (const other of this.#world.world.hooks) {
@@ -173,7 +195,7 @@ export class DurableInvariants {
           () => `${hook.id} starts beside ${other.id}, which may run until ${until}`,
         );
       }
-      const isBehind = other.container === hook.container && other.index < hook.index;
+      const isBehind = other.container === hook.container && isAhead(other, hook);
       if (isBehind) {
         this.#check('D3', this.#hasEnded(record, other.id), () => `${hook.id} starts before ${other.id}`);
       }
@@ -218,6 +240,9 @@ export class DurableInvariants {
       this.#check('D9', !isCanceled || this.#cancelAsked, () => `hook ${position} is canceled, and nobody asked`);
       const hook = this.#world.world.hooks[position];
       if (hook?.onError === 'Fail' && isOwnFailure(outcome)) record.failed ??= hook.id;
+      const since = hook && this.#waitsSince(hook, record);
+      const isEarly = outcome.reason === 'waiting' && this.#now < (since ?? 0) + (hook?.waitTimeoutMs ?? 0) - SKEW_MS;
+      this.#check('D11', !isEarly, () => `${hook?.id} has waited too long, and only since ${since}`);
       if (isCanceled && hook !== undefined) this.#givenUp(runID, hook.id);
     }
   }

@@ -5,7 +5,7 @@ import type { RunPhase } from '../../shared/core/execute/run-phase.ts';
 import type { RunState } from '../../shared/core/execute/state.ts';
 import type { ExecHook, ExecOutcome, HookId, PodKey } from '../../shared/core/model/hook.ts';
 import type { PodEvent } from '../../shared/ports/ports.ts';
-import { countedAs, keyOf, takesSlot } from './what-stands.ts';
+import { countedAs, isAhead, keyOf, numberOf, takesSlot } from './what-stands.ts';
 import type { Witness, World } from './world.ts';
 
 /**
@@ -15,7 +15,8 @@ import type { Witness, World } from './world.ts';
  * While the run goes on:
  * - E1  A command is asked for only after its intent is recorded, each time anew (R6.1).
  * - E2  Two hooks of one pod never overlap (R3.10), also if the connection to one was lost before its time was over (R4.5).
- * - E3  Hooks of one container run in plan order (R3.7), and all end before another container of the pod begins (R3.8).
+ * - E3  Hooks of one container run in plan order (R3.7), and within a wave all end before another container of the pod
+ *       begins (R3.8, R3.42).
  * - E4  A start is recorded, and a result once; an ended hook never changes; a kept one is never run (R6.2).
  * - E5  At most `maxConcurrent` hooks are active (R3.11).
  * - E6  No stream outlives its hook, and no answer of an ended hook is asked for (R3.19).
@@ -30,6 +31,7 @@ import type { Witness, World } from './world.ts';
  * - E13 Counts are what a recount gives, their sum is what was planned (R4.7), and the run has ended when all hooks have
  *       (R6.15).
  * - E14 Once the run has ended nothing of it changes (R5.12).
+ * - E18 No hook starts before every hook of every lower wave has ended (R3.41). Its wait begins when that is so (R3.44).
  * At rest, when nothing more can happen:
  * - E15 Every hook has ended, or may rightly wait for ever (R6.15).
  * - E16 Each outcome is what the answer to its request, or its pod, makes of it (R4.1).
@@ -45,6 +47,8 @@ export class Invariants implements Witness {
   readonly #pods: ReadonlyMap<PodKey, ToldPod>;
   readonly #requests: ReadonlyMap<HookId, Requests>;
   readonly #ended = new Map<HookId, HookState>();
+  /** When each wave was first found open. */
+  readonly #openSince = new Map<number, number>();
   #admitted: HookId[] = [];
   #stopAsked = false;
   #cancelAsked = false;
@@ -88,6 +92,22 @@ export class Invariants implements Witness {
         },
       ]),
     );
+    this.#noteOpen(Number.NEGATIVE_INFINITY);
+  }
+
+  /** Waves are open when no hook is left of those below them; `at`: when that is found. */
+  #noteOpen(at: number): void {
+    const left = this.#world.hooks.filter(({ id }) => !this.#hasEnded(id)).map(numberOf);
+    const open = Math.min(...left);
+    for (const hook of this.#hooks.values()) {
+      const number = numberOf(hook);
+      if (number <= open && !this.#openSince.has(number)) this.#openSince.set(number, at);
+    }
+  }
+
+  #isOpen(hook: ExecHook): boolean {
+    this.#noteOpen(this.#now);
+    return this.#openSince.has(numberOf(hook));
   }
 
   stopRequested(what: 'cancel' | 'failure'): void {
@@ -177,14 +197,22 @@ export class Invariants implements Witness {
       check('E2', !this.#request(other.id).open, () => `${id} starts while ${other.id} is open`);
       if (this.#hasEnded(other.id) || other.id === id) continue;
       if (other.container === hook.container) {
-        check('E3', other.index > hook.index, () => `${id} starts before ${other.id}`);
-      } else {
+        check('E3', isAhead(hook, other), () => `${id} starts before ${other.id}`);
+      } else if (numberOf(other) === numberOf(hook)) {
         const begun = pod.hooks.find(
-          ({ id: each, container }) => container === other.container && this.#request(each).begun,
+          (each) => isBeside(each, other) && numberOf(each) === numberOf(other) && this.#request(each.id).begun,
         );
         check('E3', begun === undefined, () => `${id} starts though ${begun?.container} has begun`);
       }
       check('E10', other.never === undefined, () => `${id} starts beside ${other.id}, which can never run`);
+    }
+    for (const other of this.#hooks.values()) {
+      const isBelow = numberOf(other) < numberOf(hook) && !this.#hasEnded(other.id);
+      check(
+        'E18',
+        !isBelow,
+        () => `${id} of wave ${hook.wave} starts before ${other.id} of wave ${other.wave} has ended`,
+      );
     }
     const deadline = this.#waitDeadline(hook);
     check('E8', this.#now < deadline, () => `${id} starts after its wait deadline ${deadline}`);
@@ -233,6 +261,7 @@ export class Invariants implements Witness {
 
   stepped(): void {
     const run = this.#run;
+    this.#noteOpen(this.#now);
     const now = this.#now;
     const late = this.#world.latestTimerMs;
     const recount: Record<string, number> = Object.fromEntries(Object.keys(run.counts).map((name) => [name, 0]));
@@ -334,6 +363,8 @@ export class Invariants implements Witness {
     if (pod.gone !== undefined) return false;
     if (pod.phase === undefined) return hook.podUID === undefined;
     if (!this.#mayRunIn(pod) || hook.never !== undefined) return false;
+    // What holds it is judged by itself.
+    if (!this.#isOpen(hook)) return true;
     if (active >= this.#world.maxConcurrent) return true;
     if (pod.hooks.some(({ id }) => this.#request(id).open)) return true;
     return this.#candidates(pod, 0).length === 0;
@@ -440,7 +471,9 @@ export class Invariants implements Witness {
     if (!this.#mayRunIn(pod) || this.#isStopped() || pod.hooks.some(isBusy)) return [];
     if (this.#now < pod.quietUntil + (pod.quietUntil > 0 ? slack : 0)) return [];
     const turns: ExecHook[] = [];
-    for (const hooks of Map.groupBy(pod.hooks, ({ container }) => container).values()) {
+    const open = Math.min(...pod.hooks.filter((hook) => this.#isOpen(hook) && !this.#hasEnded(hook.id)).map(numberOf));
+    const ofWave = pod.hooks.filter((hook) => numberOf(hook) === open);
+    for (const hooks of Map.groupBy(ofWave, ({ container }) => container).values()) {
       const next = hooks.find(({ id }) => !this.#hasEnded(id));
       if (next === undefined) continue;
       if (hooks.some(({ id }) => this.#hasEnded(id) && this.#request(id).begun)) {
@@ -468,8 +501,9 @@ export class Invariants implements Witness {
 
   #waitDeadline(hook: ExecHook): number {
     const { waitingSince } = this.#pod(hook);
-    if (waitingSince === undefined || hook.waitTimeoutMs === null) return Number.POSITIVE_INFINITY;
-    return waitingSince + hook.waitTimeoutMs;
+    if (waitingSince === undefined || hook.waitTimeoutMs === null || !this.#isOpen(hook))
+      return Number.POSITIVE_INFINITY;
+    return Math.max(waitingSince, this.#openSince.get(numberOf(hook)) ?? 0) + hook.waitTimeoutMs;
   }
 
   #hook(id: HookId): ExecHook {
@@ -532,6 +566,8 @@ function isFailure(state: HookState): boolean {
   if (state.phase !== 'Ended' || state.outcome.state === 'Succeeded') return false;
   return state.outcome.reason !== 'aborted' && state.outcome.reason !== 'canceled';
 }
+
+const isBeside = (one: ExecHook, other: ExecHook): boolean => one.container === other.container;
 
 function check(invariant: string, holds: boolean, what: () => string): void {
   if (!holds) throw new Error(`${invariant} is broken: ${what()}`);

@@ -5,7 +5,7 @@ import type { HookResult } from '../../shared/core/model/hook.ts';
 type ToldHook =
   | { readonly phase: 'begun'; readonly by: number }
   | { readonly phase: 'not-started' }
-  | { readonly phase: 'ended'; readonly outcome: ToldOutcome };
+  | { readonly phase: 'ended'; readonly outcome: ToldOutcome; readonly endedAt: number };
 
 export interface ToldOutcome {
   readonly state: HookResult['state'];
@@ -69,12 +69,12 @@ export class ToldJournal {
     else if (kind === 'p') {
       const [pod, at] = values as [number, number];
       if (!this.seen.has(pod)) this.seen.set(pod, base + at);
-    } else return this.#readHook(kind, values);
+    } else return this.#readHook(kind, values, base);
     return undefined;
   }
 
-  #readHook(kind: string, values: readonly unknown[]) {
-    const [hook, what] = values as [number, unknown];
+  #readHook(kind: string, values: readonly unknown[], base: number) {
+    const [hook, what, at] = values as [number, unknown, number];
     const before = this.hooks.get(hook);
     const wrong = (why: string) => new Error(`hook ${hook} of ${this.#planned} ${why}`);
     if (!(hook < this.#planned)) throw wrong('is in no plan');
@@ -90,7 +90,7 @@ export class ToldJournal {
       const state = STATES[code.slice(0, 1)];
       if (state === undefined) throw wrong(`has the result ${code}`);
       const outcome = { state, reason };
-      this.hooks.set(hook, { phase: 'ended', outcome });
+      this.hooks.set(hook, { phase: 'ended', outcome, endedAt: base + at });
       return { hook, outcome };
     } else if (kind !== 'l') throw wrong(`has an entry ${kind}`);
     return undefined;

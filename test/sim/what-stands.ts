@@ -1,6 +1,6 @@
 import { gunzipSync } from 'node:zlib';
 import type { HookState } from '../../shared/core/execute/hook-state.ts';
-import type { Hook, PodKey } from '../../shared/core/model/hook.ts';
+import type { ExecHook, Hook, PodKey } from '../../shared/core/model/hook.ts';
 import type { ReportPart, RunHook } from '../../shared/core/report/run-document.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
 
@@ -33,6 +33,13 @@ const COUNTED: Readonly<Record<RunHook['state'], Exclude<keyof Counts, 'planned'
 };
 
 export const keyOf = ({ namespace, pod }: Pick<Hook, 'namespace' | 'pod'>): PodKey => `${namespace}/${pod}` as PodKey;
+
+/** The number of a hook's wave. */
+export const numberOf = ({ wave = 0 }: { readonly wave?: number | undefined }): number => wave;
+
+/** Of two hooks of one container, whether the first has to end before the other starts. */
+export const isAhead = (one: ExecHook, other: ExecHook): boolean =>
+  numberOf(one) === numberOf(other) ? one.index < other.index : numberOf(one) < numberOf(other);
 
 /** Of an exec hook: from when its intent is being recorded until it has ended. */
 export const takesSlot = ({ phase }: HookState): boolean =>

@@ -61,7 +61,9 @@ export class World {
     this.#isUnproven = seed % 10 === 4;
     this.#tellsStrays = seed % 10 === 9;
     this.#startsLate = seed % 10 === 2;
-    this.hooks = this.#scripts.flatMap((script) => hooksOf(random, script));
+    const hooks = this.#scripts.flatMap((script) => hooksOf(random, script));
+    // Not drawn from the same numbers, so that other seeds keep their worlds.
+    this.hooks = seed % 4 === 1 ? inWaves(new Random(seed + 1e9), hooks) : hooks;
     this.#byCommand = new Map(this.hooks.map((hook) => [hook.command.join(' '), hook]));
   }
 
@@ -288,6 +290,21 @@ function hooksOf(random: Random, { key, plannedUid, containers }: PodScript): Ex
     }
   }
   return [...Map.groupBy(hooks, ({ container }) => container).values()].flat();
+}
+
+/** Each hook in a wave of its own choice, and in each container those of lower waves first. */
+function inWaves(random: Random, hooks: readonly ExecHook[]): ExecHook[] {
+  const waves = random.pick<readonly [number, ...number[]]>([
+    [0, 1],
+    [-1, 0, 7],
+    [0, 1, 2, 3, 4],
+  ]);
+  const chosen = hooks.map((hook): ExecHook => {
+    const wave: number = random.pick(waves);
+    return wave === 0 && random.chance(0.5) ? hook : { ...hook, wave };
+  });
+  const containers = Map.groupBy(chosen, ({ namespace, pod, container }) => `${namespace}/${pod}/${container}`);
+  return [...containers.values()].flatMap((own) => own.sort((one, other) => (one.wave ?? 0) - (other.wave ?? 0)));
 }
 
 function describe(event: PodEvent): string {

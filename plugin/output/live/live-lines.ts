@@ -1,4 +1,5 @@
 import { formatDuration, parseDurationMs } from '../../../shared/core/model/duration.ts';
+import { openWaveText } from '../../../shared/core/report/open-wave.ts';
 import type { RunHook } from '../../../shared/core/report/run-document.ts';
 import { progressLine } from '../../../shared/core/report/run-status.ts';
 import { sanitizeLine } from '../../../shared/core/sanitize.ts';
@@ -57,6 +58,7 @@ function headLines(run: LiveRun, { columns, now }: LiveScreen): Line[] {
     [verdict, `  ${name}  ${elapsed}  run ${status.runID}`],
     [...bar(counts, Math.min(40, columns - 52)), progressLine(counts)],
   ];
+  if (status.openWave !== undefined) lines.push([`wave ${openWaveText(status.openWave)}`]);
   const { endsBy } = run;
   if (endsBy !== undefined && endsBy > now) {
     const left = formatDuration(Math.ceil((endsBy - now) / 1000) * 1000);

@@ -56,6 +56,7 @@ export class Change {
     pod.states[at] = kept;
     pod.open.noted(at, previous);
     if (next.phase !== 'Ended') return;
+    run.waves.ended(hook, next.endedAt);
     if (noteOutcome(run, hook, next.outcome) && isFail(hook)) {
       run.stop ??= stoppedBy(hook); // R3.22, R3.23
     }

@@ -1,14 +1,20 @@
 import type { ExecHook, Hook } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
-import { earliest, FOREVER, later } from '../model/instant.ts';
+import { earliest, FOREVER, later, latest } from '../model/instant.ts';
 import type { HookPosition } from '../model/position.ts';
 import type { HookState } from './hook-state.ts';
 import type { PodRun } from './state.ts';
 import { hookAt, stateOf } from './state.ts';
 
-/** When a hook that has not started by then, or an init hook that has not ended, ends `TimedOut`; undefined = never (R3.17). */
-export const waitDeadline = ({ waitingSince }: PodRun, { waitTimeoutMs }: Hook): Instant | undefined =>
-  waitingSince === undefined || waitTimeoutMs === null ? undefined : later(waitingSince, waitTimeoutMs);
+/**
+ * When a hook that has not started by then, or an init hook that has not ended, ends `TimedOut`; undefined = never
+ * (R3.17), or not as long as its wave isn't open: its wait begins when it is (R3.44).
+ */
+export function waitDeadline({ waitingSince, waves }: PodRun, hook: Hook): Instant | undefined {
+  if (waitingSince === undefined || hook.waitTimeoutMs === null || !waves.isOpen(hook)) return undefined;
+  const opened = (hook.kind === 'exec' ? waves.openedAt : undefined) ?? waitingSince;
+  return later(latest(waitingSince, opened), hook.waitTimeoutMs);
+}
 
 /** When a running hook ends `TimedOut (executing)`; undefined = never (R3.19). */
 export const execDeadline = (
@@ -32,10 +38,12 @@ export function lookAgainAt(pod: PodRun, now: Instant): Instant | undefined {
     if (state.phase === 'Waiting' && state.retryAt !== undefined && state.retryAt > now)
       next = earliest(next, state.retryAt);
   }
+  for (const at of open.inits) {
+    if (stateOf(pod, at).phase !== 'Ending') next = earliest(next, waitDeadline(pod, hookAt(pod, at)) ?? next);
+  }
   for (const at of open.byTimeout()) {
     const { phase } = stateOf(pod, at);
-    const isInit = hookAt(pod, at).kind === 'init';
-    if (phase !== 'Waiting' && phase !== 'Recording' && !(isInit && phase === 'Running')) continue;
+    if (phase !== 'Waiting' && phase !== 'Recording') continue;
     next = earliest(next, waitDeadline(pod, hookAt(pod, at)) ?? next);
     break;
   }

@@ -115,8 +115,8 @@ function recordedHook(hook: Hook): RecordedHook['hook'] {
   const { id, namespace, pod, podUID, container, waitTimeoutMs, never } = hook;
   const planned = { id, namespace, pod, podUID, container, waitTimeoutMs, never };
   if (hook.kind === 'init') return { ...planned, kind: hook.kind, injection: hook.injection };
-  const { kind, onError, execTimeoutMs, waitForReady } = hook;
-  return { ...planned, kind, onError, execTimeoutMs, waitForReady };
+  const { kind, onError, execTimeoutMs, waitForReady, wave } = hook;
+  return { ...planned, kind, onError, execTimeoutMs, waitForReady, ...(wave !== undefined && { wave }) };
 }
 
 function recordedFact(fact: Fact): Fact {

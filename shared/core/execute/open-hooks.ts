@@ -3,6 +3,7 @@ import type { HookPosition } from '../model/position.ts';
 import { hookPositions } from '../model/position.ts';
 import type { HookState } from './hook-state.ts';
 import { isLost } from './lost-commands.ts';
+import { waveOf } from './waves.ts';
 
 /**
  * What of a pod's hooks can still change, kept up to date hook by hook: a step looks at these, and not at all hooks of
@@ -14,9 +15,10 @@ export class OpenHooks {
   readonly #active = new Set<HookPosition>();
   readonly #inits = new Set<HookPosition>();
   readonly #retried = new Set<HookPosition>();
-  readonly #stretches: Stretch[] = [];
+  /** By their waves. */
+  readonly #stretches = new Map<number, Stretch[]>();
   readonly #stretchOf = new Map<HookPosition, Stretch>();
-  /** Those with a wait timeout, the shortest first. */
+  /** Exec hooks with a wait timeout: the lowest wave first, in it the shortest. */
   readonly #byTimeout: readonly HookPosition[];
   /** Of the same length: a place from which on to look for one that is open; one that is open points at itself. */
   readonly #next: number[];
@@ -30,8 +32,8 @@ export class OpenHooks {
     this.#hooks = hooks;
     this.#states = states;
     this.#byTimeout = [...hookPositions(hooks)]
-      .filter((at) => hooks[at]?.waitTimeoutMs !== null)
-      .sort((a, b) => (hooks[a]?.waitTimeoutMs ?? 0) - (hooks[b]?.waitTimeoutMs ?? 0) || a - b);
+      .filter((at) => hooks[at]?.kind === 'exec' && hooks[at].waitTimeoutMs !== null)
+      .sort((a, b) => this.#wave(a) - this.#wave(b) || this.#timeout(a) - this.#timeout(b) || a - b);
     this.#next = [...this.#byTimeout.keys(), this.#byTimeout.length];
     for (const [rank, at] of this.#byTimeout.entries()) this.#rankOf.set(at, rank);
     let stretch: Stretch | undefined;
@@ -40,11 +42,14 @@ export class OpenHooks {
       if (hook?.kind === 'exec') {
         if (stretch === undefined) {
           stretch = { first: at, end: next(at), begun: false };
-          this.#stretches.push(stretch);
+          const ofWave = this.#stretches.get(this.#wave(at));
+          if (ofWave === undefined) this.#stretches.set(this.#wave(at), [stretch]);
+          else ofWave.push(stretch);
         }
         stretch.end = next(at);
         this.#stretchOf.set(at, stretch);
-        if (hooks[at + 1]?.container !== hook.container) stretch = undefined;
+        const isLast = hooks[at + 1]?.container !== hook.container || this.#wave(next(at)) !== this.#wave(at);
+        if (isLast) stretch = undefined;
       }
       this.noted(at, undefined);
     }
@@ -98,10 +103,13 @@ export class OpenHooks {
     while (stretch.first < stretch.end && this.#isPassed(stretch.first)) stretch.first = next(stretch.first);
   }
 
-  /** The first hook of each container that has not ended, or that of the one alone that has begun (R3.7). */
-  turns(): readonly HookPosition[] {
+  /**
+   * The first hook of each container that has not ended, or that of the one alone that has begun (R3.7), among those of
+   * one wave: containers take turns within it (R3.42).
+   */
+  turns(wave: number | undefined): readonly HookPosition[] {
     const firsts: HookPosition[] = [];
-    for (const { first, end, begun } of this.#stretches) {
+    for (const { first, end, begun } of this.#stretches.get(wave ?? Number.NaN) ?? []) {
       if (first === end) continue;
       // What has succeeded in an earlier run may stand between those that are run again.
       if (begun) return [first]; // R3.8
@@ -110,13 +118,13 @@ export class OpenHooks {
     return firsts;
   }
 
-  /** The first exec hook of the same container that has not ended. */
+  /** The first exec hook of the same container and wave that has not ended. */
   firstBeside(at: HookPosition): HookPosition | undefined {
     const stretch = this.#stretchOf.get(at);
     return stretch === undefined || stretch.first === stretch.end ? undefined : stretch.first;
   }
 
-  /** Those with a wait timeout that have not ended, the shortest first. */
+  /** The exec hooks with a wait timeout that have not ended: the lowest wave first, in it the shortest. */
   *byTimeout(): Generator<HookPosition, void, undefined> {
     for (let rank = this.#from(0); rank < this.#byTimeout.length; rank = this.#from(rank + 1)) {
       yield this.#byTimeout[rank] as HookPosition;
@@ -135,6 +143,15 @@ export class OpenHooks {
     return found;
   }
 
+  #wave(at: HookPosition): number {
+    const hook = this.#hooks[at];
+    return (hook && waveOf(hook)) ?? 0;
+  }
+
+  #timeout(at: HookPosition): number {
+    return this.#hooks[at]?.waitTimeoutMs ?? 0;
+  }
+
   #isPassed(at: HookPosition): boolean {
     return this.#hooks[at]?.kind === 'init' || this.#state(at).phase === 'Ended';
   }
@@ -148,7 +165,7 @@ export class OpenHooks {
 
 const next = (at: HookPosition): HookPosition => (at + 1) as HookPosition;
 
-/** The exec hooks of one container, as they stand in the plan. */
+/** The exec hooks of one container and wave, as they stand in the plan (R3.42). */
 interface Stretch {
   /** The first that has not ended; `end`: none. */
   first: HookPosition;

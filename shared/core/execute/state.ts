@@ -11,6 +11,7 @@ import type { PodLife } from './pod-life.ts';
 import type { RunFailure } from './protocol.ts';
 import { ReadyPods } from './ready-pods.ts';
 import type { RunStart } from './run-start.ts';
+import { Waves } from './waves.ts';
 
 /** One pod's part of the run: never changed, only replaced, but for its `states`. */
 export interface PodRun {
@@ -20,6 +21,8 @@ export interface PodRun {
   readonly hooks: readonly Hook[];
   readonly states: HookState[];
   readonly open: OpenHooks;
+  /** Those of the whole run. */
+  readonly waves: Waves;
   /** Of its hooks, each once. */
   readonly containers: readonly string[];
   /** From the plan, else that of the first pod observed. */
@@ -74,6 +77,7 @@ export interface RunState {
   readonly startsBefore: ReadonlyMap<HookId, number>;
   /** Hooks that are pending again although a runner before this one may have started them. */
   readonly lost: ReadonlySet<HookId>;
+  readonly waves: Waves;
   /** Pods with a hook that may start as soon as a slot is free; may hold pods that no longer have one. */
   readonly ready: ReadyPods;
   readonly counts: Counts;
@@ -104,15 +108,17 @@ const createdUID = (hooks: readonly Hook[], { resumed }: RunStart): string | und
   hooks.map(({ id }) => resumed?.ended.get(id)?.podUID).find((uid) => uid !== undefined);
 
 export function createRun(hooks: readonly Hook[], options: RunStart): RunState {
-  const pods = [...Map.groupBy(hooks, (hook) => podKey(hook.namespace, hook.pod))].map(([key, own], number): PodRun => {
-    const index = number as PodIndex;
+  const parts = [...Map.groupBy(hooks, (hook) => podKey(hook.namespace, hook.pod))].map(([key, own], number) => {
     const states = own.map(({ id }) => firstState(id, options));
+    return { index: number as PodIndex, key, hooks: own, states };
+  });
+  const waves = new Waves(parts, options.resumed?.ended);
+  const pods = parts.map((part): PodRun => {
+    const { index, key, hooks: own, states } = part;
     return {
-      index,
-      key,
-      hooks: own,
-      states,
+      ...part,
       open: new OpenHooks(own, states),
+      waves,
       containers: [...new Set(own.map(({ container }) => container))],
       life: own.some((hook) => isCreating(hook) && !options.ended?.has(hook.id) && !options.resumed?.ended.has(hook.id))
         ? { is: 'creating', phase: 'planned' }
@@ -134,6 +140,7 @@ export function createRun(hooks: readonly Hook[], options: RunStart): RunState {
     ),
     startsBefore: options.startsBefore ?? new Map(),
     lost: new Set(options.resumed?.lost.keys()),
+    waves,
     ready: new ReadyPods(),
     counts: noCounts(hooks.length),
     active: 0,

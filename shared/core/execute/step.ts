@@ -27,18 +27,20 @@ import { waitingFor } from './waiting-for.ts';
  *
  * 1. fold: note the facts;
  * 2. settle: end the hooks that can never run any more;
- * 3. launch: start those whose intent is durable by now;
- * 4. admit: choose what may start next, in plan order;
- * 5. effects: derive every effect from the phases that changed.
+ * 3. open: with the last hook of a wave the next one opens, and its pods are looked at;
+ * 4. launch: start those whose intent is durable by now;
+ * 5. admit: choose what may start next, in plan order;
+ * 6. effects: derive every effect from the phases that changed.
  *
- * Only pods that a fact touched are looked at (all of them once, when the run stops), so the work does not grow with
- * the plan. Repeated and reordered pod events are harmless: nothing is decided from an event, only from what stands.
+ * Only pods that a fact touched are looked at (those of a wave once more when it opens, all of them once when the run
+ * stops), so the work does not grow with the plan. Repeated and reordered pod events are harmless: nothing is decided from an event, only from what stands.
  */
 export function step(run: RunState, facts: readonly Fact[], at: Instant): Step {
   if (run.finishedAt !== undefined) return { effects: [], touched: new Map() }; // R5.12
   const change = new Change(run, at);
   for (const fact of facts) fold(change, fact);
   settle(change);
+  for (const index of run.waves.takeOpened()) change.touch(index); // R3.41
   launch(change);
   admit(change);
   if (run.counts.waiting + run.counts.running === 0) run.finishedAt = at; // R6.15
@@ -218,6 +220,7 @@ function dueOutcome(
   if (state.phase === 'Ended' || state.phase === 'Ending' || state.phase === 'Starting') return undefined;
   if (stop !== undefined) return { state: 'NotExecuted', reason: stop.reason, message: stop.message };
   const { life } = pod;
+  // Its wave need not be open (R3.45).
   if (life.is === 'gone') return { state: 'NotExecuted', reason: life.why }; // R3.24
   if (life.is === 'live' && hasFinished(life)) return { state: 'NotExecuted', reason: 'pod-finished' };
   if (life.is === 'live' && hook.never !== undefined) return { state: 'NotExecuted', reason: hook.never }; // R3.18

@@ -10,6 +10,7 @@ import { hookAt, stateOf } from './state.ts';
 export function waitingFor(maxConcurrent: number, pod: PodRun, at: HookPosition, now?: Instant): string {
   const hook = hookAt(pod, at);
   if (pod.life.is === 'creating') return 'its pod to be created';
+  if (hook.kind === 'exec' && !pod.waves.isOpen(hook)) return waveText(hook); // R3.47
   const observed = lastSeen(pod.life);
   if (observed === undefined) return 'the pod';
   if (hook.kind === 'init') return initContainerText(hook.container, observed.initContainers?.[hook.container]);
@@ -32,9 +33,12 @@ export function waitingFor(maxConcurrent: number, pod: PodRun, at: HookPosition,
   return `a command whose end nobody saw, which may run ${until}, and ${slot}`; // R4.5
 }
 
+/** It doesn't say what holds the wave: that is told once for the run, and would change with each hook that ends. */
+export const waveText = (hook: { readonly wave?: number | undefined }): string => `wave ${hook.wave ?? 0} to open`;
+
 /** The hook of the same pod that kept this one waiting: of a container whose turn it is, or one that ends just now. */
 function otherHook(pod: PodRun, at: HookPosition, now: Instant | undefined): HookPosition | undefined {
-  const turns = pod.open.turns();
+  const turns = pod.open.turns(pod.waves.open?.number);
   if (turns.length === 1 && turns[0] !== at) return turns[0];
   const { lastRun } = pod.open;
   if (lastRun === undefined || now === undefined) return undefined;

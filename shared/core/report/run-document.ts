@@ -65,6 +65,18 @@ export const Counts = z.strictObject({
   running: z.int(),
 });
 
+/** The open wave of a run that has several, and what holds it (R3.46). */
+export const OpenWave = z.strictObject({
+  version: z.literal(1),
+  number: z.int(),
+  place: z.int().describe('Which of the waves it is, from 1'),
+  of: z.int().describe('How many waves the plan has'),
+  left: z.int().describe('How many of its hooks have not ended'),
+  first: z.string().describe('The first of these in plan order'),
+  message: z.string().describe('What that one does, or waits for'),
+});
+export type OpenWave = z.infer<typeof OpenWave>;
+
 export const Phase = z.enum([
   'Pending',
   'InProgress',
@@ -90,6 +102,9 @@ export const RunDocument = z.strictObject({
   deadline: instant.optional().describe('Until when the run may go on'),
   runner: z.strictObject({ kind: z.enum(['job', 'local']), name: z.string() }).optional(),
   counts: Counts.optional(),
+  openWave: OpenWave.optional().describe(
+    'While it goes on, where it has several waves: which one is open, and what holds it',
+  ),
   notices: z.array(z.string()).optional().describe('What has to be known of the result'),
   hooks: z.array(RunHook),
 });

@@ -19,7 +19,8 @@ export function hookRow(run: RunState, pod: PodRun, at: HookPosition, number: nu
   return { hook: podUID === undefined ? hook : { ...hook, podUID }, run: number, attempt, ...rowState(run, pod, at) };
 }
 
-function rowState(run: RunState, pod: PodRun, at: HookPosition): RowState {
+/** What has become of a hook so far. */
+export function rowState(run: RunState, pod: PodRun, at: HookPosition): RowState {
   const state = stateOf(pod, at);
   if (state.phase === 'Ended') {
     return { ...sanitized(state.outcome), ...started(state), finishedAt: state.endedAt };

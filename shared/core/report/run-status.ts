@@ -7,7 +7,7 @@ import { parseInstant } from '../model/instant.ts';
 import type { Parsed } from '../model/problem.ts';
 import { problemsOf } from '../model/problem.ts';
 import { cutText } from '../sanitize.ts';
-import { Counts, Phase, ResultFields } from './run-document.ts';
+import { Counts, OpenWave, Phase, ResultFields } from './run-document.ts';
 
 /** Where a run stands: the Restore's annotation `restorehooks.io/status`, JSON of at most 4 KiB (R5.8). */
 export const RunStatus = z.strictObject({
@@ -35,6 +35,8 @@ export const RunStatus = z.strictObject({
   deadline: z.string().optional(),
   failOn: z.enum(['fail', 'any']),
   counts: Counts,
+  /** While it goes on, where it has several waves. */
+  openWave: OpenWave.optional(),
   /** Why the phase is `Failed`. */
   failure: z
     .strictObject({ code: z.enum(['forbidden', 'job', 'restore-deleted', 'deadline', 'error']), message: z.string() })

@@ -22,6 +22,9 @@ const shapes: Readonly<Record<string, Shape>> = {
   'in one container, waiting for readiness, with exec timeouts': () => ({ waitForReady: true, execTimeoutMs: 1000 }),
   'in four containers': (index) => ({ container: `c${Math.floor(index / 4) % 4}` }),
   'in pods of their own': (index) => ({ pod: `web-${index}` }),
+  'in one container, each in a wave of its own': (index) => ({ wave: index, waitTimeoutMs: 1e9 - index }),
+  'in pods of their own, each in a wave of its own': (index) => ({ pod: `web-${index}`, wave: index }),
+  'in pods of their own, in five waves': (index) => ({ pod: `web-${index}`, wave: index % 5, waitTimeoutMs: 1e9 }),
   'of which all wait too long': () => ({ waitTimeoutMs: 5, container: 'down' }),
   'of which one in three fails': () => ({ onError: 'Continue' }),
 };

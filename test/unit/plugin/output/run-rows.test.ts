@@ -90,11 +90,22 @@ describe('the rows of a run', () => {
     assert.doesNotMatch(await renderView(runView(RUN), 'table', false), /^shown/m);
   });
 
+  // R3.46
+  it('are ordered by wave, and the open one is told above them', async () => {
+    const [a, b, c] = RUN.hooks.slice(0, 3) as [RunHook, RunHook, RunHook];
+    const openWave = { version: 1, number: 0, place: 1, of: 2, left: 1, first: 'x', message: 'running' } as const;
+    const waves = { ...runOf([{ ...a, wave: 7 } as RunHook, b, { ...c, wave: -1 } as RunHook]), openWave };
+    assert.equal(pods({ sortBy: 'wave' }, waves), 'cba');
+    const text = await renderView(runView(waves, { wide: true }), 'table', false);
+    assert.match(text, /^wave {6}0 \(1 of 2\): 1 hook left; the first, x, is running$/m);
+    assert.match(text, /^shop\/a .* <none> +7 +1 /m);
+  });
+
   it('have more columns with --wide, and none of the lines around them with --no-headers', async () => {
     const text = (options: RowOptions) =>
       renderView(runView(RUN, { now: Date.parse(at(10)), ...options }), 'table', false);
     assert.doesNotMatch(await text({}), /ATTEMPT|STARTED/);
-    assert.match(await text({ wide: true }), /EXIT +ATTEMPT +STARTED +TIME +MESSAGE +ID\n/);
+    assert.match(await text({ wide: true }), /EXIT +WAVE +ATTEMPT +STARTED +TIME +MESSAGE +ID\n/);
     assert.match(await text({}), /shop\/c .* 6\.0s/, 'what runs, until now');
     assert.match(await text({}), /shop\/d .* waiting for the pod, without a limit$/m);
     const bare = (await text({ noHeaders: true })).split('\n');

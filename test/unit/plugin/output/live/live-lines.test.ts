@@ -48,6 +48,16 @@ const mixed = (size: number): RunHook[] =>
   });
 
 describe('the lines of a live display', () => {
+  // R3.46
+  it('tell which wave is open, and what holds it', () => {
+    const openWave = { version: 1, number: 1, place: 2, of: 3, left: 4, first: 'shop/web-0/main/warm-up/0' } as const;
+    const run = runOf([row('web-0')], { openWave: { ...openWave, message: 'running' } });
+    assert.equal(
+      draw(run, 100, 24)[2],
+      'wave 1 (2 of 3): 4 hooks left; the first, shop/web-0/main/warm-up/0, is running',
+    );
+  });
+
   // R7.36
   it('show the verdict so far, the bar, what failed, what runs and what waits', () => {
     const rows = [failed('web-0'), failed('web-1'), done('db-0'), running('web-2', 110), row('web-3'), row('web-4')];
