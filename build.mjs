@@ -1,7 +1,7 @@
 // Builds dist/kubectl-restorehooks (the plugin), dist/runner.cjs (the image's entry) and dist/lambda.cjs, one file each,
 // and the plugin's second name.
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import process from 'node:process';
 import { build, transform } from 'esbuild';
 import { VERSION } from './shared/core/version.ts';
@@ -20,6 +20,17 @@ const onlyKubeConfig = {
     onResolve({ filter: /^\./ }, ({ path, resolveDir }) =>
       resolveDir.includes(`/${CLIENT}/dist`) ? { path: join(resolveDir, path), sideEffects: false } : undefined,
     );
+  },
+};
+
+/** The script of detached commands, which sources read from its file. */
+const scriptAsText = {
+  name: 'script-as-text',
+  setup({ onLoad }) {
+    onLoad({ filter: /detached-script\.ts$/ }, ({ path }) => {
+      const text = readFileSync(join(dirname(path), 'detached.sh'), 'utf8');
+      return { contents: `export const detachedScript = ${JSON.stringify(text)};` };
+    });
   },
 };
 
@@ -42,7 +53,13 @@ const nodeCheck = (name) => `(function () {
 
 export async function runnerBundle(entry, external = [], plugins = []) {
   const banner = { js: nodeCheck('the runner of kubectl restorehooks') };
-  const options = { entryPoints: [entry], external, plugins: [...plugins, onlyKubeConfig], format: 'cjs', banner };
+  const options = {
+    entryPoints: [entry],
+    external,
+    plugins: [...plugins, onlyKubeConfig, scriptAsText],
+    format: 'cjs',
+    banner,
+  };
   return (await build({ ...bundled, ...options })).outputFiles[0].text;
 }
 
@@ -53,7 +70,7 @@ export async function runnerBundle(entry, external = [], plugins = []) {
  */
 async function pluginFile() {
   const split = { entryPoints: ['plugin/main.ts'], format: 'esm', splitting: true, outdir: '.' };
-  const { outputFiles } = await build({ ...bundled, ...split, plugins: [onlyKubeConfig] });
+  const { outputFiles } = await build({ ...bundled, ...split, plugins: [onlyKubeConfig, scriptAsText] });
   const asCommonJs = { ...printed, format: 'cjs', supported: { 'dynamic-import': false } };
   const named = async ({ path, text }) => [`./${basename(path)}`, (await transform(text, asCommonJs)).code];
   const pieces = Object.fromEntries(await Promise.all(outputFiles.map(named)));

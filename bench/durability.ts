@@ -222,7 +222,7 @@ async function journaled(
       if (hooks.findIndex((hook) => hook.id === id) >= begun - RUNNING) continue;
       journal.result(id, { phase: 'Ended', outcome: SUCCEEDED, startedAt: at, endedAt: later(at, 5) });
     }
-    await new Promise<void>((resolve) => journal.whenDurable(resolve));
+    await new Promise<void>((resolve) => journal.whenDurable(() => resolve()));
   }
   return journal.writes;
 }
@@ -255,7 +255,7 @@ async function writesPerHook(e2e: Suite): Promise<number> {
           },
         },
       },
-      { stepped: () => run.finishedAt !== undefined && journal.whenDurable(resolve) },
+      { stepped: () => run.finishedAt !== undefined && journal.whenDurable(() => resolve()) },
     );
     for (const { key } of run.pods) {
       const containers = { main: { running: true, ready: true } };

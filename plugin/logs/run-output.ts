@@ -77,10 +77,10 @@ export class RunOutput {
     return this.#seen.has(id);
   }
 
-  piece({ hook, stream, at, from, text }: LivePiece, { runner }: LiveSource): void {
+  piece({ hook, stream, at, from, text, attempt = 1 }: LivePiece, { runner }: LiveSource): void {
     const row = this.#rows.get(hook);
     if (row === undefined || this.#options.failed || !this.#options.chosen.has(row)) return;
-    this.#tell(row, stream, { runner, from, text, at: instant(at) });
+    this.#tell(row, stream, { runner, attempt, from, text, at: instant(at) });
   }
 
   /** Emit what the report has of a hook that has ended, and that was not shown yet. */
@@ -93,7 +93,7 @@ export class RunOutput {
       if (text === undefined) continue;
       const kept = Buffer.byteLength(text);
       const from = Math.max(0, (row[`${stream}Bytes`] ?? kept) - kept);
-      this.#tell(row, stream, { runner, from, text, at });
+      this.#tell(row, stream, { runner, attempt: row.attempt, from, text, at });
     }
   }
 
@@ -102,6 +102,7 @@ export class RunOutput {
     stream: LogChunk['stream'],
     piece: {
       readonly runner: number;
+      readonly attempt: number;
       readonly from: number;
       readonly text: string;
       readonly at: Instant | undefined;

@@ -114,6 +114,8 @@ export interface Intent {
   /** From 1. */
   readonly attempt: number;
   readonly podUID: string | undefined;
+  /** Of a detached command: the container's own id as it was seen. */
+  readonly containerID?: string | undefined;
 }
 
 /** Where a run's progress is made durable, in the order in which it is told (R6.1). */
@@ -126,6 +128,8 @@ export interface Journal {
   /** The intent is taken back: provably not started. */
   notStarted(hook: HookId): void;
   started(hook: HookId, at: Instant): void;
+  /** How a start ended that is followed by another. */
+  tried(hook: HookId, result: EndedHook): void;
   result(hook: HookId, result: EndedHook): void;
   /** When the wait timeouts of a pod began, by its index. */
   seen(pod: PodIndex, at: Instant): void;
@@ -135,8 +139,8 @@ export interface Journal {
 export interface Hold {
   /** Once: `RUN_BY_ANOTHER`, somebody else has the run; anything else: the journal can't be written any more. */
   onLost(lost: (error: RestoreHooksError) => void): void;
-  /** Calls back when all that the journal was told is durable, or can't become so any more. */
-  whenDurable(durable: () => void): void;
+  /** Calls back when all that the journal was told is durable (true), or can't become so any more (false). */
+  whenDurable(durable: (isDurable: boolean) => void): void;
 }
 
 export interface EventWriter {

@@ -4,8 +4,19 @@ import type { Step } from '../core/execute/step.ts';
 import { step } from '../core/execute/step.ts';
 import type { Hook, HookId } from '../core/model/hook.ts';
 import type { Instant } from '../core/model/instant.ts';
-import type { Clock, HookExec, Journal, LogReader, Output, PodCreator, Printed } from '../ports/ports.ts';
+import type {
+  Clock,
+  Detached,
+  Hold,
+  HookExec,
+  Journal,
+  LogReader,
+  Output,
+  PodCreator,
+  Printed,
+} from '../ports/ports.ts';
 import { ExecStreams } from './exec-streams.ts';
+import { Forgetting } from './forgetting.ts';
 import { PodTimers } from './pod-timers.ts';
 
 export interface EnginePorts {
@@ -14,6 +25,8 @@ export interface EnginePorts {
   readonly journal: Journal;
   readonly logs: LogReader;
   readonly creator: PodCreator;
+  /** Without it nothing is known to be durable, and what is kept of detached commands stays in their containers. */
+  readonly hold?: Pick<Hold, 'whenDurable'>;
 }
 
 /** Told of each step; can't influence the run. */
@@ -35,7 +48,7 @@ export interface Engine {
 }
 
 /** Carries facts to the core and its effects to the ports: one step at a time, facts that arrive together in one. */
-export function startEngine(run: RunState, ports: EnginePorts, observer: Observer): Engine {
+export function startEngine(run: RunState, ports: EnginePorts, observer: Observer, runID = ''): Engine {
   const { clock } = ports;
   let facts: Fact[] = [];
   let stopped = false;
@@ -47,7 +60,8 @@ export function startEngine(run: RunState, ports: EnginePorts, observer: Observe
   const timers = new PodTimers(clock, (key) => tell({ type: 'timerFired', key }));
   const printing = (hook: HookId, piece: Printed): void => observer.printing?.(hook, piece);
   const streams = new ExecStreams(ports.exec, tell, printed, printing);
-  const perform = performer({ run, ports, timers, streams, tell, printed });
+  const forgetting = new Forgetting(clock, ports.hold);
+  const perform = performer({ run, runID, ports, timers, streams, forgetting, tell, printed });
 
   function drain(): void {
     const batch = facts;
@@ -66,29 +80,32 @@ export function startEngine(run: RunState, ports: EnginePorts, observer: Observe
       stopped = true;
       timers.clearAll();
       streams.dropAll();
+      forgetting.flush();
     },
   };
 }
 
 interface Performing {
   readonly run: RunState;
+  readonly runID: string;
   readonly ports: EnginePorts;
   readonly timers: PodTimers;
   readonly streams: ExecStreams;
+  readonly forgetting: Forgetting;
   readonly tell: (fact: Fact) => void;
   readonly printed: (hook: HookId, output: Output) => void;
 }
 
 /** Does what an effect says; what comes of it is told as a fact. */
 const performer =
-  ({ run, ports, timers, streams, tell, printed }: Performing) =>
+  ({ run, runID, ports, timers, streams, forgetting, tell, printed }: Performing) =>
   (effect: Effect): void => {
     const { journal } = ports;
     switch (effect.type) {
       case 'recordIntent': {
-        const { hook, attempt } = effect;
+        const { hook, attempt, containerID } = effect;
         const recorded = () => tell({ type: 'intentRecorded', hook });
-        journal.intent(hook, { attempt, podUID: podOf(run, hook).uid }, recorded);
+        journal.intent(hook, { attempt, podUID: podOf(run, hook).uid, containerID }, recorded);
         return;
       }
       case 'recordNotStarted':
@@ -97,16 +114,25 @@ const performer =
       case 'recordStarted':
         journal.started(effect.hook, effect.at);
         return;
+      case 'recordTried':
+        journal.tried(effect.hook, effect.result);
+        return;
       case 'recordResult':
         journal.result(effect.hook, effect.result);
         return;
       case 'startExec': {
         const hook = hookOf(run, effect.hook);
-        if (hook.kind === 'exec') streams.start(hook, podOf(run, effect.hook).uid);
+        if (hook.kind === 'exec') streams.start(hook, podOf(run, effect.hook).uid, detachedOf(run, runID, effect.hook));
         return;
       }
       case 'dropExec':
         streams.drop(effect.hook);
+        return;
+      case 'endExec':
+        streams.end(effect.hook);
+        return;
+      case 'forgetExec':
+        forgetting.add(streams.over(effect.hook));
         return;
       case 'readLog':
         ports.logs.read(hookOf(run, effect.hook), (output) => {
@@ -129,6 +155,15 @@ const performer =
         return;
     }
   };
+
+/** A detached command is found again by its run, its hook and the number of its start (R3.80). */
+function detachedOf(run: RunState, runID: string, id: HookId): Detached | undefined {
+  const state = podOf(run, id).states[run.places.get(id)?.at ?? -1];
+  if (state?.phase !== 'Starting' || state.detached === undefined) return undefined;
+  const { containerID, begun } = state.detached;
+  const key = begun?.key ?? `${runID}/${id}/${(state.starts ?? 0) + 1}`;
+  return { key, containerID, isBegun: begun !== undefined };
+}
 
 function podOf(run: RunState, id: HookId): PodRun {
   const pod = run.pods[run.places.get(id)?.pod ?? -1];

@@ -52,8 +52,10 @@ export class Rows {
     return this.#outputBytes;
   }
 
+  /** Of a hook that is started again, the output of its last start (R3.59). */
   holdOutput(hook: HookId, output: Output): void {
     if (output.stdout !== undefined || output.stderr !== undefined) this.#outputs.set(hook, output);
+    else this.#outputs.delete(hook);
   }
 
   /**

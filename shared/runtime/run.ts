@@ -12,6 +12,7 @@ import { instant, parseInstant } from '../core/model/instant.ts';
 import type { PodIndex } from '../core/model/position.ts';
 import type { HookRow } from '../core/report/hook-row.ts';
 import type { RunHook } from '../core/report/run-document.ts';
+import { attemptNow } from '../core/report/run-hook.ts';
 import type { RunStatus } from '../core/report/run-status.ts';
 import type { EventWriter, Hold, PodEvent, PodSource, Printed, RunStore } from '../ports/ports.ts';
 import { Course } from './course.ts';
@@ -56,7 +57,7 @@ export interface RunObserver {
   /** Rows that changed, as they stand. */
   changed?(rows: readonly RunHook[]): void;
   /** What a running command prints, as it comes. */
-  printing?(hook: HookId, piece: Printed): void;
+  printing?(hook: HookId, piece: Printed, attempt: number): void;
   /** The rows that the report is about to be written with: also those of which only what they wait for has changed. */
   reported?(rows: readonly RunHook[]): void;
   /** The run's deadline has passed. */
@@ -91,22 +92,27 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
   const kept = new Map(request.kept.map((row) => [row.hook.id, row]));
   const rows = new Rows(run, request.status.attempt, kept, request.status.outputBytes);
   const noteSeen = journalSeen(run, ports, request.resumed);
-  const engine = startEngine(run, ports, {
-    printed: (hook, output) => rows.holdOutput(hook, output),
-    printing: (hook, piece) => observer.printing?.(hook, piece),
-    stepping: (facts, at) => history.stepping(facts, at),
-    stepped(touched, effects) {
-      history.stepped(effects);
-      noteSeen(touched.keys());
-      const changed = rows.stepped(touched);
-      if (changed.length > 0) {
-        reporter.noteChange();
-        observer.changed?.(changed);
-      }
-      events.stepped(request.status);
-      course.wakeIfOver();
+  const engine = startEngine(
+    run,
+    ports,
+    {
+      printed: (hook, output) => rows.holdOutput(hook, output),
+      printing: (hook, piece) => observer.printing?.(hook, piece, attemptNow(run, hook)),
+      stepping: (facts, at) => history.stepping(facts, at),
+      stepped(touched, effects) {
+        history.stepped(effects);
+        noteSeen(touched.keys());
+        const changed = rows.stepped(touched);
+        if (changed.length > 0) {
+          reporter.noteChange();
+          observer.changed?.(changed);
+        }
+        events.stepped(request.status);
+        course.wakeIfOver();
+      },
     },
-  });
+    request.status.runID,
+  );
   const wishes = new RunWishes(run, clock, engine.tell);
   const course = new Course(run, clock, engine, wishes);
   const warn: Warn = (what, error) => observer.warn?.(what, error);

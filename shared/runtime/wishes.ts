@@ -1,3 +1,4 @@
+import { isIdle } from '../core/execute/detached.ts';
 import type { Fact } from '../core/execute/protocol.ts';
 import type { RunState } from '../core/execute/state.ts';
 import type { Instant } from '../core/model/instant.ts';
@@ -83,8 +84,8 @@ export class RunWishes {
 
   /** It was asked so, and nothing runs that this runner waits for. */
   get isSuspended(): boolean {
-    const isIdle = this.#run.suspended && this.#run.active === 0;
-    return this.#isSuspending && ((this.#isDropped && this.#isLeft) || isIdle);
+    const hasLeft = this.#run.suspended && isIdle(this.#run);
+    return this.#isSuspending && ((this.#isDropped && this.#isLeft) || hasLeft);
   }
 
   /** What has not ended is left to whoever goes on. A run that is canceled ends it. */

@@ -11,8 +11,10 @@ import type { RunInput } from '../core/report/run-input.ts';
 import type { RunStatus } from '../core/report/run-status.ts';
 import { missingRights } from '../kubernetes/api/access.ts';
 import type { KubeClient } from '../kubernetes/api/client.ts';
+import { detachingHookExec } from '../kubernetes/exec/detached-exec.ts';
 import { kubernetesHookExec } from '../kubernetes/exec/exec.ts';
 import { kubernetesLogReader } from '../kubernetes/exec/log-reader.ts';
+import { containerState } from '../kubernetes/pods/container-state.ts';
 import { kubernetesPodCreator } from '../kubernetes/pods/pod-creator.ts';
 import { podIdentity } from '../kubernetes/pods/pod-identity.ts';
 import { kubernetesPodSource } from '../kubernetes/pods/pod-source.ts';
@@ -22,7 +24,7 @@ import type { HeldLease } from '../kubernetes/run/lease.ts';
 import { newLiveKey } from '../kubernetes/run/live-output.ts';
 import { LiveWriter } from '../kubernetes/run/live-writer.ts';
 import { kubernetesRunStore } from '../kubernetes/run/run-store.ts';
-import type { Clock, Hold, Journal } from '../ports/ports.ts';
+import type { Clock, Hold, HookExec, Journal } from '../ports/ports.ts';
 import type { RunObserver, StartedRun } from '../runtime/run.ts';
 import { startRun } from '../runtime/run.ts';
 import type { TakenRun } from './take-run.ts';
@@ -65,15 +67,7 @@ export function carryOut(
     {
       clock,
       ...held(journal, lease),
-      exec: kubernetesHookExec(
-        { open: () => client.connection(), forget: () => client.forgetCredentials() },
-        {
-          ...captured,
-          mayStart: () => lease.mayStart,
-          identity: podIdentity(client),
-          isAllowed: async ({ namespace }) => (await missingRights(client, execRights(namespace))).length === 0,
-        },
-      ),
+      exec: hookExec(client, lease, captured),
       logs: kubernetesLogReader(client, captured),
       creator: kubernetesPodCreator({ client, clock }, plan.restore, status.runID, input.pods),
       pods: kubernetesPodSource(client, {
@@ -85,13 +79,26 @@ export function carryOut(
       store: kubernetesRunStore(client, plan.restore, status, runner, reportHead(status, input), liveKey),
       events: kubernetesEventWriter(client, clock, plan.restore, status.runID),
     },
-    { ...observer, ...(live && { printing: (hook, piece) => live.printed(hook, piece) }) },
+    { ...observer, ...(live && { printing: (hook, piece, attempt) => live.printed(hook, { ...piece, attempt }) }) },
   );
   const done = started.done.finally(() => {
     live?.flush();
     return lease.release();
   });
   return { ...started, done };
+}
+
+function hookExec(client: KubeClient, lease: HeldLease, captured: { readonly capturedBytes: number }): HookExec {
+  const plain = kubernetesHookExec(
+    { open: () => client.connection(), forget: () => client.forgetCredentials() },
+    {
+      ...captured,
+      mayStart: () => lease.mayStart,
+      identity: podIdentity(client),
+      isAllowed: async ({ namespace }) => (await missingRights(client, execRights(namespace))).length === 0,
+    },
+  );
+  return detachingHookExec(plain, { ...captured, containerState: containerState(client) });
 }
 
 export const quietOf = ({ quiet = [] }: RunInput): ReadonlyMap<PodKey, Instant> =>
@@ -141,6 +148,7 @@ export function held(journal: KubernetesJournal, lease: HeldLease): { readonly j
       intent: (hook, intent, recorded) => journal.intent(hook, intent, () => lease.whenHeld(recorded)),
       notStarted: (hook) => journal.notStarted(hook),
       started: (hook, at) => journal.started(hook, at),
+      tried: (hook, result) => journal.tried(hook, result),
       result: (hook, result) => journal.result(hook, result),
       seen: (pod, at) => journal.seen(pod, at),
     },

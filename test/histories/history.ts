@@ -57,7 +57,9 @@ const HookLine = z.discriminatedUnion('kind', [
       onError: z.enum(['Continue', 'Fail']),
       execTimeoutMs: time.nullable(),
       waitForReady: z.boolean(),
-      wave: z.int().optional(),
+      wave: z.int().exactOptional(),
+      detach: z.literal(true).exactOptional(),
+      retry: z.strictObject({ attempts: count, delayMs: time, maxDelayMs: time }).exactOptional(),
     })
     .transform((read): Hook => ({ ...notRecorded, execTimeoutFrom: 'default', ...read })),
   z
@@ -83,6 +85,7 @@ const Result = z.custom<EndedHook>(
         startedAt: time.optional(),
         endedAt: time,
         podUID: z.string().optional(),
+        starts: count.optional(),
       })
       .safeParse(value).success,
   'expected how a hook ended',
@@ -93,7 +96,10 @@ const Pod = z.strictObject({
   uid: z.string(),
   phase: z.enum(['Pending', 'Running', 'Succeeded', 'Failed', 'Unknown']),
   isGoing: z.literal(true).exactOptional(),
-  containers: z.record(z.string(), z.strictObject({ running: z.boolean(), ready: z.boolean() })),
+  containers: z.record(
+    z.string(),
+    z.strictObject({ id: z.string().exactOptional(), running: z.boolean(), ready: z.boolean() }),
+  ),
   initContainers: z
     .record(
       z.string(),
@@ -113,7 +119,9 @@ const Pod = z.strictObject({
 const Answer = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('exited'), exitCode: z.int(), unproven: z.literal(true).exactOptional() }),
   z.strictObject({ kind: z.literal('notStarted'), why: z.string(), retryAfterMs: time.exactOptional() }),
-  z.strictObject({ kind: z.enum(['podDeleted', 'podReplaced', 'podChanged', 'noSuchContainer']) }),
+  z.strictObject({
+    kind: z.enum(['podDeleted', 'podReplaced', 'podChanged', 'noSuchContainer', 'containerRestarted', 'podGone']),
+  }),
   z.strictObject({ kind: z.enum(['error', 'forbidden', 'noWebSocket', 'connectionLost']), message: z.string() }),
 ]);
 
@@ -145,7 +153,19 @@ const Line = z.union([
     kept: Result.optional(),
     ended: Result.optional(),
     attempts: count.optional(),
+    starts: count.optional(),
     lost: time.optional(),
+    begun: z
+      .strictObject({
+        tries: count,
+        since: time,
+        startedAt: time.optional(),
+        podUID: z.string().optional(),
+        containerID: z.string().optional(),
+        key: z.string().optional(),
+      })
+      .optional(),
+    last: Result.optional(),
   }),
   z.strictObject({ pod: count.transform((index) => index as PodIndex), waitingSince: time }),
   // null: for ever.
@@ -312,7 +332,10 @@ export function replay({ head, hooks, waitingSince, quiet, steps }: History): Re
       resumed: {
         ended: known(({ ended }) => ended),
         tries: known(({ attempts }) => attempts),
+        starts: known(({ starts }) => starts),
         lost: known(({ lost }) => lost),
+        begun: known(({ begun }) => begun),
+        last: known(({ last }) => last),
         waitingSince,
         wasTaken: head.wasTaken,
       },

@@ -43,6 +43,7 @@ const IN_TEST = /^ *not ok \d+ - (.*)/m;
 const UNIT_TESTS = [
   'journal/journal',
   'execute/init-hook',
+  'execute/tries',
   'plan/plan-init-hooks',
   'execute/history',
   'execute/waves',

@@ -2,6 +2,7 @@ import { AROUND_THE_EXECUTOR } from './around-the-executor.ts';
 import type { Mutant } from './mutant.ts';
 import { mutantsOf } from './mutant.ts';
 import { OF_WAVES } from './of-waves.ts';
+import { TRIES } from './tries.ts';
 
 const step = mutantsOf('shared/core/execute/step.ts');
 const change = mutantsOf('shared/core/execute/change.ts');
@@ -93,8 +94,8 @@ export const MUTANTS: readonly Mutant[] = [
   step(
     'R3.16',
     'the wait timeout counts from the last try',
-    "change.setHook(index, at, { phase: 'Waiting', tries: state.tries, retryAt, why: outcome.why });",
-    "change.setHook(index, at, { phase: 'Waiting', tries: state.tries, retryAt, why: outcome.why }); change.set(index, { waitingSince: change.at });",
+    "change.setHook(index, at, { phase: 'Waiting', tries, retryAt, why: outcome.why });",
+    "change.setHook(index, at, { phase: 'Waiting', tries, retryAt, why: outcome.why }); change.set(index, { waitingSince: change.at });",
   ),
   podFacts(
     'R3.16',
@@ -117,8 +118,8 @@ export const MUTANTS: readonly Mutant[] = [
   step(
     'R3.19',
     'the exec timeout counts from the first sight of the pod, not from the start',
-    "{ phase: 'Running', startedAt: change.at }",
-    "{ phase: 'Running', startedAt: change.pod(index).waitingSince ?? change.at }",
+    'runningSince(state, change.at)',
+    'runningSince(state, change.pod(index).waitingSince ?? change.at)',
   ),
   deadlines(
     'R4.8',
@@ -135,15 +136,10 @@ export const MUTANTS: readonly Mutant[] = [
   step(
     'R4.8',
     'a refused hook is tried again at once',
-    'const retryAt = later(change.at, retryDelayMs(state.tries, outcome.retryAfterMs));',
+    'const retryAt = later(change.at, retryDelayMs(tries, outcome.retryAfterMs));',
     'const retryAt = change.at;',
   ),
-  step(
-    'R4.8',
-    'Retry-After is ignored',
-    'retryDelayMs(state.tries, outcome.retryAfterMs)',
-    'retryDelayMs(state.tries)',
-  ),
+  step('R4.8', 'Retry-After is ignored', 'retryDelayMs(tries, outcome.retryAfterMs)', 'retryDelayMs(tries)'),
   /* ---- onError: Fail, cancel ---- */
   step('R3.22', 'Fail stops its own pod alone', 'for (const { index } of run.pods) settlePod(change, index);', ''),
   change('R3.22', 'Fail stops nothing', 'run.stop ??= stoppedBy(hook);', ''),
@@ -238,6 +234,8 @@ export const MUTANTS: readonly Mutant[] = [
     'if (replaced) return',
     'if (replaced && !replaced) return',
   ),
+  ...TRIES,
+
   /* ---- how a hook ends ---- */
   answers(
     'R4.4',
@@ -387,8 +385,8 @@ export const MUTANTS: readonly Mutant[] = [
   step(
     'R6.1',
     'a hook starts before its intent is durable',
-    "change.setHook(index, at, { phase: 'Recording', tries });",
-    "change.setHook(index, at, { phase: 'Starting', tries });",
+    "change.setHook(index, at, { phase: 'Recording', tries, ...detachedIn(pod, hookAt(pod, at)) });",
+    "change.setHook(index, at, { phase: 'Starting', tries, ...detachedIn(pod, hookAt(pod, at)) });",
   ),
   effects(
     'R6.1',
@@ -424,8 +422,8 @@ export const MUTANTS: readonly Mutant[] = [
   state(
     'R6.2',
     'the next runner runs ended hooks again',
-    'resumed?.ended.get(id) ?? pending',
-    'ended?.get(id) ?? pending',
+    'const result = ended?.get(id) ?? resumed?.ended.get(id);',
+    'const result = ended?.get(id);',
   ),
   resume(
     'R6.3',
@@ -545,7 +543,7 @@ export const MUTANTS: readonly Mutant[] = [
   replay(
     'R6.1',
     'a hook that was taken back is still begun',
-    "this.hooks.set(hook, { phase: 'not-started', tries: before.tries });",
+    "this.hooks.set(hook, { phase: 'not-started', tries: before.tries, ...(before.last && { last: before.last }) });",
     '',
   ),
   batch(

@@ -65,6 +65,10 @@ const SKEW_MS = 1_500;
  *       (R6.5), or from when its wave has opened, if that is later; and none has waited too long before that (R3.44).
  * - D12 No hook starts, in any runner, before it is durable that every hook of every lower wave has ended in its run, or is
  *       kept (R3.41).
+ * - D13 A hook that certainly failed is started again as often as it has attempts in its run, each time after its pause,
+ *       whichever runners made the starts (R3.51, R3.54).
+ * - D14 A detached command is started once for each start of its hook, nothing starts beside it while it lives, and what is
+ *       told of its hook is what it came to, whichever runners died meanwhile (R3.80, R3.81, R3.83).
  */
 export class DurableInvariants {
   broken: string | undefined;
@@ -73,6 +77,12 @@ export class DurableInvariants {
   readonly #runs = new Map<string, RunRecord>();
   readonly #claims = new Map<string, number>();
   readonly #positions: ReadonlyMap<HookId, number>;
+  /** By which detached commands were started. */
+  readonly #keys = new Set<string>();
+  /** Hooks whose detached command runs in its container. */
+  readonly #isAlive = new Set<HookId>();
+  /** What a detached command came to, whoever saw it. */
+  readonly #truth = new Map<HookId, ExecOutcome>();
   #settled = false;
   #cancelAsked = false;
 
@@ -137,16 +147,20 @@ export class DurableInvariants {
       const mayAgain =
         isProvablyNot ||
         (this.#world.onUnknown === 'rerun' && other.runner !== runner) ||
+        (other.run === run && hasFailed(other)) ||
         since.some(([, { isRetry }]) => isRetry);
       this.#check('D1', mayAgain, () => `${id} is started by ${other.runner}, and again by ${runner}`);
     }
+    const failed = before.filter((other) => other.run === run && hasFailed(other));
+    this.#checkTries(hook, failed);
     const position = this.#positions.get(id) ?? -1;
     const durable = record.journal.hooks.get(position);
     this.#check('D2', durable?.phase === 'begun', () => `${id} starts, durable is ${JSON.stringify(durable)}`);
     this.#checkPod(hook, record);
     const since = this.#waitsSince(hook, record);
     const isLate = since !== undefined && now >= since + (hook.waitTimeoutMs ?? Number.POSITIVE_INFINITY) + SKEW_MS;
-    this.#check('D11', !isLate, () => `${id} starts after its wait timeout: it has waited since ${since}`);
+    const isFirst = failed.length === 0;
+    this.#check('D11', !isLate || !isFirst, () => `${id} starts after its wait timeout: it has waited since ${since}`);
     for (const other of this.#below(hook)) {
       this.#check(
         'D12',
@@ -167,6 +181,16 @@ export class DurableInvariants {
     const asked: Asked = { run, runner, at: now, startedAt: undefined, outcome: undefined, endedAt: undefined };
     before.push(asked);
     return asked;
+  }
+
+  #checkTries({ id, retry }: ExecHook, failed: readonly Asked[]): void {
+    const last = failed.at(-1)?.endedAt;
+    // What a runner saw that died before it wrote it down doesn't count for the next one.
+    if (last === undefined || this.#world.onUnknown === 'rerun') return;
+    const { attempts, delayMs, maxDelayMs } = retry ?? { attempts: 1, delayMs: 0, maxDelayMs: 0 };
+    this.#check('D13', failed.length < attempts, () => `${id} has failed ${failed.length} times, and starts again`);
+    const from = last + Math.min(maxDelayMs, delayMs * 2 ** (failed.length - 1)) - SKEW_MS;
+    this.#check('D13', this.#now >= from, () => `${id} starts again before ${from}`);
   }
 
   /** The hooks of lower waves. */
@@ -205,6 +229,55 @@ export class DurableInvariants {
   /** In this very run: what it runs again has not ended by having ended before. */
   #hasEnded({ journal, kept }: RunRecord, id: HookId): boolean {
     return kept.has(id) || journal.hooks.get(this.#positions.get(id) ?? -1)?.phase === 'ended';
+  }
+
+  /** A runner goes on with what an earlier one has begun (R3.81). */
+  attaching({ id: runner, isSuspended }: Asker, hook: ExecHook): Asked {
+    this.#check('D5', !isSuspended, () => `${runner} attaches to ${hook.id} although it was asked to end`);
+    const asked = this.#of(hook.id).at(-1);
+    if (asked === undefined) throw new Error(`${runner} attaches to ${hook.id}, which nobody has asked for`);
+    return asked;
+  }
+
+  /** A detached command begins in its container. */
+  began(hook: ExecHook, key: string): void {
+    this.#check('D14', !this.#keys.has(key), () => `${hook.id} is started twice as ${key}`);
+    this.#keys.add(key);
+    for (const other of this.#world.world.hooks) {
+      if (keyOf(other) !== keyOf(hook) || other.id === hook.id) continue;
+      this.#check('D14', !this.#isAlive.has(other.id), () => `${hook.id} begins beside ${other.id}`);
+    }
+    this.#isAlive.add(hook.id);
+    this.#truth.delete(hook.id);
+  }
+
+  over({ id }: ExecHook, outcome: ExecOutcome): void {
+    this.#isAlive.delete(id);
+    this.#truth.set(id, outcome);
+    const asked = this.#of(id).at(-1);
+    if (asked !== undefined) asked.endedAt ??= this.#now;
+  }
+
+  /** What became of a detached command is what is told of its hook (R3.81, R3.83). */
+  #checkDetached({ id, state, reason, exitCode }: RunHook): void {
+    const truth = this.#truth.get(id as HookId);
+    if (truth === undefined) {
+      this.#check('D14', state !== 'Succeeded', () => `${id} has succeeded, and has not ended`);
+      return;
+    }
+    const isEnded = truth.kind === 'exited' && truth.exitCode === 143;
+    const allowed: string[] =
+      truth.kind === 'containerRestarted'
+        ? ['Failed container-restarted']
+        : truth.kind === 'podGone'
+          ? ['Unknown pod-deleted', 'Unknown pod-replaced', 'Unknown pod-finished', 'Failed container-restarted']
+          : isEnded
+            ? ['TimedOut executing', 'Failed canceled']
+            : truth.kind === 'exited' && truth.exitCode === 0
+              ? ['Succeeded undefined', 'TimedOut executing', 'Failed canceled']
+              : ['Failed exit', 'TimedOut executing', 'Failed canceled'];
+    const isIt = allowed.includes(`${state} ${reason}`) && (reason !== 'exit' || exitCode === 3);
+    this.#check('D14', isIt, () => `${id} is ${state} (${reason}), and came to ${JSON.stringify(truth)}`);
   }
 
   started(asked: Asked): void {
@@ -299,6 +372,7 @@ export class DurableInvariants {
     this.#check('D4', record.failed === undefined || phase === 'PartiallyFailed', () => `${phase} after a Fail`);
     this.#check('D9', phase !== 'Canceled' || this.#cancelAsked, () => 'Canceled, and nobody asked');
     this.#checkRows(rows);
+    if (this.#runs.size === 1) for (const row of rows) if (row.kind === 'exec' && row.detach) this.#checkDetached(row);
     for (const [position, row] of rows.entries()) {
       if (record.kept.has(row.id)) continue;
       const known = record.journal.hooks.get(position);
@@ -359,6 +433,10 @@ export class DurableInvariants {
     this.broken ??= `${invariant} is broken at ${this.#now}: ${what()}`;
   }
 }
+
+/** It has certainly ended, and not well. */
+const hasFailed = ({ outcome }: Asked): boolean =>
+  outcome?.kind === 'error' || (outcome?.kind === 'exited' && outcome.exitCode !== 0);
 
 const isOwnFailure = ({ state, reason }: ToldOutcome): boolean =>
   state !== 'Succeeded' && reason !== 'aborted' && reason !== 'canceled';

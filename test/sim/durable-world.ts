@@ -73,10 +73,12 @@ class Runner {
 
   exec(cluster: DurableWorld): HookExec {
     return {
+      end: (request) => cluster.world.exec.end?.(request),
       start: (request, answer) => {
         if (!this.alive) throw new Error('a dead runner starts a command');
         const hook = cluster.hookOf(request.command);
-        const asked = cluster.invariants.asked(this, hook);
+        const isBegun = request.detached?.isBegun === true;
+        const asked = isBegun ? cluster.invariants.attaching(this, hook) : cluster.invariants.asked(this, hook);
         let drop = (): void => undefined;
         drop = cluster.world.exec.start(request, {
           started: () => {
@@ -131,7 +133,7 @@ export class DurableWorld {
   readonly #hooks: ReadonlyMap<string, ExecHook>;
 
   constructor(seed: number, { recorded = false, ...options }: DurableOptions = {}) {
-    const world = new World(seed, options);
+    const world = new World(seed, { ...options, detaching: seed % 10 === 8 });
     const { random, clock } = world;
     this.#suspendAfter = seed % 10 === 6 ? 1 + (Math.floor(seed / 10) % 8) : 0;
     this.world = world;
@@ -152,6 +154,8 @@ export class DurableWorld {
     });
     this.payload = { version: 1, plan: this.plan, kept: [], pods: [] };
     this.invariants = new DurableInvariants(this);
+    world.commands.began = (hook, key) => this.invariants.began(hook, key);
+    world.commands.over = (hook, outcome) => this.invariants.over(hook, outcome);
     this.api.put(RESTORE, {
       apiVersion: 'velero.io/v1',
       kind: 'Restore',

@@ -5,9 +5,10 @@ export const forgetfulJournal: Journal = {
   intent: (_hook, _intent, recorded) => recorded(),
   notStarted: () => undefined,
   started: () => undefined,
+  tried: () => undefined,
   result: () => undefined,
   seen: () => undefined,
 };
 
 /** A hold that nobody contests. */
-export const firmHold: Hold = { onLost: () => undefined, whenDurable: (durable) => durable() };
+export const firmHold: Hold = { onLost: () => undefined, whenDurable: (durable) => durable(true) };

@@ -5,6 +5,7 @@ import type { RunPhase } from '../../shared/core/execute/run-phase.ts';
 import type { RunState } from '../../shared/core/execute/state.ts';
 import type { ExecHook, ExecOutcome, HookId, PodKey } from '../../shared/core/model/hook.ts';
 import type { PodEvent } from '../../shared/ports/ports.ts';
+import type { Requests, ToldPod } from './told.ts';
 import { countedAs, isAhead, keyOf, numberOf, takesSlot } from './what-stands.ts';
 import type { Witness, World } from './world.ts';
 
@@ -32,6 +33,8 @@ import type { Witness, World } from './world.ts';
  *       (R6.15).
  * - E14 Once the run has ended nothing of it changes (R5.12).
  * - E18 No hook starts before every hook of every lower wave has ended (R3.41). Its wait begins when that is so (R3.44).
+ * - E19 What certainly failed is started again while it has attempts left, after its pause, and what its last start came to
+ *       is recorded before (R3.51, R3.54); nothing else is (R3.52).
  * At rest, when nothing more can happen:
  * - E15 Every hook has ended, or may rightly wait for ever (R6.15).
  * - E16 Each outcome is what the answer to its request, or its pod, makes of it (R4.1).
@@ -89,6 +92,8 @@ export class Invariants implements Witness {
           results: 0,
           dropped: false,
           replaced: false,
+          tried: [],
+          triedTold: 0,
         },
       ]),
     );
@@ -163,6 +168,11 @@ export class Invariants implements Witness {
     check('E4', !this.#kept.has(id), () => `${id} is kept, and started`);
     check('E7', !this.#isStopped(), () => `${id} is to be started though the run is stopped`);
     check('E11', this.#now >= request.retryAt, () => `${id} is tried again before ${request.retryAt}`);
+    check(
+      'E19',
+      request.triedTold === request.tried.length,
+      () => `${id} is tried again, and its last end is not told`,
+    );
     const candidates = this.#candidates(this.#pod(hook), 0, id);
     const longest = Math.min(...candidates.map((candidate) => this.#upSince(candidate) ?? Number.POSITIVE_INFINITY));
     const first = candidates.find((candidate) => this.#upSince(candidate) === longest);
@@ -179,6 +189,12 @@ export class Invariants implements Witness {
     const request = this.#request(id);
     check('E4', at === request.startedAt, () => `${id} started at ${request.startedAt}, and ${at} is recorded`);
     request.startRecorded = true;
+  }
+
+  tried(id: HookId): void {
+    const request = this.#request(id);
+    request.triedTold += 1;
+    check('E19', request.triedTold <= request.tried.length, () => `${id} is told to be tried again, and may not be`);
   }
 
   result(id: HookId): void {
@@ -206,6 +222,8 @@ export class Invariants implements Witness {
       }
       check('E10', other.never === undefined, () => `${id} starts beside ${other.id}, which can never run`);
     }
+    const mayBegin = request.answer === undefined || request.answer.kind === 'notStarted' || this.#isPaused(request);
+    check('E19', mayBegin, () => `${id} is started again after ${JSON.stringify(request.answer)}`);
     for (const other of this.#hooks.values()) {
       const isBelow = numberOf(other) < numberOf(hook) && !this.#hasEnded(other.id);
       check(
@@ -215,13 +233,20 @@ export class Invariants implements Witness {
       );
     }
     const deadline = this.#waitDeadline(hook);
-    check('E8', this.#now < deadline, () => `${id} starts after its wait deadline ${deadline}`);
+    check(
+      'E8',
+      this.#now < deadline || request.tried.length > 0,
+      () => `${id} starts after its wait deadline ${deadline}`,
+    );
     check('E10', this.#mayRunIn(pod), () => `${id} starts in a pod that is not there, or has finished`);
     check('E10', this.#upSince(hook) !== undefined, () => `${id} starts in a container that is not up`);
     check('E10', hook.never === undefined, () => `${id} can never run, and starts`);
     request.durable = false;
     request.open = true;
     request.asked += 1;
+    if (this.#isPaused(request)) request.answer = undefined;
+    request.startedAt = undefined;
+    request.startRecorded = false;
     const open = [...this.#requests.values()].filter((each) => each.open).length;
     check('E5', open <= this.#world.maxConcurrent, () => `${open} commands at once`);
   }
@@ -244,6 +269,13 @@ export class Invariants implements Witness {
       const until = (request.startedAt ?? this.#now) + (hook.execTimeoutMs ?? Number.POSITIVE_INFINITY);
       pod.quietUntil = Math.max(pod.quietUntil, until);
       request.begun = true;
+    }
+    const hasFailed = answer.kind === 'error' || (answer.kind === 'exited' && answer.exitCode !== 0 && !pod.replaced);
+    if (hasFailed && request.tried.length + 1 < (hook.retry?.attempts ?? 1)) {
+      const { delayMs = 0, maxDelayMs = 0 } = hook.retry ?? {};
+      request.retryAt = this.#now + Math.min(maxDelayMs, delayMs * 2 ** request.tried.length);
+      request.tried.push({ answer, at: this.#now, startedAt: request.startedAt });
+      request.asked = 0;
     }
     if (answer.kind !== 'notStarted') return;
     const backoff = Math.min(10_000, 100 * 2 ** (request.asked - 1));
@@ -293,7 +325,7 @@ export class Invariants implements Witness {
         const deadline = this.#waitDeadline(hook);
         check(
           'E8',
-          now <= Math.max(deadline, this.#pod(hook).listedAt ?? 0) + late,
+          now <= Math.max(deadline, this.#pod(hook).listedAt ?? 0) + late || this.#request(id).tried.length > 0,
           () => `${id} waits after its deadline ${deadline}`,
         );
         check('E7', !this.#isStopped(), () => `${id} waits though the run is stopped`);
@@ -347,7 +379,8 @@ export class Invariants implements Witness {
       } else {
         check('E15', state.phase === 'Waiting', () => `${id} is left ${state.phase}`);
         const deadline = this.#waitDeadline(hook);
-        check('E15', deadline === Number.POSITIVE_INFINITY, () => `${id} waits for ever, not until ${deadline}`);
+        const hasNoDeadline = deadline === Number.POSITIVE_INFINITY || request.tried.length > 0;
+        check('E15', hasNoDeadline, () => `${id} waits for ever, not until ${deadline}`);
         check('E15', this.#mayWaitForEver(hook, active), () => `${id} waits for ever, and for nothing`);
       }
     }
@@ -376,6 +409,17 @@ export class Invariants implements Witness {
     const late = this.#world.latestTimerMs;
     const { answer } = request;
     const say = () => `${id} is ${JSON.stringify(state)} after ${JSON.stringify(answer)}`;
+    const last = request.tried.at(-1);
+    if (last !== undefined && (answer === last.answer || isUnexecuted(request))) {
+      const exitCode = last.answer.kind === 'exited' ? last.answer.exitCode : undefined;
+      check('E19', answer !== last.answer || this.#isStopped() || !this.#mayRunIn(pod), say);
+      check('E16', outcome.state === 'Failed' && outcome.exitCode === exitCode, say);
+      check('E16', endedAt >= last.at && startedAt === last.startedAt, say);
+      return;
+    }
+    if (outcome.state === 'Failed') {
+      check('E19', request.tried.length + 1 === (hook.retry?.attempts ?? 1), say);
+    }
     if (startedAt !== undefined) {
       const limit = startedAt + (execTimeoutMs ?? Number.POSITIVE_INFINITY);
       check('E9', endedAt <= limit + late, say);
@@ -431,7 +475,7 @@ export class Invariants implements Witness {
       ([id, state]) =>
         this.#request(id).answer?.kind === 'forbidden' &&
         state.phase === 'Ended' &&
-        state.outcome.state === 'NotExecuted',
+        (state.outcome.state === 'NotExecuted' || this.#request(id).tried.length > 0),
     );
     if (this.#failTold || forbidden) return 'Failed';
     if ([...this.#ended].some(([id, state]) => this.#hook(id).onError === 'Fail' && isFailure(state))) {
@@ -460,7 +504,8 @@ export class Invariants implements Witness {
       const state = this.#state(hook.id);
       if (state.phase !== 'Ended') continue;
       if (hook.onError === 'Fail' && isFailure(state)) return true;
-      if (this.#request(hook.id).answer?.kind === 'forbidden' && state.outcome.state === 'NotExecuted') return true;
+      const { answer, tried } = this.#request(hook.id);
+      if (answer?.kind === 'forbidden' && (state.outcome.state === 'NotExecuted' || tried.length > 0)) return true;
     }
     return false;
   }
@@ -476,7 +521,9 @@ export class Invariants implements Witness {
     for (const hooks of Map.groupBy(ofWave, ({ container }) => container).values()) {
       const next = hooks.find(({ id }) => !this.#hasEnded(id));
       if (next === undefined) continue;
-      if (hooks.some(({ id }) => this.#hasEnded(id) && this.#request(id).begun)) {
+      if (
+        hooks.some(({ id }) => this.#request(id).begun && (this.#hasEnded(id) || this.#request(id).tried.length > 0))
+      ) {
         turns.splice(0, turns.length, next);
         break;
       }
@@ -486,8 +533,13 @@ export class Invariants implements Witness {
       (hook) =>
         this.#upSince(hook) !== undefined &&
         this.#now >= this.#request(hook.id).retryAt + (this.#request(hook.id).retryAt > 0 ? slack : 0) &&
-        this.#now < this.#waitDeadline(hook),
+        (this.#now < this.#waitDeadline(hook) || this.#request(hook.id).tried.length > 0),
     );
+  }
+
+  /** Its last start has ended, and is followed by another. */
+  #isPaused({ tried, answer }: Requests): boolean {
+    return tried.length > 0 && tried.at(-1)?.answer === answer;
   }
 
   #mayRunIn({ gone, phase }: ToldPod): boolean {
@@ -528,38 +580,10 @@ export class Invariants implements Witness {
   }
 }
 
-/** What was told of a pod. */
-interface ToldPod {
-  readonly index: number;
-  readonly hooks: readonly ExecHook[];
-  uid: string | undefined;
-  phase?: string;
-  gone?: 'pod-deleted' | 'pod-replaced';
-  replaced: boolean;
-  /** Until when a command whose connection was lost may go on in it. */
-  quietUntil: number;
-  waitingSince?: number;
-  /** When the listing showed that it isn't there. */
-  listedAt?: number;
-  readonly upSince: Map<string, { running: number | undefined; ready: number | undefined }>;
-}
-
-/** What was asked of the world for one hook, and answered. */
-interface Requests {
-  durable: boolean;
-  asked: number;
-  open: boolean;
-  begun: boolean;
-  startedAt: number | undefined;
-  startRecorded: boolean;
-  answer: ExecOutcome | undefined;
-  answeredAt: number;
-  retryAt: number;
-  results: number;
-  dropped: boolean;
-  /** Another pod had been told under the name before the answer. */
-  replaced: boolean;
-}
+/** The last request has provably started nothing. */
+const isUnexecuted = ({ answer, startedAt }: Requests): boolean =>
+  ['podDeleted', 'podReplaced', 'noSuchContainer', 'forbidden'].includes(answer?.kind ?? '') ||
+  (answer?.kind === 'notStarted' && startedAt === undefined);
 
 /** A hook that did not succeed by itself: others kept `aborted` and `canceled` ones from it. */
 function isFailure(state: HookState): boolean {

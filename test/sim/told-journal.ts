@@ -5,6 +5,8 @@ import type { HookResult } from '../../shared/core/model/hook.ts';
 type ToldHook =
   | { readonly phase: 'begun'; readonly by: number }
   | { readonly phase: 'not-started' }
+  /** A start has ended, and is followed by another. */
+  | { readonly phase: 'tried' }
   | { readonly phase: 'ended'; readonly outcome: ToldOutcome; readonly endedAt: number };
 
 export interface ToldOutcome {
@@ -85,6 +87,10 @@ export class ToldJournal {
     } else if (kind === 'n' || kind === 's') {
       if (before?.phase !== 'begun') throw wrong('was not begun');
       if (kind === 'n') this.hooks.set(hook, { phase: 'not-started' });
+    } else if (kind === 't') {
+      if (before?.phase !== 'begun') throw wrong('is tried again, and was not begun');
+      if (!String(what).startsWith('F/')) throw wrong(`is tried again after ${what}`);
+      this.hooks.set(hook, { phase: 'tried' });
     } else if (kind === 'r') {
       const [code = '', reason] = String(what).split('/');
       const state = STATES[code.slice(0, 1)];

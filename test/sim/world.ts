@@ -1,6 +1,16 @@
 import type { ExecHook, ExecOutcome, HookId, PodKey, PodObservation } from '../../shared/core/model/hook.ts';
 import { podKey } from '../../shared/core/model/hook.ts';
-import type { Clock, HookExec, Journal, PodEvent, PodSource } from '../../shared/ports/ports.ts';
+import type {
+  Clock,
+  ExecAnswer,
+  ExecRequest,
+  HookExec,
+  Journal,
+  PodEvent,
+  PodSource,
+} from '../../shared/ports/ports.ts';
+import type { Standing } from './detached-commands.ts';
+import { DetachedCommands } from './detached-commands.ts';
 import { Random } from './random.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
@@ -10,6 +20,7 @@ export interface Witness {
   intended(hook: HookId): void;
   recorded(hook: HookId): void;
   startRecorded(hook: HookId, at: number): void;
+  tried(hook: HookId): void;
   result(hook: HookId): void;
   asked(hook: HookId): void;
   started(hook: HookId): void;
@@ -36,6 +47,7 @@ export class World {
   readonly log: string[] | undefined;
   witness: Witness | undefined;
   onAsked: (() => void) | undefined;
+  readonly commands: DetachedCommands;
   readonly #byCommand: ReadonlyMap<string, ExecHook>;
   readonly #scripts: readonly PodScript[];
   readonly #journalDelayMs: number;
@@ -47,7 +59,7 @@ export class World {
   /** The deletion of an earlier pod of its name is told while the planned one stands. */
   readonly #tellsStrays: boolean;
 
-  constructor(seed: number, { logged = false } = {}) {
+  constructor(seed: number, { logged = false, detaching = false } = {}) {
     const random = new Random(seed);
     this.random = random;
     this.log = logged ? [] : undefined;
@@ -63,7 +75,11 @@ export class World {
     this.#startsLate = seed % 10 === 2;
     const hooks = this.#scripts.flatMap((script) => hooksOf(random, script));
     // Not drawn from the same numbers, so that other seeds keep their worlds.
-    this.hooks = seed % 4 === 1 ? inWaves(new Random(seed + 1e9), hooks) : hooks;
+    const ordered = seed % 4 === 1 ? inWaves(new Random(seed + 1e9), hooks) : hooks;
+    const tries = seed % 10 === 1 ? new Random(seed) : undefined;
+    const detach = (hook: ExecHook): ExecHook => (hook.index % 3 === 2 ? hook : { ...hook, detach: true });
+    this.hooks = ordered.map((hook) => withTries(detaching ? detach(hook) : hook, tries));
+    this.commands = new DetachedCommands(this, new Random(seed));
     this.#byCommand = new Map(this.hooks.map((hook) => [hook.command.join(' '), hook]));
   }
 
@@ -127,6 +143,10 @@ export class World {
     notStarted: (hook) => this.say(`not started ${hook}`),
     started: (hook, at) => this.witness?.startRecorded(hook, at),
     seen: () => undefined,
+    tried: (hook, { outcome }) => {
+      this.say(`tried ${hook} ${JSON.stringify(outcome)}`);
+      this.witness?.tried(hook);
+    },
     result: (hook, { outcome }) => {
       this.say(`result ${hook} ${JSON.stringify(outcome)}`);
       this.witness?.result(hook);
@@ -134,6 +154,11 @@ export class World {
   };
 
   readonly exec: HookExec = {
+    end: (request) => this.commands.end(request),
+    start: (request, answer) => this.#exec(request, answer),
+  };
+
+  readonly #plain: HookExec = {
     start: ({ namespace, pod, container, command }, { started, ended }) => {
       const hook = this.#byCommand.get(command.join(' '));
       if (hook === undefined) throw new Error(`no hook has the command ${command.join(' ')}`);
@@ -174,6 +199,39 @@ export class World {
       };
     },
   };
+
+  #exec(request: ExecRequest, answer: ExecAnswer): () => void {
+    if (request.detached === undefined) return this.#plain.start(request, answer);
+    const hook = this.#byCommand.get(request.command.join(' '));
+    if (hook === undefined) throw new Error(`no hook has the command ${request.command.join(' ')}`);
+    return this.commands.start(hook, { ...request, detached: request.detached }, answer);
+  }
+
+  /** How the container of a hook stands now, and what comes to it next; undefined: its pod isn't there. */
+  containerOf({ namespace, pod, container }: ExecHook): Standing | undefined {
+    const events = this.#scripts.find(({ key }) => key === `${namespace}/${pod}`)?.events ?? [];
+    const now = this.clock.now();
+    const last = events.findLast(({ at }) => at <= now)?.event;
+    if (last?.type !== 'podObserved') return undefined;
+    const standing = last.pod.containers[container];
+    const next = events.find(({ at, event }) => {
+      const then = event.type === 'podObserved' ? event.pod : undefined;
+      return (
+        at > now &&
+        (then?.uid !== last.pod.uid ||
+          then.containers[container]?.id !== standing?.id ||
+          !then.containers[container]?.running)
+      );
+    });
+    const isGone = next?.event.type !== 'podObserved' || next.event.pod.uid !== last.pod.uid;
+    return {
+      uid: last.pod.uid,
+      id: standing?.id ?? '',
+      running: standing?.running ?? false,
+      endsAt: next?.at ?? Number.POSITIVE_INFINITY,
+      endsAs: isGone ? 'podGone' : 'containerRestarted',
+    };
+  }
 
   /** What becomes of one exec request; without `runsMs` the command never ends. */
   #fate(): { refusal?: ExecOutcome; runsMs?: number; outcome: ExecOutcome } {
@@ -227,7 +285,8 @@ interface Life {
 /** One pod from its first sight on; returns when the next of its name may come. */
 function live(random: Random, { key, uid, containers, at: bornAt, events }: Life): number {
   let at = bornAt;
-  const state = new Map(containers.map((name) => [name, { running: false, ready: false }]));
+  const state = new Map(containers.map((name) => [name, { id: `${uid}/${name}/0`, running: false, ready: false }]));
+  let restarts = 0;
   const tell = (phase: PodObservation['phase']): void => {
     events.push({
       at,
@@ -238,18 +297,20 @@ function live(random: Random, { key, uid, containers, at: bornAt, events }: Life
   for (let change = random.int(1, 12); change > 0; change -= 1) {
     at += 1 + random.time(random.pick([100, 1_000, BUSY_MS / 4]));
     const name = containers[random.int(0, containers.length - 1)] ?? '';
-    const { running, ready } = state.get(name) ?? { running: false, ready: false };
+    const { id, running, ready } = state.get(name) ?? { id: '', running: false, ready: false };
     // Kubernetes never calls a container ready that doesn't run; most stay up once they are.
-    if (!running) state.set(name, { running: true, ready: random.chance(0.4) });
-    else if (random.chance(0.2)) state.set(name, { running: false, ready: false });
-    else state.set(name, { running: true, ready: !ready || random.chance(0.7) });
+    if (!running) {
+      restarts += 1;
+      state.set(name, { id: `${uid}/${name}/${restarts}`, running: true, ready: random.chance(0.4) });
+    } else if (random.chance(0.2)) state.set(name, { id, running: false, ready: false });
+    else state.set(name, { id, running: true, ready: !ready || random.chance(0.7) });
     tell('Running');
     if (random.chance(0.3)) tell('Running'); // the same once more, as after a listing
   }
   if (random.chance(0.75)) return at;
   at += 1 + random.time(5_000);
   if (random.chance(0.5)) {
-    for (const name of containers) state.set(name, { running: false, ready: false });
+    for (const [name, { id }] of state) state.set(name, { id, running: false, ready: false });
     tell(random.pick(['Succeeded', 'Failed']));
     at += 1 + random.time(5_000);
   }
@@ -290,6 +351,17 @@ function hooksOf(random: Random, { key, plannedUid, containers }: PodScript): Ex
     }
   }
   return [...Map.groupBy(hooks, ({ container }) => container).values()].flat();
+}
+
+/** Drawn apart, so that other seeds keep their worlds. */
+function withTries(hook: ExecHook, random: Random | undefined): ExecHook {
+  if (random === undefined || random.chance(0.3)) return hook;
+  const retry = {
+    attempts: random.int(2, 5),
+    delayMs: random.pick([0, 100, 2_000]),
+    maxDelayMs: random.pick([100, 3_000, 60_000]),
+  };
+  return { ...hook, retry };
 }
 
 /** Each hook in a wave of its own choice, and in each container those of lower waves first. */

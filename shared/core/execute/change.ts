@@ -2,10 +2,11 @@ import type { HookId, HookResult } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import type { HookPosition, PodIndex } from '../model/position.ts';
 import type { Before } from './effects.ts';
-import type { HookState } from './hook-state.ts';
+import type { EndedHook, HookState } from './hook-state.ts';
 import { RUNNER_DIED } from './lost-commands.ts';
 import type { PodRun, RunState } from './state.ts';
 import { countOf, hookAt, isActive, isFail, noteOutcome, stateOf, stoppedBy } from './state.ts';
+import { withoutFurtherTry } from './tries.ts';
 
 /** One step's writes: the only writer of pods and counts. */
 export class Change {
@@ -50,7 +51,7 @@ export class Change {
     run.active += Number(isActive(hook, next)) - Number(isActive(hook, previous));
     const starts = next.starts ?? previous.starts;
     const counted = starts === undefined ? next : { ...next, starts };
-    const kept = counted.phase === 'Ended' && pod.uid !== undefined ? { ...counted, podUID: pod.uid } : counted;
+    const kept = counted.phase === 'Ended' ? inPod(counted, pod) : withLast(counted, previous);
     const changed = this.before.get(index)?.states;
     if (changed?.has(at) === false) changed.set(at, previous);
     pod.states[at] = kept;
@@ -67,12 +68,30 @@ export class Change {
     // What a dead runner may have started may have been executed, whatever keeps it from running again.
     const isUnexecuted =
       outcome.state === 'NotExecuted' || (outcome.state === 'TimedOut' && outcome.reason === 'waiting');
-    const isLostNow = isUnexecuted && this.run.lost.has(hookAt(this.pod(index), at).id); // R4.6
-    const startedAt = state.phase === 'Running' ? { startedAt: state.startedAt } : {};
-    const endedAt = (state.phase === 'Running' ? state.commandEndedAt : undefined) ?? this.at;
-    this.setHook(index, at, { phase: 'Ended', outcome: isLostNow ? RUNNER_DIED : outcome, ...startedAt, endedAt });
+    const hook = hookAt(this.pod(index), at);
+    if (isUnexecuted && state.last !== undefined) {
+      this.setHook(index, at, withoutFurtherTry(hook, state.last, outcome, this.at));
+      return;
+    }
+    const isLostNow = isUnexecuted && this.run.lost.has(hook.id); // R4.6
+    this.setHook(index, at, endedState(state, isLostNow ? RUNNER_DIED : outcome, this.at));
   }
 }
+
+/** A hook that has ended by itself. */
+export function endedState(state: HookState, outcome: HookResult, at: Instant): EndedHook {
+  const starts = state.starts === undefined ? {} : { starts: state.starts };
+  if (state.phase !== 'Running') return { phase: 'Ended', outcome, endedAt: at, ...starts };
+  const { startedAt, commandEndedAt = at } = state;
+  return { phase: 'Ended', outcome, startedAt, endedAt: commandEndedAt, ...starts };
+}
+
+export const inPod = (state: EndedHook, { uid }: PodRun): EndedHook =>
+  uid === undefined ? state : { ...state, podUID: uid };
+
+/** What its last start came to is known until the hook has ended. */
+const withLast = (next: Exclude<HookState, EndedHook>, { last }: HookState): HookState =>
+  last === undefined || next.last !== undefined ? next : { ...next, last };
 
 type OnHook = (index: PodIndex, at: HookPosition, state: HookState) => void;
 

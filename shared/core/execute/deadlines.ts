@@ -2,6 +2,7 @@ import type { ExecHook, Hook } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import { earliest, FOREVER, later, latest } from '../model/instant.ts';
 import type { HookPosition } from '../model/position.ts';
+import { detachedDeadline, isDetached } from './detached.ts';
 import type { HookState } from './hook-state.ts';
 import type { PodRun } from './state.ts';
 import { hookAt, stateOf } from './state.ts';
@@ -30,7 +31,9 @@ export function lookAgainAt(pod: PodRun, now: Instant): Instant | undefined {
   for (const at of open.active) {
     const state = stateOf(pod, at);
     const hook = hookAt(pod, at);
-    if (state.phase === 'Running' && hook.kind === 'exec') next = earliest(next, execDeadline(state, hook) ?? next);
+    if (hook.kind !== 'exec') continue;
+    if (isDetached(state)) next = earliest(next, detachedDeadline(state, hook));
+    else if (state.phase === 'Running') next = earliest(next, execDeadline(state, hook) ?? next);
   }
   for (const at of open.retried) {
     const state = stateOf(pod, at);
@@ -42,8 +45,8 @@ export function lookAgainAt(pod: PodRun, now: Instant): Instant | undefined {
     if (stateOf(pod, at).phase !== 'Ending') next = earliest(next, waitDeadline(pod, hookAt(pod, at)) ?? next);
   }
   for (const at of open.byTimeout()) {
-    const { phase } = stateOf(pod, at);
-    if (phase !== 'Waiting' && phase !== 'Recording') continue;
+    const { phase, last } = stateOf(pod, at);
+    if (last !== undefined || (phase !== 'Waiting' && phase !== 'Recording')) continue;
     next = earliest(next, waitDeadline(pod, hookAt(pod, at)) ?? next);
     break;
   }
@@ -51,15 +54,15 @@ export function lookAgainAt(pod: PodRun, now: Instant): Instant | undefined {
   return next === FOREVER ? undefined : next;
 }
 
-/** Its wait deadline has passed. */
+/** Its wait deadline has passed. It holds for the first start alone (R3.55). */
 export const isLate = (pod: PodRun, at: HookPosition, now: Instant): boolean =>
-  now >= (waitDeadline(pod, hookAt(pod, at)) ?? FOREVER);
+  stateOf(pod, at).last === undefined && now >= (waitDeadline(pod, hookAt(pod, at)) ?? FOREVER);
 
 /** The hooks that may end, while nothing ends them all: those that run, init hooks, and those that have waited too long. */
 export function dueNow(pod: PodRun, now: Instant): readonly HookPosition[] {
   const late: HookPosition[] = [];
   for (const at of pod.open.byTimeout()) {
-    if (!isLate(pod, at, now)) break;
+    if (now < (waitDeadline(pod, hookAt(pod, at)) ?? FOREVER)) break;
     late.push(at);
   }
   return [...new Set([...pod.open.active, ...pod.open.inits, ...late])].sort((a, b) => a - b);

@@ -1,7 +1,8 @@
-import type { Hook } from '../model/hook.ts';
+import type { Hook, HookId } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import type { HookPosition, PodIndex } from '../model/position.ts';
 import { lookAgainAt } from './deadlines.ts';
+import { isBeingEnded, isDetached, isToAttach } from './detached.ts';
 import type { HookState } from './hook-state.ts';
 import type { Effect } from './protocol.ts';
 import type { PodRun } from './state.ts';
@@ -39,17 +40,33 @@ export function effectsOf(before: ReadonlyMap<PodIndex, Before>, pods: readonly 
 const isAsked = ({ life }: Pick<PodRun, 'life'>): boolean => life.is === 'creating' && life.phase === 'asked';
 
 function phaseEffects({ id: hook, kind }: Hook, was: HookState, is: HookState, effects: Effect[]): void {
-  if (is.phase === 'Recording') effects.push({ type: 'recordIntent', hook, attempt: is.tries }); // R6.1
-  if (is.phase === 'Starting' && was.phase !== 'Starting') effects.push({ type: 'startExec', hook });
-  if (kind === 'exec' && is.phase === 'Waiting' && was.phase !== 'Waiting') {
+  const isTried = is.last !== undefined && is.last !== was.last;
+  if (isTried) effects.push({ type: 'recordTried', hook, result: is.last }); // R3.54
+  if (is.phase === 'Recording') effects.push(intentOf(hook, is)); // R6.1
+  if (is.phase === 'Starting' && !isToAttach(is) && (was.phase !== 'Starting' || isToAttach(was))) {
+    effects.push({ type: 'startExec', hook });
+  }
+  if (isBeingEnded(is) && !isBeingEnded(was)) effects.push({ type: 'endExec', hook }); // R3.83, R3.85
+  if (kind === 'exec' && is.phase === 'Waiting' && was.phase !== 'Waiting' && !isTried) {
     effects.push({ type: 'recordNotStarted', hook });
   }
-  if (is.phase === 'Running' && was.phase === 'Starting') {
+  if (is.phase === 'Running' && was.phase === 'Starting' && was.detached?.begun?.startedAt === undefined) {
     effects.push({ type: 'recordStarted', hook, at: is.startedAt });
   }
   if (is.phase === 'Ending') effects.push({ type: 'readLog', hook });
-  if (is.phase !== 'Ended') return;
-  if (kind === 'exec' && (was.phase === 'Starting' || was.phase === 'Running'))
-    effects.push({ type: 'dropExec', hook });
-  effects.push({ type: 'recordResult', hook, result: is }); // R6.1
+  if (is.phase === 'Ended') {
+    if (kind === 'exec' && (was.phase === 'Starting' || was.phase === 'Running'))
+      effects.push({ type: 'dropExec', hook });
+    effects.push({ type: 'recordResult', hook, result: is }); // R6.1
+  }
+  const ended = isTried ? is.last : is;
+  const isOver = ended.phase === 'Ended' && ended.outcome.state !== 'Unknown';
+  if (isOver && isDetached(was)) effects.push({ type: 'forgetExec', hook }); // R3.86
 }
+
+const intentOf = (hook: HookId, { tries, detached }: HookState & { phase: 'Recording' }): Effect => ({
+  type: 'recordIntent',
+  hook,
+  attempt: tries,
+  ...(detached?.containerID !== undefined && { containerID: detached.containerID }),
+});

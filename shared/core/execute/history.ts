@@ -4,7 +4,7 @@ import type { PodIndex } from '../model/position.ts';
 import { VERSION } from '../version.ts';
 import type { EndedHook } from './hook-state.ts';
 import type { Effect, Fact } from './protocol.ts';
-import type { RunStart } from './run-start.ts';
+import type { BegunCommand, RunStart } from './run-start.ts';
 
 /*
  * A history is all that the executor was told, and what it made of it, a line each, so that a run can be played again.
@@ -64,7 +64,13 @@ interface RecordedHook {
   /** Its result under an earlier runner of this run. */
   readonly ended?: EndedHook | undefined;
   readonly attempts?: number | undefined;
+  /** How often it was started in this run. */
+  readonly starts?: number | undefined;
   readonly lost?: Instant | undefined;
+  /** Its detached command, which an earlier runner has started, or may have. */
+  readonly begun?: BegunCommand | undefined;
+  /** How its last start ended, which is followed by another. */
+  readonly last?: EndedHook | undefined;
 }
 
 /** How a history begins: with what the run is made of. */
@@ -90,7 +96,10 @@ export function* historyHead(
       kept: recordedResult(ended?.get(id)),
       ended: recordedResult(resumed?.ended.get(id)),
       attempts: resumed?.tries.get(id),
+      starts: resumed?.starts?.get(id),
       lost: resumed?.lost.get(id),
+      begun: resumed?.begun?.get(id),
+      last: recordedResult(resumed?.last?.get(id)),
     };
   }
   for (const [pod, waitingSince] of resumed?.waitingSince ?? []) yield { pod, waitingSince };
@@ -115,8 +124,9 @@ function recordedHook(hook: Hook): RecordedHook['hook'] {
   const { id, namespace, pod, podUID, container, waitTimeoutMs, never } = hook;
   const planned = { id, namespace, pod, podUID, container, waitTimeoutMs, never };
   if (hook.kind === 'init') return { ...planned, kind: hook.kind, injection: hook.injection };
-  const { kind, onError, execTimeoutMs, waitForReady, wave } = hook;
-  return { ...planned, kind, onError, execTimeoutMs, waitForReady, ...(wave !== undefined && { wave }) };
+  const { kind, onError, execTimeoutMs, waitForReady, wave, retry, detach } = hook;
+  const more = { ...(wave !== undefined && { wave }), ...(retry && { retry }), ...(detach && { detach }) };
+  return { ...planned, kind, onError, execTimeoutMs, waitForReady, ...more };
 }
 
 function recordedFact(fact: Fact): Fact {
@@ -165,7 +175,9 @@ function recordedAnswer(outcome: ExecOutcome): ExecOutcome {
 }
 
 const recordedEffect = (effect: Effect): Effect =>
-  effect.type === 'recordResult' ? { ...effect, result: recordedResult(effect.result) } : effect;
+  effect.type === 'recordResult' || effect.type === 'recordTried'
+    ? { ...effect, result: recordedResult(effect.result) }
+    : effect;
 
 function recordedResult(result: EndedHook): EndedHook;
 function recordedResult(result: EndedHook | undefined): EndedHook | undefined;

@@ -26,7 +26,7 @@ export function hookOutcome(
       return REPLACED_MEANWHILE;
     case 'noSuchContainer':
       return { state: 'NotExecuted', reason: 'no-such-container' }; // R4.11
-    case 'containerRestarted':
+    case 'containerRestarted': // R3.82
       return { state: 'Failed', reason: 'container-restarted', message: 'its container was restarted, which ended it' };
     case 'podGone':
       return { state: 'Unknown', reason: 'pod-deleted', message: 'its pod was deleted while the command ran' };

@@ -99,6 +99,7 @@ export class OpenHooks {
     const stretch = this.#stretchOf.get(at);
     if (stretch === undefined) return;
     if (state.phase === 'Ended' && state.startedAt !== undefined) this.#lastRun = at;
+    stretch.begun ||= state.last !== undefined; // R3.55
     if (state.phase === 'Ended') stretch.begun ||= state.startedAt !== undefined || isLost(state.outcome);
     while (stretch.first < stretch.end && this.#isPassed(stretch.first)) stretch.first = next(stretch.first);
   }

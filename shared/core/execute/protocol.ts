@@ -40,13 +40,19 @@ export interface RunFailure {
 
 /** Something to be done, derived from hooks that changed their phase. */
 export type Effect =
-  | { readonly type: 'recordIntent'; readonly hook: HookId; readonly attempt: number }
+  | { readonly type: 'recordIntent'; readonly hook: HookId; readonly attempt: number; readonly containerID?: string }
   /** The intent is taken back. */
   | { readonly type: 'recordNotStarted'; readonly hook: HookId }
   | { readonly type: 'recordStarted'; readonly hook: HookId; readonly at: Instant }
+  /** A start has ended, and is followed by another. */
+  | { readonly type: 'recordTried'; readonly hook: HookId; readonly result: EndedHook }
   | { readonly type: 'recordResult'; readonly hook: HookId; readonly result: EndedHook }
   | { readonly type: 'startExec'; readonly hook: HookId }
   | { readonly type: 'dropExec'; readonly hook: HookId }
+  /** A detached command is to be ended. */
+  | { readonly type: 'endExec'; readonly hook: HookId }
+  /** A detached command has ended: once that is durable, what is kept of it in its container is not needed any more. */
+  | { readonly type: 'forgetExec'; readonly hook: HookId }
   | { readonly type: 'readLog'; readonly hook: HookId }
   | { readonly type: 'createPod'; readonly key: PodKey }
   /** Instead of the pod's last one, if that is another. */

@@ -10,12 +10,28 @@ export interface Resumed {
   readonly tries: ReadonlyMap<HookId, number>;
   /** How often a hook was started in this run, where that is over and it was, or is, started again. */
   readonly starts?: ReadonlyMap<HookId, number>;
+  /** How the last start of a hook ended that waits for the next one. */
+  readonly last?: ReadonlyMap<HookId, EndedHook>;
+  /** Detached commands that may be running, and are attached to. */
+  readonly begun?: ReadonlyMap<HookId, BegunCommand>;
   /** Pending hooks whose command may be running, by the time at which it started at the latest. */
   readonly lost: ReadonlyMap<HookId, Instant>;
   /** When the wait timeouts of a pod began, by its index. */
   readonly waitingSince: ReadonlyMap<PodIndex, Instant>;
   /** Another runner has had this run: it may have deleted, and created, any pod that was to be created. */
   readonly wasTaken: boolean;
+}
+
+/** A detached command that an earlier runner has started, or may have. */
+export interface BegunCommand {
+  readonly tries: number;
+  /** When this runner has found it in the journal. */
+  readonly since: Instant;
+  readonly startedAt?: Instant | undefined;
+  readonly podUID?: string | undefined;
+  readonly containerID?: string | undefined;
+  /** By which it was started, where that isn't this run's own. */
+  readonly key?: string | undefined;
 }
 
 /** What a run begins with. */

@@ -4,13 +4,14 @@ import type { Instant } from '../model/instant.ts';
 import { latest } from '../model/instant.ts';
 import type { HookPosition, PodIndex } from '../model/position.ts';
 import { hookPositions } from '../model/position.ts';
-import type { HookState } from './hook-state.ts';
+import type { DetachedCommand, HookState } from './hook-state.ts';
 import { quietUntil } from './lost-commands.ts';
 import { isActivePhase, OpenHooks } from './open-hooks.ts';
 import type { PodLife } from './pod-life.ts';
 import type { RunFailure } from './protocol.ts';
 import { ReadyPods } from './ready-pods.ts';
-import type { RunStart } from './run-start.ts';
+import type { BegunCommand, RunStart } from './run-start.ts';
+import { pauseAfter } from './tries.ts';
 import { Waves } from './waves.ts';
 
 /** One pod's part of the run: never changed, only replaced, but for its `states`. */
@@ -105,11 +106,13 @@ export interface RunState {
 
 /** Of the pod that a runner before this one has created, or seen, where the plan has none or another. */
 const createdUID = (hooks: readonly Hook[], { resumed }: RunStart): string | undefined =>
-  hooks.map(({ id }) => resumed?.ended.get(id)?.podUID).find((uid) => uid !== undefined);
+  hooks
+    .map(({ id }) => (resumed?.ended.get(id) ?? resumed?.begun?.get(id) ?? resumed?.last?.get(id))?.podUID)
+    .find((uid) => uid !== undefined);
 
 export function createRun(hooks: readonly Hook[], options: RunStart): RunState {
   const parts = [...Map.groupBy(hooks, (hook) => podKey(hook.namespace, hook.pod))].map(([key, own], number) => {
-    const states = own.map(({ id }) => firstState(id, options));
+    const states = own.map((hook) => firstState(hook, options));
     return { index: number as PodIndex, key, hooks: own, states };
   });
   const waves = new Waves(parts, options.resumed?.ended);
@@ -139,11 +142,11 @@ export function createRun(hooks: readonly Hook[], options: RunStart): RunState {
       pods.flatMap((pod) => [...hookPositions(pod.hooks)].map((at) => [hookAt(pod, at).id, { pod: pod.index, at }])),
     ),
     startsBefore: options.startsBefore ?? new Map(),
-    lost: new Set(options.resumed?.lost.keys()),
+    lost: new Set([...(options.resumed?.lost.keys() ?? []), ...(options.resumed?.begun?.keys() ?? [])]),
     waves,
     ready: new ReadyPods(),
     counts: noCounts(hooks.length),
-    active: 0,
+    active: options.resumed?.begun?.size ?? 0,
     stop: undefined,
     stopSettled: false,
     failHookFailed: false,
@@ -167,19 +170,30 @@ export function createRun(hooks: readonly Hook[], options: RunStart): RunState {
       if (hasFailed && isFail(hook) && options.resumed?.ended.has(hook.id)) run.stop ??= stoppedBy(hook); // R6.6
     }
   }
-  if (run.counts.waiting === 0) run.finishedAt = lastEnd(options);
+  if (run.counts.waiting + run.counts.running === 0) run.finishedAt = lastEnd(options);
   return run;
 }
 
-function firstState(id: HookId, { ended, resumed }: RunStart): HookState {
+function firstState(hook: Hook, { ended, resumed }: RunStart): HookState {
+  const { id } = hook;
+  const result = ended?.get(id) ?? resumed?.ended.get(id);
+  if (result !== undefined) return result; // R6.2
+  const last = resumed?.last?.get(id);
+  const begun = resumed?.begun?.get(id);
   const starts = resumed?.starts?.get(id);
-  const pending = {
-    phase: 'Waiting',
-    tries: resumed?.tries.get(id) ?? 0,
-    ...(starts !== undefined && { starts }),
-  } as const;
-  return ended?.get(id) ?? resumed?.ended.get(id) ?? pending; // R6.2
+  const before = { ...(starts !== undefined && { starts }), ...(last && { last }) };
+  if (begun !== undefined) return { phase: 'Starting', tries: begun.tries, ...before, detached: foundAgain(begun) };
+  const tries = resumed?.tries.get(id) ?? 0;
+  // The pause goes on under the next runner (R3.54).
+  if (last !== undefined && hook.kind === 'exec') return { ...pauseAfter(hook, last), tries };
+  return { phase: 'Waiting', tries, ...before };
 }
+
+const foundAgain = ({ containerID, since, startedAt, key }: BegunCommand): DetachedCommand => ({
+  containerID,
+  since,
+  begun: { isAsked: false, startedAt, ...(key !== undefined && { key }) },
+});
 
 /** When a run ended in which nothing is left to do: with the last hook that an earlier runner of it has ended, else at once. */
 const lastEnd = ({ startedAt, resumed }: RunStart): Instant =>

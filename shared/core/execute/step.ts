@@ -1,15 +1,26 @@
 import { assertNever } from '../errors.ts';
-import type { ExecHook, ExecOutcome, HookResult } from '../model/hook.ts';
+import type { ExecHook, ExecOutcome, Hook, HookResult } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import { FOREVER, instant, later, latest } from '../model/instant.ts';
 import type { HookPosition, PodIndex } from '../model/position.ts';
 import { hookPositions } from '../model/position.ts';
-import { Change, onHook } from './change.ts';
+import { Change, endedState, inPod, onHook } from './change.ts';
 import { dueNow, execDeadline, isLate, retryDelayMs } from './deadlines.ts';
+import type { DetachedState } from './detached.ts';
+import {
+  asEnding,
+  attached,
+  detachedDeadline,
+  endedOutcome,
+  isDetached,
+  isToAttach,
+  notEnded,
+  wasEndedUnstarted,
+} from './detached.ts';
 import type { Before } from './effects.ts';
 import { effectsOf } from './effects.ts';
 import { hookOutcome } from './hook-outcome.ts';
-import type { HookState } from './hook-state.ts';
+import type { DetachedCommand, HookState } from './hook-state.ts';
 import { initHookState, isUnsure } from './init-hook.ts';
 import { isLost, mayRunUntil } from './lost-commands.ts';
 import { foldPodFact } from './pod-facts.ts';
@@ -19,6 +30,7 @@ import type { Effect, Fact, RunFailure } from './protocol.ts';
 import type { PodRun, RunState } from './state.ts';
 import { endedOf, hookAt, stateOf } from './state.ts';
 import { timeoutText } from './timeout-text.ts';
+import { isTriedAgain, pauseAfter } from './tries.ts';
 import { nextHook, upSince } from './turns.ts';
 import { waitingFor } from './waiting-for.ts';
 
@@ -71,7 +83,7 @@ function fold(change: Change, fact: Fact): void {
       return;
     case 'execStarted':
       onHook(change, fact.hook, (index, at, state) => {
-        if (state.phase === 'Starting') change.setHook(index, at, { phase: 'Running', startedAt: change.at }); // R3.19
+        if (state.phase === 'Starting') change.setHook(index, at, runningSince(state, change.at)); // R3.19
       });
       return;
     case 'commandEnded':
@@ -121,21 +133,32 @@ function execEnded(
     change.set(index, { life: { is: 'gone', why: 'pod-replaced', isReplaced: true, last } });
   }
   const pod = change.pod(index);
-  const ended = hookOutcome(outcome, hookAt(pod, at), {
-    replaced: pod.life.is === 'gone' && pod.life.isReplaced,
-    running: state.phase === 'Running',
-    late: isLate(pod, at, change.at),
-  });
+  const hook = hookAt(pod, at);
+  const replaced = pod.life.is === 'gone' && pod.life.isReplaced;
+  const isUnstarted = state.phase === 'Starting' || wasEndedUnstarted(state, outcome);
+  const ofEnding = hook.kind === 'exec' && !replaced ? endedOutcome(state, hook, outcome) : undefined;
+  const late = isLate(pod, at, change.at);
+  const ended = ofEnding ?? hookOutcome(outcome, hook, { replaced, running: !isUnstarted, late });
   if (ended !== undefined) {
+    if (hook.kind === 'exec' && isTriedAgain(hook, (state.starts ?? 0) + 1, ended)) {
+      change.setHook(index, at, pauseAfter(hook, inPod(endedState(state, ended, change.at), pod)));
+      return;
+    }
     change.end(index, at, ended);
-    const hook = hookAt(pod, at);
     if (hook.kind !== 'exec' || !isLost(ended)) return;
     const until = mayRunUntil(state.phase === 'Running' ? state.startedAt : change.at, hook);
     change.set(index, { quietUntil: latest(pod.quietUntil ?? instant(0), until) }); // R4.5
-  } else if (outcome.kind === 'notStarted' && state.phase === 'Starting') {
-    const retryAt = later(change.at, retryDelayMs(state.tries, outcome.retryAfterMs)); // R4.8
-    change.setHook(index, at, { phase: 'Waiting', tries: state.tries, retryAt, why: outcome.why });
+  } else if (outcome.kind === 'notStarted' && isUnstarted) {
+    const tries = state.phase === 'Starting' ? state.tries : 1;
+    const retryAt = later(change.at, retryDelayMs(tries, outcome.retryAfterMs)); // R4.8
+    change.setHook(index, at, { phase: 'Waiting', tries, retryAt, why: outcome.why });
   }
+}
+
+function runningSince({ detached }: HookState & { phase: 'Starting' }, at: Instant): HookState {
+  if (detached === undefined) return { phase: 'Running', startedAt: at };
+  // The time of a command that is found again goes on from its start (R3.83).
+  return { phase: 'Running', startedAt: detached.begun?.startedAt ?? at, detached: { ...detached, since: at } };
 }
 
 function failRun(run: RunState, failure: RunFailure): void {
@@ -152,6 +175,8 @@ function dropAll(change: Change): void {
       const hook = hookAt(pod, at);
       const isAskedFor = hook.kind === 'init' && state.phase === 'Waiting' && isUnsure(change.run, pod);
       if (state.phase === 'Ending') change.setHook(pod.index, at, endedOf(state));
+      else if (isDetached(state))
+        change.setHook(pod.index, at, asEnding(state, change.at, 'canceled')); // R3.85
       else if (state.phase === 'Running' || state.phase === 'Starting' || isAskedFor) {
         const what = hook.kind === 'init' ? `canceled, so no longer watched; ${GOES_ON}` : message;
         change.end(pod.index, at, { state: 'Unknown', reason: 'canceled', message: what }); // R6.19
@@ -198,6 +223,11 @@ function settlePod(change: Change, index: PodIndex): void {
       if (next !== undefined) change.setHook(index, at, next);
       continue;
     }
+    const state = stateOf(pod, at);
+    if (isDetached(state)) {
+      settleDetached(change, index, at, hook, state);
+      continue;
+    }
     const outcome = dueOutcome(change.run, change.pod(index), at, hook, change.at);
     if (outcome !== undefined) change.end(index, at, outcome);
   }
@@ -229,6 +259,20 @@ function dueOutcome(
   return { state: 'TimedOut', reason: 'waiting', message: `${timeoutText(hook, 'waitTimeout')}: ${what}` }; // R3.17
 }
 
+/** A detached command is ended at its exec timeout, not given up: then its own answer tells what came of that (R3.83). */
+function settleDetached(change: Change, index: PodIndex, at: HookPosition, hook: ExecHook, state: DetachedState): void {
+  const { life } = change.pod(index);
+  if (isToAttach(state) && (life.is === 'gone' || (life.is === 'live' && hasFinished(life)))) {
+    const reason = life.is === 'gone' ? life.why : 'pod-finished';
+    change.end(index, at, { state: 'Unknown', reason, message: UNSEEN });
+  } else if (change.at >= detachedDeadline(state, hook)) {
+    if (state.detached.ending === undefined) change.setHook(index, at, asEnding(state, change.at, 'executing'));
+    else change.end(index, at, notEnded(state, hook));
+  } else if (isToAttach(state) && life.is === 'live') change.setHook(index, at, attached(state, change.at)); // R3.81
+}
+
+const UNSEEN = 'its pod went before anybody saw how the command ended';
+
 const hasFinished = ({ observed: { phase } }: Live): boolean => phase === 'Succeeded' || phase === 'Failed';
 
 const GOES_ON = 'the pod still runs the init container';
@@ -242,8 +286,9 @@ function launch(change: Change): void {
     onHook(change, hook, (index, at, state) => {
       if (state.phase !== 'Recording') return;
       const isUp = upSince(change.pod(index), at) !== undefined; // R3.14
-      const { tries } = state;
-      change.setHook(index, at, isUp ? { phase: 'Starting', tries } : { phase: 'Waiting', tries: tries - 1 });
+      const { tries, detached } = state;
+      const asked = detached === undefined ? {} : { detached: { ...detached, since: change.at } };
+      change.setHook(index, at, isUp ? { phase: 'Starting', tries, ...asked } : { phase: 'Waiting', tries: tries - 1 });
     });
   }
 }
@@ -269,8 +314,14 @@ function admit(change: Change): void {
     if (at === undefined) continue;
     const state = stateOf(pod, at);
     const tries = state.phase === 'Waiting' ? state.tries + 1 : 1;
-    change.setHook(index, at, { phase: 'Recording', tries }); // R6.1
+    change.setHook(index, at, { phase: 'Recording', tries, ...detachedIn(pod, hookAt(pod, at)) }); // R6.1
   }
+}
+
+/** A detached command is bound to this start of its container (R3.80). */
+function detachedIn({ life }: PodRun, hook: Hook): { readonly detached?: DetachedCommand } {
+  if (hook.kind !== 'exec' || !hook.detach) return {};
+  return { detached: { containerID: lastSeen(life)?.containers[hook.container]?.id } };
 }
 
 /** A pod that is to be created, and may be now. */

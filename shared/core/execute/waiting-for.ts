@@ -1,10 +1,12 @@
-import type { InitContainerObservation } from '../model/hook.ts';
+import type { ExecHook, InitContainerObservation } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import { FOREVER, formatInstant } from '../model/instant.ts';
 import type { HookPosition } from '../model/position.ts';
+import type { EndedHook, HookState } from './hook-state.ts';
 import { lastSeen } from './pod-life.ts';
 import type { PodRun } from './state.ts';
 import { hookAt, stateOf } from './state.ts';
+import { lastTryText } from './tries.ts';
 
 /** What a waiting hook waits for: for people (R7.9, R3.29). `now`: where it has just given up waiting. */
 export function waitingFor(maxConcurrent: number, pod: PodRun, at: HookPosition, now?: Instant): string {
@@ -21,16 +23,25 @@ export function waitingFor(maxConcurrent: number, pod: PodRun, at: HookPosition,
   const other = otherHook(pod, at, now);
   if (other !== undefined) return `hook ${hookAt(pod, other).id}`;
   const state = stateOf(pod, at);
+  const next = state.last && nextTryText(hook, state, state.last);
   if (state.phase === 'Waiting' && state.why !== undefined) return `another try: ${state.why}`; // R7.31
   const container = observed.containers[hook.container];
   const words = [container?.reason, container?.message].filter(Boolean).join(': ');
   const reason = words === '' ? '' : ` (${words})`;
   if (!container?.running) return `container ${hook.container} to run${reason}`;
   if (hook.waitForReady && !container.ready) return `container ${hook.container} to be ready${reason}`;
+  if (next !== undefined) return next;
   const slot = `one of ${maxConcurrent} slots (--max-concurrent)`;
   if (pod.quietUntil === undefined) return slot;
   const until = pod.quietUntil === FOREVER ? 'for ever' : `until ${formatInstant(pod.quietUntil)}`;
   return `a command whose end nobody saw, which may run ${until}, and ${slot}`; // R4.5
+}
+
+/** Which start comes next, and when (R3.57). */
+function nextTryText(hook: ExecHook, state: HookState, last: EndedHook): string {
+  const which = `attempt ${(state.starts ?? 0) + 1} of ${hook.retry?.attempts ?? 1}`;
+  const at = state.phase === 'Waiting' && state.retryAt !== undefined ? `, at ${formatInstant(state.retryAt)}` : '';
+  return `${which}${at}: ${lastTryText(last)}`;
 }
 
 /** It doesn't say what holds the wave: that is told once for the run, and would change with each hook that ends. */

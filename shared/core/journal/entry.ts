@@ -17,18 +17,30 @@ export type JournalEntry =
   /** A pod with a wait timeout was first seen. */
   | { readonly kind: 'seen'; readonly pod: PodIndex; readonly at: Instant }
   /** The hook is about to be started. */
-  | ({ readonly kind: 'intent'; readonly hook: PlanPosition; readonly tries: number; readonly at: Instant } & InPod)
+  | ({
+      readonly kind: 'intent';
+      readonly hook: PlanPosition;
+      readonly tries: number;
+      readonly at: Instant;
+    } & InContainer)
   /** An earlier run may have started the hook, by then at the latest; it is pending all the same. */
   | { readonly kind: 'lost'; readonly hook: PlanPosition; readonly since: Instant }
   /** The intent is taken back: provably not started. */
   | { readonly kind: 'not-started'; readonly hook: PlanPosition }
   /** The command may be running since. */
   | { readonly kind: 'started'; readonly hook: PlanPosition; readonly at: Instant }
+  /** A start has ended, and is followed by another (R3.54). */
+  | ({ readonly kind: 'tried'; readonly hook: PlanPosition } & JournaledResult)
   | ({ readonly kind: 'result'; readonly hook: PlanPosition } & JournaledResult);
 
 /** Which pod it was, where the plan didn't know. */
 interface InPod {
   readonly podUID?: string;
+}
+
+/** `containerID`: in which start of its container, where the command is detached. */
+interface InContainer extends InPod {
+  readonly containerID?: string;
 }
 
 export interface JournaledResult extends InPod {
@@ -51,16 +63,27 @@ export interface JournalHead {
 const position = z.int().check(z.nonnegative());
 const instant = z.int();
 
+/** Of a start that has ended: which hook, how, when, since when, in which pod. */
+const result = [position, z.string(), instant, z.optional(z.nullable(instant)), z.optional(z.string())] as const;
+
 /** As entries are written: short, since a journal holds 100,000 hooks. Times are relative to the batch. */
 const TUPLES = {
   c: z.tuple([z.literal('c'), instant]),
   x: z.tuple([z.literal('x'), z.string()]),
   p: z.tuple([z.literal('p'), position, instant]),
-  i: z.tuple([z.literal('i'), position, z.int().check(z.positive()), instant, z.optional(z.string())]),
+  i: z.tuple([
+    z.literal('i'),
+    position,
+    z.int().check(z.positive()),
+    instant,
+    z.optional(z.nullable(z.string())),
+    z.optional(z.string()),
+  ]),
   l: z.tuple([z.literal('l'), position, instant]),
   n: z.tuple([z.literal('n'), position]),
   s: z.tuple([z.literal('s'), position, instant]),
-  r: z.tuple([z.literal('r'), position, z.string(), instant, z.optional(z.nullable(instant)), z.optional(z.string())]),
+  t: z.tuple([z.literal('t'), ...result]),
+  r: z.tuple([z.literal('r'), ...result]),
 } as const;
 
 type Tuple = z.infer<(typeof TUPLES)[keyof typeof TUPLES]>;
@@ -75,21 +98,25 @@ export function entryTuple(entry: JournalEntry, base: Instant): Tuple {
     case 'seen':
       return ['p', entry.pod, since(entry.at)];
     case 'intent':
-      return ['i', entry.hook, entry.tries, since(entry.at), ...uid(entry)];
+      return ['i', entry.hook, entry.tries, since(entry.at), ...inContainer(entry)];
     case 'lost':
       return ['l', entry.hook, since(entry.since)];
     case 'not-started':
       return ['n', entry.hook];
     case 'started':
       return ['s', entry.hook, since(entry.at)];
+    case 'tried':
     case 'result': {
-      const { hook, outcome, startedAt, endedAt, podUID } = entry;
-      const common = ['r', hook, outcomeCode(outcome), since(endedAt)] as const;
+      const { kind, hook, outcome, startedAt, endedAt, podUID } = entry;
+      const common = [kind === 'tried' ? 't' : 'r', hook, outcomeCode(outcome), since(endedAt)] as const;
       if (startedAt === undefined && podUID === undefined) return [...common];
       return [...common, startedAt === undefined ? null : since(startedAt), ...uid(entry)];
     }
   }
 }
+
+const inContainer = ({ podUID, containerID }: InContainer): [] | [string] | [string | null, string] =>
+  containerID === undefined ? uid({ ...(podUID !== undefined && { podUID }) }) : [podUID ?? null, containerID];
 
 const uid = ({ podUID }: InPod): [] | [string] => (podUID === undefined ? [] : [podUID]);
 
@@ -115,7 +142,8 @@ function entryOfTuple(tuple: Tuple, base: Instant): JournalEntry | undefined {
         hook: tuple[1] as PlanPosition,
         tries: tuple[2],
         at: later(base, tuple[3]),
-        ...inPod(tuple[4]),
+        ...inPod(tuple[4] ?? undefined),
+        ...(tuple[5] !== undefined && { containerID: tuple[5] }),
       };
     case 'l':
       return { kind: 'lost', hook: tuple[1] as PlanPosition, since: later(base, tuple[2]) };
@@ -123,13 +151,14 @@ function entryOfTuple(tuple: Tuple, base: Instant): JournalEntry | undefined {
       return { kind: 'not-started', hook: tuple[1] as PlanPosition };
     case 's':
       return { kind: 'started', hook: tuple[1] as PlanPosition, at: later(base, tuple[2]) };
+    case 't':
     case 'r': {
-      const [, position, code, endedAt, startedAt, podUID] = tuple;
+      const [letter, position, code, endedAt, startedAt, podUID] = tuple;
       const outcome = outcomeOf(code);
       if (outcome === undefined) return undefined;
       const started = startedAt === undefined || startedAt === null ? {} : { startedAt: later(base, startedAt) };
       return {
-        kind: 'result',
+        kind: letter === 't' ? 'tried' : 'result',
         hook: position as PlanPosition,
         outcome,
         ...started,

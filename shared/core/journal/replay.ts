@@ -3,7 +3,10 @@ import type { PlanPosition, PodIndex } from '../model/position.ts';
 import { unreadableJournal } from './batch.ts';
 import type { JournalEntry, JournaledResult, JournalHead } from './entry.ts';
 
-/** What a journal knows of a hook. One that it doesn't name was never begun. */
+/**
+ * What a journal knows of a hook. One that it doesn't name was never begun. `last`: how its last start ended, which is
+ * followed by another.
+ */
 export type HookRecord =
   /** About to be started, perhaps running, and nobody has seen its end. */
   | {
@@ -12,8 +15,10 @@ export type HookRecord =
       readonly at: Instant;
       readonly startedAt?: Instant;
       readonly podUID?: string;
+      readonly containerID?: string;
+      readonly last?: JournaledResult;
     }
-  | { readonly phase: 'not-started'; readonly tries: number }
+  | { readonly phase: 'not-started'; readonly tries: number; readonly last?: JournaledResult }
   | ({ readonly phase: 'ended' } & JournaledResult);
 
 /** A journal read so far. */
@@ -76,10 +81,11 @@ export class Replay {
           throw isOdd('has two intents of one runner');
         if (before?.phase === 'begun') {
           this.lost.set(hook, before.startedAt ?? entry.at);
-          this.starts.set(hook, (this.starts.get(hook) ?? 0) + 1);
+          this.#countStart(hook);
         }
         this.#begunUnder.set(hook, this.claims);
-        this.hooks.set(hook, { phase: 'begun', ...intent });
+        const last = before?.phase === 'not-started' ? before.last : undefined;
+        this.hooks.set(hook, { phase: 'begun', ...intent, ...(last && { last }) });
         return;
       }
       case 'lost':
@@ -91,12 +97,24 @@ export class Replay {
         return;
       case 'not-started':
         if (before?.phase !== 'begun') throw isOdd('was taken back, but has no intent');
-        this.hooks.set(hook, { phase: 'not-started', tries: before.tries });
+        this.hooks.set(hook, { phase: 'not-started', tries: before.tries, ...(before.last && { last: before.last }) });
         return;
+      case 'tried': {
+        if (before?.phase !== 'begun') throw isOdd('has the end of a start, but no intent');
+        const { kind: _, hook: __, ...last } = entry;
+        this.hooks.set(hook, { phase: 'not-started', tries: 0, last });
+        this.#countStart(hook);
+        return;
+      }
       case 'result': {
         const { kind: _, hook: __, ...result } = entry;
+        // No further start was made: the last one's own result stands (R3.56).
+        if (before?.phase === 'not-started' && before.last !== undefined) this.#countStart(hook, -1);
         this.hooks.set(hook, { phase: 'ended', ...result });
       }
     }
+  }
+  #countStart(hook: PlanPosition, by = 1): void {
+    this.starts.set(hook, (this.starts.get(hook) ?? 0) + by);
   }
 }

@@ -1,6 +1,7 @@
 import { RUNNER_DIED } from '../execute/lost-commands.ts';
+import type { JournaledResult } from '../journal/entry.ts';
 import { withMessage } from '../journal/resume.ts';
-import type { Hook } from '../model/hook.ts';
+import type { Hook, HookResult } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import type { PlanPosition } from '../model/position.ts';
 import { planEntries } from '../model/position.ts';
@@ -15,6 +16,8 @@ export interface RowsOfRun {
   /** False: it may have executed hooks that no row is of. */
   readonly isWhole: boolean;
 }
+
+type ToldByJournal = Pick<RecordedJournal, 'hooks' | 'lost' | 'starts'>;
 
 /** The hooks of a plan, by the plan's digest. */
 export type KnownPlans = ReadonlyMap<string, readonly Hook[]>;
@@ -52,13 +55,14 @@ export function rowsOfRun(record: RunRecord, plans: KnownPlans, over: Instant): 
 function executedOf({ journal, planned = 0, wasClaimed }: RunRecord): number {
   if (journal === undefined) return wasClaimed ? planned : 0;
   const records = [...journal.hooks.values()];
-  return records.filter(
-    (record) => record.phase === 'begun' || (record.phase === 'ended' && isExecuted(record.outcome)),
+  return records.filter((record) =>
+    record.phase === 'ended' ? isExecuted(record.outcome) : record.phase === 'begun' || record.last !== undefined,
   ).length;
 }
 
 const MAYBE_ITS_POD = 'the run is over; its pod may have run it';
 const NEVER = 'the run was over before it was started';
+const NO_FURTHER = 'the run was over before it was started again';
 
 /**
  * The rows of a run whose runner died, as they can be known from outside (R5.21): by its journal, else what a
@@ -66,7 +70,7 @@ const NEVER = 'the run was over before it was started';
  */
 export function rowsOfDeadRun(
   rows: readonly HookRow[],
-  journal: Pick<RecordedJournal, 'hooks' | 'lost'> | undefined,
+  journal: ToldByJournal | undefined,
   wasClaimed: boolean,
   now: Instant,
 ): HookRow[] {
@@ -76,19 +80,24 @@ export function rowsOfDeadRun(
 }
 
 function rowOfDead(
-  { hook, run, attempt, startedAt: reportedStart }: HookRow,
+  reported: HookRow,
   position: PlanPosition,
-  journal: Pick<RecordedJournal, 'hooks' | 'lost'> | undefined,
+  journal: ToldByJournal | undefined,
   wasClaimed: boolean,
   now: Instant,
 ): HookRow {
+  const { hook, run } = reported;
   const record = journal?.hooks.get(position);
-  const { startedAt = reportedStart, podUID } = record === undefined || record.phase === 'not-started' ? {} : record;
-  const started = startedAt === undefined ? {} : { startedAt };
-  const inPod = podUID === undefined ? hook : { ...hook, podUID };
-  if (record?.phase === 'ended') {
-    return { hook: inPod, run, attempt, ...withMessage(record.outcome), ...started, finishedAt: record.endedAt };
+  const starts = journal?.starts?.get(position) ?? 0;
+  if (record?.phase === 'not-started' && record.last !== undefined) {
+    const attempt = Math.max(starts, reported.attempt - (reported.state === 'Waiting' ? 1 : 0));
+    const outcome = { ...record.last.outcome, message: NO_FURTHER } as HookResult;
+    return rowOfEnded({ hook, run, attempt }, { ...record.last, outcome }); // R3.58
   }
+  const attempt = Math.max(starts + 1, reported.attempt);
+  if (record?.phase === 'ended') return rowOfEnded({ hook, run, attempt }, record, reported.startedAt);
+  const { startedAt = reported.startedAt, podUID = hook.podUID } = record?.phase === 'begun' ? record : {};
+  const started = startedAt === undefined ? {} : { startedAt };
   const isBegun = journal === undefined ? wasClaimed : record?.phase === 'begun' || journal.lost.has(position);
   // No runner starts it.
   const isItsPods = hook.kind === 'init' && hook.never === undefined && wasClaimed;
@@ -96,5 +105,17 @@ function rowOfDead(
     return { hook, run, attempt, state: 'NotExecuted', reason: 'runner-died', message: NEVER, ...started };
   }
   const died = isItsPods ? { ...RUNNER_DIED, message: MAYBE_ITS_POD } : RUNNER_DIED;
-  return { hook: inPod, run, attempt, ...died, ...started, finishedAt: now };
+  return { hook: inPod(hook, podUID), run, attempt, ...died, ...started, finishedAt: now };
 }
+
+const rowOfEnded = (
+  row: Pick<HookRow, 'hook' | 'run' | 'attempt'>,
+  { outcome, startedAt, endedAt, podUID }: JournaledResult,
+  reportedStart?: Instant,
+): HookRow => {
+  const since = startedAt ?? reportedStart;
+  const started = since === undefined ? {} : { startedAt: since };
+  return { ...row, hook: inPod(row.hook, podUID), ...withMessage(outcome), ...started, finishedAt: endedAt };
+};
+
+const inPod = (hook: Hook, podUID: string | undefined): Hook => (podUID === undefined ? hook : { ...hook, podUID });

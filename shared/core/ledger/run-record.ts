@@ -38,6 +38,8 @@ export interface RecordedJournal {
   readonly hooks: ReadonlyMap<PlanPosition, HookRecord>;
   /** Pending hooks that an earlier runner may have started, by when that was at the latest. */
   readonly lost: ReadonlyMap<PlanPosition, Instant>;
+  /** How often hooks were started whose start is over, and which were, or are, started again. */
+  readonly starts?: ReadonlyMap<PlanPosition, number>;
   /** When a runner first had it. */
   readonly claimedAt: Instant | undefined;
   /** Where it ended when it was read. */

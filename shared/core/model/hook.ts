@@ -92,7 +92,7 @@ export const isCreating = <T extends { readonly kind: 'exec' | 'init'; readonly 
 
 /** How a hook can end, but for success, and the reasons that each end can have (R4.1, R9.1). */
 export const REASONS = {
-  Failed: ['exit', 'error', 'container-restarted'],
+  Failed: ['exit', 'error', 'container-restarted', 'canceled'],
   TimedOut: ['waiting', 'executing'],
   NotExecuted: [
     'aborted',
@@ -122,7 +122,7 @@ export type HookResult =
       readonly message?: never;
     }
   | Ended<'Failed', 'exit', number>
-  | Ended<'Failed', 'error' | 'container-restarted'>
+  | Ended<'Failed', 'error' | 'container-restarted' | 'canceled'>
   /** An init container that is tried again and again has an exit code. */
   | Ended<'TimedOut', ReasonOf<'TimedOut'>, number | undefined>
   | Ended<'NotExecuted'>

@@ -1,8 +1,10 @@
 import { waitDeadline } from '../execute/deadlines.ts';
+import { isBeingEnded } from '../execute/detached.ts';
+import type { HookState } from '../execute/hook-state.ts';
 import type { PodRun, RunState } from '../execute/state.ts';
 import { hookAt, stateOf } from '../execute/state.ts';
 import { waitingFor } from '../execute/waiting-for.ts';
-import type { HookResult } from '../model/hook.ts';
+import type { HookId, HookResult } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import { formatInstant } from '../model/instant.ts';
 import type { HookPosition } from '../model/position.ts';
@@ -15,8 +17,18 @@ export function hookRow(run: RunState, pod: PodRun, at: HookPosition, number: nu
   const state = stateOf(pod, at);
   const podUID = state.phase === 'Ended' ? state.podUID : pod.uid;
   const hook = hookAt(pod, at);
-  const attempt = (run.startsBefore.get(hook.id) ?? 0) + (state.starts ?? 0) + 1; // R3.48
+  const attempt = attemptOf(run, hook.id, state);
   return { hook: podUID === undefined ? hook : { ...hook, podUID }, run: number, attempt, ...rowState(run, pod, at) };
+}
+
+/** Which start of the hook it is (R3.48). */
+const attemptOf = (run: RunState, id: HookId, { starts = 0 }: HookState): number =>
+  (run.startsBefore.get(id) ?? 0) + starts + 1;
+
+export function attemptNow(run: RunState, id: HookId): number {
+  const place = run.places.get(id);
+  const state = place && run.pods[place.pod]?.states[place.at];
+  return state === undefined ? 1 : attemptOf(run, id, state);
 }
 
 /** What has become of a hook so far. */
@@ -25,24 +37,27 @@ export function rowState(run: RunState, pod: PodRun, at: HookPosition): RowState
   if (state.phase === 'Ended') {
     return { ...sanitized(state.outcome), ...started(state), finishedAt: state.endedAt };
   }
+  if (isBeingEnded(state)) return { state: 'Running', message: BEING_ENDED, ...started(state) };
   if (state.phase === 'Running' || state.phase === 'Ending') return { state: 'Running', ...started(state) };
   if (state.phase === 'Starting') return { state: 'Running' };
   return { state: 'Waiting', message: sanitizeLine(waitingText(run, pod, at)) };
 }
 
+const BEING_ENDED = 'its command is being ended';
+
 /** `Running` as far as anybody knows: its start was asked for, and no answer has come yet. */
 export const isAskedFor = ({ state, startedAt }: Pick<RunHook, 'state' | 'startedAt'>): boolean =>
   state === 'Running' && startedAt === undefined;
 
-const started = ({ startedAt }: { readonly startedAt?: Instant | undefined }) =>
-  startedAt === undefined ? {} : { startedAt };
+const started = (state: HookState): { readonly startedAt?: Instant } =>
+  'startedAt' in state && state.startedAt !== undefined ? { startedAt: state.startedAt } : {};
 
 const sanitized = (result: HookResult): HookResult =>
   result.message === undefined ? result : { ...result, message: sanitizeLine(result.message) };
 
 /** What a waiting hook waits for, and until when: for people (R7.9). */
 function waitingText(run: RunState, pod: PodRun, at: HookPosition): string {
-  const deadline = waitDeadline(pod, hookAt(pod, at));
+  const deadline = stateOf(pod, at).last === undefined ? waitDeadline(pod, hookAt(pod, at)) : undefined;
   const until = deadline === undefined ? '' : `, until ${formatInstant(deadline)}`;
   return `waiting for ${waitingFor(run.maxConcurrent, pod, at)}${until}`;
 }

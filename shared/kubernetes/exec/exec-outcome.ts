@@ -186,17 +186,20 @@ const lost = (message: string): ExecOutcome => ({ kind: 'connectionLost', messag
 const lostSight = /waiting for exec|ttrpc: closed|transport is closing|context (canceled|deadline exceeded)/;
 const notRun: readonly (readonly [RegExp, (command: readonly string[]) => string])[] = [
   [/executable file not found|no such file or directory/, noSuchCommand],
-  [/permission denied|exec format error/, () => 'the command is not executable in the container'],
+  [/permission denied|exec format error/, () => NOT_EXECUTABLE],
   [
     /failed to (start|create) exec|OCI runtime exec failed|unable to start container process|not running|CONTAINER_EXITED|container .*not found|failed to load task/,
     () => 'the container runtime could not start the command (no such file, not executable, or the container is gone)',
   ],
 ];
 
+export const NO_SUCH_COMMAND = 'no such command in the container';
+export const NOT_EXECUTABLE = 'the command is not executable in the container';
+
 /** R4.19. The command itself isn't quoted. */
 function noSuchCommand(command: readonly string[]): string {
   const [program = ''] = command;
-  const what = 'no such command in the container';
+  const what = NO_SUCH_COMMAND;
   if (command.length === 1 && /^\s*\[/.test(program)) {
     const wrong = jsonArrayProblem(program);
     const why = wrong === undefined ? 'a space is before the [' : `at character ${wrong.at} ${wrong.what}`;

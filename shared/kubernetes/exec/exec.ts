@@ -1,7 +1,7 @@
 import { RestoreHooksError } from '../../core/errors.ts';
 import { TAIL_BYTES } from '../../core/model/capture.ts';
 import type { ExecOutcome } from '../../core/model/hook.ts';
-import type { ExecAnswer, ExecRequest, HookExec } from '../../ports/ports.ts';
+import type { ExecAnswer, ExecRequest } from '../../ports/ports.ts';
 import { paths } from '../api/paths.ts';
 import { unreachable } from '../api/unreachable.ts';
 import type { Connections, KubeConnection } from '../connect/connection.ts';
@@ -63,7 +63,7 @@ const maxPathBytes = 1024 * 1024 + 4096;
 export function kubernetesHookExec(
   connections: Pick<Connections, 'open' | 'forget'>,
   options: HookExecOptions = {},
-): HookExec {
+): PlainExec {
   const server: Server = { connections, options, dial: dialer(), spoken: 'v4', upgrades: 0, refusedSince: new Map() };
   return {
     start(request, answer) {
@@ -72,6 +72,17 @@ export function kubernetesHookExec(
       return () => exec.drop();
     },
   };
+}
+
+/** An exec whose request may differ from the hook's own command. */
+export interface SentRequest extends ExecRequest {
+  /** Default: `command`, whose words are never told. */
+  readonly sent?: readonly string[];
+  readonly capturedBytes?: number;
+}
+
+export interface PlainExec {
+  start(request: SentRequest, answer: ExecAnswer): () => void;
 }
 
 /** What all execs of a run share. */
@@ -89,7 +100,7 @@ interface Server {
 /** One hook's exec, from its request to its end. The answer's `ended` is called once. */
 class Exec {
   readonly #server: Server;
-  readonly #request: ExecRequest;
+  readonly #request: SentRequest;
   readonly #answer: ExecAnswer;
   readonly #times: ExecTiming;
   readonly #tails: OutputTails;
@@ -98,12 +109,13 @@ class Exec {
   #denied = false;
   #stop = (): void => {};
 
-  constructor(server: Server, request: ExecRequest, answer: ExecAnswer) {
+  constructor(server: Server, request: SentRequest, answer: ExecAnswer) {
     this.#server = server;
     this.#request = request;
     this.#answer = answer;
     this.#times = { ...usualTiming, ...server.options.timing };
-    this.#tails = new OutputTails(server.options.capturedBytes ?? TAIL_BYTES, (piece) => answer.printed?.(piece));
+    const limit = request.capturedBytes ?? server.options.capturedBytes ?? TAIL_BYTES;
+    this.#tails = new OutputTails(limit, (piece) => answer.printed?.(piece));
   }
 
   start(): void {
@@ -152,7 +164,7 @@ class Exec {
       ended: (ending) => {
         if (ending.kind === 'refused') this.#refused(ending.refusal, connection, protocol);
         else if (ending.kind === 'status')
-          this.#commandEnded(outcomeOfStatus(ending.frame, protocol, this.#request.command));
+          this.#commandEnded(outcomeOfStatus(ending.frame, protocol, sentBy(this.#request)));
         else this.#end(ending.kind === 'instead' ? this.#unlessPassing(ending.outcome) : outcomeOf(ending, connection));
       },
     });
@@ -259,8 +271,17 @@ const notStarted = (error: unknown): ExecOutcome => ({
   why: error instanceof RestoreHooksError ? error.message : `no connection to the API server: ${String(error)}`,
 });
 
-function execPath({ namespace, pod, container, command }: ExecRequest): string {
-  const query = new URLSearchParams({ container, stdout: 'true', stderr: 'true' });
-  for (const argument of command) query.append('command', argument);
-  return `${paths.podExec(namespace, pod)}?${query}`;
+const sentBy = ({ sent, command }: SentRequest): readonly string[] => sent ?? command;
+
+function execPath(request: SentRequest): string {
+  const { namespace, pod, container } = request;
+  const query = [`container=${inQuery(container)}`, 'stdout=true', 'stderr=true'];
+  for (const argument of sentBy(request)) query.push(`command=${inQuery(argument)}`);
+  return `${paths.podExec(namespace, pod)}?${query.join('&')}`;
 }
+
+/** Only what a query can't hold is encoded, because some proxies refuse a request line of more than 8 KiB. */
+const inQuery = (text: string): string =>
+  encodeURIComponent(text.toWellFormed()).replace(/%(20|24|2C|2F|3A|3D|3F|40)/g, (escaped, code: string) =>
+    code === '20' ? '+' : decodeURIComponent(escaped),
+  );

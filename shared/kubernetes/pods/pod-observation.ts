@@ -18,6 +18,7 @@ const Terminated = z
   .nullish();
 const ContainerStatus = z.object({
   name: z.string(),
+  containerID: z.string().nullish(),
   ready: z.boolean().nullish(),
   started: z.boolean().nullish(),
   restartCount: z.number().nullish(),
@@ -176,11 +177,14 @@ function timeOf<Name extends string>(name: Name, text: string | null | undefined
   return at === undefined ? {} : ({ [name]: at } as { readonly [_ in Name]?: Instant });
 }
 
-function containerObservation({ ready, state }: ContainerStatus, heldUp: HeldUp | undefined): ContainerObservation {
+function containerObservation(
+  { containerID, ready, state }: ContainerStatus,
+  heldUp: HeldUp | undefined,
+): ContainerObservation {
   const own = state?.waiting?.reason || state?.terminated?.reason || undefined;
   const running = state?.running != null;
   const reason = own === undefined || own === 'PodInitializing' ? (heldUp ?? because(own)) : waitsFor(own, state);
-  return { running, ready: ready === true, ...(!running && reason) };
+  return { ...(containerID && { id: containerID }), running, ready: ready === true, ...(!running && reason) };
 }
 
 interface HeldUp {

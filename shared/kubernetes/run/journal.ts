@@ -81,7 +81,7 @@ export class KubernetesJournal implements Journal {
   #bytes: number;
   #entries: JournalEntry[] = [];
   #recorded: (() => void)[] = [];
-  #whenDurable: (() => void)[] = [];
+  #whenDurable: ((isDurable: boolean) => void)[] = [];
   #writing = false;
   #isDue = false;
   #cancelLazy: (() => void) | undefined;
@@ -150,13 +150,16 @@ export class KubernetesJournal implements Journal {
     if (this.#broken !== undefined) lost(this.#broken);
   }
 
-  intent(id: HookId, { attempt, podUID }: Intent, recorded: () => void): void {
+  intent(id: HookId, { attempt, podUID, containerID }: Intent, recorded: () => void): void {
     const { position, inPod } = this.#hook(id, podUID);
     this.#recorded.push(recorded);
     this.#begun.add(position);
     const canWait = this.#begun.size > MANY && this.#recorded.length < this.#begun.size * SMALL_PART;
     this.#add(
-      { kind: 'intent', hook: position, tries: attempt, at: this.#clock.now(), ...inPod },
+      {
+        ...{ kind: 'intent', hook: position, tries: attempt, at: this.#clock.now(), ...inPod },
+        ...(containerID !== undefined && { containerID }),
+      },
       canWait ? this.#sharedMs : 0,
     );
   }
@@ -175,11 +178,19 @@ export class KubernetesJournal implements Journal {
     this.#add({ kind: 'seen', pod, at }, LAZY_MS);
   }
 
-  result(id: HookId, { outcome, startedAt, endedAt, podUID }: EndedHook): void {
+  tried(id: HookId, result: EndedHook): void {
+    this.#ended('tried', id, result);
+  }
+
+  result(id: HookId, result: EndedHook): void {
+    this.#ended('result', id, result);
+  }
+
+  #ended(kind: 'tried' | 'result', id: HookId, { outcome, startedAt, endedAt, podUID }: EndedHook): void {
     const { position, inPod } = this.#hook(id, podUID);
     const started = startedAt === undefined ? {} : { startedAt };
     this.#begun.delete(position);
-    this.#add({ kind: 'result', hook: position, outcome, ...started, endedAt, ...inPod }, this.#sharedMs);
+    this.#add({ kind, hook: position, outcome, ...started, endedAt, ...inPod }, this.#sharedMs);
   }
 
   get #sharedMs(): number {
@@ -187,9 +198,10 @@ export class KubernetesJournal implements Journal {
     return Math.max(0, this.#wroteAt + everyMs - this.#clock.now());
   }
 
-  whenDurable(durable: () => void): void {
-    if (this.#broken !== undefined || (!this.#writing && this.#entries.length === 0)) durable();
-    else {
+  whenDurable(durable: (isDurable: boolean) => void): void {
+    if (this.#broken !== undefined || (!this.#writing && this.#entries.length === 0)) {
+      durable(this.#broken === undefined);
+    } else {
       this.#whenDurable.push(durable);
       this.#flush();
     }
@@ -202,7 +214,7 @@ export class KubernetesJournal implements Journal {
     this.#cancelLazy?.();
     this.#entries = [];
     this.#recorded = [];
-    for (const durable of this.#whenDurable.splice(0)) durable();
+    for (const durable of this.#whenDurable.splice(0)) durable(false);
     this.#onLost(error);
   }
 
@@ -250,7 +262,7 @@ export class KubernetesJournal implements Journal {
       for (const each of recorded) each(); // R6.1
     }
     this.#writing = false;
-    if (this.#entries.length === 0) for (const durable of this.#whenDurable.splice(0)) durable();
+    if (this.#entries.length === 0) for (const durable of this.#whenDurable.splice(0)) durable(true);
   }
 
   async #writeAll(entries: readonly JournalEntry[]): Promise<void> {

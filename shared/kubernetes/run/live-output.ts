@@ -38,6 +38,8 @@ const LivePiece = z.strictObject({
   /** How many bytes of the stream's text come before it: a gap shows what was left out. */
   from: z.int(),
   text: z.string(),
+  /** Which start of the hook printed it (R3.48); absent: the first. */
+  attempt: z.optional(z.int()),
 });
 export type LivePiece = z.infer<typeof LivePiece>;
 

@@ -13,7 +13,7 @@ const LINE_BYTES = 64 * 1024;
 const LOG_BYTES = 6 * 1024 * 1024;
 
 /** A piece that waits for the next line; what follows it at once is added to it. */
-interface Piece extends Pick<LivePiece, 'hook' | 'stream' | 'at'> {
+interface Piece extends Pick<LivePiece, 'hook' | 'stream' | 'at' | 'attempt'> {
   from: number;
   text: string;
   /** Of the text, in UTF-8. */
@@ -42,14 +42,15 @@ export class LiveWriter {
     this.#write = write;
   }
 
-  printed(hook: HookId, { stream, from, text }: Printed): void {
+  printed(hook: HookId, { stream, from, text, attempt = 1 }: Printed & { readonly attempt?: number }): void {
     if (this.#isOver) return;
     const at = this.#clock.now();
     const bytes = Buffer.byteLength(text);
     const last = this.#pieces.at(-1);
-    const goesOn = last?.hook === hook && last.stream === stream && at - last.at < GATHER_MS;
+    const isSame = last?.hook === hook && last.stream === stream && (last.attempt ?? 1) === attempt;
+    const goesOn = isSame && at - last.at < GATHER_MS;
     if (goesOn) Object.assign(last, { text: last.text + text, bytes: last.bytes + bytes });
-    else this.#pieces.push({ hook, stream, at, from, text, bytes });
+    else this.#pieces.push({ hook, stream, at, from, text, bytes, ...(attempt > 1 && { attempt }) });
     this.#count(hook, stream, bytes);
     this.#leaveOut();
     this.#cancelTimer ??= this.#clock.setTimer(Math.max(GATHER_MS, this.#nextAt - at), () => this.flush());

@@ -90,8 +90,8 @@ async function readOneJournal({ client, reference, found }: RunsSource, runID: s
     const head = parseHead(data?.['head']);
     const journal = await readJournal({ get }, { restore: reference, head });
     if (journal === undefined) return nothing;
-    const { hooks, lost, claimedAt } = journal.replay;
-    const read = { hooks, lost, claimedAt, batches: journal.end.batches };
+    const { hooks, lost, starts, claimedAt } = journal.replay;
+    const read = { hooks, lost, starts, claimedAt, batches: journal.end.batches };
     return { read, planDigest: head.planDigest, hooks: head.hooks, createdAt: first.createdAt, unreadable: [] };
   } catch (error) {
     return { ...nothing, unreadable: [whyUnreadable(error, `the journal of run ${runID}`)] };

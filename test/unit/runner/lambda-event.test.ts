@@ -160,7 +160,9 @@ describe('the state machine', () => {
   it('calls with the same event until it is done, and waits in between', async () => {
     const ended = await run([notDone, notDone, done(0)]);
     assert.deepEqual([ended.status, ended.left, ended.waited], ['SUCCEEDED', 0, 10]);
-    assert.deepEqual(ended.events, Array(3).fill({ restore: 'r', execution: 'nightly-1' }));
+    const [{ executionStart }] = ended.events as [Loose];
+    assert.ok(Date.parse(executionStart) > 0, 'waitForRestore counts from there');
+    assert.deepEqual(ended.events, Array(3).fill({ restore: 'r', execution: 'nightly-1', executionStart }));
   });
 
   it('succeeds only by exit code 0', async () => {

@@ -33,7 +33,7 @@ describe('the ending of a run', () => {
 
   it('writes nothing before all that was journaled is durable, for ten minutes', async () => {
     const { parts, end } = endedRun();
-    let durable: () => void = () => undefined;
+    let durable: (isDurable: boolean) => void = () => undefined;
     void end({
       ...firmHold,
       whenDurable: (call) => {
@@ -42,7 +42,7 @@ describe('the ending of a run', () => {
     });
     await parts.passed(60_000);
     assert.deepEqual(parts.written, []);
-    durable();
+    durable(true);
     await parts.passed(1);
     assert.equal(parts.written.length, 3);
     const never = endedRun();

@@ -52,6 +52,17 @@ describe('rows', () => {
     assert.equal(rows.outputBytes, 16 * MIB);
   });
 
+  it('has the output of the last start alone, also where that printed nothing (R3.59)', () => {
+    const { run, rows } = bench(1);
+    const { id } = execHook('p0');
+    rows.holdOutput(id, { stdout: 'first' });
+    rows.holdOutput(id, {});
+    const [pod] = run.pods;
+    assert.ok(pod !== undefined);
+    run.pods[0] = { ...pod, states: [failed] };
+    assert.equal(rows.update([0 as PodIndex])[0]?.stdout, undefined);
+  });
+
   // R5.17
   it('holds the end of an output that is too long for what is left, and says how long it was', () => {
     const run = createRun([execHook('p0')], { startedAt: instant(0), maxConcurrent: 1 });

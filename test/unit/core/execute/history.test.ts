@@ -91,7 +91,7 @@ const OUTCOMES: { readonly [State in HookResult['state']]: Filled<Extract<HookRe
   NotExecuted: { state: 'NotExecuted', reason: 'aborted', message: TEXT },
   Unknown: { state: 'Unknown', reason: 'canceled', message: TEXT },
 };
-const resultOf = (outcome: HookResult): Required<EndedHook> => ({
+const resultOf = (outcome: HookResult): Required<Omit<EndedHook, 'last'>> => ({
   phase: 'Ended',
   outcome,
   startedAt: instant(1),
@@ -101,12 +101,15 @@ const resultOf = (outcome: HookResult): Required<EndedHook> => ({
 });
 
 const EFFECTS: OfEach<Effect, 'type'> = {
-  recordIntent: { type: 'recordIntent', hook, attempt: 1 },
+  recordIntent: { type: 'recordIntent', hook, attempt: 1, containerID: 'c' },
   recordNotStarted: { type: 'recordNotStarted', hook },
   recordStarted: { type: 'recordStarted', hook, at: instant(1) },
+  recordTried: { type: 'recordTried', hook, result: resultOf(OUTCOMES.Failed) },
   recordResult: { type: 'recordResult', hook, result: resultOf(OUTCOMES.Failed) },
   startExec: { type: 'startExec', hook },
   dropExec: { type: 'dropExec', hook },
+  endExec: { type: 'endExec', hook },
+  forgetExec: { type: 'forgetExec', hook },
   readLog: { type: 'readLog', hook },
   createPod: { type: 'createPod', key },
   setTimer: { type: 'setTimer', key, at: instant(1) },

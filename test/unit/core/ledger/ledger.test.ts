@@ -165,6 +165,19 @@ test('without a status the phase of a run is that of its rows', () => {
   assert.equal(of(row(one, 0, { state: 'Unknown', reason: 'canceled' })), 'CompletedWithFailures', 'of an earlier run');
 });
 
+test('a hook whose runner died in a pause between two starts has the result of its last start (R3.58)', () => {
+  const waiting = [row(hook('h'), 1, { state: 'Waiting', attempt: 3 })];
+  const last = { outcome: { state: 'Failed', reason: 'exit', exitCode: 7 }, startedAt: 5, endedAt: 10 } as const;
+  const told = journal({
+    hooks: new Map([[0, { phase: 'not-started', tries: 0, last }]]),
+    starts: new Map([[0, 2]]),
+  });
+  const [died] = rowsOfDeadRun(waiting, told, true, instant(99));
+  assert.ok(died?.state === 'Failed');
+  assert.deepEqual([died.exitCode, died.attempt, died.startedAt, died.finishedAt], [7, 2, 5, 10]);
+  assert.equal(died.message, 'the run was over before it was started again');
+});
+
 // R3.63
 describe('a hook with runOn', () => {
   const inPod = (pod: string, part: Partial<ExecHook> = {}) =>

@@ -109,14 +109,16 @@ describe('live output and the report', () => {
   });
 });
 
-it('what was shown of a stream is known by hook, stream and runner', () => {
+it('what was shown of a stream is known by hook, stream, runner and start (R3.59)', () => {
   const shown = new ShownOutput();
-  const next = (text: string, from = 0, runner = 1, stream = 'stdout') =>
-    shown.next('h', stream, { runner, from, text });
+  const next = (text: string, from = 0, runner = 1, stream = 'stdout', attempt = 1) =>
+    shown.next('h', stream, { runner, attempt, from, text });
   assert.deepEqual(next('😀a'), { text: '😀a', missing: 0 });
   assert.deepEqual(next('ab', 4), { text: 'b', missing: 0 });
   assert.deepEqual(next('x', 0, 1, 'stderr'), { text: 'x', missing: 0 });
   assert.deepEqual(next('c', 9), { text: 'c', missing: 3 });
+  assert.deepEqual(next('second', 0, 1, 'stdout', 2), { text: 'second', missing: 0 });
+  assert.deepEqual(next('late', 10, 1, 'stdout', 1), { text: '', missing: 0 });
 });
 
 // R7.32
