@@ -120,10 +120,7 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
   const events = new RunEvents(clock, ports.events, run, warn);
   const parts = { clock, store: observed(store, observer), run, rows, writes, course, wishes };
   const reporter = new Reporter(request.status, parts);
-  ports.hold.onLost((error) => {
-    if (error.code === 'RUN_BY_ANOTHER') course.loseTo(error);
-    else course.failBecause(error);
-  });
+  ports.hold.onLost((error) => endBecauseLost(error, course));
   const forgetDeadline = atDeadline(request.status, clock, (deadline) => {
     if (run.finishedAt !== undefined) return;
     observer.overdue?.(deadline);
@@ -166,6 +163,11 @@ function observed(store: RunStore, { reported }: RunObserver): RunStore {
     setRestorePhase: (...change) => store.setRestorePhase(...change),
     checkRestore: () => store.checkRestore(),
   };
+}
+
+function endBecauseLost(error: RestoreHooksError, course: Course): void {
+  if (error.code === 'RUN_BY_ANOTHER') course.loseTo(error);
+  else course.failBecause(error);
 }
 
 function tellOfPods(event: PodEvent, { tell }: Engine, course: Course): void {

@@ -26,6 +26,7 @@ const { values } = parseArgs({
     parts: { type: 'string', default: '1' },
     'at-once': { type: 'string', default: '8' },
     patience: { type: 'string', default: '600' },
+    detach: { type: 'boolean', default: false },
     /** Play only the runs with these numbers. */
     only: { type: 'string', multiple: true },
   },
@@ -42,7 +43,10 @@ const all = scenarios(seed, {
   random: Number(values.runs),
 });
 const chosen = values.only === undefined ? all : all.filter(({ index }) => values.only?.includes(`${index}`));
-const again = ['seed', 'runs', 'boundaries', 'parts'].map((key) => `--${key} ${values[key as 'seed']}`).join(' ');
+const again = [
+  ...['seed', 'runs', 'boundaries', 'parts'].map((key) => `--${key} ${values[key as 'seed']}`),
+  ...(values.detach ? ['--detach'] : []),
+].join(' ');
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 const root = join(import.meta.dirname, '../..');
@@ -60,7 +64,8 @@ if (isReal) {
 const e2e = await startSuite({ runner: { image: CHAOS_IMAGE, entrypoint } });
 const folder = await mkdtemp(join(tmpdir(), 'restorehooks-chaos-'));
 const outages = new Outages();
-const world: World = { e2e, failpoints, outages, folder, patienceMs: Number(values.patience) * 1000 };
+const patienceMs = Number(values.patience) * 1000;
+const world: World = { e2e, failpoints, outages, folder, patienceMs, detach: values.detach };
 
 const kinds = new Map<string, number>();
 const sums = { runs: 0, hooks: 0, lost: 0, twice: 0, untrue: 0, stuck: 0 };

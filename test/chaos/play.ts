@@ -10,7 +10,7 @@ import type { FailpointServer, Outages } from './kills.ts';
 import { signalRunners } from './kills.ts';
 import type { Fault, Scenario, TargetPod } from './scenario.ts';
 import type { Done, Seen, Verdict } from './verdict.ts';
-import { judge } from './verdict.ts';
+import { falseUnknowns, judge } from './verdict.ts';
 
 export const CHAOS_IMAGE = 'testbed.local/chaos-runner:1';
 
@@ -22,6 +22,8 @@ export interface World {
   readonly folder: string;
   /** A run must have ended after this time. */
   readonly patienceMs: number;
+  /** All commands are detached from the exec that starts them. */
+  readonly detach: boolean;
 }
 
 export interface Played {
@@ -79,6 +81,7 @@ class Play {
     let seen = await this.#look();
     ends.push(endOf(seen));
     const verdict = judge(this.#scenario, seen, this.#whatWasDone());
+    verdict.untrue.push(...this.#falseUnknowns(seen));
     for (let times = 0; (retried && times === 0) || (seen.run.phase === 'Failed' && times < 3); times += 1) {
       const before = seen;
       await this.#go('retry');
@@ -87,6 +90,7 @@ class Play {
       ends.push(endOf(seen));
       const again = judge(this.#scenario, seen, this.#whatWasDone(), before);
       for (const kind of ['lost', 'twice', 'untrue'] as const) verdict[kind].push(...again[kind]);
+      verdict.untrue.push(...this.#falseUnknowns(seen));
     }
     verdict.untrue.push(...(await this.#bugs()));
     if (seen.run.phase === 'Failed')
@@ -96,6 +100,10 @@ class Play {
       throw new Error('its failpoint was not reached');
     const kills = reached.map(({ name, moment }) => `runner killed ${moment} ${name}`);
     return { verdict, hooks: seen.run.hooks.length, done: [...kills, ...this.#done], phases: ends };
+  }
+
+  #falseUnknowns(seen: Seen): string[] {
+    return this.#world.detach ? falseUnknowns(seen, this.#gone) : [];
   }
 
   async clear(): Promise<void> {
@@ -169,6 +177,7 @@ class Play {
       ...(rerun ? ['--on-unknown=rerun'] : []),
       // Velero is done with the Restore.
       ...(command === 'apply' ? ['--rerun'] : []),
+      ...(command === 'apply' && this.#world.detach ? ['--detach'] : []),
       ...(command === 'apply' && recreated ? ['--recreate-pods'] : []),
     );
   }

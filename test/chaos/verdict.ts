@@ -82,6 +82,12 @@ export function judge(scenario: Scenario, seen: Seen, done: Done, before?: Seen)
   return verdict;
 }
 
+/** Of detached commands whose container lives, somebody finds the end: none may be `Unknown` (R3.71). */
+export const falseUnknowns = ({ run: { hooks } }: Seen, gone: ReadonlySet<string>): string[] =>
+  hooks
+    .filter(({ kind, state, pod }) => kind === 'exec' && state === 'Unknown' && !gone.has(pod))
+    .map((row) => `${keyOf(row)} is Unknown (${row.reason}), and its command is detached`);
+
 const expectedHooks = ({ pods }: Scenario): [string, number][] =>
   pods.flatMap(({ name, recreated, hooks }) => [
     ...(recreated ? [[`${name} init`, 0] as [string, number]] : []),

@@ -18,7 +18,7 @@ interface Whose {
 
 /**
  * Whether a hook stays (R1.23, R1.41): `--only` names it, or nothing is named, and `--skip` doesn't. Throws for a name that
- * means nothing, or several things.
+ * means nothing.
  */
 export function narrowedBy(
   { only, skip = [] }: Narrowing,
@@ -29,7 +29,7 @@ export function narrowedBy(
   for (const [flag, given] of Object.entries({ only, skip }))
     for (const name of given) refuse(flag, name, names, whose);
   const isNamed = (by: ReadonlySet<string>, { id, namespace, pod, name }: Hook): boolean =>
-    by.has(id) || by.has(`${namespace}/${pod}`) || by.has(pod) || by.has(name);
+    by.has(id) || by.has(`${namespace}/${pod}`) || by.has(pod) || (by.has(name) && !names.pods.has(name)); // R1.42
   const [wanted, unwanted] = [new Set(only), new Set(skip)];
   return (hook) => (only.length === 0 || isNamed(wanted, hook)) && !isNamed(unwanted, hook);
 }
@@ -48,19 +48,7 @@ const namesOf = (hooks: readonly Hook[]): Names => ({
 });
 
 function refuse(flag: string, name: string, { ids, pods, hooks }: Names, { of, list }: Whose): void {
-  const isPod = pods.has(name);
-  const isHook = hooks.has(name);
-  if (isPod && isHook) {
-    // R1.42
-    throw new RestoreHooksError(
-      'INVALID_ARGUMENT',
-      `--${flag} ${name} is the name of a hook and of a pod of the ${of}`,
-      {
-        hint: `give the pod as NAMESPACE/POD, or hooks by their ids: ${list}`,
-      },
-    );
-  }
-  if (isPod || isHook || ids.has(name)) return;
+  if (ids.has(name) || pods.has(name) || hooks.has(name)) return;
   const near = closest(name, [...pods, ...hooks, ...ids]);
   throw new RestoreHooksError('INVALID_ARGUMENT', `--${flag} ${name} is no hook and no pod of the ${of}`, {
     hint: `${near === undefined ? '' : `did you mean ${near}? `}list the hooks: ${list}`,

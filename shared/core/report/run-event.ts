@@ -14,10 +14,19 @@ export interface RunEvent {
   readonly message: string;
 }
 
-export const startedEvent = ({ runID, attempt }: RunStatus, { counts, pods }: Pick<RunState, 'counts' | 'pods'>) =>
-  event('started', 'Normal', 'Started', [
-    `run ${runID} (attempt ${attempt}) has started: ${counted(counts.planned, 'hook')} in ${counted(pods.length, 'pod')}`,
+/** Written before anything has ended: what has not is to be run, the rest has its result from an earlier run. */
+export function startedEvent(
+  { runID, attempt }: RunStatus,
+  { counts, pods }: Pick<RunState, 'counts' | 'pods'>,
+): RunEvent {
+  const toRun = counts.waiting + counts.running;
+  const open = pods.filter((pod) => pod.open.isAny).length;
+  const kept = counts.planned - toRun;
+  return event('started', 'Normal', 'Started', [
+    `run ${runID} (attempt ${attempt}) has started: ${counted(toRun, 'hook')} in ${counted(open, 'pod')}`,
+    ...(kept === 0 ? [] : [`${kept} of the plan's ${counts.planned} hooks keep the results of earlier runs`]),
   ]);
+}
 
 /** `stop`: what the first hook with `onError: Fail` that did not succeed has stopped (R3.22). */
 export const hookFailedEvent = ({ runID }: Pick<RunStatus, 'runID'>, { message }: NonNullable<RunState['stop']>) =>

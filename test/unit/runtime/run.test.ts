@@ -577,6 +577,17 @@ describe("a run's Kubernetes Events", () => {
     ]);
   });
 
+  it('count what is run, apart from what keeps the result of an earlier run', async () => {
+    const bench = new Bench();
+    const hook = execHook('p');
+    const kept = [{ hook, run: 0, attempt: 1, state: 'Succeeded', exitCode: 0 } as const];
+    await bench.ended(bench.start([hook, execHook('q')], () => ({}), { kept }).done);
+    assert.equal(
+      toldBy(bench)[0],
+      "Normal RestoreHooksStarted: run abcdef (attempt 1) has started: 1 hook in 1 pod; 1 of the plan's 2 hooks keep the results of earlier runs",
+    );
+  });
+
   it('tell the first hook of Fail that failed, and are three for 10,000 failures, without commands', async () => {
     const bench = new Bench();
     const hooks = Array.from({ length: 10_000 }, (_, pod) =>
