@@ -44,17 +44,17 @@ describe('the recipe', { concurrency: 2 }, () => {
   // R3.41, R3.70
   it('load-database warms the web pods up when the dump is loaded, and not before', async () => {
     const scene = await e2e.scene('load');
-    await podWith(scene, 'db-0', 'load-dump.sh', 'while [ ! -f gate ]; do sleep 0.1; done');
+    await podWith(scene, 'database-0', 'load-dump.sh', 'while [ ! -f gate ]; do sleep 0.1; done');
     await podWith(scene, 'web-0', 'warm-up.sh');
     await podWith(scene, 'web-1', 'warm-up.sh');
     await scene.restore();
     const applied = scene.apply(...withRecipe('load-database'));
     await scene.runStatus(({ counts }) => counts.running === 1);
-    assert.deepEqual([await scene.marks('db-0'), await scene.marks('web-0')], [['load-dump.sh'], []]);
-    await scene.open('db-0');
+    assert.deepEqual([await scene.marks('database-0'), await scene.marks('web-0')], [['load-dump.sh'], []]);
+    await scene.open('database-0');
     const ran = await applied;
     assert.equal(ran.code, 0, ran.stderr);
-    assert.deepEqual(endsOf(ran.json()), ['db-0 Succeeded', 'web-0 Succeeded', 'web-1 Succeeded']);
+    assert.deepEqual(endsOf(ran.json()), ['database-0 Succeeded', 'web-0 Succeeded', 'web-1 Succeeded']);
     assert.deepEqual([await scene.marks('web-0'), await scene.marks('web-1')], [['warm-up.sh'], ['warm-up.sh']]);
   });
 

@@ -54,7 +54,7 @@ describe('the examples', () => {
         detach,
       ]),
       [
-        ['shop-staging/db-0/postgres/load/0', -1, undefined, undefined, true],
+        ['shop-staging/orders-db-0/postgres/load/0', -1, undefined, undefined, true],
         ['shop-staging/web-0/main/migrate/0', undefined, 'one', undefined, undefined],
         ['shop-staging/web-0/main/check/0', 1, undefined, { attempts: 30, delay: '1s', maxDelay: '10s' }, undefined],
       ],

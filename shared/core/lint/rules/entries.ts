@@ -171,7 +171,6 @@ export const entryRules: readonly Rule[] = [
     fix: 'Set onError: Fail if the later waves need what the hook does.',
     check({ kind, entries }, report) {
       if (kind !== 'RestoreHooks') return;
-      const waveOf = ({ fields }: LintedEntry): number => (typeof fields['wave'] === 'number' ? fields['wave'] : 0);
       const last = Math.max(...entries.filter(({ execs }) => execs.length > 0).map(waveOf));
       for (const entry of entries) {
         if (waveOf(entry) >= last) continue;
@@ -215,3 +214,6 @@ export const entryRules: readonly Rule[] = [
     },
   },
 ];
+
+/** Of an entry of a RestoreHooks document: a Restore's have no wave. */
+export const waveOf = ({ fields }: LintedEntry): number => (typeof fields['wave'] === 'number' ? fields['wave'] : 0);

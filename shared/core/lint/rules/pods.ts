@@ -4,6 +4,7 @@ import { hasExecContainer } from '../../model/pod.ts';
 import { below, quote, some } from '../collect/place.ts';
 import { placeholderInName } from '../collect/placeholder.ts';
 import type { LintedExec, LintedPod } from '../collect/subjects.ts';
+import { waveOf } from './entries.ts';
 import type { Report, Rule } from './rule.ts';
 
 /** Sidecars that are often listed before a pod's main container. */
@@ -175,7 +176,16 @@ export const podRules: readonly Rule[] = [
     fix: "Make the wait timeout longer than the earlier hooks' exec timeouts together.",
     check({ pod, lists, annotated }, report) {
       if (annotated.some(({ kind }) => kind === 'exec')) return;
-      for (const { execs } of lists) checkWaits(pod, execs, report);
+      for (const { kind, entries } of lists) {
+        // A wait begins when its wave opens (R3.44).
+        const waves = Map.groupBy(entries, (entry) => (kind === 'RestoreHooks' ? waveOf(entry) : 0));
+        for (const ofWave of waves.values())
+          checkWaits(
+            pod,
+            ofWave.flatMap(({ execs }) => execs),
+            report,
+          );
+      }
     },
   },
   {

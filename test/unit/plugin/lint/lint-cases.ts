@@ -348,6 +348,16 @@ export const hookCases: Readonly<Record<string, LintCase>> = {
           '    - exec: {command: [b], waitTimeout: 11m}',
         ),
       ),
+      and(
+        PLAIN,
+        `apiVersion: restorehooks.io/v1
+kind: RestoreHooks
+spec:
+  resources:
+    - postHooks: [{exec: {command: [a], execTimeout: 10m, waitTimeout: 1m, onError: Fail}}]
+    - {wave: 1, postHooks: [{exec: {command: [b], waitTimeout: 5m}}]}
+`,
+      ),
     ],
   },
   'annotation-hides-hooks': {
