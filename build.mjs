@@ -1,5 +1,5 @@
 // Builds dist/kubectl-restorehooks (the plugin), dist/runner.cjs (the image's entry) and dist/lambda.cjs, one file each,
-// and the plugin's second name.
+// the plugin's second name, and dist/bundled.json, which says what of other people is in each file.
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import process from 'node:process';
@@ -40,7 +40,19 @@ const alias = { [CLIENT]: `${CLIENT}/dist/config.js`, undici: 'node:http' };
 // yargs looks for translations beside its own file, ws for a faster package: there are none.
 const define = { 'import.meta.url': '"file:///kubectl-restorehooks"', 'process.env.WS_NO_BUFFER_UTIL': '"1"' };
 // Functions keep their names: a stack trace in a bug report must say something.
-const bundled = { ...printed, keepNames: true, alias, define, bundle: true, write: false, logLevel: 'warning' };
+const bundled = {
+  ...printed,
+  keepNames: true,
+  alias,
+  define,
+  bundle: true,
+  metafile: true,
+  write: false,
+  logLevel: 'warning',
+};
+
+/** A bundle of ours, for a test that looks into one in another way. */
+export const bundleOptions = { ...bundled, plugins: [onlyKubeConfig] };
 
 /** Stands first in each file, in words that the oldest Node understands. */
 const nodeCheck = (name) => `(function () {
@@ -51,7 +63,16 @@ const nodeCheck = (name) => `(function () {
 })();
 `;
 
-export async function runnerBundle(entry, external = [], plugins = []) {
+const PACKAGE = /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/;
+
+/** The folders of the packages that have something in a bundle: `npm run release` lists them. */
+function packagesIn({ outputs }) {
+  const inputs = Object.values(outputs).flatMap((output) => Object.entries(output.inputs));
+  const folders = inputs.flatMap(([path, { bytesInOutput }]) => (bytesInOutput > 0 ? (PACKAGE.exec(path) ?? []) : []));
+  return [...new Set(folders)].sort();
+}
+
+async function bundle(entry, external = [], plugins = []) {
   const banner = { js: nodeCheck('the runner of kubectl restorehooks') };
   const options = {
     entryPoints: [entry],
@@ -60,8 +81,11 @@ export async function runnerBundle(entry, external = [], plugins = []) {
     format: 'cjs',
     banner,
   };
-  return (await build({ ...bundled, ...options })).outputFiles[0].text;
+  const { outputFiles, metafile } = await build({ ...bundled, ...options });
+  return { text: outputFiles[0].text, packages: packagesIn(metafile) };
 }
+
+export const runnerBundle = async (...given) => (await bundle(...given)).text;
 
 /**
  * esbuild splits the plugin at each `import()`. The file holds every piece as text, and Node compiles a piece when it is
@@ -70,11 +94,11 @@ export async function runnerBundle(entry, external = [], plugins = []) {
  */
 async function pluginFile() {
   const split = { entryPoints: ['plugin/main.ts'], format: 'esm', splitting: true, outdir: '.' };
-  const { outputFiles } = await build({ ...bundled, ...split, plugins: [onlyKubeConfig, scriptAsText] });
+  const { outputFiles, metafile } = await build({ ...bundled, ...split, plugins: [onlyKubeConfig, scriptAsText] });
   const asCommonJs = { ...printed, format: 'cjs', supported: { 'dynamic-import': false } };
   const named = async ({ path, text }) => [`./${basename(path)}`, (await transform(text, asCommonJs)).code];
   const pieces = Object.fromEntries(await Promise.all(outputFiles.map(named)));
-  return `#!/usr/bin/env node
+  const text = `#!/usr/bin/env node
 ${nodeCheck('kubectl restorehooks')}
 const { compileFunction } = process.getBuiltinModule('node:vm');
 const modules = {};
@@ -89,13 +113,23 @@ function load(name) {
 const pieces = ${JSON.stringify(pieces, null, 1)};
 load('./main.js');
 `;
+  return { text, packages: packagesIn(metafile) };
 }
 
-const files = {
+const bundles = {
   'kubectl-restorehooks': await pluginFile(),
-  'runner.cjs': await runnerBundle('runner/job.ts'),
+  'runner.cjs': await bundle('runner/job.ts'),
   // It knows its user and takes no proxy: all that the client library is there for.
-  'lambda.cjs': await runnerBundle('runner/lambda.ts', [CLIENT]),
+  'lambda.cjs': await bundle('runner/lambda.ts', [CLIENT]),
+};
+const each = (value) => Object.fromEntries(Object.entries(bundles).map(([name, made]) => [name, value(made)]));
+const files = {
+  ...each(({ text }) => text),
+  'bundled.json': `${JSON.stringify(
+    each(({ packages }) => packages),
+    null,
+    2,
+  )}\n`,
   // On a PATH the plugin has no package.json beside it, so Node takes it for CommonJS. This makes it the same here.
   'package.json': '{ "type": "commonjs" }\n',
 };

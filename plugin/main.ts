@@ -117,9 +117,18 @@ async function runCommand(): Promise<void> {
   process.exit();
 }
 
-// The file's second name: kubectl asks it how a command line could go on (R7.60).
-if (basename(process.argv[1] ?? '').startsWith('kubectl_complete-')) {
-  void import('./completion/main.ts').then(({ complete }) => complete(process.argv.slice(2), allCommands));
+/**
+ * What has been typed behind `kubectl restorehooks`, if kubectl asks how it could go on. It asks the file under its second
+ * name, or a script that passes the question on as `__complete`, as cobra's plugins do (R7.60, R9.11).
+ */
+function questionOfKubectl([, program = '', ...words]: readonly string[]): readonly string[] | undefined {
+  if (basename(program).startsWith('kubectl_complete-')) return words;
+  return words[0] === '__complete' ? words.slice(1) : undefined;
+}
+
+const question = questionOfKubectl(process.argv);
+if (question !== undefined) {
+  void import('./completion/main.ts').then(({ complete }) => complete(question, allCommands));
 } else {
   void runCommand();
 }

@@ -101,7 +101,7 @@ const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclud
   .filter((file) => file !== '' && existsSync(path.join(ROOT, file)));
 const own = path.relative(ROOT, import.meta.filename);
 const isSource = (file: string): boolean => /\.(?:ts|mjs|sh|yaml|json)$/.test(file);
-const code = files.filter((file) => /^(?:plugin|runner|shared|deploy)\//.test(file) && isSource(file));
+const code = files.filter((file) => /^(?:plugin|runner|shared|deploy|release)\//.test(file) && isSource(file));
 const tests = files.filter(
   (file) => /^test\/(?!data\/|conformance\/vectors\/)/.test(file) && isSource(file) && file !== own,
 );

@@ -8,8 +8,9 @@ import { ALONE, FIRST, ONLY_FULL } from './schedule.ts';
 
 /**
  * `node test/run.ts [--full] [--jobs N] [--limit SECONDS] [--verbose] [FILE…]` runs test files side by side, each in a
- * process of its own. Without FILE it runs all that need neither a cluster nor a browser. It exits with 1 if a file fails,
- * crashes, runs no test or does not end within the limit. Whatever processes a file has started are killed when it ends.
+ * process of its own. Without FILE it runs all that need neither a cluster, a browser nor a release. It exits with 1 if a
+ * file fails, crashes, runs no test or does not end within the limit. Whatever processes a file has started are killed
+ * when it ends.
  */
 const { values, positionals } = parseArgs({
   options: {
@@ -26,7 +27,7 @@ const { values, positionals } = parseArgs({
 const SHOWN = 10;
 const SUMMARY = /^ℹ (tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) ([\d.]+)\n/gm;
 // End-to-end tests mostly wait; the others compute.
-const ALL = [...FIRST, 'test/e2e/**/*.test.ts', 'test/!(e2e|cluster|browser)/**/*.test.ts', 'test/*.test.ts'];
+const ALL = [...FIRST, 'test/e2e/**/*.test.ts', 'test/!(e2e|cluster|browser|release)/**/*.test.ts', 'test/*.test.ts'];
 /** These compute alone and share nothing, so one process runs them all: to start one takes longer than most of them. */
 const TOGETHER = 'test/unit/core';
 

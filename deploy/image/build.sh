@@ -5,10 +5,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-die() {
-  echo "image: $*" >&2
-  exit 1
-}
+source deploy/image/parts.sh
 BUNDLE=${1:-runner}
 [ -f "dist/$BUNDLE.cjs" ] || die "dist/$BUNDLE.cjs is missing: npm run build"
 [ "$(id -u)" = 0 ] || die "must run as root"
@@ -25,16 +22,6 @@ if ((${#missing[@]})); then
     </dev/null >/dev/null 2>&1 || die "apt-get can't install ${missing[*]}"
 fi
 
-work=$(mktemp -d)
-container=
-# The storage is in the temporary folder, so that only the two archives are left.
-buildah() { command buildah --root "$work/storage" --runroot "$work/run" --storage-driver vfs "$@"; }
-cleanup() {
-  [ -z "$container" ] || buildah rm "$container" >/dev/null
-  rm -rf "$work"
-}
-trap cleanup EXIT
-
 root=$work/root
 umask 022
 mkdir -p "$root"/{app,tmp,usr/local/bin,etc/ssl/certs}
@@ -48,21 +35,14 @@ install -m 644 "dist/$BUNDLE.cjs" "$root/app/runner.cjs"
 echo 'runner:x:65532:65532::/:/sbin/nologin' >"$root/etc/passwd"
 echo 'runner:x:65532:' >"$root/etc/group"
 
-container=$(buildah from scratch)
-buildah copy --quiet "$container" "$root" / >/dev/null
-buildah config --user 65532:65532 --env PATH=/usr/local/bin --env NODE_ENV=production --workingdir /app \
-  --entrypoint '["/usr/local/bin/node", "/app/runner.cjs"]' --created-by 'npm run image' "$container"
-# The commit gets no name, because both archives would contain it beside their own.
-id=$(buildah commit --quiet --timestamp 0 --omit-history --identity-label=false "$container")
+small "$root"
+commit "$root"
 
 rm -f "dist/$BUNDLE".{docker,oci}.tar
 buildah push --quiet --format v2s2 "$id" "docker-archive:dist/$BUNDLE.docker.tar:$IMAGE"
 buildah push --quiet --format oci --digestfile "$work/digest" "$id" "oci:$work/oci:$IMAGE"
-# Not oci-archive, because that contains the time of the build.
-tar -C "$work/oci" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf "dist/$BUNDLE.oci.tar" oci-layout index.json blobs
+pack "$work/oci" "dist/$BUNDLE.oci.tar"
 
-bytes=$(du -sb "$root" | cut -f 1)
-((bytes <= 120000000)) || die "$((bytes / 1000000)) MB unpacked: more than 120"
 echo "$IMAGE  $((bytes / 1000000)) MB unpacked  $(cat "$work/digest")"
 for archive in "dist/$BUNDLE".{docker,oci}.tar; do
   echo "$archive  $(($(stat -c %s "$archive") / 1000000)) MB  sha256:$(sha256sum "$archive" | cut -d ' ' -f 1)"

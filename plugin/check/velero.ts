@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { versionOfImage } from '../../shared/core/skew.ts';
 import type { KubeClient } from '../../shared/kubernetes/api/client.ts';
 import { paths } from '../../shared/kubernetes/api/paths.ts';
 import { unreadableRestores } from '../../shared/kubernetes/velero/around-restore.ts';
@@ -7,7 +8,6 @@ import type { Session } from '../command-line/session.ts';
 import { count } from '../output/plan-view.ts';
 import type { Found } from './checks.ts';
 import { ok, problem, warning } from './checks.ts';
-import { versionOfImage } from './versions.ts';
 
 type Place = Pick<Session, 'client' | 'namespace'>;
 

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { RestoreHooksError } from '../../shared/core/errors.ts';
+import { olderOrNewer, serverSkew, versionOfImage } from '../../shared/core/skew.ts';
 import { VERSION } from '../../shared/core/version.ts';
 import { kubeApiError } from '../../shared/kubernetes/api/api-error.ts';
 import type { KubeClient } from '../../shared/kubernetes/api/client.ts';
@@ -9,26 +10,14 @@ import { count } from '../output/plan-view.ts';
 import type { Found } from './checks.ts';
 import { ok, problem, unchecked, warning } from './checks.ts';
 
-/** The first Kubernetes that keeps a Job's `podReplacementPolicy` without being asked to. */
-const OLDEST_MINOR = 29;
-
 /** The API server's version, which is also the first request: who can't reach it can check nothing. */
 export async function kubernetes(client: Pick<KubeClient, 'get'>): Promise<Found> {
   const { gitVersion } = await client.get('/version');
-  const [, major, minor] = /^v(\d+)\.(\d+)/.exec(String(gitVersion)) ?? [];
   const said = `Kubernetes ${gitVersion}, plugin ${VERSION}`;
-  if (major === undefined) return unchecked(`${said}: this is not Kubernetes' own form of a version`);
-  return Number(major) === 1 && Number(minor) < OLDEST_MINOR
-    ? warning(
-        `${said}: before 1.${OLDEST_MINOR} a Job starts its next pod while the last one ends; that pod then waits for the Lease`,
-      )
-    : ok(said);
-}
-
-/** How the runner's version is known: the image's tag. */
-export function versionOfImage(image: string): string | undefined {
-  const [name = ''] = image.split('@');
-  return /:v?(\d+\.\d+\.\d+[^:/]*)$/.exec(name)?.[1];
+  if (!/^v\d+\.\d+/.test(String(gitVersion)))
+    return unchecked(`${said}: this is not Kubernetes' own form of a version`);
+  const skew = serverSkew(String(gitVersion));
+  return skew === undefined ? ok(said) : warning(`${said}: ${skew}`);
 }
 
 /** The image's version, by what its last runner has said, else by its tag. */
@@ -39,7 +28,7 @@ export async function runnerImage({ client, namespace }: Session, image: string)
   if (version === undefined) return unchecked(`${image}: its tag is no version, and no runner has said it yet`);
   if (version === VERSION) return ok(`${image} is version ${version} (${how})`);
   return warning(
-    `${image} is version ${version} (${how}), and this plugin ${VERSION}`,
+    `${image} is version ${version} (${how}), and this plugin ${VERSION}: the runner is ${olderOrNewer(version, VERSION)} and starts nothing`,
     `use the image of this version: --image REGISTRY/runner:v${VERSION}`,
   );
 }

@@ -12,7 +12,7 @@ import type { Command, CommandList, Positionals } from './command.ts';
 /** What users type to call the plugin. */
 export const PROGRAM = 'kubectl restorehooks';
 
-const EXIT_CODES: Readonly<Record<ExitCode, string>> = {
+export const EXIT_CODES: Readonly<Record<ExitCode, string>> = {
   [ExitCode.Ok]: 'done',
   [ExitCode.Bug]: 'a bug in this plugin',
   [ExitCode.Usage]: 'a mistake on the command line, or invalid input',
@@ -111,7 +111,7 @@ async function blankPage(width: number): Promise<Argv> {
 }
 
 /** How the value stands behind the flag's name: ` job|local`, ` FILE`, `[=client|server]`. */
-function valuePart(flag: Flag): string {
+export function valuePart(flag: Flag): string {
   if (flag.type === 'boolean') return '';
   const value = valueName(flag);
   return (flag.type === 'string' || flag.type === 'duration') && flag.bare !== undefined ? `[=${value}]` : ` ${value}`;
@@ -123,7 +123,7 @@ function valueName(flag: Flag): string {
   return flag.type === 'integer' ? 'N' : flag.type.toUpperCase();
 }
 
-function defaultPart(flag: Flag): string {
+export function defaultPart(flag: Flag): string {
   if (flag.type === 'strings' || flag.type === 'list' || flag.type === 'duration') return '';
   return flag.default === undefined || flag.default === false || flag.default === 0
     ? ''

@@ -1,4 +1,5 @@
 import { RestoreHooksError } from '../../shared/core/errors.ts';
+import { runnerSkew, serverSkew, versionOfImage } from '../../shared/core/skew.ts';
 import { DEFAULT_IMAGE, VERSION } from '../../shared/core/version.ts';
 import { kubeArgs, outputArg } from '../command-line/args.ts';
 import type { Arguments } from '../command-line/command.ts';
@@ -7,31 +8,43 @@ import { defineCommand } from '../command-line/command.ts';
 export const version = defineCommand({
   args: {
     client: { type: 'boolean', description: 'Show only the versions of the plugin; ask no cluster' },
+    image: { type: 'string', value: 'IMAGE', default: DEFAULT_IMAGE, description: "The runner's image" },
     ...outputArg(['json', 'yaml']),
     ...kubeArgs,
   },
   positionals: {},
   examples: [
     ['version', 'versions of the plugin and of the cluster'],
-    ['version --client -o json', 'only the plugin, for scripts'],
+    ['version --client -o json', 'only the plugin and its image, for scripts'],
+    ['version --image registry.example.com/runner:v1.2.3', 'whether this image fits the plugin'],
   ],
   exitCodes: [0, 2, 5, 6, 130, 143],
 
   async run(args, { env }) {
-    const server = args.client ? undefined : await serverVersion(args, env);
+    const server = args.client ? undefined : await askServer(args, env);
+    const { image } = args;
+    const runnerVersion = versionOfImage(image);
+    const serverVersion = typeof server === 'string' ? server : undefined;
+    const behind = serverVersion === undefined ? undefined : serverSkew(serverVersion);
+    const ofServer = behind === undefined ? undefined : `the server is Kubernetes ${serverVersion}: ${behind}`;
+    const skew = [runnerSkew(image), ofServer].filter((line) => line !== undefined);
     const document = {
       version: VERSION,
-      image: DEFAULT_IMAGE,
+      image,
+      ...(runnerVersion !== undefined && { runnerVersion }),
       nodeVersion: process.version,
       platform: `${process.platform}/${process.arch}`,
-      ...(typeof server === 'string' && { serverVersion: server }),
+      ...(serverVersion !== undefined && { serverVersion }),
+      skew,
     };
     const human = [
       `Plugin version: ${VERSION}`,
-      `Runner image: ${DEFAULT_IMAGE}`,
+      `Runner image: ${image}`,
+      `Runner version: ${runnerVersion === undefined ? 'unknown until it runs' : `${runnerVersion} (by the image's tag)`}`,
       `Node.js version: ${process.version}`,
+      ...(serverVersion === undefined ? [] : [`Server version: ${serverVersion}`]),
+      ...(skew.length === 0 ? ['Version skew: none'] : skew.map((line) => `Version skew: ${line}`)),
     ];
-    if (typeof server === 'string') human.push(`Server version: ${server}`);
     return {
       view: { kind: 'document', document, human },
       ...(server instanceof RestoreHooksError && { error: server }),
@@ -43,7 +56,7 @@ export const version = defineCommand({
  * The server's version, or why it can't be told. That is returned, not thrown: the other versions are shown all the
  * same (R7.13).
  */
-async function serverVersion(
+async function askServer(
   args: Arguments<typeof kubeArgs, Record<never, never>>,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<string | RestoreHooksError> {

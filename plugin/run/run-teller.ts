@@ -8,6 +8,7 @@ import { busyPhase } from '../../shared/core/plan/velero.ts';
 import type { RunHook } from '../../shared/core/report/run-document.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
 import { exitCodeOf, hasEnded, progressLine } from '../../shared/core/report/run-status.ts';
+import { runnerSkew } from '../../shared/core/skew.ts';
 import type { RunnerArguments } from '../command-line/apply-args.ts';
 import type { CommandResult } from '../command-line/command.ts';
 import type { Session } from '../command-line/session.ts';
@@ -64,6 +65,8 @@ export class RunTeller {
     );
     if (patches.length > 0)
       this.say(`patch     the Job is changed by ${patches.map((each) => each.from).join(', then ')}`);
+    const skew = runner === 'job' ? runnerSkew(image) : undefined;
+    if (skew !== undefined) this.say(`warning: ${skew}`);
     this.say(`plan      ${summary(document)}, ${document.digest}`);
     for (const note of rights) this.say(`rights    ${note}`);
     if (kept.length > 0) this.say(`kept      ${count(kept.length, 'hook')} of earlier runs: not run again`);

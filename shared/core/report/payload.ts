@@ -21,6 +21,8 @@ export type PodToCreate = z.infer<typeof PodToCreate>;
 /** What the launcher hands to the runner. */
 export const Payload = z.strictObject({
   version: z.literal(1),
+  /** That of the plugin that has made it. */
+  pluginVersion: z.string().optional(),
   plan: PlanDocument,
   /** The rows of earlier runs that stand. */
   kept: z.array(RunHook),
@@ -49,3 +51,7 @@ export function parsePayload(object: unknown): Parsed<Payload> {
   const parsed = Payload.safeParse(object);
   return parsed.success ? { ok: true, value: parsed.data } : { ok: false, problems: problemsOf(parsed.error) };
 }
+
+/** The plugin's version in a payload that this version may not be able to read otherwise. */
+export const pluginVersionIn = (object: unknown): string | undefined =>
+  z.object({ pluginVersion: z.string() }).safeParse(object).data?.pluginVersion;

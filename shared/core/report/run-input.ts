@@ -1,11 +1,12 @@
 import type { Hook } from '../model/hook.ts';
 import { plannedHook } from '../plan/make-plan-document.ts';
+import { VERSION } from '../version.ts';
 import type { HookRow } from './hook-row.ts';
 import { parseRow, rowDocuments } from './hook-row.ts';
 import type { Payload } from './payload.ts';
 
 /** What a runner carries out, in the core's own types. `Payload` is the same as it is stored for a Job. */
-export interface RunInput extends Omit<Payload, 'version' | 'kept'> {
+export interface RunInput extends Omit<Payload, 'version' | 'pluginVersion' | 'kept'> {
   /** The hooks of `plan`. */
   readonly hooks: readonly Hook[];
   /** The rows of earlier runs that stand. */
@@ -14,12 +15,13 @@ export interface RunInput extends Omit<Payload, 'version' | 'kept'> {
 
 export const payloadOf = ({ plan, hooks: _, kept, ...more }: RunInput): Payload => ({
   version: 1,
+  pluginVersion: VERSION,
   plan,
   kept: rowDocuments(kept),
   ...more,
 });
 
-export const parseRunInput = ({ version: _, plan, kept, ...more }: Payload): RunInput => ({
+export const parseRunInput = ({ version: _, pluginVersion: __, plan, kept, ...more }: Payload): RunInput => ({
   plan,
   hooks: plan.hooks.map(plannedHook),
   kept: kept.map(parseRow),

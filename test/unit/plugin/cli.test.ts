@@ -242,7 +242,14 @@ describe('kubectl restorehooks version', () => {
   it('tells the versions of this side', async () => {
     const { code, stdout, stderr } = await run(['version', '--client', '-ojson']);
     assert.deepEqual([code, stderr], [0, '']);
-    assert.deepEqual(Object.keys(JSON.parse(stdout)), ['version', 'image', 'nodeVersion', 'platform']);
+    assert.deepEqual(Object.keys(JSON.parse(stdout)), [
+      'version',
+      'image',
+      'runnerVersion',
+      'nodeVersion',
+      'platform',
+      'skew',
+    ]);
   });
 
   it("tells the server's version too", async (t) => {
@@ -258,7 +265,7 @@ describe('kubectl restorehooks version', () => {
     await writeFile(kubeconfig, JSON.stringify({ apiVersion: 'v1', kind: 'Config', clusters }));
     const { code, stdout, stderr } = await run(['version', '--kubeconfig', kubeconfig, '--cluster=c']);
     assert.deepEqual([code, stderr], [0, '']);
-    assert.match(stdout, /\nServer version: v1\.35\.4\n$/);
+    assert.match(stdout, /\nServer version: v1\.35\.4\nVersion skew: none\n$/);
   });
 
   it('tells them also where no cluster can be asked, and says so', async () => {

@@ -33,7 +33,7 @@ describe('what a runner carries out', () => {
 
   it('is stored in the order of fields that runners of this version have always read', () => {
     const stored = payloadOf(input);
-    assert.deepEqual(Object.keys(stored), ['version', 'plan', 'kept', 'pods', 'attempt', 'narrowed']);
+    assert.deepEqual(Object.keys(stored), ['version', 'pluginVersion', 'plan', 'kept', 'pods', 'attempt', 'narrowed']);
     assert.equal(stored.plan, plan);
   });
 });

@@ -8,6 +8,7 @@ import { instant } from '../../../../shared/core/model/instant.ts';
 import { parseRestore } from '../../../../shared/core/model/restore.ts';
 import { planDocument } from '../../../../shared/core/plan/make-plan-document.ts';
 import type { RunStatus } from '../../../../shared/core/report/run-status.ts';
+import { DEFAULT_IMAGE } from '../../../../shared/core/version.ts';
 import { newStatus } from '../../../../shared/kubernetes/run/claim.ts';
 import { execHook } from '../../runtime/hooks.ts';
 import { keeper } from '../harness.ts';
@@ -50,7 +51,10 @@ const statusOf = (more: Partial<RunStatus>): RunStatus => ({
   ...more,
 });
 
-function teller(runner: 'job' | 'local' = 'job', more: { imageFrom?: string; patches?: JobPatch[] } = {}) {
+function teller(
+  runner: 'job' | 'local' = 'job',
+  more: { image?: string; imageFrom?: string; patches?: JobPatch[] } = {},
+) {
   const stderr = keeper();
   const told = new RunTeller(
     { namespace: 'velero', cluster: 'kind (https://example.com)' },
@@ -138,5 +142,29 @@ describe('RunTeller', () => {
       [code, message, hint],
       ['RUN_BY_ANOTHER', 'run abcdef is still going', 'follow it: kubectl restorehooks status nightly -n velero -w'],
     );
+  });
+});
+
+// R9.20
+describe('what apply says before it starts anything', () => {
+  const announced = (image: string, runner: 'job' | 'local' = 'job'): string => {
+    const { told, lines } = teller(runner, { image });
+    told.announce(restore, plan, starting, []);
+    return lines().join('\n');
+  };
+
+  it('warns of a runner that is older or newer than the plugin, as far as the tag tells it', () => {
+    assert.match(announced('r.example.com/runner:v0.0.1'), /^warning: by its tag .* is version 0\.0\.1, older than /m);
+    assert.match(
+      announced('r.example.com/runner:v99.1.0'),
+      /^warning: by its tag .* is version 99\.1\.0, newer than /m,
+    );
+  });
+
+  it('warns of no image that fits or says nothing, and of none where this process is the runner', () => {
+    for (const image of [DEFAULT_IMAGE, 'runner:latest', `runner@sha256:${'0'.repeat(64)}`]) {
+      assert.doesNotMatch(announced(image), /warning/, image);
+    }
+    assert.doesNotMatch(announced('runner:v0.0.1', 'local'), /warning/);
   });
 });
