@@ -5,6 +5,7 @@ import { clusterRows } from './cluster.ts';
 import { durabilityRows } from './durability.ts';
 import { planRow } from './plan.ts';
 import type { Row } from './row.ts';
+import { scaleRows } from './scale.ts';
 import { simulationRows } from './simulation.ts';
 import { startUpRows } from './start-up.ts';
 import { testRows } from './tests.ts';
@@ -26,6 +27,7 @@ const suites: Readonly<Record<string, () => Promise<Row[]> | Row[]>> = {
   durability: durabilityRows,
   tests: testRows,
   cluster: clusterRows,
+  scale: scaleRows,
 };
 const rows: Row[] = [];
 for (const [name, measure] of Object.entries(suites)) {

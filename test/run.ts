@@ -27,7 +27,8 @@ const { values, positionals } = parseArgs({
 const SHOWN = 10;
 const SUMMARY = /^ℹ (tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) ([\d.]+)\n/gm;
 // End-to-end tests mostly wait; the others compute.
-const ALL = [...FIRST, 'test/e2e/**/*.test.ts', 'test/!(e2e|cluster|browser|release)/**/*.test.ts', 'test/*.test.ts'];
+const UNIT = 'test/!(e2e|cluster|browser|release|scale)/**/*.test.ts';
+const ALL = [...FIRST, 'test/e2e/**/*.test.ts', UNIT, 'test/*.test.ts'];
 /** These compute alone and share nothing, so one process runs them all: to start one takes longer than most of them. */
 const TOGETHER = 'test/unit/core';
 

@@ -31,6 +31,8 @@ export interface Front {
   decide: (request: FrontRequest) => Verdict | Promise<Verdict>;
   /** From now on nothing comes through the open watches, and they stay open. */
   stallWatches(): void;
+  /** Cut the open watches, as a load balancer does; what else is open stays. */
+  cutWatches(): void;
   close(): void;
 }
 
@@ -44,7 +46,7 @@ export async function startFront(kubeconfig: string): Promise<Front> {
   const { 'certificate-authority-data': data, 'certificate-authority': file } = cluster;
   const ca: Buffer | undefined = data ? Buffer.from(data, 'base64') : file && readFileSync(file);
   const verify = { ...(ca && { ca }) };
-  const watches = new Set<() => void>();
+  const watches = new Set<{ stall(): void; cut(): void }>();
   const open = new Set<Duplex>();
 
   const at = { host: target.hostname, port: Number(target.port) || (target.protocol === 'http:' ? 80 : 443) };
@@ -74,7 +76,10 @@ export async function startFront(kubeconfig: string): Promise<Front> {
       (answer) => {
         response.writeHead(answer.statusCode ?? 502, answer.headers);
         answer.pipe(response);
-        if (about.query.get('watch') === 'true') watches.add(() => answer.unpipe(response).resume());
+        if (about.query.get('watch') !== 'true') return;
+        const watch = { stall: () => answer.unpipe(response).resume(), cut: () => response.destroy() };
+        watches.add(watch);
+        response.on('close', () => watches.delete(watch));
       },
     );
     upstream.on('error', () => response.destroy());
@@ -114,7 +119,10 @@ export async function startFront(kubeconfig: string): Promise<Front> {
     kubeconfig: changed,
     decide: () => undefined,
     stallWatches() {
-      for (const stall of watches) stall();
+      for (const { stall } of watches) stall();
+    },
+    cutWatches() {
+      for (const { cut } of watches) cut();
     },
     close() {
       for (const socket of open) socket.destroy();
