@@ -14,9 +14,12 @@
 #   running, exited-N   the stat of the process that waits for the command; renamed when it has ended with exit code N
 #   command             the stat of the command's own process
 #   ending              somebody has asked for the end
-#   out.*, err.*        of each stream: head and tail, the bytes that are kept; rest, how many bytes came after the head;
-#                       pid, of the process that reads it; done, nothing more comes
+#   out, err            the command's streams
+#   out.*, err.*        of each stream: head and tail, the bytes that are kept; pid-N, the process that reads it; rest-N:
+#                       it is at its end, and N bytes came after the head
 #   flush               the command has ended, and something else holds its streams open
+#
+# What must not get lost is in names, or in the place of what was written before: that also works on a full disk.
 
 # Only what a verb needs is sent: what stands below a line of the form "#: VERB..." is for these.
 
@@ -27,6 +30,15 @@ say() { echo "restorehooks $*"; }
 
 #: start attach end
 
+# Whether a file PREFIX-N is there, and its N.
+numbered() { # PREFIX
+  for _found in "$_dir/$1"-*; do
+    _number=${_found##*-}
+    [ -e "$_found" ] && return
+  done
+  return 1
+}
+
 # Read a /proc/PID/stat, or a copy of one. A pid can come again, but not with the same time of birth.
 stat_of() { # FILE
   _stat=
@@ -36,29 +48,25 @@ stat_of() { # FILE
   # shellcheck disable=SC2086
   set -- ${_stat##*) }
   _state=$1 _group=$3 _born=${20}
+  [ -n "$_born" ]
 }
 
 # Whether the process still runs whose stat was copied to FILE.
 runs() { # FILE
-  stat_of "$1"
-  [ -n "$_born" ] || return 1
+  stat_of "$1" || return 1
   set -- "$_born"
-  stat_of "/proc/$_pid/stat"
-  [ "$_born" = "$1" ] && [ "$_state" != Z ]
+  stat_of "/proc/$_pid/stat" && [ "$_born" = "$1" ] && [ "$_state" != Z ]
 }
 
 # Whether anything but zombies is left of the command's process group; its number is in $_of.
 group_runs() {
-  stat_of "$_dir/command"
+  stat_of "$_dir/command" || return 1
   _of=$_group
-  [ -n "$_of" ] || return 1
   # A group keeps its number while anything is left of it: where the command's pid is another's, nothing is.
   set -- "$_pid" "$_born"
-  stat_of "/proc/$1/stat"
-  [ -z "$_born" ] || [ "$_born" = "$2" ] || return 1
+  if stat_of "/proc/$1/stat" && [ "$_born" != "$2" ]; then return 1; fi
   for _process in /proc/[0-9]*; do
-    stat_of "$_process/stat"
-    [ "$_group" = "$_of" ] && [ "$_state" != Z ] && return 0
+    stat_of "$_process/stat" && [ "$_group" = "$_of" ] && [ "$_state" != Z ] && return
   done
   return 1
 }
@@ -81,12 +89,19 @@ find_dir() {
 
 #: start
 
-# R3.71. Of all that ask for the same name, mkdir lets one succeed; the others attach. A full disk is passed over.
+# Fill a new folder with what a command needs. Fails on a full disk, or one that has no named pipes or lets another user
+# own what is made.
+furnish() {
+  [ -O "$_dir" ] && mkfifo "$_dir/out" "$_dir/err" && echo >"$_dir/command" &&
+    read -r _stat </proc/self/stat && echo "$_stat" >"$_dir/running"
+} 2>/dev/null
+
+# R3.71. Of all that ask for the same name, mkdir lets one succeed; the others attach.
 make_dir() {
   for _place in "${TMPDIR:-/tmp}" /tmp /dev/shm /var/tmp; do
     _dir=$_place/$_name
     if mkdir -m 700 "$_dir" 2>/dev/null; then
-      { read -r _stat </proc/self/stat && echo "$_stat" >"$_dir/running"; } 2>/dev/null && return
+      furnish && return
       rm -rf "$_dir"
     elif find_dir; then
       _verb=attach
@@ -106,14 +121,15 @@ can_start() { # COMMAND...
   done
   case $1 in
     */*) _file=$1 ;;
-    *) _file=$(
-      IFS=:
-      set -f
-      for _place in $PATH; do
-        _file=${_place:-.}/$1
-        [ -f "$_file" ] && [ -x "$_file" ] && echo "$_file" && break
+    *)
+      _path=$PATH:
+      until [ -z "$_path" ]; do
+        _file=${_path%%:*}
+        _file=${_file:-.}/$1 _path=${_path#*:}
+        [ -f "$_file" ] && [ -x "$_file" ] && break
+        _file=
       done
-    ) ;;
+      ;;
   esac
   if [ ! -e "$_file" ]; then
     say missing
@@ -142,7 +158,7 @@ added() {
 # shellcheck disable=SC2016
 _become='
 read -r _stat </proc/self/stat
-echo "$_stat" >"$1/command"
+echo "$_stat" 1<>"$1/command"
 _file=$2 _added=$3
 shift 3
 case $1 in -*) shift && set -- "$_file" "$@" ;; esac
@@ -162,7 +178,7 @@ exec "$@"
 # Passes stdin on to two readers, after the head, which is on the disk at once. First tells how long the tail may be.
 # shellcheck disable=SC2016
 _split='
-echo $$ >"$1.pid"
+: >"$1.pid-$$"
 dd bs=512 count=64 of="$1.head" >/dev/null 2>&1 3>&-
 echo $((65536 - $(wc -c <"$1.head")))
 exec tee /dev/fd/3 2>/dev/null
@@ -170,11 +186,11 @@ exec tee /dev/fd/3 2>/dev/null
 
 # R3.73. Keep at most 64 KiB of stdin, its beginning and its end.
 capture() { # STREAM
-  {
+  _rest=$({
     sh -c "$_split" sh "$_dir/$1" |
       { read -r _most && exec tail -c "$_most" >"$_dir/$1.tail"; } 3>&-
-  } 3>&1 | wc -c >"$_dir/$1.rest"
-  : >"$_dir/$1.done"
+  } 3>&1 | wc -c)
+  : >"$_dir/$1.rest-$((_rest))"
   # What the command left behind must not be killed by SIGPIPE.
   if [ -e "$_dir/flush" ]; then
     exec 8<&0
@@ -183,12 +199,13 @@ capture() { # STREAM
 }
 
 # Run the command in the foreground, because a shell lets a command with & ignore SIGINT and SIGQUIT. Tell its exit code
-# to whoever comes and, on channel 5, to the exec that waits.
+# to whoever comes and, on channel 5, to the exec that waits. That may be gone: only a subshell may die of writing to it.
 supervise() { # COMMAND...
   exec 5>&1 >/dev/null 2>&1
   read -r _stat </proc/self/stat
-  echo "$_stat" >"$_dir/began" && mv "$_dir/began" "$_dir/running"
-  mkfifo "$_dir/out" "$_dir/err"
+  echo "$_stat" 1<>"$_dir/running"
+  (say begun) >&4
+  exec 4>&-
   capture out <"$_dir/out" 5>&- &
   capture err <"$_dir/err" 5>&- &
   # Where there is no setsid, bash can make a group.
@@ -197,7 +214,7 @@ supervise() { # COMMAND...
   (exec $_own_session sh -c "$_become" sh "$_dir" "$_file" "$(added)" "$@" >"$_dir/out" 2>"$_dir/err" 5>&-)
   _code=$?
   mv "$_dir/running" "$_dir/exited-$_code"
-  echo "$_code" >&5
+  (echo "$_code") >&5
   # R3.74. The streams end with the command, unless a process that it left behind holds them open.
   _tenths=0
   until has_output || [ "$_tenths" -ge 30 ]; do
@@ -210,13 +227,14 @@ supervise() { # COMMAND...
 flush() {
   : >"$_dir/flush"
   for _stream in out err; do
-    [ -e "$_dir/$_stream.done" ] || { read -r _reader <"$_dir/$_stream.pid" && kill -s KILL "$_reader"; }
+    numbered "$_stream.rest" || ! numbered "$_stream.pid" || kill -s KILL "$_number"
   done
 }
 
 run() { # COMMAND...
-  _own_session=$(command -v setsid)
-  say begun
+  _own_session=
+  ! command -v setsid >/dev/null || _own_session=setsid
+  exec 4>&1
   _code=$(supervise "$@")
   if [ -n "$_code" ]; then report exited "$_code"; else await; fi
 }
@@ -224,13 +242,13 @@ run() { # COMMAND...
 #: start attach
 
 has_output() {
-  { [ -e "$_dir/out.done" ] && [ -e "$_dir/err.done" ]; } || [ ! -d "$_dir" ]
+  { numbered out.rest && numbered err.rest; } || [ ! -d "$_dir" ]
 }
 
 # How many bytes of a stream are not kept.
 left_out() { # STREAM
   _kept=$(wc -c <"$_dir/$1.tail")
-  if read -r _rest <"$_dir/$1.rest"; then echo $((_rest - ${_kept:-0})); else echo 0; fi
+  if numbered "$1.rest"; then echo $((_number - ${_kept:-0})); else echo 0; fi
 } 2>/dev/null
 
 show() { # STREAM
@@ -250,17 +268,19 @@ report() { # WORD...
 
 # R3.79. Wait for the end of what another request has started.
 await() {
-  say begun
   _seconds=0
   while [ -d "$_dir" ]; do
-    for _file in "$_dir"/exited-*; do
-      [ -e "$_file" ] || continue
-      _tenths=0
+    if runs "$_dir/running"; then
+      :
+    elif numbered exited; then
+      _code=$_number _tenths=0
       until has_output || [ "$_tenths" -ge 30 ]; do nap; done
-      report exited "${_file##*-}"
-    done
-    # Without its supervisor the command may go on, but nobody will know its exit code.
-    [ ! -s "$_dir/running" ] || runs "$_dir/running" || [ ! -e "$_dir/running" ] || group_runs || report dead
+      report exited "$_code"
+    # Without its supervisor the command may go on, but nobody will know its exit code. Where there is none yet, it may
+    # be just about to begin.
+    elif [ "$_seconds" -ge 10 ] && ! group_runs; then
+      report dead
+    fi
     if [ "$_seconds" -ge 300 ]; then
       say running
       exit 77
@@ -273,11 +293,6 @@ await() {
 
 #: end
 
-has_exited() {
-  for _file in "$_dir"/exited-*; do [ -e "$_file" ] && return; done
-  return 1
-}
-
 # Wait until nothing is left of the group.
 until_gone() { # TENTHS
   _tenths=0
@@ -287,13 +302,13 @@ until_gone() { # TENTHS
   done
 }
 
-# R3.75. TERM, and KILL after 5 s.
+# R3.75. TERM, and KILL after 5 s. What a command left behind that ended by itself goes on.
 end_command() {
-  if has_exited && [ ! -e "$_dir/ending" ]; then return; fi
+  if numbered exited && [ ! -e "$_dir/ending" ]; then return; fi
   : >"$_dir/ending"
   _tenths=0
   # It has been started just now.
-  until [ -s "$_dir/command" ] || has_exited || ! runs "$_dir/running" || [ "$_tenths" -ge 50 ]; do nap; done
+  until stat_of "$_dir/command" || numbered exited || ! runs "$_dir/running" || [ "$_tenths" -ge 50 ]; do nap; done
   _code=143
   group_runs && kill -s TERM -- "-$_of"
   until_gone 50
@@ -306,15 +321,11 @@ end_command() {
   _tenths=0
   while runs "$_dir/running" && [ "$_tenths" -lt 50 ]; do nap; done
   [ ! -e "$_dir/running" ] || runs "$_dir/running" || mv "$_dir/running" "$_dir/exited-$_code"
+  ! group_runs
 } 2>/dev/null
 
 if [ "$_verb" = end ]; then
-  if find_dir; then
-    end_command
-    if group_runs; then say running; else say ended; fi
-  else
-    say absent
-  fi
+  if ! find_dir; then say absent; elif end_command; then say ended; else say running; fi
 fi
 
 #: forget
@@ -334,7 +345,7 @@ if [ "$_verb" = start ]; then run "$@"; fi
 #: start attach
 
 if [ "$_verb" = attach ]; then
-  if find_dir; then await; else say absent; fi
+  if find_dir; then say begun && await; else say absent; fi
 fi
 
 #: start attach end forget

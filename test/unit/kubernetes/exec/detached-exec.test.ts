@@ -34,6 +34,8 @@ interface World {
   /** The verb of each exec; a plain one's command. */
   readonly asked: string[];
   readonly requests: SentRequest[];
+  /** How often the container was looked at. */
+  looks(): number;
 }
 
 function world(answers: readonly Answer[], states: readonly ContainerState[] = [], capturedBytes = 4096): World {
@@ -58,9 +60,14 @@ function world(answers: readonly Answer[], states: readonly ContainerState[] = [
       };
     },
   };
-  const containerState = async () => leftStates.shift() ?? 'runs';
+  let looks = 0;
+  const containerState = async () => {
+    looks += 1;
+    return leftStates.shift() ?? 'runs';
+  };
   const timing = { pauseMs: 0, longestPauseMs: 0, statusMs: 0 };
-  return { exec: detachingHookExec(plain, { containerState, capturedBytes, timing }), asked, requests };
+  const exec = detachingHookExec(plain, { containerState, capturedBytes, timing });
+  return { exec, asked, requests, looks: () => looks };
 }
 
 interface Ran {
@@ -158,6 +165,20 @@ test('a command whose exit code is lost is told as lost, with its output', async
   assert.deepEqual((await run(world([dead], ['over']))).outcome, restarted);
   const removed = world([{ stdout: begun, outcome: cut }, { stdout: 'restorehooks absent\n' }]);
   assert.match(JSON.stringify((await run(removed)).outcome), /connectionLost.*was removed/);
+});
+
+// R3.79
+test('a command of an hour whose connection is cut five times takes at most 40 requests', async () => {
+  const running = { stdout: `${begun}restorehooks running\n` };
+  const cutOff = { stdout: begun, outcome: cut };
+  // An hour has twelve waits of five minutes, and each cut ends one early.
+  const waits = Array.from({ length: 5 }, () => [cutOff, running, running]).flat();
+  const made = world([...waits, running, running, ended]);
+  assert.deepEqual(await run(made), exited);
+  // The pod is looked at before and after the start, and after each cut; the last request removes the folder.
+  const requests = made.asked.length + 2 + made.looks() + 1;
+  assert.equal(made.looks(), 5);
+  assert.ok(requests <= 40, String(requests));
 });
 
 // R3.76

@@ -339,6 +339,15 @@ for (const shell of SHELLS) {
       });
     }
 
+    it('is not ended any more when it has ended by itself: what it left behind goes on', async () => {
+      const once = key();
+      const { stdout } = await place.exited(once, ['sh', '-c', 'echo $$; sleep 60 >/dev/null 2>&1 &']);
+      assert.equal((await place.ask('end', once)).spoken?.kind, 'ended');
+      const group = Number.parseInt(stdout, 10);
+      assert.ok(isGroupAlive(group));
+      killGroup(group);
+    });
+
     it('tells that nobody knows the end when its own process is killed', async () => {
       const once = key();
       const child = place.spawn('start', once, ['sh', '-c', 'sleep 2']);
@@ -407,6 +416,29 @@ for (const shell of SHELLS) {
       assert.equal(statSync(path.join('/tmp', name)).mode & 0o777, 0o700);
       await place.ask('forget', once, [], env);
       assert.ok(!existsSync(path.join('/tmp', name)));
+    });
+
+    it('takes a TMPDIR with spaces, or a relative one, and passes over a link with the name of its folder', async () => {
+      const odd = path.join(place.root, 'a [b] *');
+      mkdirSync(odd);
+      for (const TMPDIR of [odd, 'a [b] *', './tmp']) {
+        const once = key();
+        const env = { ...place.env, TMPDIR };
+        assert.equal((await place.exited(once, ['sh', '-c', 'exit 3'], env)).code, 3);
+        const name = spokenTo('end', once)[5] ?? '';
+        assert.ok(existsSync(path.resolve(place.root, TMPDIR, name)));
+        assert.equal((await place.ask('attach', once, [], env)).spoken?.kind, 'exited');
+        await place.ask('forget', once, [], env);
+        assert.ok(!existsSync(path.resolve(place.root, TMPDIR, name)));
+      }
+      const once = key();
+      const name = spokenTo('end', once)[5] ?? '';
+      symlinkSync(odd, path.join(place.tmp, name));
+      assert.equal((await place.exited(once, ['sh', '-c', 'exit 3'])).code, 3);
+      assert.deepEqual(readdirSync(odd), []);
+      assert.ok(existsSync(path.join('/tmp', name)));
+      await place.ask('forget', once);
+      assert.ok(!existsSync(path.join('/tmp', name)) && existsSync(path.join(place.tmp, name)));
     });
 
     it('tells the exit code of a command that removes what is kept of it', async () => {
