@@ -64,7 +64,7 @@ export class Launcher {
   async start(
     restore: Restore,
     { document, hooks }: Pick<PlannedRun, 'document' | 'hooks'>,
-    { kept, lost, starts, quiet, takesOver }: Starting,
+    { kept, lost, begun, starts, quiet, takesOver }: Starting,
     ledger: Ledger,
     about: AboutRun,
     pods: readonly PodToCreate[],
@@ -79,6 +79,7 @@ export class Launcher {
       pods: [...pods],
       ...about,
       ...(lost.length > 0 ? { lost: [...lost] } : {}),
+      ...(begun.length > 0 ? { begun: [...begun] } : {}),
       ...(Object.keys(starts).length > 0 ? { starts } : {}),
       ...(quiet.length > 0 ? { quiet: [...quiet] } : {}),
       ...(takesOver ? { takesOver } : {}),

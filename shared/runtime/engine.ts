@@ -1,3 +1,4 @@
+import { commandKey } from '../core/execute/detached.ts';
 import type { Effect, Fact } from '../core/execute/protocol.ts';
 import type { PodRun, RunState } from '../core/execute/state.ts';
 import type { Step } from '../core/execute/step.ts';
@@ -156,12 +157,11 @@ const performer =
     }
   };
 
-/** A detached command is found again by its run, its hook and the number of its start (R3.80). */
 function detachedOf(run: RunState, runID: string, id: HookId): Detached | undefined {
   const state = podOf(run, id).states[run.places.get(id)?.at ?? -1];
   if (state?.phase !== 'Starting' || state.detached === undefined) return undefined;
   const { containerID, begun } = state.detached;
-  const key = begun?.key ?? `${runID}/${id}/${(state.starts ?? 0) + 1}`;
+  const key = begun?.key ?? commandKey(runID, id, state.starts);
   return { key, containerID, isBegun: begun !== undefined };
 }
 

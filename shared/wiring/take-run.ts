@@ -1,9 +1,10 @@
 import { RestoreHooksError } from '../core/errors.ts';
-import type { Resumed } from '../core/execute/run-start.ts';
+import type { BegunCommand, Resumed } from '../core/execute/run-start.ts';
 import type { JournalEntry, JournalHead } from '../core/journal/entry.ts';
 import type { OnUnknown } from '../core/journal/resume.ts';
 import { resume } from '../core/journal/resume.ts';
 import type { HookId } from '../core/model/hook.ts';
+import type { Instant } from '../core/model/instant.ts';
 import { instant, parseInstant } from '../core/model/instant.ts';
 import { planEntries } from '../core/model/position.ts';
 import type { Restore } from '../core/model/restore.ts';
@@ -139,7 +140,7 @@ async function takeJournal(
       throw new RestoreHooksError('RUN_FAILED', `the journal of run ${runID} is gone: what has been run isn't known`);
     }
     if (input.takesOver !== undefined) await takeOver(client, clock, input, input.takesOver, runID);
-    const { resumed, entries } = begin(input);
+    const { resumed, entries } = begin(input, clock.now());
     const journal = await KubernetesJournal.take(client, clock, place, hooks, undefined, entries);
     return { journal, runner: 1, resumed };
   }
@@ -152,16 +153,29 @@ async function takeJournal(
 }
 
 /** A new run, which may know of commands that an earlier one has left. */
-function begin({ lost = [], hooks }: RunInput) {
+function begin({ lost = [], begun = [], hooks }: RunInput, now: Instant) {
   const since = new Map(lost.map((hook) => [hook.id as HookId, parseInstant(hook.since) ?? instant(0)]));
+  const attached = new Map(
+    begun.map(({ id, startedAt, ...known }): [HookId, BegunCommand & { readonly key: string }] => [
+      id as HookId,
+      { tries: 1, since: now, startedAt: parseInstant(startedAt ?? ''), ...known },
+    ]),
+  );
   const entries = [...planEntries(hooks)].flatMap(([hook, { id }]): JournalEntry[] => {
     const at = since.get(id);
-    return at === undefined ? [] : [{ kind: 'lost', hook, since: at }];
+    const command = attached.get(id);
+    if (command === undefined) return at === undefined ? [] : [{ kind: 'lost', hook, since: at }];
+    // It is this run's from now on: the next runner attaches to it, too (R3.88).
+    const { tries, startedAt, since: found, key, podUID, containerID } = command;
+    const place = { ...(podUID !== undefined && { podUID }), ...(containerID !== undefined && { containerID }) };
+    const started: JournalEntry[] = startedAt === undefined ? [] : [{ kind: 'started', hook, at: startedAt }];
+    return [{ kind: 'intent', hook, tries, at: found, key, ...place }, ...started];
   });
   const resumed: Resumed = {
     ended: new Map(),
     tries: new Map(),
     lost: since,
+    begun: attached,
     waitingSince: new Map(),
     wasTaken: false,
   };

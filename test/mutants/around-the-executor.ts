@@ -6,6 +6,8 @@ const retry = mutantsOf('shared/core/ledger/decide-retry.ts');
 const apply = mutantsOf('shared/core/ledger/decide-apply.ts');
 const decision = mutantsOf('shared/core/ledger/decision.ts');
 const deadRows = mutantsOf('shared/core/ledger/rows-of-run.ts');
+const deadPolicy = mutantsOf('shared/core/ledger/dead-run-policy.ts');
+const begunCommands = mutantsOf('shared/core/ledger/begun-commands.ts');
 const commandsLeft = mutantsOf('shared/core/ledger/commands-left.ts');
 const taking = mutantsOf('shared/wiring/take-run.ts');
 const store = mutantsOf('shared/kubernetes/run/run-store.ts');
@@ -39,7 +41,7 @@ export const AROUND_THE_EXECUTOR: readonly Mutant[] = [
   retry(
     'R6.4',
     'retry starts beside what the run before may have left running',
-    "lost: run.filter((row) => row.hook.kind === 'exec' && isLost(row)).map(lostHook),",
+    "lost: again.filter((row) => row.hook.kind === 'exec' && isLost(row)).map(lostHook),",
     'lost: [],',
   ),
   decision(
@@ -59,6 +61,31 @@ export const AROUND_THE_EXECUTOR: readonly Mutant[] = [
     'what the run before has left running is not written into the journal',
     "return at === undefined ? [] : [{ kind: 'lost', hook, since: at }];",
     'return [];',
+  ),
+  deadPolicy(
+    'R3.88',
+    '--on-unknown decides what becomes of a detached command that is attached to',
+    ' && !begun.has(row.hook.id)',
+    '',
+  ),
+  begunCommands(
+    'R3.88',
+    'what a second run has attached to is looked for by the key of that run',
+    'key: key ?? commandKey(',
+    'key: commandKey(',
+  ),
+  decision('R3.88', 'the start that is attached to counts as over', ' && !attached.includes(row)', ''),
+  decision(
+    'R3.88',
+    'a pod is quiet because of the command that is attached to',
+    'if (isAttached.has(left.id)) continue;',
+    '',
+  ),
+  taking(
+    'R3.88',
+    'the next runner of a run that has attached to a command knows nothing of it',
+    "return [{ kind: 'intent', hook, tries, at: found, key, ...place }, ...started];",
+    'return place === undefined ? started : [];',
   ),
   deadRows(
     'R5.21',

@@ -17,7 +17,7 @@ interface Asker {
 
 /** One request to run a command, as the world knows it. */
 interface Asked {
-  readonly run: string;
+  run: string;
   readonly runner: string;
   readonly at: number;
   startedAt: number | undefined;
@@ -114,7 +114,7 @@ export class DurableInvariants {
     const [id, { journal, final }] = before;
     for (const [position, { phase }] of final === undefined ? journal.hooks : []) {
       const hook = this.#world.world.hooks[position];
-      const isOpen = phase === 'begun' && hook?.onError === 'Fail';
+      const isOpen = phase === 'begun' && hook?.onError === 'Fail' && !hook.detach;
       this.#check('D4', !isOpen, () => `${runID} is made although ${hook?.id} may have failed in ${id}`);
     }
   }
@@ -231,11 +231,25 @@ export class DurableInvariants {
     return kept.has(id) || journal.hooks.get(this.#positions.get(id) ?? -1)?.phase === 'ended';
   }
 
-  /** A runner goes on with what an earlier one has begun (R3.81). */
-  attaching({ id: runner, isSuspended }: Asker, hook: ExecHook): Asked {
+  /** A runner goes on with what an earlier one has begun, also in another run (R3.81, R3.88). */
+  attaching({ id: runner, runID, isSuspended }: Asker, hook: ExecHook): Asked {
     this.#check('D5', !isSuspended, () => `${runner} attaches to ${hook.id} although it was asked to end`);
-    const asked = this.#of(hook.id).at(-1);
-    if (asked === undefined) throw new Error(`${runner} attaches to ${hook.id}, which nobody has asked for`);
+    const before = this.#of(hook.id);
+    const asked = before.at(-1);
+    // Its runner died between the intent and the start: it is started now.
+    if (asked === undefined) {
+      const first: Asked = {
+        run: runID,
+        runner,
+        at: this.#now,
+        startedAt: undefined,
+        outcome: undefined,
+        endedAt: undefined,
+      };
+      before.push(first);
+      return first;
+    }
+    asked.run = runID;
     return asked;
   }
 
@@ -270,13 +284,15 @@ export class DurableInvariants {
       truth.kind === 'containerRestarted'
         ? ['Failed container-restarted']
         : truth.kind === 'podGone'
-          ? ['Unknown pod-deleted', 'Unknown pod-replaced', 'Unknown pod-finished', 'Failed container-restarted']
+          ? [...GONE, 'Failed container-restarted']
           : isEnded
             ? ['TimedOut executing', 'Failed canceled']
             : truth.kind === 'exited' && truth.exitCode === 0
               ? ['Succeeded undefined', 'TimedOut executing', 'Failed canceled']
               : ['Failed exit', 'TimedOut executing', 'Failed canceled'];
-    const isIt = allowed.includes(`${state} ${reason}`) && (reason !== 'exit' || exitCode === 3);
+    // No runner was there to see it: its pod went, or it was being ended, meanwhile.
+    if (this.#world.runners.length > 1) allowed.push(...GONE, ...(isEnded ? ['Failed exit'] : []));
+    const isIt = allowed.includes(`${state} ${reason}`) && (reason !== 'exit' || exitCode === (isEnded ? 143 : 3));
     this.#check('D14', isIt, () => `${id} is ${state} (${reason}), and came to ${JSON.stringify(truth)}`);
   }
 
@@ -372,7 +388,12 @@ export class DurableInvariants {
     this.#check('D4', record.failed === undefined || phase === 'PartiallyFailed', () => `${phase} after a Fail`);
     this.#check('D9', phase !== 'Canceled' || this.#cancelAsked, () => 'Canceled, and nobody asked');
     this.#checkRows(rows);
-    if (this.#runs.size === 1) for (const row of rows) if (row.kind === 'exec' && row.detach) this.#checkDetached(row);
+    for (const row of rows) {
+      if (row.kind !== 'exec' || !row.detach) continue;
+      if (this.#runs.size === 1) this.#checkDetached(row);
+      // What another run has left is attached to, or its pod is gone (R3.88).
+      this.#check('D14', row.reason !== 'runner-died', () => `${row.id} was attached to by nobody`);
+    }
     for (const [position, row] of rows.entries()) {
       if (record.kept.has(row.id)) continue;
       const known = record.journal.hooks.get(position);
@@ -433,6 +454,8 @@ export class DurableInvariants {
     this.broken ??= `${invariant} is broken at ${this.#now}: ${what()}`;
   }
 }
+
+const GONE = ['Unknown pod-deleted', 'Unknown pod-replaced', 'Unknown pod-finished'];
 
 /** It has certainly ended, and not well. */
 const hasFailed = ({ outcome }: Asked): boolean =>

@@ -366,6 +366,7 @@ export class DurableWorld {
         kept: rowDocuments(decision.kept),
         pods: [],
         ...(decision.lost.length > 0 ? { lost: [...decision.lost] } : {}),
+        ...(decision.begun.length > 0 ? { begun: [...decision.begun] } : {}),
         ...(decision.quiet.length > 0 ? { quiet: [...decision.quiet] } : {}),
         ...(decision.takesOver ? { takesOver: decision.takesOver } : {}),
       };

@@ -1,5 +1,5 @@
 import { formatDuration } from '../model/duration.ts';
-import type { ExecHook, ExecOutcome, HookResult } from '../model/hook.ts';
+import type { ExecHook, ExecOutcome, HookId, HookResult } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import { FOREVER, later, latest } from '../model/instant.ts';
 import type { DetachedCommand, HookState } from './hook-state.ts';
@@ -8,6 +8,9 @@ import { stateOf } from './state.ts';
 import { timeoutText } from './timeout-text.ts';
 
 /* Commands that outlive their connection: they are attached to by whoever goes on, and can be ended (R3.80). */
+
+/** By what a detached command is found again; `starts`: how often the run has started its hook before (R3.80). */
+export const commandKey = (runID: string, hook: HookId, starts = 0): string => `${runID}/${hook}/${starts + 1}`;
 
 /** A hook whose detached command is asked for, or runs. */
 export type DetachedState = HookState & { phase: 'Starting' | 'Running' } & { readonly detached: DetachedCommand };

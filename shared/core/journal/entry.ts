@@ -38,9 +38,10 @@ interface InPod {
   readonly podUID?: string;
 }
 
-/** `containerID`: in which start of its container, where the command is detached. */
+/** Of a detached command: in which start of its container, and its key where an earlier run has started it. */
 interface InContainer extends InPod {
   readonly containerID?: string;
+  readonly key?: string;
 }
 
 export interface JournaledResult extends InPod {
@@ -76,6 +77,7 @@ const TUPLES = {
     position,
     z.int().check(z.positive()),
     instant,
+    z.optional(z.nullable(z.string())),
     z.optional(z.nullable(z.string())),
     z.optional(z.string()),
   ]),
@@ -115,8 +117,12 @@ export function entryTuple(entry: JournalEntry, base: Instant): Tuple {
   }
 }
 
-const inContainer = ({ podUID, containerID }: InContainer): [] | [string] | [string | null, string] =>
-  containerID === undefined ? uid({ ...(podUID !== undefined && { podUID }) }) : [podUID ?? null, containerID];
+/** Without what is absent at the end. */
+const inContainer = ({ podUID, containerID, key }: InContainer): [(string | null)?, (string | null)?, string?] => {
+  if (key !== undefined) return [podUID ?? null, containerID ?? null, key];
+  if (containerID !== undefined) return [podUID ?? null, containerID];
+  return podUID === undefined ? [] : [podUID];
+};
 
 const uid = ({ podUID }: InPod): [] | [string] => (podUID === undefined ? [] : [podUID]);
 
@@ -143,7 +149,8 @@ function entryOfTuple(tuple: Tuple, base: Instant): JournalEntry | undefined {
         tries: tuple[2],
         at: later(base, tuple[3]),
         ...inPod(tuple[4] ?? undefined),
-        ...(tuple[5] !== undefined && { containerID: tuple[5] }),
+        ...(typeof tuple[5] === 'string' && { containerID: tuple[5] }),
+        ...(tuple[6] !== undefined && { key: tuple[6] }),
       };
     case 'l':
       return { kind: 'lost', hook: tuple[1] as PlanPosition, since: later(base, tuple[2]) };

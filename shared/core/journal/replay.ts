@@ -16,6 +16,7 @@ export type HookRecord =
       readonly startedAt?: Instant;
       readonly podUID?: string;
       readonly containerID?: string;
+      readonly key?: string;
       readonly last?: JournaledResult;
     }
   | { readonly phase: 'not-started'; readonly tries: number; readonly last?: JournaledResult }

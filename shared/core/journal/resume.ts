@@ -54,7 +54,7 @@ export function resume(
       });
       continue;
     }
-    if (record.phase === 'begun' && detach) {
+    if (record.phase === 'begun' && (detach || record.key !== undefined)) {
       const { phase: _, at: __, last: tried, ...command } = record;
       begun.set(id, { ...command, since: now }); // R3.81
       if (tried !== undefined) last.set(id, lastTry(tried, before));

@@ -5,9 +5,9 @@ import type { LedgerRun } from './run-record.ts';
 
 /* What is special about going on with a run whose runner died: these rules hold for its own results alone. */
 
-/** What was running when the runner died: `--on-unknown` says what becomes of it. */
-export const diedWithIt = ({ record }: LedgerRun, row: HookRow): boolean =>
-  row.hook.kind === 'exec' && row.run === record.attempt && isUnseen(row);
+/** What was running when the runner died, and is not attached to: `--on-unknown` says what becomes of it. */
+export const diedWithIt = ({ record, begun }: LedgerRun, row: HookRow): boolean =>
+  row.hook.kind === 'exec' && row.run === record.attempt && isUnseen(row) && !begun.has(row.hook.id); // R3.88
 
 export const isUnseen = ({ state, reason }: HookRow): boolean => state === 'Unknown' && reason === 'runner-died';
 
@@ -18,6 +18,7 @@ export function stopOf(run: LedgerRun, onUnknown: OnUnknown): { reason: 'aborted
       isFail(row.hook) &&
       row.run === run.record.attempt &&
       hasFailed(row) &&
+      !(isUnseen(row) && run.begun.has(row.hook.id)) &&
       !(onUnknown === 'rerun' && diedWithIt(run, row)),
   );
   return stop && stoppedBy(stop.hook);

@@ -4,7 +4,7 @@ import type { Hook } from '../model/hook.ts';
 import type { HookRow } from '../report/hook-row.ts';
 import { diedWithIt, isUnseen, stopOf } from './dead-run-policy.ts';
 import type { Decision } from './decision.ts';
-import { lostHook, quietPods, startsOf, stillGoing, takeOver } from './decision.ts';
+import { begunHook, lostHook, quietPods, startsOf, stillGoing, takeOver } from './decision.ts';
 import { differenceOf } from './difference.ts';
 import { hasExecuted } from './last-run.ts';
 import type { Ledger } from './ledger.ts';
@@ -27,6 +27,7 @@ export function decideApply(
     kept: [],
     difference: [],
     lost: [],
+    begun: [],
     starts: startsOf(plan.hooks.map((hook) => resultOf(ledger, hook))),
     quiet: [],
     takesOver: takeOver(ledger),
@@ -48,12 +49,15 @@ export function decideApply(
   const isLost = (row: HookRow): boolean => dead !== undefined && onUnknown === 'rerun' && diedWithIt(dead, row);
   const stop = dead && isSame ? stopOf(dead, onUnknown) : undefined;
   const kept: HookRow[] = [];
+  const attached: HookRow[] = [];
   const lost: HookRow[] = [];
   const rerun: HookRow[] = [];
   for (const hook of plan.hooks) {
     const row = resultOf(ledger, hook);
     if (row === undefined) continue;
-    if (isLost(row)) lost.push(row);
+    if (begunHook(ledger, row) !== undefined && row.hook.id === hook.id)
+      attached.push(row); // R3.88
+    else if (isLost(row)) lost.push(row);
     else if (!isToRun(row, isSame)) kept.push({ ...row, hook });
     else if (stop !== undefined) kept.push(stopped({ ...row, hook }, stop));
     else rerun.push(row);
@@ -67,8 +71,9 @@ export function decideApply(
     kept,
     difference,
     lost: stop === undefined ? lost.map(lostHook) : [],
-    starts: startsOf([...lost, ...rerun]),
-    quiet: quietPods(ledger, plan.hooks),
+    begun: attached.flatMap((row) => begunHook(ledger, row) ?? []),
+    starts: startsOf([...lost, ...rerun], attached),
+    quiet: quietPods(ledger, plan.hooks, attached),
     takesOver: takeOver(ledger),
   };
 }

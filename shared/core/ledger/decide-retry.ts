@@ -6,7 +6,7 @@ import { isCreating } from '../model/hook.ts';
 import type { HookRow } from '../report/hook-row.ts';
 import { diedWithIt } from './dead-run-policy.ts';
 import type { Decision } from './decision.ts';
-import { lostHook, quietPods, startsOf, stillGoing, takeOver } from './decision.ts';
+import { begunHook, lostHook, quietPods, startsOf, stillGoing, takeOver } from './decision.ts';
 import type { Ledger } from './ledger.ts';
 import { deadRun } from './ledger.ts';
 import type { LedgerRun } from './run-record.ts';
@@ -56,16 +56,20 @@ export function decideRetry(
   const isStopped = rows.some((row) => isLeft(row) && isFail(row.hook)); // R6.6
   const run = isStopped ? [] : rows.filter(isToRun);
   if (run.length === 0) return { action: last?.standing.state === 'died' ? 'write-down-dead-run' : 'show' };
+  const attached = run.filter((row) => begunHook(ledger, row) !== undefined); // R3.88
+  const again = run.filter((row) => !attached.includes(row));
   const isRun = new Set(run.map(({ hook }) => hook.id));
   return {
     action: 'start',
     kept: rows.filter(({ hook }) => !isRun.has(hook.id)),
     difference: [],
-    starts: startsOf(run),
-    lost: run.filter((row) => row.hook.kind === 'exec' && isLost(row)).map(lostHook),
+    starts: startsOf(again, attached),
+    begun: attached.flatMap((row) => begunHook(ledger, row) ?? []),
+    lost: again.filter((row) => row.hook.kind === 'exec' && isLost(row)).map(lostHook),
     quiet: quietPods(
       ledger,
       rows.map(({ hook }) => hook),
+      attached,
     ),
     takesOver: takeOver(ledger),
   };

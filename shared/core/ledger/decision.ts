@@ -4,9 +4,10 @@ import { formatInstant, latest } from '../model/instant.ts';
 import type { HookRow } from '../report/hook-row.ts';
 import type { Payload } from '../report/payload.ts';
 import type { RunStatus } from '../report/run-status.ts';
+import { isUnseen } from './dead-run-policy.ts';
 import type { Ledger } from './ledger.ts';
 import { deadRun } from './ledger.ts';
-import type { LedgerRun } from './run-record.ts';
+import type { BegunHook, LedgerRun } from './run-record.ts';
 import { isExecuted } from './run-record.ts';
 
 /** What `apply`, or `retry`, does about a Restore, whatever runs it has had (R6.21). */
@@ -28,6 +29,8 @@ export interface Starting {
   readonly difference: readonly string[];
   /** Hooks that are run (again) although their command may be running since then. */
   readonly lost: readonly LostHook[];
+  /** Hooks whose detached command an earlier run has left, and which are attached to. */
+  readonly begun: readonly BegunHook[];
   /** How often the hooks that are run again were started before, where they were. */
   readonly starts: Readonly<Record<string, number>>;
   /** Pods in which nothing may start yet. */
@@ -50,20 +53,37 @@ export const lostHook = ({ hook: { id }, startedAt, finishedAt }: HookRow): Lost
   return { id, since: since === undefined ? '' : formatInstant(since) };
 };
 
-/** How often hooks that are run (again) have been started, by the last that is known of them (R3.48). */
-export const startsOf = (rows: readonly (HookRow | undefined)[]): Starting['starts'] =>
+/** The detached command that a hook has left, if this is its last result and nobody saw how it ended. */
+export const begunHook = ({ runs }: Ledger, row: HookRow): BegunHook | undefined =>
+  isUnseen(row) ? runs.find(({ record }) => record.attempt === row.run)?.begun.get(row.hook.id) : undefined;
+
+/**
+ * How often hooks that are run (again) have been started, by the last that is known of them (R3.48). `attached`: their last
+ * start goes on.
+ */
+export const startsOf = (
+  rows: readonly (HookRow | undefined)[],
+  attached: readonly HookRow[] = [],
+): Starting['starts'] =>
   Object.fromEntries(
-    rows.flatMap((row) => {
-      const starts = row?.hook.kind === 'exec' ? row.attempt - (isExecuted(row) ? 0 : 1) : 0;
+    [...rows, ...attached].flatMap((row) => {
+      const isOver = row !== undefined && isExecuted(row) && !attached.includes(row);
+      const starts = row?.hook.kind === 'exec' ? row.attempt - (isOver ? 0 : 1) : 0;
       return row === undefined || starts < 1 ? [] : [[row.hook.id, starts]];
     }),
   );
 
-/** Of the pods of a plan, those in which a command that was lost may still be running (R6.1.6). */
-export function quietPods({ commandsLeft }: Ledger, hooks: readonly Pick<Hook, 'namespace' | 'pod' | 'podUID'>[]) {
+/** Of the pods of a plan, those in which a command that was lost, and isn't attached to, may still be running (R6.1.6). */
+export function quietPods(
+  { commandsLeft }: Ledger,
+  hooks: readonly Pick<Hook, 'namespace' | 'pod' | 'podUID'>[],
+  attached: readonly HookRow[],
+) {
+  const isAttached = new Set(attached.map(({ hook: { id } }) => id));
   const pods = new Map(hooks.map((hook) => [`${hook.namespace}/${hook.pod}`, hook]));
   const until = new Map<string, Instant>();
   for (const left of commandsLeft) {
+    if (isAttached.has(left.id)) continue;
     const key = `${left.namespace}/${left.pod}`;
     const pod = pods.get(key);
     // With another pod of that name its containers are gone, and the command with them.

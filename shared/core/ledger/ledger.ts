@@ -2,6 +2,7 @@ import type { Hook } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import { earliest } from '../model/instant.ts';
 import type { HookRow } from '../report/hook-row.ts';
+import { begunIn } from './begun-commands.ts';
 import type { CommandLeft } from './commands-left.ts';
 import { commandsLeft } from './commands-left.ts';
 import type { LastRun } from './last-run.ts';
@@ -55,7 +56,11 @@ export function ledgerOf(
 ): Ledger {
   const plans = plansOf(records, plan);
   const runs = records
-    .map((record, at) => ({ record, ...rowsOfRun(record, plans, overBy(records, at, now)) }))
+    .map((record, at) => ({
+      record,
+      ...rowsOfRun(record, plans, overBy(records, at, now)),
+      begun: begunIn(record, plans.get(record.planDigest ?? '')),
+    }))
     .filter(({ record }) => !neverBegan(record));
   const results = new Map<string, LedgerResult>();
   const inAnyPod = new Map<string, HookRow>();

@@ -1,9 +1,10 @@
 import type { HookRecord } from '../journal/replay.ts';
-import type { Reason } from '../model/hook.ts';
+import type { HookId, Reason } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import type { PlanPosition } from '../model/position.ts';
 import type { PlanDocument } from '../plan/plan-document.ts';
 import type { HookRow } from '../report/hook-row.ts';
+import type { Payload } from '../report/payload.ts';
 import type { ReportedRun } from '../report/run-document.ts';
 
 /**
@@ -46,6 +47,9 @@ export interface RecordedJournal {
   readonly batches: number;
 }
 
+/** A detached command whose runner died: whoever runs its hook next attaches to it (R3.88). */
+export type BegunHook = NonNullable<Payload['begun']>[number];
+
 /** It started nothing (its Job could not start, say), and changes nothing of what is known from before. */
 export const neverBegan = ({ isReported, journal }: RunRecord): boolean =>
   !isReported && (journal === undefined || journal.hooks.size === 0);
@@ -66,4 +70,6 @@ export interface LedgerRun {
   readonly rows: readonly HookRow[];
   /** False: it may have executed hooks of which nothing is known any more. */
   readonly isWhole: boolean;
+  /** Its detached commands whose end nobody saw. */
+  readonly begun: ReadonlyMap<HookId, BegunHook>;
 }

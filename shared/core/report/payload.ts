@@ -30,6 +30,18 @@ export const Payload = z.strictObject({
   pods: z.array(PodToCreate).default([]),
   /** Hooks of it whose command an earlier runner may have left running, and since when at the latest. */
   lost: z.array(z.strictObject({ id: z.string(), since: z.string() })).optional(),
+  /** Hooks of it whose detached command an earlier run has left: it is attached to. */
+  begun: z
+    .array(
+      z.strictObject({
+        id: z.string(),
+        key: z.string(),
+        podUID: z.string().optional(),
+        containerID: z.string().optional(),
+        startedAt: z.string().optional(),
+      }),
+    )
+    .optional(),
   /** How often earlier runs have started the hooks that are run again, by their ids. */
   starts: z.record(z.string(), z.int()).optional(),
   /** Pods in which a command of an earlier run may still be running: nothing starts there until then (absent: ever). */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { RestoreHooksError } from '../../../shared/core/errors.ts';
+import { instant } from '../../../shared/core/model/instant.ts';
 import { planDocument } from '../../../shared/core/plan/make-plan-document.ts';
 import type { RunInput } from '../../../shared/core/report/run-input.ts';
 import type { RunStatus } from '../../../shared/core/report/run-status.ts';
@@ -110,6 +111,23 @@ describe('taking a run', () => {
     await released(first);
     const { runner, resumed } = await taken('one');
     assert.deepEqual([runner, resumed.wasTaken], [2, true]);
+  });
+
+  // R3.88
+  it('attaches to the detached commands of a dead run, and so does its next runner', async () => {
+    const { input, write, taken, released, clock } = bench();
+    const [{ id }] = hooks as [(typeof hooks)[0]];
+    const startedAt = '1970-01-01T00:00:00.000Z';
+    const command = { key: `zero/${id}/1`, podUID: 'u', containerID: 'c' };
+    const more = { input: { ...input, begun: [{ id, ...command, startedAt }] } };
+    await write('one');
+    const first = await taken('one', more);
+    const known = { tries: 1, ...command, startedAt: instant(0) };
+    assert.deepEqual(first.resumed.begun?.get(id), { ...known, since: clock.now() });
+    await released(first);
+    const second = await taken('one', more);
+    assert.deepEqual([second.runner, { ...second.resumed.begun?.get(id), since: 0 }], [2, { ...known, since: 0 }]);
+    assert.deepEqual(second.resumed.ended, new Map());
   });
 
   it('that has ended is answered with its status, and leaves the Restore free', async () => {

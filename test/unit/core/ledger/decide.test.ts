@@ -172,6 +172,57 @@ describe('apply after a runner that died', () => {
   });
 });
 
+// R3.88
+describe('a detached command whose runners are all dead', () => {
+  const backup = hook('one', { detach: true, onError: 'Fail' });
+  const begun = { phase: 'begun', tries: 1, at: 500, startedAt: 600, podUID: 'u', containerID: 'c' } as const;
+  const known = { podUID: 'u', containerID: 'c', startedAt: '1970-01-01T00:00:00.600Z' };
+  const attached = [{ id: backup.id, key: `run1/${backup.id}/3`, ...known }];
+  const plan = { digest: 'sha256:1', hooks: [backup, two] };
+  const dead = (record: object = begun, part = {}) =>
+    run(1, [row(backup, 1, { state: 'Running', attempt: 3 }), row(two, 1, { state: 'Waiting' })], {
+      journal: journal({
+        hooks: new Map([[0, record]]) as never,
+        starts: new Map([[0, 2]]),
+      }),
+      ...part,
+    });
+
+  test('is attached to by apply and by retry, whatever --on-unknown says, and stops nothing', () => {
+    for (const onUnknown of ['fail', 'rerun'] as const) {
+      const ledgerNow = ledger([dead()], 'died');
+      const { rows } = rowsToRetry(ledgerNow);
+      const applied = started(decideApply(ledgerNow, plan, { onUnknown }));
+      for (const decision of [applied, started(decideRetry(ledgerNow, rows, () => true, onUnknown))]) {
+        const { begun: attaching, kept, lost, quiet, starts } = decision;
+        assert.deepEqual({ attaching, kept, lost, quiet }, { attaching: attached, kept: [], lost: [], quiet: [] });
+        assert.deepEqual(starts, { [backup.id]: 2 }, 'its start goes on');
+      }
+    }
+  });
+
+  test('is attached to by its first key where a run that had attached to it has died, too', () => {
+    const first = dead();
+    const second = run(2, [row(backup, 2, { state: 'Running', attempt: 3 })], {
+      journal: journal({ hooks: new Map([[0, { ...begun, key: `run1/${backup.id}/3` }]]) as never }),
+    });
+    const { begun: attaching } = started(decideApply(ledger([first, second], 'died'), plan));
+    assert.deepEqual(attaching, attached);
+  });
+
+  test('keeps its pod quiet for a plan that does not have its hook', () => {
+    const decision = started(decideApply(ledger([dead()], 'died'), { digest: 'sha256:9', hooks: [two] }));
+    assert.deepEqual(decision.begun, []);
+    assert.equal(decision.quiet.length, 1);
+  });
+
+  test('is Unknown where its journal is gone, and nobody knows of it with --again', () => {
+    const gone = ledger([dead(begun, { journal: undefined })], 'died');
+    assert.equal(decideApply(gone, plan).action, 'write-down-dead-run');
+    assert.deepEqual(started(decideApply(ledger([dead()], 'died'), plan, { again: true })).begun, []);
+  });
+});
+
 describe('retry', () => {
   const failed = { state: 'Failed', reason: 'exit', exitCode: 1 } as const;
   const retried = (known: Ledger, onUnknown: 'fail' | 'rerun' = 'fail', plan?: Parameters<typeof rowsToRetry>[1]) => {

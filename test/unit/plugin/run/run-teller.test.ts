@@ -35,6 +35,7 @@ const starting: Starting = {
   kept: [],
   difference: [],
   lost: [],
+  begun: [],
   starts: {},
   quiet: [],
   takesOver: undefined,
