@@ -117,7 +117,12 @@ const Pod = z.strictObject({
 });
 
 const Answer = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('exited'), exitCode: z.int(), unproven: z.literal(true).exactOptional() }),
+  z.strictObject({
+    kind: z.literal('exited'),
+    exitCode: z.int(),
+    unproven: z.literal(true).exactOptional(),
+    wasEnded: z.literal(true).exactOptional(),
+  }),
   z.strictObject({ kind: z.literal('notStarted'), why: z.string(), retryAfterMs: time.exactOptional() }),
   z.strictObject({
     kind: z.enum(['podDeleted', 'podReplaced', 'podChanged', 'noSuchContainer', 'containerRestarted', 'podGone']),

@@ -80,7 +80,7 @@ export class DetachedCommands {
     const endsAt = this.#world.clock.now() + this.#random.pick([0, 100, 5_000]);
     this.#world.say(`end ${command.hook.id}`);
     if (endsAt >= command.endsAt) return;
-    Object.assign(command, { endsAt, outcome: { kind: 'exited', exitCode: 143 } });
+    Object.assign(command, { endsAt, outcome: { kind: 'exited', exitCode: 143, wasEnded: true } });
     this.#await(command);
   }
 

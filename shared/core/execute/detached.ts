@@ -52,13 +52,19 @@ export function detachedDeadline(state: DetachedState, { execTimeoutMs }: ExecHo
   return begun === undefined || since === undefined ? end : latest(end, later(since, ATTACHING_MS));
 }
 
-/** The result of a detached command that was being ended; undefined where that makes no difference. */
-export function endedOutcome(state: HookState, hook: ExecHook, outcome: ExecOutcome): HookResult | undefined {
-  if (!isDetached(state) || state.detached.ending === undefined || outcome.kind !== 'exited') return undefined;
-  const { since, why } = state.detached.ending;
-  const hadEnded = state.phase === 'Running' && state.commandEndedAt !== undefined && state.commandEndedAt < since;
-  if (hadEnded) return undefined;
-  return why === 'canceled'
+/** The result of a detached command that was being ended, perhaps by an earlier runner; undefined of any other (R3.83). */
+export function endedOutcome(
+  state: HookState,
+  hook: ExecHook,
+  outcome: ExecOutcome,
+  { canceled }: Pick<RunState, 'canceled'>,
+): HookResult | undefined {
+  if (!isDetached(state) || outcome.kind !== 'exited') return undefined;
+  const { ending } = state.detached;
+  if (ending === undefined && !outcome.wasEnded) return undefined;
+  const endedAt = state.phase === 'Running' ? state.commandEndedAt : undefined;
+  if (ending !== undefined && endedAt !== undefined && endedAt < ending.since) return undefined;
+  return ending?.why === 'canceled' || (ending === undefined && canceled)
     ? { state: 'Failed', reason: 'canceled', message: `canceled: ${WAS_ENDED}` }
     : { state: 'TimedOut', reason: 'executing', message: `${timeoutText(hook, 'execTimeout')}; ${WAS_ENDED}` };
 }

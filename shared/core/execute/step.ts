@@ -136,7 +136,7 @@ function execEnded(
   const hook = hookAt(pod, at);
   const replaced = pod.life.is === 'gone' && pod.life.isReplaced;
   const isUnstarted = state.phase === 'Starting' || wasEndedUnstarted(state, outcome);
-  const ofEnding = hook.kind === 'exec' && !replaced ? endedOutcome(state, hook, outcome) : undefined;
+  const ofEnding = hook.kind === 'exec' && !replaced ? endedOutcome(state, hook, outcome, change.run) : undefined;
   const late = isLate(pod, at, change.at);
   const ended = ofEnding ?? hookOutcome(outcome, hook, { replaced, running: !isUnstarted, late });
   if (ended !== undefined) {

@@ -163,7 +163,13 @@ export function hookResult(fields: {
 /** What one exec request came to, told by the transport (R4.8 to R4.17). */
 export type ExecOutcome =
   /** The container's runtime itself gave the exit code. `unproven`: told over a protocol that calls a dead kubelet a success. */
-  | { readonly kind: 'exited'; readonly exitCode: number; readonly unproven?: true }
+  | {
+      readonly kind: 'exited';
+      readonly exitCode: number;
+      readonly unproven?: true;
+      /** Of a detached command: a runner, perhaps an earlier one, has asked for its end. */
+      readonly wasEnded?: true;
+    }
   /** The command did not run, or the request can never be accepted: no such command, 414, 431, other 4xx. */
   | { readonly kind: 'error'; readonly message: string }
   /** Provably before the start, and worth another try. */

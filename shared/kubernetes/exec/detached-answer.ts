@@ -35,7 +35,8 @@ const NOT_RUN: Readonly<Record<string, (what: string) => string>> = {
 };
 
 export type Spoken =
-  | { readonly kind: 'exited'; readonly exitCode: number; readonly output: SpokenOutput }
+  /** `wasEnded`: somebody had asked for its end before. */
+  | { readonly kind: 'exited'; readonly exitCode: number; readonly wasEnded: boolean; readonly output: SpokenOutput }
   /** The process that waited for the command is gone, and so is the command. */
   | { readonly kind: 'dead'; readonly output: SpokenOutput }
   | { readonly kind: 'running' | 'absent' | 'ended' }
@@ -66,7 +67,12 @@ export function heard({ stdout = '', stderr = '' }: Output): Spoken | undefined 
   };
   switch (word) {
     case 'exited':
-      return { kind: 'exited', exitCode: numbers[0] ?? 0, output: output(numbers.slice(1)) };
+      return {
+        kind: 'exited',
+        exitCode: numbers[0] ?? 0,
+        wasEnded: numbers[3] === 1,
+        output: output(numbers.slice(1)),
+      };
     case 'dead':
       return { kind: 'dead', output: output(numbers) };
     case 'running':

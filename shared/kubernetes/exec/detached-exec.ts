@@ -185,7 +185,8 @@ class DetachedExec {
 
   #heard(what: Heard, verb: 'start' | 'attach'): void {
     const { statusMs } = this.#asker.timing;
-    if (what.kind === 'exited') this.#end({ kind: 'exited', exitCode: what.exitCode }, what.output);
+    if (what.kind === 'exited')
+      this.#end({ kind: 'exited', exitCode: what.exitCode, ...(what.wasEnded && { wasEnded: true }) }, what.output);
     else if (what.kind === 'notRun') this.#end({ kind: 'error', message: what.message });
     else if (what.kind === 'running') this.#ask('attach');
     else if (what.kind === 'silent') this.#silent(what.outcome, what.output);

@@ -13,7 +13,7 @@
 #
 #   running, exited-N   the stat of the process that waits for the command; renamed when it has ended with exit code N
 #   command             the stat of the command's own process
-#   ending              somebody has asked for the end
+#   asked               somebody has asked for the end
 #   out, err            the command's streams
 #   out.*, err.*        of each stream: head and tail, the bytes that are kept; pid-N, the process that reads it; rest-N:
 #                       it is at its end, and N bytes came after the head
@@ -194,7 +194,7 @@ capture() { # STREAM
   # What the command left behind must not be killed by SIGPIPE.
   if [ -e "$_dir/flush" ]; then
     exec 8<&0
-    $_own_session cat <&8 >/dev/null &
+    $_session cat <&8 >/dev/null &
   fi
 }
 
@@ -209,9 +209,9 @@ supervise() { # COMMAND...
   capture out <"$_dir/out" 5>&- &
   capture err <"$_dir/err" 5>&- &
   # Where there is no setsid, bash can make a group.
-  [ -n "$_own_session" ] || [ -z "$BASH_VERSION" ] || set -m
+  [ -n "$_session" ] || [ -z "$BASH_VERSION" ] || set -m
   # In a subshell, because some shells tell on the redirected stderr that the command was killed.
-  (exec $_own_session sh -c "$_become" sh "$_dir" "$_file" "$(added)" "$@" >"$_dir/out" 2>"$_dir/err" 5>&-)
+  (exec $_session sh -c "$_become" sh "$_dir" "$_file" "$(added)" "$@" >"$_dir/out" 2>"$_dir/err" 5>&-)
   _code=$?
   mv "$_dir/running" "$_dir/exited-$_code"
   (echo "$_code") >&5
@@ -232,8 +232,8 @@ flush() {
 }
 
 run() { # COMMAND...
-  _own_session=
-  ! command -v setsid >/dev/null || _own_session=setsid
+  _session=
+  ! command -v setsid >/dev/null || _session=setsid
   exec 4>&1
   _code=$(supervise "$@")
   if [ -n "$_code" ]; then report exited "$_code"; else await; fi
@@ -258,9 +258,9 @@ show() { # STREAM
   cat "$_dir/$1.tail"
 }
 
-# The last line of an answer, and the output.
+# The last line of an answer, and the output. Its last number is 1 if somebody has asked for the command's end.
 report() { # WORD...
-  say "$@" "$(left_out out)" "$(left_out err)"
+  say "$@" "$(left_out out)" "$(left_out err)" "$([ -e "$_dir/asked" ] && echo 1)"
   show out 2>/dev/null
   { show err 2>/dev/null; } >&2
   exit 77
@@ -304,8 +304,8 @@ until_gone() { # TENTHS
 
 # R3.75. TERM, and KILL after 5 s. What a command left behind that ended by itself goes on.
 end_command() {
-  if numbered exited && [ ! -e "$_dir/ending" ]; then return; fi
-  : >"$_dir/ending"
+  if numbered exited && [ ! -e "$_dir/asked" ]; then return; fi
+  : >"$_dir/asked"
   _tenths=0
   # It has been started just now.
   until stat_of "$_dir/command" || numbered exited || ! runs "$_dir/running" || [ "$_tenths" -ge 50 ]; do nap; done

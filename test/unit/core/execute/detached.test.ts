@@ -172,6 +172,21 @@ describe('the next runner', () => {
     assert.deepEqual(timer(55_000), ['endExec', 'setTimer']);
   });
 
+  for (const [canceled, told] of [
+    [false, 'TimedOut executing'],
+    [true, 'Failed canceled'],
+  ] as const) {
+    it(`tells what a runner before it has ended as ${told} (R3.83, R3.85)`, () => {
+      const { tell, ended, row, id } = runOf([detached()], resumed(intent, started));
+      tell(seen, 50_000);
+      tell({ type: 'execStarted', hook: id }, 50_000);
+      if (canceled) tell({ type: 'cancelRequested' }, 50_010);
+      ended(50_100, { kind: 'exited', exitCode: 137, wasEnded: true });
+      assert.equal(row().told, told);
+      assert.match(row().message ?? '', /the command was ended, and nothing of it runs on$/);
+    });
+  }
+
   it('ends it as Unknown where its pod is gone (R3.82)', () => {
     const { tell, row } = runOf([detached()], resumed(intent, started));
     tell({ type: 'podsListed' }, 2_000);

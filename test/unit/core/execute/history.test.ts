@@ -29,7 +29,7 @@ type Of<Union, Tag extends keyof Union, Name> = Union extends unknown
   : never;
 
 const ANSWERS: OfEach<ExecOutcome, 'kind'> = {
-  exited: { kind: 'exited', exitCode: 0, unproven: true },
+  exited: { kind: 'exited', exitCode: 0, unproven: true, wasEnded: true },
   error: { kind: 'error', message: TEXT },
   notStarted: { kind: 'notStarted', why: TEXT, retryAfterMs: 1 },
   podDeleted: { kind: 'podDeleted' },

@@ -234,6 +234,12 @@ test('an end that was asked for is told after nothing is left of the group', asy
   assert.deepEqual(made.asked, ['start', 'end', 'end', 'end']);
 });
 
+// R3.83
+test('a command that an earlier runner has ended is told so', async () => {
+  const { outcome } = await run(world([{ stdout: `${begun}restorehooks exited 143 0 0 1\n` }]));
+  assert.deepEqual(outcome, { kind: 'exited', exitCode: 143, wasEnded: true });
+});
+
 // R3.77
 test('what is kept is removed until that is heard', async () => {
   const made = world([{ outcome: cut }, { stdout: 'restorehooks absent\n' }]);

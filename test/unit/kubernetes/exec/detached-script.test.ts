@@ -273,6 +273,7 @@ for (const shell of SHELLS) {
         assert.deepEqual(spoken, {
           kind: 'exited',
           exitCode: 9,
+          wasEnded: false,
           output: { stdout: 'hi\n', stderr: '', lost: { stdout: 0, stderr: 0 } },
         });
       }
@@ -291,6 +292,7 @@ for (const shell of SHELLS) {
       assert.deepEqual(spoken, {
         kind: 'exited',
         exitCode: 5,
+        wasEnded: false,
         output: { stdout: 'hi\nho\n', stderr: '', lost: { stdout: 0, stderr: 0 } },
       });
     });
@@ -335,7 +337,7 @@ for (const shell of SHELLS) {
         );
         assert.ok(!isGroupAlive(leader));
         const { spoken } = await answer;
-        assert.equal(spoken?.kind === 'exited' && spoken.exitCode, code);
+        assert.deepEqual(spoken?.kind === 'exited' && [spoken.exitCode, spoken.wasEnded], [code, true]);
       });
     }
 
