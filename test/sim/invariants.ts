@@ -521,9 +521,10 @@ export class Invariants implements Witness {
     for (const hooks of Map.groupBy(ofWave, ({ container }) => container).values()) {
       const next = hooks.find(({ id }) => !this.#hasEnded(id));
       if (next === undefined) continue;
-      if (
-        hooks.some(({ id }) => this.#request(id).begun && (this.#hasEnded(id) || this.#request(id).tried.length > 0))
-      ) {
+      // One that is tried again holds its pod, also if its command could not be started (R3.55).
+      const hasTurn = ({ id }: ExecHook): boolean =>
+        this.#request(id).tried.length > 0 || (this.#request(id).begun && this.#hasEnded(id));
+      if (hooks.some(hasTurn)) {
         turns.splice(0, turns.length, next);
         break;
       }
