@@ -1,7 +1,17 @@
 /** Files that take longest, most of it waiting, the longest first: they start first, so that the others run beside them. */
-export const FIRST: readonly string[] = ['durable', 'starting', 'faults', 'twice', 'ledger', 'job-start', 'matrix'].map(
-  (name) => `test/e2e/${name}.test.ts`,
-);
+export const FIRST: readonly string[] = [
+  'durable',
+  'starting',
+  'detached',
+  'waves',
+  'faults',
+  'twice',
+  'job-fit',
+  'ledger',
+  'job-start',
+  'deadline',
+  'matrix',
+].map((name) => `test/e2e/${name}.test.ts`);
 
 /** Files whose tests count requests or rely on answers within seconds: `npm run test:full` runs them one at a time, last. */
 export const ALONE: readonly string[] = ['lambda', 'scale', 'twice', 'whose-pod'].map(
