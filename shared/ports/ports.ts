@@ -39,6 +39,8 @@ export interface Detached {
   readonly containerID: string | undefined;
   /** An earlier runner may have asked with this key. */
   readonly isBegun: boolean;
+  /** It has seen the command start: where nothing is kept of it, it is not started again. */
+  readonly wasStarted?: boolean;
 }
 
 /** The last bytes of what a command printed, control characters stripped. Absent = nothing was captured. */

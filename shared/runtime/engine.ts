@@ -162,7 +162,7 @@ function detachedOf(run: RunState, runID: string, id: HookId): Detached | undefi
   if (state?.phase !== 'Starting' || state.detached === undefined) return undefined;
   const { containerID, begun } = state.detached;
   const key = begun?.key ?? commandKey(runID, id, state.starts);
-  return { key, containerID, isBegun: begun !== undefined };
+  return { key, containerID, isBegun: begun !== undefined, wasStarted: begun?.startedAt !== undefined };
 }
 
 function podOf(run: RunState, id: HookId): PodRun {

@@ -127,7 +127,12 @@ const Answer = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.enum(['podDeleted', 'podReplaced', 'podChanged', 'noSuchContainer', 'containerRestarted', 'podGone']),
   }),
-  z.strictObject({ kind: z.enum(['error', 'forbidden', 'noWebSocket', 'connectionLost']), message: z.string() }),
+  z.strictObject({ kind: z.enum(['error', 'forbidden', 'noWebSocket']), message: z.string() }),
+  z.strictObject({
+    kind: z.literal('connectionLost'),
+    message: z.string(),
+    isOver: z.literal(true).exactOptional(),
+  }),
 ]);
 
 const RecordedFact: z.ZodType<Fact> = z.discriminatedUnion('type', [

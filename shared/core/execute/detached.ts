@@ -59,11 +59,8 @@ export function endedOutcome(
   outcome: ExecOutcome,
   { canceled }: Pick<RunState, 'canceled'>,
 ): HookResult | undefined {
-  if (!isDetached(state) || outcome.kind !== 'exited') return undefined;
+  if (!isDetached(state) || outcome.kind !== 'exited' || !outcome.wasEnded) return undefined;
   const { ending } = state.detached;
-  if (ending === undefined && !outcome.wasEnded) return undefined;
-  const endedAt = state.phase === 'Running' ? state.commandEndedAt : undefined;
-  if (ending !== undefined && endedAt !== undefined && endedAt < ending.since) return undefined;
   return ending?.why === 'canceled' || (ending === undefined && canceled)
     ? { state: 'Failed', reason: 'canceled', message: `canceled: ${WAS_ENDED}` }
     : { state: 'TimedOut', reason: 'executing', message: `${timeoutText(hook, 'execTimeout')}; ${WAS_ENDED}` };

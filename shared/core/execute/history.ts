@@ -167,8 +167,9 @@ function recordedAnswer(outcome: ExecOutcome): ExecOutcome {
     case 'error':
     case 'forbidden':
     case 'noWebSocket':
-    case 'connectionLost':
       return { kind: outcome.kind, message: LEFT_OUT };
+    case 'connectionLost':
+      return { ...outcome, message: LEFT_OUT };
     default:
       return outcome;
   }

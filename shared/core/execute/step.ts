@@ -145,7 +145,8 @@ function execEnded(
       return;
     }
     change.end(index, at, ended);
-    if (hook.kind !== 'exec' || !isLost(ended)) return;
+    const runsOn = outcome.kind !== 'connectionLost' || !outcome.isOver;
+    if (hook.kind !== 'exec' || !isLost(ended) || !runsOn) return;
     const until = mayRunUntil(state.phase === 'Running' ? state.startedAt : change.at, hook);
     change.set(index, { quietUntil: latest(pod.quietUntil ?? instant(0), until) }); // R4.5
   } else if (outcome.kind === 'notStarted' && isUnstarted) {

@@ -61,6 +61,7 @@ function executedOf({ journal, planned = 0, wasClaimed }: RunRecord): number {
 }
 
 const MAYBE_ITS_POD = 'the run is over; its pod may have run it';
+const MAY_GO_ON = 'no runner waits for its command, which may go on: apply and retry attach to it';
 const NEVER = 'the run was over before it was started';
 const NO_FURTHER = 'the run was over before it was started again';
 
@@ -104,7 +105,9 @@ function rowOfDead(
   if (!isBegun && !isItsPods) {
     return { hook, run, attempt, state: 'NotExecuted', reason: 'runner-died', message: NEVER, ...started };
   }
-  const died = isItsPods ? { ...RUNNER_DIED, message: MAYBE_ITS_POD } : RUNNER_DIED;
+  const isDetached = hook.kind === 'exec' && hook.detach === true;
+  const message = isItsPods ? MAYBE_ITS_POD : isDetached ? MAY_GO_ON : RUNNER_DIED.message;
+  const died = { ...RUNNER_DIED, message };
   return { hook: inPod(hook, podUID), run, attempt, ...died, ...started, finishedAt: now };
 }
 

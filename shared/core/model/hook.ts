@@ -189,7 +189,12 @@ export type ExecOutcome =
   /** The server, or a proxy before it, lets no WebSocket through: the run itself can't go on. */
   | { readonly kind: 'noWebSocket'; readonly message: string }
   /** Started, or perhaps started, and the end was never seen. */
-  | { readonly kind: 'connectionLost'; readonly message: string };
+  | {
+      readonly kind: 'connectionLost';
+      readonly message: string;
+      /** Of a detached command: nothing of it runs on. */
+      readonly isOver?: true;
+    };
 
 /** What the run reads of a pod. */
 export interface PodObservation {

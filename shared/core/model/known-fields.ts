@@ -114,7 +114,9 @@ const isList = (fields: Fields | readonly [Fields]): fields is readonly [Fields]
 
 function unknownField(name: string, fields: Fields): string {
   if (OWN_FIELDS.includes(name) && !Object.hasOwn(fields, name) && ('postHooks' in fields || 'waitForReady' in fields))
-    return 'unknown field; only a RestoreHooks document has it (--hooks)';
+    return Object.hasOwn(OWN_OF_ENTRY, name)
+      ? 'unknown field; an entry (spec.resources[]) of a RestoreHooks document has it (--hooks)'
+      : 'unknown field; an exec hook of a RestoreHooks document has it (--hooks)';
   const names = Object.keys(fields);
   const lower = name.toLowerCase();
   const near =

@@ -132,7 +132,7 @@ class DetachedExec {
   #over = false;
   /** It may be running: a request to start it was sent, by this runner or by another. */
   #mayRun: boolean;
-  /** It was found in the container. */
+  /** It was found in the container, by this runner or by another. */
   #found = false;
   #toldStart = false;
   /** Somebody asked for its end; `held` is what is told when that is done. */
@@ -145,7 +145,9 @@ class DetachedExec {
     this.#asker = asker;
     this.#answer = answer;
     this.#isOver = isOver;
-    this.#mayRun = asker.request.detached.isBegun;
+    const { isBegun, wasStarted = false } = asker.request.detached;
+    this.#mayRun = isBegun;
+    this.#found = wasStarted; // R3.78
     this.#tails = new OutputTails(asker.options.capturedBytes ?? TAIL_BYTES, (piece) => answer.printed?.(piece));
   }
 
@@ -192,7 +194,7 @@ class DetachedExec {
     else if (what.kind === 'silent') this.#silent(what.outcome, what.output);
     else if (what.kind === 'dead') {
       const why = 'the process that waited for the command was killed, and its exit code is lost';
-      this.#look(statusMs, () => this.#end(lost(why), what.output));
+      this.#look(statusMs, () => this.#end({ ...lost(why), isOver: true }, what.output));
     } else if (verb === 'attach') this.#look(statusMs, (state) => this.#isAbsent(state));
     else this.#end(lost('the script in the container has not said how the command ended'));
   }
@@ -281,7 +283,7 @@ class DetachedExec {
   }
 }
 
-const lost = (message: string): ExecOutcome => ({ kind: 'connectionLost', message });
+const lost = (message: string) => ({ kind: 'connectionLost', message }) as const;
 
 /** The runtime's error is about the shell here. */
 function withoutShell(outcome: ExecOutcome): ExecOutcome {

@@ -144,10 +144,10 @@ can_start() { # COMMAND...
 # The names of the variables that this shell has added to its environment.
 added() {
   _had=:$(tr '\n\0' ' \n' <"/proc/$$/environ" | while IFS= read -r _line; do echo ":${_line%%=*}:"; done)
-  for _variable in PWD OLDPWD SHLVL _; do
+  for _var in PWD OLDPWD SHLVL _; do
     case $_had in
-      *":$_variable:"*) ;;
-      *) echo "$_variable" ;;
+      *":$_var:"*) ;;
+      *) echo "$_var" ;;
     esac
   done
 } 2>/dev/null
@@ -175,12 +175,12 @@ unset $_added _stat _file _added
 exec "$@"
 '
 
-# Passes stdin on to two readers, after the head, which is on the disk at once. First tells how long the tail may be.
+# The command may remove the folder: what is written is open by then, and all is read. Passes stdin on to two readers, after the head, which is on the disk at once. First tells how long the tail may be.
 # shellcheck disable=SC2016
 _split='
 : >"$1.pid-$$"
 dd bs=512 count=64 of="$1.head" >/dev/null 2>&1 3>&-
-echo $((65536 - $(wc -c <"$1.head")))
+echo $((65536 - $(wc -c <"$1.head" || echo 32768)))
 exec tee /dev/fd/3 2>/dev/null
 '
 
@@ -188,7 +188,7 @@ exec tee /dev/fd/3 2>/dev/null
 capture() { # STREAM
   _rest=$({
     sh -c "$_split" sh "$_dir/$1" |
-      { read -r _most && exec tail -c "$_most" >"$_dir/$1.tail"; } 3>&-
+      { { read -r _most && tail -c "$_most"; } >"$_dir/$1.tail" || cat >/dev/null; } 3>&-
   } 3>&1 | wc -c)
   : >"$_dir/$1.rest-$((_rest))"
   # What the command left behind must not be killed by SIGPIPE.
@@ -268,7 +268,7 @@ report() { # WORD...
 
 # R3.79. Wait for the end of what another request has started.
 await() {
-  _seconds=0
+  _secs=0
   while [ -d "$_dir" ]; do
     if runs "$_dir/running"; then
       :
@@ -278,15 +278,15 @@ await() {
       report exited "$_code"
     # Without its supervisor the command may go on, but nobody will know its exit code. Where there is none yet, it may
     # be just about to begin.
-    elif [ "$_seconds" -ge 10 ] && ! group_runs; then
+    elif [ "$_secs" -ge 10 ] && ! group_runs; then
       report dead
     fi
-    if [ "$_seconds" -ge 300 ]; then
+    if [ "$_secs" -ge 300 ]; then
       say running
       exit 77
     fi
     sleep 1
-    _seconds=$((_seconds + 1))
+    _secs=$((_secs + 1))
   done
   say absent
 }
@@ -309,8 +309,11 @@ end_command() {
   _tenths=0
   # It has been started just now.
   until stat_of "$_dir/command" || numbered exited || ! runs "$_dir/running" || [ "$_tenths" -ge 50 ]; do nap; done
-  _code=143
-  group_runs && kill -s TERM -- "-$_of"
+  _code=
+  if group_runs; then
+    _code=143
+    kill -s TERM -- "-$_of"
+  fi
   until_gone 50
   if group_runs; then
     _code=137
@@ -320,7 +323,8 @@ end_command() {
   # Where no group could be made for the command, its supervisor was in the same one and has been killed, too.
   _tenths=0
   while runs "$_dir/running" && [ "$_tenths" -lt 50 ]; do nap; done
-  [ ! -e "$_dir/running" ] || runs "$_dir/running" || mv "$_dir/running" "$_dir/exited-$_code"
+  # What was gone before has ended in another way, and nobody knows its exit code.
+  [ -z "$_code" ] || [ ! -e "$_dir/running" ] || runs "$_dir/running" || mv "$_dir/running" "$_dir/exited-$_code"
   ! group_runs
 } 2>/dev/null
 

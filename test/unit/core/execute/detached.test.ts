@@ -18,6 +18,8 @@ const key = podKey('ns', 'p');
 const containers = { main: { id: 'containerd://1', running: true, ready: true } };
 const seen: Fact = { type: 'podObserved', pod: { key, uid: 'p-uid', phase: 'Running', containers } };
 const exit = (exitCode: number): ExecOutcome => ({ kind: 'exited', exitCode });
+/** After a runner has asked for its end. */
+const stopped = (exitCode: number): ExecOutcome => ({ kind: 'exited', exitCode, wasEnded: true });
 const detached = (part: Partial<ExecHook> = {}): ExecHook => execHook('p', { detach: true, ...part });
 const next = { ...execHook('p'), id: 'ns/p/main/h/1' as HookId, index: 1 };
 const types = (effects: readonly Effect[]): string[] => effects.map(({ type }) => type);
@@ -68,7 +70,7 @@ describe('a detached command', () => {
     assert.deepEqual(timer(30_010), ['endExec', 'setTimer']);
     assert.equal(row().message, 'its command is being ended');
     assert.deepEqual(timer(31_000), ['setTimer'], 'it is asked once');
-    assert.ok(ended(33_000, exit(143)).includes('recordIntent'), 'the next hook begins at once');
+    assert.ok(ended(33_000, stopped(143)).includes('recordIntent'), 'the next hook begins at once');
     assert.equal(row().told, 'TimedOut executing');
     assert.match(row().message ?? '', /is over; the command was ended, and nothing of it runs on$/);
     assert.equal(run.pods[0]?.quietUntil, undefined);
@@ -81,6 +83,22 @@ describe('a detached command', () => {
     assert.deepEqual(timer(30_500), ['clearTimer']);
     ended(31_000, exit(0));
     assert.match(row().told, /^Succeeded/);
+  });
+
+  it('that has ended by itself although it was to be ended has its own result, too (R3.83)', () => {
+    const { begin, timer, ended, row } = runOf([detached({ retry: { attempts: 2, delayMs: 0, maxDelayMs: 0 } })]);
+    begin();
+    timer(30_010);
+    ended(30_020, exit(0));
+    assert.match(row().told, /^Succeeded/);
+  });
+
+  it('whose exit code is lost, and that is over, holds nothing up (R4.5)', () => {
+    const { begin, ended, row, run } = runOf([detached({ execTimeoutMs: null }), next]);
+    begin();
+    const lost = { kind: 'connectionLost', message: 'its exit code is lost', isOver: true } as const;
+    assert.ok(ended(100, lost).includes('recordIntent'), 'the next hook begins at once');
+    assert.deepEqual([row().told, run.pods[0]?.quietUntil], ['Unknown connection-lost', undefined]);
   });
 
   it('that can not be ended within a minute is Unknown, and says so (R3.84)', () => {
@@ -98,7 +116,7 @@ describe('a detached command', () => {
     begin();
     tell({ type: 'cancelRequested' }, 100);
     assert.deepEqual(types(tell({ type: 'dropRequested' }, 200)), ['endExec', 'setTimer']);
-    ended(300, exit(143));
+    ended(300, stopped(143));
     assert.equal(row().told, 'Failed canceled');
     assert.match(row().message ?? '', /^canceled: the command was ended/);
     assert.equal(run.failHookFailed, false);
@@ -119,7 +137,7 @@ describe('a detached command', () => {
     const { begin, timer, ended } = runOf([detached({ retry })]);
     begin();
     timer(30_010);
-    assert.deepEqual(ended(31_000, exit(137)), ['recordTried', 'recordIntent', 'forgetExec', 'clearTimer']);
+    assert.deepEqual(ended(31_000, stopped(137)), ['recordTried', 'recordIntent', 'forgetExec', 'clearTimer']);
   });
 
   const ends: readonly (readonly [ExecOutcome['kind'], string])[] = [
@@ -181,7 +199,7 @@ describe('the next runner', () => {
       tell(seen, 50_000);
       tell({ type: 'execStarted', hook: id }, 50_000);
       if (canceled) tell({ type: 'cancelRequested' }, 50_010);
-      ended(50_100, { kind: 'exited', exitCode: 137, wasEnded: true });
+      ended(50_100, stopped(137));
       assert.equal(row().told, told);
       assert.match(row().message ?? '', /the command was ended, and nothing of it runs on$/);
     });

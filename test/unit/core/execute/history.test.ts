@@ -40,7 +40,7 @@ const ANSWERS: OfEach<ExecOutcome, 'kind'> = {
   podGone: { kind: 'podGone' },
   forbidden: { kind: 'forbidden', message: TEXT },
   noWebSocket: { kind: 'noWebSocket', message: TEXT },
-  connectionLost: { kind: 'connectionLost', message: TEXT },
+  connectionLost: { kind: 'connectionLost', message: TEXT, isOver: true },
 };
 
 const initContainer: Required<InitContainerObservation> = {

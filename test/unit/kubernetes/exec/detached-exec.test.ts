@@ -234,6 +234,16 @@ test('an end that was asked for is told after nothing is left of the group', asy
   assert.deepEqual(made.asked, ['start', 'end', 'end', 'end']);
 });
 
+// R3.78
+test('a command that was seen to start is not started again where nothing is kept of it', async () => {
+  const detached = { key: 'run/hook/1', containerID: 'containerd://1', isBegun: true, wasStarted: true };
+  const begunBefore: ExecRequest = { ...request, detached };
+  const made = world([{ stdout: 'restorehooks absent\n' }]);
+  const { outcome } = await run(made, begunBefore);
+  assert.equal(outcome.kind, 'connectionLost');
+  assert.deepEqual(made.asked, ['attach']);
+});
+
 // R3.83
 test('a command that an earlier runner has ended is told so', async () => {
   const { outcome } = await run(world([{ stdout: `${begun}restorehooks exited 143 0 0 1\n` }]));

@@ -359,7 +359,8 @@ for (const shell of SHELLS) {
       await until('it runs', () => existsSync(command));
       child.kill('SIGKILL');
       process.kill(Number.parseInt(readFileSync(running, 'utf8'), 10), 'SIGKILL');
-      assert.equal((await place.ask('attach', once)).spoken?.kind, 'dead');
+      const said = await place.ask('attach', once);
+      assert.equal(said.spoken?.kind, 'dead', JSON.stringify(said));
     });
 
     // R3.76
@@ -407,6 +408,34 @@ for (const shell of SHELLS) {
       } finally {
         bare.remove();
       }
+    });
+
+    // R3.78
+    it('tells the own exit code of a command that removes the folder, and reads all that it prints', async () => {
+      for (const lines of [5, 20_000]) {
+        const once = key();
+        const folder = path.join(place.tmp, spokenTo('end', once)[5] ?? '');
+        const print = `i=0; while [ $i -lt ${lines} ]; do echo $i; i=$((i+1)); done`;
+        const { code } = await place.exited(once, ['sh', '-c', `sleep 1; rm -rf ${folder}; sleep 1; ${print}; exit 4`]);
+        assert.equal(code, 4, `${lines} lines`);
+      }
+    });
+
+    // R3.78
+    it('calls no command ended that was over before anybody asked for its end', async () => {
+      const once = key();
+      const answer = place.ask('start', once, ['sh', '-c', 'kill -9 $PPID; sleep 1']);
+      const command = path.join(place.tmp, spokenTo('end', once)[5] ?? '', 'command');
+      await until('it runs', () => existsSync(command) && /^\d+ /.test(readFileSync(command, 'utf8')));
+      const [pid = ''] = readFileSync(command, 'utf8').split(' ');
+      await until(
+        'it is over',
+        () => !existsSync(`/proc/${pid}`) || /\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')),
+      );
+      assert.equal((await place.ask('end', once)).spoken?.kind, 'ended');
+      const said = await place.ask('attach', once);
+      assert.equal(said.spoken?.kind, 'dead', JSON.stringify(said));
+      await answer;
     });
 
     // R3.77
