@@ -104,7 +104,8 @@ describe('a right that is missing', { skip }, () => {
   it('of several, and of the whole cluster, is one line', async () => {
     const scene = await e2e.scene('rights');
     await scene.restore({ status: { phase: 'Completed' } });
-    const kubeconfig = await e2e.cluster.userWith(velero, [restores(['get'], velero)]);
+    const defaults = { apiGroups: [''], resources: ['configmaps'], verbs: ['get'], namespace: velero };
+    const kubeconfig = await e2e.cluster.userWith(velero, [restores(['get'], velero), defaults]);
     const { code, error, hint } = await failure(kubeconfig, ['apply', scene.name, '-n', velero]);
     assert.equal(code, 5);
     assert.match(

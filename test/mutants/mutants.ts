@@ -258,7 +258,7 @@ export const MUTANTS: readonly Mutant[] = [
   step(
     'R4.5',
     'a hook starts beside a command whose connection was lost',
-    "if (hook.kind !== 'exec' || !isLost(ended)) return;",
+    "if (hook.kind !== 'exec' || !isLost(ended) || !runsOn) return;",
     'return;',
   ),
   quiet(
