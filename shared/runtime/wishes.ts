@@ -18,6 +18,8 @@ export class RunWishes {
   readonly #tell: (fact: Fact) => void;
   #isSuspending = false;
   #isDropped = false;
+  /** What has not ended is left to whoever goes on. */
+  #isLeft = false;
   #isOverdue = false;
   /** When the grace of a cancel, or that of the deadline, is over. */
   #dropAt: Instant | undefined;
@@ -56,15 +58,20 @@ export class RunWishes {
 
   /** Don't wait for running hooks. A run that is suspended leaves them as they are, for its next runner. */
   drop(): void {
-    this.#isDropped = true;
-    if (!this.#isLeft) this.#tell({ type: 'dropRequested' });
+    this.#drop(this.#isSuspending);
   }
 
   /** Drop what runs if its grace is over. True: this call dropped it. */
   dropIfDue(): boolean {
     if (this.#dropAt === undefined || this.#clock.now() < this.#dropAt || this.#isDropped) return false;
-    this.drop();
+    this.#drop(this.#isSuspending && !this.#run.canceled); // R6.19, R7.82
     return true;
+  }
+
+  #drop(isLeft: boolean): void {
+    this.#isDropped = true;
+    this.#isLeft = isLeft;
+    if (!isLeft) this.#tell({ type: 'dropRequested' });
   }
 
   /** How long the grace still lasts, from 0; undefined where nothing will be dropped. */
@@ -85,11 +92,6 @@ export class RunWishes {
   /** It was asked so, and nothing runs that this runner waits for. */
   get isSuspended(): boolean {
     const hasLeft = this.#run.suspended && isIdle(this.#run);
-    return this.#isSuspending && ((this.#isDropped && this.#isLeft) || hasLeft);
-  }
-
-  /** What has not ended is left to whoever goes on. A run that is canceled ends it. */
-  get #isLeft(): boolean {
-    return this.#isSuspending && !this.#run.canceled;
+    return this.#isSuspending && (this.#isLeft || hasLeft);
   }
 }
