@@ -265,7 +265,7 @@ suite('detached commands on a real kubelet', { skip }, () => {
         while ((await ofShell(name, `ls ${ready}`)).output.stdout === undefined) await delay(100);
         exec.end?.(request);
       });
-      assert.deepEqual(outcome, { kind: 'exited', exitCode: 137 }, name);
+      assert.deepEqual(outcome, { kind: 'exited', exitCode: 137, wasEnded: true }, name);
       const { output } = await ofShell(
         name,
         'for f in /proc/[0-9]*/cmdline; do tr "\\0" " " <$f; echo; done | grep -c "sleep 123[4]"',
