@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadAll } from 'js-yaml';
 import { RESTORE_NAME_LABEL } from '../../shared/core/names.ts';
+import { DEFAULT_IMAGE } from '../../shared/core/version.ts';
 import type { EmbeddedClusterOptions } from '../embedded/server.ts';
 import type { Loose, Rule, TestCluster } from './cluster.ts';
 import { isReal, openCluster, waitFor } from './cluster.ts';
@@ -80,6 +81,36 @@ export const endings = ({ hooks }: Loose): Record<string, string> =>
 export const hookAnnotations = (prefix: string, command: readonly string[] | string, more: object = {}) => ({
   [`${prefix}/command`]: typeof command === 'string' ? command : JSON.stringify(command),
   ...Object.fromEntries(Object.entries(more).map(([key, value]) => [`${prefix}/${key}`, String(value)])),
+});
+
+/** A Job that somebody makes by hand, of the image that plans for itself. */
+export const jobByHand = (velero: string, name: string, args: readonly string[]): Loose => ({
+  apiVersion: 'batch/v1',
+  kind: 'Job',
+  metadata: { name, namespace: velero },
+  spec: {
+    backoffLimit: 0,
+    template: {
+      spec: {
+        restartPolicy: 'Never',
+        serviceAccountName: 'restorehooks',
+        securityContext: { runAsNonRoot: true, runAsUser: 65532, seccompProfile: { type: 'RuntimeDefault' } },
+        containers: [
+          {
+            name: 'runner',
+            image: DEFAULT_IMAGE,
+            imagePullPolicy: 'IfNotPresent',
+            args,
+            securityContext: {
+              allowPrivilegeEscalation: false,
+              readOnlyRootFilesystem: true,
+              capabilities: { drop: ['ALL'] },
+            },
+          },
+        ],
+      },
+    },
+  },
 });
 
 export interface PodOptions {

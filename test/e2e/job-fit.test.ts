@@ -7,7 +7,7 @@ import { after, describe, it } from 'node:test';
 import { DEFAULT_IMAGE } from '../../shared/core/version.ts';
 import { selfSignedCertificate } from '../embedded/certificate.ts';
 import type { Loose, Ran, Scene, Suite } from './harness.ts';
-import { entry, exec, IMAGE, isReal, mark, sh, startSuite, waitFor } from './harness.ts';
+import { entry, exec, IMAGE, isReal, jobByHand, mark, sh, startSuite, waitFor } from './harness.ts';
 
 /** The Job fits a cluster: patches, defaults, sidecars, users, nodes, quotas (R8.20 to R8.29). */
 
@@ -440,7 +440,7 @@ describe('setup --defaults', () => {
     const name = `${scene.name}-by-hand`;
     const dry = await scene.apply('--runner=local', '--timeout=1ns');
     assert.doesNotMatch(dry.stderr, /restorehooks-defaults/, 'a local run has no Job');
-    await suite.cluster.create(byHand(suite, name, [scene.name, `--namespace=${suite.velero}`]));
+    await suite.cluster.create(jobByHand(suite.velero, name, [scene.name, `--namespace=${suite.velero}`]));
     const code = await waitFor('the Job by hand to end', async () => {
       const [pod] = await suite.cluster.list('pods', suite.velero, `batch.kubernetes.io/job-name=${name}`);
       return pod?.status?.containerStatuses?.[0]?.state?.terminated?.exitCode;
@@ -470,28 +470,4 @@ describe('setup --defaults', () => {
     const checked = await user('check', '-n', velero, '-o', 'json');
     assert.match(found(checked, 'defaults'), /^unchecked: /);
   });
-});
-
-const byHand = (suite: Suite, name: string, args: readonly string[]): Loose => ({
-  apiVersion: 'batch/v1',
-  kind: 'Job',
-  metadata: { name, namespace: suite.velero },
-  spec: {
-    backoffLimit: 0,
-    template: {
-      spec: {
-        restartPolicy: 'Never',
-        serviceAccountName: 'restorehooks',
-        securityContext: { runAsNonRoot: true, runAsUser: 65532, seccompProfile: { type: 'RuntimeDefault' } },
-        containers: [
-          {
-            name: 'runner',
-            image: DEFAULT_IMAGE,
-            args,
-            securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
-          },
-        ],
-      },
-    },
-  },
 });

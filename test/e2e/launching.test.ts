@@ -5,9 +5,8 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { loadAll } from 'js-yaml';
-import { DEFAULT_IMAGE } from '../../shared/core/version.ts';
 import type { Loose, Scene } from './harness.ts';
-import { entry, exec, isReal, mark, sh, startSuite, waitFor } from './harness.ts';
+import { entry, exec, isReal, jobByHand, mark, sh, startSuite, waitFor } from './harness.ts';
 import { assertUntouched } from './untouched.ts';
 
 const e2e = await startSuite();
@@ -163,34 +162,7 @@ describe('--dry-run', () => {
 });
 
 describe('a Job by hand', () => {
-  const job = (name: string, args: readonly string[]): Loose => ({
-    apiVersion: 'batch/v1',
-    kind: 'Job',
-    metadata: { name, namespace: velero },
-    spec: {
-      backoffLimit: 0,
-      template: {
-        spec: {
-          restartPolicy: 'Never',
-          serviceAccountName: 'restorehooks',
-          securityContext: { runAsNonRoot: true, runAsUser: 65532, seccompProfile: { type: 'RuntimeDefault' } },
-          containers: [
-            {
-              name: 'runner',
-              image: DEFAULT_IMAGE,
-              imagePullPolicy: 'IfNotPresent',
-              args,
-              securityContext: {
-                allowPrivilegeEscalation: false,
-                readOnlyRootFilesystem: true,
-                capabilities: { drop: ['ALL'] },
-              },
-            },
-          ],
-        },
-      },
-    },
-  });
+  const job = (name: string, args: readonly string[]) => jobByHand(velero, name, args);
 
   // R8.6
   it('plans for itself, is seen while it runs, ends with the exit code of the run, and runs once', async () => {

@@ -45,7 +45,8 @@ import { waitingFor } from './waiting-for.ts';
  * 6. effects: derive every effect from the phases that changed.
  *
  * Only pods that a fact touched are looked at (those of a wave once more when it opens, all of them once when the run
- * stops), so the work does not grow with the plan. Repeated and reordered pod events are harmless: nothing is decided from an event, only from what stands.
+ * stops), so the work does not grow with the plan. Repeated and reordered pod events are harmless: nothing is decided
+ * from an event, only from what stands.
  */
 export function step(run: RunState, facts: readonly Fact[], at: Instant): Step {
   if (run.finishedAt !== undefined) return { effects: [], touched: new Map() }; // R5.12

@@ -41,17 +41,13 @@ export function resume(
     const record = records.get(hook);
     const since = earlierLost.get(hook);
     const before = begunAgain.get(hook);
+    const counted = before === undefined ? {} : { starts: before };
     if (before !== undefined) starts.set(id, before);
     if (since !== undefined) lost.set(id, since);
     if (record === undefined) continue;
     if (record.phase === 'ended') {
       const { phase: _, outcome, ...when } = record;
-      ended.set(id, {
-        phase: 'Ended',
-        outcome: withMessage(outcome),
-        ...when,
-        ...(before !== undefined && { starts: before }),
-      });
+      ended.set(id, { phase: 'Ended', outcome: withMessage(outcome), ...when, ...counted });
       continue;
     }
     if (record.phase === 'begun' && (detach || record.key !== undefined)) {
@@ -62,13 +58,7 @@ export function resume(
     }
     if (record.phase === 'begun' && onUnknown === 'fail') {
       const { phase: _, tries: __, at: ___, last: ____, containerID: _____, ...known } = record;
-      ended.set(id, {
-        phase: 'Ended',
-        outcome: RUNNER_DIED,
-        ...known,
-        endedAt: now,
-        ...(before !== undefined && { starts: before }),
-      });
+      ended.set(id, { phase: 'Ended', outcome: RUNNER_DIED, ...known, endedAt: now, ...counted });
       entries.push({ kind: 'result', hook, outcome: RUNNER_DIED, ...known, endedAt: now }); // R6.3
       continue;
     }
