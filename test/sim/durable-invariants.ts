@@ -83,6 +83,9 @@ export class DurableInvariants {
   readonly #isAlive = new Set<HookId>();
   /** What a detached command came to, whoever saw it. */
   readonly #truth = new Map<HookId, ExecOutcome>();
+  /** The pods in which detached commands were started, and of which of them another pod had the name at the answer. */
+  readonly #startedIn = new Map<HookId, string | undefined>();
+  readonly #replaced = new Set<HookId>();
   #settled = false;
   #cancelAsked = false;
 
@@ -263,6 +266,8 @@ export class DurableInvariants {
     }
     this.#isAlive.add(hook.id);
     this.#truth.delete(hook.id);
+    this.#startedIn.set(hook.id, this.#podUIDOf(hook));
+    this.#replaced.delete(hook.id);
   }
 
   over({ id }: ExecHook, outcome: ExecOutcome): void {
@@ -292,8 +297,14 @@ export class DurableInvariants {
               : ['Failed exit', 'TimedOut executing', 'Failed canceled'];
     // No runner was there to see it: its pod went meanwhile.
     if (this.#world.runners.length > 1) allowed.push(...GONE);
+    // An exit code that is told when another pod has the name is nobody's (R3.28).
+    if (truth.kind === 'exited' && this.#replaced.has(id as HookId)) allowed.push('Unknown pod-replaced');
     const isIt = allowed.includes(`${state} ${reason}`) && (reason !== 'exit' || exitCode === 3);
     this.#check('D14', isIt, () => `${id} is ${state} (${reason}), and came to ${JSON.stringify(truth)}`);
+  }
+
+  #podUIDOf(hook: ExecHook): string | undefined {
+    return this.#world.world.containerOf(hook)?.uid;
   }
 
   started(asked: Asked): void {
@@ -301,8 +312,10 @@ export class DurableInvariants {
   }
 
   /** A stream that is lost, or dropped, has no end: its command goes on. */
-  ended(asked: Asked, outcome: ExecOutcome): void {
+  ended(hook: ExecHook, asked: Asked, outcome: ExecOutcome): void {
     asked.outcome = outcome;
+    const podUID = this.#podUIDOf(hook);
+    if (podUID !== undefined && podUID !== this.#startedIn.get(hook.id)) this.#replaced.add(hook.id);
     const isLost =
       outcome.kind === 'connectionLost' || (outcome.kind === 'notStarted' && asked.startedAt !== undefined);
     if (!isLost) asked.endedAt = this.#now;

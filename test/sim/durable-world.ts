@@ -87,7 +87,7 @@ class Runner {
           },
           ended: (outcome, output) => {
             this.#drops.delete(drop);
-            cluster.invariants.ended(asked, outcome);
+            cluster.invariants.ended(hook, asked, outcome);
             if (this.alive) answer.ended(outcome, output);
           },
         });
