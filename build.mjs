@@ -138,7 +138,7 @@ for (const [name, text] of Object.entries(files)) {
   writeFileSync(join('dist', name), text, { mode: name.includes('.') ? 0o644 : 0o755 });
   process.stdout.write(`dist/${name.padEnd(21)} ${Math.ceil(Buffer.byteLength(text) / 1024)} KiB\n`);
 }
-// kubectl calls the plugin by this name to complete its command line: docs/completion.md.
+// kubectl calls the plugin by this name to complete its command line: docs/install.md.
 const second = join('dist', 'kubectl_complete-restorehooks');
 rmSync(second, { force: true });
 symlinkSync('kubectl-restorehooks', second);

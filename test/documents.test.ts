@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
-import { existsSync, globSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import process from 'node:process';
 import { describe, it } from 'node:test';
 import { allCommands } from '../plugin/cli.ts';
 import type { CommandList } from '../plugin/command-line/command.ts';
@@ -9,41 +11,36 @@ import { RestoreHooksError } from '../shared/core/errors.ts';
 import { PREFIXES } from '../shared/core/mistakes/annotation-keys.ts';
 import { REASONS } from '../shared/core/model/hook.ts';
 import { HOOK_ENTRY } from '../shared/core/model/known-fields.ts';
+import { commandsPage } from '../site/commands.ts';
+import { nextAnchor, withoutBlocks } from '../site/markdown.ts';
+import { ROOT, snippetsIn } from './snippets.ts';
 import { run } from './unit/plugin/harness.ts';
 
-const ROOT = path.join(import.meta.dirname, '..');
 const read = (file: string): string => readFileSync(path.join(ROOT, file), 'utf8');
 const find = (pattern: string): string[] =>
   globSync(pattern, { cwd: ROOT, exclude: (name) => name === 'node_modules' || name === 'dist' });
 
 const documents = find('**/*.md').sort();
-const blocksOf = (text: string): string[] =>
-  [...text.matchAll(/^```[^\n]*\n([\s\S]*?)^```$/gm)].map(([, block]) => block ?? '');
-const withoutBlocks = (text: string): string => text.replace(/^```[^\n]*\n[\s\S]*?^```$/gm, '');
+const blocksOf = (text: string): string[] => snippetsIn(text).map((snippet) => snippet.text);
 
-/** The anchors of a document: those that GitHub gives to its headings, and `<a id>`. */
+/** The anchors of a document: those of its headings, and `<a id>`. */
 function anchorsOf(text: string): Set<string> {
   const anchors = new Set([...text.matchAll(/<a id="([^"]+)">/g)].map(([, id = '']) => id));
-  for (const [, heading = ''] of withoutBlocks(text).matchAll(/^#+ (.*)$/gm)) {
-    const base = heading
-      .toLowerCase()
-      .replace(/[^\p{L}\p{N}_ -]/gu, '')
-      .replaceAll(' ', '-');
-    let anchor = base;
-    for (let repeat = 1; anchors.has(anchor); repeat += 1) anchor = `${base}-${repeat}`;
-    anchors.add(anchor);
-  }
+  for (const [, heading = ''] of withoutBlocks(text).matchAll(/^#+ (.*)$/gm)) anchors.add(nextAnchor(heading, anchors));
   return anchors;
 }
 
-/** Links of a document that lead nowhere in the repository. */
-function brokenIn(file: string, text: string): string[] {
-  const links = [
+/** The links of a document. */
+const linksOf = (text: string): string[] =>
+  [
     ...withoutBlocks(text)
       .replace(/`[^`\n]*`/g, '')
       .matchAll(/\]\(([^)\s]+)\)/g),
   ].map(([, link = '']) => link);
-  return links.filter((link) => {
+
+/** Links of a document that lead nowhere in the repository. */
+function brokenIn(file: string, text: string): string[] {
+  return linksOf(text).filter((link) => {
     if (/^[a-z]+:/.test(link)) return false;
     const [target = '', anchor] = link.split('#');
     const to = target === '' ? file : path.posix.join(path.posix.dirname(file), target);
@@ -68,6 +65,15 @@ describe('the documents', () => {
     const text = '# A heading, twice\n# A heading, twice\n[a](b.md) [c](#a-heading-twice-1) [d](#e) `[f](g)`';
     assert.deepEqual(brokenIn('README.md', text), ['b.md', '#e']);
     assert.deepEqual(brokenIn('docs/x.md', '[a](../README.md) [b](README.md#nothing)'), ['README.md#nothing']);
+  });
+
+  it('lead out by addresses that can be opened', () => {
+    const outside = documents.flatMap((file) => linksOf(read(file))).filter((link) => /^[a-z]+:/.test(link));
+    assert.ok(outside.length > 5);
+    assert.deepEqual(
+      outside.filter((link) => !URL.canParse(link) || !/^https:\/\/[^/]+\.[a-z]+(\/|$)/.test(link)),
+      [],
+    );
   });
 
   it('are there where sources, examples and manifests name them', () => {
@@ -96,6 +102,57 @@ describe('the documents', () => {
   });
 });
 
+/** What a block may be, and who checks it. */
+const CHECKED: Readonly<Record<string, string>> = {
+  sh: 'below: by a shell and by the plugin; run by test/e2e/documents.test.ts and test/cluster/quick-start.test.ts',
+  console: 'test/unit/examples.test.ts runs the command and compares the output',
+  text: 'no input: a drawing, or a part of an output',
+  yaml: 'test/unit/gitops.test.ts',
+  'yaml argo-cd-health': 'test/unit/gitops.test.ts',
+  'yaml argo-cd-application': 'test/unit/gitops.test.ts',
+  'yaml flux-kustomization': 'test/unit/gitops.test.ts',
+  'yaml job-patch': 'test/e2e/job-fit.test.ts',
+};
+
+describe('the blocks of documents', () => {
+  const blocks = documents.flatMap((file) => snippetsIn(read(file)).map((snippet) => ({ file, ...snippet })));
+
+  it('say what they are, so that a test checks them', () => {
+    assert.ok(blocks.length > 50);
+    assert.deepEqual(
+      blocks.filter(({ info }) => CHECKED[info] === undefined).map(({ file, line, info }) => `${file}:${line} ${info}`),
+      [],
+    );
+  });
+
+  it('for a shell are understood by a shell', () => {
+    for (const { file, line, text } of blocks.filter(({ info }) => info === 'sh')) {
+      const { stderr } = spawnSync('bash', ['-n'], { input: text, encoding: 'utf8' });
+      assert.equal(stderr, '', `${file}:${line}`);
+    }
+  });
+
+  it('name scripts of this package that there are', () => {
+    const { scripts } = JSON.parse(read('package.json'));
+    const named = blocks.flatMap(({ file, text }) =>
+      [...text.matchAll(/npm run ([\w:]+)/g)].map(([, name = '']) => ({ file, name })),
+    );
+    assert.ok(named.length > 15);
+    assert.deepEqual(
+      named.filter(({ name }) => scripts[name] === undefined),
+      [],
+    );
+  });
+});
+
+describe('docs/commands.md', () => {
+  it('is made of the code; UPDATE=1 makes it again', async () => {
+    const page = await commandsPage();
+    if (process.env['UPDATE'] === '1') writeFileSync(path.join(ROOT, 'docs/commands.md'), page);
+    assert.equal(read('docs/commands.md'), page);
+  });
+});
+
 /** The plugin's commands, which read their arguments and do nothing. */
 const parsing: CommandList = Object.fromEntries(
   Object.entries(allCommands).map(([name, entry]) => [
@@ -112,6 +169,8 @@ const commandLinesOf = (text: string): string[] =>
       line
         .replace(/ (?:#|\|[ |]|>|&&|<).*$/, '')
         .replace(/\\\|/g, '|')
+        .replace(/ \[flags\]$/, '')
+        .replace('[RESTORE]', 'RESTORE')
         .trim(),
     );
 
@@ -205,9 +264,9 @@ describe('every name that users read is explained', () => {
     }
   });
 
-  it('reasons in docs/run-end.md', () => {
+  it('reasons in docs/results.md', () => {
     const reasons = [...new Set(Object.values(REASONS).flat())];
     assert.ok(reasons.length > 10);
-    assert.deepEqual(unexplained('docs/run-end.md', reasons), []);
+    assert.deepEqual(unexplained('docs/results.md', reasons), []);
   });
 });

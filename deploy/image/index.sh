@@ -17,7 +17,7 @@ label version "$VERSION"
 label licenses Apache-2.0
 label source "$REPOSITORY"
 label url "$REPOSITORY"
-label documentation "$REPOSITORY/blob/v$VERSION/docs/in-the-cluster.md"
+label documentation "$REPOSITORY/blob/v$VERSION/docs/setup.md"
 
 buildah manifest create index >/dev/null
 for part in "${@:2}"; do

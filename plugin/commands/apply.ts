@@ -21,7 +21,7 @@ export const apply = defineCommand({
     'Running it twice runs no hook twice: apply follows a run that is going on, and shows one that has ended. ' +
     'Ctrl-C ends the following, not the run.',
   exitCodes: [0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 130, 143],
-  docs: 'docs/run-end.md',
+  docs: 'docs/results.md',
 
   async run({ restore: given, ...args }, context): Promise<CommandResult> {
     context.stop.limit(context.clock, args.timeout);

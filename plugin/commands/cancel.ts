@@ -28,7 +28,7 @@ export const cancel = defineCommand({
   details:
     'Returns at once; --wait follows the run to its end. Ctrl-C ends the waiting only. Hooks that have not started are NotExecuted.',
   exitCodes: [0, 2, 3, 4, 5, 6, 7, 10, 11, 130, 143],
-  docs: 'docs/going-on.md',
+  docs: 'docs/operations.md',
 
   run: ({ restore: name, grace, wait, ...args }, context) =>
     withCluster(args, context, (session) => requestCancel(session, name, context, { graceMs: grace, waitMs: wait })),

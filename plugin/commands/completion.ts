@@ -12,7 +12,7 @@ export const completion = defineCommand({
   positionals: {},
   examples: [['completion', 'see what makes TAB complete restorehooks, and what is missing']],
   details: `kubectl completes its plugins itself, in bash, zsh and fish, and asks ${PROGRAM} what could come next.`,
-  docs: 'docs/completion.md',
+  docs: 'docs/install.md',
 
   async run(_, context) {
     return { view: { kind: 'text', text: `${[...installed(context), '', ...SHELLS].join('\n')}\n` } };

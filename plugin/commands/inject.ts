@@ -43,7 +43,7 @@ export const inject = defineCommand({
     'Changes Pods and the pod templates of Deployments, StatefulSets, DaemonSets, ReplicaSets, Jobs and CronJobs. Only ' +
     'inserts lines; everything else, including comments, is printed as it was. Manifests that already have their init ' +
     'containers stay unchanged. Stderr says what was done.',
-  docs: 'docs/init-hooks.md',
+  docs: 'docs/hooks.md',
 
   async run(args, context): Promise<CommandResult> {
     const filenames = args.filename.length > 0 ? args.filename : ['-'];

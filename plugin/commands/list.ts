@@ -29,7 +29,7 @@ export const list = defineCommand({
     'Reads the annotations of Restores, and needs no right but to list them. A run whose runner has died is shown as it ' +
     'was last written down: status finds that out.',
   exitCodes: [0, 2, 4, 5, 6, 130, 143],
-  docs: 'docs/run-end.md',
+  docs: 'docs/results.md',
 
   run: ({ allNamespaces, all, selector, watch, output, ...args }, context) =>
     withCluster(args, context, async ({ client, namespace }): Promise<CommandResult> => {

@@ -49,7 +49,7 @@ export const logs = defineCommand({
     'Shows what the run has kept: the last 4 KiB of each stream, unless it was started with --capture. With --follow, ' +
     'the exit code is 0 when the run has ended, whatever became of it; status -w has its exit code.',
   exitCodes: [0, 2, 4, 5, 6, 130, 143],
-  docs: 'docs/logs.md',
+  docs: 'docs/run.md',
 
   run: ({ restore: name, follow, run: runID, ...flags }, context) => {
     if (follow && runID !== undefined) throw usage('--follow follows the last run; --run shows an earlier one');

@@ -23,7 +23,7 @@ export const prune = defineCommand({
   ],
   details: 'What later runs need to know is kept, so that no hook is run twice.',
   exitCodes: [0, 2, 4, 5, 6, 130, 143],
-  docs: 'docs/in-the-cluster.md',
+  docs: 'docs/operations.md',
 
   run: ({ restore: name, keep, dryRun, ...args }, context) =>
     withCluster(args, context, async (session) => ({

@@ -44,7 +44,7 @@ export const report = defineCommand({
     'Reads, and changes nothing; exits with 0 whatever became of the run. -f takes a run (status -o json) instead of ' +
     'RESTORE, and its plan (plan -o json). A report holds commands and outputs, which can hold passwords.',
   exitCodes: [0, 2, 4, 5, 6, 130, 143],
-  docs: 'docs/report.md',
+  docs: 'docs/results.md',
 
   async run({ restore, output, filename, run: runID, ...args }, context): Promise<CommandResult> {
     const { savedDocuments } = await import('../report/input.ts');

@@ -15,7 +15,7 @@ export const retry = defineCommand({
     'Hooks that have succeeded are not run again. If the runner died, retry goes on with its run: hooks that were ' +
     'running then are Unknown, and are run again only with --on-unknown=rerun.',
   exitCodes: [0, 2, 3, 4, 5, 6, 7, 9, 10, 11, 130, 143],
-  docs: 'docs/going-on.md',
+  docs: 'docs/operations.md',
 
   async run({ restore, only, skip, ...args }, context) {
     requireRunnerFlags(args);

@@ -53,7 +53,7 @@ export const setup = defineCommand({
     'not read) Secrets, read, create and patch ConfigMaps and Leases, read Jobs, and create Events. Where the pods are it ' +
     'may watch them and run commands in them.',
   exitCodes: [0, 2, 5, 6, 10, 130, 143],
-  docs: 'docs/in-the-cluster.md',
+  docs: 'docs/setup.md',
 
   async run(args, context) {
     const { env, stderr, stop, clock } = context;

@@ -38,7 +38,7 @@ export const status = defineCommand({
     'With --watch, the exit code is that of the run. Without, it is 0 if the run could be shown. Filters narrow the hooks ' +
     'that are shown, also with -o json; the counts stay those of the whole run.',
   exitCodes: [0, 2, 3, 4, 5, 6, 10, 11, 130, 143],
-  docs: 'docs/run-end.md',
+  docs: 'docs/results.md',
 
   run: ({ restore: name, watch, run: runID, ...args }, context) => {
     if (watch && runID !== undefined) throw usage('--watch follows the last run; --run shows an earlier one');

@@ -1,32 +1,24 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import process from 'node:process';
 import { after, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
-import { chromium } from 'playwright-core';
 import { html } from '../../plugin/report/html.ts';
 import type { ReportInput } from '../../plugin/report/report.ts';
 import { filledWith, HOSTILE, planFilledWith } from '../unit/plugin/report/hostile.ts';
 import { at, bigRun, mixedRun, row, runOf } from '../unit/plugin/report/runs.ts';
+import { launch, noBrowser, violationsOf } from './chromium.ts';
 
-/** Debian's; playwright-core brings none. */
-const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
-const skip = !existsSync(CHROMIUM) && `there is no ${CHROMIUM}: apt-get install chromium`;
-
+const skip = noBrowser;
 let browser: Browser;
 let folder: string;
-let axe: string;
 
 before(async () => {
   if (skip) return;
   folder = await mkdtemp(path.join(tmpdir(), 'report-'));
-  axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-  browser = await chromium.launch({ executablePath: CHROMIUM });
+  browser = await launch();
 });
 after(async () => {
   if (skip) return;
@@ -52,19 +44,6 @@ async function open(input: ReportInput, options: Parameters<Browser['newPage']>[
   page.on('request', (request) => void (request.url() === url || said.push(`request: ${request.url()}`)));
   await page.goto(url);
   return { page, said };
-}
-
-/** What axe-core finds, by rule, with the first place. */
-async function violationsOf(page: Page): Promise<string[]> {
-  await page.evaluate(axe);
-  return page.evaluate(async () => {
-    const { axe } = globalThis as unknown as { axe: { run(): Promise<{ violations: Violation[] }> } };
-    interface Violation {
-      readonly id: string;
-      readonly nodes: readonly { readonly html: string }[];
-    }
-    return (await axe.run()).violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
-  });
 }
 
 const going = runOf(

@@ -6,11 +6,11 @@ import { after, before, describe, it } from 'node:test';
 import type { Suite } from '../e2e/harness.ts';
 import { entry, exec, gated, isReal, sh, startSuite } from '../e2e/harness.ts';
 
-/** The lines of docs/in-the-cluster.md, with the real kubectl. */
-const page = readFileSync(join(import.meta.dirname, '../../docs/in-the-cluster.md'), 'utf8');
+/** The lines of docs/operations.md, with the real kubectl. */
+const page = readFileSync(join(import.meta.dirname, '../../docs/operations.md'), 'utf8');
 const line = (start: string): string => {
   const found = page.split('\n').find((each) => each.startsWith(start));
-  assert.ok(found, `${start} in docs/in-the-cluster.md`);
+  assert.ok(found, `${start} in docs/operations.md`);
   return found;
 };
 

@@ -142,7 +142,7 @@ describe('apply --job-patch', () => {
   });
 
   it('takes every patch that the documents show, and the API server takes what comes of it', async () => {
-    const page = readFileSync(join(import.meta.dirname, '../../docs/in-the-cluster.md'), 'utf8');
+    const page = readFileSync(join(import.meta.dirname, '../../docs/setup.md'), 'utf8');
     const patches = [...page.matchAll(/^```yaml job-patch\n([\s\S]*?)^```$/gm)].map(([, text]) => text);
     assert.ok(patches.length >= 5, `${patches.length} patches`);
     const scene = await oneHook('documented');

@@ -62,7 +62,7 @@ export function patchedJob<Job extends object>(job: Job, patches: readonly JobPa
 }
 
 const MOST_TOLD = 5;
-const HINT = 'leave that out of the patch; docs/in-the-cluster.md says what a patch may change';
+const HINT = 'leave that out of the patch; docs/setup.md says what a patch may change';
 
 /** Items of keyed lists that don't say which item they mean. */
 function keyless(value: unknown, at: string): Problem[] {

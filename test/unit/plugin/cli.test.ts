@@ -116,7 +116,7 @@ describe('main', () => {
   });
 
   it('shows all commands and exit codes without a word, with help and with --help, and loads no command', async () => {
-    const [, documented = ''] = readFileSync('docs/run-end.md', 'utf8').split('## Exit codes');
+    const [, documented = ''] = readFileSync('docs/results.md', 'utf8').split('## Exit codes');
     for (const argv of [[], ['--help'], ['-h'], ['help']]) {
       const { code, stdout, stderr } = await run(argv, { commands });
       assert.deepEqual([code, stderr], [0, ''], argv.join(' '));
