@@ -105,7 +105,7 @@ describe('the site of the documents', { skip: noBrowser }, () => {
           'index.html',
           'docs/index.html',
           'docs/hooks.html',
-          'docs/commands.html',
+          'docs/errors.html',
           'docs/gitops.html',
         ]) {
           await page.goto(site + file, { waitUntil: 'load' });

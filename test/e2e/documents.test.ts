@@ -14,6 +14,7 @@ import { exec, hooksOf, isReal, sh, startSuite } from './harness.ts';
  */
 
 const PAGES = [
+  'docs/operations.md',
   'docs/plan.md',
   'docs/run.md',
   'docs/results.md',
@@ -83,9 +84,10 @@ describe('the commands of the documents', () => {
     it(`can be typed: ${page}`, async () => {
       assert.ok(blocks.length > 0);
       for (const { line, text } of blocks) {
-        // The embedded server has no kubectl.
+        // The embedded server has no kubectl; test/cluster/kubectl-wait.test.ts waits with it.
         const lines = here(text)
           .split('\n')
+          .filter((each) => !/^(kubectl wait|until) /.test(each))
           .filter((each) => isReal || /^(helm|kubectl kustomize|kubectl restorehooks) /.test(each));
         const { code, output } = await typed(lines.join('\n'), {
           cwd: folder,
