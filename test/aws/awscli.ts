@@ -20,7 +20,8 @@ export function awscli(asked: unknown): unknown {
   return JSON.parse(execFileSync('python3', [SCRIPT], options).toString());
 }
 
-function installed(): string {
+/** The folder of its Python packages. */
+export function installed(): string {
   const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
   const folder = join(cache, 'kubectl-restorehooks', `awscli-${VERSION}`);
   if (existsSync(folder)) return folder;
