@@ -1,5 +1,5 @@
 import { RestoreHooksError } from '../shared/core/errors.ts';
-import { restoreName } from '../shared/core/names.ts';
+import { DNS_LABEL, restoreName } from '../shared/core/names.ts';
 import { camelCase, parseArgv } from '../shared/input/argv.ts';
 import type { Flags, FlagValue } from '../shared/input/flags.ts';
 import { executionFlags, planFlags, startFlags } from '../shared/input/run-flags.ts';
@@ -10,6 +10,11 @@ import { executionFlags, planFlags, startFlags } from '../shared/input/run-flags
  */
 const runnerFlags = {
   namespace: { type: 'string', short: 'n', value: 'NAMESPACE', description: "The Restore's namespace" },
+  'run-namespace': {
+    type: 'string',
+    value: 'NAMESPACE',
+    description: "The namespace of the run's objects, and of this Job (default: the Restore's)",
+  },
   ...planFlags,
   ...startFlags,
   ...executionFlags,
@@ -37,6 +42,10 @@ export function runnerConfig(argv: readonly string[], env: Readonly<Record<strin
   if (others.length > 0) throw invalid('expected one Restore, not several');
   if (given['all-namespaces'] && (given.selector === undefined || given['pod-namespace'].length > 0)) {
     throw invalid('--all-namespaces goes with --selector, and without --pod-namespace');
+  }
+  const runNamespace = given['run-namespace'];
+  if (runNamespace !== undefined && !DNS_LABEL.test(runNamespace)) {
+    throw invalid(`--run-namespace: ${JSON.stringify(runNamespace)} is no name of a namespace`);
   }
   return {
     ...given,

@@ -35,6 +35,7 @@ const OPTIONS = [
   'record',
   'deadline',
   'waitForRestore',
+  'runNamespace',
 ] as const;
 const Option = z.union([z.string(), z.number(), z.boolean(), z.array(z.string())], 'expected an option of apply');
 

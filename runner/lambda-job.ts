@@ -1,5 +1,6 @@
 import { RestoreHooksError } from '../shared/core/errors.ts';
 import { jobSettings } from '../shared/core/manifests/defaults.ts';
+import { objectsNamespace } from '../shared/core/manifests/run-objects.ts';
 import type { Restore } from '../shared/core/model/restore.ts';
 import { runName } from '../shared/core/names.ts';
 import { restoreReference } from '../shared/core/plan/make-plan-document.ts';
@@ -15,6 +16,7 @@ import { writeEndedEvent } from '../shared/kubernetes/run/events.ts';
 import { checkPatchedJob, launchRun, runManifests } from '../shared/kubernetes/run/launch.ts';
 import { holderOf } from '../shared/kubernetes/run/lease.ts';
 import { markFailed } from '../shared/kubernetes/run/mark-ended.ts';
+import { runsOf } from '../shared/kubernetes/run/run-place.ts';
 import { runStatusOf, writeStatus } from '../shared/kubernetes/run/run-store.ts';
 import type { Clock } from '../shared/ports/ports.ts';
 import type { Logger } from '../shared/system/log.ts';
@@ -35,13 +37,18 @@ export async function launchJob(
   restore: Restore,
 ): Promise<RunStatus> {
   const { restore: name, namespace, again } = config;
-  const document = input.plan;
   const earlier = runStatusOf(restore);
-  if (!again) refuseWhatMayHaveRun(name, earlier, document.digest);
+  if (!again) refuseWhatMayHaveRun(name, earlier, input.plan.digest);
   const options = runOptions(config);
   // A user who may not read them is warned; a function is set up once, and a missing right is a mistake there (R8.24).
   const defaults = await readDefaults(client, namespace);
-  const { image, imagePullSecret, serviceAccount, patches } = jobSettings(given, given.patches, defaults);
+  const { image, imagePullSecret, serviceAccount, patches, defaultRunNamespace } = jobSettings(
+    given,
+    given.patches,
+    defaults,
+  );
+  const place = { namespace, runNamespace: config['run-namespace'], defaultRunNamespace };
+  const document = { ...input.plan, restore: runsOf(restore, place) };
   log.info('the Job is launched', { image, serviceAccount, patches: patches.map(({ from }) => from) });
   const job = {
     restore: document.restore,
@@ -53,8 +60,8 @@ export async function launchJob(
     after: earlier?.runID,
     patches,
   };
-  const manifests = runManifests(payloadOf(input), job);
-  await checkPatchedJob(client, namespace, manifests, patches);
+  const manifests = runManifests(payloadOf({ ...input, plan: document }), job);
+  await checkPatchedJob(client, objectsNamespace(document.restore), manifests, patches);
   const runner = { kind: 'job', name: runName(name, runID) } as const;
   const status = newStatus(restore, { runID, planned: { document }, runner, options, now: clock.now() });
   await writeStatus(client, versionOf(restore, namespace), status);
@@ -73,7 +80,7 @@ export async function lookAtJob(
   status: RunStatus,
 ): Promise<RunStatus> {
   const { name } = restore.metadata;
-  const reference = restoreReference(restore, namespace);
+  const reference = restoreReference(restore, { namespace, runNamespace: status.runNamespace });
   if (!(await hasDied(client, clock, reference, status))) return status;
   // The pod of a deleted Job may still wait for running hooks, and will write how they end.
   if ((await holderOf(client, clock, reference))?.runID === status.runID) return status;

@@ -66,13 +66,13 @@ async function runOf(
   env: Env,
   log: Logger,
 ): Promise<Run | { readonly exitCode: number }> {
-  const { namespace } = config;
+  const { namespace, 'run-namespace': jobNamespace = namespace } = config;
   const podName = env['POD_NAME'] || env['HOSTNAME'] || hostname();
   const jobName = env['JOB_NAME'];
-  const runner = jobName ? ({ kind: 'job', name: jobName } as const) : await runnerOf(client, namespace, podName);
+  const runner = jobName ? ({ kind: 'job', name: jobName } as const) : await runnerOf(client, jobNamespace, podName);
   const limitMs = config['wait-for-restore'];
   if (limitMs !== undefined) await awaitRestore(client, systemClock, restoreToAwait(config, limitMs, log));
-  if (config.plan === undefined) await compareWithDefaults(client, namespace, runner, log);
+  if (config.plan === undefined) await compareWithDefaults(client, config, runner, log);
   const input =
     config.plan === undefined
       ? await ownPlan(
@@ -84,7 +84,7 @@ async function runOf(
         )
       : readPlanDirectory(config.plan);
   if (!('plan' in input)) return { exitCode: input.ended === undefined ? ExitCode.Ok : exitCodeOf(input.ended) };
-  if (jobName) await refuseGivenUp(client, namespace, jobName);
+  if (jobName) await refuseGivenUp(client, jobNamespace, jobName);
   const runID = config['run-id'] ?? (await ownRun(client, config, runner, input.plan.digest)) ?? newRunID();
   return { config, input, runner, runID, claimant: { name: podName, id: env['POD_UID'] || podName } };
 }
@@ -138,8 +138,8 @@ async function refuseGivenUp(client: KubeClient, namespace: string, name: string
 
 /**
  * The Job of this pod: others look at it to see whether the runner is alive. A Job that was written by hand may not
- * tell its name; then it is taken from the pod's name, which begins with it. If there is no such Job in the Restore's
- * namespace, others can't tell, as with a local run.
+ * tell its name; then it is taken from the pod's name, which begins with it. If there is no such Job in the namespace
+ * of runs, others can't tell, as with a local run.
  */
 async function runnerOf(client: KubeClient, namespace: string, podName: string): Promise<RunStatus['runner']> {
   const name = podName.replace(/-[a-z0-9]{5}$/, '');

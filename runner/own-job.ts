@@ -1,9 +1,11 @@
 import * as z from 'zod';
+import { RestoreHooksError } from '../shared/core/errors.ts';
 import type { RunStatus } from '../shared/core/report/run-status.ts';
 import type { KubeClient } from '../shared/kubernetes/api/client.ts';
 import { paths } from '../shared/kubernetes/api/paths.ts';
 import { readDefaults } from '../shared/kubernetes/run/defaults.ts';
 import type { Logger } from '../shared/system/log.ts';
+import type { RunnerConfig } from './config.ts';
 
 const Job = z.object({
   spec: z.object({
@@ -22,17 +24,29 @@ const Job = z.object({
  */
 export async function compareWithDefaults(
   client: Pick<KubeClient, 'get'>,
-  namespace: string,
+  { namespace, 'run-namespace': jobNamespace = namespace }: Pick<RunnerConfig, 'namespace' | 'run-namespace'>,
   runner: RunStatus['runner'],
   log: Logger,
 ): Promise<void> {
-  const defaults = await readDefaults(client, namespace);
+  const defaults = await readDefaults(client, namespace).catch((error: unknown) => {
+    const isElsewhere = jobNamespace !== namespace;
+    if (!isElsewhere || !(error instanceof RestoreHooksError) || error.code !== 'FORBIDDEN') throw error;
+    // There the runner may do nothing but look at Restores and write their status.
+    log.info('the defaults of the Restores are not compared with this Job', { reason: error.message });
+    return undefined;
+  });
   if (defaults === undefined || runner.kind !== 'job') return;
-  const parsed = Job.safeParse(await client.get(paths.jobs(namespace, runner.name)));
+  const parsed = Job.safeParse(await client.get(paths.jobs(jobNamespace, runner.name)));
   if (!parsed.success) return;
   const { containers, serviceAccountName } = parsed.data.spec.template.spec;
   const images = containers.map(({ image }) => image);
-  const { image, serviceAccount } = defaults;
+  const { image, serviceAccount, runNamespace } = defaults;
+  if (runNamespace !== undefined && runNamespace !== jobNamespace) {
+    log.warn('this Job is in another namespace than the defaults name', {
+      namespace: jobNamespace,
+      defaults: runNamespace,
+    });
+  }
   if (image !== undefined && !images.includes(image)) {
     log.warn('this Job has another image than the defaults name', { images, defaults: image });
   }

@@ -13,6 +13,7 @@ import type { RunStatus } from '../shared/core/report/run-status.ts';
 import { hasEnded } from '../shared/core/report/run-status.ts';
 import type { KubeClient } from '../shared/kubernetes/api/client.ts';
 import { podsToCreate } from '../shared/kubernetes/pods/pods-to-create.ts';
+import { runsOf } from '../shared/kubernetes/run/run-place.ts';
 import { readRuns } from '../shared/kubernetes/run/runs-of-restore.ts';
 import { aroundRestore } from '../shared/kubernetes/velero/around-restore.ts';
 import type { RestoreToAwait } from '../shared/kubernetes/velero/await-restore.ts';
@@ -46,14 +47,14 @@ export async function ownPlan(
   const { restore: name, namespace } = config;
   const restore = await getRestore(client, namespace, name);
   refuseWhileBusy(restore, config.force);
-  const asked = config['pod-namespace'];
-  const namespaces = asked.length > 0 ? [...asked] : undefined;
+  const namespaces = config['pod-namespace'].length > 0 ? [...config['pod-namespace']] : undefined;
   const selector = { labelSelector: config.selector ?? restoreSelector(name), ...(namespaces ? { namespaces } : {}) };
   const { pods, notices } = await listPods(client, selector.labelSelector, namespaces);
   const around = await aroundRestore(client, { restore, namespace, selector, pods });
   const request = {
     restore,
     namespace,
+    runNamespace: runsOf(restore, { namespace, runNamespace: config['run-namespace'] }).runNamespace,
     pods,
     ...around,
     notices: [...around.notices, ...notices],

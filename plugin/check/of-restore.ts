@@ -3,13 +3,13 @@ import type { Decision } from '../../shared/core/ledger/decision.ts';
 import type { Ledger } from '../../shared/core/ledger/ledger.ts';
 import { ledgerOf } from '../../shared/core/ledger/ledger.ts';
 import type { HookEntrySpec, Restore } from '../../shared/core/model/restore.ts';
-import { restoreReference } from '../../shared/core/plan/make-plan-document.ts';
 import { nothingToRun, refuseAfterGivingUp } from '../../shared/core/plan/nothing-to-run.ts';
 import type { PlannedRun } from '../../shared/core/plan/plan-run.ts';
 import { planRun, refuseWhileBusy } from '../../shared/core/plan/plan-run.ts';
 import { phaseNotices } from '../../shared/core/plan/velero.ts';
 import { isOverdue } from '../../shared/core/report/run-status.ts';
 import { holderOf } from '../../shared/kubernetes/run/lease.ts';
+import { runsOf } from '../../shared/kubernetes/run/run-place.ts';
 import { readRuns } from '../../shared/kubernetes/run/runs-of-restore.ts';
 import type { Session } from '../command-line/session.ts';
 import type { PlanFlags } from '../input/plan-input.ts';
@@ -34,7 +34,7 @@ export async function restoreChecks(
 ): Promise<Check[]> {
   const { client, namespace } = session;
   const { clock } = context;
-  const reference = restoreReference(restore, namespace);
+  const reference = runsOf(restore, session);
   const at = `${restore.metadata.name} -n ${namespace}`;
   const ledger = readRuns(client, clock, reference, restore);
   // Each check that needs it tells its error.
@@ -59,7 +59,7 @@ export async function restoreChecks(
         if (why !== undefined && runs.last === undefined) throw why;
         return ok(why?.message ?? 'the Restore has no hooks: apply creates nothing');
       }
-      const notes = await requirePodRights(session, args.serviceAccount, planned.hooks);
+      const notes = await requirePodRights(session, reference, args.serviceAccount, planned.hooks);
       return planOf(planned, decideApply(runs, plan), runs, { at, notes });
     }),
   ]);

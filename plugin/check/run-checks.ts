@@ -2,13 +2,14 @@ import { RestoreHooksError } from '../../shared/core/errors.ts';
 import type { Defaults, JobFlags, JobSettings } from '../../shared/core/manifests/defaults.ts';
 import { DEFAULTS_SOURCE, jobSettings } from '../../shared/core/manifests/defaults.ts';
 import type { JobPatch } from '../../shared/core/manifests/job-patch.ts';
+import { objectsNamespace } from '../../shared/core/manifests/run-objects.ts';
 import type { HookEntrySpec, Restore } from '../../shared/core/model/restore.ts';
-import { restoreReference } from '../../shared/core/plan/make-plan-document.ts';
 import { busyPhase } from '../../shared/core/plan/velero.ts';
 import type { CheckDocument, CheckState } from '../../shared/core/report/check-document.ts';
 import { kubeApiError } from '../../shared/kubernetes/api/api-error.ts';
 import type { KubeObject } from '../../shared/kubernetes/api/kube-object.ts';
 import { readDefaults } from '../../shared/kubernetes/run/defaults.ts';
+import { askedPlace, runsOf } from '../../shared/kubernetes/run/run-place.ts';
 import { getRestore } from '../../shared/kubernetes/velero/restores.ts';
 import type { Session } from '../command-line/session.ts';
 import { count } from '../output/plan-view.ts';
@@ -41,14 +42,14 @@ export interface Checked {
 
 /** Look at all that a run needs, and change nothing (R7.35). `warned`: what the API server warns of, as it comes. */
 export async function runChecks(
-  session: Session,
+  asked: Session,
   name: string | undefined,
   given: CheckArguments,
   { hookFiles, patches }: CheckedFiles,
   context: Context,
   warned: readonly string[],
 ): Promise<Checked> {
-  const { client, namespace } = session;
+  const { client, namespace } = asked;
   // Not under `check`: who reaches no API server, or is not known to it, gets that error.
   const version = await kubernetes(client).catch((error: unknown) => {
     if (kubeApiError(error)?.status !== 403) throw error;
@@ -59,23 +60,25 @@ export async function runChecks(
     defaults = await readDefaults(client, namespace);
     return ok(defaultsText(defaults));
   });
-  const args = { ...given, ...jobSettings(given, patches, defaults) };
+  const { defaultRunNamespace, ...settings } = jobSettings(given, patches, defaults);
+  const args = { ...given, ...settings };
+  const session = { ...asked, defaultRunNamespace };
   const found = name === undefined ? undefined : await restoreOf(session, name);
   const restore = found instanceof RestoreHooksError ? undefined : found;
-  const objects = wouldBeCreated(
-    restore ? restoreReference(restore, namespace) : { namespace, name: name ?? 'check' },
-    args,
-  );
+  const reference = restore ? runsOf(restore, session) : { ...askedPlace(session), name: name ?? 'check' };
+  const objects = wouldBeCreated(reference, args);
+  /** Where the runner would be. */
+  const place = { ...session, namespace: objectsNamespace(reference) };
   const checks = await Promise.all([
     check('kubernetes', async () => version),
     ofDefaults,
-    check('runner-image', () => runnerImage(session, args.image)),
-    check('image-pull', () => imagePull(session, args.image, args.imagePullSecret)),
+    check('runner-image', () => runnerImage(place, args.image)),
+    check('image-pull', () => imagePull(place, args.image, args.imagePullSecret)),
     check('velero', () => veleroServer(session)),
     check('velero-restores', () => veleroRestores(session, restore !== undefined && isDoneWith(restore))),
     check('backup-storage', () => backupStorage(session)),
-    check('runner-rights', () => runnerRights(session, args)),
-    check('your-rights', () => userRights(session)),
+    check('runner-rights', () => runnerRights(session, reference, args)),
+    check('your-rights', () => userRights(session, reference)),
   ]);
   let pod: KubeObject | undefined;
   // One after another, so that a warning belongs to the object that is asked about.
@@ -83,9 +86,9 @@ export async function runChecks(
     const took = (answer: KubeObject): void => {
       if (what === 'pod') pod = answer;
     };
-    checks.push(await check(`dry-run-${what}`, () => dryRun(session, what, objects[what], warned, took)));
+    checks.push(await check(`dry-run-${what}`, () => dryRun(place, what, objects[what], warned, took)));
   }
-  checks.push(await check('sidecars', () => sidecars(session, objects.pod, pod)));
+  checks.push(await check('sidecars', () => sidecars(place, objects.pod, pod)));
   if (restore !== undefined) checks.push(...(await restoreChecks(session, restore, args, hookFiles, context)));
   return { checks, error: found instanceof RestoreHooksError ? found : undefined };
 }
@@ -102,11 +105,12 @@ function restoreOf({ client, namespace }: Session, name: string): Promise<Restor
 /** R8.24 */
 function defaultsText(defaults: Defaults | undefined): string {
   if (defaults === undefined) return `there is no ${DEFAULTS_SOURCE}: a run has what the flags say`;
-  const { image, imagePullSecrets = [], serviceAccount, jobPatch } = defaults;
+  const { image, imagePullSecrets = [], serviceAccount, runNamespace, jobPatch } = defaults;
   const said = [
     ...(image === undefined ? [] : [`image ${image}`]),
     ...(imagePullSecrets.length > 0 ? [`image pull Secrets ${imagePullSecrets.join(', ')}`] : []),
     ...(serviceAccount === undefined ? [] : [`ServiceAccount ${serviceAccount}`]),
+    ...(runNamespace === undefined ? [] : [`runs in namespace ${runNamespace}`]),
     ...(jobPatch === undefined ? [] : ['a patch of the Job']),
   ];
   return `${DEFAULTS_SOURCE}: ${said.join(', ') || 'nothing'}`;

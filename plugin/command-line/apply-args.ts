@@ -3,7 +3,7 @@ import { DEFAULTS_NAME, SERVICE_ACCOUNT } from '../../shared/core/names.ts';
 import { DEFAULT_IMAGE } from '../../shared/core/version.ts';
 import type { Flags } from '../../shared/input/flags.ts';
 import { executionFlags, planFlags, startFlags } from '../../shared/input/run-flags.ts';
-import { filenameArg, kubeArgs, outputArg } from './args.ts';
+import { filenameArg, kubeArgs, outputArg, runNamespaceArg } from './args.ts';
 import { backupArgs } from './backup-args.ts';
 import type { Arguments } from './command.ts';
 
@@ -53,6 +53,7 @@ export const runnerArgs = {
     value: 'FILE',
     description: 'JSON merge patch over the Job (nodeSelector, tolerations, resources, labels, env, …), YAML or JSON',
   },
+  ...runNamespaceArg,
   ...executionFlags,
   record: {
     type: 'string',
@@ -74,6 +75,7 @@ export const applyArgs = {
 } as const;
 
 /** With the settings of the Job that the flags and the defaults come to. */
-type Settled<Given> = Omit<Given, 'output' | 'jobPatch' | keyof JobSettings> & JobSettings;
+type Settled<Given> = Omit<Given, 'output' | 'jobPatch' | 'runNamespace' | keyof JobSettings> &
+  Omit<JobSettings, 'defaultRunNamespace'>;
 export type RunnerArguments = Settled<Arguments<typeof runnerArgs, Record<never, never>>>;
 export type ApplyArguments = Settled<Arguments<typeof applyArgs, Record<never, never>>>;

@@ -65,6 +65,16 @@ export const kubeArgs = {
   },
 } as const satisfies Flags;
 
+/** For every command that has to do with runs (R8.80). */
+export const runNamespaceArg = {
+  'run-namespace': {
+    type: 'string',
+    value: 'NAMESPACE',
+    description:
+      "The namespace of the runs' objects: Job, plan, report, journal (default: that of the last run, else the Restore's)",
+  },
+} as const satisfies Flags;
+
 export const filenameArg = {
   filename: {
     type: 'list',

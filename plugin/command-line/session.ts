@@ -3,6 +3,7 @@ import { DNS_LABEL } from '../../shared/core/names.ts';
 import { sanitizeLine } from '../../shared/core/sanitize.ts';
 import { VERSION } from '../../shared/core/version.ts';
 import type { KubeClient } from '../../shared/kubernetes/api/client.ts';
+import type { AskedPlace } from '../../shared/kubernetes/run/run-place.ts';
 import type { Context } from '../process/context.ts';
 import type { kubeArgs } from './args.ts';
 import { SHOW_REQUESTS } from './args.ts';
@@ -10,8 +11,11 @@ import type { Arguments } from './command.ts';
 
 export type KubeArguments = Arguments<typeof kubeArgs, Record<never, never>>;
 
+/** Those of a command that has to do with runs, or not. */
+export type ClusterArguments = KubeArguments & { readonly runNamespace?: string | undefined };
+
 /** A connection to the cluster that the command line names with kubectl's flags. */
-export interface Session {
+export interface Session extends AskedPlace {
   readonly client: KubeClient;
   /** The Restore's namespace: `-n`, else `VELERO_NAMESPACE`, else `velero`, as in Velero's own client. */
   readonly namespace: string;
@@ -19,12 +23,14 @@ export interface Session {
   readonly cluster: string;
 }
 
-export function namespaceOf({ namespace }: Pick<KubeArguments, 'namespace'>, { env }: Pick<Context, 'env'>): string {
-  const name = namespace || env['VELERO_NAMESPACE'] || 'velero'; // R1.1
+export const namespaceOf = ({ namespace }: Pick<KubeArguments, 'namespace'>, { env }: Pick<Context, 'env'>): string =>
+  nameOfNamespace(namespace || env['VELERO_NAMESPACE'] || 'velero', '-n'); // R1.1
+
+export function nameOfNamespace(name: string, flag: string): string {
   if (DNS_LABEL.test(name)) return name;
   throw usage(
     `${JSON.stringify(name)} is no name of a namespace`,
-    'give -n NAMESPACE: lower-case letters, digits and -',
+    `give ${flag} NAMESPACE: lower-case letters, digits and -`,
   );
 }
 
@@ -32,7 +38,7 @@ export function namespaceOf({ namespace }: Pick<KubeArguments, 'namespace'>, { e
  * Connect to the cluster and run `work`. The Kubernetes client is loaded here, because that takes most of the start-up.
  */
 export async function withCluster<T>(
-  args: KubeArguments,
+  args: ClusterArguments,
   context: Context,
   work: (session: Session) => Promise<T>,
   /** Told of each warning of the API server; by default each is shown once. */
@@ -60,9 +66,11 @@ export async function withCluster<T>(
     onWait: (ms) => context.stderr.write(`warning: the API server asks to wait for ${Math.ceil(ms / 1000)}s (429)\n`),
   });
   const namespace = namespaceOf(args, context);
+  const runNamespace =
+    args.runNamespace === undefined ? undefined : nameOfNamespace(args.runNamespace, '--run-namespace');
   try {
     const cluster = `${config.context ?? 'in-cluster'} (${client.server.origin})`;
-    return await work({ client, namespace, cluster });
+    return await work({ client, namespace, runNamespace, cluster });
   } catch (error) {
     if (!(error instanceof RestoreHooksError) || error.code !== 'RESTORE_NOT_FOUND') throw error;
     const { withWhereabouts } = await import('../../shared/kubernetes/velero/find-restore.ts');

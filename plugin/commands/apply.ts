@@ -37,8 +37,10 @@ export const apply = defineCommand({
     requireRunnerFlags(args);
     const hookFiles = await readHookFiles(args.hooks, context);
     const patches = await readJobPatch(args.jobPatch, context);
-    return withCluster({ ...args, namespace: input.namespace }, context, async (session) =>
-      new Application(session, input, await settled(session, args, patches, context), context, hookFiles).run(),
-    );
+    return withCluster({ ...args, namespace: input.namespace }, context, async (session) => {
+      const { defaultRunNamespace, ...settings } = await settled(session, args, patches, context);
+      const place = { ...session, defaultRunNamespace };
+      return new Application(place, input, settings, context, hookFiles).run();
+    });
   },
 });

@@ -1,4 +1,4 @@
-import { kubeArgs } from '../command-line/args.ts';
+import { kubeArgs, runNamespaceArg } from '../command-line/args.ts';
 import { defineCommand } from '../command-line/command.ts';
 import { withCluster } from '../command-line/session.ts';
 import { requestCancel } from '../run/request-cancel.ts';
@@ -17,6 +17,7 @@ export const cancel = defineCommand({
       description:
         "Then wait for the run's end and exit with its exit code; at most this long (default and 0s: no limit)",
     },
+    ...runNamespaceArg,
     ...kubeArgs,
   },
   positionals: { restore: { description: 'Name of the Restore' } },

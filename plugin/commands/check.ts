@@ -16,6 +16,7 @@ export const check = defineCommand({
     'image-pull-secret': runnerArgs['image-pull-secret'],
     'service-account': runnerArgs['service-account'],
     'job-patch': runnerArgs['job-patch'],
+    'run-namespace': runnerArgs['run-namespace'],
     ...outputArg(['json', 'yaml']),
     ...kubeArgs,
   },

@@ -1,7 +1,7 @@
 import { instant } from '../../shared/core/model/instant.ts';
 import { hasEnded } from '../../shared/core/report/run-status.ts';
 import { getRestore } from '../../shared/kubernetes/velero/restores.ts';
-import { kubeArgs } from '../command-line/args.ts';
+import { kubeArgs, runNamespaceArg } from '../command-line/args.ts';
 import { defineCommand } from '../command-line/command.ts';
 import { usage, withCluster } from '../command-line/session.ts';
 import { ChosenHooks } from '../logs/chosen-hooks.ts';
@@ -35,6 +35,7 @@ export const logs = defineCommand({
       choices: ['json'],
       description: 'json: print an object for each line',
     },
+    ...runNamespaceArg,
     ...kubeArgs,
   },
   positionals: { restore: { description: 'Name of the Restore' } },
@@ -73,7 +74,7 @@ export const logs = defineCommand({
         const { findRun } = await import('../run/run-by-id.ts');
         const restore = await getRestore(session.client, session.namespace, name);
         const { status } = await findRun(session, context, restore, runID); // R7.85
-        await showLogs(request, restore, status, await standingParts(session, name, status));
+        await showLogs(request, restore, status, await standingParts(session, restore, status));
         return {};
       }
       const first = new RunParts(session, name);
@@ -81,7 +82,7 @@ export const logs = defineCommand({
       if (status === undefined) {
         const lost = await withoutStatus(session, context, restore); // R7.29
         if (lost === undefined) context.stderr.write(`no run of Restore ${session.namespace}/${name} yet\n`);
-        else await showLogs(request, restore, lost.status, await standingParts(session, name, lost.status));
+        else await showLogs(request, restore, lost.status, await standingParts(session, restore, lost.status));
       } else if (follow && !hasEnded(status)) {
         await followLogs(request, new RunParts(session, name));
       } else {

@@ -1,5 +1,5 @@
 import type { RunDocument } from '../../shared/core/report/run-document.ts';
-import { filenameArg, kubeArgs } from '../command-line/args.ts';
+import { filenameArg, kubeArgs, runNamespaceArg } from '../command-line/args.ts';
 import type { CommandResult } from '../command-line/command.ts';
 import { defineCommand } from '../command-line/command.ts';
 import type { KubeArguments } from '../command-line/session.ts';
@@ -26,6 +26,7 @@ export const report = defineCommand({
       description: 'File or - (stdin) with a saved run, or with its plan; can be repeated',
     },
     run: { type: 'string', value: 'ID', description: 'Report this earlier run instead of the last one' },
+    ...runNamespaceArg,
     ...kubeArgs,
   },
   positionals: { restore: { description: 'The Restore', optional: true } },

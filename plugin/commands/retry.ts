@@ -27,8 +27,9 @@ export const retry = defineCommand({
       import('../run/job-settings.ts'),
     ]);
     const patches = await readJobPatch(args.jobPatch, context);
-    return withCluster(args, context, async (session) =>
-      new Retry(session, restore, await settled(session, args, patches, context), { only, skip }, context).run(),
-    );
+    return withCluster(args, context, async (session) => {
+      const { defaultRunNamespace, ...settings } = await settled(session, args, patches, context);
+      return new Retry({ ...session, defaultRunNamespace }, restore, settings, { only, skip }, context).run();
+    });
   },
 });

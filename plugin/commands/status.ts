@@ -1,10 +1,10 @@
 import type { ExitCode, RestoreHooksError } from '../../shared/core/errors.ts';
-import { restoreReference } from '../../shared/core/plan/make-plan-document.ts';
 import type { RunDocument } from '../../shared/core/report/run-document.ts';
 import { exitCodeOf, hasEnded } from '../../shared/core/report/run-status.ts';
 import { sanitizeLine } from '../../shared/core/sanitize.ts';
+import { runsOf } from '../../shared/kubernetes/run/run-place.ts';
 import { getRestore } from '../../shared/kubernetes/velero/restores.ts';
-import { kubeArgs, outputArg, watchArg } from '../command-line/args.ts';
+import { kubeArgs, outputArg, runNamespaceArg, watchArg } from '../command-line/args.ts';
 import { defineCommand } from '../command-line/command.ts';
 import { rowArgs } from '../command-line/row-args.ts';
 import type { Session } from '../command-line/session.ts';
@@ -23,6 +23,7 @@ export const status = defineCommand({
     ...rowArgs,
     run: { type: 'string', value: 'ID', description: 'Show this earlier run instead of the last one' },
     ...outputArg(['json', 'yaml', 'wide', 'name']),
+    ...runNamespaceArg,
     ...kubeArgs,
   },
   positionals: { restore: { description: 'Name of the Restore' } },
@@ -89,7 +90,7 @@ async function lastRun(session: Session, name: string, watch: boolean, context: 
   }
   const died = await hasDiedAsSeen(session, context.clock, restore, status);
   const now = died
-    ? await asDead(session, context, restoreReference(restore, namespace), status, reader.rows)
+    ? await asDead(session, context, runsOf(restore, session), status, reader.rows)
     : { status, rows: hasEnded(status) ? await reader.endedRows(context, restore, status) : reader.rows };
   const obstacle = !died && isUnclaimed(status) ? await obstacleOf(session, status) : undefined;
   const waitsFor = obstacle && obstacleLine(obstacle);

@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs';
+import { objectsNamespace } from '../../shared/core/manifests/run-objects.ts';
 import { ANNOTATION, RUN_ID_LABEL, restoreName, runsSelector } from '../../shared/core/names.ts';
 import { VERSION } from '../../shared/core/version.ts';
 import type { KubeClient } from '../../shared/kubernetes/api/client.ts';
@@ -7,7 +8,7 @@ import { configFiles, loadKubeConfig } from '../../shared/kubernetes/connect/kub
 import { readKubeConfigs } from '../../shared/kubernetes/connect/kubeconfig-file.ts';
 import { kubercFile } from '../../shared/kubernetes/connect/kuberc.ts';
 import type { ReportedHook } from '../../shared/kubernetes/run/reported-hooks.ts';
-import type { KubeArguments, Session } from '../command-line/session.ts';
+import type { ClusterArguments, Session } from '../command-line/session.ts';
 import { namespaceOf } from '../command-line/session.ts';
 import type { PlanFlags } from '../input/plan-input.ts';
 import type { Candidate } from './candidates.ts';
@@ -39,7 +40,7 @@ export function namesOf(of: NameKind, request: Request, env: Environment, signal
   return { known: named(namespaces.filter((name) => name !== undefined)), ask };
 }
 
-type Values = KubeArguments & PlanFlags & { readonly filename?: readonly string[] };
+type Values = ClusterArguments & PlanFlags & { readonly filename?: readonly string[] };
 
 const named = (values: Iterable<string>): Candidate[] => Array.from(values, (value) => ({ value }));
 
@@ -71,11 +72,11 @@ async function inCluster<T>(
       maxRetries: 0,
     },
   );
-  return work({ client, namespace: namespaceOf(values, { env }), cluster: '' });
+  return work({ client, namespace: namespaceOf(values, { env }), runNamespace: values.runNamespace, cluster: '' });
 }
 
 async function asked(of: NameKind, request: Request, session: Session): Promise<readonly Candidate[]> {
-  const { client, namespace } = session;
+  const { client, namespace, runNamespace = namespace } = session;
   switch (of) {
     case 'restores':
       return restores(session);
@@ -84,9 +85,9 @@ async function asked(of: NameKind, request: Request, session: Session): Promise<
     case 'backups':
       return objects(client, paths.backups(namespace));
     case 'ServiceAccounts':
-      return objects(client, paths.serviceAccounts(namespace));
+      return objects(client, paths.serviceAccounts(runNamespace));
     case 'pull secrets':
-      return objects(client, paths.secrets(namespace), { fieldSelector: 'type=kubernetes.io/dockerconfigjson' });
+      return objects(client, paths.secrets(runNamespace), { fieldSelector: 'type=kubernetes.io/dockerconfigjson' });
     default:
       return ofRestore(of, request, session);
   }
@@ -169,7 +170,8 @@ async function hooksOf(session: Session, name: string, request: Request): Promis
     import('../../shared/kubernetes/run/reported-hooks.ts'),
   ]);
   const status = runStatusOf(await getRestore(client, namespace, name));
-  if (status !== undefined) return reportedHooks(client, { namespace, name }, status);
+  if (status !== undefined)
+    return reportedHooks(client, { namespace, runNamespace: status.runNamespace, name }, status);
   const flags = { ...NO_PLAN_FLAGS, ...request.values() } as unknown as Values;
   // These say that hooks or pods come from elsewhere, perhaps from stdin.
   if ([...flags.hooks, ...(flags.filename ?? [])].length > 0) return [];
@@ -191,8 +193,14 @@ async function hooksOf(session: Session, name: string, request: Request): Promis
 const NO_PLAN_FLAGS = { hooks: [], podNamespace: [], rerun: false, force: false, allNamespaces: false };
 
 /** The ids of the runs whose reports or journals are in the cluster, the last one first. */
-async function runs({ client, namespace }: Session, name: string): Promise<Candidate[]> {
-  const { REPORT_TYPE } = await import('../../shared/kubernetes/run/run-store.ts');
+async function runs(session: Session, name: string): Promise<Candidate[]> {
+  const { client } = session;
+  const [{ getRestore }, { runsOf }, { REPORT_TYPE }] = await Promise.all([
+    import('../../shared/kubernetes/velero/restores.ts'),
+    import('../../shared/kubernetes/run/run-place.ts'),
+    import('../../shared/kubernetes/run/run-store.ts'),
+  ]);
+  const namespace = objectsNamespace(runsOf(await getRestore(client, session.namespace, name), session));
   const labelSelector = runsSelector(name);
   const lists = await Promise.all([
     metadataOf(client, paths.configMaps(namespace), { labelSelector }).catch(() => []),

@@ -1,11 +1,11 @@
 import { RestoreHooksError } from '../../shared/core/errors.ts';
 import { formatInstant } from '../../shared/core/model/instant.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
-import { restoreReference } from '../../shared/core/plan/make-plan-document.ts';
 import type { RunHook } from '../../shared/core/report/run-document.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
 import { hasEnded, progressLine } from '../../shared/core/report/run-status.ts';
 import { knownRows } from '../../shared/kubernetes/run/earlier-run.ts';
+import { runsOf } from '../../shared/kubernetes/run/run-place.ts';
 import { say } from '../output/progress.ts';
 import { eventLine } from '../output/run-view.ts';
 import { isOpen } from '../report/report.ts';
@@ -144,7 +144,7 @@ class LogFollower {
     for (const [runner, key] of this.#output.keys) {
       if (this.#logs.has(runner)) continue;
       const log = new LiveLog(
-        session,
+        { client: session.client, namespace: status.runNamespace ?? session.namespace },
         context.clock,
         key,
         { runID: status.runID, runner },
@@ -199,7 +199,7 @@ class LogFollower {
     const until = clock.now() + DRAIN_MS;
     while (clock.now() < until && [...this.#logs.values()].some((log) => !log.isIdle)) await this.#pause(100);
     this.#settle(Number.POSITIVE_INFINITY);
-    const reference = restoreReference(restore, session.namespace);
+    const reference = runsOf(restore, session);
     const rows = await knownRows(session.client, clock, reference, status, this.#output.rows);
     for (const row of rows) this.#printer.end(row);
     const unreadable = [...this.#logs.values()].reduce((sum, log) => sum + log.unreadable, 0);

@@ -1,6 +1,7 @@
 import { RestoreHooksError } from '../../shared/core/errors.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
+import { runsOf } from '../../shared/kubernetes/run/run-place.ts';
 import type { ReportPartRead } from '../../shared/kubernetes/run/run-store.ts';
 import { readReportParts, runStatusOf } from '../../shared/kubernetes/run/run-store.ts';
 import { getRestore } from '../../shared/kubernetes/velero/restores.ts';
@@ -29,7 +30,7 @@ export class RunParts {
     const status = runStatusOf(restore);
     this.#runID ??= status?.runID;
     if (status === undefined || status.runID !== this.#runID) return { restore, status, parts: [] };
-    const parts = await readReportParts(client, { namespace, name: this.#name }, status, this.#parts);
+    const parts = await readReportParts(client, runsOf(restore, this.#session), status, this.#parts);
     this.#parts = status.reportParts;
     return { restore, status, parts };
   }
@@ -37,14 +38,15 @@ export class RunParts {
 
 /** The parts of the report of a run whose status is gone, so that nobody knows how many there are. */
 export async function standingParts(
-  { client, namespace }: Session,
-  name: string,
+  session: Session,
+  restore: Restore,
   { runID }: Pick<RunStatus, 'runID'>,
 ): Promise<ReportPartRead[]> {
   const parts: ReportPartRead[] = [];
+  const reference = runsOf(restore, session);
   for (let part = 0; ; part += 1) {
     try {
-      parts.push(...(await readReportParts(client, { namespace, name }, { runID, reportParts: part + 1 }, part)));
+      parts.push(...(await readReportParts(session.client, reference, { runID, reportParts: part + 1 }, part)));
     } catch (error) {
       if (error instanceof RestoreHooksError && error.code === 'NOT_FOUND') return parts;
       throw error;

@@ -1,11 +1,11 @@
 import { RestoreHooksError } from '../../shared/core/errors.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
-import { restoreReference } from '../../shared/core/plan/make-plan-document.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
 import { hasEnded } from '../../shared/core/report/run-status.ts';
 import { sanitizeLine } from '../../shared/core/sanitize.ts';
 import { paths } from '../../shared/kubernetes/api/paths.ts';
 import { knownRows } from '../../shared/kubernetes/run/earlier-run.ts';
+import { runsOf } from '../../shared/kubernetes/run/run-place.ts';
 import type { ReportPartRead } from '../../shared/kubernetes/run/run-store.ts';
 import type { Session } from '../command-line/session.ts';
 import type { Context } from '../process/context.ts';
@@ -47,7 +47,7 @@ export async function showLogs(
   const chunks: LogChunk[] = [];
   const output = new RunOutput(request.output, (chunk) => chunks.push(chunk));
   for (const part of parts) output.add(part);
-  const reference = restoreReference(restore, session.namespace);
+  const reference = runsOf(restore, session);
   const isOver = hasEnded(status) || (await hasDiedAsSeen(session, context.clock, restore, status));
   const rows = isOver ? await knownRows(session.client, context.clock, reference, status, output.rows) : output.rows;
   chosen.requireKnown(rows, listCommand(request));
@@ -67,11 +67,15 @@ export async function showLogs(
 }
 
 /** The output of hooks that run, as the runner's log has it by now. */
-async function readLive({ session, context }: LogRequest, { runID }: RunStatus, output: RunOutput): Promise<void> {
+async function readLive(
+  { session, context }: LogRequest,
+  { runID, runNamespace }: RunStatus,
+  output: RunOutput,
+): Promise<void> {
   for (const [runner, key] of output.keys) {
     const lines = new LiveLines(key, { runID, runner });
     try {
-      const text = await session.client.getText(paths.podLog(session.namespace, key.pod), {
+      const text = await session.client.getText(paths.podLog(runNamespace ?? session.namespace, key.pod), {
         container: RUNNER_CONTAINER,
       });
       for (const line of text.split('\n')) {

@@ -7,7 +7,7 @@ import { ledgerOf, resultOf } from '../../shared/core/ledger/ledger.ts';
 import { podKey } from '../../shared/core/model/hook.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
 import { ANNOTATION } from '../../shared/core/names.ts';
-import { restoreReference } from '../../shared/core/plan/make-plan-document.ts';
+import type { RunPlace } from '../../shared/core/plan/make-plan-document.ts';
 import { isNarrowed } from '../../shared/core/plan/named-hooks.ts';
 import { nothingToRun, refuseAfterGivingUp } from '../../shared/core/plan/nothing-to-run.ts';
 import type { PlanDocument } from '../../shared/core/plan/plan-document.ts';
@@ -15,6 +15,7 @@ import type { PlannedRun, PlanRequest } from '../../shared/core/plan/plan-run.ts
 import { planRun, refuseWhileBusy } from '../../shared/core/plan/plan-run.ts';
 import { rowDocuments } from '../../shared/core/report/hook-row.ts';
 import { podsToCreate } from '../../shared/kubernetes/pods/pods-to-create.ts';
+import { askedPlace, runsOf } from '../../shared/kubernetes/run/run-place.ts';
 import { readReportOf, readRuns } from '../../shared/kubernetes/run/runs-of-restore.ts';
 import { awaitRestore } from '../../shared/kubernetes/velero/await-restore.ts';
 import { getRestore } from '../../shared/kubernetes/velero/restores.ts';
@@ -78,7 +79,7 @@ export class Application {
   async #awaitRestore(): Promise<void> {
     const { waitForRestore, force } = this.#args;
     if (waitForRestore === undefined) return;
-    await this.#requireRights();
+    await this.#requireRights(askedPlace(this.#session));
     const { client, namespace } = this.#session;
     const { clock } = this.#context;
     const restore = { namespace, name: this.#name, limitMs: waitForRestore, force };
@@ -91,11 +92,11 @@ export class Application {
   }
 
   /** Refuse if the user or the runner lacks a right that every run needs. */
-  async #requireRights(): Promise<RunnerAccount | undefined> {
+  async #requireRights(place: RunPlace): Promise<RunnerAccount | undefined> {
     const { runner, serviceAccount, podNamespace } = this.#args;
-    const account = runner === 'job' ? await requireRunner(this.#session, serviceAccount) : undefined;
+    const account = runner === 'job' ? await requireRunner(this.#session, place, serviceAccount) : undefined;
     const namespaces = podNamespace.length > 0 ? podNamespace : account?.podNamespaces;
-    await requireUserRights(this.#session, runner, namespaces);
+    await requireUserRights(this.#session, place, runner, namespaces);
     return account;
   }
 
@@ -107,7 +108,7 @@ export class Application {
       throw new RestoreHooksError('RESTORE_NOT_FOUND', `Restore ${namespace}/${this.#name} is being deleted`);
     }
     refuseWhileBusy(restore, this.#args.force);
-    const account = await this.#requireRights();
+    const account = await this.#requireRights(runsOf(restore, this.#session));
     const podNamespaces = account?.podNamespaces;
     if (await launcher.endStuck(restore, this.#args.again)) return this.#once();
     const [{ request, planned, given }, early] = await Promise.all([this.#plan(podNamespaces), this.#runs(restore)]);
@@ -133,8 +134,8 @@ export class Application {
   }
 
   #runs(restore: Restore): Promise<RunsOfRestore> {
-    const { client, namespace } = this.#session;
-    return readRuns(client, this.#context.clock, restoreReference(restore, namespace), restore);
+    const { client } = this.#session;
+    return readRuns(client, this.#context.clock, runsOf(restore, this.#session), restore);
   }
 
   async #start(
@@ -148,7 +149,7 @@ export class Application {
     const kept = new Set(decision.kept.map(({ hook }) => hook.id));
     const toRun = planned.hooks.filter(({ id }) => !kept.has(id));
     const serviceAccount = this.#args.runner === 'job' ? this.#args.serviceAccount : undefined;
-    const notes = await requirePodRights(this.#session, serviceAccount, toRun);
+    const notes = await requirePodRights(this.#session, planned.document.restore, serviceAccount, toRun);
     this.#launcher.teller.announce(restore, planned.document, decision, [...new Set([...accountNotes, ...notes])]);
     const created = toRun.filter((hook) => hook.kind === 'init' && hook.injection === 'create');
     const manifests = await given?.whole(new Set(created.map((hook) => podKey(hook.namespace, hook.pod))));
@@ -196,8 +197,8 @@ export class Application {
   }
 
   async #shown(restore: Restore, { status, run }: LastRun): Promise<CommandResult> {
-    const { client, namespace } = this.#session;
-    const reference = restoreReference(restore, namespace);
+    const { client } = this.#session;
+    const reference = runsOf(restore, this.#session);
     const read = () => readReportOf(client, reference, restore, status.runID);
     const rows = await withOutput(rowDocuments(run?.rows), read);
     return this.#launcher.teller.shown(restore, status, rows);
@@ -232,7 +233,8 @@ export class Application {
     const flags = selector === undefined ? this.#args : { ...this.#args, ...selectorFlags(selector) };
     const live = await liveInput(this.#session, this.#name, flags, this.#hookFiles, podNamespaces);
     const given = await givenPods(this.#given, this.#session, live.restore, this.#context);
-    const request = given === undefined ? live : await withGivenPods(this.#session.client, live, given);
+    const found = given === undefined ? live : await withGivenPods(this.#session.client, live, given);
+    const request = { ...found, runNamespace: runsOf(found.restore, this.#session).runNamespace };
     const planned = planRun(request);
     if (this.#saved !== undefined) requireSame(this.#saved, planned.document); // R7.6
     return { request, planned, given };

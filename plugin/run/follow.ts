@@ -13,6 +13,7 @@ import { hasEnded } from '../../shared/core/report/run-status.ts';
 import { kubeApiError } from '../../shared/kubernetes/api/api-error.ts';
 import type { KubeObject } from '../../shared/kubernetes/api/kube-object.ts';
 import { causeOfDeath, hasDied, knownRows } from '../../shared/kubernetes/run/earlier-run.ts';
+import { runsOf } from '../../shared/kubernetes/run/run-place.ts';
 import { readReportParts, runStatusOf } from '../../shared/kubernetes/run/run-store.ts';
 import { RestoreWatch } from '../../shared/kubernetes/velero/restore-watch.ts';
 import { getRestore, readRestore } from '../../shared/kubernetes/velero/restores.ts';
@@ -91,7 +92,12 @@ export class RunReader {
   async #newParts(status: RunStatus): Promise<ReportPart[]> {
     const { client, namespace } = this.#session;
     try {
-      return await readReportParts(client, { namespace, name: this.#name }, status, this.#parts);
+      return await readReportParts(
+        client,
+        { namespace, runNamespace: status.runNamespace, name: this.#name },
+        status,
+        this.#parts,
+      );
     } catch (error) {
       if (!(error instanceof RestoreHooksError) || (error.code !== 'FORBIDDEN' && error.code !== 'NOT_FOUND'))
         throw error;
@@ -113,8 +119,7 @@ export class RunReader {
   async endedRows(context: Context, restore: Restore, status: RunStatus): Promise<RunHook[]> {
     const { rows } = this;
     if (rows.every(({ state }) => state !== 'Waiting' && state !== 'Running')) return rows;
-    const { client, namespace } = this.#session;
-    return knownRows(client, context.clock, restoreReference(restore, namespace), status, rows);
+    return knownRows(this.#session.client, context.clock, runsOf(restore, this.#session), status, rows);
   }
 }
 
@@ -129,7 +134,7 @@ export function runDocument(
   const document = {
     apiVersion: API_VERSION,
     kind: 'RestoreHookRun',
-    restore: restoreReference(restore, namespace),
+    restore: restoreReference(restore, { namespace, runNamespace: status?.runNamespace }),
   } as const;
   if (status === undefined) return { ...document, hooks: [] };
   const { runID, attempt, planDigest, phase, startedAt, finishedAt, runner, counts, openWave, notices } = status;
@@ -155,7 +160,7 @@ export function runDocument(
 
 /** The status and rows of a run whose runner died, as its journal tells them. Nothing is written (R5.21). */
 export async function asDead(
-  { client, namespace }: Session,
+  { client }: Session,
   context: Context,
   restore: RestoreReference,
   status: RunStatus,
@@ -164,7 +169,7 @@ export async function asDead(
   // A local run that was suspended on purpose has not failed: the next runner goes on with it.
   if (status.suspendedAt !== undefined && status.runner.kind === 'local') return { status, rows: [...rows] };
   const known = await knownRows(client, context.clock, restore, status, rows);
-  const cause = status.runner.kind === 'job' ? await causeOfDeath(client, namespace, status) : undefined;
+  const cause = status.runner.kind === 'job' ? await causeOfDeath(client, restore, status) : undefined;
   const what =
     status.runner.kind === 'job' ? `its Job ${status.runner.name} is over` : `nobody holds the Lease of the Restore`;
   const message = `the runner died${cause === undefined ? '' : ` (${cause})`}: ${what}, the run is not`;
@@ -359,7 +364,7 @@ class Follower {
     if (clock.now() < this.#nextLookAtJob) return undefined;
     this.#nextLookAtJob = clock.now() + LOOK_AT_JOB_EVERY_MS;
     if (!(await diedForSure(this.#session, restore, status, this.#context))) return undefined;
-    const reference = restoreReference(restore, this.#session.namespace);
+    const reference = runsOf(restore, this.#session);
     return { restore, ...(await asDead(this.#session, this.#context, reference, status, this.#reader.rows)) };
   }
 
@@ -392,20 +397,20 @@ const deleted = ({ namespace }: Session, name: string): RestoreHooksError =>
     'RUN_FAILED',
     `Restore ${name} in namespace ${namespace} was deleted while its hooks were run`,
     {
-      hint: 'the run stops, and its Job and report go with the Restore; a command that runs in a container ends by itself',
+      hint: 'the run stops, and its Job and report go with the Restore, or by prune --deleted from a namespace of runs; a command that runs in a container ends by itself',
     },
   );
 
 /** Whether the runner has died. A user who may not read Jobs can't tell; then the runner is taken to be alive. */
 export async function hasDiedAsSeen(
-  { client, namespace }: Pick<Session, 'client' | 'namespace'>,
+  session: Session,
   clock: Context['clock'],
   restore: Restore,
   status: RunStatus,
   patient = false,
 ): Promise<boolean> {
   try {
-    return await hasDied(client, clock, restoreReference(restore, namespace), status, patient);
+    return await hasDied(session.client, clock, runsOf(restore, session), status, patient);
   } catch (error) {
     if (error instanceof RestoreHooksError && error.code === 'FORBIDDEN') return false;
     throw error;
@@ -414,12 +419,13 @@ export async function hasDiedAsSeen(
 
 /** Read the Restore again after the Job: the run may have ended between the two reads. */
 async function diedForSure(
-  { client, namespace }: Session,
+  session: Session,
   restore: Restore,
   status: RunStatus,
   { clock }: Context,
 ): Promise<boolean> {
-  if (!(await hasDiedAsSeen({ client, namespace }, clock, restore, status))) return false;
+  const { client, namespace } = session;
+  if (!(await hasDiedAsSeen(session, clock, restore, status))) return false;
   const now = runStatusOf(await getRestore(client, namespace, restore.metadata.name));
   return now !== undefined && now.runID === status.runID && !hasEnded(now);
 }

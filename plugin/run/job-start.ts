@@ -1,11 +1,11 @@
 import { RestoreHooksError } from '../../shared/core/errors.ts';
-import { restoreReference } from '../../shared/core/plan/make-plan-document.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
 import { deadlineText, hasEnded } from '../../shared/core/report/run-status.ts';
 import { paths } from '../../shared/kubernetes/api/paths.ts';
 import { writeEndedEvent } from '../../shared/kubernetes/run/events.ts';
 import type { NamedRun } from '../../shared/kubernetes/run/mark-ended.ts';
 import { markCanceled, markFailed } from '../../shared/kubernetes/run/mark-ended.ts';
+import { runsOf } from '../../shared/kubernetes/run/run-place.ts';
 import { runStatusOf } from '../../shared/kubernetes/run/run-store.ts';
 import { getRestore } from '../../shared/kubernetes/velero/restores.ts';
 import type { Clock } from '../../shared/ports/ports.ts';
@@ -109,14 +109,14 @@ async function endWithout(
   const restore = await getRestore(client, namespace, name);
   const now = runStatusOf(restore);
   if (now?.runID !== runID || !isUnclaimed(now)) return false;
-  await deleteJob(session, runner.name);
+  await deleteJob(client, now.runNamespace ?? namespace, runner.name);
   const ended = await mark({ namespace, name, runID });
   if (ended === undefined || !hasEnded(ended)) return false;
-  await writeEndedEvent(client, clock, restoreReference(restore, namespace), ended);
+  await writeEndedEvent(client, clock, runsOf(restore, session), ended);
   return true;
 }
 
-async function deleteJob({ client, namespace }: Session, job: string): Promise<void> {
+async function deleteJob(client: Session['client'], namespace: string, job: string): Promise<void> {
   try {
     await client.delete(paths.jobs(namespace, job), { propagationPolicy: 'Background' });
   } catch (error) {

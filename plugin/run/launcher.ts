@@ -2,7 +2,6 @@ import { RestoreHooksError } from '../../shared/core/errors.ts';
 import type { Starting } from '../../shared/core/ledger/decision.ts';
 import type { Ledger } from '../../shared/core/ledger/ledger.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
-import { restoreReference } from '../../shared/core/plan/make-plan-document.ts';
 import type { PlannedRun } from '../../shared/core/plan/plan-run.ts';
 import type { PodToCreate } from '../../shared/core/report/payload.ts';
 import type { RunHook } from '../../shared/core/report/run-document.ts';
@@ -11,6 +10,7 @@ import type { RunStatus } from '../../shared/core/report/run-status.ts';
 import { hasEnded } from '../../shared/core/report/run-status.ts';
 import { versionOf } from '../../shared/kubernetes/run/claim.ts';
 import { holderOf } from '../../shared/kubernetes/run/lease.ts';
+import { runsOf } from '../../shared/kubernetes/run/run-place.ts';
 import { runStatusOf, writeStatus } from '../../shared/kubernetes/run/run-store.ts';
 import type { RunnerArguments } from '../command-line/apply-args.ts';
 import type { CommandResult } from '../command-line/command.ts';
@@ -105,8 +105,8 @@ export class Launcher {
 
   /** Refuse if a runner holds the Restore's Lease: its Job may be deleted while it still waits for running hooks. */
   async #requireNobody(restore: Restore): Promise<void> {
-    const { client, namespace } = this.#session;
-    const reference = restoreReference(restore, namespace);
+    const { client } = this.#session;
+    const reference = runsOf(restore, this.#session);
     const holder = await holderOf(client, this.#context.clock, reference).catch((error: unknown) => {
       // A user who may not read the Lease leaves the check to the runner.
       if (error instanceof RestoreHooksError && error.code === 'FORBIDDEN') return undefined;
@@ -161,7 +161,7 @@ export class Launcher {
   async writeDownDeadRun(restore: Restore, status: RunStatus, rows: readonly RunHook[]): Promise<CommandResult> {
     const { client, namespace } = this.#session;
     if (hasEnded(status)) return this.teller.ended(restore, status, rows); // At its deadline: that is written down.
-    const reference = restoreReference(restore, namespace);
+    const reference = runsOf(restore, this.#session);
     const dead = await asDead(this.#session, this.#context, reference, status, rows);
     if (this.#args.dryRun === undefined) await writeStatus(client, versionOf(restore, namespace), dead.status);
     return this.teller.ended(restore, dead.status, dead.rows);

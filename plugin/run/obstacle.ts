@@ -35,14 +35,16 @@ export const isUnclaimed = ({ phase, runner }: RunStatus): boolean =>
   phase === 'Pending' && runner.kind === 'job' && runner.claimedBy === undefined;
 
 /** What keeps a Job from working, as far as the user may see it; undefined if nothing does (R7.18, R7.19). */
-export async function obstacleOf({ client, namespace }: Session, { runner }: RunStatus): Promise<Obstacle | undefined> {
+export async function obstacleOf(session: Session, status: RunStatus): Promise<Obstacle | undefined> {
+  const { runner } = status;
+  const { client, namespace } = placeOfRunner(session, status);
   const [job, pods] = await Promise.all([
     asFarAsAllowed(() => client.get(paths.jobs(namespace, runner.name))),
     asFarAsAllowed(() =>
       client.listAll(paths.pods(namespace), { labelSelector: `batch.kubernetes.io/job-name=${runner.name}` }),
     ),
   ]);
-  const { metadata, spec, status } = (job ?? {}) as RunnerJob;
+  const { metadata, spec, status: ofJob } = (job ?? {}) as RunnerJob;
   if (spec?.suspend) {
     const message = `Job ${runner.name} is suspended (a queue such as Kueue does that); it is waited for until it is resumed`;
     return { reason: 'Suspended', message, fatal: false }; // R7.19
@@ -54,13 +56,14 @@ export async function obstacleOf({ client, namespace }: Session, { runner }: Run
     obstacle && { ...obstacle, ...(Number.isNaN(madeAt) ? {} : { jobMadeAt: madeAt }) };
   if (pod !== undefined) return withAge(await podObstacle({ client, namespace }, pod));
   // The Job's controller has started the Job, but there is no pod.
-  if (pods === undefined || all.length > 0 || status?.startTime === undefined || isOver(status)) return undefined;
+  if (pods === undefined || all.length > 0 || ofJob?.startTime === undefined || isOver(ofJob)) return undefined;
   return withAge(await noPod({ client, namespace }, runner.name));
 }
 
 /** Whether the runner's container is running, so that it will claim the run soon. True if the user may not see that. */
-export async function isUp({ client, namespace }: Session, { runner }: RunStatus): Promise<boolean> {
-  const labelSelector = `batch.kubernetes.io/job-name=${runner.name}`;
+export async function isUp(session: Session, status: RunStatus): Promise<boolean> {
+  const { client, namespace } = placeOfRunner(session, status);
+  const labelSelector = `batch.kubernetes.io/job-name=${status.runner.name}`;
   const pods = await asFarAsAllowed(() => client.listAll(paths.pods(namespace), { labelSelector }));
   const isRunning = ({ name, state }: ContainerStatus): boolean => name === 'runner' && state?.running !== undefined;
   return (
@@ -99,7 +102,13 @@ interface RunnerPod {
 const isOver = ({ conditions = [] }: NonNullable<RunnerJob['status']>): boolean =>
   conditions.some(({ type, status }) => (type === 'Failed' || type === 'Complete') && status === 'True');
 
+/** Where a run's Job and its pod are. */
 type Place = Pick<Session, 'client' | 'namespace'>;
+
+const placeOfRunner = ({ client, namespace }: Session, { runNamespace = namespace }: RunStatus): Place => ({
+  client,
+  namespace: runNamespace,
+});
 
 async function podObstacle(
   place: Place,

@@ -1,9 +1,11 @@
 import { RestoreHooksError } from '../../shared/core/errors.ts';
 import type { Right } from '../../shared/core/manifests/rbac.ts';
 import { optionalRights, podNamespacesOf, runnerRights } from '../../shared/core/manifests/rbac.ts';
+import { objectsNamespace } from '../../shared/core/manifests/run-objects.ts';
 import { isCreating } from '../../shared/core/model/hook.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
 import { SERVICE_ACCOUNT } from '../../shared/core/names.ts';
+import type { RunPlace } from '../../shared/core/plan/make-plan-document.ts';
 import type { PlannedRun } from '../../shared/core/plan/plan-run.ts';
 import { hasExecHooks, hasNoHookStatus, phaseNotices } from '../../shared/core/plan/velero.ts';
 import type { RunHook } from '../../shared/core/report/run-document.ts';
@@ -11,6 +13,8 @@ import { sanitizeLine } from '../../shared/core/sanitize.ts';
 import { missingRights, missingRightsOfServiceAccount, ownName } from '../../shared/kubernetes/api/access.ts';
 import { grantCommand, rightsText } from '../../shared/kubernetes/api/grant.ts';
 import { paths } from '../../shared/kubernetes/api/paths.ts';
+import { readDefaults } from '../../shared/kubernetes/run/defaults.ts';
+import { askedPlace } from '../../shared/kubernetes/run/run-place.ts';
 import { knowsHookStatus, whatStopsVelero } from '../../shared/kubernetes/velero/around-restore.ts';
 import type { Session } from '../command-line/session.ts';
 import type { Context } from '../process/context.ts';
@@ -50,19 +54,22 @@ export async function refuseAfterVeleroGaveUp(
 /**
  * The rights that the user needs to plan, launch and follow a run, from reading the Restore on.
  */
-const launchRights = (namespace: string, podNamespaces: readonly string[] | undefined): Right[] => [
-  ...(podNamespaces?.map((place) => listPods(place)) ?? [listPods()]),
-  // To see the runner's own pod. A right for the whole cluster includes it.
-  ...(podNamespaces === undefined ? [] : [listPods(namespace)]),
-  { group: 'velero.io', resource: 'restores', verb: 'get', namespace },
-  { group: 'velero.io', resource: 'restores', verb: 'patch', namespace },
-  { group: '', resource: 'secrets', verb: 'create', namespace },
-  { group: '', resource: 'secrets', verb: 'patch', namespace },
-  { group: '', resource: 'secrets', verb: 'get', namespace },
-  { group: 'batch', resource: 'jobs', verb: 'create', namespace },
-  { group: 'batch', resource: 'jobs', verb: 'get', namespace },
-  { group: 'batch', resource: 'jobs', verb: 'delete', namespace },
-];
+export const launchRights = (place: RunPlace, podNamespaces: readonly string[] | undefined): Right[] => {
+  const namespace = objectsNamespace(place);
+  return [
+    ...(podNamespaces?.map((name) => listPods(name)) ?? [listPods()]),
+    // To see the runner's own pod. A right for the whole cluster includes it.
+    ...(podNamespaces === undefined ? [] : [listPods(namespace)]),
+    { group: 'velero.io', resource: 'restores', verb: 'get', namespace: place.namespace },
+    { group: 'velero.io', resource: 'restores', verb: 'patch', namespace: place.namespace },
+    { group: '', resource: 'secrets', verb: 'create', namespace },
+    { group: '', resource: 'secrets', verb: 'patch', namespace },
+    { group: '', resource: 'secrets', verb: 'get', namespace },
+    { group: 'batch', resource: 'jobs', verb: 'create', namespace },
+    { group: 'batch', resource: 'jobs', verb: 'get', namespace },
+    { group: 'batch', resource: 'jobs', verb: 'delete', namespace },
+  ];
+};
 
 const listPods = (namespace?: string): Right => ({
   group: '',
@@ -72,19 +79,20 @@ const listPods = (namespace?: string): Right => ({
 });
 
 /** The rights that the user needs for a run in this process: the runner's, and to read reports. */
-const localRights = (namespace: string, podNamespaces: readonly string[] | undefined): Right[] => [
+const localRights = (place: RunPlace, podNamespaces: readonly string[] | undefined): Right[] => [
   // All of the runner's rights but the one on Jobs: a local run has none.
-  ...runnerRights({ namespace, podNamespaces }).filter(({ resource }) => resource !== 'jobs'),
-  { group: '', resource: 'secrets', verb: 'get', namespace },
+  ...runnerRights({ ...place, podNamespaces }).filter(({ resource }) => resource !== 'jobs'),
+  { group: '', resource: 'secrets', verb: 'get', namespace: objectsNamespace(place) },
 ];
 
 /** Refuse if a right is missing, and name all that are. Called before anything changes (R7.16). */
 export async function requireUserRights(
-  { client, namespace }: Session,
+  { client }: Pick<Session, 'client'>,
+  place: RunPlace,
   runner: 'job' | 'local',
   podNamespaces: readonly string[] | undefined,
 ): Promise<void> {
-  const rights = runner === 'job' ? launchRights(namespace, podNamespaces) : localRights(namespace, podNamespaces);
+  const rights = runner === 'job' ? launchRights(place, podNamespaces) : localRights(place, podNamespaces);
   const missing = await missingRights(client, rights);
   if (missing.length > 0) throw await lackingRights(client, missing);
 }
@@ -102,18 +110,17 @@ export async function lackingRights(client: Session['client'], missing: readonly
  * Returns lines to warn with about other rights.
  */
 export async function requirePodRights(
-  { client, namespace }: Session,
+  { client }: Session,
+  place: RunPlace,
   serviceAccount: string | undefined,
   hooks: PlannedRun['hooks'],
 ): Promise<string[]> {
   const needed = podRights(hooks);
   const rights = [...needed, ...logRights(hooks)];
   if (rights.length === 0) return [];
-  const account = { namespace, name: serviceAccount ?? '' };
+  const account = { namespace: objectsNamespace(place), name: serviceAccount ?? '' };
   const way =
-    serviceAccount === undefined
-      ? 'you may not get pods/log'
-      : `${setupCommand(namespace, serviceAccount)} --create-pods`;
+    serviceAccount === undefined ? 'you may not get pods/log' : `${setupCommand(place, serviceAccount)} --create-pods`;
   try {
     const lacking = await (serviceAccount === undefined
       ? missingRights(client, rights)
@@ -167,22 +174,26 @@ export interface RunnerAccount {
 }
 
 /** Refuse if the Job's ServiceAccount is missing or lacks a right that the runner needs (R7.17). */
-export async function requireRunner({ client, namespace }: Session, serviceAccount: string): Promise<RunnerAccount> {
-  const podNamespaces = await accountNamespaces({ client, namespace }, serviceAccount);
+export async function requireRunner(
+  { client }: Pick<Session, 'client'>,
+  place: RunPlace,
+  serviceAccount: string,
+): Promise<RunnerAccount> {
+  const podNamespaces = await accountNamespaces(client, place, serviceAccount);
   try {
-    const account = { namespace, name: serviceAccount };
-    const optional = optionalRights({ namespace });
-    const needed = runnerRights({ namespace, podNamespaces });
+    const account = { namespace: objectsNamespace(place), name: serviceAccount };
+    const optional = optionalRights(place);
+    const needed = runnerRights({ ...place, podNamespaces });
     const lacking = await missingRightsOfServiceAccount(client, account, [...needed, ...optional]);
     const missing = lacking.filter((right) => needed.includes(right));
     if (missing.length === 0) {
       const without = lacking.map(
-        (right) => `the runner may not ${rightsText([right])}: ${setupCommand(namespace, serviceAccount)}`,
+        (right) => `the runner may not ${rightsText([right])}: ${setupCommand(place, serviceAccount)}`,
       );
       return { podNamespaces, notes: without }; // R5.24
     }
     throw new RestoreHooksError('FORBIDDEN', `ServiceAccount ${serviceAccount} may not ${rightsText(missing)}`, {
-      hint: `give the runner its rights: ${setupCommand(namespace, serviceAccount)}`,
+      hint: `give the runner its rights: ${setupCommand(place, serviceAccount)}`,
     });
   } catch (error) {
     if (!mayNotAsk(error)) throw error;
@@ -190,10 +201,12 @@ export async function requireRunner({ client, namespace }: Session, serviceAccou
   }
 }
 
-/** The namespaces to which the usual ServiceAccount is limited; undefined if it isn't limited, or isn't there. */
+/** The namespaces to which the ServiceAccount of the defaults is limited; undefined if it isn't limited, or isn't there. */
 export async function runnerNamespaces(session: Session): Promise<readonly string[] | undefined> {
+  const defaults = await readDefaults(session.client, session.namespace).catch(() => undefined);
+  const place = askedPlace({ defaultRunNamespace: defaults?.runNamespace, ...session });
   try {
-    return await accountNamespaces(session, SERVICE_ACCOUNT);
+    return await accountNamespaces(session.client, place, defaults?.serviceAccount ?? SERVICE_ACCOUNT);
   } catch (error) {
     if (error instanceof RestoreHooksError && error.code === 'RUN_FAILED') return undefined;
     throw error;
@@ -201,9 +214,11 @@ export async function runnerNamespaces(session: Session): Promise<readonly strin
 }
 
 async function accountNamespaces(
-  { client, namespace }: Pick<Session, 'client' | 'namespace'>,
+  client: Session['client'],
+  place: RunPlace,
   serviceAccount: string,
 ): Promise<readonly string[] | undefined> {
+  const namespace = objectsNamespace(place);
   try {
     return podNamespacesOf(await client.get(paths.serviceAccounts(namespace, serviceAccount)));
   } catch (error) {
@@ -214,13 +229,14 @@ async function accountNamespaces(
       'RUN_FAILED',
       `there is no ServiceAccount ${serviceAccount} in namespace ${namespace}`,
       {
-        hint: `make it, with the least rights that the runner needs: ${setupCommand(namespace, serviceAccount)}`,
+        hint: `make it, with the least rights that the runner needs: ${setupCommand(place, serviceAccount)}`,
       },
     );
   }
 }
 
-function setupCommand(namespace: string, serviceAccount: string): string {
+function setupCommand({ namespace, runNamespace }: RunPlace, serviceAccount: string): string {
   const named = serviceAccount === SERVICE_ACCOUNT ? '' : ` --service-account ${serviceAccount}`;
-  return `kubectl restorehooks setup --apply -n ${namespace}${named}`;
+  const where = runNamespace === undefined ? '' : ` --run-namespace ${runNamespace}`;
+  return `kubectl restorehooks setup --apply -n ${namespace}${where}${named}`;
 }

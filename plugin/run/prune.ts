@@ -3,13 +3,17 @@ import type { Ledger } from '../../shared/core/ledger/ledger.ts';
 import { ledgerOf } from '../../shared/core/ledger/ledger.ts';
 import { runsToRemove } from '../../shared/core/ledger/needed-runs.ts';
 import type { Right } from '../../shared/core/manifests/rbac.ts';
-import { restoreReference } from '../../shared/core/plan/make-plan-document.ts';
+import { objectsNamespace } from '../../shared/core/manifests/run-objects.ts';
 import type { RestoreReference } from '../../shared/core/plan/plan-document.ts';
 import { missingRights } from '../../shared/kubernetes/api/access.ts';
+import { readDefaults } from '../../shared/kubernetes/run/defaults.ts';
+import { leftBehind, removeLeftBehind } from '../../shared/kubernetes/run/left-behind.ts';
 import { removeRuns } from '../../shared/kubernetes/run/remove-runs.ts';
+import { runsOf } from '../../shared/kubernetes/run/run-place.ts';
 import { readRuns } from '../../shared/kubernetes/run/runs-of-restore.ts';
 import { getRestore } from '../../shared/kubernetes/velero/restores.ts';
 import type { Session } from '../command-line/session.ts';
+import { usage } from '../command-line/session.ts';
 import { count } from '../output/plan-view.ts';
 import type { Context } from '../process/context.ts';
 import { lackingRights } from './preconditions.ts';
@@ -26,9 +30,9 @@ export async function prune(
 ): Promise<string> {
   const { client, namespace } = session;
   const restore = await getRestore(client, namespace, name);
-  const missing = await missingRights(client, pruneRights(namespace));
+  const reference = runsOf(restore, session);
+  const missing = await missingRights(client, pruneRights(objectsNamespace(reference)));
   if (missing.length > 0) throw await lackingRights(client, missing);
-  const reference = restoreReference(restore, namespace);
   const ledger = ledgerOf(await readRuns(client, clock, reference, restore), clock.now());
   const runIDs = runsToRemove(ledger, keep);
   const stay = ledger.records.length - runIDs.length;
@@ -39,7 +43,43 @@ export async function prune(
   return `removed ${count(runIDs.length, 'run')} (${count(removed, 'object')}); ${left}`;
 }
 
-const pruneRights = (namespace: string): Right[] => [
+/**
+ * Remove what the runs of deleted Restores have left in the namespace of runs, or only say how much. Returns the text to
+ * print (R8.82).
+ */
+export async function pruneDeleted(session: Session, { dryRun }: { readonly dryRun: boolean }): Promise<string> {
+  const { client, namespace } = session;
+  const runNamespace = session.runNamespace ?? (await readDefaults(client, namespace))?.runNamespace ?? namespace;
+  if (runNamespace === namespace) {
+    throw usage(
+      'prune --deleted needs the namespace of runs: --run-namespace NAMESPACE',
+      `what runs leave beside their Restore, in namespace ${namespace}, is deleted with it by Kubernetes`,
+    );
+  }
+  const missing = await missingRights(client, pruneDeletedRights(namespace, runNamespace));
+  if (missing.length > 0) throw await lackingRights(client, missing);
+  const left = await leftBehind(client, namespace, runNamespace);
+  const restores = count(left.length, 'deleted Restore');
+  if (left.length === 0) return `nothing to remove: no deleted Restore has left anything in namespace ${runNamespace}`;
+  const objects = left.reduce((sum, { paths }) => sum + paths.length, 0);
+  if (dryRun) return `would remove ${count(objects, 'object')} of ${restores} in namespace ${runNamespace}`;
+  const removed = await removeLeftBehind(client, left);
+  return `removed ${count(removed, 'object')} of ${restores} in namespace ${runNamespace}`;
+}
+
+export const pruneDeletedRights = (namespace: string, runNamespace: string): Right[] => [
+  { group: 'velero.io', resource: 'restores', verb: 'list', namespace },
+  ...[
+    ['', 'configmaps'],
+    ['', 'secrets'],
+    ['batch', 'jobs'],
+    ['coordination.k8s.io', 'leases'],
+  ].flatMap(([group = '', resource = '']) =>
+    ['list', 'delete'].map((verb) => ({ group, resource, verb, namespace: runNamespace })),
+  ),
+];
+
+export const pruneRights = (namespace: string): Right[] => [
   ...['configmaps', 'secrets'].flatMap((resource) =>
     ['list', 'delete'].map((verb) => ({ group: '', resource, verb, namespace })),
   ),
@@ -54,6 +94,9 @@ export async function removeOldRuns({ client }: Session, restore: RestoreReferen
   try {
     // One less, because the run that has just been created counts too.
     await removeRuns(client, restore, runsToRemove(ledger, RUNS_AT_MOST - 1));
+    const { namespace, runNamespace } = restore;
+    if (runNamespace === undefined) return;
+    await removeLeftBehind(client, await leftBehind(client, namespace, runNamespace)); // R8.82
   } catch (error) {
     if (!(error instanceof RestoreHooksError)) throw error;
   }

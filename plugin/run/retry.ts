@@ -6,7 +6,7 @@ import { ledgerOf } from '../../shared/core/ledger/ledger.ts';
 import { asCreated } from '../../shared/core/ledger/rows-plan.ts';
 import type { Hook } from '../../shared/core/model/hook.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
-import { planDocument, restoreReference } from '../../shared/core/plan/make-plan-document.ts';
+import { planDocument } from '../../shared/core/plan/make-plan-document.ts';
 import type { Narrowing } from '../../shared/core/plan/named-hooks.ts';
 import { isNarrowed, narrowedBy } from '../../shared/core/plan/named-hooks.ts';
 import type { PlanDocument, RestoreReference } from '../../shared/core/plan/plan-document.ts';
@@ -14,6 +14,7 @@ import { planRun, refuseWhileBusy } from '../../shared/core/plan/plan-run.ts';
 import type { HookRow } from '../../shared/core/report/hook-row.ts';
 import { rowDocuments } from '../../shared/core/report/hook-row.ts';
 import { exitCodeOf, hasEnded } from '../../shared/core/report/run-status.ts';
+import { runsOf } from '../../shared/kubernetes/run/run-place.ts';
 import { readRuns } from '../../shared/kubernetes/run/runs-of-restore.ts';
 import { getRestore } from '../../shared/kubernetes/velero/restores.ts';
 import type { RunnerArguments } from '../command-line/apply-args.ts';
@@ -60,9 +61,9 @@ export class Retry {
     const restore = await getRestore(client, namespace, this.#name);
     await warnOfVelero(this.#session, restore, this.#context);
     refuseWhileBusy(restore, force);
-    const account = runner === 'job' ? await requireRunner(this.#session, serviceAccount) : undefined;
+    const reference = runsOf(restore, this.#session);
+    const account = runner === 'job' ? await requireRunner(this.#session, reference, serviceAccount) : undefined;
     if (await launcher.endStuck(restore, true)) return this.#once();
-    const reference = restoreReference(restore, namespace);
     const { ledger, today } = await this.#ledger(restore, reference);
     const { last } = ledger;
     if (last === undefined) {
@@ -85,7 +86,7 @@ export class Retry {
     const isWanted = this.#narrowed(rows);
     const selectors = [today?.document.selector, ...toRetry.of.map(({ record }) => record.selector)];
     const selector = selectors.findLast((each) => each !== undefined);
-    await requireUserRights(this.#session, runner, selector?.namespaces ?? account?.podNamespaces);
+    await requireUserRights(this.#session, reference, runner, selector?.namespaces ?? account?.podNamespaces);
     const decision = decideRetry(ledger, rows, isWanted, onUnknown);
     if (decision.action === 'refuse') throw launcher.teller.refused(decision.why);
     if (decision.action === 'unclear') throw launcher.teller.unclear(decision.runs);
@@ -100,7 +101,12 @@ export class Retry {
       });
       const kept = new Set(decision.kept.map(({ hook }) => hook.id));
       const toRun = hooks.filter(({ id }) => !kept.has(id));
-      const notes = await requirePodRights(this.#session, runner === 'job' ? serviceAccount : undefined, toRun);
+      const notes = await requirePodRights(
+        this.#session,
+        reference,
+        runner === 'job' ? serviceAccount : undefined,
+        toRun,
+      );
       launcher.teller.announce(restore, plan, decision, [...new Set([...(account?.notes ?? []), ...notes])]);
       const isNarrowed = toRetry.of.every(({ record: { about } }) => about?.narrowed);
       const about = {

@@ -4,11 +4,11 @@ import { ledgerOf } from '../../shared/core/ledger/ledger.ts';
 import type { RunRecord } from '../../shared/core/ledger/run-record.ts';
 import { neverBegan } from '../../shared/core/ledger/run-record.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
-import { restoreReference } from '../../shared/core/plan/make-plan-document.ts';
 import { rowDocuments } from '../../shared/core/report/hook-row.ts';
 import type { RunDocument, RunHook } from '../../shared/core/report/run-document.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
 import { sanitizeLine } from '../../shared/core/sanitize.ts';
+import { runsOf } from '../../shared/kubernetes/run/run-place.ts';
 import { readReportOf, readRuns } from '../../shared/kubernetes/run/runs-of-restore.ts';
 import type { Session } from '../command-line/session.ts';
 import { usage } from '../command-line/session.ts';
@@ -26,18 +26,19 @@ export interface FoundRun {
  * if nothing of such a run stands.
  */
 export async function findRun(
-  { client, namespace }: Session,
+  session: Session,
   { clock, stderr }: Context,
   restore: Restore,
   runID: string,
 ): Promise<FoundRun> {
-  const reference = restoreReference(restore, namespace);
-  const ledger = ledgerOf(await readRuns(client, clock, reference, restore), clock.now());
+  const reference = runsOf(restore, session);
+  const ledger = ledgerOf(await readRuns(session.client, clock, reference, restore), clock.now());
   const record = ledger.records.find((each) => each.runID === runID);
   if (record === undefined) throw noSuchRun(restore, runID, ledger);
   for (const line of record.unreadable) stderr.write(`warning: ${sanitizeLine(line)}\n`);
   const rows = rowDocuments(ledger.runs.find((run) => run.record === record)?.rows ?? record.report);
-  return { status: statusOf(record, ledger), rows };
+  const { runNamespace } = reference;
+  return { status: { ...statusOf(record, ledger), ...(runNamespace && { runNamespace }) }, rows };
 }
 
 export async function runById(
@@ -48,7 +49,7 @@ export async function runById(
 ): Promise<RunDocument> {
   const { client, namespace } = session;
   const { status, rows } = await findRun(session, context, restore, runID);
-  const reference = restoreReference(restore, namespace);
+  const reference = runsOf(restore, session);
   const shown = await withOutput(rows, () => readReportOf(client, reference, restore, runID));
   return runDocument(restore, namespace, status, shown);
 }

@@ -48,7 +48,7 @@ function runRecorded(
     await finishStart(start, status, writeRunDown(start, restore, status));
     const taken = await finishStart(start, status, take(start, status, input));
     if ('ended' in taken) return teller.ended(restore, taken.ended, []);
-    const reference = { namespace: session.namespace, name: start.name };
+    const { restore: reference } = input.plan;
     const display = showRun(context, reference, 'Ctrl-C starts nothing more and lets running hooks end');
     display.heard({ ...status, phase: 'InProgress' });
     const started = carryOut(session.client, clock, taken, options, {

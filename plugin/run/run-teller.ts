@@ -56,11 +56,13 @@ export class RunTeller {
     const phase = busyPhase(restore) === undefined ? '' : ` (Velero isn't done: ${busyPhase(restore)})`;
     this.say(`context   ${cluster}`);
     this.say(`restore   ${namespace}/${this.#name}${backup}${phase}`);
+    const { runNamespace } = document.restore;
+    const apart = runNamespace === undefined ? '' : ` in namespace ${runNamespace}`;
     // R8.25
     const from = imageFrom === undefined ? '' : ` (${imageFrom})`;
     this.say(
       runner === 'job'
-        ? `runner    Job as ServiceAccount ${serviceAccount}, image ${image}${from}`
+        ? `runner    Job as ServiceAccount ${serviceAccount}${apart}, image ${image}${from}`
         : 'runner    this process',
     );
     if (patches.length > 0)

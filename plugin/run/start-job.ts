@@ -1,3 +1,4 @@
+import { objectsNamespace } from '../../shared/core/manifests/run-objects.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
 import { runName, runSelector } from '../../shared/core/names.ts';
 import type { RunInput } from '../../shared/core/report/run-input.ts';
@@ -18,7 +19,8 @@ export async function startJob(
   follow: () => Promise<CommandResult>,
 ): Promise<CommandResult> {
   const { session, name, args, options, context, teller } = start;
-  const { client, namespace } = session;
+  const { client } = session;
+  const namespace = objectsNamespace(input.plan.restore);
   const { image, imagePullSecret, serviceAccount, patches, dryRun } = args;
   const runID = newRunID();
   const manifests = runManifests(payloadOf(input), {

@@ -38,6 +38,9 @@ export const journalName = (run: string, part: number): string => `${run}-journa
 export const leaseName = (restore: string): string => `restorehooks-${shortenName(restore, OBJECT_NAME_LIMIT - 13)}`;
 
 export const RUN_ID_LABEL = 'restorehooks.io/run-id';
+/** Of a run's objects in a namespace of their own: the Restore's (R8.82). */
+export const RESTORE_UID_LABEL = 'restorehooks.io/restore-uid';
+export const RESTORE_NAMESPACE_LABEL = 'restorehooks.io/restore-namespace';
 /** Of all objects of one run, and of its runners' pods. */
 export const runSelector = (runID: string): string => `${RUN_ID_LABEL}=${runID}`;
 /** Of all objects of all runs of a Restore; of another Restore's too, if its name shortens to the same. */

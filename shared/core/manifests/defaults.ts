@@ -2,11 +2,12 @@ import * as z from 'zod';
 import { RestoreHooksError } from '../errors.ts';
 import { unknownFieldsOfDefaults } from '../model/known-fields.ts';
 import { problemLine, problemsOf } from '../model/problem.ts';
-import { API_VERSION, DEFAULTS_NAME, SERVICE_ACCOUNT } from '../names.ts';
+import { API_VERSION, DEFAULTS_NAME, DNS_LABEL, SERVICE_ACCOUNT } from '../names.ts';
 import { DEFAULT_IMAGE } from '../version.ts';
 import { requirePatch } from './job.ts';
 import type { JobPatch } from './job-patch.ts';
 
+const NAMESPACE = 'expected the name of a namespace';
 const LABEL = '[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?';
 const name = (expected: string) => z.string(expected).regex(new RegExp(`^${LABEL}(\\.${LABEL})*$`), expected);
 
@@ -20,6 +21,7 @@ export const Defaults = z.strictObject({
     .optional(),
   imagePullSecrets: z.array(name('expected the name of a Secret'), 'expected a list of names of Secrets').optional(),
   serviceAccount: name('expected the name of a ServiceAccount').optional(),
+  runNamespace: z.string(NAMESPACE).regex(DNS_LABEL, NAMESPACE).optional(),
   jobPatch: z.record(z.string(), z.unknown(), "expected an object in the Job's shape").optional(),
 });
 export type Defaults = z.infer<typeof Defaults>;
@@ -58,6 +60,8 @@ export interface JobSettings {
   readonly imageFrom: string | undefined;
   readonly imagePullSecret: readonly string[];
   readonly serviceAccount: string;
+  /** Of Restores that have had no run, if no flag names one (R8.83). */
+  readonly defaultRunNamespace: string | undefined;
   /** One after the other: a later one beats an earlier one where both say something. */
   readonly patches: readonly JobPatch[];
 }
@@ -74,6 +78,7 @@ export function jobSettings(
     imageFrom: image === undefined ? defaults?.image && DEFAULTS_SOURCE : '--image',
     imagePullSecret: imagePullSecret.length > 0 ? imagePullSecret : (defaults?.imagePullSecrets ?? []),
     serviceAccount: serviceAccount ?? defaults?.serviceAccount ?? SERVICE_ACCOUNT,
+    defaultRunNamespace: defaults?.runNamespace,
     patches: [...(jobPatch === undefined ? [] : [{ from: DEFAULTS_SOURCE, patch: jobPatch }]), ...patches],
   };
 }

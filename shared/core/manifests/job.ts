@@ -2,10 +2,11 @@ import { ExitCode } from '../errors.ts';
 import type { OnUnknown } from '../journal/resume.ts';
 import type { Capture } from '../model/capture.ts';
 import { formatDuration } from '../model/duration.ts';
-import { PLAN_DIRECTORY, planSecretName, runLabels, runName, SERVICE_ACCOUNT } from '../names.ts';
+import { PLAN_DIRECTORY, planSecretName, runName, SERVICE_ACCOUNT } from '../names.ts';
 import type { RestoreReference } from '../plan/plan-document.ts';
 import type { JobPatch } from './job-patch.ts';
 import { patchedJob } from './job-patch.ts';
+import { runMetadata } from './run-objects.ts';
 
 /** How a run is carried out: `apply`'s options, and the arguments of the runner. */
 export interface RunOptions {
@@ -69,11 +70,11 @@ export function runnerJob({
   patches = [],
 }: RunnerJob) {
   const name = runName(restore.name, runID);
-  const labels = runLabels(restore.name, runID);
+  const metadata = runMetadata(restore, runID);
   const job = {
     apiVersion: 'batch/v1',
     kind: 'Job',
-    metadata: { name, namespace: restore.namespace, labels, ownerReferences: [restoreOwner(restore)] },
+    metadata: { name, ...metadata },
     spec: {
       backoffLimit: BACKOFF_LIMIT,
       // The next pod is made when this one is gone, and not while it ends.
@@ -81,7 +82,7 @@ export function runnerJob({
       podFailurePolicy: POD_FAILURE_POLICY,
       ttlSecondsAfterFinished: ONE_DAY_SECONDS, // R8.5
       template: {
-        metadata: { labels },
+        metadata: { labels: metadata.labels },
         spec: {
           restartPolicy: 'Never',
           terminationGracePeriodSeconds: TERMINATION_GRACE_SECONDS,
@@ -163,14 +164,16 @@ const runnerContainer = (job: string, image: string, args: readonly string[]) =>
 });
 
 function runnerArgs(
-  { name, namespace }: RestoreReference,
+  restore: RestoreReference,
   runID: string,
   options: RunOptions,
   after: string | undefined,
 ): string[] {
+  const { name, namespace, runNamespace } = restore;
   return [
     name,
     `--namespace=${namespace}`,
+    ...(runNamespace === undefined ? [] : [`--run-namespace=${runNamespace}`]),
     `--run-id=${runID}`,
     `--plan=${PLAN_DIRECTORY}`,
     ...(after === undefined ? [] : [`--after=${after}`]),
@@ -194,21 +197,8 @@ export function planSecret(restore: RestoreReference, runID: string, part: numbe
   return {
     apiVersion: 'v1',
     kind: 'Secret',
-    metadata: {
-      name: planSecretName(runName(restore.name, runID), part),
-      namespace: restore.namespace,
-      labels: runLabels(restore.name, runID),
-      ownerReferences: [restoreOwner(restore)],
-    },
+    metadata: { name: planSecretName(runName(restore.name, runID), part), ...runMetadata(restore, runID) },
     type: 'restorehooks.io/plan',
     data: { [planPartKey(part)]: base64 },
   };
 }
-
-/** What makes the garbage collector take a run away with its Restore (R5.2). */
-export const restoreOwner = ({ name, uid }: RestoreReference) => ({
-  apiVersion: 'velero.io/v1',
-  kind: 'Restore',
-  name,
-  uid: uid ?? '',
-});

@@ -1,7 +1,8 @@
 import { DEFAULTS_KEY, DEFAULTS_NAME, SERVICE_ACCOUNT } from '../names.ts';
+import { objectsNamespace } from './run-objects.ts';
 
-/** Where a right holds: in the Restore's namespace, or where the pods are. */
-type Scope = 'restore' | 'pods';
+/** Where a right holds: in the Restore's namespace, in that of its runs (often the same), or where the pods are. */
+type Scope = 'restore' | 'run' | 'pods';
 
 export interface RunnerRule {
   readonly scope: Scope;
@@ -18,12 +19,12 @@ export const runnerRules = (createPods = false): readonly RunnerRule[] => [...RU
 
 const RULES: readonly RunnerRule[] = [
   { scope: 'restore', apiGroup: 'velero.io', resource: 'restores', verbs: ['get', 'patch'] },
-  // Only create: RBAC knows no prefixes, and Velero's cloud credentials are in the same namespace.
-  { scope: 'restore', apiGroup: '', resource: 'secrets', verbs: ['create'] },
+  // Only create: RBAC knows no prefixes, and Velero's cloud credentials may be in the same namespace.
+  { scope: 'run', apiGroup: '', resource: 'secrets', verbs: ['create'] },
   // The journal and the Lease (R6.7, R6.11).
-  { scope: 'restore', apiGroup: '', resource: 'configmaps', verbs: ['get', 'create', 'patch'] },
-  { scope: 'restore', apiGroup: 'coordination.k8s.io', resource: 'leases', verbs: ['get', 'create', 'patch'] },
-  { scope: 'restore', apiGroup: 'batch', resource: 'jobs', verbs: ['get'] },
+  { scope: 'run', apiGroup: '', resource: 'configmaps', verbs: ['get', 'create', 'patch'] },
+  { scope: 'run', apiGroup: 'coordination.k8s.io', resource: 'leases', verbs: ['get', 'create', 'patch'] },
+  { scope: 'run', apiGroup: 'batch', resource: 'jobs', verbs: ['get'] },
   { scope: 'restore', apiGroup: '', resource: 'events', verbs: ['create'], optional: true },
   { scope: 'pods', apiGroup: '', resource: 'pods', verbs: ['get', 'list', 'watch'] },
   // An exec over WebSocket is a GET; from Kubernetes 1.35 on the API server asks for `create` as well.
@@ -49,6 +50,8 @@ export interface Right {
 export interface RunnerPlace {
   /** The Restore's. */
   readonly namespace: string;
+  /** The runner's, and that of what a run writes; absent: the Restore's (R8.80). */
+  readonly runNamespace?: string | undefined;
   /** Where the pods are; absent: in all namespaces. */
   readonly podNamespaces?: readonly string[] | undefined;
 }
@@ -67,10 +70,15 @@ export const optionalRights = (place: RunnerPlace): Right[] =>
     RULES.filter(({ optional }) => optional),
   );
 
-function rightsOf({ namespace, podNamespaces }: RunnerPlace, rules: readonly RunnerRule[]): Right[] {
+function rightsOf(place: RunnerPlace, rules: readonly RunnerRule[]): Right[] {
+  const placesOf = {
+    restore: [place.namespace],
+    run: [objectsNamespace(place)],
+    pods: place.podNamespaces ?? [undefined],
+  } as const;
   return rules.flatMap((rule) => {
     const [resource = '', subresource] = rule.resource.split('/');
-    const places = rule.scope === 'restore' ? [namespace] : (podNamespaces ?? [undefined]);
+    const places: readonly (string | undefined)[] = placesOf[rule.scope];
     return places.flatMap((place) =>
       rule.verbs.map((verb) => ({
         group: rule.apiGroup,
@@ -110,6 +118,10 @@ export function podNamespacesOf(serviceAccount: {
 const restoreRoleName = (serviceAccount: string): string => `restorehooks:${serviceAccount}`;
 const podRoleName = (namespace: string, serviceAccount: string): string =>
   `restorehooks:${namespace}:${serviceAccount}`;
+/** In the Restores' namespace, for a ServiceAccount of another one; pods may be there as well. */
+const otherRestoreRoleName = (runNamespace: string, serviceAccount: string): string =>
+  `${podRoleName(runNamespace, serviceAccount)}:${RESTORES}`;
+const RESTORES = 'restores';
 
 interface Metadata {
   readonly name: string;
@@ -133,32 +145,43 @@ export interface Setup extends RunnerPlace {
   readonly defaults?: string;
 }
 
-/** The runner's ServiceAccount and the least rights that it needs, in an order in which they can be created (R7.12). */
+/**
+ * The runner's ServiceAccount and the least rights that it needs, in an order in which they can be created (R7.12).
+ * deploy/base and deploy/pods are made of it (R8.85).
+ */
 export function setupManifests(
-  { namespace, podNamespaces, serviceAccount = SERVICE_ACCOUNT, createPods = false, defaults }: Setup,
-  rules: readonly RunnerRule[] = runnerRules(createPods),
+  setup: Setup,
+  rules: readonly RunnerRule[] = runnerRules(setup.createPods),
 ): SetupManifest[] {
-  const subject = { kind: 'ServiceAccount', name: serviceAccount, namespace };
-  const granted = (scope: Scope, name: string, place?: string) =>
+  const { namespace, podNamespaces, serviceAccount = SERVICE_ACCOUNT, defaults } = setup;
+  const own = objectsNamespace(setup);
+  const subject = { kind: 'ServiceAccount', name: serviceAccount, namespace: own };
+  const granted = (scopes: readonly Scope[], name: string, place?: string) =>
     roleAndBinding(
-      rules.filter((rule) => rule.scope === scope),
+      rules.filter(({ scope }) => scopes.includes(scope)),
       subject,
       name,
       place,
     );
-  const podRole = podRoleName(namespace, serviceAccount);
+  const podRole = podRoleName(own, serviceAccount);
   return [
     {
       apiVersion: 'v1',
       kind: 'ServiceAccount',
       metadata: {
-        ...metadata(serviceAccount, namespace),
+        ...metadata(serviceAccount, own),
         ...(podNamespaces !== undefined && { annotations: { [NAMESPACES_ANNOTATION]: podNamespaces.join(',') } }),
       },
     },
     ...(defaults === undefined ? [] : [defaultsManifest(namespace, defaults)]),
-    ...granted('restore', restoreRoleName(serviceAccount), namespace),
-    ...(podNamespaces?.flatMap((place) => granted('pods', podRole, place)) ?? granted('pods', podRole)),
+    ...(own === namespace
+      ? granted(['restore', 'run'], restoreRoleName(serviceAccount), namespace)
+      : [
+          // R8.84
+          ...granted(['run'], restoreRoleName(serviceAccount), own),
+          ...granted(['restore'], otherRestoreRoleName(own, serviceAccount), namespace),
+        ]),
+    ...(podNamespaces?.flatMap((place) => granted(['pods'], podRole, place)) ?? granted(['pods'], podRole)),
   ];
 }
 
@@ -205,16 +228,18 @@ const defaultsManifest = (namespace: string, text: string): SetupManifest => ({
 
 /** Whether an object that bears our labels is of this setup; without a `serviceAccount`: of any in its namespace. */
 export function isMadeBySetup(
-  { namespace, serviceAccount }: Setup,
+  setup: Setup,
   kind: SetupManifest['kind'],
   metadata: { readonly name: string; readonly namespace?: string | undefined },
 ): boolean {
+  const { serviceAccount } = setup;
+  const namespace = objectsNamespace(setup);
   const isOurs = (account: string): boolean => serviceAccount === undefined || account === serviceAccount;
   // All ServiceAccounts of the namespace share it.
   if (kind === 'ConfigMap') return metadata.name === DEFAULTS_NAME && serviceAccount === undefined;
   if (kind === 'ServiceAccount') return metadata.namespace === namespace && isOurs(metadata.name);
-  const [program, first = '', second, ...rest] = metadata.name.split(':');
-  if (program !== 'restorehooks' || rest.length > 0) return false;
+  const [program, first = '', second, third, ...rest] = metadata.name.split(':');
+  if (program !== 'restorehooks' || rest.length > 0 || (third !== undefined && third !== RESTORES)) return false;
   return second === undefined
     ? metadata.namespace === namespace && isOurs(first)
     : first === namespace && isOurs(second);

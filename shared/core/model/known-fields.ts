@@ -89,6 +89,7 @@ const DEFAULTS: Fields = {
   image: 'any',
   imagePullSecrets: 'any',
   serviceAccount: 'any',
+  runNamespace: 'any',
   jobPatch: 'any',
 };
 

@@ -43,12 +43,20 @@ function* canonicalPlan(restore: RestoreReference, hooks: readonly HookDocument[
   yield `],"restore":${canonicalJson(restore)}}`;
 }
 
-export const restoreReference = ({ metadata, spec }: Restore, namespace: string): RestoreReference => ({
-  namespace: metadata.namespace || namespace,
-  name: metadata.name,
-  ...(metadata.uid ? { uid: metadata.uid } : {}),
-  ...(spec.backupName ? { backup: spec.backupName } : {}),
-});
+/** Where a Restore is, and the objects of its runs; without a `runNamespace`: beside it (R8.80). */
+export type RunPlace = Pick<RestoreReference, 'namespace' | 'runNamespace'>;
+
+export function restoreReference({ metadata, spec }: Restore, place: RunPlace): RestoreReference {
+  const { runNamespace } = place;
+  const namespace = metadata.namespace || place.namespace;
+  return {
+    namespace,
+    name: metadata.name,
+    ...(metadata.uid ? { uid: metadata.uid } : {}),
+    ...(spec.backupName ? { backup: spec.backupName } : {}),
+    ...(runNamespace !== undefined && runNamespace !== namespace ? { runNamespace } : {}),
+  };
+}
 
 export function hookDocument(hook: Hook): HookDocument {
   const { waitTimeoutMs, ...common } = hook;

@@ -69,6 +69,7 @@ export const RestoreReference = z.strictObject({
   name: z.string(),
   uid: z.string().optional(),
   backup: z.string().optional(),
+  runNamespace: z.string().optional().describe("Where its runs' objects are. Absent: beside the Restore"),
 });
 export type RestoreReference = z.infer<typeof RestoreReference>;
 

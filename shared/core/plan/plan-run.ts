@@ -18,6 +18,8 @@ export interface PlanRequest {
   readonly restore: Restore;
   /** Of the Restore, where it doesn't say itself. */
   readonly namespace: string;
+  /** Of its runs' objects; absent: beside the Restore. */
+  readonly runNamespace?: string | undefined;
   readonly pods: readonly Pod[];
   readonly selector: PlanDocument['selector'];
   readonly hookFiles?: readonly HookEntrySpec[] | undefined;
@@ -68,7 +70,7 @@ const NO_PLAN: Plan = { hooks: [], injections: [], notices: [] };
 
 export function planRun(request: PlanRequest): PlannedRun {
   refuseSources(request);
-  const { restore, namespace, writesHookStatus = true, force = false } = request;
+  const { restore, namespace, runNamespace, writesHookStatus = true, force = false } = request;
   const { pods, notices: ofPods } = podsOf(request);
   const gaveUp = gaveUpNotices(restore, pods, writesHookStatus);
   const plan = !force && has(gaveUp, 'velero-gave-up') ? NO_PLAN : planHooks({ ...request, pods }); // R1.24
@@ -76,7 +78,7 @@ export function planRun(request: PlanRequest): PlannedRun {
   const hooks = plan.hooks.length === 0 && isLeftOut(request, found) ? [] : narrow(request, plan);
   const notices = [...found, ...flagNotices(request)];
   const document = planDocument({
-    restore: restoreReference(restore, namespace),
+    restore: restoreReference(restore, { namespace, runNamespace }),
     selector: request.selector,
     hooks,
     skipped: request.skipped ?? [],

@@ -17,6 +17,8 @@ export const RunStatus = z.strictObject({
   runID: z.string(),
   /** Which run of this Restore it is, from 1. */
   attempt: z.int(),
+  /** Where the objects of the Restore's runs are; absent: beside it. */
+  runNamespace: z.string().optional(),
   planDigest: z.string(),
   phase: Phase,
   runner: z.strictObject({

@@ -1,9 +1,9 @@
 import { RestoreHooksError } from '../../core/errors.ts';
 import type { PodLeft } from '../../core/execute/protocol.ts';
-import { restoreOwner } from '../../core/manifests/job.ts';
+import { objectsNamespace, runMetadata } from '../../core/manifests/run-objects.ts';
 import type { PodKey } from '../../core/model/hook.ts';
 import { podKey } from '../../core/model/hook.ts';
-import { runLabels, runName } from '../../core/names.ts';
+import { runName } from '../../core/names.ts';
 import type { RestoreReference } from '../../core/plan/plan-document.ts';
 import type { PodToCreate } from '../../core/report/payload.ts';
 import type { Clock, PodCreation, PodCreator } from '../../ports/ports.ts';
@@ -43,15 +43,10 @@ export function kubernetesPodCreator(
   async function keep({ namespace, pod, former }: PodToCreate): Promise<string> {
     const name = `${runName(restore.name, runID)}-pod-${[...wanted.keys()].indexOf(podKey(namespace, pod))}`;
     await patiently(api, () =>
-      createOnce(api.client, paths.secrets(restore.namespace), {
+      createOnce(api.client, paths.secrets(objectsNamespace(restore)), {
         apiVersion: 'v1',
         kind: 'Secret',
-        metadata: {
-          name,
-          namespace: restore.namespace,
-          labels: runLabels(restore.name, runID),
-          ownerReferences: [restoreOwner(restore)],
-        },
+        metadata: { name, ...runMetadata(restore, runID) },
         type: 'restorehooks.io/pod',
         immutable: true,
         stringData: { 'pod.json': JSON.stringify(former) },

@@ -46,6 +46,7 @@ export function newStatus(
     ...(restore.metadata.uid ? { restoreUID: restore.metadata.uid } : {}),
     runID,
     attempt: Math.max(attempt, (earlier?.attempt ?? 0) + 1),
+    ...(document.restore.runNamespace && { runNamespace: document.restore.runNamespace }), // R8.81
     planDigest: document.digest,
     phase: 'Pending',
     runner,

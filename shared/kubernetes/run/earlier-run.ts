@@ -1,6 +1,8 @@
 import * as z from 'zod';
 import { RestoreHooksError } from '../../core/errors.ts';
 import { rowsOfDeadRun } from '../../core/ledger/rows-of-run.ts';
+import { objectsNamespace } from '../../core/manifests/run-objects.ts';
+import type { RunPlace } from '../../core/plan/make-plan-document.ts';
 import type { RestoreReference } from '../../core/plan/plan-document.ts';
 import type { HookRow } from '../../core/report/hook-row.ts';
 import { outputOf, parseRow, rowDocuments } from '../../core/report/hook-row.ts';
@@ -104,11 +106,11 @@ const ALL_END_MS = 90_000;
 async function isLeftToOthers(
   client: Pick<KubeClient, 'listAll'>,
   clock: Clock,
-  { namespace }: Pick<RestoreReference, 'namespace'>,
+  restore: RunPlace,
   job: string,
 ): Promise<boolean> {
   try {
-    const { items } = await client.listAll(paths.pods(namespace), { labelSelector: ofJob(job) });
+    const { items } = await client.listAll(paths.pods(objectsNamespace(restore)), { labelSelector: ofJob(job) });
     const pods = items.flatMap((pod) => RunnerPod.safeParse(pod).data ?? []);
     const alive = pods.filter(({ status: { phase } }) => phase === 'Pending' || phase === 'Running');
     return (
@@ -131,11 +133,11 @@ const ofJob = (job: string): string => `batch.kubernetes.io/job-name=${job}`;
 /** Whether a Job is neither complete nor failed; undefined: there is no such Job. */
 export async function isJobGoing(
   client: Pick<KubeClient, 'get'>,
-  restore: Pick<RestoreReference, 'namespace'>,
+  restore: RunPlace,
   name: string,
 ): Promise<boolean | undefined> {
   try {
-    const job = await client.get(paths.jobs(restore.namespace, name));
+    const job = await client.get(paths.jobs(objectsNamespace(restore), name));
     const { conditions = [] } = (job['status'] ?? {}) as { conditions?: { type: string; status: string }[] };
     return !conditions.some(({ type, status: is }) => (type === 'Failed' || type === 'Complete') && is === 'True');
   } catch (error) {
@@ -147,11 +149,13 @@ export async function isJobGoing(
 /** Why a runner ended, by its pod's status: `exit code 2: …`, `OOMKilled, exit code 137`; undefined: unknown. */
 export async function causeOfDeath(
   client: Pick<KubeClient, 'listAll'>,
-  namespace: string,
+  restore: RunPlace,
   { runner }: RunStatus,
 ): Promise<string | undefined> {
   try {
-    const { items } = await client.listAll(paths.pods(namespace), { labelSelector: ofJob(runner.name) });
+    const { items } = await client.listAll(paths.pods(objectsNamespace(restore)), {
+      labelSelector: ofJob(runner.name),
+    });
     const terminated = items
       .flatMap((pod) => RunnerPod.safeParse(pod).data?.status.containerStatuses ?? [])
       // A Job by hand may call it otherwise.

@@ -1,3 +1,4 @@
+import { objectsNamespace } from '../../core/manifests/run-objects.ts';
 import { RUN_ID_LABEL, runsSelector } from '../../core/names.ts';
 import type { RestoreReference } from '../../core/plan/plan-document.ts';
 import type { RunStatus } from '../../core/report/run-status.ts';
@@ -31,8 +32,8 @@ export async function findRuns(
   status: RunStatus | undefined,
   canList: boolean,
 ): Promise<FoundRuns> {
-  const { namespace, name } = reference;
-  const labelSelector = runsSelector(name);
+  const namespace = objectsNamespace(reference);
+  const labelSelector = runsSelector(reference.name);
   const [journals, reports] = canList
     ? await Promise.all([
         listOwn(client, paths.configMaps(namespace), reference, { labelSelector }),

@@ -4,6 +4,7 @@ import type { JournalEnd } from '../../core/journal/batch.ts';
 import { checkHead, decodeBatch, emptyEnd, endText, parseEnd, unreadableJournal } from '../../core/journal/batch.ts';
 import type { JournalHead } from '../../core/journal/entry.ts';
 import { Replay } from '../../core/journal/replay.ts';
+import { objectsNamespace } from '../../core/manifests/run-objects.ts';
 import { journalName, runName } from '../../core/names.ts';
 import type { RestoreReference } from '../../core/plan/plan-document.ts';
 import type { KubeClient } from '../api/client.ts';
@@ -40,7 +41,7 @@ export interface ReadJournal {
 }
 
 export const journalPath = ({ restore, head }: JournalPlace, part: number): string =>
-  paths.configMaps(restore.namespace, journalName(runName(restore.name, head.runID), part));
+  paths.configMaps(objectsNamespace(restore), journalName(runName(restore.name, head.runID), part));
 
 type Client = Pick<KubeClient, 'get'>;
 

@@ -4,12 +4,12 @@ import type { EndedHook } from '../../core/execute/hook-state.ts';
 import type { JournalEnd } from '../../core/journal/batch.ts';
 import { checkHead, emptyEnd, encodeBatch, endText, headText, unreadableJournal } from '../../core/journal/batch.ts';
 import type { JournalEntry } from '../../core/journal/entry.ts';
-import { restoreOwner } from '../../core/manifests/job.ts';
+import { objectsNamespace, runMetadata } from '../../core/manifests/run-objects.ts';
 import type { HookId } from '../../core/model/hook.ts';
 import type { Instant } from '../../core/model/instant.ts';
 import type { PlanPosition, PodIndex } from '../../core/model/position.ts';
 import { planEntries } from '../../core/model/position.ts';
-import { journalName, runLabels, runName } from '../../core/names.ts';
+import { journalName, runName } from '../../core/names.ts';
 import type { Clock, Intent, Journal } from '../../ports/ports.ts';
 import { kubeApiError } from '../api/api-error.ts';
 import type { KubeClient } from '../api/client.ts';
@@ -60,9 +60,7 @@ function partObject({ restore, head }: JournalPlace, part: number, end: JournalE
     kind: 'ConfigMap',
     metadata: {
       name: journalName(runName(restore.name, head.runID), part),
-      namespace: restore.namespace,
-      labels: runLabels(restore.name, head.runID),
-      ownerReferences: [restoreOwner(restore)],
+      ...runMetadata(restore, head.runID),
     },
     data: { head: headText(head, part), end: endText(end), ...batches },
   };
@@ -315,7 +313,7 @@ export class KubernetesJournal implements Journal {
     this.writes += 1;
     this.#resourceVersion = await this.#persist(
       'create',
-      () => this.#client.create(paths.configMaps(this.#place.restore.namespace), object),
+      () => this.#client.create(paths.configMaps(objectsNamespace(this.#place.restore)), object),
       0,
       ({ data }) => data?.[key] === text && data['end'] === endText(end),
     );
@@ -330,7 +328,7 @@ export class KubernetesJournal implements Journal {
     this.writes += 1;
     return this.#persist(
       'create',
-      () => this.#client.create(paths.configMaps(this.#place.restore.namespace), object),
+      () => this.#client.create(paths.configMaps(objectsNamespace(this.#place.restore)), object),
       part,
       ({ data, immutable }) => {
         checkHead(data?.['head'], this.#place.head, part);
@@ -380,7 +378,7 @@ export class KubernetesJournal implements Journal {
   #asked(part: number, verb: string): Asked {
     const { restore, head } = this.#place;
     const name = journalName(runName(restore.name, head.runID), part);
-    return { verb, group: '', resource: 'configmaps', namespace: restore.namespace, name };
+    return { verb, group: '', resource: 'configmaps', namespace: objectsNamespace(restore), name };
   }
 }
 

@@ -37,7 +37,7 @@ type LaunchClient = Pick<KubeClient, 'get' | 'create' | 'patch' | 'delete'>;
 
 interface Manifest {
   readonly kind: string;
-  readonly metadata: { readonly name: string };
+  readonly metadata: { readonly name: string; readonly namespace: string };
 }
 
 const manifestPath = (namespace: string, { kind, metadata }: Manifest, name?: string): string =>
@@ -100,11 +100,11 @@ export async function launchRun(
   manifests: readonly object[],
   { adopt, warn }: Launch,
 ): Promise<void> {
-  const { namespace } = run;
   const all = manifests as readonly Manifest[];
   const secrets = all.filter(({ kind }) => kind === 'Secret');
   const job = all.find(({ kind }) => kind === 'Job');
   if (job === undefined) throw new Error('a run without a Job');
+  const { namespace } = job.metadata; // Not always the Restore's: R8.80.
   let created: KubeObject | undefined;
   try {
     for (const secret of secrets) await createForSure(client, namespace, secret);
@@ -126,9 +126,7 @@ export async function launchRun(
     for (const secret of secrets) await own(client, namespace, secret, job, metadata.uid);
   } catch (error) {
     if (!(error instanceof RestoreHooksError)) throw error;
-    warn(
-      `the plan's Secrets stay until the Restore is deleted, as the Job could not be made their owner: ${error.message}`,
-    );
+    warn(`the plan's Secrets stay until the run is pruned, as the Job could not be made their owner: ${error.message}`);
   }
 }
 
@@ -205,8 +203,7 @@ async function discard(
       await own(client, namespace, secret, job, randomUUID());
     } catch (second) {
       if (!(second instanceof RestoreHooksError)) throw second;
-      if (!isGone(second))
-        warn(`Secret ${secret.metadata.name} is left until the Restore is deleted: ${second.message}`);
+      if (!isGone(second)) warn(`Secret ${secret.metadata.name} is left until the run is pruned: ${second.message}`);
     }
   }
 }

@@ -1,9 +1,8 @@
 import * as z from 'zod';
 import { RestoreHooksError } from '../../core/errors.ts';
-import { restoreOwner } from '../../core/manifests/job.ts';
+import { isOfRestore, leaseNameOf, objectsNamespace, runMetadata } from '../../core/manifests/run-objects.ts';
 import type { Instant } from '../../core/model/instant.ts';
 import { formatInstant } from '../../core/model/instant.ts';
-import { leaseName, runLabels } from '../../core/names.ts';
 import type { RestoreReference } from '../../core/plan/plan-document.ts';
 import type { Clock } from '../../ports/ports.ts';
 import { kubeApiError } from '../api/api-error.ts';
@@ -71,7 +70,8 @@ interface SeenLease {
   readonly transitions: number;
   /** By the holder's clock. */
   readonly renewedAt: number;
-  readonly ownerUIDs: readonly string[];
+  /** What says whose it is. */
+  readonly owned: Parameters<typeof isOfRestore>[0];
   readonly runs: readonly string[];
 }
 
@@ -83,7 +83,7 @@ export interface LeasePlace {
 }
 
 const leasePath = ({ restore }: Pick<LeasePlace, 'restore'>): string =>
-  paths.leases(restore.namespace, leaseName(restore.name));
+  paths.leases(objectsNamespace(restore), leaseNameOf(restore));
 
 async function readLease(
   client: Pick<LeaseClient, 'get'>,
@@ -109,7 +109,7 @@ function seenLease(object: KubeObject): SeenLease {
     staleAfterMs: seconds * 1000,
     transitions: spec?.leaseTransitions ?? 0,
     renewedAt: Date.parse(spec?.renewTime ?? ''),
-    ownerUIDs: (metadata.ownerReferences ?? []).map(({ uid }) => uid),
+    owned: metadata,
     runs: metadata.annotations?.[RUNS_ANNOTATION]?.split(' ').filter((runID) => runID !== '') ?? [],
   };
 }
@@ -117,8 +117,7 @@ function seenLease(object: KubeObject): SeenLease {
 /**
  * Whether a Lease belongs to this Restore. The Lease of a deleted Restore of the same name stays until it is collected.
  */
-const isOf = ({ uid }: RestoreReference, { ownerUIDs }: SeenLease): boolean =>
-  uid === undefined || ownerUIDs.includes(uid);
+const isOf = (restore: RestoreReference, { owned }: SeenLease): boolean => isOfRestore(owned, restore);
 
 /** All runs of this Restore that have had its Lease, the oldest first. */
 export async function runsOfLease(client: Pick<LeaseClient, 'get'>, restore: RestoreReference): Promise<string[]> {
@@ -216,7 +215,7 @@ export async function takeLease(
     } else if (lease?.holder !== undefined) {
       const { name, runID } = lease.holder;
       if (life === 'alive' && runID !== place.runID) throw heldBy(place, lease.holder);
-      if (!told) warn(`waiting for ${name} to end, which holds the Lease ${leaseName(place.restore.name)}`);
+      if (!told) warn(`waiting for ${name} to end, which holds the Lease ${leaseNameOf(place.restore)}`);
       told = true;
       if (await isOver()) return undefined;
     }
@@ -242,21 +241,16 @@ async function tryTake(
   const before = lease !== undefined && isOf(place.restore, lease) ? lease.runs : [];
   const runs = [...before.filter((runID) => runID !== place.runID), place.runID].slice(-RUNS_AT_MOST);
   const metadata = {
-    labels: runLabels(place.restore.name, place.runID),
+    ...runMetadata(place.restore, place.runID),
     annotations: { [RUNS_ANNOTATION]: runs.join(' ') },
-    ownerReferences: [restoreOwner(place.restore)],
   };
   try {
     const object =
       lease === undefined
-        ? await client.create(paths.leases(place.restore.namespace), {
+        ? await client.create(paths.leases(metadata.namespace), {
             apiVersion: 'coordination.k8s.io/v1',
             kind: 'Lease',
-            metadata: {
-              name: leaseName(place.restore.name),
-              namespace: place.restore.namespace,
-              ...metadata,
-            },
+            metadata: { name: leaseNameOf(place.restore), ...metadata },
             spec,
           })
         : await client.patch(
@@ -278,8 +272,8 @@ const asked = ({ restore }: LeasePlace, verb: 'create' | 'patch'): Asked => ({
   verb,
   group: 'coordination.k8s.io',
   resource: 'leases',
-  namespace: restore.namespace,
-  name: leaseName(restore.name),
+  namespace: objectsNamespace(restore),
+  name: leaseNameOf(restore),
 });
 
 const isHeldBy = ({ holder, runID }: LeasePlace, lease: SeenLease): boolean =>

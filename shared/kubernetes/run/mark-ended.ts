@@ -10,6 +10,7 @@ import { versionOf } from './claim.ts';
 import { runStatusOf, writeStatus } from './run-store.ts';
 
 export interface NamedRun {
+  /** The Restore's. */
   readonly namespace: string;
   readonly name: string;
   readonly runID: string;
@@ -65,7 +66,8 @@ async function markEnded(
     const { kind, name: job, claimedBy } = status.runner;
     if (!nobodyRuns) {
       if (claimedBy !== undefined) return status;
-      if (kind === 'job' && job !== ownJob && (await jobExists(client, namespace, job))) return status;
+      if (kind === 'job' && job !== ownJob && (await jobExists(client, status.runNamespace ?? namespace, job)))
+        return status;
     }
     const ended = end(status);
     try {

@@ -1,4 +1,5 @@
 import { RestoreHooksError } from '../../core/errors.ts';
+import { isOfRestore } from '../../core/manifests/run-objects.ts';
 import type { RestoreReference } from '../../core/plan/plan-document.ts';
 import type { KubeClient } from '../api/client.ts';
 import type { KubeObject } from '../api/kube-object.ts';
@@ -33,20 +34,15 @@ export async function getOwn(client: RunsClient, path: string, reference: Restor
   }
 }
 
-/** An object left by a deleted Restore of the same name is not this Restore's: the owner's UID tells (R6.1.3). */
-function ownObject(object: KubeObject, { uid }: RestoreReference): Own | undefined {
-  const {
-    name = '',
-    labels,
-    creationTimestamp,
-    ownerReferences,
-  } = (object['metadata'] ?? {}) as {
+function ownObject(object: KubeObject, reference: RestoreReference): Own | undefined {
+  const metadata = (object['metadata'] ?? {}) as {
     name?: string;
     labels?: Record<string, string>;
     creationTimestamp?: string;
     ownerReferences?: { uid?: string }[];
   };
-  if (uid !== undefined && !ownerReferences?.some((owner) => owner.uid === uid)) return undefined;
+  if (!isOfRestore(metadata, reference)) return undefined;
+  const { name = '', labels, creationTimestamp } = metadata;
   return { name, labels: labels ?? {}, createdAt: creationTimestamp ?? '', object };
 }
 

@@ -1,4 +1,5 @@
 import { RestoreHooksError } from '../../core/errors.ts';
+import { objectsNamespace } from '../../core/manifests/run-objects.ts';
 import { planSecretName, runName } from '../../core/names.ts';
 import type { PlanDocument, RestoreReference } from '../../core/plan/plan-document.ts';
 import { parsePayload } from '../../core/report/payload.ts';
@@ -13,13 +14,13 @@ import { decompress } from './compressed-parts.ts';
  */
 export async function readPlan(
   client: Pick<KubeClient, 'get'>,
-  { namespace, name }: Pick<RestoreReference, 'namespace' | 'name'>,
+  restore: Pick<RestoreReference, 'namespace' | 'runNamespace' | 'name'>,
   runID: string,
 ): Promise<PlanDocument | undefined> {
-  const run = runName(name, runID);
+  const run = runName(restore.name, runID);
   const pieces: Buffer[] = [];
   for (;;) {
-    const piece = await pieceOf(client, namespace, planSecretName(run, pieces.length));
+    const piece = await pieceOf(client, objectsNamespace(restore), planSecretName(run, pieces.length));
     if (piece === undefined) break;
     pieces.push(piece);
   }

@@ -1,6 +1,7 @@
 import { RestoreHooksError } from '../../core/errors.ts';
 import { parseHead } from '../../core/journal/batch.ts';
 import type { RecordedJournal, RunRecord } from '../../core/ledger/run-record.ts';
+import { objectsNamespace } from '../../core/manifests/run-objects.ts';
 import { journalName, RUN_ID_LABEL, reportSecretName, runName } from '../../core/names.ts';
 import type { RestoreReference } from '../../core/plan/plan-document.ts';
 import { parseRow } from '../../core/report/hook-row.ts';
@@ -79,7 +80,7 @@ interface OneJournal {
 
 async function readOneJournal({ client, reference, found }: RunsSource, runID: string): Promise<OneJournal> {
   const run = runName(reference.name, runID);
-  const configMapPath = (name: string): string => paths.configMaps(reference.namespace, name);
+  const configMapPath = (name: string): string => paths.configMaps(objectsNamespace(reference), name);
   const known = found.journals && new Map(found.journals.map((own) => [configMapPath(own.name), own.object]));
   const get = known ? async (path: string) => known.get(path) ?? missing(path) : client.get;
   const nothing = { read: undefined, createdAt: '', unreadable: [] };
@@ -157,8 +158,8 @@ async function getReport(
   runID: string,
   expected: number | undefined,
 ): Promise<Own[]> {
-  const { namespace, name } = reference;
-  const run = runName(name, runID);
+  const namespace = objectsNamespace(reference);
+  const run = runName(reference.name, runID);
   const found: Own[] = [];
   for (let from = 0; from < (expected ?? Number.POSITIVE_INFINITY); from += READ_AT_ONCE) {
     const count = Math.min(READ_AT_ONCE, (expected ?? Number.POSITIVE_INFINITY) - from);

@@ -1,4 +1,5 @@
 import { RestoreHooksError } from '../../core/errors.ts';
+import { isOfRestore, objectsNamespace } from '../../core/manifests/run-objects.ts';
 import { RUN_ID_LABEL, runName, runsSelector } from '../../core/names.ts';
 import type { RestoreReference } from '../../core/plan/plan-document.ts';
 import type { KubeClient } from '../api/client.ts';
@@ -16,16 +17,18 @@ export async function removeRuns(
   runIDs: readonly string[],
 ): Promise<number> {
   if (runIDs.length === 0) return 0;
-  const { namespace, name, uid } = restore;
+  const { name } = restore;
+  const namespace = objectsNamespace(restore);
   const wanted = new Set(runIDs);
   const labelSelector = runsSelector(name);
   const found = await Promise.all(
     [paths.configMaps, paths.secrets].map(async (path) => {
       const { items } = await client.listAll(path(namespace), { labelSelector });
       return items.flatMap(({ metadata }): string[] => {
-        const { name: object, labels, ownerReferences } = metadata as Metadata;
-        const isOwn = uid === undefined || ownerReferences?.some((owner) => owner.uid === uid);
-        return isOwn && wanted.has(labels?.[RUN_ID_LABEL] ?? '') ? [path(namespace, object)] : [];
+        const { name: object, labels } = metadata as Metadata;
+        return isOfRestore(metadata as Metadata, restore) && wanted.has(labels?.[RUN_ID_LABEL] ?? '')
+          ? [path(namespace, object)]
+          : [];
       });
     }),
   );
@@ -46,7 +49,7 @@ interface Metadata {
 }
 
 /** Delete an object; false: it did not exist. */
-async function isRemoved(client: Pick<KubeClient, 'delete'>, path: string): Promise<boolean> {
+export async function isRemoved(client: Pick<KubeClient, 'delete'>, path: string): Promise<boolean> {
   try {
     await client.delete(path, { propagationPolicy: 'Background' });
     return true;

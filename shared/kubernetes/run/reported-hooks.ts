@@ -1,3 +1,4 @@
+import { objectsNamespace } from '../../core/manifests/run-objects.ts';
 import { reportSecretName, runName } from '../../core/names.ts';
 import type { RestoreReference } from '../../core/plan/plan-document.ts';
 import type { RunStatus } from '../../core/report/run-status.ts';
@@ -20,13 +21,13 @@ export interface ReportedHook {
  */
 export async function reportedHooks(
   client: Pick<KubeClient, 'get'>,
-  { namespace, name }: Pick<RestoreReference, 'namespace' | 'name'>,
+  restore: Pick<RestoreReference, 'namespace' | 'runNamespace' | 'name'>,
   { runID, reportParts, counts }: Pick<RunStatus, 'runID' | 'reportParts' | 'counts'>,
 ): Promise<ReportedHook[]> {
   const hooks = new Map<string, ReportedHook>();
   for (let part = 0; part < reportParts && hooks.size < counts.planned; part += 1) {
-    const secretName = reportSecretName(runName(name, runID), part);
-    const { data } = await client.get(paths.secrets(namespace, secretName));
+    const secretName = reportSecretName(runName(restore.name, runID), part);
+    const { data } = await client.get(paths.secrets(objectsNamespace(restore), secretName));
     const { [REPORT_KEY]: text = '' } = data as Record<string, string>;
     const report = decompress(Buffer.from(text, 'base64'), `Secret ${secretName}`) as { hooks: ReportedHook[] };
     for (const { id, namespace: where, pod, name: called } of report.hooks) {

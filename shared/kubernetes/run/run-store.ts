@@ -1,6 +1,6 @@
 import { RestoreHooksError } from '../../core/errors.ts';
-import { restoreOwner } from '../../core/manifests/job.ts';
-import { ANNOTATION, reportSecretName, runLabels, runName } from '../../core/names.ts';
+import { objectsNamespace, runMetadata } from '../../core/manifests/run-objects.ts';
+import { ANNOTATION, reportSecretName, runName } from '../../core/names.ts';
 import type { RestoreReference } from '../../core/plan/plan-document.ts';
 import { cancelOf } from '../../core/report/cancel-request.ts';
 import type { ReportHead, ReportPart as ReportPartDocument, RunHook } from '../../core/report/run-document.ts';
@@ -180,18 +180,13 @@ async function createReportPart(
   part: number,
   data: Readonly<Record<string, string>>,
 ): Promise<boolean> {
-  const { namespace } = restore;
+  const namespace = objectsNamespace(restore);
   const name = reportSecretName(runName(restore.name, runID), part);
   try {
-    await client.create(paths.secrets(restore.namespace), {
+    await client.create(paths.secrets(namespace), {
       apiVersion: 'v1',
       kind: 'Secret',
-      metadata: {
-        name,
-        namespace,
-        labels: runLabels(restore.name, runID),
-        ownerReferences: [restoreOwner(restore)],
-      },
+      metadata: { name, ...runMetadata(restore, runID) },
       type: 'restorehooks.io/report',
       immutable: true, // R5.13
       data,
@@ -262,7 +257,7 @@ export async function writeStatus(
 /** Read the report's parts, from the one with the number `from` on. */
 export async function readReportParts(
   client: Pick<KubeClient, 'get'>,
-  restore: Pick<RestoreReference, 'namespace' | 'name'>,
+  restore: Pick<RestoreReference, 'namespace' | 'runNamespace' | 'name'>,
   { runID, reportParts }: Pick<RunStatus, 'runID' | 'reportParts'>,
   from = 0,
 ): Promise<ReportPartRead[]> {
@@ -270,7 +265,7 @@ export async function readReportParts(
   const parts = Array.from({ length: Math.max(0, reportParts - from) }, (_, index) => from + index);
   return sideBySide(parts, async (part) => {
     const name = reportSecretName(run, part);
-    return reportPartIn(await client.get(paths.secrets(restore.namespace, name)), name);
+    return reportPartIn(await client.get(paths.secrets(objectsNamespace(restore), name)), name);
   });
 }
 

@@ -1,7 +1,14 @@
 import * as z from 'zod';
 import { RestoreHooksError } from '../../core/errors.ts';
 import type { Right, Setup, SetupManifest } from '../../core/manifests/rbac.ts';
-import { isMadeBySetup, MANAGED_LABELS, NAMESPACES_ANNOTATION, setupManifests } from '../../core/manifests/rbac.ts';
+import {
+  isMadeBySetup,
+  MANAGED_LABELS,
+  NAMESPACES_ANNOTATION,
+  podNamespacesOf,
+  setupManifests,
+} from '../../core/manifests/rbac.ts';
+import { objectsNamespace } from '../../core/manifests/run-objects.ts';
 import { DEFAULTS_NAME, SERVICE_ACCOUNT } from '../../core/names.ts';
 import { missingRights, rightText } from '../api/access.ts';
 import type { KubeClient } from '../api/client.ts';
@@ -9,6 +16,7 @@ import { rightsText } from '../api/grant.ts';
 import type { KubeObject } from '../api/kube-object.ts';
 import { paths } from '../api/paths.ts';
 import { sideBySide } from '../api/side-by-side.ts';
+import { unlessForbidden } from './own-objects.ts';
 import { MANAGER } from './run-store.ts';
 
 export interface SetupChange {
@@ -152,7 +160,7 @@ async function apply(client: Client, manifest: SetupManifest, dryRun: boolean): 
   } catch (error) {
     if (!(error instanceof RestoreHooksError) || error.code !== 'NOT_FOUND') throw error;
     throw new RestoreHooksError(error.code, `there is no namespace ${namespace}`, {
-      hint: "name the Restore's namespace with -n, and those of the pods with --namespaces",
+      hint: "name the Restore's namespace with -n, that of runs with --run-namespace, and those of the pods with --namespaces",
       cause: error.cause,
     });
   }
@@ -170,7 +178,7 @@ const isManaged = ({ metadata }: Meta): boolean =>
 /** Delete what an earlier setup granted beyond this one: cluster-wide, or in other namespaces. */
 async function prune(
   client: Client,
-  { namespace, serviceAccount = SERVICE_ACCOUNT }: Setup,
+  { namespace, runNamespace, serviceAccount = SERVICE_ACCOUNT }: Setup,
   manifests: readonly SetupManifest[],
   warn: (text: string) => void,
 ): Promise<SetupChange[]> {
@@ -178,7 +186,7 @@ async function prune(
     JSON.stringify([kind, metadata.namespace ?? '', metadata.name]);
   const wanted = new Set(manifests.map(({ kind, metadata }) => keyOf(kind, metadata)));
   try {
-    const made = await findMade(client, { namespace, serviceAccount });
+    const made = await findMade(client, { namespace, runNamespace, serviceAccount });
     return await remove(
       client,
       made.filter(({ kind, meta }) => !wanted.has(keyOf(kind, meta.metadata))),
@@ -206,7 +214,8 @@ async function findMade(client: Client, setup: Setup): Promise<Made[]> {
     return items.map((object) => ({ kind, meta: Meta.parse(object), object }));
   };
   const { namespace, podNamespaces } = setup;
-  const places = podNamespaces === undefined ? [undefined] : [...new Set([namespace, ...podNamespaces])];
+  const own = objectsNamespace(setup);
+  const places = podNamespaces === undefined ? [undefined] : [...new Set([namespace, own, ...podNamespaces])];
   const inAll = (kind: Kind): [Kind, string | undefined][] => places.map((place) => [kind, place]);
   const wide: [Kind, undefined][] = [
     ['ClusterRoleBinding', undefined],
@@ -215,7 +224,7 @@ async function findMade(client: Client, setup: Setup): Promise<Made[]> {
   const lists = [...inAll('RoleBinding'), ...(podNamespaces === undefined ? wide : []), ...inAll('Role')];
   // The defaults belong to no ServiceAccount, so they are looked for only where all is.
   const shared = setup.serviceAccount === undefined ? [['ConfigMap', namespace] as const] : [];
-  const asked = [...lists, ...shared, ['ServiceAccount', namespace] as const];
+  const asked = [...lists, ...shared, ['ServiceAccount', own] as const];
   const found = (await sideBySide(asked, ([kind, place]) => list(kind, place))).flat();
   return found.filter(({ kind, meta }) => isMadeBySetup(setup, kind, meta.metadata));
 }
@@ -231,9 +240,19 @@ async function remove(client: Client, found: readonly Made[]): Promise<SetupChan
   return changes;
 }
 
+/** The namespaces that an earlier setup has limited the ServiceAccount to; none if it hasn't. */
+export async function namespacesBefore(client: Pick<KubeClient, 'get'>, setup: Setup): Promise<readonly string[]> {
+  const at = paths.serviceAccounts(objectsNamespace(setup), setup.serviceAccount ?? SERVICE_ACCOUNT);
+  const account = await unlessForbidden(
+    ifFound(() => client.get(at)),
+    undefined,
+  );
+  return (account && podNamespacesOf(account)) ?? [];
+}
+
 /** Remove our annotation from a ServiceAccount that somebody else made, and that stays. */
-async function forgetNamespaces(client: Client, { namespace, serviceAccount = SERVICE_ACCOUNT }: Setup): Promise<void> {
-  const at = paths.serviceAccounts(namespace, serviceAccount);
+async function forgetNamespaces(client: Client, setup: Setup): Promise<void> {
+  const at = paths.serviceAccounts(objectsNamespace(setup), setup.serviceAccount ?? SERVICE_ACCOUNT);
   const account = await ifFound(async () => Meta.parse(await client.get(at)));
   if (account?.metadata.annotations?.[NAMESPACES_ANNOTATION] === undefined) return;
   await client.patch(at, { metadata: { annotations: { [NAMESPACES_ANNOTATION]: null } } }, 'merge', {

@@ -40,6 +40,13 @@ describe('the event', () => {
     );
   });
 
+  // R8.80
+  it('takes the namespace of runs, and refuses what is none', () => {
+    const event = { restore: 'r', cluster: CLUSTER };
+    assert.equal(lambdaCall({ ...event, runNamespace: 'runs' }, ENV).config['run-namespace'], 'runs');
+    assert.throws(() => lambdaCall({ ...event, runNamespace: 'a/b' }, ENV), /--run-namespace: "a\/b" is no name/);
+  });
+
   // R1.40, R1.41, R1.43, R1.44
   it('takes the flags that change a plan, and refuses their mistakes', () => {
     const event = { restore: 'r', cluster: CLUSTER };

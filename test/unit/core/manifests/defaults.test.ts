@@ -25,6 +25,11 @@ describe('defaults', () => {
     ['with an empty image', { ...HEAD, image: '' }, /^d\.yaml: image: expected the runner's image$/],
     ['with one pull Secret that is no list', { ...HEAD, imagePullSecrets: 'x' }, /imagePullSecrets: expected a list/],
     ['with a name that is none', { ...HEAD, serviceAccount: 'A b' }, /serviceAccount: expected the name/],
+    [
+      'with a namespace of runs that is none',
+      { ...HEAD, runNamespace: 'a.b' },
+      /runNamespace: expected the name of a namespace$/,
+    ],
     ['with a patch that is text', { ...HEAD, jobPatch: 'x' }, /jobPatch: expected an object/],
     [
       'with a patch that changes what it may not',
@@ -43,7 +48,13 @@ describe('defaults', () => {
 describe("a Job's settings", () => {
   const no = { image: undefined, imagePullSecret: [], serviceAccount: undefined };
   const jobPatch = { spec: { suspend: true } };
-  const defaults = read({ image: 'mirror/runner:1', imagePullSecrets: ['a'], serviceAccount: 'sa', jobPatch });
+  const defaults = read({
+    image: 'mirror/runner:1',
+    imagePullSecrets: ['a'],
+    serviceAccount: 'sa',
+    runNamespace: 'runs',
+    jobPatch,
+  });
   const own = { from: 'p.yaml', patch: {} };
 
   it('are what is built in, without flags and defaults', () => {
@@ -52,6 +63,7 @@ describe("a Job's settings", () => {
       imageFrom: undefined,
       imagePullSecret: [],
       serviceAccount: 'restorehooks',
+      defaultRunNamespace: undefined,
       patches: [],
     });
   });
@@ -62,6 +74,7 @@ describe("a Job's settings", () => {
       imageFrom: 'ConfigMap restorehooks-defaults',
       imagePullSecret: ['a'],
       serviceAccount: 'sa',
+      defaultRunNamespace: 'runs',
       patches: [{ from: 'ConfigMap restorehooks-defaults', patch: jobPatch }, own],
     });
   });
@@ -72,6 +85,12 @@ describe("a Job's settings", () => {
       [],
       defaults,
     );
-    assert.deepEqual(rest, { image: 'i', imageFrom: '--image', imagePullSecret: ['b'], serviceAccount: 'me' });
+    assert.deepEqual(rest, {
+      image: 'i',
+      imageFrom: '--image',
+      imagePullSecret: ['b'],
+      serviceAccount: 'me',
+      defaultRunNamespace: 'runs', // R8.83: the session's flag beats it.
+    });
   });
 });

@@ -24,7 +24,9 @@ describe('kubectl restorehooks setup', () => {
   it('prints what deploy/rbac.yaml holds, and asks no cluster', async () => {
     const printed = await run(['setup', '--kubeconfig=/nowhere']);
     const file = await readFile(new URL('../../../../deploy/rbac.yaml', import.meta.url), 'utf8');
-    assert.deepEqual(printed, { code: 0, stdout: file.replace(/^(#.*\n)+/, ''), stderr: '' });
+    assert.deepEqual([printed.code, printed.stdout], [0, file.replace(/^(#.*\n)+/, '')]);
+    // R8.87
+    assert.match(printed.stderr, /^warning: this lets the runner run commands in the pods of every namespace; /);
   });
 
   it('prints a List as JSON', async () => {
@@ -94,7 +96,9 @@ describe('kubectl restorehooks setup on a cluster', () => {
     run(['setup', ...argv, '--kubeconfig', await cluster.writeKubeconfig(user)]);
   const linesOf = async (...argv: string[]): Promise<string[]> => {
     const { code, stdout, stderr } = await setup(argv);
-    assert.deepEqual([code, stderr], [0, '']);
+    const isEverywhere = argv[0] === '--apply' && !argv.some((each) => each.startsWith('--namespaces'));
+    assert.equal(code, 0);
+    assert.match(stderr, isEverywhere ? /^warning: this lets the runner [^\n]+\n$/ : /^$/); // R8.87
     return stdout.trimEnd().split('\n');
   };
   /** Asks by access review, as the runner's ServiceAccount. */
@@ -204,6 +208,79 @@ describe('kubectl restorehooks setup on a cluster', () => {
     const { code, stdout, stderr } = await setup(['--delete', '--namespaces=a'], 'admin-of-velero-and-a');
     assert.deepEqual([code, stderr, stdout.match(/ deleted /g)?.length], [0, '', 5]);
     assert.deepEqual(await linesOf('--delete'), ['nothing to take away']);
+  });
+
+  // R8.84
+  it('gives a runner in another namespace its rights on Restores alone beside Velero', async () => {
+    const lines = await linesOf('--apply', '--run-namespace=second', '--namespaces=a,velero');
+    assert.deepEqual(lines, [
+      'serviceaccount/restorehooks created (namespace second)',
+      `role${RBAC}/${HOME} created (namespace second)`,
+      `rolebinding${RBAC}/${HOME} created (namespace second)`,
+      `role${RBAC}/restorehooks:second:restorehooks:restores created (namespace velero)`,
+      `rolebinding${RBAC}/restorehooks:second:restorehooks:restores created (namespace velero)`,
+      `role${RBAC}/restorehooks:second:restorehooks created (namespace a)`,
+      `rolebinding${RBAC}/restorehooks:second:restorehooks created (namespace a)`,
+      `role${RBAC}/restorehooks:second:restorehooks created (namespace velero)`,
+      `rolebinding${RBAC}/restorehooks:second:restorehooks created (namespace velero)`,
+    ]);
+    const client = kubeClient(loadKubeConfig({ env: {}, kubeconfig: cluster.kubeconfigPath }));
+    const place = { namespace: 'velero', runNamespace: 'second', podNamespaces: ['a', 'velero'] };
+    const account = { namespace: 'second', name: 'restorehooks' };
+    const beside = { group: '', verb: 'create', namespace: 'velero' };
+    const [granted, secrets, jobs] = await Promise.all([
+      missingRightsOfServiceAccount(client, account, [...runnerRights(place), ...optionalRights(place)]),
+      missingRightsOfServiceAccount(client, account, [{ ...beside, resource: 'secrets' }]),
+      missingRightsOfServiceAccount(client, account, [{ ...beside, group: 'batch', resource: 'jobs' }]),
+    ]);
+    client.close();
+    assert.deepEqual([granted.length, secrets.length, jobs.length], [0, 1, 1]);
+    assert.equal((await linesOf('--delete', '--run-namespace=second')).length, 9);
+    assert.deepEqual(await linesOf('--delete', '--run-namespace=second'), ['nothing to take away']);
+  });
+
+  // R8.86
+  it('limits the rights on pods to where a Restore restores to, and keeps those of the one before', async () => {
+    const restore = (name: string, spec: object) =>
+      cluster.create({
+        apiVersion: 'velero.io/v1',
+        kind: 'Restore',
+        metadata: { name, namespace: 'velero' },
+        spec: { backupName: 'b', ...spec },
+      });
+    restore('named', {
+      includedNamespaces: ['shop', 'old'],
+      excludedNamespaces: ['old'],
+      namespaceMapping: { shop: 'a' },
+    });
+    restore('by-pods', { includedNamespaces: ['*'] });
+    restore('unknown', {});
+    cluster.create({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'web-0', namespace: 'b', labels: { 'velero.io/restore-name': 'by-pods' } },
+      spec: { containers: [{ name: 'main', image: 'i' }] },
+    });
+    const namespacesIn = async (...argv: string[]): Promise<string> => {
+      const { code, stdout, stderr } = await setup(argv);
+      assert.equal(code, 0, stderr);
+      assert.doesNotMatch(stdout, /ClusterRole\b|clusterrole\./);
+      return /^the rights on pods are limited to namespaces (.*)\n$/.exec(stderr)?.[1] ?? stderr;
+    };
+    assert.equal(await namespacesIn('named'), 'a');
+    assert.equal(await namespacesIn('by-pods', '--namespaces=second'), 'second, b');
+    assert.equal(await namespacesIn('named', '--apply'), 'a');
+    assert.equal(await namespacesIn('by-pods', '--apply'), 'b, a');
+    assert.ok(cluster.get('rolebindings', 'a', PODS) && cluster.get('rolebindings', 'b', PODS));
+    const { code, stderr } = await setup(['unknown', '--apply']);
+    assert.equal(code, 2);
+    assert.match(
+      stderr,
+      /^error: Restore unknown names no namespaces, and none of its pods is found\nhint: .*--namespaces/,
+    );
+    assert.equal((await setup(['no-such'])).code, 4);
+    assert.equal((await setup(['named', '--delete'])).code, 2);
+    await linesOf('--delete');
   });
 
   it('leaves a ServiceAccount that was there before', async () => {
