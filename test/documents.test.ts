@@ -104,7 +104,8 @@ describe('the documents', () => {
 
 /** What a block may be, and who checks it. */
 const CHECKED: Readonly<Record<string, string>> = {
-  sh: 'below: by a shell and by the plugin; run by test/e2e/documents.test.ts and test/cluster/quick-start.test.ts',
+  // A page whose commands need no cluster, or are made of the code, is only checked below.
+  sh: 'below; typed by test/{e2e/documents,cluster/quick-start,cluster/kubectl-wait,release/release,unit/runner/lambda-setup}.test.ts',
   console: 'test/unit/examples.test.ts runs the command and compares the output',
   text: 'no input: a drawing, or a part of an output',
   yaml: 'test/unit/gitops.test.ts',

@@ -72,7 +72,7 @@ describe('who follows the documents to the letter', { skip }, () => {
     const ended = await bash(`
       kubectl restorehooks setup --delete
       kubectl delete --ignore-not-found --wait=false namespace shop
-      kubectl delete --ignore-not-found --wait=false pod db-0 web-0
+      kubectl delete --ignore-not-found --force pod db-0 web-0
       ${BED} velero down
       kubectl apply -f ${CRDS}`);
     await rm(folder, { recursive: true });
@@ -87,8 +87,10 @@ describe('who follows the documents to the letter', { skip }, () => {
     assert.match(applied, /^CompletedWithFailures: 2\/2 done, 1 failed$/m);
     assert.match(retried, /can't open|No such file/);
     assert.match(retried, /^Completed: 2\/2 done$/m);
-    await bash('kubectl delete --ignore-not-found pod db-0 web-0; kubectl restorehooks setup --delete');
-    await bash('kubectl delete restores.velero.io nightly -n velero');
+    const ended = await bash(`kubectl delete --force pod db-0 web-0
+      kubectl delete restores.velero.io nightly -n velero
+      kubectl restorehooks setup --delete`);
+    assert.equal(ended.code, 0, ended.output);
   });
 
   it('restores with Velero, runs the hook that Velero leaves, and reports it', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, globSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { chmodSync, existsSync, globSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { before, describe, it } from 'node:test';
@@ -10,6 +10,7 @@ import { build } from 'esbuild';
 import { load } from 'js-yaml';
 import { allCommands } from '../../plugin/cli.ts';
 import { VERSION } from '../../shared/core/version.ts';
+import { makePrograms, snippetsOf, typed } from '../snippets.ts';
 import {
   artefact,
   cannotRelease,
@@ -212,6 +213,37 @@ describe("krew's manifest", { skip: withoutGo }, () => {
     const withKrew = { ...env, PATH: `${bin}:${NOTHING.PATH}` };
     assert.match(run(program, ['restorehooks', 'version', '--client'], withKrew).stdout, /^Plugin version: /);
     assert.match(run(program, ['__complete', 'restorehooks', 'stat'], withKrew).stdout, /^status\t/m);
+    return undefined;
+  });
+});
+
+describe('docs/install.md', { skip: withoutGo }, () => {
+  it('has commands that install this release, each block in a place of its own', async (context) => {
+    const program = kubectl();
+    if (program === undefined) return context.skip('there is no kubectl');
+    const home = temporary();
+    const programs = join(home, 'programs');
+    await makePrograms(programs, {
+      kubectl: `case "$1" in
+        krew) exec '${join(tools ?? '', 'krew')}' "\${@:2}" ;;
+        *) exec '${program}' "$@" ;;
+      esac`,
+      // There is no registry, and nobody has signed: only whether they are given files of the release.
+      skopeo: '[ "$1 $2" = "copy --all" ] && [ -f "$(cut -d : -f 2 <<<"$3")" ]',
+      cosign: '[ "$1" = verify-blob ] && [ -f SHA256SUMS ]',
+    });
+    const blocks = snippetsOf('docs/install.md').filter(({ info }) => info === 'sh');
+    assert.ok(blocks.length > 4);
+    for (const { line, text } of blocks) {
+      const prefix = join(home, String(line));
+      mkdirSync(join(prefix, 'bin'), { recursive: true });
+      const { code, output } = await typed(text.replace('/usr/local', prefix), {
+        cwd: out,
+        programs: [programs, join(home, String(blocks[0]?.line), 'bin')],
+        env: { HOME: home, KREW_ROOT: join(home, 'krew'), KREW_NO_UPGRADE_CHECK: '1' },
+      });
+      assert.equal(code, 0, `docs/install.md:${line}\n${text}\n${output}`);
+    }
     return undefined;
   });
 });
