@@ -72,34 +72,38 @@ function packagesIn({ outputs }) {
   return [...new Set(folders)].sort();
 }
 
-async function bundle(entry, external = [], plugins = []) {
-  const banner = { js: nodeCheck('the runner of kubectl restorehooks') };
-  const options = {
-    entryPoints: [entry],
-    external,
-    plugins: [...plugins, onlyKubeConfig, scriptAsText],
+const RUNNER = 'the runner of kubectl restorehooks';
+
+/** Lambda's: it knows its user and takes no proxy, which is all that the client library is there for. */
+async function lambdaFile() {
+  const { outputFiles, metafile } = await build({
+    ...bundled,
+    entryPoints: ['runner/lambda.ts'],
+    external: [CLIENT],
+    plugins: [onlyKubeConfig, scriptAsText],
     format: 'cjs',
-    banner,
-  };
-  const { outputFiles, metafile } = await build({ ...bundled, ...options });
+    banner: { js: nodeCheck(RUNNER) },
+  });
   return { text: outputFiles[0].text, packages: packagesIn(metafile) };
 }
 
-export const runnerBundle = async (...given) => (await bundle(...given)).text;
-
 /**
- * esbuild splits the plugin at each `import()`. The file holds every piece as text, and Node compiles a piece when it is
- * first asked for: docs/adr/0003-one-file-in-pieces.md. The file has no ending, so a package.json in a folder above it
- * decides whether it is CommonJS or an ES module; it runs as both.
+ * esbuild splits a program at each `import()`. The file holds every piece as text, and Node compiles a piece when it is
+ * first asked for: docs/adr/0003-one-file-in-pieces.md. The plugin's file has no ending, so a package.json in a folder
+ * above it decides whether it is CommonJS or an ES module; it runs as both.
  */
-async function pluginFile() {
-  const split = { entryPoints: ['plugin/main.ts'], format: 'esm', splitting: true, outdir: '.' };
-  const { outputFiles, metafile } = await build({ ...bundled, ...split, plugins: [onlyKubeConfig, scriptAsText] });
+async function inPieces(entry, name, plugins = []) {
+  const split = { entryPoints: [entry], format: 'esm', splitting: true, outdir: '.' };
+  const { outputFiles, metafile } = await build({
+    ...bundled,
+    ...split,
+    plugins: [...plugins, onlyKubeConfig, scriptAsText],
+  });
   const asCommonJs = { ...printed, format: 'cjs', supported: { 'dynamic-import': false } };
   const named = async ({ path, text }) => [`./${basename(path)}`, (await transform(text, asCommonJs)).code];
   const pieces = Object.fromEntries(await Promise.all(outputFiles.map(named)));
   const text = `#!/usr/bin/env node
-${nodeCheck('kubectl restorehooks')}
+${nodeCheck(name)}
 const { compileFunction } = process.getBuiltinModule('node:vm');
 const modules = {};
 function load(name) {
@@ -111,16 +115,17 @@ function load(name) {
   return module.exports;
 }
 const pieces = ${JSON.stringify(pieces, null, 1)};
-load('./main.js');
+load('./${basename(entry, '.ts')}.js');
 `;
   return { text, packages: packagesIn(metafile) };
 }
 
+export const runnerFile = async (entry, plugins) => (await inPieces(entry, RUNNER, plugins)).text;
+
 const bundles = {
-  'kubectl-restorehooks': await pluginFile(),
-  'runner.cjs': await bundle('runner/job.ts'),
-  // It knows its user and takes no proxy: all that the client library is there for.
-  'lambda.cjs': await bundle('runner/lambda.ts', [CLIENT]),
+  'kubectl-restorehooks': await inPieces('plugin/main.ts', 'kubectl restorehooks'),
+  'runner.cjs': await inPieces('runner/job.ts', RUNNER),
+  'lambda.cjs': await lambdaFile(),
 };
 const each = (value) => Object.fromEntries(Object.entries(bundles).map(([name, made]) => [name, value(made)]));
 const files = {

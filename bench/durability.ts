@@ -19,6 +19,7 @@ import { systemClock } from '../shared/system/clock.ts';
 import { carryOut } from '../shared/wiring/carry-out.ts';
 import type { TakenRun } from '../shared/wiring/take-run.ts';
 import { journalPlace, takeRun } from '../shared/wiring/take-run.ts';
+import { telemetryOf } from '../shared/wiring/telemetry.ts';
 import { crowd, inGroups } from '../test/e2e/crowd.ts';
 import type { Scene, Suite } from '../test/e2e/harness.ts';
 import { isReal, startSuite } from '../test/e2e/harness.ts';
@@ -109,7 +110,7 @@ async function oneRun(e2e: Suite, scene: Scene, isDurable: boolean): Promise<num
     ? await takeRun(client, systemClock, take)
     : await forgetful(e2e, scene, take.runID, input, take.unwritten);
   if ('ended' in taken) throw new Error('the run has ended already');
-  const { status } = await carryOut(client, systemClock, taken, options, {}).done;
+  const { status } = await carryOut(client, systemClock, taken, options, {}, telemetryOf(client)).done;
   const seconds = (performance.now() - from) / 1000;
   if (status.counts.succeeded !== 2 * PODS) throw new Error(`the run of the benchmark: ${JSON.stringify(status)}`);
   process.stderr.write(`  ${isDurable ? 'durable' : 'forgetful'} ${seconds.toFixed(2)} s\n`);
@@ -177,7 +178,7 @@ async function resumeSeconds(e2e: Suite): Promise<number> {
       intent(...first);
       started.suspend();
     };
-    const started = carryOut(client, systemClock, taken, options, {});
+    const started = carryOut(client, systemClock, taken, options, {}, telemetryOf(client));
     started.done.catch(reject);
   });
   process.stderr.write(`  ${batches} writes read, and the run taken, in ${taking.toFixed(0)} ms\n`);

@@ -15,6 +15,7 @@ import type { Logger } from '../shared/system/log.ts';
 import { carryOut } from '../shared/wiring/carry-out.ts';
 import type { RunToTake } from '../shared/wiring/take-run.ts';
 import { takeRun } from '../shared/wiring/take-run.ts';
+import type { Telemetry } from '../shared/wiring/telemetry.ts';
 import type { RunnerConfig } from './config.ts';
 import { refuseWhatMayHaveRun } from './own-plan.ts';
 
@@ -32,6 +33,7 @@ export const runOptions = (config: RunnerConfig): RunOptions => ({
   onUnknown: config['on-unknown'],
   record: config.record,
   deadlineMs: config.deadline,
+  metricsPort: config['metrics-port'],
 });
 
 /**
@@ -46,6 +48,7 @@ export async function begin(
   clock: Clock,
   { config, input, runner, ...run }: RunToBegin,
   log: Logger,
+  telemetry: Telemetry,
 ): Promise<StartedRun | { readonly ended: RunStatus }> {
   const options = runOptions(config);
   const { runID } = run;
@@ -94,7 +97,7 @@ export async function begin(
       log.warn('the deadline has passed: nothing more is started, running hooks may end', { deadline }),
     ...(config.record && { record: (line) => log.info(HISTORY_MESSAGE, { ...line }) }),
   };
-  return carryOut(client, clock, taken, options, observer, runner.kind === 'job' ? live : undefined);
+  return carryOut(client, clock, taken, options, observer, telemetry, runner.kind === 'job' ? live : undefined);
 }
 
 /** Log ids, states and times. Never log a command or its output. */

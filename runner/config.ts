@@ -2,7 +2,7 @@ import { RestoreHooksError } from '../shared/core/errors.ts';
 import { DNS_LABEL, restoreName } from '../shared/core/names.ts';
 import { camelCase, parseArgv } from '../shared/input/argv.ts';
 import type { Flags, FlagValue } from '../shared/input/flags.ts';
-import { executionFlags, planFlags, startFlags } from '../shared/input/run-flags.ts';
+import { executionFlags, metricsFlags, planFlags, startFlags } from '../shared/input/run-flags.ts';
 
 /**
  * The flags of the runner: the `args` of a Job that `apply` or somebody by hand has written. They mean what apply's
@@ -18,6 +18,7 @@ const runnerFlags = {
   ...planFlags,
   ...startFlags,
   ...executionFlags,
+  ...metricsFlags,
   record: { type: 'boolean', description: "Write the run's history into the log" },
   'run-id': { type: 'string', hidden: true, description: 'The run that the launcher has begun' },
   plan: { type: 'string', hidden: true, description: 'The directory of the plan that the launcher has made' },

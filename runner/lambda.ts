@@ -20,6 +20,7 @@ import type { StartedRun } from '../shared/runtime/run.ts';
 import { startClock } from '../shared/system/clock.ts';
 import type { Logger } from '../shared/system/log.ts';
 import { jsonLogger } from '../shared/system/log.ts';
+import { telemetryOf } from '../shared/wiring/telemetry.ts';
 import { apiWarning, begin } from './begin.ts';
 import type { LambdaCall } from './lambda-event.ts';
 import { lambdaCall } from './lambda-event.ts';
@@ -190,7 +191,7 @@ async function runHere(call: Call, input: RunInput, runID: string): Promise<RunS
   const claimant = { name: `${runner.name} (${id.slice(0, 8)})`, id };
   const run = { config, input, runner, runID, claimant, giveUpAt: stopAt };
   try {
-    const started = await begin(client, clock, run, log);
+    const started = await begin(client, clock, run, log, telemetryOf(client));
     return 'ended' in started ? started.ended : await untilDeadline(call, started, stopAt);
   } catch (error) {
     if (!(error instanceof RestoreHooksError) || error.code !== 'TIMEOUT') throw error;

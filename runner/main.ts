@@ -14,6 +14,8 @@ import { awaitRestore } from '../shared/kubernetes/velero/await-restore.ts';
 import { getRestore } from '../shared/kubernetes/velero/restores.ts';
 import { systemClock } from '../shared/system/clock.ts';
 import type { Logger } from '../shared/system/log.ts';
+import { startTelemetry } from '../shared/wiring/start-telemetry.ts';
+import type { Telemetry } from '../shared/wiring/telemetry.ts';
 import type { RunToBegin } from './begin.ts';
 import { apiWarning, begin } from './begin.ts';
 import type { RunnerConfig } from './config.ts';
@@ -34,14 +36,21 @@ export async function main(argv: readonly string[], env: Env, log: Logger, asked
     userAgent: `restorehooks-runner/${VERSION}`,
     onWarning: apiWarning(log),
   });
+  let telemetry: Telemetry | undefined;
   try {
+    telemetry = await startTelemetry(client, {
+      metricsPort: config['metrics-port'],
+      env,
+      warn: (what) => log.warn(what),
+    });
     const run = await unlessAsked(asked, runOf(client, config, env, log));
-    return 'input' in run ? await carryOut(client, run, env, log, asked) : run.exitCode;
+    return 'input' in run ? await carryOut(client, run, env, log, asked, telemetry) : run.exitCode;
   } catch (error) {
     if (!asked.aborted || (error !== asked.reason && !isNotTaken(error))) throw error;
     log.info('asked to end before anything was started: the next runner begins');
     return SUSPENDED_EXIT_CODE;
   } finally {
+    await telemetry?.end();
     client.close();
   }
 }
@@ -89,9 +98,16 @@ async function runOf(
   return { config, input, runner, runID, claimant: { name: podName, id: env['POD_UID'] || podName } };
 }
 
-async function carryOut(client: KubeClient, run: Run, env: Env, log: Logger, asked: AbortSignal): Promise<number> {
+async function carryOut(
+  client: KubeClient,
+  run: Run,
+  env: Env,
+  log: Logger,
+  asked: AbortSignal,
+  telemetry: Telemetry,
+): Promise<number> {
   const { runID } = run;
-  const started = await begin(client, systemClock, { ...run, signal: asked }, log);
+  const started = await begin(client, systemClock, { ...run, signal: asked }, log, telemetry);
   if ('ended' in started) return exitCodeOf(started.ended);
   const graceMs = Math.max(1, Number(env['TERMINATION_GRACE_SECONDS'] ?? 30) - LAST_WORDS_SECONDS) * 1000;
   let dropLater = (): void => undefined;

@@ -28,8 +28,20 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   // Command lines and manifests, for the plugin and the runner alike.
   'shared/input': ['shared/core', 'npm:js-yaml', 'node:'],
   'shared/system': ['shared/core', 'shared/ports', 'npm:pino', 'node:'],
+  // What a run tells of itself besides its report: metrics and spans.
+  'shared/telemetry': [
+    'shared/core',
+    'shared/runtime',
+    'npm:prom-client',
+    'npm:@opentelemetry/api',
+    'npm:@opentelemetry/core',
+    'npm:@opentelemetry/exporter-trace-otlp-http',
+    'npm:@opentelemetry/resources',
+    'npm:@opentelemetry/sdk-trace',
+    'node:',
+  ],
   // Joins the runtime to its adapters, for the plugin and the runner alike.
-  'shared/wiring': ['shared/core', 'shared/ports', 'shared/runtime', 'shared/kubernetes'],
+  'shared/wiring': ['shared/core', 'shared/ports', 'shared/runtime', 'shared/kubernetes', 'shared/telemetry'],
   // Reads archives that may come from anybody, so it has no access to the cluster or to commands.
   'plugin/input/archive': ['shared/core', 'npm:tar-stream', 'node:'],
   plugin: ['shared', 'npm:js-yaml', 'npm:yaml', 'npm:yargs', 'npm:zod', 'node:'],

@@ -2,7 +2,7 @@ import type { JobSettings } from '../../shared/core/manifests/defaults.ts';
 import { DEFAULTS_NAME, SERVICE_ACCOUNT } from '../../shared/core/names.ts';
 import { DEFAULT_IMAGE } from '../../shared/core/version.ts';
 import type { Flags } from '../../shared/input/flags.ts';
-import { executionFlags, planFlags, startFlags } from '../../shared/input/run-flags.ts';
+import { executionFlags, metricsFlags, planFlags, startFlags } from '../../shared/input/run-flags.ts';
 import { filenameArg, kubeArgs, outputArg, runNamespaceArg } from './args.ts';
 import { backupArgs } from './backup-args.ts';
 import type { Arguments } from './command.ts';
@@ -55,6 +55,7 @@ export const runnerArgs = {
   },
   ...runNamespaceArg,
   ...executionFlags,
+  ...metricsFlags,
   record: {
     type: 'string',
     value: 'FILE',

@@ -55,7 +55,7 @@ export async function withCluster<T>(
     userAgent: `kubectl-restorehooks/${VERSION}`,
     ...(args.v >= SHOW_REQUESTS && {
       onAnswer: (method, path, status, ms) =>
-        context.stderr.write(`${method} ${path} ${status} in ${Math.round(ms)} ms\n`),
+        context.stderr.write(`${method} ${path} ${status ?? 'without an answer'} in ${Math.round(ms)} ms\n`),
     }),
     onWarning(text) {
       if (onWarning !== undefined) return onWarning(text);

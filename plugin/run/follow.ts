@@ -8,6 +8,7 @@ import { countRows, failedStatus } from '../../shared/core/report/dead-run.ts';
 import { withOpenWave } from '../../shared/core/report/open-wave.ts';
 import type { ReportPart, RunDocument, RunHook } from '../../shared/core/report/run-document.ts';
 import { JoinedReport } from '../../shared/core/report/run-document.ts';
+import { metricsOf } from '../../shared/core/report/run-metrics.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
 import { hasEnded } from '../../shared/core/report/run-status.ts';
 import { kubeApiError } from '../../shared/kubernetes/api/api-error.ts';
@@ -139,6 +140,7 @@ export function runDocument(
   if (status === undefined) return { ...document, hooks: [] };
   const { runID, attempt, planDigest, phase, startedAt, finishedAt, runner, counts, openWave, notices } = status;
   const { failure, suspendedAt, deadline } = status;
+  const metrics = metricsOf(restore.metadata.annotations[ANNOTATION.metrics], runID); // R8.72
   const message = failure?.message ?? (suspendedAt ? `suspended at ${suspendedAt}` : waitsFor);
   return {
     ...document,
@@ -154,6 +156,7 @@ export function runDocument(
     counts,
     ...(openWave ? { openWave } : {}),
     ...(notices ? { notices } : {}),
+    ...(metrics ? { metrics } : {}),
     hooks: openWave ? rows.map((row) => withOpenWave(row, openWave)) : [...rows],
   };
 }

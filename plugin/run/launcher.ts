@@ -70,7 +70,7 @@ export class Launcher {
     pods: readonly PodToCreate[],
   ): Promise<CommandResult> {
     const { runner, dryRun, record, deadline } = this.#args;
-    const { maxConcurrent, capture, failOn, keepRestorePhase, onUnknown } = this.#args;
+    const { maxConcurrent, capture, failOn, keepRestorePhase, onUnknown, metricsPort } = this.#args;
     if (dryRun === undefined) await this.#requireNobody(restore);
     const input: RunInput = {
       plan: document,
@@ -89,7 +89,7 @@ export class Launcher {
       name: this.#name,
       args: this.#args,
       options: {
-        ...{ maxConcurrent, capture, failOn, keepRestorePhase, onUnknown },
+        ...{ maxConcurrent, capture, failOn, keepRestorePhase, onUnknown, metricsPort },
         record: record !== undefined,
         deadlineMs: deadline,
       },

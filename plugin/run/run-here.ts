@@ -11,8 +11,10 @@ import { markFailed } from '../../shared/kubernetes/run/mark-ended.ts';
 import { readReport } from '../../shared/kubernetes/run/run-store.ts';
 import type { RunObserver, StartedRun } from '../../shared/runtime/run.ts';
 import { carryOut } from '../../shared/wiring/carry-out.ts';
+import { startTelemetry } from '../../shared/wiring/start-telemetry.ts';
 import type { TakenRun } from '../../shared/wiring/take-run.ts';
 import { takeRun } from '../../shared/wiring/take-run.ts';
+import type { Telemetry } from '../../shared/wiring/telemetry.ts';
 import type { CommandResult } from '../command-line/command.ts';
 import type { Start } from './begin-run.ts';
 import { finishStart, writeRunDown } from './begin-run.ts';
@@ -45,32 +47,54 @@ function runRecorded(
   const { attempt } = input;
   const status = newStatus(restore, { runID: newRunID(), planned, runner, options, now: clock.now(), attempt });
   return stop.hold(async () => {
-    await finishStart(start, status, writeRunDown(start, restore, status));
-    const taken = await finishStart(start, status, take(start, status, input));
-    if ('ended' in taken) return teller.ended(restore, taken.ended, []);
-    const { restore: reference } = input.plan;
-    const display = showRun(context, reference, 'Ctrl-C starts nothing more and lets running hooks end');
-    display.heard({ ...status, phase: 'InProgress' });
-    const started = carryOut(session.client, clock, taken, options, {
-      changed: (rows) => display.changed(rows),
-      reported: (rows) => display.reported(rows),
-      warn: (what, error) => teller.say(`warning: ${what}: ${error.message}`),
-      overdue: (deadline) =>
-        teller.say(`the deadline ${deadline} has passed: nothing more is started; running hooks may end`),
-      record,
-    });
+    const warn = (message: string) => teller.say(`warning: ${message}`);
+    // Whoever scrapes a run of this machine is on this machine: nobody else is let in.
+    const where = { metricsPort: options.metricsPort, host: '127.0.0.1' };
+    const telemetry = await startTelemetry(session.client, { ...where, env: context.env, warn });
     try {
-      const { status: last, rows } = await untilAsked(start, started, (line) => teller.say(line));
-      const shown = teller.ended(
-        restore,
-        last,
-        await withOutput(rows, () => readReport(session.client, reference, last)),
-      );
-      return hasEnded(last) ? shown : { ...shown, error: suspended(start, stop.why?.code) };
+      await finishStart(start, status, writeRunDown(start, restore, status));
+      const taken = await finishStart(start, status, take(start, status, input));
+      if ('ended' in taken) return teller.ended(restore, taken.ended, []);
+      return await carryOutHere(start, restore, taken, telemetry, record);
     } finally {
-      display.end();
+      await telemetry.end();
     }
   });
+}
+
+async function carryOutHere(
+  start: Start,
+  restore: Restore,
+  taken: TakenRun,
+  telemetry: Telemetry,
+  record: RunObserver['record'],
+): Promise<CommandResult> {
+  const { session, options, context, teller } = start;
+  const { clock, stop } = context;
+  const { restore: reference } = taken.input.plan;
+  const display = showRun(context, reference, 'Ctrl-C starts nothing more and lets running hooks end');
+  display.heard({ ...taken.status, phase: 'InProgress' });
+  const observer: RunObserver = {
+    changed: (rows) => display.changed(rows),
+    reported: (rows) => display.reported(rows),
+    warn: (what, error) => teller.say(`warning: ${what}: ${error.message}`),
+    overdue: (deadline) =>
+      teller.say(`the deadline ${deadline} has passed: nothing more is started; running hooks may end`),
+    record,
+  };
+  const started = carryOut(session.client, clock, taken, options, observer, telemetry);
+  try {
+    const { status: last, rows, annotations } = await untilAsked(start, started, (line) => teller.say(line));
+    const { metadata } = restore;
+    const shown = teller.ended(
+      { ...restore, metadata: { ...metadata, annotations: { ...metadata.annotations, ...annotations } } },
+      last,
+      await withOutput(rows, () => readReport(session.client, reference, last)),
+    );
+    return hasEnded(last) ? shown : { ...shown, error: suspended(start, stop.why?.code) };
+  } finally {
+    display.end();
+  }
 }
 
 /** Take the run for this process. Nothing has begun if the command is asked to end before that. */

@@ -1,3 +1,4 @@
+import { traceContext } from '../../shared/core/manifests/job.ts';
 import { objectsNamespace } from '../../shared/core/manifests/run-objects.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
 import { runName, runSelector } from '../../shared/core/names.ts';
@@ -31,6 +32,7 @@ export async function startJob(
     serviceAccount,
     options,
     after: runStatusOf(restore)?.runID,
+    trace: traceContext(context.env),
     patches,
   });
   if (dryRun !== 'client') await checkPatchedJob(client, namespace, manifests, patches);

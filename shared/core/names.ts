@@ -17,6 +17,7 @@ export const ANNOTATION = {
   status: 'restorehooks.io/status',
   formerPhase: 'restorehooks.io/former-phase',
   cancelRequested: 'restorehooks.io/cancel-requested',
+  metrics: 'restorehooks.io/metrics',
 } as const;
 
 const OBJECT_NAME_LIMIT = 63;

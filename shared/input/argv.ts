@@ -212,13 +212,11 @@ function scalarOf(name: string, flag: Exclude<Flag, { type: 'strings' | 'list' }
       throw invalidValue(name, flag, text, 'true or false');
     case 'integer': {
       const value = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN;
-      if (Number.isSafeInteger(value) && value >= (flag.min ?? Number.MIN_SAFE_INTEGER)) return value;
-      throw invalidValue(
-        name,
-        flag,
-        text,
-        flag.min === undefined ? 'a whole number' : `a whole number from ${flag.min}`,
-      );
+      const { min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER } = flag;
+      if (value >= min && value <= max) return value;
+      const from = flag.min === undefined ? '' : ` from ${flag.min}`;
+      const to = flag.max === undefined ? '' : ` to ${flag.max}`;
+      throw invalidValue(name, flag, text, `a whole number${from}${to}`);
     }
     case 'duration': {
       const value = flag.seconds && /^\d+$/.test(text) ? Number(text) * 1000 : parseDurationMs(text);

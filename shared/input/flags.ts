@@ -22,7 +22,7 @@ export type Flag =
        */
       readonly bare?: string;
     })
-  | (FlagBase & { readonly type: 'integer'; readonly default?: number; readonly min?: number })
+  | (FlagBase & { readonly type: 'integer'; readonly default?: number; readonly min?: number; readonly max?: number })
   /**
    * A Go duration, in milliseconds. `seconds`: a number without a unit is seconds, as in kubectl's `--request-timeout`.
    * `positive`: 0 is refused.

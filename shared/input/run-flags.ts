@@ -68,6 +68,17 @@ export const startFlags = {
   },
 } as const satisfies Flags;
 
+/** The flags of a runner that others can look at while it works: a Job, or the plugin's own process. */
+export const metricsFlags = {
+  'metrics-port': {
+    type: 'integer',
+    min: 1,
+    max: 65_535,
+    value: 'PORT',
+    description: 'Serve metrics for Prometheus at /metrics on this port while the run goes on', // R8.70
+  },
+} as const satisfies Flags;
+
 /** The flags that say how a run is carried out, for everybody who starts one. */
 export const executionFlags = {
   'max-concurrent': {

@@ -4,6 +4,8 @@ import { phaseOf } from '../core/execute/run-phase.ts';
 import type { RunState } from '../core/execute/state.ts';
 import { ANNOTATION } from '../core/names.ts';
 import type { RunHook } from '../core/report/run-document.ts';
+import type { RunMetrics } from '../core/report/run-metrics.ts';
+import { metricsText } from '../core/report/run-metrics.ts';
 import type { RunStatus } from '../core/report/run-status.ts';
 import { progressLine } from '../core/report/run-status.ts';
 import type { Clock, Hold, RunStore } from '../ports/ports.ts';
@@ -25,6 +27,10 @@ export interface RestorePhase {
   readonly formerPhase: string | undefined;
 }
 
+export interface Ending extends RestorePhase {
+  readonly metrics?: (() => RunMetrics) | undefined;
+}
+
 export interface EndingParts {
   readonly clock: Clock;
   readonly store: RunStore;
@@ -42,13 +48,15 @@ export interface EndingParts {
 export interface Ended {
   readonly status: RunStatus;
   readonly rows: readonly RunHook[];
+  /** What was written beside the Restore last. */
+  readonly annotations: Readonly<Record<string, string>>;
 }
 
 /**
  * Write down that the run is over here, the status last: who reads that the run has ended finds all the rest. Rejects
  * where another runner has the run, and where the run has ended and that could not be written.
  */
-export async function writeEnding(parts: EndingParts, restorePhase: RestorePhase): Promise<Ended> {
+export async function writeEnding(parts: EndingParts, request: Ending): Promise<Ended> {
   const { clock, store, run, rows, writes, course, events, reporter, wishes } = parts;
   // What is not durable may not be told as done.
   await durable(parts);
@@ -61,20 +69,22 @@ export async function writeEnding(parts: EndingParts, restorePhase: RestorePhase
   const incomplete: string[] = [];
   const noReport = await writes.insist('the last report could not be written', () => reporter.writeReport());
   if (noReport !== undefined) incomplete.push(`the report is not complete: ${noReport.message}`);
-  const notMoved = await moveRestorePhase(parts, restorePhase);
+  const notMoved = await moveRestorePhase(parts, request);
   if (notMoved !== undefined) incomplete.push(notMoved);
   // The next runner of a run that is suspended reports anew.
   const now = { status: reporter.statusNow(hasEnded ? incomplete : []), rows: rows.all() };
   const { status, rows: last } = isOverdue ? endedAtDeadline(now, run.lost, clock.now()) : now;
+  const metrics = request.metrics && { [ANNOTATION.metrics]: metricsText(status.runID, request.metrics()) }; // R8.72
+  const written = { ...annotations(status), ...metrics };
   const unwritten = await writes.insist(
     'the last status could not be written',
-    async () => void (await store.annotate(annotations(status))),
+    async () => void (await store.annotate(written)),
   );
   if (course.lost !== undefined) throw course.lost; // R6.7
   if (hasEnded) await events.ended(status);
   // The Restore still says that the run goes on: nobody may be told that all went well.
   if (hasEnded && unwritten !== undefined) throw endUnwritten(status, unwritten);
-  return { status, rows: last };
+  return { status, rows: last, annotations: written };
 }
 
 /** Resolves when all that was journaled is durable, or has had its time. */

@@ -13,6 +13,7 @@ import type { PodIndex } from '../core/model/position.ts';
 import type { HookRow } from '../core/report/hook-row.ts';
 import type { RunHook } from '../core/report/run-document.ts';
 import { attemptNow } from '../core/report/run-hook.ts';
+import type { RunMetrics } from '../core/report/run-metrics.ts';
 import type { RunStatus } from '../core/report/run-status.ts';
 import type { EventWriter, Hold, PodEvent, PodSource, Printed, RunStore } from '../ports/ports.ts';
 import { Course } from './course.ts';
@@ -26,6 +27,7 @@ import { Rows } from './rows.ts';
 import type { Warn } from './run-events.ts';
 import { RunEvents } from './run-events.ts';
 import { RunWrites } from './run-writes.ts';
+import type { StepObserver } from './steps.ts';
 import { RunWishes } from './wishes.ts';
 import { Writes } from './writes.ts';
 
@@ -43,6 +45,8 @@ export interface RunRequest extends RestorePhase {
   readonly startsBefore?: ReadonlyMap<HookId, number> | undefined;
   /** Until when commands of earlier runs may be running in a pod. */
   readonly quiet?: ReadonlyMap<PodKey, Instant> | undefined;
+  /** What the run's runners have counted and measured so far. */
+  readonly metrics?: (() => RunMetrics) | undefined;
 }
 
 export interface RunPorts extends EnginePorts {
@@ -64,6 +68,8 @@ export interface RunObserver {
   overdue?(deadline: string): void;
   /** Something went wrong beside the hooks, and is tried again. */
   warn?(what: string, error: RestoreHooksError): void;
+  /** Told of each step. */
+  readonly steps?: readonly StepObserver[] | undefined;
   /** The run's history, line by line; absent: it isn't recorded. */
   readonly record?: ((line: HistoryLine) => void) | undefined;
 }
@@ -87,8 +93,8 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
   const { clock, store } = ports;
   const options = optionsOf(request, clock.now());
   const run = createRun(request.hooks, options);
-  const history = new HistoryRecorder(observer.record);
-  history.begin(request, options);
+  const steps = new Steps(run, observer);
+  steps.begin(request, options, clock.now());
   const kept = new Map(request.kept.map((row) => [row.hook.id, row]));
   const rows = new Rows(run, request.status.attempt, kept, request.status.outputBytes);
   const noteSeen = journalSeen(run, ports, request.resumed);
@@ -98,9 +104,9 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
     {
       printed: (hook, output) => rows.holdOutput(hook, output),
       printing: (hook, piece) => observer.printing?.(hook, piece, attemptNow(run, hook)),
-      stepping: (facts, at) => history.stepping(facts, at),
+      stepping: (facts, at) => steps.stepping(facts, at),
       stepped(touched, effects) {
-        history.stepped(effects);
+        steps.stepped(effects);
         noteSeen(touched.keys());
         const changed = rows.stepped(touched);
         if (changed.length > 0) {
@@ -148,7 +154,9 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
     forgetDeadline();
     stopPods();
     engine.stop();
-    return writeEnding({ ...parts, hold: ports.hold, events, reporter }, request);
+    const ended = await writeEnding({ ...parts, hold: ports.hold, events, reporter }, request);
+    steps.end(ended.status);
+    return ended;
   }
 }
 
@@ -184,26 +192,41 @@ const optionsOf = (request: RunRequest, now: Instant): RunStart => ({
   ended: new Map(request.kept.map((row) => [row.hook.id, endedState(row)])),
 });
 
-/** Writes the run's history, if it is recorded. */
-class HistoryRecorder {
+/** Tells of each step: the run's history, if it is recorded, and those who observe steps. */
+class Steps {
+  readonly #run: RunState;
   readonly #record: RunObserver['record'];
-  #steps = 0;
+  readonly #observers: readonly StepObserver[];
+  #made = 0;
+  #facts: readonly Fact[] = [];
+  #at = instant(0);
 
-  constructor(record: RunObserver['record']) {
+  constructor(run: RunState, { record, steps = [] }: RunObserver) {
+    this.#run = run;
     this.#record = record;
+    this.#observers = steps;
   }
 
-  begin({ status, hooks }: RunRequest, options: RunStart): void {
+  begin({ status, hooks }: RunRequest, options: RunStart, now: Instant): void {
     this.#write(() => historyHead(status, hooks, options));
+    for (const each of this.#observers) each.begun(this.#run, status, now);
   }
 
   stepping(facts: readonly Fact[], at: Instant): void {
-    this.#steps += 1;
-    this.#write(() => recordedFacts(this.#steps, at, facts));
+    this.#made += 1;
+    this.#write(() => recordedFacts(this.#made, at, facts));
+    this.#facts = facts;
+    this.#at = at;
   }
 
   stepped(effects: readonly Effect[]): void {
     this.#write(() => recordedEffects(effects));
+    const step = { run: this.#run, facts: this.#facts, effects, at: this.#at };
+    for (const each of this.#observers) each.stepped(step);
+  }
+
+  end(status: RunStatus): void {
+    for (const each of this.#observers) each.ended(status);
   }
 
   #write(lines: () => Iterable<HistoryLine>): void {

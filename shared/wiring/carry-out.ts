@@ -28,6 +28,7 @@ import type { Clock, Hold, HookExec, Journal } from '../ports/ports.ts';
 import type { RunObserver, StartedRun } from '../runtime/run.ts';
 import { startRun } from '../runtime/run.ts';
 import type { TakenRun } from './take-run.ts';
+import type { Telemetry } from './telemetry.ts';
 
 /** Where a runner shows what running hooks print: in the log of its pod. */
 export interface LiveLog {
@@ -41,16 +42,19 @@ export interface LiveLog {
 export function carryOut(
   client: KubeClient,
   clock: Clock,
-  { restore, status, input, lease, journal, runner, resumed }: TakenRun,
+  taken: TakenRun,
   options: RunOptions,
   observer: RunObserver,
+  telemetry: Telemetry,
   liveLog?: LiveLog,
 ): StartedRun {
+  const { restore, status, input, lease, journal, runner, resumed } = taken;
   const { plan, hooks, kept } = input;
   const { labelSelector, namespaces } = plan.selector;
   const captured = { capturedBytes: capturedBytes(options.capture) ?? 0 };
   const isLive = liveLog !== undefined && captured.capturedBytes > 0;
   const liveKey = isLive ? newLiveKey(liveLog.pod) : undefined;
+  const { metrics, steps } = telemetry.of(taken);
   const live = liveKey && liveLog && new LiveWriter(clock, liveKey, { runID: status.runID, runner }, liveLog.write);
   const started = startRun(
     {
@@ -62,6 +66,7 @@ export function carryOut(
       quiet: quietOf(input),
       startsBefore: new Map(Object.entries(input.starts ?? {}) as [HookId, number][]),
       keepRestorePhase: options.keepRestorePhase,
+      metrics,
       formerPhase: input.leavesFailHooks ? undefined : restore.metadata.annotations[ANNOTATION.formerPhase],
     },
     {
@@ -79,7 +84,15 @@ export function carryOut(
       store: kubernetesRunStore(client, plan.restore, status, runner, reportHead(status, input), liveKey),
       events: kubernetesEventWriter(client, clock, plan.restore, status.runID),
     },
-    { ...observer, ...(live && { printing: (hook, piece, attempt) => live.printed(hook, { ...piece, attempt }) }) },
+    {
+      ...observer,
+      steps,
+      warn(...told) {
+        telemetry.warned();
+        observer.warn?.(...told);
+      },
+      ...(live && { printing: (hook, piece, attempt) => live.printed(hook, { ...piece, attempt }) }),
+    },
   );
   const done = started.done.finally(() => {
     live?.flush();

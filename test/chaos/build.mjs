@@ -1,7 +1,7 @@
 // Builds all that `npm run build` does, and dist/chaos-runner.cjs: the runner with failpoints in two modules.
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { runnerBundle } from '../../build.mjs';
+import { runnerFile } from '../../build.mjs';
 
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 const REPLACED = [
@@ -19,4 +19,4 @@ const failpoints = {
   },
 };
 
-writeFileSync('dist/chaos-runner.cjs', await runnerBundle('test/chaos/runner.ts', [], [failpoints]));
+writeFileSync('dist/chaos-runner.cjs', await runnerFile('test/chaos/runner.ts', [failpoints]));

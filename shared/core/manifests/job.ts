@@ -20,6 +20,25 @@ export interface RunOptions {
   readonly record: boolean;
   /** How long the run may take over all its runners; absent: as long as it takes. */
   readonly deadlineMs?: number | undefined;
+  /** Where the runner serves metrics; absent: nowhere. */
+  readonly metricsPort?: number | undefined;
+}
+
+/** The span that a run belongs to, as its starter's environment names it (W3C Trace Context). */
+export interface TraceContext {
+  readonly TRACEPARENT: string;
+  readonly TRACESTATE?: string;
+}
+
+const TRACEPARENT = /^(?!ff)[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}$/;
+/** The W3C wants at least 512 characters of it to be passed on. */
+const TRACESTATE = /^[\x20-\x7e]{1,512}$/;
+
+/** Undefined: there is none that can be read, so it isn't passed on. */
+export function traceContext(env: Readonly<Record<string, string | undefined>>): TraceContext | undefined {
+  const { TRACEPARENT: parent = '', TRACESTATE: state = '' } = env;
+  if (!TRACEPARENT.test(parent)) return undefined;
+  return { TRACEPARENT: parent, ...(TRACESTATE.test(state) && { TRACESTATE: state }) };
 }
 
 export interface RunnerJob {
@@ -33,6 +52,7 @@ export interface RunnerJob {
   readonly after?: string | undefined;
   /** How many plan Secrets there are. */
   readonly planParts: number;
+  readonly trace?: TraceContext | undefined;
   /** What the user changes of the Job, one after the other. */
   readonly patches?: readonly JobPatch[] | undefined;
 }
@@ -67,6 +87,7 @@ export function runnerJob({
   options,
   after,
   planParts,
+  trace,
   patches = [],
 }: RunnerJob) {
   const name = runName(restore.name, runID);
@@ -98,7 +119,9 @@ export function runnerJob({
             fsGroup: NONROOT,
             seccompProfile: { type: 'RuntimeDefault' },
           },
-          containers: [runnerContainer(name, image, runnerArgs(restore, runID, options, after))],
+          containers: [
+            runnerContainer(name, image, runnerArgs(restore, runID, options, after), options.metricsPort, trace),
+          ],
           // Readable for the user that a cluster chooses where `runAsUser` and `fsGroup` are left to it (R8.29).
           volumes: [{ name: 'plan', projected: { defaultMode: 0o444, sources: planSources(name, planParts) } }],
         },
@@ -141,18 +164,26 @@ const POD_FAILURE_POLICY = {
   ],
 };
 
-const runnerContainer = (job: string, image: string, args: readonly string[]) => ({
+const runnerContainer = (
+  job: string,
+  image: string,
+  args: readonly string[],
+  metricsPort: number | undefined,
+  trace: TraceContext | undefined,
+) => ({
   name: 'runner',
   image,
   imagePullPolicy: 'IfNotPresent', // R8.5
   // Whoever finds the runner dead reads its last words in the pod's status.
   terminationMessagePolicy: 'FallbackToLogsOnError',
   args,
+  ...(metricsPort !== undefined && { ports: [{ name: 'metrics', containerPort: metricsPort, protocol: 'TCP' }] }), // R8.70
   env: [
     fromField('POD_NAME', 'metadata.name'),
     fromField('POD_UID', 'metadata.uid'),
     { name: 'JOB_NAME', value: job },
     { name: 'TERMINATION_GRACE_SECONDS', value: `${TERMINATION_GRACE_SECONDS}` },
+    ...Object.entries(trace ?? {}).map(([variable, value]) => ({ name: variable, value })), // R8.76
   ],
   securityContext: {
     allowPrivilegeEscalation: false,
@@ -184,6 +215,7 @@ function runnerArgs(
     ...(options.onUnknown === 'fail' ? [] : [`--on-unknown=${options.onUnknown}`]),
     ...(options.record ? ['--record'] : []),
     ...(options.deadlineMs === undefined ? [] : [`--deadline=${formatDuration(options.deadlineMs)}`]),
+    ...(options.metricsPort === undefined ? [] : [`--metrics-port=${options.metricsPort}`]),
   ];
 }
 

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { API_VERSION } from '../names.ts';
 import { hookDocumentWith, PlanDocument, RestoreReference } from '../plan/plan-document.ts';
+import { RunMetrics } from './run-metrics.ts';
 
 const instant = z.string().describe('RFC 3339 with milliseconds');
 
@@ -106,6 +107,7 @@ export const RunDocument = z.strictObject({
     'While it goes on, where it has several waves: which one is open, and what holds it',
   ),
   notices: z.array(z.string()).optional().describe('What has to be known of the result'),
+  metrics: RunMetrics.optional().describe('Once a runner has left the run: what its runners have counted and measured'),
   hooks: z.array(RunHook),
 });
 export type RunDocument = z.infer<typeof RunDocument>;

@@ -2,7 +2,7 @@ import type { KubeConnection } from '../connect/connection.ts';
 import { connections } from '../connect/connection.ts';
 import type { KubeConfig } from '../connect/kubeconfig.ts';
 import { serverUrl } from '../connect/proxy.ts';
-import type { ExchangeOptions } from './exchange.ts';
+import type { ExchangeOptions, OnAnswer } from './exchange.ts';
 import { Exchange } from './exchange.ts';
 import type { KubeObject } from './kube-object.ts';
 import type { LineHandlers } from './line-stream.ts';
@@ -53,6 +53,8 @@ export interface KubeClient {
   ): () => void;
   /** Plain text as it comes, line by line: a pod's log with `follow`. Returns how to stop. */
   followText(path: string, query: Query, handlers: LineHandlers): () => void;
+  /** Also tell this listener of answers, from now on. */
+  onAnswer(heard: OnAnswer): void;
   /** For the exec transport. */
   connection(): Promise<KubeConnection>;
   /** Read tokens and certificates again before the next request. */
@@ -68,7 +70,9 @@ export function kubeClient(config: KubeConfig, options: KubeClientOptions = {}):
   const connected = connections(config);
   const server = serverUrl(config.cluster, config.env);
   const requests = kubeRequests(options.userAgent ?? 'kubectl-restorehooks');
-  const exchange = new Exchange(connected, server, requests, options);
+  const listeners: OnAnswer[] = options.onAnswer === undefined ? [] : [options.onAnswer];
+  const onAnswer: OnAnswer = (...told) => listeners.forEach((heard) => void heard(...told));
+  const exchange = new Exchange(connected, server, requests, { ...options, onAnswer });
   const list = (path: string, query: Query = {}) =>
     listPages((page) => exchange.json(requests.get(path, page)), query, server.host);
   return {
@@ -80,8 +84,12 @@ export function kubeClient(config: KubeConfig, options: KubeClientOptions = {}):
     create: (...args) => exchange.json(requests.create(...args)),
     patch: (...args) => exchange.json(requests.patch(...args)),
     delete: (...args) => exchange.json(requests.delete(...args)),
-    watch: (path, query, onEvent, onEnd, { silenceMs = 0 } = {}) =>
-      watchStream(connected, requests.watch(path, query), silenceMs, onEvent, onEnd),
+    watch(path, query, onEvent, onEnd, { silenceMs = 0 } = {}) {
+      const startedAt = performance.now();
+      const answered = (status: number) => onAnswer('WATCH', path, status, performance.now() - startedAt);
+      return watchStream(connected, requests.watch(path, query), silenceMs, onEvent, onEnd, answered);
+    },
+    onAnswer: (heard) => void listeners.push(heard),
     followText: (path, query, handlers) => lineStream(connected, requests.getText(path, query), 'log', handlers).stop,
     connection: () => connected.open(),
     forgetCredentials: () => connected.forget(),

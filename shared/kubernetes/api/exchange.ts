@@ -13,6 +13,9 @@ import { resendDelayMs } from './retry-delay.ts';
 import { unreachable } from './unreachable.ts';
 import { warningsOf } from './warnings.ts';
 
+/** The path comes without its query: an exec's query holds the command. `method`: also `WATCH`. */
+export type OnAnswer = (method: string, path: string, status: number | undefined, ms: number) => void;
+
 export interface ExchangeOptions {
   /** For one request with all its tries; 0 or absent = none. Watches are not limited by it. */
   readonly requestTimeoutMs?: number;
@@ -21,8 +24,8 @@ export interface ExchangeOptions {
   readonly maxRetries?: number;
   /** Called before a long wait that the server has asked for. */
   readonly onWait?: (ms: number) => void;
-  /** Called with each answer. The path comes without its query: an exec's query holds the command. */
-  readonly onAnswer?: (method: string, path: string, status: number, ms: number) => void;
+  /** Called with each answer, and with `undefined` if there is none. */
+  readonly onAnswer?: OnAnswer;
 }
 
 /** The API server ends a request after 60 s, so a longer silence means that the connection is dead. */
@@ -107,13 +110,18 @@ export class Exchange {
     const startedAt = performance.now();
     const limitMs = this.#limitOf(request);
     const wholeMs = limitMs > 0 ? Math.max(1, until - startedAt) : 0;
-    const broken = (error: unknown): Promise<never> => Promise.reject(unreachable(this.#server, error));
+    const path = request.path.split('?')[0] ?? '';
+    const answered = (status?: number): void =>
+      this.#options.onAnswer?.(request.method, path, status, performance.now() - startedAt);
+    const broken = (error: unknown): Promise<never> => {
+      answered();
+      return Promise.reject(unreachable(this.#server, error));
+    };
     const response = await send(connection, request, { wholeMs, limitMs, silenceMs: SILENCE_MS }).catch(broken);
     const body = await bodyOf(response).catch(broken);
     for (const text of warningsOf(response.headers['warning'])) this.#options.onWarning?.(text);
     const status = response.statusCode ?? 0;
-    const path = request.path.split('?')[0] ?? '';
-    this.#options.onAnswer?.(request.method, path, status, performance.now() - startedAt);
+    answered(status);
     if (status >= 200 && status < 300) return body;
     const wait = retryAfterMs(response);
     const refused = { status, body, server: this.#server, request: `${request.method} ${path}` };

@@ -13,6 +13,8 @@ export type StreamEnd = { readonly error?: RestoreHooksError };
 
 export interface LineHandlers {
   line(line: string): void;
+  /** With the status of the answer. */
+  answered?(status: number): void;
   /** With each chunk that comes in. */
   heard?(): void;
   /** Once, also after an error. What it throws is not caught. */
@@ -60,6 +62,7 @@ export function lineStream(
     server = connection.server;
     if (over) return;
     const response = await send(connection, request, {}, abort.signal);
+    handlers.answered?.(response.statusCode ?? 0);
     if (response.statusCode !== 200) {
       end({ error: await refusalOf(response, server, request, what) });
       return;

@@ -25,6 +25,7 @@ export function watchStream(
   silenceMs: number,
   onEvent: (event: WatchEvent) => void,
   onEnd: (end: WatchEnd) => void,
+  answered: (status: number) => void = () => undefined,
 ): () => void {
   const stream = lineStream(connected, request, 'watch', {
     line(line) {
@@ -33,6 +34,7 @@ export function watchStream(
       else if (event.type === 'ERROR') stream.end({ error: errorOf(event.object, stream.server, request) });
       else if (isWatchEvent(event)) onEvent(event);
     },
+    answered,
     heard: () => silence?.refresh(),
     end(end) {
       clearTimeout(silence);
