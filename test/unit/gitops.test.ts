@@ -10,6 +10,7 @@ import type { LuaEngine } from 'wasmoon';
 import { LuaFactory } from 'wasmoon';
 import { ANNOTATION } from '../../shared/core/names.ts';
 import { ROOT, snippetsOf } from '../snippets.ts';
+import { run, stdinOf } from './plugin/harness.ts';
 
 /*
  * The manifests of docs/gitops.md: against the schemas that Argo CD (3.2.1) and Flux (kustomize-controller 1.7.3) publish,
@@ -69,6 +70,14 @@ describe('the manifests of docs/gitops.md', () => {
   it('have the fields of the published schemas, and no others', () => {
     assert.deepEqual(problemsOf('argo-cd-application', application), []);
     assert.deepEqual(problemsOf('flux-kustomization', kustomization), []);
+  });
+
+  it('have a Restore in which lint finds nothing', async () => {
+    const restores = snippetsOf('docs/gitops.md').filter(({ info }) => info === 'yaml');
+    assert.equal(restores.length, 1);
+    const { code, stdout, stderr } = await run(['lint', '-f', '-'], { stdin: stdinOf(restores[0]?.text ?? '') });
+    assert.deepEqual([code, stdout, stderr], [0, '', 'nothing found\n']);
+    assert.match(restores[0]?.text ?? '', /^kind: Restore$/m);
   });
 
   it('with another field would be refused', () => {
