@@ -65,7 +65,7 @@ async function writtenRun({ cluster: { client }, velero }: Suite, { name }: Scen
   const runID = newRunID();
   const restore = await getRestore(client, velero, name);
   const options = runOptions(runnerConfig([name, `--namespace=${velero}`], {}));
-  const planned = { document: input.plan };
+  const planned = { document: { ...input.plan, hooks: input.hooks } };
   const status = newStatus(restore, { runID, planned, runner, options, now: systemClock.now() });
   await writeStatus(client, versionOf(restore, velero), status);
   const take = { runID, input, claimant: { name: 'bench', id: randomUUID() }, onUnknown: 'fail' } as const;

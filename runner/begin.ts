@@ -65,7 +65,7 @@ export async function begin(
       if (!isTakenIntoAccount) refuseWhatMayHaveRun(current.metadata.name, earlier, document.digest);
       return newStatus(current, {
         runID,
-        planned: { document },
+        planned: { document: { ...document, hooks: input.hooks } },
         runner,
         options,
         now: clock.now(),

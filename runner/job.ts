@@ -1,3 +1,4 @@
+import '../shared/system/small-heap.ts';
 import process from 'node:process';
 import { ExitCode, RestoreHooksError } from '../shared/core/errors.ts';
 import { jsonLogger } from '../shared/system/log.ts';

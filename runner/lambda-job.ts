@@ -63,7 +63,13 @@ export async function launchJob(
   const manifests = runManifests(payloadOf({ ...input, plan: document }), job);
   await checkPatchedJob(client, objectsNamespace(document.restore), manifests, patches);
   const runner = { kind: 'job', name: runName(name, runID) } as const;
-  const status = newStatus(restore, { runID, planned: { document }, runner, options, now: clock.now() });
+  const status = newStatus(restore, {
+    runID,
+    planned: { document: { ...document, hooks: input.hooks } },
+    runner,
+    options,
+    now: clock.now(),
+  });
   await writeStatus(client, versionOf(restore, namespace), status);
   const run = { namespace, name, runID };
   // The plan stays owned by the Restore: giving it to the Job would need a right to change all Secrets there.

@@ -6,6 +6,7 @@ import { isExecuted } from '../shared/core/ledger/run-record.ts';
 import type { HookEntrySpec } from '../shared/core/model/restore.ts';
 import { isNarrowed } from '../shared/core/plan/named-hooks.ts';
 import { nothingToRun, refuseAfterGivingUp } from '../shared/core/plan/nothing-to-run.ts';
+import type { PlanDocument } from '../shared/core/plan/plan-document.ts';
 import { planRun, refuseWhileBusy } from '../shared/core/plan/plan-run.ts';
 import { restoreSelector } from '../shared/core/plan/pods-of-restore.ts';
 import type { RunInput } from '../shared/core/report/run-input.ts';
@@ -97,7 +98,7 @@ export async function ownPlan(
     }
   }
   return {
-    plan: document,
+    plan: withoutHooks(document),
     hooks,
     kept: [],
     pods: await podsToCreate(client, restore, planned, new Map()),
@@ -107,6 +108,9 @@ export async function ownPlan(
     ...(again && { startedOver: true as const }),
   };
 }
+
+/** The input holds the hooks once. */
+const withoutHooks = ({ hooks: _, ...plan }: PlanDocument): RunInput['plan'] => plan;
 
 /**
  * The last run, if it had this very plan and has ended. Refuses if another run has executed hooks: only its report

@@ -63,7 +63,7 @@ export class Launcher {
   /** Start the run, in a Job or here. Refuses if another runner is still at work. */
   async start(
     restore: Restore,
-    { document, hooks }: Pick<PlannedRun, 'document' | 'hooks'>,
+    { document: { hooks: _, ...plan }, hooks }: Pick<PlannedRun, 'document' | 'hooks'>,
     { kept, lost, begun, starts, quiet, takesOver }: Starting,
     ledger: Ledger,
     about: AboutRun,
@@ -73,7 +73,7 @@ export class Launcher {
     const { maxConcurrent, capture, failOn, keepRestorePhase, onUnknown, metricsPort } = this.#args;
     if (dryRun === undefined) await this.#requireNobody(restore);
     const input: RunInput = {
-      plan: document,
+      plan,
       hooks,
       kept,
       pods: [...pods],
@@ -99,7 +99,7 @@ export class Launcher {
     const result = await (runner === 'job'
       ? startJob(start, restore, input, () => this.follow())
       : runHere(start, restore, input));
-    if (dryRun === undefined) await removeOldRuns(this.#session, document.restore, ledger);
+    if (dryRun === undefined) await removeOldRuns(this.#session, plan.restore, ledger);
     return result;
   }
 

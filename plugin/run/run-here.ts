@@ -43,7 +43,7 @@ function runRecorded(
   const { session, options, context, teller } = start;
   const { clock, stop } = context;
   const runner = { kind: 'local', name: `${userInfo().username}@${hostname()} (process ${process.pid})` } as const; // R7.7
-  const planned = { document: input.plan };
+  const planned = { document: { ...input.plan, hooks: input.hooks } };
   const { attempt } = input;
   const status = newStatus(restore, { runID: newRunID(), planned, runner, options, now: clock.now(), attempt });
   return stop.hold(async () => {

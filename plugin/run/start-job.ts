@@ -40,7 +40,7 @@ export async function startJob(
   if (dryRun !== undefined) return { view: { kind: 'manifests', manifests } }; // R7.5
   const status = newStatus(restore, {
     runID,
-    planned: { document: input.plan },
+    planned: { document: { ...input.plan, hooks: input.hooks } },
     runner: { kind: 'job', name: runName(name, runID) },
     options,
     now: context.clock.now(),

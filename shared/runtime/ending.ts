@@ -44,7 +44,7 @@ export interface EndingParts {
   readonly wishes: Pick<RunWishes, 'isOverdue'>;
 }
 
-/** How a run stands when this runner leaves it, and its rows in plan order, without output. */
+/** How a run stands when this runner leaves it, and its rows in plan order, without output: they are made when asked for. */
 export interface Ended {
   readonly status: RunStatus;
   readonly rows: readonly RunHook[];
@@ -72,8 +72,9 @@ export async function writeEnding(parts: EndingParts, request: Ending): Promise<
   const notMoved = await moveRestorePhase(parts, request);
   if (notMoved !== undefined) incomplete.push(notMoved);
   // The next runner of a run that is suspended reports anew.
-  const now = { status: reporter.statusNow(hasEnded ? incomplete : []), rows: rows.all() };
-  const { status, rows: last } = isOverdue ? endedAtDeadline(now, run.lost, clock.now()) : now;
+  const now = withRows(reporter.statusNow(hasEnded ? incomplete : []), rows);
+  const ended = isOverdue ? endedAtDeadline(now, run.lost, clock.now()) : now;
+  const { status } = ended;
   const metrics = request.metrics && { [ANNOTATION.metrics]: metricsText(status.runID, request.metrics()) }; // R8.72
   const written = { ...annotations(status), ...metrics };
   const unwritten = await writes.insist(
@@ -84,8 +85,21 @@ export async function writeEnding(parts: EndingParts, request: Ending): Promise<
   if (hasEnded) await events.ended(status);
   // The Restore still says that the run goes on: nobody may be told that all went well.
   if (hasEnded && unwritten !== undefined) throw endUnwritten(status, unwritten);
-  return { status, rows: last, annotations: written };
+  return {
+    status,
+    get rows() {
+      return ended.rows;
+    },
+    annotations: written,
+  };
 }
+
+const withRows = (status: RunStatus, rows: Rows): Omit<Ended, 'annotations'> => ({
+  status,
+  get rows() {
+    return rows.all();
+  },
+});
 
 /** Resolves when all that was journaled is durable, or has had its time. */
 function durable({ clock, hold }: EndingParts): Promise<void> {

@@ -10,11 +10,14 @@ import { countRows } from '../core/report/dead-run.ts';
 import type { HookRow } from '../core/report/hook-row.ts';
 import { rowDocument } from '../core/report/hook-row.ts';
 import type { RunHook } from '../core/report/run-document.ts';
-import { hookRow } from '../core/report/run-hook.ts';
+import { hookRow, rowState } from '../core/report/run-hook.ts';
 import type { Output } from '../ports/ports.ts';
 
 /** What successes may take, so that failures come first (R5.17). */
 const SUCCESS_LIMIT_BYTES = OUTPUT_LIMIT_BYTES / 2;
+
+/** Rows of about 550 bytes, in one part of the report. */
+const ROWS_AT_ONCE = 2_000;
 
 interface Said extends Pick<RunHook, 'message' | 'startedAt'> {
   readonly state: HookState;
@@ -30,7 +33,7 @@ export class Rows {
   readonly #said = new Map<HookId, Said>();
   #unwritten = new Map<HookId, RunHook>();
   /** Pods of which it is not known whether what their hooks wait for has changed. */
-  readonly #unlooked = new Set<PodIndex>();
+  readonly #unlooked: Set<PodIndex>;
   #outputBytes: number;
 
   /** `number`: which run of the Restore it is; `outputBytes`: what the runners of the run before this one have reported of output. */
@@ -39,11 +42,11 @@ export class Rows {
     this.#number = number;
     this.#kept = kept;
     this.#outputBytes = outputBytes;
-    this.update(podIndexes(run.pods));
+    this.#unlooked = new Set(podIndexes(run.pods));
   }
 
   get hasUnwritten(): boolean {
-    this.#look();
+    this.#look(this.#unlooked.values(), 1);
     return this.#unwritten.size > 0;
   }
 
@@ -77,9 +80,14 @@ export class Rows {
     return changed;
   }
 
-  #look(): void {
-    this.update(this.#unlooked);
-    this.#unlooked.clear();
+  /** Look at these pods until so many rows are unwritten. False: there are no more of them. */
+  #look(pods: Iterator<PodIndex>, enough: number): boolean {
+    while (this.#unwritten.size < enough) {
+      const { done, value: index } = pods.next();
+      if (done) return false;
+      if (this.#unlooked.delete(index)) this.update([index]);
+    }
+    return true;
   }
 
   /** Note the pods that may have changed; returns the rows that did. */
@@ -97,17 +105,21 @@ export class Rows {
     return changed;
   }
 
-  /** Write what has changed; it stays unwritten if `write` rejects. */
+  /** Write what has changed, so many rows at a time that no step takes long; they stay unwritten if `write` rejects. */
   async write(write: (rows: readonly RunHook[]) => Promise<void>): Promise<void> {
-    this.#look();
-    const rows = this.#unwritten;
-    if (rows.size === 0) return;
-    this.#unwritten = new Map();
-    try {
-      await write([...rows.values()]);
-    } catch (error) {
-      this.#unwritten = new Map([...rows, ...this.#unwritten]);
-      throw error;
+    // What changes meanwhile is for the next time.
+    const due = [...this.#unlooked].values();
+    for (let isMore = true; isMore; ) {
+      isMore = this.#look(due, ROWS_AT_ONCE);
+      const rows = this.#unwritten;
+      if (rows.size === 0) return;
+      this.#unwritten = new Map();
+      try {
+        await write([...rows.values()]);
+      } catch (error) {
+        this.#unwritten = new Map([...rows, ...this.#unwritten]);
+        throw error;
+      }
     }
   }
 
@@ -118,12 +130,20 @@ export class Rows {
 
   /** Every planned hook has one result, and the counts are those of the rows (R4.7): else nothing is told as an end. */
   checkSum(counts: Counts): void {
-    const counted = countRows(this.all());
+    const counted = countRows(this.#states());
     const isSame = Object.entries(counted).every(([state, count]) => counts[state as keyof Counts] === count);
     if (isSame && counted.waiting === 0 && counted.running === 0) return;
     throw new Error(
       `the rows of a run that has ended are ${JSON.stringify(counted)}, and its counts ${JSON.stringify(counts)}`,
     );
+  }
+
+  *#states(): Generator<Pick<RunHook, 'state'>> {
+    for (const pod of this.#run.pods) {
+      for (const at of hookPositions(pod.hooks)) {
+        yield this.#kept.get(pod.hooks[at]?.id as HookId) ?? rowState(this.#run, pod, at);
+      }
+    }
   }
 
   #row(pod: PodRun, at: HookPosition): RunHook {

@@ -120,9 +120,9 @@ function requireNotAsked(run: RunToTake): void {
   if (run.signal?.aborted) throw notTaken(run);
 }
 
-export const journalPlace = ({ plan }: Pick<RunInput, 'plan'>, runID: string): JournalPlace => ({
+export const journalPlace = ({ plan, hooks }: Pick<RunInput, 'plan' | 'hooks'>, runID: string): JournalPlace => ({
   restore: plan.restore,
-  head: { runID, planDigest: plan.digest, hooks: plan.hooks.length },
+  head: { runID, planDigest: plan.digest, hooks: hooks.length },
 });
 
 async function takeJournal(

@@ -176,6 +176,9 @@ export async function withFolder<T>(work: (folder: string) => Promise<T>): Promi
 export const environmentOf = (kubeconfig: string): NodeJS.ProcessEnv => ({
   PATH: process.env['PATH'],
   HOME: process.env['HOME'],
+  // As the image has them.
   NODE_ENV: 'production',
+  MALLOC_ARENA_MAX: '1',
+  MALLOC_TRIM_THRESHOLD_: '131072',
   KUBECONFIG: kubeconfig,
 });

@@ -5,9 +5,12 @@ import type { RunHook } from './run-document.ts';
 import type { RunStatus } from './run-status.ts';
 
 /** Counts of rows as a report joins them. */
-export function countRows(rows: readonly Pick<RunHook, 'state'>[]): Counts {
-  const counts = noCounts(rows.length);
-  for (const { state } of rows) counts[COUNT_OF[state]] += 1;
+export function countRows(rows: Iterable<Pick<RunHook, 'state'>>): Counts {
+  const counts = noCounts(0);
+  for (const { state } of rows) {
+    counts.planned += 1;
+    counts[COUNT_OF[state]] += 1;
+  }
   return counts;
 }
 

@@ -13,6 +13,8 @@ export interface Page {
 }
 
 const PAGE_SIZE = 500;
+/** For lists of pods, of which little is kept: the objects of a page are in memory together, and a pod takes some KiB. */
+export const PODS_A_PAGE = 200;
 
 /**
  * Read a list page by page. `ask` sends one request with the given query; `host` is named where the answer is no list.

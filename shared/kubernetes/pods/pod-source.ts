@@ -3,6 +3,7 @@ import type { PodKey, PodObservation } from '../../core/model/hook.ts';
 import type { Clock, PodEvent, PodSource } from '../../ports/ports.ts';
 import { kubeApiError } from '../api/api-error.ts';
 import type { KubeClient } from '../api/client.ts';
+import { PODS_A_PAGE } from '../api/list-pages.ts';
 import { paths } from '../api/paths.ts';
 import { rethrow } from '../api/rethrow.ts';
 import type { WatchEvent } from '../api/watch-stream.ts';
@@ -159,6 +160,7 @@ async function listPods(context: Context, pods: PodTracker, namespace: string | 
   let seen = new Set<PodKey>();
   for await (const page of context.client.list(paths.pods(namespace), {
     labelSelector: context.options.labelSelector,
+    limit: PODS_A_PAGE,
   })) {
     if (context.stopped()) break;
     if (page.restarted) seen = new Set();

@@ -5,7 +5,6 @@ import type { RunOptions } from '../../core/manifests/job.ts';
 import type { Instant } from '../../core/model/instant.ts';
 import { formatInstant, later } from '../../core/model/instant.ts';
 import type { Restore } from '../../core/model/restore.ts';
-import type { PlannedRun } from '../../core/plan/plan-run.ts';
 import type { RunStatus } from '../../core/report/run-status.ts';
 import { hasEnded } from '../../core/report/run-status.ts';
 import type { KubeClient } from '../api/client.ts';
@@ -24,9 +23,16 @@ export const runIDOf = (name: string): string =>
     (byte) => ALPHABET[byte % ALPHABET.length],
   ).join('');
 
+/** What a status says of the plan. */
+interface Planned {
+  readonly digest: string;
+  readonly hooks: { readonly length: number };
+  readonly restore: { readonly runNamespace?: string | undefined };
+}
+
 export interface NewRun {
   readonly runID: string;
-  readonly planned: Pick<PlannedRun, 'document'>;
+  readonly planned: { readonly document: Planned };
   readonly runner: RunStatus['runner'];
   readonly options: Pick<RunOptions, 'failOn' | 'deadlineMs'>;
   readonly now: Instant;

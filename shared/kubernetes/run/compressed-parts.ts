@@ -1,4 +1,5 @@
-import { gunzipSync, gzipSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { gunzipSync, gzip, gzipSync } from 'node:zlib';
 import { RestoreHooksError } from '../../core/errors.ts';
 
 /** How much of a Secret is used; its data may have 1 MiB. */
@@ -23,10 +24,15 @@ export function cut(bytes: Buffer): Buffer[] {
   return pieces;
 }
 
-/** Compress rows into parts that each fit a Secret, and that can each be read alone. */
-export function compressRows<Row>(rows: readonly Row[], wrap: (rows: readonly Row[]) => unknown): Buffer[] {
-  const bytes = compress(wrap(rows));
+const gzipBeside = promisify(gzip);
+
+/** Compress rows, in other threads, into parts that each fit a Secret, and that can each be read alone. */
+export async function compressRows<Row>(
+  rows: readonly Row[],
+  wrap: (rows: readonly Row[]) => unknown,
+): Promise<Buffer[]> {
+  const bytes = await gzipBeside(JSON.stringify(wrap(rows)));
   if (bytes.length <= PART_BYTES || rows.length === 1) return [bytes];
   const middle = rows.length >> 1;
-  return [...compressRows(rows.slice(0, middle), wrap), ...compressRows(rows.slice(middle), wrap)];
+  return [...(await compressRows(rows.slice(0, middle), wrap)), ...(await compressRows(rows.slice(middle), wrap))];
 }

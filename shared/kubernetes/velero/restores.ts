@@ -10,6 +10,7 @@ import { unreadableByVelero } from '../../core/plan/velero.ts';
 import { kubeApiError } from '../api/api-error.ts';
 import type { KubeClient, Page } from '../api/client.ts';
 import type { KubeObject } from '../api/kube-object.ts';
+import { PODS_A_PAGE } from '../api/list-pages.ts';
 import { paths } from '../api/paths.ts';
 import { sideBySide } from '../api/side-by-side.ts';
 
@@ -96,7 +97,7 @@ export async function listPods(
 ): Promise<{ pods: Pod[]; notices: Notice[] }> {
   const at =
     namespaces === undefined ? [paths.pods()] : [...new Set(namespaces)].map((namespace) => paths.pods(namespace));
-  const lists = await sideBySide(at, (path) => readPods(client.list(path, { labelSelector })));
+  const lists = await sideBySide(at, (path) => readPods(client.list(path, { labelSelector, limit: PODS_A_PAGE })));
   return { pods: lists.flatMap(({ pods }) => pods), notices: lists.flatMap(({ notices }) => notices) };
 }
 

@@ -115,6 +115,33 @@ describe('rows', () => {
     await rows.write(() => assert.fail('there is nothing to write'));
   });
 
+  // R5.13
+  it('are written so many at a time, each once, however many there are', async () => {
+    const { rows } = bench(5_000);
+    const written: RunHook[][] = [];
+    await rows.write(async (some) => void written.push([...some]));
+    assert.deepEqual(
+      written.map(({ length }) => length),
+      [2_000, 2_000, 1_000],
+    );
+    assert.equal(new Set(written.flat().map(({ id }) => id)).size, 5_000);
+    assert.equal(rows.hasUnwritten, false);
+  });
+
+  it('that were not written yet when a write failed are written with the next report', async () => {
+    const { rows } = bench(5_000);
+    const written: RunHook[][] = [];
+    const failing = async (some: readonly RunHook[]) => {
+      if (written.length === 1) throw new Error('refused');
+      written.push([...some]);
+    };
+    await assert.rejects(rows.write(failing));
+    assert.equal(rows.hasUnwritten, true);
+    await rows.write(async (some) => void written.push([...some]));
+    const ids = written.flat().map(({ id }) => id);
+    assert.deepEqual([ids.length, new Set(ids).size], [5_000, 5_000]);
+  });
+
   // R4.7
   it('tells an end only if each hook has one result, and the counts are those of the rows', () => {
     const { run, rows, end } = bench(2);

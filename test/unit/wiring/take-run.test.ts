@@ -86,7 +86,7 @@ function bench() {
     assert.ok('lease' in run);
     return run;
   };
-  const journal = (runID: string) => settled(readJournal(client, journalPlace({ plan }, runID)));
+  const journal = (runID: string) => settled(readJournal(client, journalPlace(input, runID)));
   const holder = () => settled(holderOf(client, clock, reference));
   const released = (run: TakenRun) => settled(run.lease.release());
   return { clock, api, input, status, write, take, taken, journal, holder, released };

@@ -288,12 +288,12 @@ describe('markFailed', () => {
 });
 
 describe('compressRows', () => {
-  it('makes parts that each fit a Secret and can each be read', () => {
+  it('makes parts that each fit a Secret and can each be read', async () => {
     const rows = Array.from({ length: 300 }, (_, index) => ({
       id: String(index),
       stdout: randomBytes(4096).toString('hex'),
     }));
-    const parts = compressRows(rows as unknown as RunHook[], (some) => ({ hooks: some }));
+    const parts = await compressRows(rows as unknown as RunHook[], (some) => ({ hooks: some }));
     assert.ok(parts.length > 1, `${parts.length} parts`);
     assert.ok(parts.every((part) => part.length <= 900 * 1024));
     const joined = parts.flatMap((part) => (decompress(part, 'a part') as { hooks: { id: string }[] }).hooks);
