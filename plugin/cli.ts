@@ -48,6 +48,10 @@ export const allCommands: CommandList = {
     summary: 'Show whether a run could start, and what it lacks',
     load: async () => (await import('./commands/check.ts')).check,
   },
+  rehearse: {
+    summary: 'Restore a Backup under other names, run its hooks there, and remove it again',
+    load: async () => (await import('./commands/rehearse.ts')).rehearse,
+  },
   prune: {
     summary: 'Remove what old runs of a Restore have left in the cluster',
     load: async () => (await import('./commands/prune.ts')).prune,

@@ -7,6 +7,9 @@ import { ARCHITECTURES } from './node-binaries.ts';
 import { PINS } from './pins.ts';
 import { ReleaseError, ROOT, requireDebian, run, sha256, write } from './tools.ts';
 
+/** The files of ours in the image: the runner, and the plugin for a CronJob that rehearses. */
+export const IN_IMAGE = ['runner.cjs', 'kubectl-restorehooks'] as const;
+
 export interface DebianPackage {
   readonly name: string;
   readonly version: string;
@@ -88,7 +91,7 @@ const LOADER: Readonly<Record<Architecture, string>> = { amd64: 'lib64', arm64: 
 
 function fillRoot(root: string, node: NodeBinary, packages: readonly Unpacked[], notices: string): void {
   write(join(root, 'usr/local/bin/node'), readFileSync(node.file), 0o755);
-  write(join(root, 'app/runner.cjs'), readFileSync(join(ROOT, 'dist/runner.cjs')));
+  for (const name of IN_IMAGE) write(join(root, 'app', name), readFileSync(join(ROOT, 'dist', name)));
   write(join(root, 'etc/passwd'), 'runner:x:65532:65532::/:/sbin/nologin\n');
   write(join(root, 'etc/group'), 'runner:x:65532:\n');
   write(join(root, 'usr/share/doc/restorehooks/THIRD-PARTY-NOTICES.txt'), notices);

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { VERSION } from '../shared/core/version.ts';
 import { COMPLETIONS } from './completions.ts';
 import { executable, programBlob } from './executables.ts';
-import { imageIndex } from './image.ts';
+import { IN_IMAGE, imageIndex } from './image.ts';
 import { krewManifest } from './krew.ts';
 import { manPage } from './man-page.ts';
 import { ARCHITECTURES, nodeBinaries } from './node-binaries.ts';
@@ -62,7 +62,7 @@ async function release(): Promise<void> {
   const forMac = krewArchive({ matchLabels: { os: 'darwin' } }, file);
   write(join(out, 'restorehooks.yaml'), krewManifest(values.repository, [...executables, forMac]));
   const image = {
-    notices: noticesText([...noticesOf(packagesOf('runner.cjs')), node]),
+    notices: noticesText([...noticesOf(packagesOf(...IN_IMAGE)), node]),
     repository: values.repository,
     newerLibraries: values['newer-libraries'],
   };
@@ -136,7 +136,7 @@ function writeSboms(nodes: ReturnType<typeof nodeBinaries>, packages: ReturnType
   const inImage = [
     nodeComponent(nodes.amd64),
     ...packages.map(debianComponent),
-    ...packagesOf('runner.cjs').map(npmComponent),
+    ...packagesOf(...IN_IMAGE).map(npmComponent),
   ];
   write(join(out, `${NAME}.cdx.json`), sbom('application', 'kubectl-restorehooks', plugin));
   write(join(out, `${NAME}-linux.cdx.json`), sbom('application', 'kubectl-restorehooks-linux', both));

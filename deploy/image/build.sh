@@ -1,6 +1,6 @@
 #!/bin/bash
-# Builds the runner's image without a container engine: node, its libraries, CA certificates and dist/runner.cjs, without a
-# base image. Writes dist/runner.docker.tar and dist/runner.oci.tar. The same input gives the same digest.
+# Builds the runner's image without a container engine: node, its libraries, CA certificates, dist/runner.cjs and the plugin,
+# without a base image. Writes dist/runner.docker.tar and dist/runner.oci.tar. The same input gives the same digest.
 # `build.sh BUNDLE IMAGE` builds another bundle of dist/ under another name.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -32,6 +32,8 @@ ldd "$NODE" | grep -o '/[^ ]*' | while read -r library; do
 done
 install -m 644 "$(readlink -f /etc/ssl/certs/ca-certificates.crt)" "$root/etc/ssl/certs/ca-certificates.crt"
 install -m 644 "dist/$BUNDLE.cjs" "$root/app/runner.cjs"
+# For a CronJob that rehearses: docs/rehearsing.md.
+[ "$BUNDLE" != runner ] || install -m 644 dist/kubectl-restorehooks "$root/app/kubectl-restorehooks"
 echo 'runner:x:65532:65532::/:/sbin/nologin' >"$root/etc/passwd"
 echo 'runner:x:65532:' >"$root/etc/group"
 

@@ -25,6 +25,7 @@ export const EXIT_CODES: Readonly<Record<ExitCode, string>> = {
   [ExitCode.Conflict]: 'another run or Velero is running the hooks, or has run them',
   [ExitCode.RunFailed]: 'the run could not start or go on',
   [ExitCode.Canceled]: 'the run was canceled',
+  [ExitCode.LeftBehind]: 'a rehearsal could not be removed: the message says what is left',
   [ExitCode.Interrupted]: 'interrupted; a Job that was started goes on',
   [SUSPENDED_EXIT_CODE]: 'ended by SIGTERM before anything was changed',
 };

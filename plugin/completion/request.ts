@@ -46,6 +46,8 @@ export interface Request {
 const MANIFESTS = ['yaml', 'yml', 'json'];
 const NO_WORDS: Wanted = { kind: 'words', candidates: [] };
 const RESTORES: Wanted = { kind: 'names', of: 'restores' };
+/** What a positional takes, by its name. */
+const POSITIONALS: Readonly<Record<string, Wanted>> = { restore: RESTORES, backup: { kind: 'names', of: 'backups' } };
 
 /** `words`: what stands behind `kubectl restorehooks`. Rejects if there is a mistake before the last word. */
 export async function readRequest(words: readonly string[], commands: CommandList): Promise<Request> {
@@ -63,7 +65,7 @@ export async function readRequest(words: readonly string[], commands: CommandLis
   if (entry === undefined) throw new Error(`there is no command ${name}`);
   const { args, positionals } = await entry.load();
   const flags = { ...args, ...commonArgs };
-  const named = Object.keys(positionals).map((key) => [key, key === 'restore' ? RESTORES : NO_WORDS]);
+  const named = Object.keys(positionals).map((key) => [key, POSITIONALS[key] ?? NO_WORDS]);
   return requestOf(readUnfinished(others, flags), flags, Object.fromEntries(named));
 }
 

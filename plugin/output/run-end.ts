@@ -15,9 +15,9 @@ const LONGEST_LINE = 240;
 
 /**
  * What a reader looks for at the end of the output: what failed, grouped by hook and reason, with the pods and the last
- * lines of output; then the verdict; last the next command to type (R7.38).
+ * lines of output; then the verdict; last the next command to type (R7.38), unless the Restore `isGone`.
  */
-export function runEnd(run: RunDocument): HumanPart[] {
+export function runEnd(run: RunDocument, isGone = false): HumanPart[] {
   if (run.phase === undefined || run.counts === undefined) return [];
   const groups = inOrder(failureGroups(run.hooks), ({ rows: [row] }) => row as RunHook);
   const left = groups.length - MOST_GROUPS;
@@ -28,7 +28,7 @@ export function runEnd(run: RunDocument): HumanPart[] {
     ...(left > 0 ? [`… ${left} more kinds of failures`] : []),
     ...(groups.length > 0 ? [''] : []),
     { line: `${run.phase}: ${progressLine(run.counts)}${message}`, color: COLORS[run.phase] },
-    ...nextCommands(run).map(([why, command]) => `${why}: ${command}`),
+    ...(isGone ? [] : nextCommands(run)).map(([why, command]) => `${why}: ${command}`),
   ];
 }
 

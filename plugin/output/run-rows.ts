@@ -33,6 +33,8 @@ export interface RowOptions {
   readonly now?: number;
   /** The run was followed: a pod that it doesn't have is no reason not to show how it ended. */
   readonly followed?: boolean;
+  /** Its Restore doesn't exist any more, so no command can be told that goes on with it. */
+  readonly isGone?: boolean;
 }
 
 /** The hooks that the flags choose, in their order (R7.53). Throws for a pod that the run doesn't have. */

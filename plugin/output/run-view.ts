@@ -47,7 +47,7 @@ function humanParts(run: RunDocument, hooks: readonly RunHook[], options: RowOpt
     ...(lags(run) ? ['rows      as last reported; the counts are newer'] : []),
     ...(shown === undefined ? [] : [`shown     ${shown}`]),
     ...table,
-    ...runEnd(run),
+    ...runEnd(run, options.isGone),
   ];
 }
 

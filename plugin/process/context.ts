@@ -24,7 +24,7 @@ export interface TextSink {
 export interface Context {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
-  readonly stdin: AsyncIterable<Uint8Array | string>;
+  readonly stdin: AsyncIterable<Uint8Array | string> & { readonly isTTY?: boolean };
   readonly stdout: TextSink;
   readonly stderr: TextSink;
   /** `--color`; absent: `auto`. */

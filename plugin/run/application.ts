@@ -32,6 +32,7 @@ import { requireSame, selectorFlags } from '../input/saved-plan.ts';
 import { noticeLines } from '../output/plan-view.ts';
 import { runView } from '../output/run-view.ts';
 import type { Context } from '../process/context.ts';
+import type { Following } from './follow.ts';
 import { runDocument } from './follow.ts';
 import { Launcher, retryOnConflict } from './launcher.ts';
 import type { RunnerAccount } from './preconditions.ts';
@@ -59,6 +60,7 @@ export class Application {
     args: ApplyArguments,
     context: Context,
     hookFiles: PlanRequest['hookFiles'],
+    following?: Following,
   ) {
     this.#session = session;
     this.#name = name;
@@ -67,7 +69,7 @@ export class Application {
     this.#context = context;
     this.#hookFiles = hookFiles;
     this.#saved = saved;
-    this.#launcher = new Launcher(session, name, args, context);
+    this.#launcher = new Launcher(session, name, args, context, following);
   }
 
   async run(): Promise<CommandResult> {

@@ -194,7 +194,7 @@ export interface Followed {
 }
 
 /** In whose place a run is followed. */
-interface Following {
+export interface Following {
   /** The flag that limits the following. */
   readonly limit: string;
   readonly stopped: string;
@@ -203,7 +203,7 @@ interface Following {
   readonly isCanceled: boolean;
 }
 
-const WATCHING: Following = {
+export const WATCHING: Following = {
   limit: '--timeout',
   stopped: 'stopped following',
   run: 'the run goes on',

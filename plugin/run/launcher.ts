@@ -17,7 +17,8 @@ import type { CommandResult } from '../command-line/command.ts';
 import type { Session } from '../command-line/session.ts';
 import type { Context } from '../process/context.ts';
 import type { Start } from './begin-run.ts';
-import { asDead, follow } from './follow.ts';
+import type { Following } from './follow.ts';
+import { asDead, follow, WATCHING } from './follow.ts';
 import { GIVE_UP_MS, giveUp, jobStart, StartWatch } from './job-start.ts';
 import { isUnclaimed, obstacleOf } from './obstacle.ts';
 import { removeOldRuns } from './prune.ts';
@@ -51,13 +52,15 @@ export class Launcher {
   readonly #name: string;
   readonly #args: RunnerArguments;
   readonly #context: Context;
+  readonly #following: Following;
 
-  constructor(session: Session, name: string, args: RunnerArguments, context: Context) {
+  constructor(session: Session, name: string, args: RunnerArguments, context: Context, following = WATCHING) {
     this.teller = new RunTeller(session, name, args, context);
     this.#session = session;
     this.#name = name;
     this.#args = args;
     this.#context = context;
+    this.#following = following;
   }
 
   /** Start the run, in a Job or here. Refuses if another runner is still at work. */
@@ -148,7 +151,13 @@ export class Launcher {
   async follow(): Promise<CommandResult> {
     const between = jobStart(this.#session, this.#name, this.#context, true);
     try {
-      const { restore, status, rows } = await follow(this.#session, this.#name, this.#context, between);
+      const { restore, status, rows } = await follow(
+        this.#session,
+        this.#name,
+        this.#context,
+        between,
+        this.#following,
+      );
       return this.teller.ended(restore, status, rows);
     } catch (error) {
       // After SIGTERM the run goes on, as after Ctrl-C.

@@ -12,6 +12,7 @@ export const ExitCode = {
   Conflict: 9,
   RunFailed: 10,
   Canceled: 11,
+  LeftBehind: 12,
   Interrupted: 130,
 } as const;
 
@@ -38,6 +39,8 @@ const kinds = {
   /** The API server refused a write because the object has changed: read it again and decide again. */
   WRITE_CONFLICT: ExitCode.Conflict,
   RUN_FAILED: ExitCode.RunFailed,
+  /** What a rehearsal has created could not be removed. */
+  LEFT_BEHIND: ExitCode.LeftBehind,
   INTERRUPTED: ExitCode.Interrupted,
   /** By SIGTERM, before anything was written. */
   TERMINATED: SUSPENDED_EXIT_CODE,

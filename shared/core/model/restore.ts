@@ -139,7 +139,7 @@ export const Restore = z.object({
         completionTimestamp: string,
         validationErrors: strings,
         failureReason: string,
-        hookStatus: z.nullish(z.object({ hooksAttempted: z.nullish(z.number()) })),
+        hookStatus: z.nullish(z.object({ hooksAttempted: z.nullish(z.number()), hooksFailed: z.nullish(z.number()) })),
       }),
     undefined,
   ),

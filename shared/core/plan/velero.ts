@@ -13,7 +13,11 @@ const BUSY = new Set([
 ]);
 
 /** The phase of a Velero that isn't done with the Restore; undefined when it is, or has not seen it. */
-export function busyPhase({ status }: Restore): string | undefined {
+export function busyPhase({
+  status,
+}: {
+  readonly status?: { readonly phase?: string | null | undefined } | null | undefined;
+}): string | undefined {
   return status?.phase && BUSY.has(status.phase) ? status.phase : undefined;
 }
 

@@ -28,6 +28,7 @@ export const paths = {
   serviceAccounts: resourcePath('', 'v1', 'serviceaccounts'),
   events: resourcePath('', 'v1', 'events'),
   nodes: () => resourcePath('', 'v1', 'nodes')(),
+  networkPolicies: resourcePath('networking.k8s.io', 'v1', 'networkpolicies'),
   deployments: resourcePath('apps', 'v1', 'deployments'),
   jobs: resourcePath('batch', 'v1', 'jobs'),
   leases: resourcePath('coordination.k8s.io', 'v1', 'leases'),

@@ -23,6 +23,8 @@ export interface WriteOptions {
 export interface DeleteOptions {
   /** Delete the object with this UID only; another object of the same name is a WRITE_CONFLICT. */
   readonly uid?: string;
+  /** Delete it as it was read only; if somebody has changed it since, that is a WRITE_CONFLICT. */
+  readonly resourceVersion?: string;
   readonly propagationPolicy?: 'Background' | 'Foreground' | 'Orphan';
   readonly gracePeriodSeconds?: number;
   readonly dryRun?: boolean;
@@ -88,11 +90,11 @@ function plain({ headers, ...request }: HttpRequest): HttpRequest {
   return { ...request, headers: rest };
 }
 
-const deleteOptions = ({ uid, dryRun, ...rest }: DeleteOptions = {}) => ({
+const deleteOptions = ({ uid, resourceVersion, dryRun, ...rest }: DeleteOptions = {}) => ({
   apiVersion: 'v1',
   kind: 'DeleteOptions',
   ...rest,
-  ...(uid !== undefined && { preconditions: { uid } }),
+  ...((uid ?? resourceVersion) !== undefined && { preconditions: { uid, resourceVersion } }),
   ...(dryRun && { dryRun: ['All'] }),
 });
 

@@ -23,6 +23,8 @@ export interface RestoreToAwait {
   readonly namespace: string;
   readonly name: string;
   readonly limitMs: number;
+  /** The flag that sets the limit. */
+  readonly limit?: string;
   /** Wait until it exists, and not for Velero. */
   readonly force: boolean;
   /** Hears what is waited for: once, and each time that it changes. */
@@ -178,14 +180,13 @@ class RestoreWait {
   }
 
   #timeIsOver(): RestoreHooksError {
-    const { namespace, name, limitMs } = this.#restore;
-    const limit = formatDuration(limitMs);
+    const { namespace, name, limitMs, limit = '--wait-for-restore' } = this.#restore;
     const look = this.#isSeen
       ? `see what Velero does: velero restore describe ${name} -n ${namespace} --details`
       : (this.#hint ?? '');
     return new RestoreHooksError(
       'TIMEOUT',
-      `Restore ${namespace}/${name} was waited for ${limit} (--wait-for-restore): ${this.#waitsFor}; nothing has been changed`,
+      `Restore ${namespace}/${name} was waited for ${formatDuration(limitMs)} (${limit}): ${this.#waitsFor}; nothing has been changed`,
       look === '' ? {} : { hint: look },
     );
   }

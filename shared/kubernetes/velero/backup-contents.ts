@@ -3,13 +3,14 @@ import { readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { getCACertificates } from 'node:tls';
+import { gunzipSync } from 'node:zlib';
 import * as z from 'zod';
 import { RestoreHooksError } from '../../core/errors.ts';
 import type { KubeClient } from '../api/client.ts';
 import { send } from '../api/http.ts';
 import { paths } from '../api/paths.ts';
 import { createAgent } from '../connect/connection.ts';
-import { isOfUnknownType } from './restores.ts';
+import { getBackup } from './backups.ts';
 
 export interface DownloadOptions {
   readonly env: NodeJS.ProcessEnv;
@@ -25,10 +26,7 @@ export interface DownloadOptions {
 
 type Client = Pick<KubeClient, 'get' | 'create'>;
 
-/**
- * The archive of a Backup, from the cluster's Velero (R1.18). Velero answers a DownloadRequest with a URL that is valid
- * for ten minutes, during which it is a secret, and deletes the request by itself.
- */
+/** The archive of a Backup, from the cluster's Velero (R1.18). */
 export async function backupContents(
   client: Client,
   namespace: string,
@@ -36,29 +34,47 @@ export async function backupContents(
   options: DownloadOptions,
 ): Promise<AsyncIterable<Uint8Array>> {
   const { spec } = await getBackup(client, namespace, backup);
-  const ca = await trusted(client, namespace, spec?.storageLocation, options);
-  const url = await downloadUrl(client, namespace, backup, options);
-  return download(url, backup, ca, options);
+  return veleroFile(client, namespace, { kind: 'BackupContents', name: backup }, spec?.storageLocation, options);
 }
 
-const Backup = z.object({ spec: z.object({ storageLocation: z.string().nullish() }).nullish() });
+/** A file that Velero has written about an object. */
+export interface VeleroFile {
+  readonly kind: 'BackupContents' | 'BackupResourceList' | 'RestoreResults';
+  readonly name: string;
+}
 
-async function getBackup(client: Client, namespace: string, name: string): Promise<z.infer<typeof Backup>> {
+/** Such as `Backup nightly`. */
+const objectOf = ({ kind, name }: VeleroFile): string => `${kind.startsWith('Restore') ? 'Restore' : 'Backup'} ${name}`;
+
+/**
+ * A file from Velero's object store. Velero answers a DownloadRequest with a URL that is valid for ten minutes, during which
+ * it is a secret, and deletes the request by itself.
+ */
+export async function veleroFile(
+  client: Client,
+  namespace: string,
+  file: VeleroFile,
+  location: string | null | undefined,
+  options: DownloadOptions,
+): Promise<AsyncIterable<Uint8Array>> {
+  const ca = await trusted(client, namespace, location, options);
+  const url = await downloadUrl(client, namespace, file, options);
+  return download(url, objectOf(file), ca, options);
+}
+
+/** The JSON of a file that Velero has compressed. */
+export async function jsonOf(file: AsyncIterable<Uint8Array>, { kind, name }: VeleroFile): Promise<unknown> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of file) chunks.push(chunk);
   try {
-    return Backup.parse(await client.get(paths.backups(namespace, name)));
+    return JSON.parse(gunzipSync(Buffer.concat(chunks), { maxOutputLength: LARGEST_JSON }).toString('utf8'));
   } catch (error) {
-    if (!(error instanceof RestoreHooksError)) throw error;
-    const isUnknown = await isOfUnknownType(client, error, 'velero.io', 'backups');
-    if (error.code !== 'NOT_FOUND' && !isUnknown) throw error;
-    const [message, hint] = isUnknown
-      ? ["this cluster doesn't know backups.velero.io", "Velero isn't installed here; check --context"]
-      : [
-          `there is no Backup ${name} in namespace ${namespace}`,
-          `list them: kubectl get backups.velero.io -n ${namespace}`,
-        ];
-    throw new RestoreHooksError('NOT_FOUND', message, { hint, cause: error });
+    const message = `Velero's ${kind} of ${name} can't be read: it is no compressed JSON`;
+    throw new RestoreHooksError('INVALID_INPUT', message, { cause: error });
   }
 }
+
+const LARGEST_JSON = 256 * 1024 * 1024;
 
 const Location = z.object({ spec: z.object({ objectStorage: z.object({ caCert: z.base64() }) }) });
 
@@ -88,15 +104,15 @@ const askEveryMs = 100;
 async function downloadUrl(
   client: Client,
   namespace: string,
-  backup: string,
+  file: VeleroFile,
   { signal, waitMs = 60_000 }: DownloadOptions,
 ): Promise<URL> {
-  const name = `${backup.slice(0, 200).replace(/[^a-z0-9]+$/, '')}-${randomUUID()}`;
+  const name = `${file.name.slice(0, 200).replace(/[^a-z0-9]+$/, '')}-${randomUUID()}`;
   await client.create(paths.downloadRequests(namespace), {
     apiVersion: 'velero.io/v1',
     kind: 'DownloadRequest',
     metadata: { name, namespace },
-    spec: { target: { kind: 'BackupContents', name: backup } },
+    spec: { target: file },
   });
   const deadline = performance.now() + waitMs;
   for (;;) {
@@ -105,7 +121,7 @@ async function downloadUrl(
     if (performance.now() >= deadline) {
       throw new RestoreHooksError(
         'CLUSTER_UNREACHABLE',
-        `Velero in namespace ${namespace} has not answered the DownloadRequest for Backup ${backup} within ${waitMs / 1000}s`,
+        `Velero in namespace ${namespace} has not answered the DownloadRequest for ${objectOf(file)} within ${waitMs / 1000}s`,
         {
           hint: `is its server running, and the Backup's location available? kubectl get deployment,backupstoragelocations.velero.io -n ${namespace}`,
         },
@@ -124,10 +140,10 @@ function parseUrl(text: string): URL {
 const maxRedirects = 5;
 const silenceMs = 75_000;
 
-/** No message contains the URL: whoever has it can download the backup. */
+/** No message contains the URL: whoever has it can download the backup. `of`: the object that the file is about. */
 async function* download(
   first: URL,
-  backup: string,
+  of: string,
   ca: string | undefined,
   options: DownloadOptions,
 ): AsyncGenerator<Uint8Array> {
@@ -138,11 +154,11 @@ async function* download(
       const { statusCode = 0, headers } = answer;
       if (statusCode === 200) {
         options.onSize?.(Number(headers['content-length']) || undefined);
-        yield* whole(answer, url, backup);
+        yield* whole(answer, url, of);
         return;
       }
       if (statusCode < 300 || statusCode >= 400 || headers.location === undefined) {
-        throw refused(url, statusCode, await beginning(answer), backup);
+        throw refused(url, statusCode, await beginning(answer), of);
       }
       const next = URL.parse(headers.location, url.href);
       const isWorse = url.protocol === 'https:' && next?.protocol !== 'https:';
@@ -185,12 +201,12 @@ async function fetchFrom(
   }
 }
 
-async function* whole(answer: IncomingMessage, url: URL, backup: string): AsyncGenerator<Uint8Array> {
+async function* whole(answer: IncomingMessage, url: URL, of: string): AsyncGenerator<Uint8Array> {
   try {
     yield* answer;
   } catch (error) {
     if ((error as Error).name === 'AbortError') throw error;
-    const message = `the download of Backup ${backup} from ${url.host} broke off`;
+    const message = `the download of ${of} from ${url.host} broke off`;
     throw new RestoreHooksError('CLUSTER_UNREACHABLE', message, { hint: 'try again in a moment', cause: error });
   }
 }
@@ -211,12 +227,12 @@ async function beginning(answer: IncomingMessage): Promise<string> {
 }
 
 /** Only the code and the message of an object store's XML: the rest quotes the request, with its signature. */
-function refused(url: URL, status: number, body: string, backup: string): RestoreHooksError {
+function refused(url: URL, status: number, body: string, of: string): RestoreHooksError {
   const said = ['Code', 'Message']
     .flatMap((tag) => new RegExp(`<${tag}>([^<]{1,200})</${tag}>`).exec(body)?.[1] ?? [])
     .map((text) => text.replaceAll(/https?:\S+/g, '…'))
     .join(': ');
-  const message = `the object store at ${url.host} answered HTTP ${status} for Backup ${backup}${said && ` (${said})`}`;
+  const message = `the object store at ${url.host} answered HTTP ${status} for ${of}${said && ` (${said})`}`;
   if (status === 404) {
     return new RestoreHooksError('NOT_FOUND', message, {
       hint: 'its contents are missing: check that the backup was completed and has not been deleted',

@@ -6,7 +6,7 @@ import { ExitCode, RestoreHooksError, SUSPENDED_EXIT_CODE } from '../../../share
 // R7.20, R9.1
 test('exit codes are those that scripts rely on', () => {
   const codes = { Ok: 0, Bug: 1, Usage: 2, HookFailed: 3, NotFound: 4, Forbidden: 5, Unreachable: 6, Timeout: 7 };
-  const others = { NoMatch: 8, Conflict: 9, RunFailed: 10, Canceled: 11, Interrupted: 130 };
+  const others = { NoMatch: 8, Conflict: 9, RunFailed: 10, Canceled: 11, LeftBehind: 12, Interrupted: 130 };
   assert.deepEqual(ExitCode, { ...codes, ...others });
   assert.equal(SUSPENDED_EXIT_CODE, 143);
 });
@@ -26,6 +26,7 @@ test('each error exits with the code of its kind', () => {
     RUN_BY_ANOTHER: 9,
     WRITE_CONFLICT: 9,
     RUN_FAILED: 10,
+    LEFT_BEHIND: 12,
     INTERRUPTED: 130,
     TERMINATED: 143,
   };

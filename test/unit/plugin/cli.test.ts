@@ -160,7 +160,7 @@ describe('main', () => {
   });
 
   it("keeps every command's own flags apart from kubectl's, and names each value", async () => {
-    assert.equal(Object.keys(allCommands).length, 15);
+    assert.equal(Object.keys(allCommands).length, 16);
     for (const [name, { load }] of Object.entries(allCommands)) {
       const { stdout } = await run([name, '--help']);
       const [before = '', kubectls = ''] = stdout.split(/^Global flags \(as kubectl's\):$/m);

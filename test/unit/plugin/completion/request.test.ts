@@ -33,13 +33,14 @@ const written = (flag: string): string => (flag.length === 1 ? `-${flag}` : `--$
 /** Flags whose values nobody can know: their kinds, by the names that the help gives them. */
 const FREE = [
   ...['URL', 'TOKEN', 'USER', 'GROUP', 'UID', 'KEY=VALUE', 'IMAGE', 'SELECTOR', 'LEVEL', 'N', 'DURATION'],
+  ...['SCHEDULE', 'RESOURCE', 'WORD'],
   ...['tls-server-name'],
 ];
 
 describe('what is completed', () => {
   it('is the commands, and help', async () => {
     assert.deepEqual(await offered(''), [...Object.keys(allCommands), 'help']);
-    assert.deepEqual(await offered('-n', 'velero', '--context=x', 're'), ['retry', 'report']);
+    assert.deepEqual(await offered('-n', 'velero', '--context=x', 're'), ['retry', 'report', 'rehearse']);
     assert.deepEqual(await offered('help', ''), Object.keys(allCommands));
     assert.deepEqual(await offered('help', 'plan', ''), []);
     assert.deepEqual(await offered('plan', 'x', 'y'), []);

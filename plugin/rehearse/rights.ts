@@ -1,0 +1,33 @@
+import { RestoreHooksError } from '../../shared/core/errors.ts';
+import type { Right } from '../../shared/core/manifests/rbac.ts';
+import { missingRights } from '../../shared/kubernetes/api/access.ts';
+import type { RehearseArguments } from '../command-line/rehearse-args.ts';
+import type { Session } from '../command-line/session.ts';
+import { lackingRights, requireRunner, requireUserRights } from '../run/preconditions.ts';
+import { removalRights } from './clean-up.ts';
+
+/** Refuse if the user or the runner lacks a right for any part of it, before anything is created (R7.104). */
+export async function requireRehearsalRights(
+  session: Session,
+  { runner, serviceAccount, denyEgress }: Pick<RehearseArguments, 'runner' | 'serviceAccount' | 'denyEgress'>,
+): Promise<void> {
+  const { client, namespace } = session;
+  const rights: Right[] = [
+    { group: '', resource: 'namespaces', verb: 'create' },
+    ...removalRights(namespace),
+    { group: 'velero.io', resource: 'restores', verb: 'create', namespace },
+    ...(denyEgress ? [{ group: 'networking.k8s.io', resource: 'networkpolicies', verb: 'create' }] : []),
+  ];
+  const missing = await missingRights(client, rights);
+  if (missing.length > 0) throw await lackingRights(client, missing);
+  const account = runner === 'job' ? await requireRunner(session, serviceAccount) : undefined;
+  if (account?.podNamespaces !== undefined) {
+    const own = `kubectl restorehooks setup --apply --service-account restorehooks-rehearsal -n ${namespace}`;
+    throw new RestoreHooksError(
+      'FORBIDDEN',
+      `ServiceAccount ${serviceAccount} may work only in namespaces ${account.podNamespaces.join(', ')}, and a rehearsal makes new ones`,
+      { hint: `give it an account of its own: ${own}\nthen add --service-account restorehooks-rehearsal` },
+    );
+  }
+  await requireUserRights(session, runner, undefined);
+}

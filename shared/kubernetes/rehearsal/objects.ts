@@ -1,0 +1,240 @@
+import * as z from 'zod';
+import { RestoreHooksError } from '../../core/errors.ts';
+import { busyPhase } from '../../core/plan/velero.ts';
+import type { RehearsalManifest } from '../../core/rehearsal/manifests.ts';
+import type { Mapping } from '../../core/rehearsal/rehearsal.ts';
+import { REHEARSAL_LABEL } from '../../core/rehearsal/rehearsal.ts';
+import type { Clock } from '../../ports/ports.ts';
+import { kubeApiError } from '../api/api-error.ts';
+import type { KubeClient } from '../api/client.ts';
+import type { KubeObject } from '../api/kube-object.ts';
+import { paths } from '../api/paths.ts';
+
+const Condition = z.object({ type: z.string(), status: z.string(), message: z.string().nullish() });
+const Labelled = z.object({
+  metadata: z.object({
+    name: z.string(),
+    uid: z.string(),
+    resourceVersion: z.string(),
+    creationTimestamp: z.string(),
+    deletionTimestamp: z.string().nullish(),
+    labels: z.record(z.string(), z.string()).nullish(),
+  }),
+  spec: z
+    .object({ backupName: z.string().nullish(), namespaceMapping: z.record(z.string(), z.string()).nullish() })
+    .nullish(),
+  status: z.object({ phase: z.string().nullish(), conditions: z.array(Condition).nullish() }).nullish(),
+});
+
+/** An object with a rehearsal's label. */
+export interface OfRehearsal {
+  readonly id: string;
+  readonly kind: 'Namespace' | 'Restore';
+  readonly name: string;
+  readonly path: string;
+  readonly createdAt: string;
+  readonly uid: string;
+  readonly resourceVersion: string;
+  readonly isDeleting: boolean;
+  /** Of a Restore: Velero is at work on it, and makes what is deleted anew. */
+  readonly isBusy: boolean;
+  readonly backup: string | undefined;
+  /** Of a Restore: where Velero restores to. */
+  readonly targets: readonly string[];
+  /** What keeps a namespace from going. */
+  readonly kept: readonly string[];
+  readonly object: KubeObject;
+}
+
+type Reader = Pick<KubeClient, 'listAll'>;
+
+/** What stands of one rehearsal, or of all of them. */
+export async function findRehearsals(client: Reader, velero: string, id?: string): Promise<OfRehearsal[]> {
+  const labelSelector = id === undefined ? REHEARSAL_LABEL : `${REHEARSAL_LABEL}=${id}`;
+  const [namespaces, restores] = await Promise.all([
+    client.listAll(paths.namespaces(), { labelSelector }),
+    client.listAll(paths.restores(velero), { labelSelector }),
+  ]);
+  return [
+    ...namespaces.items.flatMap((item) => parsed('Namespace', item, paths.namespaces)),
+    ...restores.items.flatMap((item) => parsed('Restore', item, (name) => paths.restores(velero, name))),
+  ];
+}
+
+function parsed(kind: OfRehearsal['kind'], object: KubeObject, pathOf: (name: string) => string): OfRehearsal[] {
+  const read = Labelled.safeParse(object);
+  if (!read.success) return [];
+  const { metadata, spec, status } = read.data;
+  const id = metadata.labels?.[REHEARSAL_LABEL];
+  if (id === undefined) return [];
+  const { name, uid, resourceVersion } = metadata;
+  const kept = (status?.conditions ?? []).flatMap(({ status: is, message }) => (is === 'True' ? (message ?? []) : []));
+  return [
+    {
+      id,
+      kind,
+      name,
+      path: pathOf(name),
+      uid,
+      resourceVersion,
+      createdAt: metadata.creationTimestamp,
+      isDeleting: Boolean(metadata.deletionTimestamp),
+      isBusy: kind === 'Restore' && busyPhase({ status: { phase: status?.phase } }) !== undefined,
+      backup: spec?.backupName ?? undefined,
+      targets: Object.values(spec?.namespaceMapping ?? {}),
+      kept,
+      object,
+    },
+  ];
+}
+
+/** Those of the namespaces that exist. */
+export async function existing(client: Pick<KubeClient, 'get'>, names: Iterable<string>): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of names) if ((await namespaceLabels(client, name)) !== undefined) found.push(name);
+  return found;
+}
+
+const Labels = z.object({ metadata: z.object({ labels: z.record(z.string(), z.string()).nullish() }) });
+
+/** Undefined: there is no such namespace. */
+export async function namespaceLabels(
+  client: Pick<KubeClient, 'get'>,
+  name: string,
+): Promise<Readonly<Record<string, string>> | undefined> {
+  try {
+    return Labels.safeParse(await client.get(paths.namespaces(name))).data?.metadata.labels ?? {};
+  } catch (error) {
+    if (error instanceof RestoreHooksError && error.code === 'NOT_FOUND') return undefined;
+    throw error;
+  }
+}
+
+const COLLECTIONS: Readonly<Record<RehearsalManifest['kind'], (namespace?: string) => string>> = {
+  Namespace: () => paths.namespaces(),
+  NetworkPolicy: paths.networkPolicies,
+  Restore: paths.restores,
+};
+
+export async function createOfRehearsal(
+  client: Pick<KubeClient, 'create'>,
+  manifest: RehearsalManifest,
+): Promise<KubeObject> {
+  const { kind, metadata } = manifest;
+  try {
+    return await client.create(COLLECTIONS[kind](metadata.namespace), manifest);
+  } catch (error) {
+    if (kubeApiError(error)?.reason !== 'AlreadyExists') throw error;
+    throw alreadyThere(`${kind} ${metadata.name}`, error);
+  }
+}
+
+/** R7.102 */
+export const alreadyThere = (what: string, cause?: unknown): RestoreHooksError =>
+  new RestoreHooksError('INVALID_ARGUMENT', `${what} exists already, and a rehearsal uses only what it has created`, {
+    hint: 'give another --id, or none; kubectl restorehooks rehearse --cleanup lists the rehearsals that stand',
+    cause,
+  });
+
+export interface Removal {
+  readonly velero: string;
+  readonly id: string;
+  readonly mapping?: Mapping;
+  readonly limitMs: number;
+  /** Once it is aborted, everything is asked to go, and nothing is waited for. */
+  readonly hurry: AbortSignal;
+  readonly tell: (line: string) => void;
+}
+
+/** A Restore that Velero is at work on is waited for at most so long: its server may be down. */
+const BUSY_MS = 120_000;
+const LOOK_EVERY_MS = 1_000;
+
+/**
+ * Remove all that has the label and the id. Returns what is left, a line each. An object is deleted only as it was listed,
+ * with its label: the UID and the version are preconditions (R7.108).
+ */
+export async function removeRehearsal(
+  client: Pick<KubeClient, 'get' | 'listAll' | 'delete'>,
+  clock: Clock,
+  { velero, id, mapping = new Map(), limitMs, hurry, tell }: Removal,
+): Promise<string[]> {
+  const since = clock.now();
+  const targets = new Set(mapping.values());
+  let told = '';
+  for (;;) {
+    const isLast = hurry.aborted || clock.now() - since >= limitMs;
+    const found = await patiently(() => findRehearsals(client, velero, id), isLast);
+    if (found?.length === 0) return foreignOf(client, [...targets], id);
+    if (found !== undefined) {
+      for (const { targets: its } of found) for (const target of its) targets.add(target);
+      const isHeldUp = found.some(({ isBusy }) => isBusy) && !isLast && clock.now() - since < BUSY_MS;
+      const line = isHeldUp ? 'waiting until Velero is done with the Restore, as it makes anew what is deleted' : '';
+      if (line !== '' && line !== told) tell(line);
+      told = line;
+      const doomed = found.filter(({ kind, isDeleting }) => !isDeleting && !(isHeldUp && kind === 'Namespace'));
+      await Promise.all(doomed.map((object) => patiently(() => deleteAsListed(client, object), isLast)));
+      if (isLast) return leftOf(client, [...targets], velero, id);
+    }
+    await pause(clock, hurry);
+  }
+}
+
+/** Undefined: the API server could not be reached, and is asked again. */
+async function patiently<T>(work: () => Promise<T>, isLast: boolean): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isLast && error instanceof RestoreHooksError && error.code === 'CLUSTER_UNREACHABLE') return undefined;
+    throw error;
+  }
+}
+
+async function deleteAsListed(
+  client: Pick<KubeClient, 'delete'>,
+  { path, uid, resourceVersion }: OfRehearsal,
+): Promise<void> {
+  try {
+    await client.delete(path, { uid, resourceVersion, propagationPolicy: 'Background' });
+  } catch (error) {
+    // It is gone, or has changed: the next look lists it again, if it still has the label.
+    if (!(error instanceof RestoreHooksError) || !['NOT_FOUND', 'WRITE_CONFLICT'].includes(error.code)) throw error;
+  }
+}
+
+async function leftOf(
+  client: Pick<KubeClient, 'get' | 'listAll'>,
+  targets: readonly string[],
+  velero: string,
+  id: string,
+): Promise<string[]> {
+  const left = (await findRehearsals(client, velero, id)).map(({ kind, name, isDeleting, kept }) => {
+    const waits = kind === 'Restore' ? ['Velero has to let it go: is its server running?'] : kept;
+    const why = isDeleting && waits.length > 0 ? ` (${waits.join('; ')})` : '';
+    return `${kind} ${kind === 'Restore' ? `${velero}/` : ''}${name}${isDeleting ? ' is still going' : ''}${why}`;
+  });
+  return [...left, ...(await foreignOf(client, targets, id))];
+}
+
+/** Namespaces of the rehearsal's names that lack the label: Velero has made them, and nothing here deletes them. */
+async function foreignOf(client: Pick<KubeClient, 'get'>, targets: readonly string[], id: string): Promise<string[]> {
+  const lines: string[] = [];
+  for (const target of targets) {
+    const labels = await namespaceLabels(client, target);
+    if (labels === undefined || labels[REHEARSAL_LABEL] === id) continue;
+    lines.push(`Namespace ${target} lacks our label: look whose it is, then kubectl delete namespace ${target}`);
+  }
+  return lines;
+}
+
+function pause(clock: Clock, hurry: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      cancel();
+      hurry.removeEventListener('abort', done);
+      resolve();
+    };
+    const cancel = clock.setTimer(LOOK_EVERY_MS, done);
+    hurry.addEventListener('abort', done, { once: true });
+  });
+}

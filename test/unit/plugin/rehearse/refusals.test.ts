@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, before, describe, it } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { load } from 'js-yaml';
+import type { EmbeddedCluster } from '../../../embedded/server.ts';
+import { startEmbeddedCluster } from '../../../embedded/server.ts';
+import { run } from '../harness.ts';
+
+const LIST = {
+  'v1/Pod': ['shop/web-0', 'shop/db-0', 'velero/velero-0'],
+  'v1/ConfigMap': ['empty/a'],
+  'v1/PersistentVolume': ['pv-1'],
+};
+
+/** What `rehearse` refuses, and that nothing is created then. Velero's part is played: it tells what a Backup holds. */
+describe('rehearse', () => {
+  let cluster: EmbeddedCluster;
+  let store: Server;
+  let downloadURL = '';
+  before(async () => {
+    cluster = await startEmbeddedCluster({
+      namespaces: ['velero', 'shop', 'shop-rehearsal-taken'],
+      users: [{ name: 'nobody' }],
+    });
+    store = createServer((_, response) => response.end(gzipSync(JSON.stringify(LIST)))).listen(0, '127.0.0.1');
+    await once(store, 'listening');
+    downloadURL = `http://127.0.0.1:${(store.address() as AddressInfo).port}/list.json.gz`;
+    cluster.intercept(({ verb, resource, name = '' }) => {
+      if (verb !== 'get' || resource !== 'downloadrequests') return undefined;
+      const status = { phase: 'Processed', downloadURL };
+      cluster.update('downloadrequests', 'velero', name, (current) => ({ ...current, status }));
+      return undefined;
+    });
+    const backup = (name: string, phase: string, completionTimestamp: string, labels = {}) =>
+      cluster.create({
+        apiVersion: 'velero.io/v1',
+        kind: 'Backup',
+        metadata: { name, namespace: 'velero', labels },
+        spec: { storageLocation: 'default' },
+        status: { phase, completionTimestamp },
+      });
+    const ofNightly = { 'velero.io/schedule-name': 'nightly' };
+    backup('nightly-1', 'Completed', '2026-03-01T00:00:00Z', ofNightly);
+    backup('nightly-2', 'PartiallyFailed', '2026-03-02T00:00:00Z', ofNightly);
+    backup('nightly-3', 'InProgress', '', ofNightly);
+    const setup = await plugin('setup', '--apply');
+    assert.equal(setup.code, 0, setup.stderr);
+  });
+  after(async () => {
+    store.close();
+    await cluster.close();
+  });
+  const plugin = (...argv: string[]) => run(argv, { env: { KUBECONFIG: cluster.kubeconfigPath } });
+  const namespaces = () =>
+    cluster
+      .list('namespaces')
+      .map(({ metadata }) => metadata.name)
+      .sort();
+
+  // R7.101, R7.102, R7.103, R7.104
+  it('refuses what can not be rehearsed, says why and what to do, and creates nothing', async () => {
+    const before = namespaces();
+    for (const [argv, code, message] of [
+      [[], 2, /^error: give either BACKUP or --from-schedule\n/],
+      [['nightly-1', '--from-schedule', 'nightly'], 2, /^error: give either BACKUP or --from-schedule\n/],
+      [['nightly-1', '--id', 'A.b'], 2, /^error: "A.b" can't be the id of a rehearsal\n/],
+      [['nightly-1', '--deadline', '0'], 2, /deadline/],
+      [['nightli-1'], 4, /^error: there is no Backup nightli-1 in namespace velero\nhint: did you mean nightly-1\?\n/],
+      [['nightly-3'], 2, /^error: Backup nightly-3 can't be rehearsed: InProgress\nhint: it has to be Completed/],
+      [['--from-schedule', 'weekly'], 4, /^error: Schedule weekly has no Backup in namespace velero\n/],
+      [['nightly-1', '--include-namespaces', 'shopp'], 2, /holds no namespace shopp\nhint: did you mean shop\?\n/],
+      [['nightly-1', '--include-namespaces', 'empty'], 8, /^error: Backup nightly-1 holds no pod in empty\n/],
+      [
+        ['nightly-1', '--id', 'taken'],
+        2,
+        /^error: Namespace shop-rehearsal-taken exists already, .*only what it has created\n/,
+      ],
+      [['nightly-1', '--service-account', 'none'], 10, /ServiceAccount none/],
+      [['nightly-1', '--as', 'nobody'], 5, /nobody/],
+    ] as const) {
+      const ran = await plugin('rehearse', ...argv);
+      assert.deepEqual([ran.code, ran.stdout], [code, ''], `${argv.join(' ')}: ${ran.stderr}`);
+      assert.match(ran.stderr, message, argv.join(' '));
+    }
+    assert.deepEqual(namespaces(), before);
+    assert.deepEqual(cluster.list('restores', 'velero'), []);
+  });
+
+  it('refuses a runner that may work in some namespaces only, with an account that would do', async () => {
+    const limited = await plugin('setup', '--apply', '--namespaces', 'shop', '--service-account', 'limited');
+    assert.equal(limited.code, 0, limited.stderr);
+    const { code, stderr } = await plugin('rehearse', 'nightly-1', '--service-account', 'limited');
+    assert.equal(code, 5, stderr);
+    assert.match(
+      stderr,
+      /^error: ServiceAccount limited may work only in namespaces shop, and a rehearsal makes new ones$/m,
+    );
+    assert.match(stderr, /setup --apply --service-account restorehooks-rehearsal -n velero/);
+  });
+
+  // R7.100
+  it('says with --dry-run what it would create and touch, prints it, and creates nothing', async () => {
+    const before = namespaces();
+    const ran = await plugin('rehearse', '--from-schedule', 'nightly', '--id', 'try', '--deny-egress', '--dry-run');
+    assert.equal(ran.code, 0, ran.stderr);
+    for (const line of [
+      /^backup {4}velero\/nightly-2, of 2026-03-02T00:00:00Z$/m,
+      /^ +shop -> shop-rehearsal-try \(2 pods in the backup\)$/m,
+      /^left out {2}velero \(--include-namespaces takes them in\)$/m,
+      /^egress {4}denied by a NetworkPolicy/m,
+    ]) {
+      assert.match(ran.stderr, line);
+    }
+    const kinds = ran.stdout.split(/^---$/m).map((text) => (load(text) as { kind: string }).kind);
+    assert.deepEqual(kinds, ['Namespace', 'NetworkPolicy', 'Namespace', 'NetworkPolicy', 'Restore']);
+    assert.deepEqual(namespaces(), before);
+  });
+
+  // R7.101
+  it('goes on with the namespaces that are named where the object store is out of reach, and only then', async (t) => {
+    const there = downloadURL;
+    downloadURL = 'http://127.0.0.1:9/list.json.gz';
+    t.after(() => {
+      downloadURL = there;
+    });
+    const argv = ['nightly-1', '--id', 'try', '--dry-run'];
+    const named = await plugin('rehearse', ...argv, '--include-namespaces', 'shop');
+    assert.equal(named.code, 0, named.stderr);
+    assert.match(named.stderr, /^warning: the object store .*; going on with the namespaces that are named: shop$/m);
+    for (const pattern of [[], ['--include-namespaces', 'sh*']]) {
+      const refused = await plugin('rehearse', ...argv, ...pattern);
+      assert.deepEqual([refused.code, refused.stdout], [6, ''], refused.stderr);
+    }
+  });
+
+  // R7.109
+  it('--cleanup finds nothing where nothing stands, and touches no namespace without the label', async () => {
+    const before = namespaces();
+    const listed = await plugin('rehearse', '--cleanup');
+    assert.deepEqual([listed.code, listed.stdout, listed.stderr], [0, '', 'no rehearsal stands\n']);
+    const cleaned = await plugin('rehearse', '--cleanup', 'taken');
+    assert.deepEqual([cleaned.code, cleaned.stderr], [0, 'nothing stands of rehearsal taken\n']);
+    assert.deepEqual(namespaces(), before);
+  });
+});
