@@ -4,6 +4,7 @@ import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { describe, it } from 'node:test';
+import { loadAll } from 'js-yaml';
 import { allCommands } from '../plugin/cli.ts';
 import type { CommandList } from '../plugin/command-line/command.ts';
 import type { ErrorCode } from '../shared/core/errors.ts';
@@ -102,12 +103,12 @@ describe('the documents', () => {
   });
 });
 
-/** What a block may be, and who checks it. */
-const CHECKED: Readonly<Record<string, string>> = {
-  // A page whose commands need no cluster, or are made of the code, is only checked below.
-  sh: 'below; typed by test/{e2e/documents,cluster/quick-start,cluster/kubectl-wait,release/release,unit/runner/lambda-setup}.test.ts',
+/** What a block may be, and who checks it beyond what is checked below. */
+const KINDS: Readonly<Record<string, string>> = {
+  sh: 'the tests in TYPED',
   console: 'test/unit/examples.test.ts runs the command and compares the output',
   text: 'no input: a drawing, or a part of an output',
+  json: 'only below',
   yaml: 'test/unit/gitops.test.ts',
   'yaml argo-cd-health': 'test/unit/gitops.test.ts',
   'yaml argo-cd-application': 'test/unit/gitops.test.ts',
@@ -115,15 +116,47 @@ const CHECKED: Readonly<Record<string, string>> = {
   'yaml job-patch': 'test/e2e/job-fit.test.ts',
 };
 
+/** The test that types the commands of a page. */
+const TYPED: Readonly<Record<string, string>> = {
+  'docs/quick-start.md': 'test/cluster/quick-start.test.ts',
+  'docs/upgrading-velero.md': 'test/cluster/quick-start.test.ts',
+  'docs/install.md': 'test/release/release.test.ts',
+  'docs/lambda.md': 'test/unit/runner/lambda-setup.test.ts',
+  'docs/hooks.md': 'test/e2e/recipes.test.ts',
+  'docs/lint.md': 'test/e2e/documents.test.ts',
+  'docs/operations.md': 'test/e2e/documents.test.ts',
+  'docs/plan.md': 'test/e2e/documents.test.ts',
+  'docs/results.md': 'test/e2e/documents.test.ts',
+  'docs/run.md': 'test/e2e/documents.test.ts',
+  'docs/setup.md': 'test/e2e/documents.test.ts',
+  'docs/troubleshooting.md': 'test/e2e/documents.test.ts',
+};
+/** Commands that CI itself runs, that need a key, or that are made of the code. */
+const NOT_TYPED = ['docs/commands.md', 'docs/performance.md', 'docs/releasing.md', 'docs/testing.md'];
+
 describe('the blocks of documents', () => {
   const blocks = documents.flatMap((file) => snippetsIn(read(file)).map((snippet) => ({ file, ...snippet })));
 
   it('say what they are, so that a test checks them', () => {
     assert.ok(blocks.length > 50);
     assert.deepEqual(
-      blocks.filter(({ info }) => CHECKED[info] === undefined).map(({ file, line, info }) => `${file}:${line} ${info}`),
+      blocks.filter(({ info }) => KINDS[info] === undefined).map(({ file, line, info }) => `${file}:${line} ${info}`),
       [],
     );
+  });
+
+  it('that are YAML or JSON can be read', () => {
+    for (const { file, line, info, text } of blocks) {
+      const read = { yaml: () => loadAll(text), json: () => JSON.parse(text) }[info.split(' ')[0] ?? ''];
+      if (read !== undefined) assert.doesNotThrow(read, `${file}:${line}`);
+    }
+  });
+
+  it('with commands are typed by a test, page by page', () => {
+    const pages = [...new Set(blocks.filter(({ info }) => info === 'sh').map(({ file }) => file))];
+    const typed = pages.filter((file) => file.startsWith('docs/') && !NOT_TYPED.includes(file));
+    assert.deepEqual(typed.sort(), Object.keys(TYPED).sort());
+    for (const [page, test] of Object.entries(TYPED)) assert.ok(read(test).includes(page), `${test} names ${page}`);
   });
 
   it('for a shell are understood by a shell', () => {

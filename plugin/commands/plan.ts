@@ -2,7 +2,7 @@ import type { PlanDocument } from '../../shared/core/plan/plan-document.ts';
 import { readInput } from '../../shared/input/files.ts';
 import { readHookFiles } from '../../shared/input/hooks.ts';
 import { planFlags } from '../../shared/input/run-flags.ts';
-import { filenameArg, kubeArgs, outputArg } from '../command-line/args.ts';
+import { filenameArg, kubeArgs, outputArg, runNamespaceArg } from '../command-line/args.ts';
 import { backupArgs, namesBackup } from '../command-line/backup-args.ts';
 import type { CommandResult } from '../command-line/command.ts';
 import { defineCommand } from '../command-line/command.ts';
@@ -32,6 +32,7 @@ export const plan = defineCommand({
     ...filenameArg,
     ...backupArgs,
     ...outputArg(['json', 'yaml', 'wide', 'name']),
+    ...runNamespaceArg,
     ...kubeArgs,
   },
   positionals: { restore: { description: 'Name of the Restore', optional: true } },

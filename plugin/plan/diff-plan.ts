@@ -9,6 +9,7 @@ import type { HookRow } from '../../shared/core/report/hook-row.ts';
 import type { HookChange, PlanDifference } from '../../shared/core/report/plan-difference.ts';
 import { hookChanges } from '../../shared/core/report/plan-difference.ts';
 import { readInput } from '../../shared/input/files.ts';
+import { runsOf } from '../../shared/kubernetes/run/run-place.ts';
 import { readRuns } from '../../shared/kubernetes/run/runs-of-restore.ts';
 import type { Session } from '../command-line/session.ts';
 import { usage } from '../command-line/session.ts';
@@ -35,12 +36,12 @@ export async function diffAgainstFile(plan: PlanDocument, file: string, context:
 export async function diffAgainstLastRun(
   { hooks, document }: PlannedRun,
   { restore }: PlanRequest,
-  { client }: Session,
+  session: Session,
   { clock }: Context,
 ): Promise<View> {
   const now = clock.now();
   const plan = { digest: document.digest, hooks };
-  const ledger = ledgerOf(await readRuns(client, clock, document.restore, restore), now, plan);
+  const ledger = ledgerOf(await readRuns(session.client, clock, runsOf(restore, session), restore), now, plan);
   const run = ledger.runs.at(-1);
   if (run === undefined) return differenceView(differenceOf(document, {}, hookChanges([], document.hooks)));
   const kept = keptRows(ledger, plan, run.rows);

@@ -55,6 +55,8 @@ const NOT_OF_A_REHEARSAL = {
   onUnknown: 'fail',
   dryRun: undefined,
   record: undefined,
+  runNamespace: undefined,
+  metricsPort: undefined,
 } as const;
 
 /** One `rehearse`: restore under other names, run the hooks there, remove all of it (R7.100). */

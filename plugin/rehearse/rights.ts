@@ -20,7 +20,7 @@ export async function requireRehearsalRights(
   ];
   const missing = await missingRights(client, rights);
   if (missing.length > 0) throw await lackingRights(client, missing);
-  const account = runner === 'job' ? await requireRunner(session, serviceAccount) : undefined;
+  const account = runner === 'job' ? await requireRunner(session, { namespace }, serviceAccount) : undefined;
   if (account?.podNamespaces !== undefined) {
     const own = `kubectl restorehooks setup --apply --service-account restorehooks-rehearsal -n ${namespace}`;
     throw new RestoreHooksError(
@@ -29,5 +29,5 @@ export async function requireRehearsalRights(
       { hint: `give it an account of its own: ${own}\nthen add --service-account restorehooks-rehearsal` },
     );
   }
-  await requireUserRights(session, runner, undefined);
+  await requireUserRights(session, { namespace }, runner, undefined);
 }

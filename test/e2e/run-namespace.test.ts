@@ -70,6 +70,8 @@ describe('a run in a namespace of its own', () => {
     ]);
     assert.deepEqual([status.code, status.json().hooks.length, status.stderr], [0, 1, '']);
     assert.match(logs.stdout, /printed/);
+    const diff = await made.plan('--diff');
+    assert.match(diff.stdout, /"change": ?"unchanged"/, diff.stderr);
     assert.match(report.stdout, /PartiallyFailed/);
     assert.doesNotMatch(report.stdout, /gone from the cluster/);
   });
@@ -169,6 +171,22 @@ describe('what a deleted Restore leaves in the namespace of runs', () => {
     await waitFor('the ConfigMap to go', async () => !(await cluster.exists('configMaps', runs, name)));
     const events = await cluster.list('events', runs);
     assert.ok(events.some(({ reason }) => reason === 'OwnerRefInvalidNamespace'));
+  });
+
+  it('is a run that has stopped, if its Restore is deleted while it goes', async () => {
+    const made = await scene('midway', gated());
+    const started = plugin.start('apply', made.name, ...at, IN);
+    await waitFor('the hook to begin', async () => (await made.marks('web-0')).includes('begun'));
+    await cluster.remove('restores', velero, made.name);
+    const ran = await started.done;
+    assert.deepEqual([ran.code, /was deleted while its hooks were run/.test(ran.stderr)], [10, true], ran.stderr);
+    await made.open('web-0');
+    await waitFor('the Job to end', async () => {
+      const [job] = await cluster.list('jobs', runs, `restorehooks.io/restore=${made.name}`);
+      return job?.status?.conditions?.some(({ type }: Loose) => type === 'Failed' || type === 'Complete');
+    });
+    assert.equal((await plugin('prune', '--deleted', ...at, IN)).code, 0);
+    await waitFor('the objects to go', async () => (await left(runs, made.name)).length === 0);
   });
 
   it('goes when the next run is started', async () => {

@@ -49,7 +49,7 @@ describe('the built plugin', () => {
         copyFileSync(PLUGIN, alone);
         for (const [args, expected] of [
           [['version', '--client'], /^Plugin version: /],
-          [['setup'], /kind: ServiceAccount/],
+          [['setup', '--namespaces=a'], /kind: ServiceAccount/],
           [['apply', '--help'], /Usage: /],
         ] as const) {
           const { status, stdout, stderr } = spawnSync(process.execPath, [alone, ...args], { encoding: 'utf8' });

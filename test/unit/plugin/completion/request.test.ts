@@ -96,7 +96,9 @@ describe('what is completed', () => {
     for (const [words, of] of [
       ['apply|', 'restores'],
       ['lint|', 'restores'],
-      ['setup|', undefined],
+      ['setup|', 'restores'],
+      ['setup|x|', undefined],
+      ['apply|--run-namespace|', 'namespaces'],
       ['apply|x|', undefined],
       ['apply|x|--only|', 'hooks and pods'],
       ['apply|x|--only=shop/web-0/ma', 'hooks and pods'],

@@ -21,7 +21,7 @@ assert.ok(parsed.ok);
 const restore = parsed.value;
 const status = newStatus(restore, {
   runID: 'abcdef',
-  planned: { document: { digest: 'd', hooks: [] } as never },
+  planned: { document: { restore: {}, digest: 'd', hooks: [] } as never },
   runner: { kind: 'job', name: 'j' },
   options: { failOn: 'fail' },
   now: instant(0),
