@@ -4,8 +4,7 @@ import { runOptions } from '../runner/begin.ts';
 import { runnerConfig } from '../runner/config.ts';
 import { ownPlan } from '../runner/own-plan.ts';
 import { createRun } from '../shared/core/execute/state.ts';
-import type { ExecHook, HookId, HookResult } from '../shared/core/model/hook.ts';
-import { later } from '../shared/core/model/instant.ts';
+import type { ExecHook, HookId } from '../shared/core/model/hook.ts';
 import { planDocument } from '../shared/core/plan/make-plan-document.ts';
 import type { RunInput } from '../shared/core/report/run-input.ts';
 import type { RunStatus } from '../shared/core/report/run-status.ts';
@@ -20,7 +19,7 @@ import { carryOut } from '../shared/wiring/carry-out.ts';
 import type { TakenRun } from '../shared/wiring/take-run.ts';
 import { journalPlace, takeRun } from '../shared/wiring/take-run.ts';
 import { telemetryOf } from '../shared/wiring/telemetry.ts';
-import { crowd, inGroups } from '../test/e2e/crowd.ts';
+import { crowd } from '../test/e2e/crowd.ts';
 import type { Scene, Suite } from '../test/e2e/harness.ts';
 import { isReal, startSuite } from '../test/e2e/harness.ts';
 import { execOnly } from '../test/sim/exec-only.ts';
@@ -41,14 +40,6 @@ export async function durabilityRows(): Promise<Row[]> {
         unit: 'writes',
         limit: 1,
         source: `the limit itself; 1,000 hooks of 1 ms, 64 at once, ${server}`,
-      }),
-      row({
-        name: 'resume of 10,000 hooks',
-        ours: await resumeSeconds(e2e),
-        reference: 3,
-        unit: 's',
-        limit: 1,
-        source: `the limit itself; from taking the run to the first choice of a hook, ${server}`,
       }),
       await overheadRow(e2e, server),
     ];
@@ -132,58 +123,7 @@ async function forgetful(
   return { restore, status, input, lease: lease as HeldLease, journal, runner: 1, resumed };
 }
 
-/* ---- how long it takes to go on ---- */
-
-const POD_COUNT = 1_000;
-const HOOKS_A_POD = 10;
-/** Of the last pods' hooks: running when the runner died, and pending. */
-const RUNNING = 20;
-const PENDING = 200;
-const UP = 'up-0';
-const SUCCEEDED: HookResult = { state: 'Succeeded', exitCode: 0 };
-
-async function resumeSeconds(e2e: Suite): Promise<number> {
-  const { client } = e2e.cluster;
-  const scene = await e2e.scene('resume');
-  await scene.restore({ hooks: [] });
-  const uids = new Map<string, string>();
-  // Pods that nothing schedules: they only have to be listed. The last is up, and has hooks to run.
-  const names = Array.from({ length: POD_COUNT - 1 }, (_, index) => `gated-${index}`);
-  await inGroups(names, 20, async (pod) => {
-    const spec = { schedulingGates: [{ name: 'restorehooks.io/bench' }] };
-    uids.set(pod, (await scene.pod(pod, { spec, wait: false })).metadata.uid);
-  });
-  uids.set(UP, (await scene.pod(UP)).metadata.uid);
-  const hooks = [...uids].flatMap(([pod, podUID]) =>
-    Array.from({ length: HOOKS_A_POD }, (_, index) => hookOf(scene.namespace, pod, podUID, index)),
-  );
-  const { metadata } = await scene.current();
-  const restore = { namespace: e2e.velero, name: scene.name, uid: metadata.uid };
-  const selector = { labelSelector: `velero.io/restore-name=${scene.name}`, namespaces: [scene.namespace] };
-  const plan = planDocument({ restore, selector, hooks, skipped: [], notices: [] });
-  const input: RunInput = { plan, hooks, kept: [], pods: [] };
-  const { take, options } = await writtenRun(e2e, scene, input);
-  const batches = await journaled(e2e, input, take.runID, hooks);
-  const from = performance.now();
-  const taken = await takeRun(client, systemClock, take);
-  if ('ended' in taken) throw new Error('the run has ended already');
-  const taking = performance.now() - from;
-  if (taken.resumed.ended.size !== hooks.length - PENDING) throw new Error(`${taken.resumed.ended.size} have ended`);
-  const seconds = await new Promise<number>((resolve, reject) => {
-    const { journal } = taken;
-    const intent = journal.intent.bind(journal);
-    journal.intent = (...first) => {
-      resolve((performance.now() - from) / 1000);
-      journal.intent = intent;
-      intent(...first);
-      started.suspend();
-    };
-    const started = carryOut(client, systemClock, taken, options, {}, telemetryOf(client));
-    started.done.catch(reject);
-  });
-  process.stderr.write(`  ${batches} writes read, and the run taken, in ${taking.toFixed(0)} ms\n`);
-  return seconds;
-}
+/* ---- how often it is written ---- */
 
 const hookOf = (namespace: string, pod: string, podUID: string, index: number): ExecHook => ({
   id: `${namespace}/${pod}/main/bench/${index}` as HookId,
@@ -204,31 +144,6 @@ const hookOf = (namespace: string, pod: string, podUID: string, index: number): 
   waitTimeoutFrom: 'default',
   waitForReady: false,
 });
-
-/** The journal of a runner that died, as it comes to be: 64 hooks at once. Answers how many writes it took. */
-async function journaled(
-  { cluster: { client } }: Suite,
-  input: RunInput,
-  runID: string,
-  hooks: readonly ExecHook[],
-): Promise<number> {
-  const journal = await KubernetesJournal.take(client, systemClock, journalPlace(input, runID), input.hooks, undefined);
-  const begun = hooks.length - PENDING;
-  for (let from = 0; from < begun; from += 64) {
-    const some = hooks.slice(from, Math.min(from + 64, begun));
-    const at = systemClock.now();
-    for (const { id, podUID } of some) journal.intent(id, { attempt: 1, podUID }, () => undefined);
-    for (const { id } of some) {
-      journal.started(id, at);
-      if (hooks.findIndex((hook) => hook.id === id) >= begun - RUNNING) continue;
-      journal.result(id, { phase: 'Ended', outcome: SUCCEEDED, startedAt: at, endedAt: later(at, 5) });
-    }
-    await new Promise<void>((resolve) => journal.whenDurable(() => resolve()));
-  }
-  return journal.writes;
-}
-
-/* ---- how often it is written ---- */
 
 async function writesPerHook(e2e: Suite): Promise<number> {
   const count = 1_000;

@@ -1,5 +1,6 @@
-// A plain client-go program that does a runner's bare work: it lists the pods of a Restore, and runs one command in each,
-// so many at once. It keeps no journal, watches nothing, tries nothing again and reports nothing.
+// A plain client-go program that does a runner's bare work: it lists the pods of a Restore, and runs a command in each, or
+// several that `--` parts, so many pods at once. It keeps no journal, watches nothing, tries nothing again and reports
+// nothing.
 package main
 
 import (
@@ -37,21 +38,40 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	commands := parted(flag.Args())
 	var next, succeeded atomic.Int64
 	var lanes sync.WaitGroup
 	for range *atOnce {
 		lanes.Go(func() {
 			for at := next.Add(1) - 1; at < int64(len(pods.Items)); at = next.Add(1) - 1 {
-				if err := run(ctx, config, client, &pods.Items[at], flag.Args()); err != nil {
-					log.Print(err)
-				} else {
+				for _, command := range commands {
+					if err := run(ctx, config, client, &pods.Items[at], command); err != nil {
+						log.Print(err)
+						break
+					}
 					succeeded.Add(1)
 				}
 			}
 		})
 	}
 	lanes.Wait()
-	json.NewEncoder(os.Stdout).Encode(map[string]int64{"planned": int64(len(pods.Items)), "succeeded": succeeded.Load()})
+	planned := int64(len(pods.Items) * len(commands))
+	json.NewEncoder(os.Stdout).Encode(map[string]int64{"planned": planned, "succeeded": succeeded.Load()})
+	if succeeded.Load() < planned {
+		os.Exit(1)
+	}
+}
+
+func parted(arguments []string) [][]string {
+	commands := [][]string{nil}
+	for _, argument := range arguments {
+		if argument == "--" {
+			commands = append(commands, nil)
+		} else {
+			commands[len(commands)-1] = append(commands[len(commands)-1], argument)
+		}
+	}
+	return commands
 }
 
 // run runs a command as kubectl does: by WebSocket, else by SPDY.

@@ -9,20 +9,27 @@ export interface AuditedRequest {
   /** With its subresource: `pods/exec`. */
   readonly resource: string;
   readonly user: string;
+  /** The program, as it names itself. */
+  readonly agent: string;
 }
 
 /**
  * Starts to read the API server's audit log (a real one's is beside its kubeconfig). The returned function gives the
- * requests that some users have made since. Undefined if there is no audit log.
+ * requests that some users, or all, have made since. Undefined if there is no audit log.
  */
-export function auditOf({ embedded }: TestCluster): ((users: readonly string[]) => AuditedRequest[]) | undefined {
+export function auditOf({ embedded }: TestCluster): ((users?: readonly string[]) => AuditedRequest[]) | undefined {
   if (embedded !== undefined) {
     const from = embedded.audit.length;
     return (users) =>
       embedded.audit
         .slice(from)
-        .filter(({ user }) => users.includes(user))
-        .map(({ verb, resource, subresource, user }) => ({ verb, resource: named(resource, subresource), user }));
+        .filter(({ user }) => users?.includes(user) ?? true)
+        .map(({ verb, resource, subresource, user }) => ({
+          verb,
+          resource: named(resource, subresource),
+          user,
+          agent: '',
+        }));
   }
   const file = join(dirname(process.env['KUBECONFIG'] ?? ''), 'audit.log');
   if (!existsSync(file)) return undefined;
@@ -31,10 +38,10 @@ export function auditOf({ embedded }: TestCluster): ((users: readonly string[]) 
     const seen = new Map<string, AuditedRequest>();
     for (const line of readFileSync(file).subarray(from).toString('utf8').split('\n')) {
       if (line === '') continue;
-      const { auditID, verb, user, objectRef = {} } = JSON.parse(line);
-      if (!users.includes(user.username)) continue;
+      const { auditID, verb, user, userAgent: agent = '', objectRef = {} } = JSON.parse(line);
+      if (users?.includes(user.username) === false) continue;
       const { resource = '', subresource } = objectRef;
-      seen.set(auditID, { verb, resource: named(resource, subresource), user: user.username });
+      seen.set(auditID, { verb, resource: named(resource, subresource), user: user.username, agent });
     }
     return [...seen.values()];
   };

@@ -48,7 +48,7 @@ async function put(what: string, body: object): Promise<void> {
 /** How kwok plays a pod (kwok.yaml): `{ 'ready-after': '20s' }`. */
 export type Part = Partial<Record<'start-after' | 'ready-after' | 'crash-after' | 'restart-after', string>>;
 
-/** The pods of one Restore, with one hook each. */
+/** The pods of one Restore, with one hook each if not told otherwise. */
 export interface Crowd {
   /** The Restore's. */
   readonly name: string;
@@ -59,8 +59,9 @@ export interface Crowd {
 }
 
 export interface CrowdOptions {
-  /** Of the hook, beside its command. */
+  /** Of each hook, beside its command. */
   readonly hook?: object;
+  readonly hooksAPod?: number;
   readonly partOf?: (index: number) => Part;
 }
 
@@ -78,7 +79,11 @@ export class ScaleWorld {
   }
 
   /** Makes the pods, and doesn't wait until they run. */
-  async crowd(title: string, count: number, { hook = {}, partOf = () => ({}) }: CrowdOptions = {}): Promise<Crowd> {
+  async crowd(
+    title: string,
+    count: number,
+    { hook = {}, hooksAPod = 1, partOf = () => ({}) }: CrowdOptions = {},
+  ): Promise<Crowd> {
     const name = `${title}-${this.#id}`;
     await this.cluster.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
     // There is no controller that does it.
@@ -91,7 +96,7 @@ export class ScaleWorld {
       apiVersion: 'velero.io/v1',
       kind: 'Restore',
       metadata: { name, namespace: VELERO },
-      spec: { hooks: { resources: [entry(exec(COMMAND, hook))] } },
+      spec: { hooks: { resources: [entry(Array.from({ length: hooksAPod }, () => exec(COMMAND, hook)))] } },
     });
     const pods = Array.from({ length: count }, (_, index) => `web-${index}`);
     const create = async (pod: string) => {

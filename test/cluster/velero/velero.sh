@@ -5,8 +5,10 @@ VELERO_VERSION=$(sed -nE 's|^.*vmware-tanzu/velero v([0-9.]+)( .*)?$|\1|p' "$HER
 VELERO_BIN=$TESTBED_HOME/velero-$VELERO_VERSION-$(cat "$HERE/velero"/{go.mod,object-store/*.go} | sha256sum | head -c 8)
 STORE=127.0.0.1:9000
 
-velero_build() {
-  [ -e "$VELERO_BIN" ] && return 0
+# Needs the network, so it can't be called by a test in the bed.
+velero_build() { (flock 9 && { [ -e "$VELERO_BIN" ] || velero_make; }) 9>"$TESTBED_HOME/build.lock"; }
+
+velero_make() {
   echo "testbed: building Velero $VELERO_VERSION (up to 5 minutes, once)"
   go_build "$HERE/velero" "$VELERO_BIN.new" -ldflags \
     "-s -w -X github.com/vmware-tanzu/velero/pkg/buildinfo.Version=v$VELERO_VERSION" tool ./object-store
@@ -41,13 +43,13 @@ spec:
 END
 }
 
-# --resource-timeout: how long a Restore whose hook can't run stays in Finalizing (default: 10 minutes).
+# The argument is --resource-timeout: how long a Restore whose hook can't run stays in Finalizing.
 velero_start() {
   alive velero && die "velero is running"
   # A session of its own, so that its plugins can be ended with it.
   launch velero setsid env HOME="$RUN/velero" TMPDIR="$RUN/velero" VELERO_SCRATCH_DIR="$RUN/velero" VELERO_NAMESPACE=velero \
     "$VELERO_BIN/velero" server --kubeconfig admin.conf -n velero --plugin-dir "$VELERO_BIN/plugins" \
-    --metrics-address 127.0.0.1:8085 --resource-timeout 30s
+    --metrics-address 127.0.0.1:8085 --resource-timeout "${1:-30s}"
 }
 velero_kill() {
   local pid
@@ -57,7 +59,7 @@ velero_kill() {
 
 velero_up() {
   ! alive object-store || velero_down # what a crash has left
-  (flock 9 && velero_build) 9>"$TESTBED_HOME/build.lock"
+  velero_build
   cd "$RUN"
   mkdir -p velero/objects/bucket
   velero_cli install --crds-only --dry-run -o yaml |

@@ -3,32 +3,14 @@ import WebSocket from 'ws';
 import { paths } from '../shared/kubernetes/api/paths.ts';
 import { connections } from '../shared/kubernetes/connect/connection.ts';
 import { loadKubeConfig } from '../shared/kubernetes/connect/kubeconfig.ts';
-import { tally } from '../test/e2e/audit.ts';
-import { auditedApply, crowd, inGroups } from '../test/e2e/crowd.ts';
+import { inGroups } from '../test/e2e/crowd.ts';
 import type { Loose, Scene, Suite } from '../test/e2e/harness.ts';
-import { entry, exec, IMAGE, isReal, sh, startSuite, waitFor } from '../test/e2e/harness.ts';
+import { entry, exec, IMAGE, sh, startSuite, waitFor } from '../test/e2e/harness.ts';
 import type { Row } from './row.ts';
 import { row } from './row.ts';
 
-/** Rows that need a real cluster: measured where `RESTOREHOOKS_TEST_CLUSTER=1` says that there is one. */
-export async function clusterRows(): Promise<Row[]> {
-  if (!isReal) {
-    process.stderr.write('the cluster is left out: RESTOREHOOKS_TEST_CLUSTER is not 1\n');
-    return [];
-  }
-  const e2e = await startSuite();
-  try {
-    return [...(await latencyRows(e2e)), ...(await requestRows(e2e))];
-  } finally {
-    await e2e.close();
-  }
-}
-
-/* ---- how soon a command starts when its container is up ---- */
-
-const PODS = 40;
-/** Until all pods are made, and wait for their turn. */
-const MADE_WITHIN_S = 60;
+/** Until all pods are made, and wait for their turn; and a second more for each pair of pods. */
+const MADE_WITHIN_S = 20;
 /** Says when it was started, by the kernel's clock, which all of one machine share. */
 const NOW = sh(': > now; stat -c %y now');
 
@@ -36,8 +18,16 @@ const NOW = sh(': > now; stat -c %y now');
  * Pods come up in pairs, one for a run of ours in its Job and one for a client that does nothing but open a WebSocket
  * when the same watch that both are measured by says that the container runs.
  */
-async function latencyRows(e2e: Suite): Promise<Row[]> {
-  const scene = await e2e.scene('latency');
+export async function latencyRows(pods = 100): Promise<Row[]> {
+  const e2e = await startSuite();
+  try {
+    return await rowsIn(e2e, await e2e.scene('latency'), pods);
+  } finally {
+    await e2e.close();
+  }
+}
+
+async function rowsIn(e2e: Suite, scene: Scene, pods: number): Promise<Row[]> {
   const connected = connections(loadKubeConfig({ env: process.env }));
   const connection = await connected.open();
   const running = new Map<string, number>();
@@ -70,15 +60,15 @@ async function latencyRows(e2e: Suite): Promise<Row[]> {
   );
   try {
     await scene.restore({ hooks: [entry(exec(NOW))] });
-    const first = Math.ceil(Date.now() / 1000) + MADE_WITHIN_S;
-    const turns = Array.from({ length: PODS }, (_, turn) => turn);
+    const first = Math.ceil(Date.now() / 1000) + MADE_WITHIN_S + pods;
+    const turns = Array.from({ length: pods }, (_, turn) => turn);
     await inGroups(turns, 10, async (turn) => {
       await makePod(e2e, scene, `ours-${turn}`, first + turn, true);
       await makePod(e2e, scene, `bare-${turn}`, first + turn, false);
     });
     const ran = await scene.apply();
     if (ran.json().phase !== 'Completed') throw new Error(`the run of the benchmark: ${ran.stderr}`);
-    await waitFor('the other pods', () => bare.length === PODS);
+    await waitFor('the other pods', () => bare.length === pods, 300_000);
     const ours = ran.json().hooks.map(({ pod, stdout }: Loose) => timeOf(stdout) - (running.get(pod) ?? Number.NaN));
     const theirs = await Promise.all(bare);
     return [50, 99].map((percent) =>
@@ -88,13 +78,12 @@ async function latencyRows(e2e: Suite): Promise<Row[]> {
         reference: percentile(theirs, percent),
         unit: 'ms',
         limit: 1.3,
-        source: `a bare WebSocket client, ${PODS} pods each in turns`,
+        source: `a bare WebSocket client, ${pods} pods each in turns`,
       }),
     );
   } finally {
     stop();
     connected.close();
-    await inGroups([...running.keys()], 20, (pod) => e2e.cluster.remove('pods', scene.namespace, pod));
   }
 }
 
@@ -117,37 +106,4 @@ function timeOf(printed: string): number {
 function percentile(values: readonly number[], percent: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.ceil((percent / 100) * sorted.length) - 1] ?? Number.NaN;
-}
-
-/* ---- what is asked of the API server ---- */
-
-const CROWD = 200;
-
-async function requestRows(e2e: Suite): Promise<Row[]> {
-  const { scene } = await crowd(e2e, 'requests', CROWD);
-  const { ran, requests } = await auditedApply(e2e, scene);
-  if (ran.json().phase !== 'Completed') throw new Error(`the run of the benchmark: ${ran.stderr}`);
-  if (requests === undefined) {
-    process.stderr.write('requests are left out: the API server keeps no audit log\n');
-    return [];
-  }
-  process.stderr.write(`requests: ${tally(requests).join(', ')}\n`);
-  return [
-    row({
-      name: 'requests per hook',
-      ours: requests.length / (2 * CROWD),
-      reference: 2.5,
-      unit: 'requests',
-      limit: 1.2,
-      source: `the exec, and a look at the pod before its first hook and after each; ${CROWD} pods with 2 hooks each (Velero: 8.4)`,
-    }),
-    row({
-      name: 'watches per run',
-      ours: requests.filter(({ verb }) => verb === 'watch').length,
-      reference: 1,
-      unit: 'watches',
-      limit: 1,
-      source: `one watch for ${CROWD} pods (Velero: one a pod)`,
-    }),
-  ];
 }
