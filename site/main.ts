@@ -16,7 +16,7 @@ const out = path.resolve(values.out);
 
 process.chdir(ROOT);
 const read = (file: string): string => readFileSync(path.join(ROOT, file), 'utf8');
-const pages = globSync(['*.md', '{docs,examples,findings}/**/*.md']).filter((file) => file !== 'AGENTS.md');
+const pages = globSync(['*.md', '{deploy,docs,examples,findings}/**/*.md']).filter((file) => file !== 'AGENTS.md');
 /** Files and folders that pages lead to, and that are no pages. */
 const linked = [...new Set(pages.flatMap((page) => linksIn(page, read(page))))].filter((file) => !pages.includes(file));
 const isFolder = (file: string): boolean => statSync(file).isDirectory();

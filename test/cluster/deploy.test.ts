@@ -23,7 +23,13 @@ describe('deploy/example on a real cluster', { skip: !isReal && 'needs a real cl
   before(async () => {
     // The runner of this suite's own setup is not the one that is tested here.
     await plugin('setup', '--delete', '-n', 'velero');
-    for (const name of ['shop', 'blog']) await kubectl('create', 'namespace', name);
+    // Another test may have deleted one of the same name, which takes its time.
+    const isCreated = (name: string) =>
+      kubectl('create', 'namespace', name).then(
+        () => true,
+        () => false,
+      );
+    for (const name of ['shop', 'blog']) await waitFor(`namespace ${name} to be created`, () => isCreated(name));
   });
   after(async () => {
     await kubectl('delete', '-k', EXAMPLE, '--ignore-not-found');

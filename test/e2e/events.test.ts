@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { runnerRules, setupManifests } from '../../shared/core/manifests/rbac.ts';
 import type { Loose, Scene } from './harness.ts';
-import { exec, hooksOf, isReal, mark, sh, startSuite } from './harness.ts';
+import { exec, hooksOf, isReal, mark, sh, startSuite, waitFor } from './harness.ts';
 
 const e2e = await startSuite();
 after(() => e2e.close());
@@ -36,7 +36,11 @@ describe('the Events of a Restore', () => {
     it(`tell the start, the first failure and the end of a run (--runner=${runner})`, async () => {
       const scene = await failing(`events-${runner}`);
       assert.equal((await scene.apply(`--runner=${runner}`)).code, 3);
-      const events = await eventsOf(scene);
+      // A runner writes the last Event once the status tells the end, so apply may be over before.
+      const events = await waitFor('the Event of the end', async () => {
+        const found = await eventsOf(scene);
+        return found.length > 2 && found;
+      });
       const { runID } = await scene.runStatus();
       const hook = `${scene.namespace}/db-0/main/db/0`;
       assert.deepEqual(

@@ -272,6 +272,8 @@ describe('the spans of a run', { concurrency: true }, () => {
       await begun(scene);
       await openAll(scene);
       const ran = await apply.done;
+      // A runner sends the last spans once the status tells the end, so apply may be over before.
+      await waitFor('the span of the run', async () => spans.some(({ name }) => name === 'run'));
       close();
       assert.deepEqual([ran.code, ran.json().phase], [0, 'CompletedWithFailures'], ran.stderr);
       assert.ok(texts.every((text) => text.startsWith('/v1/traces ')));

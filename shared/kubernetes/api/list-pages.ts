@@ -24,23 +24,26 @@ export async function* listPages(
   query: Query,
   host: string,
 ): AsyncGenerator<Page, void, undefined> {
+  const few = Number(query['limit'] ?? PAGE_SIZE);
+  let limit: number | undefined = few;
   let next: string | undefined;
-  let isWhole = false;
+  let restarted = false;
   for (;;) {
-    const paging = { ...(next && { continue: next }), ...(isWhole && { limit: undefined }) };
     let page: z.infer<typeof List>;
     try {
-      page = parseList(await ask({ limit: PAGE_SIZE, ...query, ...paging }), host);
+      page = parseList(await ask({ ...query, limit, ...(next && { continue: next }) }), host);
     } catch (error) {
       if (next === undefined || kubeApiError(error)?.status !== 410) throw error;
-      // A list that takes longer than the server keeps its history (5 minutes) would expire again: ask for it whole.
+      // The list has taken longer than the server keeps its history (5 minutes): ask for larger pages, then for it whole.
       next = undefined;
-      isWhole = true;
+      limit = limit === few ? 10 * few : undefined;
+      restarted = true;
       continue;
     }
     next = page.metadata.continue || undefined;
-    yield { items: page.items, resourceVersion: page.metadata.resourceVersion, restarted: isWhole };
+    yield { items: page.items, resourceVersion: page.metadata.resourceVersion, restarted };
     if (next === undefined) return;
+    restarted = false;
   }
 }
 

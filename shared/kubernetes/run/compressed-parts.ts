@@ -1,5 +1,4 @@
-import { promisify } from 'node:util';
-import { gunzipSync, gzip, gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { RestoreHooksError } from '../../core/errors.ts';
 
 /** How much of a Secret is used; its data may have 1 MiB. */
@@ -24,15 +23,10 @@ export function cut(bytes: Buffer): Buffer[] {
   return pieces;
 }
 
-const gzipBeside = promisify(gzip);
-
-/** Compress rows, in other threads, into parts that each fit a Secret, and that can each be read alone. */
-export async function compressRows<Row>(
-  rows: readonly Row[],
-  wrap: (rows: readonly Row[]) => unknown,
-): Promise<Buffer[]> {
-  const bytes = await gzipBeside(JSON.stringify(wrap(rows)));
+/** Compress rows into parts that each fit a Secret, and that can each be read alone. */
+export function compressRows<Row>(rows: readonly Row[], wrap: (rows: readonly Row[]) => unknown): Buffer[] {
+  const bytes = compress(wrap(rows));
   if (bytes.length <= PART_BYTES || rows.length === 1) return [bytes];
   const middle = rows.length >> 1;
-  return [...(await compressRows(rows.slice(0, middle), wrap)), ...(await compressRows(rows.slice(middle), wrap))];
+  return [...compressRows(rows.slice(0, middle), wrap), ...compressRows(rows.slice(middle), wrap)];
 }

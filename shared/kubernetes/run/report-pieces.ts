@@ -14,7 +14,7 @@ interface Rows {
 type Item = { readonly row: RunHook } | { readonly before: OutputBefore };
 
 /** Compress rows into parts of a report that each fit a Secret. A row with a long output takes several. */
-export function compressReport(rows: readonly RunHook[], wrap: (rows: Rows) => unknown): Promise<Buffer[]> {
+export function compressReport(rows: readonly RunHook[], wrap: (rows: Rows) => unknown): Buffer[] {
   return compressRows(rows.flatMap(itemsOf), (items) => {
     const before = items.flatMap((item) => ('before' in item ? [item.before] : []));
     return wrap({

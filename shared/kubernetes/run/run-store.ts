@@ -55,7 +55,7 @@ export function kubernetesRunStore(
         ...(parts === 0 ? head : {}),
         ...some,
       });
-      for (const bytes of await compressReport(rows, wrap)) {
+      for (const bytes of compressReport(rows, wrap)) {
         const data = {
           [REPORT_KEY]: bytes.toString('base64'),
           ...(!isKeyWritten && live && { [LIVE_KEY]: liveKeyValue(live) }),

@@ -271,7 +271,7 @@ describe('kubeClient', () => {
     ]);
   });
 
-  it('lists page by page, and anew without pages when a continuation has expired', async (t) => {
+  it('lists page by page, and anew in larger pages, then in one, when a continuation has expired', async (t) => {
     let expired = false;
     const { client, seen } = await serve(t, (request, response) => {
       const query = new URL(request.url ?? '', 'http://x').searchParams;
@@ -291,10 +291,12 @@ describe('kubeClient', () => {
     assert.deepEqual(
       seen.map(({ url }) => url),
       [
-        '/prefix/x?limit=500&labelSelector=a%3Db',
-        '/prefix/x?limit=500&labelSelector=a%3Db&continue=next',
+        '/prefix/x?labelSelector=a%3Db&limit=500',
+        '/prefix/x?labelSelector=a%3Db&limit=500&continue=next',
         '/prefix/x?limit=500',
         '/prefix/x?limit=500&continue=next',
+        '/prefix/x?limit=5000',
+        '/prefix/x?limit=5000&continue=next',
         '/prefix/x',
       ],
     );

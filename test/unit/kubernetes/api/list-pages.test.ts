@@ -35,10 +35,24 @@ describe('a list', () => {
     );
   });
 
-  it('begins anew, in one page, where its continuation has expired', async () => {
-    const { asked, all } = server(page(['a'], 'p2'), expired, page(['a', 'c']));
-    assert.deepEqual((await all()).items, [{ name: 'a' }, { name: 'c' }]);
-    assert.deepEqual([asked[2]?.['limit'], asked[2]?.['continue']], [undefined, undefined]);
+  it('begins anew in larger pages where its continuation has expired, and in one page where it has again', async () => {
+    const { asked, all } = server(page(['a'], 'p2'), expired, page(['a', 'c'], 'p3'), expired, page(['a', 'd']));
+    assert.deepEqual((await all()).items, [{ name: 'a' }, { name: 'd' }]);
+    assert.deepEqual(
+      asked.map((query) => [query['limit'], query['continue']]),
+      [
+        [500, undefined],
+        [500, 'p2'],
+        [5_000, undefined],
+        [5_000, 'p3'],
+        [undefined, undefined],
+      ],
+    );
+  });
+
+  it('keeps all larger pages of a list that has begun anew', async () => {
+    const { all } = server(page(['a'], 'p2'), expired, page(['b', 'c'], 'p3'), page(['d']));
+    assert.deepEqual((await all()).items, [{ name: 'b' }, { name: 'c' }, { name: 'd' }]);
   });
 
   it('fails where its first page does, or where the answer is no list', async () => {

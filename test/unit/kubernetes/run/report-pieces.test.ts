@@ -23,9 +23,8 @@ const row = (pod: string, more: Partial<RunHook> = {}): RunHook =>
     ...more,
   }) as RunHook;
 
-async function partsOf(rows: readonly RunHook[]): Promise<ReportPart[]> {
-  const wrap = (some: object) => ({ version: 1, runID: 'r', part: 0, runner: 1, ...some });
-  return (await compressReport(rows, wrap)).map((bytes) => {
+function partsOf(rows: readonly RunHook[]): ReportPart[] {
+  return compressReport(rows, (some) => ({ version: 1, runID: 'r', part: 0, runner: 1, ...some })).map((bytes) => {
     assert.ok(bytes.length <= 900 * 1024, `${bytes.length} bytes fit a Secret`);
     return Part.parse(decompress(bytes, 'a part'));
   });
@@ -41,8 +40,8 @@ describe('a report with long outputs', () => {
     row('c', { stderr: `${'€'.repeat(700_000)}😀`, stderrBytes: 9 * MIB }),
   ];
 
-  it('is cut into parts that each fit a Secret, and joined to the same rows', async () => {
-    const parts = await partsOf(rows);
+  it('is cut into parts that each fit a Secret, and joined to the same rows', () => {
+    const parts = partsOf(rows);
     assert.ok(parts.length > 3);
     const joined = joinReport(parts);
     assert.deepEqual(
@@ -59,20 +58,20 @@ describe('a report with long outputs', () => {
     );
   });
 
-  it('has the end of each output, and says that it is an end, where later parts are missing', async () => {
-    const [first] = await partsOf(rows);
+  it('has the end of each output, and says that it is an end, where later parts are missing', () => {
+    const [first] = partsOf(rows);
     const [a] = joinReport([first as ReportPart]);
     assert.ok(a?.stdout !== undefined && a.stdout !== '' && rows[0]?.stdout?.endsWith(a.stdout));
     assert.equal(a.stdoutBytes, 3 * MIB);
   });
 
-  it('is the same if its runner had to write it again', async () => {
-    const parts = await partsOf(rows);
+  it('is the same if its runner had to write it again', () => {
+    const parts = partsOf(rows);
     assert.equal(joinReport([...parts.slice(0, 2), ...parts])[0]?.stdout, rows[0]?.stdout);
   });
 
-  it('of a runner that was taken over is not added to', async () => {
-    const [first, ...later] = await partsOf(rows);
+  it('of a runner that was taken over is not added to', () => {
+    const [first, ...later] = partsOf(rows);
     const taken = { ...(first as ReportPart), runner: 2, before: [], hooks: [row('a', { stdout: 'new' })] };
     assert.equal(joinReport([first as ReportPart, taken, ...later])[0]?.stdout, 'new');
   });
