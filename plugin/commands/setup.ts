@@ -4,7 +4,7 @@ import type { JobPatch } from '../../shared/core/manifests/job-patch.ts';
 import type { Setup } from '../../shared/core/manifests/rbac.ts';
 import { setupManifests } from '../../shared/core/manifests/rbac.ts';
 import { objectsNamespace } from '../../shared/core/manifests/run-objects.ts';
-import { restoreName, SERVICE_ACCOUNT } from '../../shared/core/names.ts';
+import { DNS_LABEL, restoreName, SERVICE_ACCOUNT } from '../../shared/core/names.ts';
 import { sanitizeLine } from '../../shared/core/sanitize.ts';
 import type { FileContext } from '../../shared/input/files.ts';
 import type { Flags } from '../../shared/input/flags.ts';
@@ -222,9 +222,8 @@ function viewOf(changes: readonly SetupChange[], nameOf: (change: SetupChange) =
  */
 function nameIn(flag: string, name: string): string {
   const isNamespace = flag !== '--service-account';
-  const label = '[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?';
-  const pattern = new RegExp(isNamespace ? `^${label}$` : `^${label}(\\.${label})*$`);
-  if (pattern.test(name) && name.length <= 253) return name;
+  const labels = isNamespace ? [name] : name.split('.');
+  if (labels.every((label) => DNS_LABEL.test(label)) && name.length <= 253) return name;
   throw misused(`${flag}: ${JSON.stringify(name)} is no name of a ${isNamespace ? 'namespace' : 'ServiceAccount'}`);
 }
 

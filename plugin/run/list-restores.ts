@@ -7,6 +7,7 @@ import { kubeApiError } from '../../shared/kubernetes/api/api-error.ts';
 import type { KubeClient, Query } from '../../shared/kubernetes/api/client.ts';
 import type { KubeObject } from '../../shared/kubernetes/api/kube-object.ts';
 import { paths } from '../../shared/kubernetes/api/paths.ts';
+import { pause } from '../../shared/kubernetes/api/pause.ts';
 import { runStatusOf } from '../../shared/kubernetes/run/run-store.ts';
 import { isOfUnknownType, unknownType } from '../../shared/kubernetes/velero/restores.ts';
 import { usage } from '../command-line/session.ts';
@@ -138,7 +139,7 @@ export async function watchRestores(
   while (!outputClosed.aborted) {
     const end = mayWatch ? await watchOnce(client, query, resourceVersion, outputClosed, tell) : undefined;
     if (end?.code === 'FORBIDDEN') mayWatch = false;
-    await pause(clock, outputClosed, mayWatch && end === undefined ? 0 : POLL_MS);
+    await pause(clock, mayWatch && end === undefined ? 0 : POLL_MS, outputClosed);
     if (outputClosed.aborted) return;
     try {
       const now = await listRestores(client, query);
@@ -178,12 +179,3 @@ function watchOnce(
     });
   });
 }
-
-const pause = (clock: Context['clock'], closed: AbortSignal, ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    const cancel = clock.setTimer(ms, resolve);
-    closed.addEventListener('abort', () => {
-      cancel();
-      resolve();
-    });
-  });

@@ -72,9 +72,9 @@ export async function writeEnding(parts: EndingParts, request: Ending): Promise<
   const notMoved = await moveRestorePhase(parts, request);
   if (notMoved !== undefined) incomplete.push(notMoved);
   // The next runner of a run that is suspended reports anew.
-  const now = withRows(reporter.statusNow(hasEnded ? incomplete : []), rows);
-  const ended = isOverdue ? endedAtDeadline(now, run.lost, clock.now()) : now;
-  const { status } = ended;
+  const now = reporter.statusNow(hasEnded ? incomplete : []);
+  const late = isOverdue ? endedAtDeadline({ status: now, rows: rows.all() }, run.lost, clock.now()) : undefined;
+  const status = late?.status ?? now;
   const metrics = request.metrics && { [ANNOTATION.metrics]: metricsText(status.runID, request.metrics()) }; // R8.72
   const written = { ...annotations(status), ...metrics };
   const unwritten = await writes.insist(
@@ -88,18 +88,11 @@ export async function writeEnding(parts: EndingParts, request: Ending): Promise<
   return {
     status,
     get rows() {
-      return ended.rows;
+      return late?.rows ?? rows.all();
     },
     annotations: written,
   };
 }
-
-const withRows = (status: RunStatus, rows: Rows): Omit<Ended, 'annotations'> => ({
-  status,
-  get rows() {
-    return rows.all();
-  },
-});
 
 /** Resolves when all that was journaled is durable, or has had its time. */
 function durable({ clock, hold }: EndingParts): Promise<void> {

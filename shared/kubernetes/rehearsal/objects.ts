@@ -9,6 +9,7 @@ import { kubeApiError } from '../api/api-error.ts';
 import type { KubeClient } from '../api/client.ts';
 import type { KubeObject } from '../api/kube-object.ts';
 import { paths } from '../api/paths.ts';
+import { pause } from '../api/pause.ts';
 
 const Condition = z.object({ type: z.string(), status: z.string(), message: z.string().nullish() });
 const Labelled = z.object({
@@ -176,7 +177,7 @@ export async function removeRehearsal(
       await Promise.all(doomed.map((object) => patiently(() => deleteAsListed(client, object), isLast)));
       if (isLast) return leftOf(client, [...targets], velero, id);
     }
-    await pause(clock, hurry);
+    await pause(clock, LOOK_EVERY_MS, hurry);
   }
 }
 
@@ -225,16 +226,4 @@ async function foreignOf(client: Pick<KubeClient, 'get'>, targets: readonly stri
     lines.push(`Namespace ${target} lacks our label: look whose it is, then kubectl delete namespace ${target}`);
   }
   return lines;
-}
-
-function pause(clock: Clock, hurry: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      cancel();
-      hurry.removeEventListener('abort', done);
-      resolve();
-    };
-    const cancel = clock.setTimer(LOOK_EVERY_MS, done);
-    hurry.addEventListener('abort', done, { once: true });
-  });
 }

@@ -9,6 +9,7 @@ import { kubeApiError } from '../api/api-error.ts';
 import type { KubeClient } from '../api/client.ts';
 import type { KubeObject } from '../api/kube-object.ts';
 import { paths } from '../api/paths.ts';
+import { pause } from '../api/pause.ts';
 import type { Asked } from '../api/refused-request.ts';
 import { describeRefusal } from '../api/refused-request.ts';
 
@@ -147,19 +148,6 @@ export class LeaseWatch {
     return this.#renewed ? 'alive' : 'unsure';
   }
 }
-
-/** Wait; an aborted signal ends the wait at once. */
-const pause = (clock: Clock, ms: number, signal?: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    const cancelTimer = clock.setTimer(ms, over);
-    function over(): void {
-      cancelTimer();
-      signal?.removeEventListener('abort', over);
-      resolve();
-    }
-    if (signal?.aborted) over();
-    else signal?.addEventListener('abort', over);
-  });
 
 /**
  * The holder of a Restore's Lease; undefined: nobody holds it. The Lease is read until it is clear whether its holder

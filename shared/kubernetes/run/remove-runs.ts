@@ -4,8 +4,7 @@ import { RUN_ID_LABEL, runName, runsSelector } from '../../core/names.ts';
 import type { RestoreReference } from '../../core/plan/plan-document.ts';
 import type { KubeClient } from '../api/client.ts';
 import { paths } from '../api/paths.ts';
-
-const REMOVED_AT_ONCE = 8;
+import { sideBySide } from '../api/side-by-side.ts';
 
 /**
  * Delete the objects of these runs (R6.1.7, R6.1.8): Jobs (and with them their pods and plans), Secrets and ConfigMaps.
@@ -34,12 +33,7 @@ export async function removeRuns(
   );
   const jobs = runIDs.map((runID) => paths.jobs(namespace, runName(name, runID)));
   const all = [...jobs, ...found.flat()];
-  let removed = 0;
-  for (let from = 0; from < all.length; from += REMOVED_AT_ONCE) {
-    const some = await Promise.all(all.slice(from, from + REMOVED_AT_ONCE).map((path) => isRemoved(client, path)));
-    removed += some.filter(Boolean).length;
-  }
-  return removed;
+  return (await sideBySide(all, (path) => isRemoved(client, path))).filter(Boolean).length;
 }
 
 interface Metadata {
