@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import process from 'node:process';
 import { after, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { auditOf, tally } from '../e2e/audit.ts';
 import { RUNNER } from '../e2e/cluster.ts';
 import { startFront } from '../e2e/front.ts';
+import { entry, exec } from '../e2e/harness.ts';
 import { pluginWith } from '../e2e/plugin.ts';
 import type { Crowd, Fault, Part, SeenExec } from './world.ts';
-import { environmentOf, inLanes, kubelet, ScaleWorld, VELERO } from './world.ts';
+import { COMMAND, environmentOf, indexOf, inLanes, kubelet, ScaleWorld, VELERO, withFolder } from './world.ts';
 
 /*
  * `npm run test:scale [-- --pods 10000]`, in the scale bed: real API server and etcd, pods that only kwok plays, and a
@@ -17,6 +20,7 @@ import { environmentOf, inLanes, kubelet, ScaleWorld, VELERO } from './world.ts'
  */
 const PODS = Number(process.env['RESTOREHOOKS_SCALE_PODS'] || 2000);
 const AT_ONCE = 64;
+const WAVES = 5;
 
 const world = await ScaleWorld.open();
 after(() => world.close());
@@ -76,6 +80,39 @@ describe(`${PODS} pods with a hook each`, () => {
     assert.equal(count('watch pods'), 1);
   });
 
+  // R3.41
+  it('go in five waves, a quarter of them, none of which begins before the last command of the one before has ended', async () => {
+    await kubelet.setLatency(5, 50);
+    const waveOf = (index: number) => index % WAVES;
+    const crowd = await world.crowd('waves', PODS / 4, {
+      hooksAPod: 0,
+      labelsOf: (index) => ({ wave: String(waveOf(index)) }),
+    });
+    await world.allRun(crowd);
+    const resources = Array.from({ length: WAVES }, (_, wave) => ({
+      ...entry(exec(COMMAND), { name: `wave-${wave}`, labelSelector: { matchLabels: { wave: String(wave) } } }),
+      wave,
+    }));
+    await withFolder(async (folder) => {
+      const file = join(folder, 'hooks.yaml');
+      const document = { apiVersion: 'restorehooks.io/v1', kind: 'RestoreHooks', spec: { resources } };
+      await writeFile(file, JSON.stringify(document));
+      const plugin = pluginWith({ kubeconfig: world.cluster.kubeconfig }, new Set());
+      const { code, stderr } = await plugin('apply', crowd.name, '-n', VELERO, '--runner=local', '--hooks', file);
+      assert.equal(code, 0, stderr.slice(-2000));
+    });
+
+    const execs = await kubelet.execs(crowd.namespace);
+    const waves = execs.map(({ pod }) => waveOf(indexOf(pod)));
+    assert.deepEqual(waves, waves.toSorted());
+    assert.deepEqual(execs.map(({ pod }) => pod).sort(), crowd.pods.toSorted());
+    for (let wave = 0; wave < WAVES; wave += 1) {
+      const running = execs.filter(({ pod }) => waveOf(indexOf(pod)) === wave).map((each) => each.running);
+      // The first to start is alone only if all of the wave before have ended.
+      assert.equal(Math.min(...running), 1, `wave ${wave}`);
+    }
+  });
+
   it('are each told as they ended, whatever happens to pods, watches and streams', async (t) => {
     await kubelet.setLatency(5, 50);
     const crowd = await world.crowd('rough', PODS, {
@@ -113,7 +150,7 @@ describe(`${PODS} pods with a hook each`, () => {
       return [state, why, state === 'Failed' && exitCode].filter(Boolean).join(' ');
     };
     const started = (pod: string) => (seen.get(pod) ?? []).filter(({ fault }) => fault !== 'refuse').length;
-    const lifeOfPod = (pod: string) => lifeOf(crowd.pods.indexOf(pod));
+    const lifeOfPod = (pod: string) => lifeOf(indexOf(pod));
     same(
       crowd.pods,
       (pod) => `${told(pod)}, started ${started(pod)}`,

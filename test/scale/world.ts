@@ -63,6 +63,7 @@ export interface CrowdOptions {
   readonly hook?: object;
   readonly hooksAPod?: number;
   readonly partOf?: (index: number) => Part;
+  readonly labelsOf?: (index: number) => Record<string, string>;
 }
 
 /** In the scale bed (`testbed scale up`). */
@@ -82,7 +83,7 @@ export class ScaleWorld {
   async crowd(
     title: string,
     count: number,
-    { hook = {}, hooksAPod = 1, partOf = () => ({}) }: CrowdOptions = {},
+    { hook = {}, hooksAPod = 1, partOf = () => ({}), labelsOf = () => ({}) }: CrowdOptions = {},
   ): Promise<Crowd> {
     const name = `${title}-${this.#id}`;
     await this.cluster.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
@@ -100,7 +101,8 @@ export class ScaleWorld {
     });
     const pods = Array.from({ length: count }, (_, index) => `web-${index}`);
     const create = async (pod: string) => {
-      await this.cluster.create(podOf(name, pod, partOf(Number(pod.slice('web-'.length)))));
+      const index = indexOf(pod);
+      await this.cluster.create(podOf(name, pod, partOf(index), labelsOf(index)));
     };
     await inLanes(pods, create);
     return { name, namespace: name, pods, create };
@@ -126,8 +128,11 @@ export class ScaleWorld {
   }
 }
 
+/** The pods of a crowd are web-0, web-1, … */
+export const indexOf = (pod: string): number => Number(pod.slice('web-'.length));
+
 /** A pod as Velero restores it, with what a workload's usually has. */
-function podOf(restore: string, name: string, part: Part): object {
+function podOf(restore: string, name: string, part: Part, labels: Record<string, string>): object {
   const probe = { httpGet: { path: '/healthz', port: 8080 }, periodSeconds: 10 };
   return {
     apiVersion: 'v1',
@@ -135,11 +140,11 @@ function podOf(restore: string, name: string, part: Part): object {
     metadata: {
       name,
       namespace: restore,
-      labels: { app: 'web', 'app.kubernetes.io/name': 'web', [RESTORE_NAME_LABEL]: restore },
+      labels: { app: 'web', 'app.kubernetes.io/name': 'web', [RESTORE_NAME_LABEL]: restore, ...labels },
       annotations: Object.fromEntries(Object.entries(part).map(([key, value]) => [`bed/${key}`, value])),
     },
     spec: {
-      nodeName: `node${1 + (Number(name.slice('web-'.length)) % NODES)}`,
+      nodeName: `node${1 + (indexOf(name) % NODES)}`,
       terminationGracePeriodSeconds: 0,
       containers: [
         {
