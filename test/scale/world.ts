@@ -190,5 +190,6 @@ export const environmentOf = (kubeconfig: string): NodeJS.ProcessEnv => ({
   NODE_ENV: 'production',
   MALLOC_ARENA_MAX: '1',
   MALLOC_TRIM_THRESHOLD_: '131072',
+  NODE_OPTIONS: '--max-semi-space-size=4',
   KUBECONFIG: kubeconfig,
 });

@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import http from 'node:http';
 import https from 'node:https';
-import { buffer } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import type { KubeConnection } from '../connect/connection.ts';
@@ -92,7 +91,10 @@ const heard = (): void => undefined;
 const unzip = promisify(gunzip);
 
 export async function bodyOf(response: IncomingMessage): Promise<string> {
-  const bytes = await buffer(response);
+  // `stream/consumers` goes by a Blob, which costs a small answer a tenth of its time.
+  const pieces: Buffer[] = [];
+  for await (const piece of response) pieces.push(piece);
+  const bytes = Buffer.concat(pieces);
   const plain = response.headers['content-encoding'] === 'gzip' ? await unzip(bytes) : bytes;
   return plain.toString('utf8');
 }
