@@ -12,7 +12,7 @@ import { row } from './row.ts';
 /** Until all pods are made, and wait for their turn; and a second more for each pair of pods. */
 const MADE_WITHIN_S = 20;
 /** Says when it was started, by the kernel's clock, which all of one machine share. */
-const NOW = sh(': > now; stat -c %y now');
+export const NOW = ': > now; stat -c %y now';
 
 /**
  * Pods come up in pairs, one for a run of ours in its Job and one for a client that does nothing but open a WebSocket
@@ -35,7 +35,7 @@ async function rowsIn(e2e: Suite, scene: Scene, pods: number): Promise<Row[]> {
   const ask = (pod: string, from: number): Promise<number> =>
     new Promise((resolve, reject) => {
       const query = new URLSearchParams({ container: 'main', stdout: 'true', stderr: 'true' });
-      for (const argument of NOW) query.append('command', argument);
+      for (const argument of sh(NOW)) query.append('command', argument);
       const url = new URL(`${paths.podExec(scene.namespace, pod)}?${query}`, connection.server);
       const headers = connection.headers as Record<string, string>;
       const ws = new WebSocket(url, ['v4.channel.k8s.io'], { ...connection.tls, headers, perMessageDeflate: false });
@@ -59,7 +59,7 @@ async function rowsIn(e2e: Suite, scene: Scene, pods: number): Promise<Row[]> {
     () => undefined,
   );
   try {
-    await scene.restore({ hooks: [entry(exec(NOW))] });
+    await scene.restore({ hooks: [entry(exec(sh(NOW)))] });
     const first = Math.ceil(Date.now() / 1000) + MADE_WITHIN_S + pods;
     const turns = Array.from({ length: pods }, (_, turn) => turn);
     await inGroups(turns, 10, async (turn) => {
@@ -98,12 +98,13 @@ async function makePod(e2e: Suite, scene: Scene, name: string, second: number, o
 }
 
 /** Milliseconds of what `stat -c %y` prints. */
-function timeOf(printed: string): number {
+/** Milliseconds since 1970, as `NOW` prints them. */
+export function timeOf(printed: string): number {
   const [, day, time, zone] = /^(\S+) (\d+:\d+:\d+\.\d{3})\d* ([+-]\d{4})/.exec(printed) ?? [];
   return Date.parse(`${day}T${time}${zone}`);
 }
 
-function percentile(values: readonly number[], percent: number): number {
+export function percentile(values: readonly number[], percent: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.ceil((percent / 100) * sorted.length) - 1] ?? Number.NaN;
 }
