@@ -26,7 +26,7 @@ export const removalRights = (namespace: string): Right[] => [
 export async function remove(
   { client, namespace }: Session,
   context: Context,
-  removal: Pick<Removal, 'id' | 'mapping' | 'hurry'>,
+  removal: Pick<Removal, 'id' | 'maker' | 'mapping' | 'hurry'>,
 ): Promise<string[]> {
   const { stderr, clock } = context;
   const work = beginWork(context, `removing rehearsal ${removal.id}`);
@@ -54,14 +54,10 @@ export async function cleanUp(session: Session, id: string | undefined, context:
   if (missing.length > 0) throw await lackingRights(client, missing);
   const found = await findRehearsals(client, namespace, id);
   if (id === undefined) return listed(found, context);
-  if (found.length === 0) {
-    say(context.stderr, `nothing stands of rehearsal ${id}`);
-    return {};
-  }
   for (const { kind, name } of found) say(context.stderr, `removing  ${kind} ${name}`);
   const left = await context.stop.hold(() => remove(session, context, { id, hurry: context.signal }));
   if (left.length > 0) return { error: leftBehind(id, namespace, left) };
-  say(context.stderr, `rehearsal ${id} is removed`);
+  say(context.stderr, found.length === 0 ? `nothing stands of rehearsal ${id}` : `rehearsal ${id} is removed`);
   return {};
 }
 

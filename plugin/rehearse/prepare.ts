@@ -7,7 +7,7 @@ import { newRunID } from '../../shared/kubernetes/run/claim.ts';
 import type { DownloadOptions } from '../../shared/kubernetes/velero/backup-contents.ts';
 import type { Backup } from '../../shared/kubernetes/velero/backups.ts';
 import { getBackup, isRestorable, lastBackupOf, withSimilarBackup } from '../../shared/kubernetes/velero/backups.ts';
-import { heldBy } from '../../shared/kubernetes/velero/held.ts';
+import { heldBy, volumesAsTheyAre } from '../../shared/kubernetes/velero/held.ts';
 import type { GivenArguments } from '../command-line/rehearse-args.ts';
 import type { Session } from '../command-line/session.ts';
 import { beginWork, say } from '../output/progress.ts';
@@ -16,6 +16,8 @@ import type { Context } from '../process/context.ts';
 /** A rehearsal of which nothing exists yet. */
 export interface Prepared {
   readonly id: string;
+  /** Stands on what this process creates. */
+  readonly maker: string;
   readonly backup: string;
   readonly completedAt: string | undefined;
   readonly location: string | undefined;
@@ -28,7 +30,7 @@ export interface Prepared {
 
 type Given = Pick<
   GivenArguments,
-  'fromSchedule' | 'includeNamespaces' | 'id' | 'backupCacert' | 'backupInsecureSkipTlsVerify'
+  'fromSchedule' | 'includeNamespaces' | 'excludeResources' | 'id' | 'backupCacert' | 'backupInsecureSkipTlsVerify'
 > & { readonly backup: string | undefined };
 
 /** Read which namespaces the Backup holds, and choose what each of them is called (R7.101, R7.102). */
@@ -46,9 +48,12 @@ export async function prepare(session: Session, given: Given, context: Context):
   const held = await heldOrNamed(session, backup, found, given.includeNamespaces, download, context);
   const { sources, leftOut } = chooseNamespaces(held, given.includeNamespaces, namespace);
   requirePods(backup, held, sources, leftOut);
+  if (!isWithoutVolumes(given.excludeResources))
+    await requireOwnStorage(session, found, backup, sources, download, context);
   const id = given.id ?? newRunID();
   return {
     id,
+    maker: newRunID(),
     backup,
     completedAt: found.status?.completionTimestamp ?? undefined,
     location: found.spec?.storageLocation ?? undefined,
@@ -104,4 +109,33 @@ function requirePods(backup: string, held: Held, sources: readonly string[], lef
   throw new RestoreHooksError('NO_POD_MATCHED', `Backup ${backup} holds ${where}${others}`, {
     hint: `see what it holds: velero backup describe ${backup} --details; choose with --include-namespaces`,
   });
+}
+
+const VOLUMES: readonly string[] = ['persistentvolumes', 'persistentvolume', 'pv'];
+const isWithoutVolumes = (excluded: readonly string[]): boolean =>
+  excluded.some((each) => VOLUMES.includes(each.toLowerCase()));
+
+/** A copy that writes to the storage of the original would be no rehearsal (R7.103). */
+async function requireOwnStorage(
+  { client, namespace }: Session,
+  backup: Backup,
+  name: string,
+  sources: readonly string[],
+  download: DownloadOptions,
+  context: Context,
+): Promise<void> {
+  const without = '--exclude-resources persistentvolumes,persistentvolumeclaims';
+  const shared = await volumesAsTheyAre(client, namespace, name, backup, sources, download);
+  if (shared === undefined) {
+    const doubt = `it can't be read which volumes Backup ${name} holds without their data`;
+    const what = "Velero restores one with another reclaim policy than Delete together with the original's storage";
+    return say(context.stderr, `warning: ${doubt}; ${what} (${without} leaves volumes out)`);
+  }
+  if (shared.length === 0) return;
+  const some = shared.slice(0, 5).join(', ');
+  throw new RestoreHooksError(
+    'INVALID_INPUT',
+    `Backup ${name} holds PersistentVolume ${some} without its data: hooks would write to the original's storage`,
+    { hint: `rehearse without volumes: ${without} (pods that mount them don't start then)` },
+  );
 }

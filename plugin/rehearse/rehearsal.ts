@@ -86,10 +86,11 @@ export class Rehearsal {
   async run(): Promise<CommandResult> {
     const { client, namespace } = this.#session;
     const { stop, clock } = this.#context;
-    const { mapping, restore } = this.#prepared;
+    const { id, mapping, restore } = this.#prepared;
     await requireRehearsalRights(this.#session, this.#args);
     const [taken] = await existing(client, mapping.values());
     if (taken !== undefined) throw alreadyThere(`Namespace ${taken}`);
+    if ((await findRehearsals(client, namespace, id)).length > 0) throw alreadyThere(`Rehearsal ${id}`);
     const manifests = await this.#manifests();
     announce(this.#session, this.#prepared, this.#args, this.#context);
     if (this.#args.dryRun === 'client') return { view: { kind: 'manifests', manifests } };
@@ -114,14 +115,15 @@ export class Rehearsal {
   /** The namespaces and their policies stand before any pod does; the Restore comes last. */
   async #manifests(): Promise<RehearsalManifest[]> {
     const { client, namespace } = this.#session;
-    const { id, backup, restore, mapping } = this.#prepared;
+    const { id, maker, backup, restore, mapping } = this.#prepared;
     const { denyEgress, excludeResources: excluded } = this.#args;
     const manifests: RehearsalManifest[] = [];
     for (const [source, target] of mapping) {
-      manifests.push(namespaceManifest(target, id, (await namespaceLabels(client, source)) ?? {}));
+      manifests.push(namespaceManifest(target, { id, maker }, (await namespaceLabels(client, source)) ?? {}));
       if (denyEgress) manifests.push(egressPolicy(target, id));
     }
-    return [...manifests, restoreManifest({ name: restore, namespace, backup, id, mapping, excluded, denyEgress })];
+    const of = { name: restore, namespace, backup, id, maker, mapping, excluded, denyEgress };
+    return [...manifests, restoreManifest(of)];
   }
 
   async #tellOfOthers(): Promise<void> {
@@ -222,14 +224,14 @@ export class Rehearsal {
   /** Remove all of it, unless it is to stay, and say what is left (R7.110, R7.112). */
   async #end(result: CommandResult): Promise<CommandResult> {
     const { namespace } = this.#session;
-    const { id, mapping } = this.#prepared;
+    const { id, maker, mapping } = this.#prepared;
     const { secondSignal: hurry } = this.#context;
     if (this.#args.keep) {
       this.#say(`kept      rehearsal ${id}; remove it: ${cleanupCommand(id, namespace)}`);
       return result;
     }
     this.#say(`removing  rehearsal ${id}${hurry.aborted ? '' : '; a second Ctrl-C waits for nothing'}`);
-    const left = await remove(this.#session, this.#context, { id, mapping, hurry });
+    const left = await remove(this.#session, this.#context, { id, maker, mapping, hurry });
     const shown = this.#withoutCommands(result);
     if (left.length === 0) {
       this.#say(`removed   rehearsal ${id}: nothing of it is left`);

@@ -33,9 +33,13 @@ describe('a rehearsal with a real Velero', { skip, concurrency: 3 }, () => {
   });
   after(() => world?.close());
 
-  /** A backup of one pod for each of the annotations. */
-  async function backupOf(title: string, pods: Readonly<Record<string, Readonly<Record<string, string>>>>) {
+  /** A backup of one pod for each of the annotations, and of so many ConfigMaps, which Velero restores before. */
+  async function backupOf(title: string, pods: Readonly<Record<string, Readonly<Record<string, string>>>>, others = 0) {
     const source = await world.scene(title);
+    for (let index = 0; index < others; index += 1) {
+      const metadata = { name: `map-${index}`, namespace: source.namespace };
+      await world.cluster.create({ apiVersion: 'v1', kind: 'ConfigMap', metadata });
+    }
     for (const [pod, annotations] of Object.entries(pods)) await world.workload(source, pod, { annotations });
     const { name } = await world.backUp(source);
     return { source, name };
@@ -209,6 +213,61 @@ describe('a rehearsal with a real Velero', { skip, concurrency: 3 }, () => {
     const removed = await cleanup('twice');
     assert.equal(removed.code, 0, removed.stderr);
     assert.deepEqual(await standing('twice'), []);
+  });
+
+  // R7.108, R7.112
+  it('keeps its label and is left to --cleanup on a second Ctrl-C while Velero restores', async () => {
+    const { source, name } = await backupOf('hurry', { 'db-0': own(mark('own')) }, 400);
+    const going = begin(name, '--id', 'hurry', '--deny-egress');
+    const namespace = target(source, 'hurry');
+    await waitFor('Velero to restore', async () => {
+      const [restore] = await world.cluster.list('restores', world.velero, `${REHEARSAL_LABEL}=hurry`);
+      return restore?.status?.phase === 'InProgress';
+    });
+    going.kill('SIGINT');
+    await going.says(/^waiting until Velero is done/m);
+    going.kill('SIGINT');
+    const ran = await going.done;
+    assert.equal(ran.code, 130, ran.stderr);
+    assert.match(ran.stderr, new RegExp(`Namespace ${namespace} stays until Velero is done`));
+    assert.deepEqual((await standing('hurry')).includes(namespace), true);
+    const removed = await cleanup('hurry');
+    assert.equal(removed.code, 0, removed.stderr);
+    assert.deepEqual(
+      [await standing('hurry'), await world.cluster.exists('namespaces', undefined, namespace)],
+      [[], false],
+    );
+  });
+
+  // R7.103
+  it('is refused where a volume would be restored with the storage of the original', async () => {
+    const source = await world.scene('volume');
+    const volume = `rehearsed-${source.namespace}`;
+    const capacity = { accessModes: ['ReadWriteOnce'], storageClassName: '' };
+    await world.cluster.create({
+      ...{ apiVersion: 'v1', kind: 'PersistentVolume', metadata: { name: volume } },
+      spec: {
+        ...capacity,
+        capacity: { storage: '1Mi' },
+        persistentVolumeReclaimPolicy: 'Retain',
+        hostPath: { path: '/var/tmp/restorehooks-rehearsed', type: 'DirectoryOrCreate' },
+      },
+    });
+    await world.cluster.create({
+      ...{ apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: { name: 'data', namespace: source.namespace } },
+      spec: { ...capacity, volumeName: volume, resources: { requests: { storage: '1Mi' } } },
+    });
+    const volumes = [{ name: 'data', persistentVolumeClaim: { claimName: 'data' } }];
+    await world.workload(source, 'db-0', { annotations: own(mark('own')), spec: { volumes } });
+    const { name } = await world.backUp(source);
+    const ran = await rehearse(name, '--id', 'volume');
+    assert.deepEqual([ran.code, ran.stdout], [2, ''], ran.stderr);
+    assert.match(
+      ran.stderr,
+      new RegExp(`^error: Backup ${name} holds PersistentVolume ${volume} of ${source.namespace}/data`, 'm'),
+    );
+    assert.deepEqual(await standing('volume'), []);
+    await world.cluster.remove('persistentvolumes', undefined, volume);
   });
 
   // R7.108, R7.109, R7.110

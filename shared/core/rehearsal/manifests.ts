@@ -1,5 +1,5 @@
 import type { Mapping } from './rehearsal.ts';
-import { REHEARSAL_LABEL } from './rehearsal.ts';
+import { REHEARSAL_LABEL, REHEARSAL_MAKER } from './rehearsal.ts';
 
 /** Of these a copy in the same cluster would take part in what the original does (R7.105). */
 const NEVER_REHEARSED: readonly string[] = ['ingresses.networking.k8s.io', 'cronjobs.batch'];
@@ -25,6 +25,7 @@ export interface RehearsalManifest {
     readonly name: string;
     readonly namespace?: string;
     readonly labels: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
   };
   readonly spec?: object;
 }
@@ -32,12 +33,16 @@ export interface RehearsalManifest {
 /** `labels`: those of the original. */
 export const namespaceManifest = (
   name: string,
-  id: string,
+  { id, maker }: Pick<RestoreOfRehearsal, 'id' | 'maker'>,
   labels: Readonly<Record<string, string>>,
 ): RehearsalManifest => ({
   apiVersion: 'v1',
   kind: 'Namespace',
-  metadata: { name, labels: { ...keptLabels(labels), ...rehearsalLabels(id) } },
+  metadata: {
+    name,
+    labels: { ...keptLabels(labels), ...rehearsalLabels(id) },
+    annotations: { [REHEARSAL_MAKER]: maker },
+  },
 });
 
 /** Lets pods reach each other within the rehearsal and the cluster's name servers, and nothing else (R7.107). */
@@ -64,6 +69,7 @@ export interface RestoreOfRehearsal {
   readonly namespace: string;
   readonly backup: string;
   readonly id: string;
+  readonly maker: string;
   readonly mapping: Mapping;
   readonly excluded: readonly string[];
   readonly denyEgress: boolean;
@@ -75,8 +81,8 @@ export const excludedResources = ({ excluded, denyEgress }: Pick<RestoreOfRehear
 
 /** The Restore. It has no hooks, so Velero runs none but those of annotations (R7.105). */
 export function restoreManifest(of: RestoreOfRehearsal): RehearsalManifest {
-  const { name, namespace, backup, id, mapping } = of;
-  const metadata = { name, namespace, labels: rehearsalLabels(id) };
+  const { name, namespace, backup, id, maker, mapping } = of;
+  const metadata = { name, namespace, labels: rehearsalLabels(id), annotations: { [REHEARSAL_MAKER]: maker } };
   const spec = {
     backupName: backup,
     includedNamespaces: [...mapping.keys()],

@@ -7,11 +7,13 @@ import { DNS_LABEL } from '../names.ts';
 
 /** On all that a rehearsal creates, with its id. What lacks it is never deleted (R7.108). */
 export const REHEARSAL_LABEL = 'restorehooks.io/rehearsal';
+/** Which process has created it: two can be given the same id, and neither may remove what is the other's (R7.108). */
+export const REHEARSAL_MAKER = 'restorehooks.io/rehearsal-maker';
 
 const LONGEST_NAME = 63;
 const LONGEST_ID = 20;
 /** A namespace that an earlier rehearsal has made, and that a backup happens to hold. */
-const OF_A_REHEARSAL = /-rehearsal-[-a-z0-9]+$/;
+export const OF_A_REHEARSAL = /-rehearsal-[-a-z0-9]+$/;
 /** The cluster's own: copies of them would work on the same nodes as the originals. */
 const OF_THE_CLUSTER: readonly string[] = ['kube-system', 'kube-public', 'kube-node-lease'];
 
@@ -23,9 +25,12 @@ export function rehearsalID(given: string): string {
   });
 }
 
+/** How the names of all namespaces of a rehearsal end. */
+export const targetEnd = (id: string): string => `-rehearsal-${id}`;
+
 /** Where a namespace of the backup is rehearsed (R7.102). */
 export function targetNamespace(source: string, id: string): string {
-  const end = `-rehearsal-${id}`;
+  const end = targetEnd(id);
   return `${shortenName(source, LONGEST_NAME - end.length)}${end}`;
 }
 

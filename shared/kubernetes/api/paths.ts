@@ -23,6 +23,7 @@ export const paths = {
   podLog: (namespace: string, pod: string) => `${paths.pods(namespace, pod)}/log`,
   podExec: (namespace: string, pod: string) => `${paths.pods(namespace, pod)}/exec`,
   namespaces: (name?: string) => resourcePath('', 'v1', 'namespaces')(undefined, name),
+  persistentVolumes: () => resourcePath('', 'v1', 'persistentvolumes')(),
   secrets: resourcePath('', 'v1', 'secrets'),
   configMaps: resourcePath('', 'v1', 'configmaps'),
   serviceAccounts: resourcePath('', 'v1', 'serviceaccounts'),

@@ -3,7 +3,7 @@ import { RestoreHooksError } from '../../core/errors.ts';
 import { busyPhase } from '../../core/plan/velero.ts';
 import type { RehearsalManifest } from '../../core/rehearsal/manifests.ts';
 import type { Mapping } from '../../core/rehearsal/rehearsal.ts';
-import { REHEARSAL_LABEL } from '../../core/rehearsal/rehearsal.ts';
+import { REHEARSAL_LABEL, REHEARSAL_MAKER, targetEnd } from '../../core/rehearsal/rehearsal.ts';
 import type { Clock } from '../../ports/ports.ts';
 import { kubeApiError } from '../api/api-error.ts';
 import type { KubeClient } from '../api/client.ts';
@@ -20,6 +20,7 @@ const Labelled = z.object({
     creationTimestamp: z.string(),
     deletionTimestamp: z.string().nullish(),
     labels: z.record(z.string(), z.string()).nullish(),
+    annotations: z.record(z.string(), z.string()).nullish(),
   }),
   spec: z
     .object({ backupName: z.string().nullish(), namespaceMapping: z.record(z.string(), z.string()).nullish() })
@@ -30,6 +31,8 @@ const Labelled = z.object({
 /** An object with a rehearsal's label. */
 export interface OfRehearsal {
   readonly id: string;
+  /** Which process has created it. */
+  readonly maker: string | undefined;
   readonly kind: 'Namespace' | 'Restore';
   readonly name: string;
   readonly path: string;
@@ -73,6 +76,7 @@ function parsed(kind: OfRehearsal['kind'], object: KubeObject, pathOf: (name: st
   return [
     {
       id,
+      maker: metadata.annotations?.[REHEARSAL_MAKER],
       kind,
       name,
       path: pathOf(name),
@@ -140,42 +144,45 @@ export const alreadyThere = (what: string, cause?: unknown): RestoreHooksError =
 export interface Removal {
   readonly velero: string;
   readonly id: string;
+  /** Remove only what this process has created. */
+  readonly maker?: string;
   readonly mapping?: Mapping;
   readonly limitMs: number;
-  /** Once it is aborted, everything is asked to go, and nothing is waited for. */
+  /** Once it is aborted, everything that can go is asked to, and nothing is waited for. */
   readonly hurry: AbortSignal;
   readonly tell: (line: string) => void;
 }
 
-/** A Restore that Velero is at work on is waited for at most so long: its server may be down. */
-const BUSY_MS = 120_000;
 const LOOK_EVERY_MS = 1_000;
 
 /**
  * Remove all that has the label and the id. Returns what is left, a line each. An object is deleted only as it was listed,
- * with its label: the UID and the version are preconditions (R7.108).
+ * with its label: the UID and the version are preconditions (R7.108). While Velero is at work on the Restore, it makes
+ * anew what is deleted, without label and policy; so the namespaces wait for that, and stay if it takes too long.
  */
 export async function removeRehearsal(
-  client: Pick<KubeClient, 'get' | 'listAll' | 'delete'>,
+  client: Pick<KubeClient, 'listAll' | 'delete'>,
   clock: Clock,
-  { velero, id, mapping = new Map(), limitMs, hurry, tell }: Removal,
+  { velero, id, maker, mapping = new Map(), limitMs, hurry, tell }: Removal,
 ): Promise<string[]> {
   const since = clock.now();
   const targets = new Set(mapping.values());
+  const standing = async (): Promise<OfRehearsal[]> =>
+    (await findRehearsals(client, velero, id)).filter((object) => maker === undefined || object.maker === maker);
   let told = '';
   for (;;) {
     const isLast = hurry.aborted || clock.now() - since >= limitMs;
-    const found = await patiently(() => findRehearsals(client, velero, id), isLast);
-    if (found?.length === 0) return foreignOf(client, [...targets], id);
+    const found = await patiently(standing, isLast);
     if (found !== undefined) {
       for (const { targets: its } of found) for (const target of its) targets.add(target);
-      const isHeldUp = found.some(({ isBusy }) => isBusy) && !isLast && clock.now() - since < BUSY_MS;
+      if (found.length === 0) return [...(await foreignOf(client, targets, id)), ...(await volumesOf(client, targets))];
+      const isHeldUp = found.some(({ isBusy }) => isBusy);
       const line = isHeldUp ? 'waiting until Velero is done with the Restore, as it makes anew what is deleted' : '';
       if (line !== '' && line !== told) tell(line);
       told = line;
       const doomed = found.filter(({ kind, isDeleting }) => !isDeleting && !(isHeldUp && kind === 'Namespace'));
       await Promise.all(doomed.map((object) => patiently(() => deleteAsListed(client, object), isLast)));
-      if (isLast) return leftOf(client, [...targets], velero, id);
+      if (isLast) return [...leftOf(await standing(), velero), ...(await foreignOf(client, targets, id))];
     }
     await pause(clock, LOOK_EVERY_MS, hurry);
   }
@@ -203,27 +210,59 @@ async function deleteAsListed(
   }
 }
 
-async function leftOf(
-  client: Pick<KubeClient, 'get' | 'listAll'>,
-  targets: readonly string[],
-  velero: string,
-  id: string,
-): Promise<string[]> {
-  const left = (await findRehearsals(client, velero, id)).map(({ kind, name, isDeleting, kept }) => {
+function leftOf(standing: readonly OfRehearsal[], velero: string): string[] {
+  const isHeldUp = standing.some(({ isBusy }) => isBusy);
+  return standing.map(({ kind, name, isDeleting, kept }) => {
+    if (kind === 'Namespace' && isHeldUp && !isDeleting) {
+      return `Namespace ${name} stays until Velero is done with the Restore, which would make it anew`;
+    }
     const waits = kind === 'Restore' ? ['Velero has to let it go: is its server running?'] : kept;
     const why = isDeleting && waits.length > 0 ? ` (${waits.join('; ')})` : '';
     return `${kind} ${kind === 'Restore' ? `${velero}/` : ''}${name}${isDeleting ? ' is still going' : ''}${why}`;
   });
-  return [...left, ...(await foreignOf(client, targets, id))];
 }
 
-/** Namespaces of the rehearsal's names that lack the label: Velero has made them, and nothing here deletes them. */
-async function foreignOf(client: Pick<KubeClient, 'get'>, targets: readonly string[], id: string): Promise<string[]> {
-  const lines: string[] = [];
-  for (const target of targets) {
-    const labels = await namespaceLabels(client, target);
-    if (labels === undefined || labels[REHEARSAL_LABEL] === id) continue;
-    lines.push(`Namespace ${target} lacks our label: look whose it is, then kubectl delete namespace ${target}`);
-  }
-  return lines;
+const Named = z.object({
+  metadata: z.object({ name: z.string(), labels: z.record(z.string(), z.string()).nullish() }),
+});
+
+/**
+ * Namespaces of the rehearsal's names that lack the label: Velero has made them, or somebody has taken it off. Nothing here
+ * deletes them.
+ */
+export async function foreignOf(client: Reader, targets: ReadonlySet<string>, id: string): Promise<string[]> {
+  const { items } = await client.listAll(paths.namespaces());
+  return items.flatMap((item) => {
+    const { name, labels } = Named.parse(item).metadata;
+    const isOfItsName = targets.has(name) || name.endsWith(targetEnd(id));
+    if (!isOfItsName || labels?.[REHEARSAL_LABEL] === id) return [];
+    return [`Namespace ${name} lacks our label: look whose it is, then kubectl delete namespace ${name}`];
+  });
+}
+
+const Volume = z.object({
+  metadata: z.object({ name: z.string() }),
+  spec: z.object({
+    persistentVolumeReclaimPolicy: z.string().nullish(),
+    claimRef: z.object({ namespace: z.string().nullish() }).nullish(),
+  }),
+});
+
+/** Volumes that were claimed in the rehearsal's namespaces and outlive them (R7.110). */
+async function volumesOf(client: Reader, targets: ReadonlySet<string>): Promise<string[]> {
+  if (targets.size === 0) return [];
+  const { items } = await client.listAll(paths.persistentVolumes()).catch((error: unknown) => {
+    // It takes a right that only this needs.
+    if (error instanceof RestoreHooksError && error.code === 'FORBIDDEN') return { items: [] };
+    throw error;
+  });
+  return items.flatMap((item) => {
+    const { metadata, spec } = Volume.parse(item);
+    const isKept = spec.persistentVolumeReclaimPolicy === 'Retain' && targets.has(spec.claimRef?.namespace ?? '');
+    if (!isKept) return [];
+    const { name } = metadata;
+    return [
+      `PersistentVolume ${name} is kept by its reclaim policy: look, then kubectl delete persistentvolume ${name}`,
+    ];
+  });
 }

@@ -39,7 +39,7 @@ export async function backupContents(
 
 /** A file that Velero has written about an object. */
 export interface VeleroFile {
-  readonly kind: 'BackupContents' | 'BackupResourceList' | 'RestoreResults';
+  readonly kind: 'BackupContents' | 'BackupResourceList' | 'BackupVolumeInfos' | 'RestoreResults';
   readonly name: string;
 }
 

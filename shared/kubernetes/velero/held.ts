@@ -54,6 +54,45 @@ function heldOf(json: unknown, name: string): Held {
   return held;
 }
 
+/** What Velero's own list says of a volume. */
+const VolumeInfos = z.array(
+  z.object({
+    pvName: z.string().nullish(),
+    pvcName: z.string().nullish(),
+    pvcNamespace: z.string().nullish(),
+    backupMethod: z.string().nullish(),
+    skipped: z.boolean().nullish(),
+    pvInfo: z.object({ reclaimPolicy: z.string().nullish() }).nullish(),
+  }),
+);
+
+/**
+ * The volumes of namespaces that a Restore takes over as they are, with the storage of the originals: the Backup holds none
+ * of their data, and their reclaim policy isn't `Delete` (R7.103). Undefined: that can't be read.
+ */
+export async function volumesAsTheyAre(
+  client: Client,
+  namespace: string,
+  name: string,
+  backup: Backup,
+  namespaces: readonly string[],
+  options: DownloadOptions,
+): Promise<string[] | undefined> {
+  const file = { kind: 'BackupVolumeInfos', name } as const;
+  try {
+    const bytes = await veleroFile(client, namespace, file, backup.spec?.storageLocation, options);
+    return VolumeInfos.parse(await jsonOf(bytes, file)).flatMap((info) => {
+      const { pvName, pvcName, pvcNamespace, backupMethod, skipped, pvInfo } = info;
+      const hasData = Boolean(backupMethod) && !skipped;
+      if (!namespaces.includes(pvcNamespace ?? '') || hasData || pvInfo?.reclaimPolicy === 'Delete') return [];
+      return [`${pvName ?? 'a volume'} of ${pvcNamespace}/${pvcName}`];
+    });
+  } catch (error) {
+    if (error instanceof RestoreHooksError || error instanceof z.ZodError) return undefined;
+    throw error;
+  }
+}
+
 const Messages = z.object({
   velero: z.array(z.string()).nullish(),
   cluster: z.array(z.string()).nullish(),

@@ -111,6 +111,7 @@ describe('what a rehearsal creates', () => {
     namespace: 'velero',
     backup: 'nightly',
     id: 'x',
+    maker: 'm',
     mapping: mappingOf(['shop'], 'x'),
     excluded: ['services', 'cronjobs.batch'],
     denyEgress: false,
@@ -123,7 +124,7 @@ describe('what a rehearsal creates', () => {
       'argocd.argoproj.io/instance': 'shop',
       'pod-security.kubernetes.io/enforce': 'baseline',
     };
-    assert.deepEqual(namespaceManifest('shop-rehearsal-x', 'x', original).metadata.labels, {
+    assert.deepEqual(namespaceManifest('shop-rehearsal-x', { id: 'x', maker: 'm' }, original).metadata.labels, {
       'app.kubernetes.io/managed-by': 'restorehooks',
       'pod-security.kubernetes.io/enforce': 'baseline',
       'restorehooks.io/rehearsal': 'x',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { REHEARSAL_LABEL } from '../../../../shared/core/rehearsal/rehearsal.ts';
+import { REHEARSAL_LABEL, REHEARSAL_MAKER } from '../../../../shared/core/rehearsal/rehearsal.ts';
 import { refusedByServer } from '../../../../shared/kubernetes/api/api-error.ts';
 import type { DeleteOptions } from '../../../../shared/kubernetes/api/requests.ts';
 import { removeRehearsal } from '../../../../shared/kubernetes/rehearsal/objects.ts';
@@ -8,10 +8,12 @@ import { VirtualClock } from '../../../sim/virtual-clock.ts';
 
 const RESTORE = '/apis/velero.io/v1/namespaces/velero/restores/r';
 const NAMESPACE = '/api/v1/namespaces/shop-rehearsal-x';
+const VOLUMES = '/api/v1/persistentvolumes';
 const LIMIT_MS = 300_000;
 
 interface Stood {
   labels: Record<string, string>;
+  maker?: string;
   version: number;
   deleting: boolean;
   phase?: string;
@@ -28,6 +30,7 @@ interface World {
   readonly objects: Map<string, Stood>;
   readonly deleted: [path: string, at: number, options: DeleteOptions][];
   isAway: boolean;
+  readonly volumes: object[];
   /** What happens to an object whose deletion was asked for; by default it goes at once. */
   readonly onDelete: (world: World, path: string, object: Stood) => void;
 }
@@ -42,10 +45,11 @@ const refused = (status: number, path: string) => {
   const body = JSON.stringify({ kind: 'Status', code: status, details: { name } });
   return refusedByServer({ status, body, server: new URL('http://server'), request: `GET ${path}` });
 };
-const shown = (path: string, { labels, version, deleting, phase, message }: Stood) => ({
+const shown = (path: string, { labels, maker, version, deleting, phase, message }: Stood) => ({
   metadata: {
     ...{ name: path.split('/').at(-1), uid: path, resourceVersion: String(version), labels },
     creationTimestamp: '2026-03-01T00:00:00Z',
+    ...(maker && { annotations: { [REHEARSAL_MAKER]: maker } }),
     ...(deleting && { deletionTimestamp: '2026-03-01T00:01:00Z' }),
   },
   ...(path === RESTORE && { spec: { namespaceMapping: { shop: 'shop-rehearsal-x' } } }),
@@ -54,15 +58,12 @@ const shown = (path: string, { labels, version, deleting, phase, message }: Stoo
 
 function clientOf(world: World, clock: VirtualClock, afterListing: () => void) {
   return {
-    async get(path: string) {
-      const found = world.objects.get(path);
-      if (found === undefined) throw refused(404, path);
-      return shown(path, found);
-    },
-    async listAll(path: string) {
+    async listAll(path: string, { labelSelector }: { labelSelector?: string } = {}) {
       if (world.isAway) throw refused(503, path);
+      if (path === VOLUMES) return { items: world.volumes, resourceVersion: '1' };
       const found = [...world.objects].filter(
-        ([each, { labels }]) => each.startsWith(`${path}/`) && REHEARSAL_LABEL in labels,
+        ([each, { labels }]) =>
+          each.startsWith(`${path}/`) && (labelSelector === undefined || REHEARSAL_LABEL in labels),
       );
       const items = found.map(([each, object]) => shown(each, object));
       if (path.endsWith('/namespaces')) afterListing();
@@ -86,6 +87,7 @@ async function removing(
   at: readonly (readonly [ms: number, (world: World, hurry: () => void) => void])[] = [],
   onDelete = goesAtOnce,
   afterListing: () => void = () => undefined,
+  maker?: string,
 ) {
   const clock = new VirtualClock();
   const hurry = new AbortController();
@@ -93,6 +95,7 @@ async function removing(
     objects: new Map(Object.entries(objects)),
     deleted: [],
     isAway: false,
+    volumes: [],
     onDelete,
   };
   const client = clientOf(world, clock, afterListing);
@@ -106,6 +109,7 @@ async function removing(
   const removal = {
     velero: 'velero',
     id: 'x',
+    ...(maker !== undefined && { maker }),
     limitMs: LIMIT_MS,
     hurry: hurry.signal,
     tell: (line: string) => void told.push(line),
@@ -147,14 +151,52 @@ describe('what a rehearsal has left', () => {
     assert.equal(told.length, 1);
   });
 
-  it('goes after two minutes all the same, if Velero is dead', async () => {
+  it('stays if Velero is not done with the Restore in time: it would come back without its label', async () => {
     const { left, deleted, at } = await removing({ ...all(), [RESTORE]: stood({ phase: 'Finalizing' }) }, [], stays);
-    assert.deepEqual(deleted, [
-      [RESTORE, 0],
-      [NAMESPACE, 120_000],
-    ]);
+    assert.deepEqual(deleted, [[RESTORE, 0]]);
     assert.equal(at, LIMIT_MS);
-    assert.match(left?.join() ?? '', /Restore velero\/r is still going \(Velero has to let it go/);
+    assert.deepEqual(left, [
+      'Namespace shop-rehearsal-x stays until Velero is done with the Restore, which would make it anew',
+      'Restore velero/r is still going (Velero has to let it go: is its server running?)',
+    ]);
+  });
+
+  it('stays if another process has made it, under the same id', async () => {
+    const mine = stood({ maker: 'me' });
+    const { left, deleted } = await removing(
+      { [RESTORE]: stood({ maker: 'other' }), [NAMESPACE]: mine },
+      [],
+      goesAtOnce,
+      undefined,
+      'me',
+    );
+    assert.deepEqual([left, deleted], [[], [[NAMESPACE, 0]]]);
+  });
+
+  // R7.110
+  it('is named if it has a name of the rehearsal and no label, although no Restore tells of it', async () => {
+    const { left, deleted } = await removing({ [NAMESPACE]: stood({ labels: {} }) });
+    assert.deepEqual(deleted, []);
+    assert.match(left?.join() ?? '', /^Namespace shop-rehearsal-x lacks our label/);
+  });
+
+  it('is named if it is a volume that outlives its claim', async () => {
+    const volume = (name: string, policy: string, namespace: string) => ({
+      metadata: { name },
+      spec: { persistentVolumeReclaimPolicy: policy, claimRef: { namespace } },
+    });
+    const { left } = await removing(all(), [
+      [
+        0,
+        ({ volumes }) => {
+          volumes.push(volume('kept', 'Retain', 'shop-rehearsal-x'), volume('goes', 'Delete', 'shop-rehearsal-x'));
+          volumes.push(volume('of-another', 'Retain', 'shop'), { metadata: { name: 'free' }, spec: {} });
+        },
+      ],
+    ]);
+    assert.deepEqual(left, [
+      'PersistentVolume kept is kept by its reclaim policy: look, then kubectl delete persistentvolume kept',
+    ]);
   });
 
   it('stays if it has lost its label since it was listed', async () => {
@@ -185,10 +227,7 @@ describe('what a rehearsal has left', () => {
   it('is asked to go at once in a hurry, and not waited for', async () => {
     const busy = { ...all(), [RESTORE]: stood({ phase: 'InProgress' }) };
     const { left, deleted, at } = await removing(busy, [[4_500, (_, hurry) => hurry()]], stays);
-    assert.deepEqual(deleted, [
-      [RESTORE, 0],
-      [NAMESPACE, 4_500],
-    ]);
+    assert.deepEqual(deleted, [[RESTORE, 0]], 'Velero would make the namespace anew');
     assert.equal(at, 4_500);
     assert.equal(left?.length, 2);
   });

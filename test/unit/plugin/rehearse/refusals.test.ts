@@ -16,23 +16,37 @@ const LIST = {
   'v1/PersistentVolume': ['pv-1'],
 };
 
+const claim = (name: string, more: object) => ({ pvName: `pv-${name}`, pvcName: name, pvcNamespace: 'shop', ...more });
+const RETAINED = { pvInfo: { reclaimPolicy: 'Retain' } };
+/** What Velero says of volumes. */
+const SAVED = [
+  claim('saved', { ...RETAINED, backupMethod: 'PodVolumeBackup', skipped: false }),
+  claim('anew', { pvInfo: { reclaimPolicy: 'Delete' }, skipped: true }),
+  { ...claim('other', RETAINED), pvcNamespace: 'velero' },
+];
+
 /** What `rehearse` refuses, and that nothing is created then. Velero's part is played: it tells what a Backup holds. */
 describe('rehearse', () => {
   let cluster: EmbeddedCluster;
   let store: Server;
   let downloadURL = '';
+  let volumes: object[] | undefined = SAVED;
   before(async () => {
     cluster = await startEmbeddedCluster({
       namespaces: ['velero', 'shop', 'shop-rehearsal-taken'],
       users: [{ name: 'nobody' }],
     });
-    store = createServer((_, response) => response.end(gzipSync(JSON.stringify(LIST)))).listen(0, '127.0.0.1');
+    store = createServer(({ url }, response) => {
+      response.end(gzipSync(JSON.stringify(url?.endsWith('BackupVolumeInfos') ? (volumes ?? {}) : LIST)));
+    }).listen(0, '127.0.0.1');
     await once(store, 'listening');
     downloadURL = `http://127.0.0.1:${(store.address() as AddressInfo).port}/list.json.gz`;
     cluster.intercept(({ verb, resource, name = '' }) => {
       if (verb !== 'get' || resource !== 'downloadrequests') return undefined;
-      const status = { phase: 'Processed', downloadURL };
-      cluster.update('downloadrequests', 'velero', name, (current) => ({ ...current, status }));
+      cluster.update('downloadrequests', 'velero', name, (current) => {
+        const { kind } = (current['spec'] as { target: { kind: string } }).target;
+        return { ...current, status: { phase: 'Processed', downloadURL: `${downloadURL}?${kind}` } };
+      });
       return undefined;
     });
     const backup = (name: string, phase: string, completionTimestamp: string, labels = {}) =>
@@ -120,6 +134,42 @@ describe('rehearse', () => {
     assert.deepEqual(namespaces(), before);
   });
 
+  // R7.103
+  it('refuses a volume that Velero would restore with the storage of the original, unless volumes are left out', async (t) => {
+    t.after(() => {
+      volumes = SAVED;
+    });
+    const dryRun = ['nightly-1', '--id', 'try', '--dry-run'];
+    const saved = await plugin('rehearse', ...dryRun);
+    assert.deepEqual([saved.code, / volumes? .*its data|which volumes/.test(saved.stderr)], [0, false], saved.stderr);
+    volumes = [...SAVED, claim('data', { ...RETAINED, skipped: true })];
+    const refused = await plugin('rehearse', ...dryRun);
+    assert.deepEqual([refused.code, refused.stdout], [2, '']);
+    assert.match(
+      refused.stderr,
+      /^error: Backup nightly-1 holds PersistentVolume pv-data of shop\/data without its data: .*\nhint: .*--exclude-resources persistentvolumes,persistentvolumeclaims/m,
+    );
+    const without = await plugin('rehearse', ...dryRun, '--exclude-resources', 'pv,pvc');
+    assert.equal(without.code, 0, without.stderr);
+    volumes = undefined;
+    const unknown = await plugin('rehearse', ...dryRun);
+    assert.equal(unknown.code, 0, unknown.stderr);
+    assert.match(
+      unknown.stderr,
+      /^warning: it can't be read which volumes Backup nightly-1 holds without their data; /m,
+    );
+  });
+
+  // R7.102
+  it('refuses an id that a rehearsal has, also one of another Backup', async (t) => {
+    const metadata = { name: 'db-rehearsal-kept', labels: { 'restorehooks.io/rehearsal': 'kept' } };
+    cluster.create({ apiVersion: 'v1', kind: 'Namespace', metadata });
+    t.after(() => cluster.delete('namespaces', undefined, metadata.name));
+    const ran = await plugin('rehearse', 'nightly-1', '--id', 'kept');
+    assert.equal(ran.code, 2, ran.stderr);
+    assert.match(ran.stderr, /^error: Rehearsal kept exists already/m);
+  });
+
   // R7.101
   it('goes on with the namespaces that are named where the object store is out of reach, and only then', async (t) => {
     const there = downloadURL;
@@ -142,8 +192,11 @@ describe('rehearse', () => {
     const before = namespaces();
     const listed = await plugin('rehearse', '--cleanup');
     assert.deepEqual([listed.code, listed.stdout, listed.stderr], [0, '', 'no rehearsal stands\n']);
-    const cleaned = await plugin('rehearse', '--cleanup', 'taken');
-    assert.deepEqual([cleaned.code, cleaned.stderr], [0, 'nothing stands of rehearsal taken\n']);
+    const nothing = await plugin('rehearse', '--cleanup', 'nothing');
+    assert.deepEqual([nothing.code, nothing.stderr], [0, 'nothing stands of rehearsal nothing\n']);
+    const taken = await plugin('rehearse', '--cleanup', 'taken');
+    assert.equal(taken.code, 12, taken.stderr);
+    assert.match(taken.stderr, /^Namespace shop-rehearsal-taken lacks our label/m);
     assert.deepEqual(namespaces(), before);
   });
 });
