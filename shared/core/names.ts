@@ -15,6 +15,7 @@ export const ANNOTATION = {
   phase: 'restorehooks.io/phase',
   progress: 'restorehooks.io/progress',
   status: 'restorehooks.io/status',
+  job: 'restorehooks.io/job',
   formerPhase: 'restorehooks.io/former-phase',
   cancelRequested: 'restorehooks.io/cancel-requested',
   metrics: 'restorehooks.io/metrics',

@@ -46,6 +46,8 @@ describe('a run in a namespace of its own', () => {
     const { restore, phase } = ran.json();
     assert.deepEqual([restore.namespace, restore.runNamespace, phase], [velero, runs, 'PartiallyFailed']);
     assert.deepEqual(await left(velero, made.name), []);
+    const [job] = await cluster.list('jobs', runs, `restorehooks.io/restore=${made.name}`);
+    assert.equal((await made.annotations())['job'], `${runs}/${job.metadata.name}`); // R8.78
     const { uid } = (await made.current()).metadata;
     for (const kind of KINDS) {
       const objects = await cluster.list(kind, runs, `restorehooks.io/restore-uid=${uid}`);
@@ -114,6 +116,7 @@ describe('a run in a namespace of its own', () => {
     assert.deepEqual([ran.code, ran.json().restore.runNamespace], [0, runs], ran.stderr);
     assert.deepEqual([await left(velero, local.name), (await left(runs, local.name)).length > 2], [[], true]);
     assert.equal((await local.status()).json().hooks[0].state, 'Succeeded');
+    assert.equal((await local.annotations())['job'], undefined);
   });
 
   it('is pruned there', async () => {

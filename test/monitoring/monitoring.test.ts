@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { dump, load } from 'js-yaml';
+import { ANNOTATION } from '../../shared/core/names.ts';
 import { Phase } from '../../shared/core/report/run-document.ts';
 import { METRICS } from '../../shared/core/report/run-metrics.ts';
 import { serveMetrics } from '../../shared/telemetry/metrics-server.ts';
@@ -67,6 +68,17 @@ describe('the configuration of kube-state-metrics', () => {
   it('knows each phase of a run', () => {
     const [, list = ''] = /list: \[(.*)\]/.exec(read('deploy/monitoring/kube-state-metrics.yaml')) ?? [];
     assert.deepEqual(list.split(', '), Phase.options);
+  });
+
+  // R8.78
+  it('reads annotations that a run writes', () => {
+    const named = [
+      ...read('deploy/monitoring/kube-state-metrics.yaml').matchAll(/annotations, (restorehooks\.io\/\S+)\]/g),
+    ];
+    assert.deepEqual(
+      named.map(([, key]) => key),
+      [ANNOTATION.job, ANNOTATION.phase],
+    );
   });
 });
 

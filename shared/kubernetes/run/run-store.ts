@@ -241,6 +241,7 @@ export async function writeStatus(
   restore: { readonly namespace: string; readonly name: string; readonly resourceVersion: string },
   status: RunStatus,
 ): Promise<KubeObject> {
+  const { kind, name: job } = status.runner;
   const body = {
     metadata: {
       resourceVersion: restore.resourceVersion,
@@ -248,6 +249,8 @@ export async function writeStatus(
         [ANNOTATION.phase]: status.phase,
         [ANNOTATION.progress]: progressLine(status.counts),
         [ANNOTATION.status]: statusText(status),
+        // Monitoring joins it with the metrics of Jobs (R8.78), and can't read the status.
+        [ANNOTATION.job]: kind === 'job' ? `${status.runNamespace ?? restore.namespace}/${job}` : null,
       },
     },
   };

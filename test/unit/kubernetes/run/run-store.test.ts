@@ -4,7 +4,7 @@ import type { RunStatus } from '../../../../shared/core/report/run-status.ts';
 import { statusText } from '../../../../shared/core/report/run-status.ts';
 import type { KubeObject } from '../../../../shared/kubernetes/api/kube-object.ts';
 import { paths } from '../../../../shared/kubernetes/api/paths.ts';
-import { kubernetesRunStore } from '../../../../shared/kubernetes/run/run-store.ts';
+import { kubernetesRunStore, writeStatus } from '../../../../shared/kubernetes/run/run-store.ts';
 import { FakeApi } from '../../../sim/fake-api.ts';
 import { Random } from '../../../sim/random.ts';
 import { pendingStatus } from '../../../sim/run-world.ts';
@@ -58,5 +58,24 @@ describe('a Restore', () => {
     const next = standing({ annotations: { 'restorehooks.io/status': statusText(claimed) } });
     await assert.rejects((await storeThenWith(next)).checkRestore(), { code: 'RUN_BY_ANOTHER' });
     await assert.rejects((await storeThenWith(next)).annotate({ a: 'b' }), { code: 'RUN_BY_ANOTHER' });
+  });
+});
+
+describe('the annotation job', () => {
+  const jobAfter = async (more: Partial<RunStatus>): Promise<unknown> => {
+    const api = new FakeApi(new VirtualClock(), new Random(1));
+    const path = paths.restores(RESTORE.namespace, RESTORE.name);
+    api.put(path, standing({ annotations: { 'restorehooks.io/job': 'velero/of-the-run-before' } }));
+    const { resourceVersion } = (await api.calm.get(path))['metadata'] as { resourceVersion: string };
+    const written = await writeStatus(api.calm, { ...RESTORE, resourceVersion }, { ...status, ...more });
+    return (written['metadata'] as { annotations: Record<string, unknown> }).annotations['restorehooks.io/job'];
+  };
+
+  // R8.78
+  it("names the runner's Job where it is, and goes with a local run", async () => {
+    const runner = { kind: 'job', name: 'restorehooks-nightly-abcdef' } as const;
+    assert.equal(await jobAfter({ runner }), 'velero/restorehooks-nightly-abcdef');
+    assert.equal(await jobAfter({ runner, runNamespace: 'runs' }), 'runs/restorehooks-nightly-abcdef');
+    assert.equal(await jobAfter({}), undefined);
   });
 });
