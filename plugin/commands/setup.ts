@@ -142,7 +142,7 @@ async function onCluster(
       stop.hold(() => stop.finish(clock, what, 'run the same command again; it goes on from there', work()));
     const changes = args.apply
       ? await applySetup(client, wanted, warn, begin)
-      : await deleteSetup(client, wanted, begin);
+      : await deleteSetup(client, wanted, warn, begin);
     if (args.apply) warnOfExecEverywhere(wanted, stderr);
     return viewOf(changes, resourceName);
   } finally {

@@ -226,21 +226,40 @@ const defaultsManifest = (namespace: string, text: string): SetupManifest => ({
   data: { [DEFAULTS_KEY]: text },
 });
 
+interface Named {
+  readonly name: string;
+  readonly namespace?: string | undefined;
+}
+
+interface Runner {
+  readonly account: string;
+  readonly namespace: string | undefined;
+  readonly scope?: Scope;
+}
+
+/**
+ * For which ServiceAccount `setup` has made an object that bears our labels, and what a role or binding of it grants;
+ * undefined: it is for none.
+ */
+export function madeFor(kind: SetupManifest['kind'], { name, namespace }: Named): Runner | undefined {
+  if (kind === 'ConfigMap') return undefined;
+  if (kind === 'ServiceAccount') return { account: name, namespace };
+  const [program, first = '', second, third, ...rest] = name.split(':');
+  if (program !== 'restorehooks' || rest.length > 0 || (third !== undefined && third !== RESTORES)) return undefined;
+  return second === undefined
+    ? { account: first, namespace, scope: 'run' }
+    : { account: second, namespace: first, scope: third === undefined ? 'pods' : 'restore' };
+}
+
 /** Whether an object that bears our labels is of this setup; without a `serviceAccount`: of any in its namespace. */
-export function isMadeBySetup(
-  setup: Setup,
-  kind: SetupManifest['kind'],
-  metadata: { readonly name: string; readonly namespace?: string | undefined },
-): boolean {
+export function isMadeBySetup(setup: Setup, kind: SetupManifest['kind'], metadata: Named): boolean {
   const { serviceAccount } = setup;
-  const namespace = objectsNamespace(setup);
-  const isOurs = (account: string): boolean => serviceAccount === undefined || account === serviceAccount;
   // All ServiceAccounts of the namespace share it.
   if (kind === 'ConfigMap') return metadata.name === DEFAULTS_NAME && serviceAccount === undefined;
-  if (kind === 'ServiceAccount') return metadata.namespace === namespace && isOurs(metadata.name);
-  const [program, first = '', second, third, ...rest] = metadata.name.split(':');
-  if (program !== 'restorehooks' || rest.length > 0 || (third !== undefined && third !== RESTORES)) return false;
-  return second === undefined
-    ? metadata.namespace === namespace && isOurs(first)
-    : first === namespace && isOurs(second);
+  const runner = madeFor(kind, metadata);
+  return (
+    runner !== undefined &&
+    runner.namespace === objectsNamespace(setup) &&
+    (serviceAccount === undefined || runner.account === serviceAccount)
+  );
 }

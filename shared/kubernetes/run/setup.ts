@@ -4,6 +4,7 @@ import type { Right, Setup, SetupManifest } from '../../core/manifests/rbac.ts';
 import {
   isMadeBySetup,
   MANAGED_LABELS,
+  madeFor,
   NAMESPACES_ANNOTATION,
   podNamespacesOf,
   setupManifests,
@@ -51,17 +52,21 @@ export type Begin = (changes: () => Promise<SetupChange[]>) => Promise<SetupChan
 const atOnce: Begin = (changes) => changes();
 
 /**
- * Apply what the runner needs, and remove what an earlier setup granted the same ServiceAccount beyond it (R7.12).
- * Nothing is changed if the caller lacks a right for one of the changes.
+ * Apply what the runner needs, and remove what an earlier setup for the same Restores granted the same ServiceAccount
+ * beyond it (R7.12). Nothing is changed if the caller lacks a right for one of the changes.
  */
 export async function applySetup(
   client: Client,
-  setup: Setup,
+  given: Setup,
   warn: (text: string) => void,
   begin = atOnce,
 ): Promise<SetupChange[]> {
+  const needed = ['get', 'patch', 'create'];
+  await requireRights(client, setupManifests(given), needed);
+  const made = await madeBefore(client, given, warn);
+  const setup = withRightsOfOthers(given, made, warn);
   const manifests = setupManifests(setup);
-  await requireRights(client, manifests, ['get', 'patch', 'create']);
+  if (setup !== given) await requireRights(client, manifests, needed);
   const planned = await sideBySide(manifests, async (manifest) => ({
     manifest,
     before: await current(client, manifest),
@@ -72,7 +77,7 @@ export async function applySetup(
   return begin(async () => [
     ...(await applyAll(client, planned)),
     ...(setup.defaults === undefined ? await kept(client, setup) : []),
-    ...(await prune(client, setup, manifests, warn)),
+    ...(await prune(client, made, manifests, warn)),
   ]);
 }
 
@@ -111,16 +116,24 @@ interface Planned {
 }
 
 /** Delete what `setup` has made, for one ServiceAccount or for all in the namespace. */
-export async function deleteSetup(client: Client, setup: Setup, begin = atOnce): Promise<SetupChange[]> {
-  const found = await findMade(client, setup);
+export async function deleteSetup(
+  client: Client,
+  setup: Setup,
+  warn: (text: string) => void,
+  begin = atOnce,
+): Promise<SetupChange[]> {
+  const made = await findMade(client, setup);
+  const others = otherRestores(made, setup);
+  const found = made.filter((each) => isOnlyOf(setup, others, each));
   await requireRights(
     client,
     found.map(({ kind, meta }) => ({ kind, metadata: meta.metadata })),
     ['delete'],
   );
+  for (const account of others.keys()) warn(`${alsoFor(others, setup, account)}: it stays, with its rights on pods`);
   return begin(async () => {
     const changes = await remove(client, found);
-    await forgetNamespaces(client, setup);
+    if (!others.has(setup.serviceAccount ?? SERVICE_ACCOUNT)) await forgetNamespaces(client, setup);
     return changes;
   });
 }
@@ -175,28 +188,88 @@ function withoutLabels(manifest: SetupManifest): SetupManifest {
 const isManaged = ({ metadata }: Meta): boolean =>
   Object.entries(MANAGED_LABELS).every(([key, value]) => metadata.labels?.[key] === value);
 
+/** What earlier setups have made for this ServiceAccount; nothing, with a warning, if the caller may not look for it. */
+async function madeBefore(
+  client: Client,
+  { namespace, runNamespace, serviceAccount = SERVICE_ACCOUNT }: Setup,
+  warn: (text: string) => void,
+): Promise<Made[]> {
+  return unlessRefused(warn, () => findMade(client, { namespace, runNamespace, serviceAccount }));
+}
+
 /** Delete what an earlier setup granted beyond this one: cluster-wide, or in other namespaces. */
 async function prune(
   client: Client,
-  { namespace, runNamespace, serviceAccount = SERVICE_ACCOUNT }: Setup,
+  made: readonly Made[],
   manifests: readonly SetupManifest[],
   warn: (text: string) => void,
 ): Promise<SetupChange[]> {
   const keyOf = (kind: Kind, metadata: { namespace?: string | null | undefined; name: string }): string =>
     JSON.stringify([kind, metadata.namespace ?? '', metadata.name]);
   const wanted = new Set(manifests.map(({ kind, metadata }) => keyOf(kind, metadata)));
+  // Rights on the Restores of another namespace are those of another Velero (R8.88).
+  const beyond = made.filter(
+    ({ kind, meta: { metadata } }) =>
+      !wanted.has(keyOf(kind, metadata)) && madeFor(kind, metadata)?.scope !== 'restore',
+  );
+  return unlessRefused(warn, () => remove(client, beyond));
+}
+
+async function unlessRefused<T>(warn: (text: string) => void, work: () => Promise<T[]>): Promise<T[]> {
   try {
-    const made = await findMade(client, { namespace, runNamespace, serviceAccount });
-    return await remove(
-      client,
-      made.filter(({ kind, meta }) => !wanted.has(keyOf(kind, meta.metadata))),
-    );
+    return await work();
   } catch (error) {
     if (!(error instanceof RestoreHooksError) || (error.code !== 'FORBIDDEN' && error.code !== 'DENIED')) throw error;
     warn(`rights that an earlier setup granted elsewhere are not taken away: ${error.message}`);
     return [];
   }
 }
+
+/** For each ServiceAccount that also runs the hooks of Restores in other namespaces: these namespaces. */
+type OtherRestores = ReadonlyMap<string, readonly string[]>;
+
+function otherRestores(made: readonly Made[], { namespace }: Setup): OtherRestores {
+  const others = new Map<string, string[]>();
+  for (const { kind, meta } of made) {
+    const { namespace: place } = meta.metadata;
+    const runner = madeFor(kind, meta.metadata);
+    if (kind !== 'RoleBinding' || runner?.scope !== 'restore' || place === undefined || place === namespace) continue;
+    others.set(runner.account, [...(others.get(runner.account) ?? []), place]);
+  }
+  return others;
+}
+
+const alsoFor = (others: OtherRestores, setup: Setup, account: string): string =>
+  `ServiceAccount ${account} in namespace ${objectsNamespace(setup)} also runs the hooks of Restores in namespace ` +
+  `${others.get(account)?.join(', ')}`;
+
+/** Whether no Velero of another namespace needs it. */
+function isOnlyOf({ namespace }: Setup, others: OtherRestores, { kind, meta: { metadata } }: Made): boolean {
+  const runner = madeFor(kind, metadata);
+  if (runner?.scope === 'restore') return metadata.namespace === namespace;
+  return runner === undefined || !others.has(runner.account);
+}
+
+/**
+ * A ServiceAccount that also runs the hooks of Restores in other namespaces keeps its rights on pods: nobody knows which
+ * of them those need (R8.88).
+ */
+function withRightsOfOthers(setup: Setup, made: readonly Made[], warn: (text: string) => void): Setup {
+  const account = setup.serviceAccount ?? SERVICE_ACCOUNT;
+  const others = otherRestores(made, setup);
+  if (!others.has(account)) return setup;
+  warn(`${alsoFor(others, setup, account)}: rights on pods that it has stay`);
+  const createPods = setup.createPods === true || made.some(({ meta }) => mayCreatePods(meta));
+  const { podNamespaces, ...everywhere } = setup;
+  if (podNamespaces === undefined || made.some(({ kind }) => kind === 'ClusterRole'))
+    return { ...everywhere, createPods };
+  const onPods = made.filter(({ kind, meta }) => madeFor(kind, meta.metadata)?.scope === 'pods');
+  const before = onPods.flatMap(({ meta: { metadata } }) => metadata.namespace ?? []);
+  return { ...everywhere, createPods, podNamespaces: [...new Set([...before, ...podNamespaces])] };
+}
+
+const mayCreatePods = ({ rules }: Meta): boolean =>
+  rules?.some(({ resources, verbs }) => resources?.includes('pods') && verbs.includes('create')) ?? false;
 
 interface Made {
   readonly kind: Kind;
@@ -291,5 +364,7 @@ const Meta = z.object({
     labels: z.record(z.string(), z.string()).nullish(),
     annotations: z.record(z.string(), z.string()).nullish(),
   }),
+  /** Of a role. */
+  rules: z.array(z.object({ resources: z.array(z.string()).nullish(), verbs: z.array(z.string()) })).nullish(),
 });
 type Meta = z.infer<typeof Meta>;

@@ -77,7 +77,7 @@ describe('kubectl restorehooks setup on a cluster', () => {
   let cluster: EmbeddedCluster;
   before(async () => {
     cluster = await startEmbeddedCluster({
-      namespaces: ['a', 'b', 'second'],
+      namespaces: ['a', 'b', 'second', 'runs'],
       users: [{ name: 'nobody' }, { name: 'admin-of-velero-and-a' }],
     });
     for (const namespace of ['velero', 'a']) {
@@ -237,6 +237,57 @@ describe('kubectl restorehooks setup on a cluster', () => {
     assert.deepEqual([granted.length, secrets.length, jobs.length], [0, 1, 1]);
     assert.equal((await linesOf('--delete', '--run-namespace=second')).length, 9);
     assert.deepEqual(await linesOf('--delete', '--run-namespace=second'), ['nothing to take away']);
+  });
+
+  // R8.88
+  it('leaves a runner what it needs for the Restores of another namespace, and says so', async () => {
+    const apart = ['--run-namespace=runs'];
+    const client = kubeClient(loadKubeConfig({ env: {}, kubeconfig: cluster.kubeconfigPath }));
+    const lacksAt = (namespace: string, podNamespaces: string[] | undefined, createPods = false) =>
+      missingRightsOfServiceAccount(
+        client,
+        { namespace: 'runs', name: 'restorehooks' },
+        runnerRights({ namespace, runNamespace: 'runs', podNamespaces }, runnerRules(createPods)),
+      );
+    const limits = () =>
+      podNamespacesOf(cluster.get('serviceaccounts', 'runs', 'restorehooks') as Parameters<typeof podNamespacesOf>[0]);
+    const warning = (other: string, stays: string) =>
+      `warning: ServiceAccount restorehooks in namespace runs also runs the hooks of Restores in namespace ${other}: ${stays}\n`;
+    const rightsStay = 'rights on pods that it has stay';
+    await linesOf('--apply', ...apart, '--namespaces=a', '--create-pods');
+
+    const second = await setup(['--apply', '-n', 'second', ...apart, '--namespaces=b']);
+    assert.deepEqual([second.code, second.stderr], [0, warning('velero', rightsStay)]);
+    assert.doesNotMatch(second.stdout, /deleted/);
+    assert.deepEqual(
+      [await lacksAt('velero', ['a'], true), await lacksAt('second', ['a', 'b']), limits()],
+      [[], [], ['a', 'b']],
+    );
+    // The same again changes nothing, and one Velero alone can't be shrunk.
+    const again = await setup(['--apply', ...apart, '--namespaces=b']);
+    assert.deepEqual([again.code, again.stderr], [0, warning('second', rightsStay)]);
+    assert.doesNotMatch(again.stdout, /deleted|configured/);
+
+    const gone = await setup(['--delete', '-n', 'second', ...apart]);
+    assert.deepEqual([gone.code, gone.stderr], [0, warning('velero', 'it stays, with its rights on pods')]);
+    assert.deepEqual(gone.stdout.trimEnd().split('\n'), [
+      `rolebinding${RBAC}/restorehooks:runs:restorehooks:restores deleted (namespace second)`,
+      `role${RBAC}/restorehooks:runs:restorehooks:restores deleted (namespace second)`,
+    ]);
+    assert.deepEqual([await lacksAt('velero', ['a', 'b'], true), limits()], [[], ['a', 'b']]);
+    // Now nobody else needs it.
+    assert.equal(
+      (await linesOf('--apply', ...apart, '--namespaces=a')).filter((line) => line.includes('deleted')).length,
+      2,
+    );
+
+    // A runner that may reach all pods isn't limited by another Velero's setup.
+    await linesOf('--apply', ...apart);
+    assert.equal((await setup(['--apply', '-n', 'second', ...apart, '--namespaces=b'])).code, 0);
+    assert.deepEqual([await lacksAt('velero', undefined), limits()], [[], undefined]);
+    client.close();
+    assert.equal((await setup(['--delete', '-n', 'second', ...apart])).code, 0);
+    assert.equal((await linesOf('--delete', ...apart)).length, 7);
   });
 
   // R8.86
