@@ -28,6 +28,19 @@ export async function defaultsFor(
   }
 }
 
+/** The defaults, for who starts no run: that they can't be read or used is told by who would start one. */
+export async function usableDefaults({
+  client,
+  namespace,
+}: Pick<Session, 'client' | 'namespace'>): Promise<Defaults | undefined> {
+  try {
+    return await readDefaults(client, namespace);
+  } catch (error) {
+    if (error instanceof RestoreHooksError && (isHidden(error) || error.code === 'INVALID_INPUT')) return undefined;
+    throw error;
+  }
+}
+
 export const isHidden = (error: RestoreHooksError): boolean =>
   error.code === 'FORBIDDEN' && kubeApiError(error)?.status === 403;
 

@@ -13,12 +13,11 @@ import { sanitizeLine } from '../../shared/core/sanitize.ts';
 import { missingRights, missingRightsOfServiceAccount, ownName } from '../../shared/kubernetes/api/access.ts';
 import { grantCommand, rightsText } from '../../shared/kubernetes/api/grant.ts';
 import { paths } from '../../shared/kubernetes/api/paths.ts';
-import { readDefaults } from '../../shared/kubernetes/run/defaults.ts';
 import { askedPlace } from '../../shared/kubernetes/run/run-place.ts';
 import { knowsHookStatus, whatStopsVelero } from '../../shared/kubernetes/velero/around-restore.ts';
 import type { Session } from '../command-line/session.ts';
 import type { Context } from '../process/context.ts';
-import { isHidden } from './job-settings.ts';
+import { usableDefaults } from './job-settings.ts';
 
 /** Warn if Velero can't read Restores, or has refused this one, or this one has failed (R1.28). */
 export async function warnOfVelero(
@@ -204,11 +203,7 @@ export async function requireRunner(
 
 /** The namespaces to which the ServiceAccount of the defaults is limited; undefined if it isn't limited, or isn't there. */
 export async function runnerNamespaces(session: Session): Promise<readonly string[] | undefined> {
-  const defaults = await readDefaults(session.client, session.namespace).catch((error: unknown) => {
-    // A plan needs no right to read them; what is wrong with them is told by who would start a run.
-    if (error instanceof RestoreHooksError && (isHidden(error) || error.code === 'INVALID_INPUT')) return undefined;
-    throw error;
-  });
+  const defaults = await usableDefaults(session);
   const place = askedPlace({ defaultRunNamespace: defaults?.runNamespace, ...session });
   try {
     return await accountNamespaces(session.client, place, defaults?.serviceAccount ?? SERVICE_ACCOUNT);

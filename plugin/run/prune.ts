@@ -6,6 +6,7 @@ import type { Right } from '../../shared/core/manifests/rbac.ts';
 import { objectsNamespace } from '../../shared/core/manifests/run-objects.ts';
 import type { RestoreReference } from '../../shared/core/plan/plan-document.ts';
 import { missingRights } from '../../shared/kubernetes/api/access.ts';
+import { paths } from '../../shared/kubernetes/api/paths.ts';
 import { readDefaults } from '../../shared/kubernetes/run/defaults.ts';
 import { leftBehind, removeLeftBehind } from '../../shared/kubernetes/run/left-behind.ts';
 import { removeRuns } from '../../shared/kubernetes/run/remove-runs.ts';
@@ -16,6 +17,7 @@ import type { Session } from '../command-line/session.ts';
 import { usage } from '../command-line/session.ts';
 import { count } from '../output/plan-view.ts';
 import type { Context } from '../process/context.ts';
+import { usableDefaults } from './job-settings.ts';
 import { lackingRights } from './preconditions.ts';
 
 /**
@@ -29,14 +31,15 @@ export async function prune(
   { keep, dryRun }: { readonly keep: number; readonly dryRun: boolean },
 ): Promise<string> {
   const { client, namespace } = session;
-  const restore = await getRestore(client, namespace, name);
-  const reference = runsOf(restore, session);
+  const [restore, defaults] = await Promise.all([getRestore(client, namespace, name), usableDefaults(session)]);
+  const reference = runsOf(restore, { ...session, defaultRunNamespace: defaults?.runNamespace }); // R8.83
   const missing = await missingRights(client, pruneRights(objectsNamespace(reference)));
   if (missing.length > 0) throw await lackingRights(client, missing);
   const ledger = ledgerOf(await readRuns(client, clock, reference, restore), clock.now());
   const runIDs = runsToRemove(ledger, keep);
   const stay = ledger.records.length - runIDs.length;
   const left = `${count(stay, 'run')} ${stay === 1 ? 'stays' : 'stay'}: the last ones, and what later runs need to know`;
+  if (ledger.records.length === 0) await requireNamespace(client, objectsNamespace(reference));
   if (runIDs.length === 0) return `nothing to remove; ${left}`;
   if (dryRun) return `would remove ${count(runIDs.length, 'run')}: ${runIDs.join(', ')}; ${left}`;
   const removed = await removeRuns(client, reference, runIDs);
@@ -60,11 +63,29 @@ export async function pruneDeleted(session: Session, { dryRun }: { readonly dryR
   if (missing.length > 0) throw await lackingRights(client, missing);
   const left = await leftBehind(client, namespace, runNamespace);
   const restores = count(left.length, 'deleted Restore');
-  if (left.length === 0) return `nothing to remove: no deleted Restore has left anything in namespace ${runNamespace}`;
+  if (left.length === 0) {
+    await requireNamespace(client, runNamespace);
+    return `nothing to remove: no deleted Restore has left anything in namespace ${runNamespace}`;
+  }
   const objects = left.reduce((sum, { paths }) => sum + paths.length, 0);
   if (dryRun) return `would remove ${count(objects, 'object')} of ${restores} in namespace ${runNamespace}`;
   const removed = await removeLeftBehind(client, left);
   return `removed ${count(removed, 'object')} of ${restores} in namespace ${runNamespace}`;
+}
+
+/** Lists are empty in a namespace that isn't there, too. Who may not read it isn't told. */
+async function requireNamespace(client: Session['client'], namespace: string): Promise<void> {
+  try {
+    await client.get(paths.namespaces(namespace));
+  } catch (error) {
+    if (!(error instanceof RestoreHooksError)) throw error;
+    if (error.code === 'FORBIDDEN') return;
+    if (error.code !== 'NOT_FOUND') throw error;
+    throw new RestoreHooksError('NOT_FOUND', `there is no namespace ${namespace}`, {
+      hint: 'name the namespace of runs with --run-namespace',
+      cause: error.cause,
+    });
+  }
 }
 
 export const pruneDeletedRights = (namespace: string, runNamespace: string): Right[] => [
