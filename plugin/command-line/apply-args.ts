@@ -1,5 +1,5 @@
 import type { JobSettings } from '../../shared/core/manifests/defaults.ts';
-import { DEFAULTS_NAME, SERVICE_ACCOUNT } from '../../shared/core/names.ts';
+import { DEFAULTS_NAME, IMAGE, SERVICE_ACCOUNT } from '../../shared/core/names.ts';
 import { DEFAULT_IMAGE } from '../../shared/core/version.ts';
 import type { Flags } from '../../shared/input/flags.ts';
 import { executionFlags, metricsFlags, planFlags, startFlags } from '../../shared/input/run-flags.ts';
@@ -36,6 +36,7 @@ export const runnerArgs = {
   image: {
     type: 'string',
     value: 'IMAGE',
+    form: IMAGE,
     description: `The runner's image (default: that of ConfigMap ${DEFAULTS_NAME}, else ${DEFAULT_IMAGE})`,
   },
   'image-pull-secret': {

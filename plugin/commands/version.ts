@@ -1,4 +1,5 @@
 import { RestoreHooksError } from '../../shared/core/errors.ts';
+import { IMAGE } from '../../shared/core/names.ts';
 import { runnerSkew, serverSkew, versionOfImage } from '../../shared/core/skew.ts';
 import { DEFAULT_IMAGE, VERSION } from '../../shared/core/version.ts';
 import { kubeArgs, outputArg } from '../command-line/args.ts';
@@ -8,7 +9,7 @@ import { defineCommand } from '../command-line/command.ts';
 export const version = defineCommand({
   args: {
     client: { type: 'boolean', description: 'Show only the versions of the plugin; ask no cluster' },
-    image: { type: 'string', value: 'IMAGE', default: DEFAULT_IMAGE, description: "The runner's image" },
+    image: { type: 'string', value: 'IMAGE', form: IMAGE, default: DEFAULT_IMAGE, description: "The runner's image" },
     ...outputArg(['json', 'yaml']),
     ...kubeArgs,
   },

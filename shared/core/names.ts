@@ -29,6 +29,10 @@ export function runName(restore: string, runID: string): string {
   return `restorehooks-${shortenName(restore, room)}-${runID}`;
 }
 
+/** What can be an image's name; the registry and the kubelet are stricter. */
+export const IMAGE_NAME = /^[^\s@:]\S*$/;
+export const IMAGE = { is: (text: string): boolean => IMAGE_NAME.test(text), expected: "the runner's image" };
+
 /** Where the runner finds its plan; part files in the order of their names. */
 export const PLAN_DIRECTORY = '/var/run/restorehooks/plan';
 

@@ -232,9 +232,11 @@ function scalarOf(name: string, flag: Exclude<Flag, { type: 'strings' | 'list' }
 /** The text, if it is one of the flag's choices or has the form that it may have, or if the flag has neither. */
 function chosen(name: string, flag: Extract<Flag, { type: 'string' | 'list' }>, text: string): string {
   const form = flag.type === 'string' ? flag.form : undefined;
-  if (flag.choices === undefined || flag.choices.includes(text) || form?.is(text)) return text;
-  const near = closest(text, flag.choices);
-  const expected = form?.expected ?? oneOf(flag.choices);
+  const { choices = [] } = flag;
+  const isFree = flag.choices === undefined && form === undefined;
+  if (isFree || choices.includes(text) || form?.is(text)) return text;
+  const near = closest(text, choices);
+  const expected = form?.expected ?? oneOf(choices);
   throw invalidValue(name, flag, text, expected, near === undefined ? undefined : `did you mean ${near}?`);
 }
 

@@ -14,7 +14,7 @@ export type Flag =
       readonly type: 'string';
       readonly default?: string;
       readonly choices?: readonly string[];
-      /** Values that are allowed beside the choices. */
+      /** Values that are allowed, beside the choices if there are any. */
       readonly form?: { is(text: string): boolean; readonly expected: string };
       /**
        * The value of the flag if it is written without one (`--dry-run`). Such a flag takes a value only as

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { RestoreHooksError } from '../errors.ts';
 import { unknownFieldsOfDefaults } from '../model/known-fields.ts';
 import { problemLine, problemsOf } from '../model/problem.ts';
-import { API_VERSION, DEFAULTS_NAME, DNS_LABEL, SERVICE_ACCOUNT } from '../names.ts';
+import { API_VERSION, DEFAULTS_NAME, DNS_LABEL, IMAGE, IMAGE_NAME, SERVICE_ACCOUNT } from '../names.ts';
 import { DEFAULT_IMAGE } from '../version.ts';
 import { requirePatch } from './job.ts';
 import type { JobPatch } from './job-patch.ts';
@@ -15,10 +15,7 @@ const name = (expected: string) => z.string(expected).regex(new RegExp(`^${LABEL
 export const Defaults = z.strictObject({
   apiVersion: z.literal(API_VERSION, `expected ${API_VERSION}`),
   kind: z.literal('RestoreHookDefaults', 'expected RestoreHookDefaults'),
-  image: z
-    .string("expected the runner's image")
-    .regex(/^[^\s@:]\S*$/, "expected the runner's image")
-    .optional(),
+  image: z.string(`expected ${IMAGE.expected}`).regex(IMAGE_NAME, `expected ${IMAGE.expected}`).optional(),
   imagePullSecrets: z.array(name('expected the name of a Secret'), 'expected a list of names of Secrets').optional(),
   serviceAccount: name('expected the name of a ServiceAccount').optional(),
   runNamespace: z.string(NAMESPACE).regex(DNS_LABEL, NAMESPACE).optional(),

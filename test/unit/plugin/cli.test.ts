@@ -237,6 +237,21 @@ describe('main', () => {
   });
 });
 
+it('refuses what can be no image', async () => {
+  for (const command of [
+    ['version', '--client'],
+    ['apply', 'nightly'],
+    ['check', 'nightly'],
+  ]) {
+    for (const image of ['', ':v1', 'a b']) {
+      const { code, stdout, stderr } = await run([...command, '--image', image]);
+      assert.deepEqual([code, stdout], [2, '']);
+      const expected = `error: invalid argument ${JSON.stringify(image)} for --image: expected the runner's image\n`;
+      assert.equal(stderr.slice(0, expected.length), expected);
+    }
+  }
+});
+
 describe('kubectl restorehooks version', () => {
   // R7.13
   it('tells the versions of this side', async () => {
