@@ -77,6 +77,8 @@ const RESOURCES: Readonly<Record<string, ResourcePath>> = {
   customResourceDefinitions: resourcePath('apiextensions.k8s.io', 'v1', 'customresourcedefinitions'),
   backups: resourcePath('velero.io', 'v1', 'backups'),
   resourceQuotas: resourcePath('', 'v1', 'resourcequotas'),
+  persistentVolumes: (_, name) => resourcePath('', 'v1', 'persistentvolumes')(undefined, name),
+  persistentVolumeClaims: resourcePath('', 'v1', 'persistentvolumeclaims'),
   validatingAdmissionPolicies: resourcePath('admissionregistration.k8s.io', 'v1', 'validatingadmissionpolicies'),
   validatingAdmissionPolicyBindings: resourcePath(
     'admissionregistration.k8s.io',
