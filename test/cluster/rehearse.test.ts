@@ -293,7 +293,7 @@ describe('a rehearsal with a real Velero', { skip, concurrency: 3 }, () => {
 
   // R7.112
   it('whose deadline passes is removed, and shows what had not ended', async () => {
-    const { name } = await backupOf('deadline', { 'db-0': own(gated(), { 'exec-timeout': '5m' }) });
+    const { name } = await backupOf('deadline', { 'db-0': own(gated(), { 'exec-timeout': '5m' }) }, 400);
     const ran = await rehearse(name, '--id', 'deadline', '--deadline', '1s');
     assert.equal(ran.code, 7, ran.stderr);
     assert.match(ran.stderr, /\(--deadline\)/);
