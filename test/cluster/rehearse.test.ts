@@ -310,10 +310,12 @@ describe('a rehearsal with a real Velero', { skip, concurrency: 3 }, () => {
     try {
       const from = 'cronjob/restorehooks-rehearsal';
       await testbed('kubectl', 'create', 'job', 'weekly-now', `--from=${from}`, '-n', world.velero);
-      const { status } = await waitFor('the Job to end', async () => {
+      const isOver = async () => {
         const job = await world.cluster.get('jobs', world.velero, 'weekly-now');
         return (job.status.succeeded || job.status.failed) && job;
-      });
+      };
+      // Its rehearsal shares Velero with two others at a time.
+      const { status } = await waitFor('the Job to end', isOver, 300_000);
       const { stdout } = await testbed('kubectl', 'logs', 'job/weekly-now', '-n', world.velero);
       assert.equal(status.succeeded, 1, stdout);
       assert.match(stdout, new RegExp(`^${target(source, 'weekly')}/own-0 .*Succeeded`, 'm'));
