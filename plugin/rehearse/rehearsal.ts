@@ -90,11 +90,12 @@ export class Rehearsal {
     await requireRehearsalRights(this.#session, this.#args);
     const [taken] = await existing(client, mapping.values());
     if (taken !== undefined) throw alreadyThere(`Namespace ${taken}`);
-    if ((await findRehearsals(client, namespace, id)).length > 0) throw alreadyThere(`Rehearsal ${id}`);
+    const standing = new Set((await findRehearsals(client, namespace)).map((each) => each.id));
+    if (standing.has(id)) throw alreadyThere(`Rehearsal ${id}`);
     const manifests = await this.#manifests();
     announce(this.#session, this.#prepared, this.#args, this.#context);
     if (this.#args.dryRun === 'client') return { view: { kind: 'manifests', manifests } };
-    await this.#tellOfOthers();
+    this.#tellOf(standing);
     if (!this.#args.yes) await confirm(this.#context);
     stop.limit(clock, this.#args.deadline + AFTER_DEADLINE_MS, '--deadline');
     return stop.hold(async () => {
@@ -126,11 +127,10 @@ export class Rehearsal {
     return [...manifests, restoreManifest(of)];
   }
 
-  async #tellOfOthers(): Promise<void> {
-    const { client, namespace } = this.#session;
-    const ids = new Set((await findRehearsals(client, namespace)).map(({ id }) => id));
-    for (const id of ids) {
-      this.#say(`warning: rehearsal ${id} still stands; if it isn't going on: ${cleanupCommand(id, namespace)}`);
+  #tellOf(standing: Iterable<string>): void {
+    for (const id of standing) {
+      const command = cleanupCommand(id, this.#session.namespace);
+      this.#say(`warning: rehearsal ${id} still stands; if it isn't going on: ${command}`);
     }
   }
 

@@ -56,6 +56,9 @@ export const entry = (postHooks: object | readonly object[], more: object = {}) 
   postHooks: Array.isArray(postHooks) ? postHooks : [postHooks],
   ...more,
 });
+/** The text of a file for `--hooks`. */
+export const hooksDocument = (resources: readonly object[]): string =>
+  JSON.stringify({ apiVersion: 'restorehooks.io/v1', kind: 'RestoreHooks', spec: { resources } });
 /** An entry for the pods of one app. */
 export const hooksOf = (app: string, ...postHooks: object[]) =>
   entry(postHooks, { name: app, labelSelector: { matchLabels: { app } } });
@@ -271,8 +274,7 @@ function createScene(cluster: TestCluster, plugin: Plugin, velero: string, name:
     status: (...args) => plugin('status', name, ...at, ...args),
     async hooksFile(resources) {
       const file = join(cluster.folder, `hooks-${randomUUID().slice(0, 8)}.yaml`);
-      const document = { apiVersion: 'restorehooks.io/v1', kind: 'RestoreHooks', spec: { resources } };
-      await writeFile(file, JSON.stringify(document));
+      await writeFile(file, hooksDocument(resources));
       return file;
     },
     async marks(pod, container = 'main', file = 'marks') {

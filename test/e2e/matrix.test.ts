@@ -9,6 +9,7 @@ import {
   exec,
   gated,
   hookAnnotations,
+  hooksDocument,
   IMAGE,
   isReal,
   mark,
@@ -221,12 +222,11 @@ class Play {
     await scene.restore({ ...(source === 'spec' && { hooks: resources }), status: { phase: 'Completed' } });
     if (source === 'file') this.#file = await scene.hooksFile(resources);
     if (source === 'file' && cell.runner === 'image') {
-      const document = { apiVersion: 'restorehooks.io/v1', kind: 'RestoreHooks', spec: { resources } };
       await cluster.create({
         apiVersion: 'v1',
         kind: 'ConfigMap',
         metadata: { name: `${scene.name}-hooks`, namespace: velero },
-        data: { 'hooks.json': JSON.stringify(document) },
+        data: { 'hooks.json': hooksDocument(resources) },
       });
     }
   }

@@ -200,7 +200,8 @@ describe("krew's manifest", { skip: withoutGo }, () => {
 
   it('installs the plugin with krew, so that kubectl finds it and completes it', (context) => {
     const program = kubectl();
-    if (program === undefined) return context.skip('there is no kubectl');
+    if (program === undefined)
+      return context.skip('needs a kubectl: the one that npm run test:cluster builds, or another on the PATH');
     const home = temporary();
     const env = { ...NOTHING, HOME: home, KREW_ROOT: join(home, 'krew'), KREW_NO_UPGRADE_CHECK: '1' };
     const archive = artefact(out, '-linux-amd64.tar.gz');
@@ -220,7 +221,8 @@ describe("krew's manifest", { skip: withoutGo }, () => {
 describe('docs/install.md', { skip: withoutGo }, () => {
   it('has commands that install this release, each block in a place of its own', async (context) => {
     const program = kubectl();
-    if (program === undefined) return context.skip('there is no kubectl');
+    if (program === undefined)
+      return context.skip('needs a kubectl: the one that npm run test:cluster builds, or another on the PATH');
     const home = temporary();
     const programs = join(home, 'programs');
     await makePrograms(programs, {

@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { auditOf, tally } from '../e2e/audit.ts';
 import { RUNNER } from '../e2e/cluster.ts';
 import { startFront } from '../e2e/front.ts';
-import { entry, exec } from '../e2e/harness.ts';
+import { entry, exec, hooksDocument } from '../e2e/harness.ts';
 import { pluginWith } from '../e2e/plugin.ts';
 import type { Crowd, Fault, Part, SeenExec } from './world.ts';
 import { COMMAND, environmentOf, indexOf, inLanes, kubelet, ScaleWorld, VELERO, withFolder } from './world.ts';
@@ -95,8 +95,7 @@ describe(`${PODS} pods with a hook each`, () => {
     }));
     await withFolder(async (folder) => {
       const file = join(folder, 'hooks.yaml');
-      const document = { apiVersion: 'restorehooks.io/v1', kind: 'RestoreHooks', spec: { resources } };
-      await writeFile(file, JSON.stringify(document));
+      await writeFile(file, hooksDocument(resources));
       const plugin = pluginWith({ kubeconfig: world.cluster.kubeconfig }, new Set());
       const { code, stderr } = await plugin('apply', crowd.name, '-n', VELERO, '--runner=local', '--hooks', file);
       assert.equal(code, 0, stderr.slice(-2000));

@@ -13,7 +13,7 @@ export const REHEARSAL_MAKER = 'restorehooks.io/rehearsal-maker';
 const LONGEST_NAME = 63;
 const LONGEST_ID = 20;
 /** A namespace that an earlier rehearsal has made, and that a backup happens to hold. */
-export const OF_A_REHEARSAL = /-rehearsal-[-a-z0-9]+$/;
+const OF_A_REHEARSAL = /-rehearsal-[-a-z0-9]+$/;
 /** The cluster's own: copies of them would work on the same nodes as the originals. */
 const OF_THE_CLUSTER: readonly string[] = ['kube-system', 'kube-public', 'kube-node-lease'];
 

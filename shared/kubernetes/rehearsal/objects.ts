@@ -169,7 +169,7 @@ export async function removeRehearsal(
   const targets = new Set(mapping.values());
   const standing = async (): Promise<OfRehearsal[]> =>
     (await findRehearsals(client, velero, id)).filter((object) => maker === undefined || object.maker === maker);
-  let told = '';
+  let wasHeldUp = false;
   for (;;) {
     const isLast = hurry.aborted || clock.now() - since >= limitMs;
     const found = await patiently(standing, isLast);
@@ -177,9 +177,9 @@ export async function removeRehearsal(
       for (const { targets: its } of found) for (const target of its) targets.add(target);
       if (found.length === 0) return [...(await foreignOf(client, targets, id)), ...(await volumesOf(client, targets))];
       const isHeldUp = found.some(({ isBusy }) => isBusy);
-      const line = isHeldUp ? 'waiting until Velero is done with the Restore, as it makes anew what is deleted' : '';
-      if (line !== '' && line !== told) tell(line);
-      told = line;
+      if (isHeldUp && !wasHeldUp)
+        tell('waiting until Velero is done with the Restore, as it makes anew what is deleted');
+      wasHeldUp = isHeldUp;
       const doomed = found.filter(({ kind, isDeleting }) => !isDeleting && !(isHeldUp && kind === 'Namespace'));
       await Promise.all(doomed.map((object) => patiently(() => deleteAsListed(client, object), isLast)));
       if (isLast) return [...leftOf(await standing(), velero), ...(await foreignOf(client, targets, id))];
@@ -230,7 +230,7 @@ const Named = z.object({
  * Namespaces of the rehearsal's names that lack the label: Velero has made them, or somebody has taken it off. Nothing here
  * deletes them.
  */
-export async function foreignOf(client: Reader, targets: ReadonlySet<string>, id: string): Promise<string[]> {
+async function foreignOf(client: Reader, targets: ReadonlySet<string>, id: string): Promise<string[]> {
   const { items } = await client.listAll(paths.namespaces());
   return items.flatMap((item) => {
     const { name, labels } = Named.parse(item).metadata;

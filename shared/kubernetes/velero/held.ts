@@ -3,7 +3,7 @@ import { RestoreHooksError } from '../../core/errors.ts';
 import type { Held } from '../../core/rehearsal/rehearsal.ts';
 import { sanitizeLine } from '../../core/sanitize.ts';
 import type { KubeClient } from '../api/client.ts';
-import type { DownloadOptions } from './backup-contents.ts';
+import type { DownloadOptions, VeleroFile } from './backup-contents.ts';
 import { jsonOf, veleroFile } from './backup-contents.ts';
 import type { Backup } from './backups.ts';
 
@@ -79,14 +79,25 @@ export async function volumesAsTheyAre(
   options: DownloadOptions,
 ): Promise<string[] | undefined> {
   const file = { kind: 'BackupVolumeInfos', name } as const;
+  const infos = await readIfPossible(client, namespace, file, backup.spec?.storageLocation, options, VolumeInfos);
+  return infos?.flatMap(({ pvName, pvcName, pvcNamespace, backupMethod, skipped, pvInfo }) => {
+    const hasData = Boolean(backupMethod) && !skipped;
+    if (!namespaces.includes(pvcNamespace ?? '') || hasData || pvInfo?.reclaimPolicy === 'Delete') return [];
+    return [`${pvName ?? 'a volume'} of ${pvcNamespace}/${pvcName}`];
+  });
+}
+
+/** A file of Velero's; undefined if it can't be read, or has another form. */
+async function readIfPossible<T>(
+  client: Client,
+  namespace: string,
+  file: VeleroFile,
+  location: string | null | undefined,
+  options: DownloadOptions,
+  form: z.ZodType<T>,
+): Promise<T | undefined> {
   try {
-    const bytes = await veleroFile(client, namespace, file, backup.spec?.storageLocation, options);
-    return VolumeInfos.parse(await jsonOf(bytes, file)).flatMap((info) => {
-      const { pvName, pvcName, pvcNamespace, backupMethod, skipped, pvInfo } = info;
-      const hasData = Boolean(backupMethod) && !skipped;
-      if (!namespaces.includes(pvcNamespace ?? '') || hasData || pvInfo?.reclaimPolicy === 'Delete') return [];
-      return [`${pvName ?? 'a volume'} of ${pvcNamespace}/${pvcName}`];
-    });
+    return form.parse(await jsonOf(await veleroFile(client, namespace, file, location, options), file));
   } catch (error) {
     if (error instanceof RestoreHooksError || error instanceof z.ZodError) return undefined;
     throw error;
@@ -108,16 +119,11 @@ export async function restoreErrors(
   location: string | null | undefined,
   options: DownloadOptions,
 ): Promise<string[]> {
-  try {
-    const file = { kind: 'RestoreResults', name } as const;
-    const { errors } = Results.parse(await jsonOf(await veleroFile(client, namespace, file, location, options), file));
-    const ofNamespaces = Object.entries(errors?.namespaces ?? {}).flatMap(([place, messages]) =>
-      (messages ?? []).map((message) => `${place}: ${message}`),
-    );
-    return [...(errors?.velero ?? []), ...(errors?.cluster ?? []), ...ofNamespaces].map(sanitizeLine);
-  } catch (error) {
-    // The errors are counted in the Restore, too. These words are only better.
-    if (error instanceof RestoreHooksError || error instanceof z.ZodError) return [];
-    throw error;
-  }
+  const file = { kind: 'RestoreResults', name } as const;
+  // The errors are counted in the Restore, too. These words are only better.
+  const { errors } = (await readIfPossible(client, namespace, file, location, options, Results)) ?? {};
+  const ofNamespaces = Object.entries(errors?.namespaces ?? {}).flatMap(([place, messages]) =>
+    (messages ?? []).map((message) => `${place}: ${message}`),
+  );
+  return [...(errors?.velero ?? []), ...(errors?.cluster ?? []), ...ofNamespaces].map(sanitizeLine);
 }
