@@ -19,7 +19,7 @@ import type { Telemetry } from '../shared/wiring/telemetry.ts';
 import type { RunnerConfig } from './config.ts';
 import { refuseWhatMayHaveRun } from './own-plan.ts';
 
-export interface RunToBegin extends Pick<RunToTake, 'runID' | 'claimant' | 'giveUpAt' | 'signal'> {
+export interface RunToBegin extends Pick<RunToTake, 'runID' | 'claimant' | 'giveUpAt' | 'signal' | 'shard'> {
   readonly config: RunnerConfig;
   readonly input: RunInput;
   readonly runner: RunStatus['runner'];
@@ -34,6 +34,7 @@ export const runOptions = (config: RunnerConfig): RunOptions => ({
   record: config.record,
   deadlineMs: config.deadline,
   metricsPort: config['metrics-port'],
+  parallelism: config.parallelism,
 });
 
 /**
@@ -83,7 +84,8 @@ export async function begin(
     runID,
     runner: taken.runner,
     version: VERSION,
-    hooks: input.hooks.length,
+    hooks: taken.input.hooks.length,
+    ...(run.shard && { shard: run.shard.index, shards: run.shard.of }),
     digest: document.digest,
   });
   // Others read the log of a Job's pod; what a Lambda or a plugin writes is its caller's own.

@@ -21,6 +21,7 @@ const runnerFlags = {
   ...metricsFlags,
   record: { type: 'boolean', description: "Write the run's history into the log" },
   'run-id': { type: 'string', hidden: true, description: 'The run that the launcher has begun' },
+  parallelism: { type: 'integer', min: 1, default: 1, hidden: true, description: 'How many shards the run has' },
   plan: { type: 'string', hidden: true, description: 'The directory of the plan that the launcher has made' },
   after: { type: 'string', hidden: true, description: 'The run before, which the launcher has taken into account' },
 } as const satisfies Flags;
@@ -43,6 +44,9 @@ export function runnerConfig(argv: readonly string[], env: Readonly<Record<strin
   if (others.length > 0) throw invalid('expected one Restore, not several');
   if (given['all-namespaces'] && (given.selector === undefined || given['pod-namespace'].length > 0)) {
     throw invalid('--all-namespaces goes with --selector, and without --pod-namespace');
+  }
+  if (given.parallelism > 1 && (given.plan === undefined || given['run-id'] === undefined)) {
+    throw invalid('--parallelism needs a plan: apply makes the plan and the Job, and gives both to its pods'); // R8.40
   }
   const runNamespace = given['run-namespace'];
   if (runNamespace !== undefined && !DNS_LABEL.test(runNamespace)) {

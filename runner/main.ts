@@ -1,5 +1,7 @@
 import { hostname } from 'node:os';
 import { ExitCode, RestoreHooksError, SUSPENDED_EXIT_CODE } from '../shared/core/errors.ts';
+import type { Shard } from '../shared/core/model/shard.ts';
+import { isFollower } from '../shared/core/model/shard.ts';
 import type { RunStatus } from '../shared/core/report/run-status.ts';
 import { exitCodeOf, hasEnded } from '../shared/core/report/run-status.ts';
 import { VERSION } from '../shared/core/version.ts';
@@ -14,6 +16,7 @@ import { awaitRestore } from '../shared/kubernetes/velero/await-restore.ts';
 import { getRestore } from '../shared/kubernetes/velero/restores.ts';
 import { systemClock } from '../shared/system/clock.ts';
 import type { Logger } from '../shared/system/log.ts';
+import { hasNothing } from '../shared/wiring/shards.ts';
 import { startTelemetry } from '../shared/wiring/start-telemetry.ts';
 import type { Telemetry } from '../shared/wiring/telemetry.ts';
 import type { RunToBegin } from './begin.ts';
@@ -66,7 +69,7 @@ function unlessAsked<T>(asked: AbortSignal, work: Promise<T>): Promise<T> {
   return Promise.race([work, ended]);
 }
 
-type Run = Pick<RunToBegin, 'config' | 'input' | 'runner' | 'runID' | 'claimant'>;
+type Run = Pick<RunToBegin, 'config' | 'input' | 'runner' | 'runID' | 'claimant' | 'shard'>;
 
 /** The run to carry out, or the exit code if there is nothing to run. */
 async function runOf(
@@ -95,7 +98,25 @@ async function runOf(
   if (!('plan' in input)) return { exitCode: input.ended === undefined ? ExitCode.Ok : exitCodeOf(input.ended) };
   if (jobName) await refuseGivenUp(client, jobNamespace, jobName);
   const runID = config['run-id'] ?? (await ownRun(client, config, runner, input.plan.digest)) ?? newRunID();
-  return { config, input, runner, runID, claimant: { name: podName, id: env['POD_UID'] || podName } };
+  const claimant = { name: podName, id: env['POD_UID'] || podName };
+  const shard = shardOf(config, env['JOB_COMPLETION_INDEX']);
+  if (shard === undefined) return { config, input, runner, runID, claimant };
+  if (!hasNothing(input, shard)) return { config, input, runner, runID, claimant, shard };
+  log.info('this shard has no pod', { runID, shard: shard.index, shards: shard.of });
+  return { exitCode: ExitCode.Ok };
+}
+
+/** Which shard this pod of an Indexed Job carries out (R8.40). */
+function shardOf({ parallelism }: RunnerConfig, index: string | undefined): Shard | undefined {
+  if (parallelism === 1) return undefined;
+  if (index !== undefined && /^\d+$/.test(index) && Number(index) < parallelism) {
+    return { index: Number(index), of: parallelism };
+  }
+  throw new RestoreHooksError(
+    'INVALID_ARGUMENT',
+    `JOB_COMPLETION_INDEX is ${JSON.stringify(index)}; with --parallelism=${parallelism} a number below that is expected`,
+    { hint: 'the pods of an Indexed Job have it: let apply make the Job' },
+  );
 }
 
 async function carryOut(
@@ -106,9 +127,10 @@ async function carryOut(
   asked: AbortSignal,
   telemetry: Telemetry,
 ): Promise<number> {
-  const { runID } = run;
+  const { runID, shard } = run;
   const started = await begin(client, systemClock, { ...run, signal: asked }, log, telemetry);
-  if ('ended' in started) return exitCodeOf(started.ended);
+  // Whether hooks have failed anywhere is for the first shard to say: any other code would end the Job (R8.49).
+  if ('ended' in started) return isFollower(shard) ? ExitCode.Ok : exitCodeOf(started.ended);
   const graceMs = Math.max(1, Number(env['TERMINATION_GRACE_SECONDS'] ?? 30) - LAST_WORDS_SECONDS) * 1000;
   let dropLater = (): void => undefined;
   const onTerminate = () => {
@@ -122,6 +144,10 @@ async function carryOut(
   if (!hasEnded(last)) {
     log.info('run suspended', { runID, counts: last.counts });
     return SUSPENDED_EXIT_CODE; // R6.17
+  }
+  if (isFollower(shard)) {
+    log.info('shard ended', { runID, shard: shard?.index, counts: last.counts, failure: last.failure });
+    return ExitCode.Ok;
   }
   log.info('run ended', { runID, phase: last.phase, counts: last.counts, failure: last.failure });
   return exitCodeOf(last);

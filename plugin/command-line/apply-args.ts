@@ -1,4 +1,5 @@
 import type { JobSettings } from '../../shared/core/manifests/defaults.ts';
+import { MOST_SHARDS } from '../../shared/core/model/shard.ts';
 import { DEFAULTS_NAME, IMAGE, SERVICE_ACCOUNT } from '../../shared/core/names.ts';
 import { DEFAULT_IMAGE } from '../../shared/core/version.ts';
 import type { Flags } from '../../shared/input/flags.ts';
@@ -57,6 +58,12 @@ export const runnerArgs = {
   ...runNamespaceArg,
   ...executionFlags,
   ...metricsFlags,
+  parallelism: {
+    type: 'integer',
+    min: 1,
+    default: 1,
+    description: `Divide the pods among N runners, the pods of an Indexed Job (at most ${MOST_SHARDS}); together they keep --max-concurrent`, // R8.40
+  },
   record: {
     type: 'string',
     value: 'FILE',

@@ -1,4 +1,5 @@
 import { RestoreHooksError } from '../../shared/core/errors.ts';
+import { MOST_SHARDS } from '../../shared/core/model/shard.ts';
 import { DNS_LABEL } from '../../shared/core/names.ts';
 import { sanitizeLine } from '../../shared/core/sanitize.ts';
 import { VERSION } from '../../shared/core/version.ts';
@@ -84,7 +85,8 @@ export const usage = (message: string, hint?: string): RestoreHooksError =>
   new RestoreHooksError('INVALID_ARGUMENT', message, hint === undefined ? {} : { hint });
 
 /** Refuse flags that only a Job can obey for a local run, and the other way round (R7.7). */
-export function requireRunnerFlags({ runner, noWait, dryRun, record, jobPatch }: RunnerFlags): void {
+export function requireRunnerFlags({ runner, noWait, dryRun, record, jobPatch, ...flags }: RunnerFlags): void {
+  requireParallelism(runner, flags);
   if (runner === 'job') {
     if (!record) return;
     throw usage('--record=FILE goes with --runner=local', 'a Job writes its history into its log: --record');
@@ -98,8 +100,28 @@ export function requireRunnerFlags({ runner, noWait, dryRun, record, jobPatch }:
 
 interface RunnerFlags {
   readonly runner: 'job' | 'local';
+  readonly parallelism: number;
+  readonly maxConcurrent: number;
   readonly noWait: boolean;
   readonly dryRun: string | undefined;
   readonly record: string | undefined;
   readonly jobPatch: string | undefined;
+}
+
+/** R8.40 */
+function requireParallelism(
+  runner: string,
+  { parallelism, maxConcurrent }: Pick<RunnerFlags, 'parallelism' | 'maxConcurrent'>,
+): void {
+  if (parallelism === 1) return;
+  if (runner !== 'job') {
+    throw usage('--parallelism goes with --runner=job', 'a local run has one process: leave --parallelism out');
+  }
+  const most = Math.min(MOST_SHARDS, maxConcurrent);
+  if (parallelism <= most) return;
+  const why =
+    most === MOST_SHARDS
+      ? `a run has at most ${MOST_SHARDS} runners`
+      : `each runner needs one of the ${maxConcurrent} slots of --max-concurrent`;
+  throw usage(`--parallelism ${parallelism} is too high: ${why}`, `use --parallelism=${most}`);
 }

@@ -42,7 +42,7 @@ export const rehearse = defineCommand({
       throw usage('give either BACKUP or --from-schedule', 'list them: kubectl get backups.velero.io -n velero');
     }
     if (id !== undefined) rehearsalID(id);
-    requireRunnerFlags({ ...args, noWait: false, record: undefined, dryRun: undefined });
+    requireRunnerFlags({ ...args, parallelism: 1, noWait: false, record: undefined, dryRun: undefined });
     const [{ readHookFiles }, { readJobPatch }, { Rehearsal }, { prepare }, { settled }] = await Promise.all([
       import('../../shared/input/hooks.ts'),
       import('../../shared/input/job-patch.ts'),

@@ -12,6 +12,7 @@ import { isOpen } from '../report/report.ts';
 import { hasDiedAsSeen } from '../run/follow.ts';
 import { LiveLog } from './live-log.ts';
 import { LogPrinter } from './log-printer.ts';
+import type { RunnerLog } from './run-output.ts';
 import { RunOutput } from './run-output.ts';
 import type { RunParts } from './run-parts.ts';
 import type { LogRequest } from './show-logs.ts';
@@ -56,7 +57,7 @@ class LogFollower {
   readonly #parts: RunParts;
   readonly #printer: LogPrinter;
   readonly #output: RunOutput;
-  readonly #logs = new Map<number, LiveLog>();
+  readonly #logs = new Map<RunnerLog, LiveLog>();
   /** Hooks that have ended, and from when on the report's word on their output counts. */
   readonly #held = new Map<string, number>();
   readonly #said = new Set<string>();
@@ -141,8 +142,9 @@ class LogFollower {
     const { session, context, output } = this.#request;
     this.#sayWhatIsNotLive(status);
     if (output.failed) return;
-    for (const [runner, key] of this.#output.keys) {
-      if (this.#logs.has(runner)) continue;
+    for (const its of this.#output.logs) {
+      const { runner, key } = its;
+      if (this.#logs.has(its)) continue;
       const log = new LiveLog(
         { client: session.client, namespace: status.runNamespace ?? session.namespace },
         context.clock,
@@ -150,29 +152,29 @@ class LogFollower {
         { runID: status.runID, runner },
         {
           piece: (piece, source) => this.#output.piece(piece, source),
-          mayGoOn: () => !this.#isEnding && runner === this.#output.runner,
-          over: (error) => this.#logOver(runner, log, error),
+          mayGoOn: () => !this.#isEnding && this.#output.isNewest(its),
+          over: (error) => this.#logOver(its, log, error),
         },
       );
-      this.#logs.set(runner, log);
+      this.#logs.set(its, log);
     }
   }
 
-  #logOver(runner: number, log: LiveLog, error: RestoreHooksError | undefined): void {
+  #logOver(its: RunnerLog, log: LiveLog, error: RestoreHooksError | undefined): void {
     if (log.isFull) this.#sayOnce('live output has stopped, as the log is full: the rest comes when a hook has ended');
-    if (error === undefined || (error.code === 'NOT_FOUND' && runner !== this.#output.runner)) return;
+    if (error === undefined || (error.code === 'NOT_FOUND' && !this.#output.isNewest(its))) return;
     if (error.code === 'NOT_FOUND')
       this.#sayOnce("the runner's pod is gone: waiting for the next one, or for the report");
     else this.#sayOnce(`the runner's log can't be read, so output is shown when a hook has ended: ${error.message}`);
   }
 
   #sayWhatIsNotLive({ runner: { kind, claimedBy } }: RunStatus): void {
-    const { runner, keys, rows } = this.#output;
+    const { logs, rows } = this.#output;
     const why = 'so output is shown when a hook has ended';
     if (this.#request.output.failed) this.#sayOnce('with --failed the output of a hook is shown when it has failed');
     else if (kind === 'local') this.#sayOnce(`the runner is no Job, whose log could be followed, ${why}`);
     else if (rows.length === 0) this.#sayOnce(claimedBy ? 'waiting for the report' : 'waiting for the runner to start');
-    else if (!keys.some(([of]) => of === runner)) {
+    else if (!logs.some((log) => this.#output.isNewest(log))) {
       this.#sayOnce(`this runner writes no live output (--capture=none, or an older version), ${why}`);
     }
   }

@@ -19,6 +19,14 @@ export interface RunOutputOptions {
   readonly since: Instant | undefined;
 }
 
+/** What opens the log of one runner that writes output into it. */
+export interface RunnerLog {
+  /** Which of the runners of its shard it is, from 1. */
+  readonly runner: number;
+  readonly shard: number;
+  readonly key: LiveKey;
+}
+
 /** Joins the live output of a run's runners and its report to one text for each stream of a hook (R7.33). */
 export class RunOutput {
   readonly #options: RunOutputOptions;
@@ -28,10 +36,12 @@ export class RunOutput {
   readonly #shown = new ShownOutput();
   /** The runner whose output a row of the report holds. */
   readonly #printedBy = new Map<string, number>();
-  readonly #keys = new Map<number, LiveKey>();
+  /** By shard and runner. */
+  readonly #logs = new Map<string, RunnerLog>();
   /** Hooks of which anything was emitted. */
   readonly #seen = new Set<string>();
-  #runner = 0;
+  /** The runner of each shard that has written its report last. */
+  readonly #newest = new Map<number, number>();
 
   /** `emit` is called with each piece of output that is new. */
   constructor(options: RunOutputOptions, emit: (chunk: LogChunk) => void) {
@@ -42,8 +52,11 @@ export class RunOutput {
   /** Read a part of the report. Returns the rows that it changes. */
   add(part: ReportPartRead): RunHook[] {
     const { runner = 0, live, hooks } = part;
-    this.#runner = Math.max(this.#runner, runner);
-    if (live !== undefined) this.#keys.set(runner, live);
+    const shard = part.shard?.index ?? 0;
+    this.#newest.set(shard, Math.max(this.#newest.get(shard) ?? 0, runner));
+    const id = `${shard}/${runner}`;
+    // A part that was written without an answer is written again.
+    if (live !== undefined && !this.#logs.has(id)) this.#logs.set(id, { runner, shard, key: live });
     for (const { id, stdout, stderr } of hooks) {
       if (stdout !== undefined || stderr !== undefined) this.#printedBy.set(id, runner);
     }
@@ -63,14 +76,14 @@ export class RunOutput {
     return this.#rows.get(id);
   }
 
-  /** The runner that has written the report last. */
-  get runner(): number {
-    return this.#runner;
+  /** No other runner has its shard by now. */
+  isNewest({ shard, runner }: RunnerLog): boolean {
+    return this.#newest.get(shard) === runner;
   }
 
-  /** What opens the log of each runner that writes output into it, the first runner first. */
-  get keys(): readonly (readonly [runner: number, key: LiveKey])[] {
-    return [...this.#keys].sort(([one], [other]) => one - other);
+  /** Of the runners that write output into their logs, the first ones first. */
+  get logs(): readonly RunnerLog[] {
+    return [...this.#logs.values()].sort((one, other) => one.runner - other.runner || one.shard - other.shard);
   }
 
   hasShown(id: string): boolean {

@@ -1,9 +1,10 @@
 import { RestoreHooksError } from '../../shared/core/errors.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
+import { reportSecretName, runName, shardName } from '../../shared/core/names.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
 import { runsOf } from '../../shared/kubernetes/run/run-place.ts';
 import type { ReportPartRead } from '../../shared/kubernetes/run/run-store.ts';
-import { readReportParts, runStatusOf } from '../../shared/kubernetes/run/run-store.ts';
+import { partsByShard, readReportPart, readReportParts, runStatusOf } from '../../shared/kubernetes/run/run-store.ts';
 import { getRestore } from '../../shared/kubernetes/velero/restores.ts';
 import type { Session } from '../command-line/session.ts';
 
@@ -12,7 +13,7 @@ export class RunParts {
   readonly #session: Session;
   readonly #name: string;
   #runID: string | undefined;
-  #parts = 0;
+  #parts: readonly number[] = [];
 
   constructor(session: Session, name: string) {
     this.#session = session;
@@ -31,7 +32,7 @@ export class RunParts {
     this.#runID ??= status?.runID;
     if (status === undefined || status.runID !== this.#runID) return { restore, status, parts: [] };
     const parts = await readReportParts(client, runsOf(restore, this.#session), status, this.#parts);
-    this.#parts = status.reportParts;
+    this.#parts = partsByShard(status);
     return { restore, status, parts };
   }
 }
@@ -42,14 +43,21 @@ export async function standingParts(
   restore: Restore,
   { runID }: Pick<RunStatus, 'runID'>,
 ): Promise<ReportPartRead[]> {
-  const parts: ReportPartRead[] = [];
   const reference = runsOf(restore, session);
-  for (let part = 0; ; part += 1) {
-    try {
-      parts.push(...(await readReportParts(session.client, reference, { runID, reportParts: part + 1 }, part)));
-    } catch (error) {
-      if (error instanceof RestoreHooksError && error.code === 'NOT_FOUND') return parts;
-      throw error;
+  const run = runName(reference.name, runID);
+  const parts: ReportPartRead[] = [];
+  for (let index = 0, of = 1; index < of; index += 1) {
+    for (let part = 0; ; part += 1) {
+      const name = reportSecretName(shardName(run, { index }), part);
+      const read = await readReportPart(session.client, reference, name).catch(undefinedIfMissing);
+      if (read === undefined) break;
+      parts.push(read);
+      of = read.shard?.of ?? 1;
     }
   }
+  return parts;
+}
+
+function undefinedIfMissing(error: unknown): undefined {
+  if (!(error instanceof RestoreHooksError) || error.code !== 'NOT_FOUND') throw error;
 }

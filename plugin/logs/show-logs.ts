@@ -72,7 +72,8 @@ async function readLive(
   { runID, runNamespace }: RunStatus,
   output: RunOutput,
 ): Promise<void> {
-  for (const [runner, key] of output.keys) {
+  for (const log of output.logs) {
+    const { runner, key } = log;
     const lines = new LiveLines(key, { runID, runner });
     try {
       const text = await session.client.getText(paths.podLog(runNamespace ?? session.namespace, key.pod), {
@@ -84,7 +85,7 @@ async function readLive(
     } catch (error) {
       if (!(error instanceof RestoreHooksError)) throw error;
       // The pod of an earlier runner may be gone.
-      if (runner !== output.runner && error.code === 'NOT_FOUND') continue;
+      if (!output.isNewest(log) && error.code === 'NOT_FOUND') continue;
       context.stderr.write(`warning: the output of running hooks can't be read: ${sanitizeLine(error.message)}\n`);
     }
   }

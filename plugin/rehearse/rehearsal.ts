@@ -57,6 +57,7 @@ const NOT_OF_A_REHEARSAL = {
   record: undefined,
   runNamespace: undefined,
   metricsPort: undefined,
+  parallelism: 1,
 } as const;
 
 /** One `rehearse`: restore under other names, run the hooks there, remove all of it (R7.100). */

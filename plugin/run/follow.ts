@@ -15,7 +15,7 @@ import { kubeApiError } from '../../shared/kubernetes/api/api-error.ts';
 import type { KubeObject } from '../../shared/kubernetes/api/kube-object.ts';
 import { causeOfDeath, hasDied, knownRows } from '../../shared/kubernetes/run/earlier-run.ts';
 import { runsOf } from '../../shared/kubernetes/run/run-place.ts';
-import { readReportParts, runStatusOf } from '../../shared/kubernetes/run/run-store.ts';
+import { partsByShard, readReportParts, runStatusOf } from '../../shared/kubernetes/run/run-store.ts';
 import { RestoreWatch } from '../../shared/kubernetes/velero/restore-watch.ts';
 import { getRestore, readRestore } from '../../shared/kubernetes/velero/restores.ts';
 import type { Session } from '../command-line/session.ts';
@@ -50,7 +50,8 @@ export class RunReader {
   readonly #name: string;
   #report = new JoinedReport();
   #runID: string | undefined;
-  #parts = 0;
+  /** How many of its parts have been read, of each shard. */
+  #parts: readonly number[] = [];
   #unreadable: RestoreHooksError | undefined;
 
   constructor(session: Session, name: string) {
@@ -79,13 +80,13 @@ export class RunReader {
     if (status === undefined) return { restore, status, changed: [] };
     if (status.runID !== this.#runID) {
       this.#runID = status.runID;
-      this.#parts = 0;
+      this.#parts = [];
       this.#report = new JoinedReport();
     }
     heard(status);
     const changed = (await this.#newParts(status)).flatMap((part) => this.#report.add(part));
     // A watch may tell late what a poll has read already.
-    this.#parts = Math.max(this.#parts, status.reportParts);
+    this.#parts = partsByShard(status).map((parts, shard) => Math.max(parts, this.#parts[shard] ?? 0));
     return { restore, status, changed };
   }
 
@@ -147,6 +148,7 @@ export function runDocument(
     runID,
     attempt,
     planDigest,
+    ...(status.shards && { shards: status.shards.length }),
     phase,
     ...(message === undefined ? {} : { message }),
     ...(startedAt ? { startedAt } : {}),

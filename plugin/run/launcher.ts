@@ -3,6 +3,7 @@ import type { Starting } from '../../shared/core/ledger/decision.ts';
 import type { Ledger } from '../../shared/core/ledger/ledger.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
 import type { PlannedRun } from '../../shared/core/plan/plan-run.ts';
+import { wavesOf } from '../../shared/core/report/open-wave.ts';
 import type { PodToCreate } from '../../shared/core/report/payload.ts';
 import type { RunHook } from '../../shared/core/report/run-document.ts';
 import type { RunInput } from '../../shared/core/report/run-input.ts';
@@ -15,6 +16,7 @@ import { runStatusOf, writeStatus } from '../../shared/kubernetes/run/run-store.
 import type { RunnerArguments } from '../command-line/apply-args.ts';
 import type { CommandResult } from '../command-line/command.ts';
 import type { Session } from '../command-line/session.ts';
+import { usage } from '../command-line/session.ts';
 import type { Context } from '../process/context.ts';
 import type { Start } from './begin-run.ts';
 import type { Following } from './follow.ts';
@@ -29,6 +31,8 @@ import { startJob } from './start-job.ts';
 /** How often we decide again because somebody else has written to the Restore since it was read. */
 const DECIDE_TRIES = 10;
 const LOOK_EVERY_MS = 1_000;
+/** Of all shards together. */
+const MOST_WAVES = 16_384;
 
 /** What the runner is told about the run besides its plan and what was decided. */
 export type AboutRun = Pick<RunInput, 'attempt' | 'narrowed' | 'startedOver' | 'leavesFailHooks'>;
@@ -43,6 +47,14 @@ export async function retryOnConflict(once: () => Promise<CommandResult>): Promi
       if (!isConflict || tries >= DECIDE_TRIES) throw error;
     }
   }
+}
+
+/** Each shard tells the others of each of its waves, in an object of at most 1 MiB (R8.40). */
+function requireFewWaves(hooks: PlannedRun['hooks'], parallelism: number): void {
+  const waves = wavesOf(hooks).length;
+  if (waves * parallelism <= MOST_WAVES) return;
+  const most = Math.max(1, Math.floor(MOST_WAVES / waves));
+  throw usage(`--parallelism ${parallelism} is too high for a plan of ${waves} waves`, `use --parallelism=${most}`);
 }
 
 /** What `apply` and `retry` share: start a run in a Job or here, and follow it or show it. */
@@ -72,8 +84,9 @@ export class Launcher {
     about: AboutRun,
     pods: readonly PodToCreate[],
   ): Promise<CommandResult> {
-    const { runner, dryRun, record, deadline } = this.#args;
+    const { runner, dryRun, record, deadline, parallelism } = this.#args;
     const { maxConcurrent, capture, failOn, keepRestorePhase, onUnknown, metricsPort } = this.#args;
+    requireFewWaves(hooks, parallelism);
     if (dryRun === undefined) await this.#requireNobody(restore);
     const input: RunInput = {
       plan,
@@ -92,7 +105,7 @@ export class Launcher {
       name: this.#name,
       args: this.#args,
       options: {
-        ...{ maxConcurrent, capture, failOn, keepRestorePhase, onUnknown, metricsPort },
+        ...{ maxConcurrent, capture, failOn, keepRestorePhase, onUnknown, metricsPort, parallelism },
         record: record !== undefined,
         deadlineMs: deadline,
       },
@@ -110,11 +123,17 @@ export class Launcher {
   async #requireNobody(restore: Restore): Promise<void> {
     const { client } = this.#session;
     const reference = runsOf(restore, this.#session);
-    const holder = await holderOf(client, this.#context.clock, reference).catch((error: unknown) => {
-      // A user who may not read the Lease leaves the check to the runner.
-      if (error instanceof RestoreHooksError && error.code === 'FORBIDDEN') return undefined;
-      throw error;
-    });
+    const of = runStatusOf(restore)?.shards?.length ?? 1;
+    const holders = await Promise.all(
+      Array.from({ length: of }, (_, index) =>
+        holderOf(client, this.#context.clock, reference, true, { index, of }).catch((error: unknown) => {
+          // A user who may not read the Lease leaves the check to the runner.
+          if (error instanceof RestoreHooksError && error.code === 'FORBIDDEN') return undefined;
+          throw error;
+        }),
+      ),
+    );
+    const holder = holders.find((each) => each !== undefined); // R8.50
     if (holder === undefined) return;
     const run = holder.runID === undefined ? '' : ` (run ${holder.runID})`;
     throw new RestoreHooksError('RUN_BY_ANOTHER', `${holder.name}${run} is still working on Restore ${this.#name}`, {

@@ -23,9 +23,12 @@ export const ANNOTATION = {
 
 const OBJECT_NAME_LIMIT = 63;
 
+/** Kubernetes calls the pods of an Indexed Job by the Job's name and their number, and that is a host name, too. */
+const LONGEST_INDEX = '-63';
+
 /** The name of a run's Job, and the prefix of its Secrets' names (R5.1). */
 export function runName(restore: string, runID: string): string {
-  const room = OBJECT_NAME_LIMIT - 'restorehooks--'.length - runID.length;
+  const room = OBJECT_NAME_LIMIT - `restorehooks--${runID}${LONGEST_INDEX}`.length;
   return `restorehooks-${shortenName(restore, room)}-${runID}`;
 }
 
@@ -36,12 +39,21 @@ export const IMAGE = { is: (text: string): boolean => IMAGE_NAME.test(text), exp
 /** Where the runner finds its plan; part files in the order of their names. */
 export const PLAN_DIRECTORY = '/var/run/restorehooks/plan';
 
+/** The prefix of the names of one shard's objects; those of the first, or only, shard have the run's own name (R8.42). */
+export const shardName = (run: string, shard: { readonly index: number } | undefined): string =>
+  shard === undefined || shard.index === 0 ? run : `${run}-s${shard.index}`;
+/** The ConfigMap in which a run's shards tell each other how they stand. */
+export const boardName = (run: string): string => `${run}-shards`;
+
 export const planSecretName = (run: string, part: number): string => `${run}-plan-${part}`;
 export const reportSecretName = (run: string, part: number): string => `${run}-report-${part}`;
 
 export const journalName = (run: string, part: number): string => `${run}-journal-${part}`;
-/** One for a Restore, whatever the run: who works on it (R5.22). */
-export const leaseName = (restore: string): string => `restorehooks-${shortenName(restore, OBJECT_NAME_LIMIT - 13)}`;
+/** One for a Restore, whatever the run: who works on it (R5.22). Each further shard has its own. */
+export const leaseName = (restore: string, shard?: { readonly index: number }): string => {
+  const name = `restorehooks-${shortenName(restore, OBJECT_NAME_LIMIT - 13)}`;
+  return shard === undefined || shard.index === 0 ? name : `${name}-shard-${shard.index}`;
+};
 
 export const RUN_ID_LABEL = 'restorehooks.io/run-id';
 /** Of a run's objects in a namespace of their own: the Restore's (R8.82). */

@@ -6,6 +6,7 @@ import type { Instant } from '../core/model/instant.ts';
 import type { PodIndex } from '../core/model/position.ts';
 import type { RunHook } from '../core/report/run-document.ts';
 import type { RunEvent } from '../core/report/run-event.ts';
+import type { ShardStatus } from '../core/report/shard-status.ts';
 
 /**
  * What the runtime needs of the world. Ports answer by callback, not by promise: a promise puts a microtask between
@@ -154,6 +155,17 @@ export interface EventWriter {
 export interface Wishes {
   /** Start nothing more; `graceMs`: how long running hooks are waited for, from when it is first seen. */
   readonly cancel?: { readonly graceMs?: number };
+}
+
+/**
+ * Where the shards of a run tell each other how they stand. All answer how all do, by their numbers, and reject with a
+ * RestoreHooksError; `RUN_BY_ANOTHER`: another runner has this shard.
+ */
+export interface ShardBoard {
+  tell(own: ShardStatus): Promise<ReadonlyMap<number, ShardStatus>>;
+  /** Tell the end of a shard, unless a runner has taken it. */
+  endUntaken(index: number, end: ShardStatus): Promise<ReadonlyMap<number, ShardStatus>>;
+  read(): Promise<ReadonlyMap<number, ShardStatus>>;
 }
 
 /** Where a run is reported: beside its Restore. All reject with a RestoreHooksError; `NOT_FOUND`: no Restore any more. */

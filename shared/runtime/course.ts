@@ -10,12 +10,21 @@ export class Course {
   readonly #run: RunState;
   readonly #clock: Clock;
   readonly #engine: Engine;
-  readonly #wishes: Pick<RunWishes, 'isSuspended'>;
+  readonly #wishes: Pick<RunWishes, 'isSuspended' | 'isLeaving'>;
+  readonly #others: { readonly othersHaveEnded: boolean } | undefined;
   #lost: RestoreHooksError | undefined;
   #wake: () => void = () => undefined;
 
-  constructor(run: RunState, clock: Clock, engine: Engine, wishes: Pick<RunWishes, 'isSuspended'>) {
+  /** `others`: the shards that this one waits for at its end. */
+  constructor(
+    run: RunState,
+    clock: Clock,
+    engine: Engine,
+    wishes: Pick<RunWishes, 'isSuspended' | 'isLeaving'>,
+    others?: { readonly othersHaveEnded: boolean },
+  ) {
     this.#run = run;
+    this.#others = others;
     this.#clock = clock;
     this.#engine = engine;
     this.#wishes = wishes;
@@ -23,7 +32,9 @@ export class Course {
 
   /** Nothing more happens here: the run has ended, is suspended, or another runner has it. */
   get isOver(): boolean {
-    return this.#run.finishedAt !== undefined || this.#lost !== undefined || this.#wishes.isSuspended;
+    if (this.#lost !== undefined) return true;
+    const isWaiting = this.#others?.othersHaveEnded === false && !this.#wishes.isLeaving;
+    return !isWaiting && (this.#run.finishedAt !== undefined || this.#wishes.isSuspended);
   }
 
   /** Why the run is another runner's by now, if it is. */

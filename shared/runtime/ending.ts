@@ -1,6 +1,5 @@
 import { RestoreHooksError } from '../core/errors.ts';
 import type { RunPhase } from '../core/execute/run-phase.ts';
-import { phaseOf } from '../core/execute/run-phase.ts';
 import type { RunState } from '../core/execute/state.ts';
 import { ANNOTATION } from '../core/names.ts';
 import type { RunHook } from '../core/report/run-document.ts';
@@ -16,6 +15,7 @@ import { annotations } from './reporter.ts';
 import type { Rows } from './rows.ts';
 import type { RunEvents } from './run-events.ts';
 import type { RunWrites } from './run-writes.ts';
+import type { ShardLink } from './shards.ts';
 import type { RunWishes } from './wishes.ts';
 import { INSIST_MS } from './writes.ts';
 
@@ -42,6 +42,8 @@ export interface EndingParts {
   readonly course: Course;
   readonly reporter: Reporter;
   readonly wishes: Pick<RunWishes, 'isOverdue'>;
+  /** Absent: the run has one shard. */
+  readonly link?: ShardLink | undefined;
 }
 
 /** How a run stands when this runner leaves it, and its rows in plan order, without output: they are made when asked for. */
@@ -57,11 +59,11 @@ export interface Ended {
  * where another runner has the run, and where the run has ended and that could not be written.
  */
 export async function writeEnding(parts: EndingParts, request: Ending): Promise<Ended> {
-  const { clock, store, run, rows, writes, course, events, reporter, wishes } = parts;
+  const { clock, store, run, rows, writes, course, events, reporter, wishes, link } = parts;
   // What is not durable may not be told as done.
   await durable(parts);
   const isOverdue = run.finishedAt === undefined && wishes.isOverdue;
-  const hasEnded = run.finishedAt !== undefined || isOverdue;
+  const hasEnded = (run.finishedAt !== undefined || isOverdue) && (link === undefined || link.mayEnd);
   if (run.finishedAt !== undefined) rows.checkSum(run.counts);
   // Where another runner goes on it must know first what is about to be in the report.
   else if (!isOverdue && !reporter.isAnnounced)
@@ -69,14 +71,27 @@ export async function writeEnding(parts: EndingParts, request: Ending): Promise<
   const incomplete: string[] = [];
   const noReport = await writes.insist('the last report could not be written', () => reporter.writeReport());
   if (noReport !== undefined) incomplete.push(`the report is not complete: ${noReport.message}`);
-  const notMoved = await moveRestorePhase(parts, request);
-  if (notMoved !== undefined) incomplete.push(notMoved);
+  const late = isOverdue
+    ? endedAtDeadline({ status: reporter.statusNow(incomplete), rows: rows.all() }, run.lost, clock.now())
+    : undefined;
   // The next runner of a run that is suspended reports anew.
-  const now = reporter.statusNow(hasEnded ? incomplete : []);
-  const late = isOverdue ? endedAtDeadline({ status: now, rows: rows.all() }, run.lost, clock.now()) : undefined;
-  const status = late?.status ?? now;
-  const metrics = request.metrics && { [ANNOTATION.metrics]: metricsText(status.runID, request.metrics()) }; // R8.72
-  const written = { ...annotations(status), ...metrics };
+  const here = (): RunStatus => late?.status ?? reporter.statusNow(hasEnded ? incomplete : []);
+  const allRows = (): readonly RunHook[] => late?.rows ?? rows.all();
+  const untold = await link?.leave(here(), hasEnded, request.metrics?.());
+  if (course.lost !== undefined) throw course.lost; // R6.7
+  if (link?.isFollower) {
+    if (hasEnded && untold !== undefined) throw endUnwritten(here(), untold);
+    return endedHere(here(), {}, allRows);
+  }
+  const joined = (): RunStatus => link?.joined(here()) ?? here();
+  const notMoved = await moveRestorePhase(parts, joined().phase, request);
+  if (notMoved !== undefined) incomplete.push(notMoved);
+  const status = joined();
+  const metrics = link?.joinedMetrics ?? request.metrics?.();
+  const written = {
+    ...annotations(status),
+    ...(metrics && { [ANNOTATION.metrics]: metricsText(status.runID, metrics) }), // R8.72
+  };
   const unwritten = await writes.insist(
     'the last status could not be written',
     async () => void (await store.annotate(written)),
@@ -85,14 +100,16 @@ export async function writeEnding(parts: EndingParts, request: Ending): Promise<
   if (hasEnded) await events.ended(status);
   // The Restore still says that the run goes on: nobody may be told that all went well.
   if (hasEnded && unwritten !== undefined) throw endUnwritten(status, unwritten);
-  return {
-    status,
-    get rows() {
-      return late?.rows ?? rows.all();
-    },
-    annotations: written,
-  };
+  return endedHere(status, written, allRows);
 }
+
+const endedHere = (status: RunStatus, written: Ended['annotations'], allRows: () => Ended['rows']): Ended => ({
+  status,
+  get rows() {
+    return allRows();
+  },
+  annotations: written,
+});
 
 /** Resolves when all that was journaled is durable, or has had its time. */
 function durable({ clock, hold }: EndingParts): Promise<void> {
@@ -107,10 +124,11 @@ function durable({ clock, hold }: EndingParts): Promise<void> {
 
 /** Answers what has to be known of the result, where the phase should have been moved and was not. */
 async function moveRestorePhase(
-  { store, run, writes }: EndingParts,
+  { store, writes }: EndingParts,
+  phase: RunPhase,
   restorePhase: RestorePhase,
 ): Promise<string | undefined> {
-  const move = run.finishedAt === undefined ? undefined : restorePhaseMove(phaseOf(run), restorePhase);
+  const move = restorePhaseMove(phase, restorePhase);
   if (move === undefined) return undefined;
   const former = { [ANNOTATION.formerPhase]: move.former };
   const what = "the Restore's phase could not be set";

@@ -12,6 +12,7 @@ import type { Clock, RunStore } from '../ports/ports.ts';
 import type { Course } from './course.ts';
 import type { Rows } from './rows.ts';
 import type { RunWrites } from './run-writes.ts';
+import type { ShardLink } from './shards.ts';
 import type { RunWishes } from './wishes.ts';
 
 /** How often a run's state is told: at most once a second, and less often the longer it takes (R5.11). */
@@ -32,6 +33,8 @@ export interface ReporterParts {
   readonly writes: RunWrites;
   readonly course: Course;
   readonly wishes: RunWishes;
+  /** Absent: the run has one shard. */
+  readonly link?: ShardLink | undefined;
 }
 
 /** Writes beside the Restore how its run stands: the report's parts, and the status. It decides nothing of what is run. */
@@ -69,20 +72,27 @@ export class Reporter {
   async writeFirst(): Promise<RestoreHooksError | undefined> {
     const { writes } = this.#parts;
     return (
-      (await writes.insist('the first report could not be written', () => this.writeReport(), 1)) ??
+      (await writes.insist('the first report could not be written', () => this.#beginReport(), 1)) ??
       (await writes.insist('the first status could not be written', () => this.#writeStatus()))
     );
   }
 
+  async #beginReport(): Promise<void> {
+    await this.writeReport();
+    // A first shard without pods has no rows of its own, and begins the report of all shards (R8.48).
+    if (this.#reportParts === 0) this.#reportParts = await this.#parts.store.addToReport([]);
+  }
+
   /** Tell of the run, and look what is asked of it, until it is over here. */
   async tellUntilOver(): Promise<void> {
-    const { clock, course, wishes, writes } = this.#parts;
+    const { clock, course, wishes, writes, link } = this.#parts;
+    void link?.listen(this);
     let nextReport = this.#nextReport(clock.now());
     let nextCheck = later(this.#takenAt, CHECK_EVERY_MS);
     this.#isStale = false;
     for (;;) {
       await course.pause(this.#pauseMs());
-      if (course.isOver) return;
+      if (course.isOver) return link?.stop();
       // What was dropped has ended: the ending tells of it.
       if (wishes.dropIfDue()) continue;
       const now = clock.now();
@@ -131,9 +141,19 @@ export class Reporter {
   }
 
   async annotate(): Promise<void> {
+    const { store, wishes, link } = this.#parts;
     const status = this.statusNow();
-    this.#parts.wishes.heed(await this.#parts.store.annotate(annotations(status)));
+    const heard = link?.isFollower ? store.checkRestore() : store.annotate(annotations(link?.joined(status) ?? status));
+    wishes.heed(await heard);
+    // The other shards begin once the first one has told anything: by then the run's status stands (R8.43).
+    await link?.tell(status);
     this.#announced = status.outputBytes ?? 0;
+  }
+
+  /** The status of the whole run: this shard's, and what the others have told of theirs. */
+  get runNow(): RunStatus {
+    const status = this.statusNow();
+    return this.#parts.link?.joined(status) ?? status;
   }
 
   async #checkRestore(): Promise<void> {

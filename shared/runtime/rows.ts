@@ -13,11 +13,11 @@ import type { RunHook } from '../core/report/run-document.ts';
 import { hookRow, rowState } from '../core/report/run-hook.ts';
 import type { Output } from '../ports/ports.ts';
 
-/** What successes may take, so that failures come first (R5.17). */
-const SUCCESS_LIMIT_BYTES = OUTPUT_LIMIT_BYTES / 2;
+/** What successes may take of it, so that failures come first (R5.17). */
+const SUCCESS_SHARE = 1 / 2;
 
 /** Rows of about 550 bytes, in one part of the report. */
-const ROWS_AT_ONCE = 2_000;
+export const ROWS_AT_ONCE = 2_000;
 
 interface Said extends Pick<RunHook, 'message' | 'startedAt'> {
   readonly state: HookState;
@@ -35,9 +35,17 @@ export class Rows {
   /** Pods of which it is not known whether what their hooks wait for has changed. */
   readonly #unlooked: Set<PodIndex>;
   #outputBytes: number;
+  readonly #outputLimit: number;
 
   /** `number`: which run of the Restore it is; `outputBytes`: what the runners of the run before this one have reported of output. */
-  constructor(run: RunState, number: number, kept: ReadonlyMap<HookId, HookRow>, outputBytes = 0) {
+  constructor(
+    run: RunState,
+    number: number,
+    kept: ReadonlyMap<HookId, HookRow>,
+    outputBytes = 0,
+    outputLimit = OUTPUT_LIMIT_BYTES,
+  ) {
+    this.#outputLimit = outputLimit;
     this.#run = run;
     this.#number = number;
     this.#kept = kept;
@@ -169,7 +177,7 @@ export class Rows {
     const output = this.#outputs.get(id);
     if (output === undefined) return row;
     this.#outputs.delete(id);
-    const limit = row.state === 'Succeeded' ? SUCCESS_LIMIT_BYTES : OUTPUT_LIMIT_BYTES;
+    const limit = row.state === 'Succeeded' ? this.#outputLimit * SUCCESS_SHARE : this.#outputLimit;
     // Where a whole output doesn't fit any more, its end still may (R5.17).
     for (const kept of [output, endOf(output)]) {
       const size = sizeOf(kept.stdout) + sizeOf(kept.stderr);

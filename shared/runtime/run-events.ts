@@ -34,14 +34,14 @@ export class RunEvents {
   }
 
   /** The first runner of the run is about to start hooks. */
-  started(status: RunStatus): void {
-    if (!this.#run.wasTaken) this.#write(startedEvent(status, this.#run));
+  started(status: RunStatus, openPods = this.#run.pods.filter((pod) => pod.open.isAny).length): void {
+    if (!this.#run.wasTaken) this.#write(startedEvent(status, openPods));
   }
 
   /** Looks whether a hook with `onError: Fail` has stopped the run. */
   stepped(status: Pick<RunStatus, 'runID'>): void {
     const { stop, failure } = this.#run;
-    if (stop === undefined || this.#isStopTold) return;
+    if (stop === undefined || this.#isStopTold || stop.isElsewhere) return;
     this.#isStopTold = true;
     if (stop.reason === 'aborted' && failure === undefined) this.#write(hookFailedEvent(status, stop));
   }

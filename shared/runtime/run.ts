@@ -6,6 +6,7 @@ import type { Effect, Fact } from '../core/execute/protocol.ts';
 import type { Resumed, RunStart } from '../core/execute/run-start.ts';
 import type { RunState } from '../core/execute/state.ts';
 import { createRun } from '../core/execute/state.ts';
+import { OUTPUT_LIMIT_BYTES } from '../core/model/capture.ts';
 import type { Hook, HookId, PodKey } from '../core/model/hook.ts';
 import type { Instant } from '../core/model/instant.ts';
 import { instant, parseInstant } from '../core/model/instant.ts';
@@ -27,6 +28,8 @@ import { Rows } from './rows.ts';
 import type { Warn } from './run-events.ts';
 import { RunEvents } from './run-events.ts';
 import { RunWrites } from './run-writes.ts';
+import type { LinkParts, ShardOfRun } from './shards.ts';
+import { ShardLink, Standings } from './shards.ts';
 import type { StepObserver } from './steps.ts';
 import { RunWishes } from './wishes.ts';
 import { Writes } from './writes.ts';
@@ -54,6 +57,8 @@ export interface RunPorts extends EnginePorts {
   readonly store: RunStore;
   readonly events: EventWriter;
   readonly hold: Hold;
+  /** Absent: the run has one shard. */
+  readonly shard?: ShardOfRun | undefined;
 }
 
 /** Told of the run as it goes; can't influence it. */
@@ -91,12 +96,11 @@ export interface StartedRun {
 /** Run a plan's hooks to their end, and tell of it beside the Restore as it goes (R5.11, R5.13). */
 export function startRun(request: RunRequest, ports: RunPorts, observer: RunObserver = {}): StartedRun {
   const { clock, store } = ports;
-  const options = optionsOf(request, clock.now());
+  const options = optionsOf(request, clock.now(), ports.shard);
   const run = createRun(request.hooks, options);
   const steps = new Steps(run, observer);
   steps.begin(request, options, clock.now());
-  const kept = new Map(request.kept.map((row) => [row.hook.id, row]));
-  const rows = new Rows(run, request.status.attempt, kept, request.status.outputBytes);
+  const rows = rowsOf(request, run, ports.shard?.standing.length ?? 1);
   const noteSeen = journalSeen(run, ports, request.resumed);
   const engine = startEngine(
     run,
@@ -114,26 +118,26 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
           observer.changed?.(changed);
         }
         events.stepped(request.status);
+        link?.stepped();
         course.wakeIfOver();
       },
     },
     request.status.runID,
   );
   const wishes = new RunWishes(run, clock, engine.tell);
-  const course = new Course(run, clock, engine, wishes);
+  const standings = ports.shard && new Standings(ports.shard);
+  const course = new Course(run, clock, engine, wishes, standings?.isFollower ? undefined : standings);
   const warn: Warn = (what, error) => observer.warn?.(what, error);
   const writes = new RunWrites(new Writes(clock, warn), course);
   const events = new RunEvents(clock, ports.events, run, warn);
-  const parts = { clock, store: observed(store, observer), run, rows, writes, course, wishes };
+  const link = linkOf(standings, ports, { run, course, writes, wishes, tell: engine.tell });
+  const parts = { clock, store: observed(store, observer), run, rows, writes, course, wishes, link };
   const reporter = new Reporter(request.status, parts);
   ports.hold.onLost((error) => endBecauseLost(error, course));
   const forgetDeadline = atDeadline(request.status, clock, (deadline) => {
-    if (run.finishedAt !== undefined) return;
-    observer.overdue?.(deadline);
-    wishes.endAtDeadline();
+    if (!course.isOver) endAtDeadline(deadline, wishes, observer);
   });
-  // A stop that an earlier runner came to is settled although nothing happens.
-  if (run.stop !== undefined && run.pods[0] !== undefined) engine.tell({ type: 'timerFired', key: run.pods[0].key });
+  settleStop(run, engine);
   return {
     done: toTheEnd(),
     cancel: () => wishes.cancel(),
@@ -148,7 +152,7 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
     const notBegun = await reporter.writeFirst();
     if (notBegun !== undefined) {
       course.fail({ code: 'error', message: `its report could not be written: ${notBegun.message}` });
-    } else if (!wishes.isOverdue) events.started(request.status);
+    } else if (!wishes.isOverdue && !standings?.isFollower) events.started(reporter.runNow, standings?.openPods);
     const stopPods = course.isOver ? () => undefined : ports.pods.start((event) => tellOfPods(event, engine, course));
     await reporter.tellUntilOver();
     forgetDeadline();
@@ -159,6 +163,28 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
     return ended;
   }
 }
+
+function endAtDeadline(deadline: string, wishes: RunWishes, observer: RunObserver): void {
+  observer.overdue?.(deadline);
+  wishes.endAtDeadline();
+}
+
+function rowsOf({ kept, status: { attempt, outputBytes } }: RunRequest, run: RunState, shards: number): Rows {
+  const keptRows = new Map(kept.map((row) => [row.hook.id, row]));
+  return new Rows(run, attempt, keptRows, outputBytes, OUTPUT_LIMIT_BYTES / shards);
+}
+
+/** A stop that an earlier runner, or another shard, came to is settled although nothing happens. */
+function settleStop({ stop, pods: [first] }: RunState, { tell }: Engine): void {
+  if (stop !== undefined && first !== undefined) tell({ type: 'timerFired', key: first.key });
+}
+
+/** Undefined: the run has one shard. */
+const linkOf = (
+  standings: Standings | undefined,
+  { clock, hold, shard }: RunPorts,
+  parts: Pick<LinkParts, 'run' | 'course' | 'writes' | 'wishes' | 'tell'>,
+) => standings && shard && new ShardLink(standings, { ...parts, clock, hold, board: shard.board });
 
 function observed(store: RunStore, { reported }: RunObserver): RunStore {
   if (reported === undefined) return store;
@@ -183,11 +209,12 @@ function tellOfPods(event: PodEvent, { tell }: Engine, course: Course): void {
   else tell(event);
 }
 
-const optionsOf = (request: RunRequest, now: Instant): RunStart => ({
+const optionsOf = (request: RunRequest, now: Instant, shard: ShardOfRun | undefined): RunStart => ({
   maxConcurrent: request.maxConcurrent,
   resumed: request.resumed,
   startsBefore: request.startsBefore,
   quiet: request.quiet,
+  elsewhere: shard && new Standings(shard).elsewhere,
   startedAt: parseInstant(request.status.startedAt ?? '') ?? now,
   ended: new Map(request.kept.map((row) => [row.hook.id, endedState(row)])),
 });

@@ -16,11 +16,13 @@ export class RunWishes {
   readonly #run: RunState;
   readonly #clock: Clock;
   readonly #tell: (fact: Fact) => void;
+  #isCanceled = false;
   #isSuspending = false;
   #isDropped = false;
   /** What has not ended is left to whoever goes on. */
   #isLeft = false;
   #isOverdue = false;
+  #isLeaving = false;
   /** When the grace of a cancel, or that of the deadline, is over. */
   #dropAt: Instant | undefined;
 
@@ -33,18 +35,24 @@ export class RunWishes {
   /** Do what is asked beside the Restore, where the same request is found again at each look. */
   heed({ cancel }: Wishes): void {
     if (cancel === undefined) return;
-    if (!this.#run.canceled) this.cancel();
+    if (!this.#isCanceled) this.cancel();
     if (cancel.graceMs === undefined) return;
     this.#dropAt = earliest(this.#dropAt ?? FOREVER, later(this.#clock.now(), cancel.graceMs)); // R6.19
   }
 
   /** Start nothing more: the run ends when running hooks have. */
   cancel(): void {
+    this.#isCanceled = true;
     this.#tell({ type: 'cancelRequested' });
   }
 
   /** Start nothing more, and leave what waits to the next runner. */
   suspend(): void {
+    this.#isLeaving = true;
+    this.#suspend();
+  }
+
+  #suspend(): void {
     this.#isSuspending = true;
     this.#tell({ type: 'suspendRequested' });
   }
@@ -53,7 +61,7 @@ export class RunWishes {
   endAtDeadline(): void {
     this.#isOverdue = true;
     this.#dropAt = earliest(this.#dropAt ?? FOREVER, later(this.#clock.now(), DEADLINE_GRACE_MS)); // R7.82
-    this.suspend();
+    this.#suspend();
   }
 
   /** Don't wait for running hooks. A run that is suspended leaves them as they are, for its next runner. */
@@ -79,9 +87,19 @@ export class RunWishes {
     return this.#dropAt === undefined || this.#isDropped ? undefined : Math.max(0, this.#dropAt - this.#clock.now());
   }
 
+  /** It was asked to cancel, maybe after the last hook here had ended. */
+  get isCanceled(): boolean {
+    return this.#isCanceled;
+  }
+
   /** The run was asked to be left to its next runner. */
   get isSuspending(): boolean {
     return this.#isSuspending;
+  }
+
+  /** This process was asked to end. */
+  get isLeaving(): boolean {
+    return this.#isLeaving;
   }
 
   /** It was asked so because its deadline has passed. */

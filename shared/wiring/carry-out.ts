@@ -5,6 +5,7 @@ import type { HookId, PodKey } from '../core/model/hook.ts';
 import { podKey } from '../core/model/hook.ts';
 import type { Instant } from '../core/model/instant.ts';
 import { FOREVER, parseInstant } from '../core/model/instant.ts';
+import { shareOf } from '../core/model/shard.ts';
 import { ANNOTATION } from '../core/names.ts';
 import type { ReportHead } from '../core/report/run-document.ts';
 import type { RunInput } from '../core/report/run-input.ts';
@@ -48,7 +49,7 @@ export function carryOut(
   telemetry: Telemetry,
   liveLog?: LiveLog,
 ): StartedRun {
-  const { restore, status, input, lease, journal, runner, resumed } = taken;
+  const { restore, status, input, lease, journal, runner, resumed, shard } = taken;
   const { plan, hooks, kept } = input;
   const { labelSelector, namespaces } = plan.selector;
   const captured = { capturedBytes: capturedBytes(options.capture) ?? 0 };
@@ -62,7 +63,7 @@ export function carryOut(
       kept,
       resumed,
       status,
-      maxConcurrent: options.maxConcurrent,
+      maxConcurrent: shard === undefined ? options.maxConcurrent : shareOf(options.maxConcurrent, shard.shard),
       quiet: quietOf(input),
       startsBefore: new Map(Object.entries(input.starts ?? {}) as [HookId, number][]),
       keepRestorePhase: options.keepRestorePhase,
@@ -81,7 +82,8 @@ export function carryOut(
         planned: podUIDs(input),
         ...(namespaces ? { namespaces } : {}),
       }),
-      store: kubernetesRunStore(client, plan.restore, status, runner, reportHead(status, input), liveKey),
+      store: kubernetesRunStore(client, plan.restore, status, runner, reportHead(status, input), liveKey, shard),
+      shard,
       events: kubernetesEventWriter(client, clock, plan.restore, status.runID),
     },
     {
@@ -124,15 +126,15 @@ export const quietOf = ({ quiet = [] }: RunInput): ReadonlyMap<PodKey, Instant> 
 
 /** What the report says of the run itself: all that a reader needs who finds no annotation. */
 export function reportHead(
-  { attempt, planDigest, runner: { kind, name }, createdAt, failOn }: RunStatus,
-  { plan, hooks, narrowed, startedOver, leavesFailHooks }: RunInput,
+  { attempt, planDigest, runner: { kind, name }, createdAt, failOn, counts: { planned } }: RunStatus,
+  { plan, narrowed, startedOver, leavesFailHooks }: RunInput,
 ): ReportHead {
   return {
     selector: plan.selector,
     run: {
       attempt,
       planDigest,
-      planned: hooks.length,
+      planned,
       runner: { kind, name },
       createdAt,
       failOn,

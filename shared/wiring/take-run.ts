@@ -1,6 +1,6 @@
 import { RestoreHooksError } from '../core/errors.ts';
 import type { BegunCommand, Resumed } from '../core/execute/run-start.ts';
-import type { JournalEntry, JournalHead } from '../core/journal/entry.ts';
+import type { JournalEntry } from '../core/journal/entry.ts';
 import type { OnUnknown } from '../core/journal/resume.ts';
 import { resume } from '../core/journal/resume.ts';
 import type { HookId } from '../core/model/hook.ts';
@@ -8,20 +8,27 @@ import type { Instant } from '../core/model/instant.ts';
 import { instant, parseInstant } from '../core/model/instant.ts';
 import { planEntries } from '../core/model/position.ts';
 import type { Restore } from '../core/model/restore.ts';
+import type { Shard } from '../core/model/shard.ts';
+import { isFollower } from '../core/model/shard.ts';
+import type { RestoreReference } from '../core/plan/plan-document.ts';
 import type { RunInput } from '../core/report/run-input.ts';
 import type { RunStatus } from '../core/report/run-status.ts';
 import { hasEnded } from '../core/report/run-status.ts';
 import type { KubeClient } from '../kubernetes/api/client.ts';
 import { claimRun } from '../kubernetes/run/claim.ts';
+import type { JournaledHook } from '../kubernetes/run/journal.ts';
 import { KubernetesJournal } from '../kubernetes/run/journal.ts';
-import type { JournalPlace } from '../kubernetes/run/journal-reader.ts';
-import { readJournal } from '../kubernetes/run/journal-reader.ts';
+import type { JournalPlace, ReadJournal } from '../kubernetes/run/journal-reader.ts';
+import { journalsOf, readJournal } from '../kubernetes/run/journal-reader.ts';
 import type { HeldLease } from '../kubernetes/run/lease.ts';
-import { takeLease } from '../kubernetes/run/lease.ts';
+import { holderOf, takeLease } from '../kubernetes/run/lease.ts';
 import { markFailed } from '../kubernetes/run/mark-ended.ts';
 import { runStatusOf } from '../kubernetes/run/run-store.ts';
+import { createBoard, readBoard } from '../kubernetes/run/shard-board.ts';
 import { getRestore } from '../kubernetes/velero/restores.ts';
 import type { Clock } from '../ports/ports.ts';
+import type { TakenShard } from './shards.ts';
+import { awaitFirstShard, inputOf, statusOfShard, takeShard } from './shards.ts';
 
 /** Which run is to be carried out, and by whom. */
 export interface RunToTake {
@@ -39,6 +46,8 @@ export interface RunToTake {
   readonly signal?: AbortSignal | undefined;
   /** The Job whose pod this runner is. */
   readonly ownJob?: string | undefined;
+  /** Which shard of the run this runner carries out; absent: the run has one. */
+  readonly shard?: Shard | undefined;
 }
 
 /** A run that is this runner's own. */
@@ -52,12 +61,14 @@ export interface TakenRun {
   /** Which of the run's runners this is, from 1. */
   readonly runner: number;
   readonly resumed: Resumed;
+  /** Absent: the run has one shard. */
+  readonly shard?: TakenShard | undefined;
 }
 
 export type Client = Pick<KubeClient, 'get' | 'create' | 'patch'>;
 
 /**
- * Make a run this runner's own before it starts anything (R6.13): first the Restore's Lease, then the journal,
+ * Make a run, or a shard of it, this runner's own before it starts anything (R6.13): first the Lease, then the journal,
  * which fences off whoever had it, then the status. A run that has ended meanwhile is answered with its status.
  */
 export async function takeRun(
@@ -65,52 +76,90 @@ export async function takeRun(
   clock: Clock,
   run: RunToTake,
 ): Promise<TakenRun | { readonly ended: RunStatus }> {
-  const { runID, input, claimant } = run;
-  const { restore: reference } = input.plan;
-  const at = { namespace: reference.namespace, name: reference.name };
-  const statusNow = async () => runStatusOf(await getRestore(client, at.namespace, at.name));
-  const endedHere = async () => {
-    const status = await statusNow();
-    return status?.runID === runID && hasEnded(status) ? status : undefined;
-  };
+  const { runID, claimant, shard } = run;
+  const { restore: reference } = run.input.plan;
+  const input = shard === undefined ? run.input : inputOf(run.input, shard);
+  if (isFollower(shard)) {
+    const first = await awaitFirstShard(client, clock, { restore: reference, runID }, { ...run, restore: reference });
+    if (first === 'asked') throw notTaken(run);
+    if (first !== 'begun') return { ended: first };
+  }
+  const taken = await lease(client, clock, run);
+  if ('ended' in taken) return taken;
+  try {
+    const ended = await endedHere(client, run);
+    if (ended !== undefined) {
+      await taken.lease.release();
+      return { ended };
+    }
+    const standing = await statusNow(client, run);
+    requireNotAsked(run);
+    if (shard?.index === 0) await createBoard(client, { restore: reference, runID }, shard.of);
+    const journal = await takeJournal(client, clock, run, input, standing);
+    requireNotAsked(run);
+    const { restore, status } = isFollower(shard)
+      ? await runOfFollower(client, run)
+      : await claimRun(client, { ...at(run), runID }, claimant.id, run.unwritten);
+    const own = { restore, input, lease: taken.lease, ...journal };
+    if (shard === undefined) return { ...own, status };
+    const about = { input: run.input, shard, attempt: status.attempt };
+    const place = await takeShard(client, clock, { restore: reference, runID }, about);
+    return { ...own, status: statusOfShard(status, place), shard: place };
+  } catch (error) {
+    // While the Lease is held nobody else is at work, but for other shards.
+    const why = await failed(client, run, error, shard === undefined).catch((reason: unknown) => reason);
+    await taken.lease.release();
+    throw why;
+  }
+}
+
+const at = ({ input }: RunToTake) => ({ namespace: input.plan.restore.namespace, name: input.plan.restore.name });
+
+async function statusNow(client: Client, run: RunToTake): Promise<RunStatus | undefined> {
+  const { namespace, name } = at(run);
+  return runStatusOf(await getRestore(client, namespace, name));
+}
+
+async function endedHere(client: Client, run: RunToTake): Promise<RunStatus | undefined> {
+  const status = await statusNow(client, run);
+  return status?.runID === run.runID && hasEnded(status) ? status : undefined;
+}
+
+async function lease(
+  client: Client,
+  clock: Clock,
+  run: RunToTake,
+): Promise<{ readonly lease: HeldLease } | { readonly ended: RunStatus }> {
+  const { runID, input, claimant, shard } = run;
   let ended: RunStatus | undefined;
-  const lease = await takeLease(
+  const taken = await takeLease(
     client,
     clock,
-    { restore: reference, runID, holder: claimant.name },
+    { restore: input.plan.restore, runID, holder: claimant.name, shard },
     {
       isOver: async () => {
         if (run.giveUpAt !== undefined && clock.now() >= run.giveUpAt) {
           throw new RestoreHooksError('TIMEOUT', `another runner of run ${runID} is still at work`);
         }
-        ended = await endedHere();
+        ended = await endedHere(client, run);
         return ended !== undefined;
       },
       ...(run.warn && { warn: run.warn }),
       signal: run.signal,
     },
   ).catch((error: unknown) => failed(client, run, error, false));
-  if (ended !== undefined && lease === undefined) return { ended };
-  if (lease === undefined) throw notTaken(run);
-  try {
-    ended = await endedHere();
-    if (ended !== undefined) {
-      await lease.release();
-      return { ended };
-    }
-    const place = journalPlace(input, runID);
-    const standing = await statusNow();
-    requireNotAsked(run);
-    const { journal, runner, resumed } = await takeJournal(client, clock, run, place, standing);
-    requireNotAsked(run);
-    const { restore, status } = await claimRun(client, { ...at, runID }, claimant.id, run.unwritten);
-    return { restore, status, input, lease, journal, runner, resumed };
-  } catch (error) {
-    // While the Lease is held nobody else is at work.
-    const why = await failed(client, run, error, true).catch((reason: unknown) => reason);
-    await lease.release();
-    throw why;
-  }
+  if (taken !== undefined) return { lease: taken };
+  if (ended !== undefined) return { ended };
+  throw notTaken(run);
+}
+
+/** The run as the first shard has claimed it. */
+async function runOfFollower(client: Client, run: RunToTake): Promise<Pick<TakenRun, 'restore' | 'status'>> {
+  const { namespace, name } = at(run);
+  const restore = await getRestore(client, namespace, name);
+  const status = runStatusOf(restore);
+  if (status?.runID === run.runID && !hasEnded(status)) return { restore, status };
+  throw new RestoreHooksError('RUN_BY_ANOTHER', `run ${run.runID} of Restore ${name} is over; nothing is started`);
 }
 
 const notTaken = ({ runID }: RunToTake): RestoreHooksError =>
@@ -120,27 +169,37 @@ function requireNotAsked(run: RunToTake): void {
   if (run.signal?.aborted) throw notTaken(run);
 }
 
-export const journalPlace = ({ plan, hooks }: Pick<RunInput, 'plan' | 'hooks'>, runID: string): JournalPlace => ({
+export const journalPlace = (
+  { plan, hooks }: Pick<RunInput, 'plan' | 'hooks'>,
+  runID: string,
+  shard?: Shard,
+): JournalPlace => ({
   restore: plan.restore,
-  head: { runID, planDigest: plan.digest, hooks: hooks.length },
+  head: { runID, planDigest: plan.digest, hooks: hooks.length, ...(shard && { shard }) },
 });
 
 async function takeJournal(
   client: Client,
   clock: Clock,
-  { runID, input, onUnknown }: RunToTake,
-  place: JournalPlace,
+  { runID, input: whole, onUnknown, shard }: RunToTake,
+  input: RunInput,
   standing: RunStatus | undefined,
 ): Promise<{ journal: KubernetesJournal; runner: number; resumed: Resumed }> {
-  const { hooks } = input;
+  const { hooks } = whole;
+  const place = journalPlace(whole, runID, shard);
   const read = await readJournal(client, place);
   if (read === undefined) {
-    const wasClaimed = standing?.runID === runID && standing.runner.claimedBy !== undefined;
+    const wasClaimed = isFollower(shard)
+      ? (await readBoard(client, { restore: input.plan.restore, runID }))?.taken.has(shard?.index ?? 0)
+      : standing?.runID === runID && standing.runner.claimedBy !== undefined;
     if (wasClaimed) {
       throw new RestoreHooksError('RUN_FAILED', `the journal of run ${runID} is gone: what has been run isn't known`);
     }
-    if (input.takesOver !== undefined) await takeOver(client, clock, input, input.takesOver, runID);
-    const { resumed, entries } = begin(input, clock.now());
+    // The first shard begins the run: it closes the dead run for all.
+    if (input.takesOver !== undefined && !isFollower(shard)) {
+      await takeOver(client, clock, input, input.takesOver, runID);
+    }
+    const { resumed, entries } = begin(input, hooks, clock.now());
     const journal = await KubernetesJournal.take(client, clock, place, hooks, undefined, entries);
     return { journal, runner: 1, resumed };
   }
@@ -153,7 +212,7 @@ async function takeJournal(
 }
 
 /** A new run, which may know of commands that an earlier one has left. */
-function begin({ lost = [], begun = [], hooks }: RunInput, now: Instant) {
+function begin({ lost = [], begun = [] }: RunInput, hooks: readonly JournaledHook[], now: Instant) {
   const since = new Map(lost.map((hook) => [hook.id as HookId, parseInstant(hook.since) ?? instant(0)]));
   const attached = new Map(
     begun.map(({ id, startedAt, ...known }): [HookId, BegunCommand & { readonly key: string }] => [
@@ -186,22 +245,41 @@ function begin({ lost = [], begun = [], hooks }: RunInput, now: Instant) {
 async function takeOver(
   client: Client,
   clock: Clock,
-  { plan }: RunInput,
-  { runID, planDigest, hooks, batches }: NonNullable<RunInput['takesOver']>,
+  { plan: { restore } }: RunInput,
+  { runID, shards = 1, batches, ...of }: NonNullable<RunInput['takesOver']>,
   by: string,
 ): Promise<void> {
-  const head: JournalHead = { runID, planDigest, hooks };
-  const place = { restore: plan.restore, head };
-  const read = await readJournal(client, place);
-  if (read?.replay.closedBy === by) return;
-  if ((read?.end.batches ?? 0) !== batches) {
+  const places = journalsOf(restore, { runID, ...of }, shards);
+  await requireNoShard(client, clock, restore, runID, shards);
+  const journals = await Promise.all(places.map(async (place) => ({ place, read: await readJournal(client, place) })));
+  const isDone = (read: ReadJournal | undefined): boolean => read?.replay.closedBy === by;
+  const now = journals.reduce((sum, { read }) => sum + (read?.end.batches ?? 0) - Number(isDone(read)), 0);
+  if (now !== batches && !journals.every(({ read }) => isDone(read))) {
     throw new RestoreHooksError('RUN_BY_ANOTHER', `run ${runID} has gone on meanwhile; nothing is started`, {
       hint: 'decide again: kubectl restorehooks apply, or retry',
     });
   }
-  // A run that took over, and never began, has closed it for good.
-  if (read?.replay.closedBy !== undefined) return;
-  await KubernetesJournal.close(client, clock, place, read, by);
+  for (const { place, read } of journals) {
+    // A run that took over, and never began, has closed it for good.
+    if (read?.replay.closedBy === undefined) await KubernetesJournal.close(client, clock, place, read, by);
+  }
+}
+
+/** The first shard's Lease is this runner's by now; the others may outlive it while their pods end (R8.50). */
+async function requireNoShard(
+  client: Client,
+  clock: Clock,
+  restore: RestoreReference,
+  runID: string,
+  shards: number,
+): Promise<void> {
+  const followers = Array.from({ length: shards - 1 }, (_, index) => ({ index: index + 1, of: shards }));
+  const holders = await Promise.all(followers.map((shard) => holderOf(client, clock, restore, true, shard)));
+  const alive = holders.find((holder) => holder?.runID === runID);
+  if (alive === undefined) return;
+  throw new RestoreHooksError('RUN_BY_ANOTHER', `${alive.name} still works on run ${runID}; nothing is started`, {
+    hint: 'it may be waiting for running hooks to end; try again in a minute',
+  });
 }
 
 /** Say where the run is known that it can't go on; then fail. */

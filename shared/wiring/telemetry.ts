@@ -1,4 +1,4 @@
-import { ANNOTATION } from '../core/names.ts';
+import { ANNOTATION, boardName } from '../core/names.ts';
 import type { Meter, RunMetrics } from '../core/report/run-metrics.ts';
 import { meters, metricsOf, Tally } from '../core/report/run-metrics.ts';
 import { VERSION } from '../core/version.ts';
@@ -6,6 +6,7 @@ import type { KubeClient } from '../kubernetes/api/client.ts';
 import { verbOf } from '../kubernetes/api/request-right.ts';
 import { RunMeter } from '../runtime/run-meter.ts';
 import type { StepObserver } from '../runtime/steps.ts';
+import { takenFrom } from './shards.ts';
 import type { TakenRun } from './take-run.ts';
 
 /** What is told of a run besides its report. */
@@ -34,9 +35,12 @@ export function telemetryOf(client: Pick<KubeClient, 'onAnswer'>, { server, trac
   const meter = server === undefined ? tally : meters(tally, server.meter);
   countRequests(client, meter);
   return {
-    of({ restore, status: { runID }, input, runner }) {
+    of({ restore, status: { runID }, input, runner, shard }) {
       const { namespace, name } = input.plan.restore;
-      tally.add(metricsOf(restore.metadata.annotations[ANNOTATION.metrics], runID) ?? {}); // R8.72
+      const before = shard
+        ? takenFrom(shard)?.metrics
+        : metricsOf(restore.metadata.annotations[ANNOTATION.metrics], runID);
+      tally.add(before ?? {}); // R8.72
       const info = { restore_namespace: namespace, restore: name, run: runID, runner: `${runner}`, version: VERSION };
       meter.set('restorehooks_run_info', 1, info);
       const spans = traces?.of({ namespace, restore: name, runID, runner }) ?? [];
@@ -61,8 +65,8 @@ function countRequests(client: Pick<KubeClient, 'onAnswer'>, meter: Meter): void
       return;
     }
     meter.observe('restorehooks_api_request_duration_seconds', ms / 1000, { verb });
-    // A runner writes no other ConfigMaps.
-    if (resource === 'configmaps' && method !== 'GET') {
+    // The only other ConfigMap that a runner writes is what shards tell each other.
+    if (resource === 'configmaps' && method !== 'GET' && !path.endsWith(boardName(''))) {
       meter.observe('restorehooks_journal_write_duration_seconds', ms / 1000);
     }
   });

@@ -29,7 +29,10 @@ type Body = any;
 
 function creationOf(path: string, object: Body, dryRun = false): FailpointName | undefined {
   if (path.endsWith('/leases')) return 'lease-take';
-  if (path.endsWith('/configmaps')) return object.data.b00000000 === undefined ? 'journal-part' : 'journal-begin';
+  if (path.endsWith('/configmaps')) {
+    if (object.data.head === undefined) return undefined;
+    return object.data.b00000000 === undefined ? 'journal-part' : 'journal-begin';
+  }
   if (path.endsWith('/pods')) return dryRun ? 'pod-trial' : 'pod-creation';
   if (path.endsWith('/secrets')) return object.type === 'restorehooks.io/report' ? 'report-part' : 'pod-manifest';
   return undefined;
@@ -40,6 +43,8 @@ function changeOf(path: string, body: Body, hasClaimed: boolean): FailpointName 
     if (body.spec.holderIdentity === null) return 'lease-release';
     return body.spec.acquireTime === undefined ? 'lease-renewal' : 'lease-take';
   }
+  // What shards tell each other is a JSON patch.
+  if (path.includes('/configmaps/') && Array.isArray(body)) return undefined;
   if (path.includes('/configmaps/')) return body.immutable ? 'journal-seal' : batchOf(body.data);
   if (!path.includes('/restores/')) return undefined;
   if (!hasClaimed) return 'status-claim';

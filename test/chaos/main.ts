@@ -27,6 +27,7 @@ const { values } = parseArgs({
     'at-once': { type: 'string', default: '8' },
     patience: { type: 'string', default: '600' },
     detach: { type: 'boolean', default: false },
+    shards: { type: 'string', default: '1' },
     /** Play only the runs with these numbers. */
     only: { type: 'string', multiple: true },
   },
@@ -46,6 +47,7 @@ const chosen = values.only === undefined ? all : all.filter(({ index }) => value
 const again = [
   ...['seed', 'runs', 'boundaries', 'parts'].map((key) => `--${key} ${values[key as 'seed']}`),
   ...(values.detach ? ['--detach'] : []),
+  ...(values.shards === '1' ? [] : [`--shards ${values.shards}`]),
 ].join(' ');
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
@@ -65,7 +67,15 @@ const e2e = await startSuite({ runner: { image: CHAOS_IMAGE, entrypoint } });
 const folder = await mkdtemp(join(tmpdir(), 'restorehooks-chaos-'));
 const outages = new Outages();
 const patienceMs = Number(values.patience) * 1000;
-const world: World = { e2e, failpoints, outages, folder, patienceMs, detach: values.detach };
+const world: World = {
+  e2e,
+  failpoints,
+  outages,
+  folder,
+  patienceMs,
+  detach: values.detach,
+  shards: Number(values.shards),
+};
 
 const kinds = new Map<string, number>();
 const sums = { runs: 0, hooks: 0, lost: 0, twice: 0, untrue: 0, stuck: 0 };

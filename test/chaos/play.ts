@@ -24,6 +24,8 @@ export interface World {
   readonly patienceMs: number;
   /** All commands are detached from the exec that starts them. */
   readonly detach: boolean;
+  /** Into how many shards each run is divided. */
+  readonly shards: number;
 }
 
 export interface Played {
@@ -175,6 +177,7 @@ class Play {
       ...['-n', velero, '-o', 'json', `--image=${CHAOS_IMAGE}`],
       ...(followed ? [] : ['--no-wait']),
       ...(rerun ? ['--on-unknown=rerun'] : []),
+      `--parallelism=${this.#world.shards}`,
       // Velero is done with the Restore.
       ...(command === 'apply' ? ['--rerun'] : []),
       ...(command === 'apply' && this.#world.detach ? ['--detach'] : []),

@@ -280,7 +280,9 @@ function createScene(cluster: TestCluster, plugin: Plugin, velero: string, name:
     async marks(pod, container = 'main', file = 'marks') {
       const command = sh(`cat ${file} 2>/dev/null || true`);
       const { outcome, stdout } = await cluster.exec(namespace, pod, container, command);
-      if (outcome.kind !== 'exited') throw new Error(`${pod}/${container} can't be looked into: ${outcome.kind}`);
+      if (outcome.kind !== 'exited') {
+        throw new Error(`${pod}/${container} can't be looked into: ${JSON.stringify(outcome)}`);
+      }
       return stdout.split('\n').filter((line) => line !== '');
     },
     async open(pod, container = 'main', file = 'gate') {

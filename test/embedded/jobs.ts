@@ -17,6 +17,8 @@ interface FailureRule {
 
 interface JobSpec {
   readonly backoffLimit: number;
+  readonly backoffLimitPerIndex?: number;
+  readonly maxFailedIndexes?: number;
   readonly parallelism: number;
   readonly completions: number;
   readonly completionMode: string;
@@ -44,8 +46,9 @@ interface Tally {
   readonly ignored: Set<string>;
   failedBy: string | undefined;
   creationFailures: number;
-  /** After a failed pod the next one is made later: while that is waited for, and how many failures it was for. */
+  /** After a failed pod, or one that could not be made, the next is made later: while that is waited for. */
   backingOff: boolean;
+  /** How many failed pods were waited for. */
   backedOffFor: number;
 }
 
@@ -141,20 +144,26 @@ export function createJobController(store: Store, api: Api, options: { podBackof
     const taken = new Set([...active.map(indexOf), ...tally.succeeded.values()]);
     if (wanted <= 0 || tally.backingOff) return;
     if (tally.failed.size > tally.backedOffFor) {
-      tally.backingOff = true;
-      later(options.podBackoff, () => {
-        tally.backingOff = false;
+      backOff(job, tally, options.podBackoff, () => {
         tally.backedOffFor = tally.failed.size;
-        reconcile(job.metadata.uid ?? '');
       });
       return;
     }
-    for (let made = 0; made < wanted; made += 1) {
+    for (let made = 0; made < wanted && !tally.backingOff; made += 1) {
       let index = 0;
       while (taken.has(String(index))) index += 1;
       taken.add(String(index));
       createPod(job, String(index), tally);
     }
+  };
+
+  const backOff = (job: Job, tally: Tally, ms: number, over = (): void => undefined): void => {
+    tally.backingOff = true;
+    later(ms, () => {
+      tally.backingOff = false;
+      over();
+      reconcile(job.metadata.uid ?? '');
+    });
   };
 
   const createPod = (job: Job, index: string, tally: Tally): void => {
@@ -182,7 +191,7 @@ export function createJobController(store: Store, api: Api, options: { podBackof
       if (!(error instanceof ApiError)) throw error;
       api.event(job, 'Warning', 'FailedCreate', `Error creating: ${error.message}`, component);
       tally.creationFailures += 1;
-      reconcileLater(uid, Math.min(500 * 2 ** tally.creationFailures, 10_000));
+      backOff(job, tally, Math.min(500 * 2 ** tally.creationFailures, 10_000));
     }
   };
 
@@ -245,9 +254,22 @@ function ruleText(pod: Pod, index: number): string {
   return `Container ${first?.name} for pod ${namespace}/${name} failed with exit code ${first?.code} matching FailJob rule at index ${index}`;
 }
 
+/** How many indexes of an Indexed Job have failed too often. */
+function failedIndexes({ spec: { backoffLimitPerIndex } }: Job, tally: Tally): number {
+  if (backoffLimitPerIndex === undefined) return 0;
+  const failures = Map.groupBy(tally.failed, (uid) => tally.seen.get(uid));
+  return [...failures.values()].filter((ofIndex) => ofIndex.length > backoffLimitPerIndex).length;
+}
+
 function failureOf(job: Job, tally: Tally, startTime: string): { reason: string; message: string } | undefined {
   const { activeDeadlineSeconds, backoffLimit } = job.spec;
   if (tally.failedBy !== undefined) return { reason: 'PodFailurePolicy', message: tally.failedBy };
+  if (failedIndexes(job, tally) > (job.spec.maxFailedIndexes ?? Number.POSITIVE_INFINITY)) {
+    return {
+      reason: 'MaxFailedIndexesExceeded',
+      message: 'Job has exceeded the specified maximal number of failed indexes',
+    };
+  }
   if (tally.failed.size > backoffLimit) {
     return { reason: 'BackoffLimitExceeded', message: 'Job has reached the specified backoff limit' };
   }

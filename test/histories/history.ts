@@ -20,6 +20,14 @@ const key = z.string().transform((text) => text as PodKey);
 const count = z.int().min(0);
 const time = z.number().transform(instant);
 
+const RunFailed = z.strictObject({ code: z.enum(['forbidden', 'restore-deleted', 'error']), message: z.string() });
+const Elsewhere = z.strictObject({
+  openWave: z.int().exactOptional(),
+  waveEnds: z.array(z.tuple([z.int(), time])),
+  stop: z.string().exactOptional(),
+  failure: RunFailed.exactOptional(),
+});
+
 const Head = z.strictObject({
   history: z.literal(HISTORY_VERSION),
   version: z.string(),
@@ -28,6 +36,7 @@ const Head = z.strictObject({
   startedAt: time,
   maxConcurrent: z.int().min(1),
   wasTaken: z.boolean().default(false),
+  elsewhere: Elsewhere.optional(),
   hooks: count,
 });
 
@@ -152,8 +161,9 @@ const RecordedFact: z.ZodType<Fact> = z.discriminatedUnion('type', [
   z.strictObject({ type: z.enum(['cancelRequested', 'suspendRequested', 'dropRequested']) }),
   z.strictObject({
     type: z.literal('runFailed'),
-    failure: z.strictObject({ code: z.enum(['forbidden', 'restore-deleted', 'error']), message: z.string() }),
+    failure: RunFailed,
   }),
+  z.strictObject({ type: z.literal('shardsTold'), elsewhere: Elsewhere }),
 ]) as z.ZodType<Fact>;
 
 const Line = z.union([
@@ -350,6 +360,7 @@ export function replay({ head, hooks, waitingSince, quiet, steps }: History): Re
         wasTaken: head.wasTaken,
       },
       quiet,
+      elsewhere: head.elsewhere,
     },
   );
   let made = 0;

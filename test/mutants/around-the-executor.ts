@@ -149,7 +149,7 @@ export const AROUND_THE_EXECUTOR: readonly Mutant[] = [
     'later(this.#clock.now(), DEADLINE_GRACE_MS)',
     'this.#clock.now()',
   ),
-  wishes('R7.82', 'a deadline suspends nothing', '    this.suspend();\n', ''),
+  wishes('R7.82', 'a deadline suspends nothing', 'R7.82\n    this.#suspend();\n', 'R7.82\n'),
   ending(
     'R4.7',
     'an end is told although the counts are not those of the rows',
@@ -165,8 +165,8 @@ export const AROUND_THE_EXECUTOR: readonly Mutant[] = [
   rows(
     'R5.17',
     'successes take the whole budget of output',
-    "row.state === 'Succeeded' ? SUCCESS_LIMIT_BYTES : OUTPUT_LIMIT_BYTES",
-    'OUTPUT_LIMIT_BYTES',
+    "row.state === 'Succeeded' ? this.#outputLimit * SUCCESS_SHARE : this.#outputLimit",
+    'this.#outputLimit',
   ),
   /* ---- what is left out of a history ---- */
   history(

@@ -32,10 +32,10 @@ export const MUTANTS: readonly Mutant[] = [
     'two hooks of a pod run at once',
     `if (pod.open.active.size > 0 || now < (pod.quietUntil ?? now)) return undefined;
   let best: { at: HookPosition; since: Instant } | undefined;
-  for (const at of pod.open.turns(pod.waves.open?.number)) {`,
+  for (const at of pod.open.turns(pod.waves.openNumber)) {`,
     `if (now < (pod.quietUntil ?? now)) return undefined;
   let best: { at: HookPosition; since: Instant } | undefined;
-  for (const at of pod.open.turns(pod.waves.open?.number)) {
+  for (const at of pod.open.turns(pod.waves.openNumber)) {
     if (pod.open.active.has(at)) continue;`,
   ),
   turns('R3.9', 'containers begin in plan order, not in that of being up', ' || since < best.since)', ')'),

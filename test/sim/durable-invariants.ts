@@ -1,7 +1,9 @@
 import type { ExecHook, ExecOutcome, HookId } from '../../shared/core/model/hook.ts';
+import type { Shard } from '../../shared/core/model/shard.ts';
 import type { Payload } from '../../shared/core/report/payload.ts';
 import type { ReportPart, RunHook } from '../../shared/core/report/run-document.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
+import type { ShardStatus } from '../../shared/core/report/shard-status.ts';
 import type { KubeObject } from '../../shared/kubernetes/api/kube-object.ts';
 import type { DurableWorld } from './durable-world.ts';
 import type { ToldOutcome } from './told-journal.ts';
@@ -13,6 +15,7 @@ interface Asker {
   readonly id: string;
   readonly runID: string;
   readonly isSuspended: boolean;
+  readonly shard: Shard | undefined;
 }
 
 /** One request to run a command, as the world knows it. */
@@ -26,9 +29,12 @@ interface Asked {
 }
 
 interface RunRecord {
-  readonly journal: ToldJournal;
-  /** Of its report, in the order of their numbers. */
-  readonly parts: ReportPart[];
+  /** Of each shard; a run that is not divided has one. */
+  readonly journals: readonly ToldJournal[];
+  /** Of each shard's report, in the order of their numbers. */
+  readonly parts: readonly ReportPart[][];
+  /** When a shard first told the others of a hook that stops the run. */
+  stopTold: number | undefined;
   final: RunStatus | undefined;
   failed: HookId | undefined;
   readonly isRetry: boolean;
@@ -69,6 +75,8 @@ const SKEW_MS = 1_500;
  *       whichever runners made the starts (R3.51, R3.54).
  * - D14 A detached command is started once for each start of its hook, nothing starts beside it while it lives, and what is
  *       told of its hook is what it came to, whichever runners died meanwhile (R3.80, R3.81, R3.83).
+ * - D15 Once a shard has told that a `Fail` hook did not succeed, the other shards start nothing after two seconds, or a
+ *       minute if their requests fail (R8.46). Whatever D4, D5 and D12 say holds over all shards of a run (R8.47).
  */
 export class DurableInvariants {
   broken: string | undefined;
@@ -98,12 +106,16 @@ export class DurableInvariants {
   /** A run is made that has something to start. */
   planned({ plan, kept }: Payload, runID: string, isRetry: boolean): void {
     this.#checkMayFollow(
-      [...this.#runs].findLast(([, { journal }]) => journal.claims > 0),
+      [...this.#runs].findLast(([, { journals }]) => journals.some(({ claims }) => claims > 0)),
       runID,
     );
+    const of = this.#world.shardsOf(runID);
+    const head = { runID, planDigest: plan.digest, hooks: plan.hooks.length };
+    const shards = of === 1 ? [undefined] : Array.from({ length: of }, (_, index) => ({ index, of }));
     this.#runs.set(runID, {
-      journal: new ToldJournal({ runID, planDigest: plan.digest, hooks: plan.hooks.length }),
-      parts: [],
+      journals: shards.map((shard) => new ToldJournal({ ...head, ...(shard && { shard }) })),
+      parts: shards.map(() => []),
+      stopTold: undefined,
       final: undefined,
       failed: undefined,
       isRetry,
@@ -114,8 +126,8 @@ export class DurableInvariants {
   /** Nothing goes on beside a `Fail` hook that may have failed when its runner died. */
   #checkMayFollow(before: [string, RunRecord] | undefined, runID: string): void {
     if (before === undefined || this.#world.onUnknown === 'rerun') return;
-    const [id, { journal, final }] = before;
-    for (const [position, { phase }] of final === undefined ? journal.hooks : []) {
+    const [id, { journals, final }] = before;
+    for (const [position, { phase }] of final === undefined ? journals.flatMap(({ hooks }) => [...hooks]) : []) {
       const hook = this.#world.world.hooks[position];
       const isOpen = phase === 'begun' && hook?.onError === 'Fail' && !hook.detach;
       this.#check('D4', !isOpen, () => `${runID} is made although ${hook?.id} may have failed in ${id}`);
@@ -137,7 +149,7 @@ export class DurableInvariants {
 
   /* ---- commands ---- */
 
-  asked({ id: runner, runID: run, isSuspended }: Asker, hook: ExecHook): Asked {
+  asked({ id: runner, runID: run, isSuspended, shard }: Asker, hook: ExecHook): Asked {
     const { id } = hook;
     this.#check('D5', !isSuspended, () => `${runner} starts ${id} although it was asked to end`);
     const now = this.#now;
@@ -157,7 +169,7 @@ export class DurableInvariants {
     const failed = before.filter((other) => other.run === run && hasFailed(other));
     this.#checkTries(hook, failed);
     const position = this.#positions.get(id) ?? -1;
-    const durable = record.journal.hooks.get(position);
+    const durable = told(record, position);
     this.#check('D2', durable?.phase === 'begun', () => `${id} starts, durable is ${JSON.stringify(durable)}`);
     this.#checkPod(hook, record);
     const since = this.#waitsSince(hook, record);
@@ -171,12 +183,21 @@ export class DurableInvariants {
         () => `${id} starts before ${other.id} of a lower wave ends`,
       );
     }
-    this.#check('D4', record.failed === undefined, () => `${id} starts although ${record.failed} failed`);
-    const isLast = record.journal.claims === this.#claims.get(runner) && record.journal.closedBy === undefined;
+    const { failed: failHook, stopTold = Number.POSITIVE_INFINITY } = record;
+    const isStopped = failHook !== undefined && this.#shardOf(run, failHook) === shard?.index;
+    this.#check('D4', !isStopped, () => `${id} starts although ${failHook} failed`);
+    const stopBy = stopTold + (this.#world.api.isTroubled ? 60_000 : 2_000 + 4 * this.#world.api.latencyMs);
+    this.#check(
+      'D15',
+      now < stopBy,
+      () => `${id} starts although ${failHook} failed: the others know since ${stopTold}`,
+    );
+    const { claims, closedBy } = record.journals[shard?.index ?? 0] ?? {};
+    const isLast = claims === this.#claims.get(runner) && closedBy === undefined;
     this.#check('D5', isLast, () => `${runner} starts ${id} although ${run} was taken over`);
     this.#check('D6', !record.kept.has(id), () => `${id} is kept, and started`);
     for (const each of this.#runs.values()) {
-      const known = each.journal.hooks.get(position);
+      const known = told(each, position);
       const hasSucceeded = known?.phase === 'ended' && known.outcome.state === 'Succeeded';
       this.#check('D6', !hasSucceeded, () => `${id} has succeeded, and is started`);
     }
@@ -202,9 +223,12 @@ export class DurableInvariants {
   }
 
   /** When its pod had been seen and its wave had opened, as the journal tells both. */
-  #waitsSince(hook: ExecHook, { journal }: RunRecord): number | undefined {
-    const seenAt = journal.seen.get(this.#pods.indexOf(keyOf(hook)));
-    const ends = this.#below(hook).map(({ id }) => journal.hooks.get(this.#positions.get(id) ?? -1));
+  #waitsSince(hook: ExecHook, record: RunRecord): number | undefined {
+    const seen = record.journals.map(({ seen: pods, runID }, index) =>
+      pods.get(this.#world.podsOf(runID, index).indexOf(keyOf(hook))),
+    );
+    const seenAt = seen.find((at) => at !== undefined);
+    const ends = this.#below(hook).map(({ id }) => told(record, this.#positions.get(id) ?? -1));
     if (seenAt === undefined) return undefined;
     return Math.max(seenAt, ...ends.map((end) => (end?.phase === 'ended' ? end.endedAt : 0)));
   }
@@ -230,8 +254,18 @@ export class DurableInvariants {
   }
 
   /** In this very run: what it runs again has not ended by having ended before. */
-  #hasEnded({ journal, kept }: RunRecord, id: HookId): boolean {
-    return kept.has(id) || journal.hooks.get(this.#positions.get(id) ?? -1)?.phase === 'ended';
+  #hasEnded(record: RunRecord, id: HookId): boolean {
+    return record.kept.has(id) || told(record, this.#positions.get(id) ?? -1)?.phase === 'ended';
+  }
+
+  /** Undefined: the run is not divided. */
+  #shardOf(runID: string, id: string): number | undefined {
+    const of = this.#world.shardsOf(runID);
+    const hook = this.#world.world.hooks[this.#positions.get(id as HookId) ?? -1];
+    if (of === 1 || hook === undefined) return undefined;
+    return Array.from({ length: of }, (_, index) => index).find((index) =>
+      this.#world.podsOf(runID, index).includes(keyOf(hook)),
+    );
   }
 
   /** A runner goes on with what an earlier one has begun, also in another run (R3.81, R3.88). */
@@ -325,19 +359,31 @@ export class DurableInvariants {
 
   written(path: string, object: KubeObject): void {
     try {
-      const [, runID = '', kind, part] = /-(run\d+)-(journal|report)-(\d+)$/.exec(path) ?? [];
-      if (kind === 'journal') this.#journal(runID, object);
-      else if (kind === 'report') this.#report(runID, Number(part), object);
+      const [, runID = '', shard = '0', kind, part] = /-(run\d+)(?:-s(\d+))?-(journal|report)-(\d+)$/.exec(path) ?? [];
+      const [, divided = ''] = /-(run\d+)-shards$/.exec(path) ?? [];
+      if (kind === 'journal') this.#journal(runID, Number(shard), object);
+      else if (kind === 'report') this.#report(runID, Number(shard), Number(part), object);
+      else if (divided !== '') this.#board(divided, object);
       else if (/\/restores\/[^/]+$/.test(path)) this.#restore(object);
     } catch (error) {
       this.broken ??= error instanceof Error ? (error.stack ?? error.message) : String(error);
     }
   }
 
-  #journal(runID: string, object: KubeObject): void {
+  #board(runID: string, object: KubeObject): void {
+    const data = Object.entries((object['data'] ?? {}) as Record<string, string>);
+    const isStopped = data.some(
+      ([key, text]) => /^shard-/.test(key) && (JSON.parse(text) as ShardStatus).told.stop !== undefined,
+    );
+    if (isStopped) this.#run(runID).stopTold ??= this.#now;
+  }
+
+  #journal(runID: string, shard: number, object: KubeObject): void {
     const record = this.#run(runID);
+    const journal = record.journals[shard];
+    if (journal === undefined) throw new Error(`${runID} has no shard ${shard}`);
     // Reading on throws where a result that was written changes, or a hook is begun twice by one runner.
-    for (const { hook: position, outcome } of record.journal.readOn((object['data'] ?? {}) as Record<string, string>)) {
+    for (const { hook: position, outcome } of journal.readOn((object['data'] ?? {}) as Record<string, string>)) {
       const isCanceled = outcome.reason === 'canceled';
       this.#check('D9', !isCanceled || this.#cancelAsked, () => `hook ${position} is canceled, and nobody asked`);
       const hook = this.#world.world.hooks[position];
@@ -349,8 +395,8 @@ export class DurableInvariants {
     }
   }
 
-  #report(runID: string, part: number, object: KubeObject): void {
-    const { parts } = this.#run(runID);
+  #report(runID: string, shard: number, part: number, object: KubeObject): void {
+    const parts = this.#run(runID).parts[shard] ?? [];
     this.#check(
       'D10',
       part === parts.length,
@@ -393,7 +439,16 @@ export class DurableInvariants {
     }
     if (record.final.phase === 'Failed') return;
     const { counts, phase } = record.final;
-    const rows = joined(record.parts.slice(0, record.final.reportParts));
+    const { reportParts, shards = [reportParts] } = record.final;
+    const sumOfParts = shards.reduce((sum, each) => sum + each, 0);
+    this.#check(
+      'D7',
+      sumOfParts === reportParts,
+      () => `${reportParts} parts of a report, ${sumOfParts} of the shards`,
+    );
+    const rows = joined(record.parts.flatMap((parts, shard) => parts.slice(0, shards[shard])));
+    const isInOrder = rows.every(({ id }, position) => this.#positions.get(id as HookId) === position);
+    this.#check('D7', isInOrder, () => 'the rows are not in plan order');
     this.#check('D7', rows.length === counts.planned, () => `${rows.length} rows of ${counts.planned}`);
     const succeeded = rows.filter(({ state }) => state === 'Succeeded').length;
     this.#check('D7', succeeded === counts.succeeded, () => `${succeeded} rows succeeded, ${counts.succeeded} counted`);
@@ -409,8 +464,11 @@ export class DurableInvariants {
     }
     for (const [position, row] of rows.entries()) {
       if (record.kept.has(row.id)) continue;
-      const known = record.journal.hooks.get(position);
+      const known = told(record, position);
       const state = known?.phase === 'ended' ? known.outcome.state : known?.phase;
+      // Of a shard that nobody had taken readers ask the journal, and take what it doesn't tell for never started (R8.45).
+      const isUntaken = shards[this.#shardOf(runID, row.id) ?? 0] === 0;
+      if (isUntaken && row.state === 'Waiting' && (state ?? 'NotExecuted') === 'NotExecuted') continue;
       this.#check('D7', state === row.state, () => `${row.id} is ${row.state} in the report, ${state} in the journal`);
     }
   }
@@ -432,11 +490,6 @@ export class DurableInvariants {
         this.#check('D7', !mayHaveRun || isProvablyNot, () => `${id} is ${state}, and may have been executed`);
       }
     }
-  }
-
-  /** As a journal names them: by their position in the plan. */
-  get #pods(): readonly string[] {
-    return [...new Set(this.#world.world.hooks.map(keyOf))];
   }
 
   get #isRetried(): boolean {
@@ -467,6 +520,10 @@ export class DurableInvariants {
     this.broken ??= `${invariant} is broken at ${this.#now}: ${what()}`;
   }
 }
+
+/** What the run's journals tell of the hook at a position of the plan. */
+const told = ({ journals }: RunRecord, position: number) =>
+  journals.map(({ hooks }) => hooks.get(position)).find((hook) => hook !== undefined);
 
 const GONE = ['Unknown pod-deleted', 'Unknown pod-replaced', 'Unknown pod-finished'];
 

@@ -6,6 +6,8 @@ import { decideRetry, rowsToRetry } from '../../shared/core/ledger/decide-retry.
 import { ledgerOf } from '../../shared/core/ledger/ledger.ts';
 import type { ExecHook } from '../../shared/core/model/hook.ts';
 import { later } from '../../shared/core/model/instant.ts';
+import type { Shard } from '../../shared/core/model/shard.ts';
+import { isFollower, shardOfPods } from '../../shared/core/model/shard.ts';
 import { ANNOTATION } from '../../shared/core/names.ts';
 import { planDocument } from '../../shared/core/plan/make-plan-document.ts';
 import type { PlanDocument } from '../../shared/core/plan/plan-document.ts';
@@ -25,6 +27,7 @@ import type { Clock, HookExec } from '../../shared/ports/ports.ts';
 import type { StartedRun } from '../../shared/runtime/run.ts';
 import { startRun } from '../../shared/runtime/run.ts';
 import { held, quietOf, reportHead } from '../../shared/wiring/carry-out.ts';
+import { hasNothing } from '../../shared/wiring/shards.ts';
 import { takeRun } from '../../shared/wiring/take-run.ts';
 import { DurableInvariants } from './durable-invariants.ts';
 import { execOnly } from './exec-only.ts';
@@ -43,17 +46,20 @@ type Client = Pick<KubeClient, 'get' | 'create' | 'patch'>;
 class Runner {
   readonly id: string;
   readonly runID: string;
+  readonly shard: Shard | undefined;
   readonly clock: Clock;
   readonly client: Client;
+  readonly asked = new AbortController();
   alive = true;
   started: StartedRun | undefined;
   exit: string | undefined;
   isSuspended = false;
   readonly #drops = new Set<() => void>();
 
-  constructor(cluster: DurableWorld, runID: string, serial: number) {
+  constructor(cluster: DurableWorld, runID: string, serial: number, shard: Shard | undefined) {
     const { world, random, api } = cluster;
     this.runID = runID;
+    this.shard = shard;
     this.id = `runner-${serial}`;
     const skewMs = random.pick([0, 0, 0, 700, -700]);
     const { clock } = world;
@@ -100,6 +106,13 @@ class Runner {
     };
   }
 
+  /** As the kubelet asks: a runner that has not begun ends at once. */
+  suspend(): void {
+    this.isSuspended = true;
+    if (this.started === undefined) this.asked.abort();
+    else this.started.suspend();
+  }
+
   /** At this very instruction. Its streams break, its commands go on. */
   kill(cluster: DurableWorld, why: string): void {
     if (!this.alive) return;
@@ -131,12 +144,16 @@ export class DurableWorld {
   /** Asked to end when this many writes of the journal stand, and the runner doesn't know of the last: 0 = never. */
   #suspendAfter: number;
   readonly #hooks: ReadonlyMap<string, ExecHook>;
+  /** Some worlds divide some of their runs. */
+  readonly #isSharded: boolean;
+  readonly #shards = new Map<string, number>();
 
   constructor(seed: number, { recorded = false, ...options }: DurableOptions = {}) {
     const world = new World(seed, { ...options, detaching: seed % 10 === 8 });
     const { random, clock } = world;
     this.#suspendAfter = seed % 10 === 6 ? 1 + (Math.floor(seed / 10) % 8) : 0;
     this.world = world;
+    this.#isSharded = seed % 10 === 1 || seed % 10 === 9;
     this.histories = recorded ? new Map() : undefined;
     this.random = random;
     this.api = new FakeApi(clock, random);
@@ -153,6 +170,7 @@ export class DurableWorld {
       notices: [],
     });
     this.payload = { version: 1, plan: this.plan, kept: [], pods: [] };
+    this.#divide();
     this.invariants = new DurableInvariants(this);
     world.commands.began = (hook, key) => this.invariants.began(hook, key);
     world.commands.over = (hook, outcome) => this.invariants.over(hook, outcome);
@@ -172,6 +190,21 @@ export class DurableWorld {
     return hook;
   }
 
+  /** Into how many shards a run is divided. */
+  shardsOf(runID: string): number {
+    return this.#shards.get(runID) ?? 1;
+  }
+
+  /** The pods of a run's shard, in plan order. */
+  podsOf(runID: string, index: number): string[] {
+    const shards = shardOfPods(this.world.hooks, this.shardsOf(runID));
+    return [...shards].flatMap(([key, shard]) => (shard === index ? [key] : []));
+  }
+
+  #divide(): void {
+    if (this.#isSharded) this.#shards.set(this.#runID, this.random.pick([1, 2, 3]));
+  }
+
   mayKill(): boolean {
     return this.#kills < this.#mostKills && this.world.clock.now() < CALM_AFTER_MS;
   }
@@ -180,10 +213,10 @@ export class DurableWorld {
     const { clock } = this.world;
     const { random } = this;
     await clock.answered(this.#launch());
-    if (random.chance(0.15)) clock.setTimer(random.time(40_000), () => this.#startRunner());
+    if (random.chance(0.15)) clock.setTimer(random.time(40_000), () => this.#startRunner(0));
     for (let kills = random.pick([0, 0, 1, 3]); kills > 0; kills -= 1) {
       clock.setTimer(random.time(60_000), () => {
-        if (this.mayKill()) this.runners.findLast(({ alive }) => alive)?.kill(this, 'by chance');
+        if (this.mayKill()) this.#someRunner(({ alive }) => alive)?.kill(this, 'by chance');
       });
     }
     if (random.chance(0.3)) clock.setTimer(random.time(40_000), () => this.#suspend());
@@ -201,12 +234,16 @@ export class DurableWorld {
   }
 
   #suspend(): void {
-    const runner = this.runners.findLast(({ alive, started }) => alive && started !== undefined);
+    const runner = this.#someRunner(({ alive, started }) => alive && started !== undefined);
     if (runner === undefined) return;
     this.world.say(`${runner.id} is asked to end`);
-    runner.isSuspended = true;
-    runner.started?.suspend();
+    runner.suspend();
     this.world.clock.setTimer(this.random.pick([1, 5_000, 50_000]), () => runner.alive && runner.started?.drop());
+  }
+
+  #someRunner(is: (runner: Runner) => boolean): Runner | undefined {
+    const some = this.runners.filter(is);
+    return this.#isSharded ? some[this.random.int(0, some.length - 1)] : some.at(-1);
   }
 
   #cancelAt(at: number, graceMs: number | undefined): void {
@@ -228,12 +265,26 @@ export class DurableWorld {
       runID: this.#runID,
       planned: { document: this.payload.plan },
       runner: { kind: 'job', name: this.#runID },
-      options: { failOn: 'fail' },
+      options: { failOn: 'fail', parallelism: this.shardsOf(this.#runID) },
       now: this.world.clock.now(),
     });
     await writeStatus(calm, versionOf(restore, NAMESPACE), status);
     this.#setJob(this.#runID, []);
-    this.#startRunner();
+    for (let index = 0; index < this.shardsOf(this.#runID); index += 1) {
+      // No node may have room for its pod.
+      const isLate = index > 0 && this.random.chance(0.1);
+      if (isLate) this.#startLate(index, this.random.pick([5_000, 60_000, undefined]));
+      else this.#startRunner(index);
+    }
+  }
+
+  /** Undefined: its pod never comes up. */
+  #startLate(index: number, afterMs: number | undefined): void {
+    const runID = this.#runID;
+    if (afterMs === undefined) return;
+    this.world.clock.setTimer(afterMs, () => {
+      if (runID === this.#runID && !this.#isFollowed) this.#startRunner(index);
+    });
   }
 
   #setJob(runID: string, conditions: readonly object[]): void {
@@ -241,10 +292,14 @@ export class DurableWorld {
     this.api.put(paths.jobs(NAMESPACE, runID), { kind: 'Job', metadata, status: { conditions } });
   }
 
-  #startRunner(): void {
-    const runner = new Runner(this, this.#runID, this.runners.length + 1);
+  #startRunner(index = 0): void {
+    const of = this.shardsOf(this.#runID);
+    const shard = of === 1 ? undefined : { index, of };
+    const input = parseRunInput(this.payload);
+    if (shard !== undefined && hasNothing(input, shard)) return;
+    const runner = new Runner(this, this.#runID, this.runners.length + 1, shard);
     this.runners.push(runner);
-    this.world.say(`${runner.id} of ${runner.runID} starts`);
+    this.world.say(`${runner.id} of ${runner.runID}${shard === undefined ? '' : `, shard ${index} of ${of},`} starts`);
     this.#run(runner).then(
       (how) => {
         if (!runner.alive) return;
@@ -268,10 +323,11 @@ export class DurableWorld {
   }
 
   async #run(runner: Runner): Promise<string> {
-    const input = parseRunInput(this.payload);
     const taken = await takeRun(runner.client, runner.clock, {
       runID: runner.runID,
-      input,
+      input: parseRunInput(this.payload),
+      shard: runner.shard,
+      signal: runner.asked.signal,
       claimant: { name: runner.id, id: runner.id },
       onUnknown: this.onUnknown,
       unwritten: () => {
@@ -279,7 +335,7 @@ export class DurableWorld {
       },
     });
     if ('ended' in taken) return `the run has ended: ${taken.ended.phase}`;
-    const { status, lease, journal, resumed, runner: number } = taken;
+    const { input, status, lease, journal, resumed, runner: number, shard } = taken;
     this.invariants.claimed(runner.id, number);
     const run = startRun(
       {
@@ -299,14 +355,24 @@ export class DurableWorld {
         pods: {
           start: (tell) => this.world.pods.start((event) => runner.alive && tell(event)),
         },
-        store: kubernetesRunStore(runner.client, input.plan.restore, status, number, reportHead(status, input)),
+        store: kubernetesRunStore(
+          runner.client,
+          input.plan.restore,
+          status,
+          number,
+          reportHead(status, input),
+          undefined,
+          shard,
+        ),
+        shard,
         ...execOnly,
       },
       { record: this.histories && ((line) => this.#recorded(runner, line)) },
     );
     runner.started = run;
     const { status: last } = await run.done.finally(() => lease.release());
-    return hasEnded(last) ? `the run has ended: ${last.phase}` : 'suspended';
+    if (!hasEnded(last)) return 'suspended';
+    return isFollower(runner.shard) ? 'the shard has ended' : `the run has ended: ${last.phase}`;
   }
 
   #recorded({ id }: Runner, line: HistoryLine): void {
@@ -318,8 +384,11 @@ export class DurableWorld {
   /** What the Job's controller does, or a person where the Job has given up. */
   left(runner: Runner): void {
     if (runner.exit === 'killed') this.#kills += 1;
+    if (runner.shard !== undefined) {
+      this.#leftShard(runner, runner.shard);
+      return;
+    }
     const current = this.runners.filter(({ runID }) => runID === this.#runID);
-    const isOver = ({ exit }: Runner): boolean => exit?.startsWith('the run has ended') || exit === 'RUN_FAILED';
     if (this.#isFollowed || current.some((each) => each.alive || isOver(each))) return;
     this.#isFollowed = true;
     const { random } = this;
@@ -331,6 +400,32 @@ export class DurableWorld {
       this.#isFollowed = false;
       if (isAgain) void this.#again();
       else this.#startRunner();
+    });
+  }
+
+  /** What the controller of an Indexed Job does: each shard has its own next pod, and a final exit code ends them all. */
+  #leftShard(runner: Runner, { index }: Shard): void {
+    if (runner.runID !== this.#runID || this.#isFollowed || (isOver(runner) && runner.exit !== 'RUN_FAILED')) return;
+    const { random, world } = this;
+    const current = this.runners.filter(({ runID }) => runID === this.#runID);
+    const isGivenUp = this.#runs < 4 && random.chance(0.15);
+    if (runner.exit !== 'RUN_BY_ANOTHER' && runner.exit !== 'RUN_FAILED' && !isGivenUp) {
+      const isNext = (other: Runner): boolean => other.shard?.index === index && (other.alive || isOver(other));
+      world.clock.setTimer(random.pick([0, 1_000, 20_000]), () => {
+        if (runner.runID === this.#runID && !this.#isFollowed && !current.some(isNext)) this.#startRunner(index);
+      });
+      return;
+    }
+    this.#isFollowed = true;
+    this.#setJob(this.#runID, [{ type: 'Failed', status: 'True' }]);
+    for (const other of current.filter(({ alive }) => alive)) {
+      other.suspend();
+      world.clock.setTimer(random.pick([1, 5_000, 50_000]), () => other.alive && other.kill(this, 'with its Job'));
+    }
+    world.clock.setTimer(random.pick([0, 1_000, 20_000]), () => {
+      if (runner.runID !== this.#runID) return;
+      this.#isFollowed = false;
+      void this.#again();
     });
   }
 
@@ -356,10 +451,15 @@ export class DurableWorld {
       if (decision.action === 'write-down-dead-run') this.invariants.settled(rowDocuments(rows));
       // Somebody else was faster: that run's Job makes its next pod.
       const isLeft = !this.runners.some(({ alive, runID }) => alive && runID === this.#runID);
-      if (decision.action === 'follow' && isLeft) this.#startRunner();
+      if (decision.action === 'follow' && isLeft) {
+        for (let index = 0; index < this.shardsOf(this.#runID); index += 1) this.#startRunner(index);
+      }
       if (decision.action !== 'start') return;
       this.#runs += 1;
       this.#runID = `run${this.#runs}`;
+      // Somebody may have followed the run before because another of its pods ended.
+      this.#isFollowed = false;
+      this.#divide();
       this.payload = {
         version: 1,
         plan: this.plan,
@@ -383,6 +483,9 @@ export class DurableWorld {
     }
   }
 }
+
+const isOver = ({ exit }: Runner): boolean =>
+  exit?.startsWith('the run has ended') || exit === 'the shard has ended' || exit === 'RUN_FAILED';
 
 interface DurableOptions {
   readonly logged?: boolean;

@@ -34,7 +34,7 @@ export class FakeApi {
   readonly #clock: VirtualClock;
   readonly #random: Random;
   readonly #objects = new Map<string, KubeObject>();
-  readonly #latencyMs: number;
+  readonly latencyMs: number;
   readonly #trouble: number;
   #version = 0;
   /** Told of every object that was written, as it stands. */
@@ -49,8 +49,13 @@ export class FakeApi {
   constructor(clock: VirtualClock, random: Random) {
     this.#clock = clock;
     this.#random = random;
-    this.#latencyMs = random.pick([0, 5, 50, 400]);
+    this.latencyMs = random.pick([0, 5, 50, 400]);
     this.#trouble = random.pick([0, 0, 0.05, 0.3]);
+  }
+
+  /** Some requests fail. */
+  get isTroubled(): boolean {
+    return this.#trouble > 0;
   }
 
   read(path: string): KubeObject | undefined {
@@ -95,7 +100,7 @@ export class FakeApi {
           if (ms === 0) happen();
           else this.#clock.setTimer(ms, happen);
         };
-        const latency = (): number => (isCalm || this.#latencyMs === 0 ? 0 : this.#random.time(this.#latencyMs));
+        const latency = (): number => (isCalm || this.latencyMs === 0 ? 0 : this.#random.time(this.latencyMs));
         const answer = (give: () => void): void =>
           then(latency(), () => {
             if (!isAlive()) return;

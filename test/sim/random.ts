@@ -25,7 +25,7 @@ export class Random {
   }
 
   pick<T>(choices: readonly [T, ...T[]]): T {
-    return choices[this.int(0, choices.length - 1)] ?? choices[0];
+    return choices[this.int(0, choices.length - 1)] as T; // one of them may be undefined
   }
 
   /** A time in milliseconds, coarse so that many things fall on one instant. */

@@ -27,6 +27,7 @@ const STATES: Readonly<Record<string, HookResult['state']>> = {
  * it. It throws where what was written changes, is cut or reordered, or says what no runner can have done.
  */
 export class ToldJournal {
+  readonly runID: string;
   readonly hooks = new Map<number, ToldHook>();
   /** When the pods with a wait timeout were first seen. */
   readonly seen = new Map<number, number>();
@@ -36,10 +37,16 @@ export class ToldJournal {
   readonly #texts: string[] = [];
   #digest: string;
 
-  constructor(head: { readonly runID: string; readonly planDigest: string; readonly hooks: number }) {
+  constructor(head: {
+    readonly runID: string;
+    readonly planDigest: string;
+    readonly hooks: number;
+    readonly shard?: { readonly index: number; readonly of: number };
+  }) {
     this.#planned = head.hooks;
-    const { hooks, planDigest, runID } = head;
-    this.#digest = digestOf(JSON.stringify({ hooks, planDigest, runID }));
+    const { hooks, planDigest, runID, shard } = head;
+    this.runID = runID;
+    this.#digest = digestOf(JSON.stringify({ hooks, planDigest, runID, shard }));
   }
 
   /** Read on; returns the results that are new. */

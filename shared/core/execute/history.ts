@@ -3,7 +3,7 @@ import type { Instant } from '../model/instant.ts';
 import type { PodIndex } from '../model/position.ts';
 import { VERSION } from '../version.ts';
 import type { EndedHook } from './hook-state.ts';
-import type { Effect, Fact } from './protocol.ts';
+import type { Effect, Elsewhere, Fact } from './protocol.ts';
 import type { BegunCommand, RunStart } from './run-start.ts';
 
 /*
@@ -39,6 +39,8 @@ interface HistoryHead {
   readonly maxConcurrent: number;
   /** Another runner has had the run before. */
   readonly wasTaken: boolean;
+  /** How the run's other shards stood. */
+  readonly elsewhere?: Elsewhere | undefined;
   /** How many there are; they come next. */
   readonly hooks: number;
 }
@@ -77,7 +79,7 @@ interface RecordedHook {
 export function* historyHead(
   { runID, planDigest }: { readonly runID: string; readonly planDigest: string },
   hooks: readonly Hook[],
-  { startedAt, maxConcurrent, ended, resumed, quiet }: RunStart,
+  { startedAt, maxConcurrent, ended, resumed, quiet, elsewhere }: RunStart,
 ): Generator<HistoryLine> {
   yield {
     history: HISTORY_VERSION,
@@ -87,6 +89,7 @@ export function* historyHead(
     startedAt,
     maxConcurrent,
     wasTaken: resumed?.wasTaken ?? false,
+    elsewhere: elsewhere && recordedElsewhere(elsewhere),
     hooks: hooks.length,
   };
   for (const hook of hooks) {
@@ -139,10 +142,19 @@ function recordedFact(fact: Fact): Fact {
       return { type: fact.type, key: fact.key, left: fact.left, message: LEFT_OUT };
     case 'runFailed':
       return { type: fact.type, failure: { code: fact.failure.code, message: LEFT_OUT } };
+    case 'shardsTold':
+      return { type: fact.type, elsewhere: recordedElsewhere(fact.elsewhere) };
     default:
       return fact;
   }
 }
+
+const recordedElsewhere = ({ openWave, waveEnds, stop, failure }: Elsewhere): Elsewhere => ({
+  ...(openWave !== undefined && { openWave }),
+  waveEnds,
+  ...(stop !== undefined && { stop: LEFT_OUT }),
+  ...(failure && { failure: { code: failure.code, message: LEFT_OUT } }),
+});
 
 function recordedPod({ key, uid, phase, isGoing, containers, initContainers }: PodObservation): PodObservation {
   const withoutReason = <T extends { readonly reason?: string; readonly message?: string }>(

@@ -27,7 +27,9 @@ export type Fact =
   /** Don't wait for running hooks any longer either. */
   | { readonly type: 'dropRequested' }
   /** The run itself can't go on. */
-  | { readonly type: 'runFailed'; readonly failure: RunFailure };
+  | { readonly type: 'runFailed'; readonly failure: RunFailure }
+  /** How the other shards of the run stand by now. */
+  | { readonly type: 'shardsTold'; readonly elsewhere: Elsewhere };
 
 /** What stands under the name of a pod that could not be created: what stood there before, another pod, or none. */
 export type PodLeft = 'as-before' | 'another' | 'missing';
@@ -36,6 +38,18 @@ export type PodLeft = 'as-before' | 'another' | 'missing';
 export interface RunFailure {
   readonly code: 'forbidden' | 'restore-deleted' | 'error';
   readonly message: string;
+}
+
+/** How far the other shards of a run are, as far as that is durable. */
+export interface Elsewhere {
+  /** The lowest wave in which a hook there has not ended; absent: there is none. */
+  readonly openWave?: number | undefined;
+  /** When the last hook of each wave there that is over ended. */
+  readonly waveEnds: readonly (readonly [wave: number, endedAt: Instant])[];
+  /** A hook with `onError: Fail` did not succeed there: which one, for people. */
+  readonly stop?: string | undefined;
+  /** The run can't go on there. */
+  readonly failure?: RunFailure | undefined;
 }
 
 /** Something to be done, derived from hooks that changed their phase. */

@@ -10,7 +10,11 @@ export type RunPhase =
   | 'Completed';
 
 /** The phase of a run (R5.3): the first that applies, once every hook has ended. */
-export function phaseOf(run: RunState): RunPhase {
+export function phaseOf(
+  run: Pick<RunState, 'finishedAt' | 'failHookFailed' | 'canceled' | 'failHookUnexecuted' | 'counts'> & {
+    readonly failure: object | undefined;
+  },
+): RunPhase {
   if (run.finishedAt === undefined) return 'InProgress';
   if (run.failure !== undefined) return 'Failed';
   if (run.failHookFailed) return 'PartiallyFailed';

@@ -2,6 +2,7 @@ import type { HookId, PodKey } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import type { PodIndex } from '../model/position.ts';
 import type { EndedHook } from './hook-state.ts';
+import type { Elsewhere } from './protocol.ts';
 
 /** What the runners before this one have done of a run, as its journal has it. */
 export interface Resumed {
@@ -46,4 +47,6 @@ export interface RunStart {
   readonly startsBefore?: ReadonlyMap<HookId, number> | undefined;
   /** Until when commands of earlier runs may be running in a pod, whether or not this plan has their hooks. */
   readonly quiet?: ReadonlyMap<PodKey, Instant> | undefined;
+  /** This is one shard of several: how the others stand. */
+  readonly elsewhere?: Elsewhere | undefined;
 }

@@ -8,7 +8,7 @@ import type { DetachedCommand, HookState } from './hook-state.ts';
 import { quietUntil } from './lost-commands.ts';
 import { isActivePhase, OpenHooks } from './open-hooks.ts';
 import type { PodLife } from './pod-life.ts';
-import type { RunFailure } from './protocol.ts';
+import type { Elsewhere, RunFailure } from './protocol.ts';
 import { ReadyPods } from './ready-pods.ts';
 import type { BegunCommand, RunStart } from './run-start.ts';
 import { pauseAfter } from './tries.ts';
@@ -43,6 +43,8 @@ export interface PodRun {
 export interface Stop {
   readonly reason: 'aborted' | 'canceled';
   readonly message: string;
+  /** A hook of another shard is the reason. */
+  readonly isElsewhere?: true;
 }
 
 export interface Counts {
@@ -115,7 +117,7 @@ export function createRun(hooks: readonly Hook[], options: RunStart): RunState {
     const states = own.map((hook) => firstState(hook, options));
     return { index: number as PodIndex, key, hooks: own, states };
   });
-  const waves = new Waves(parts, options.resumed?.ended);
+  const waves = new Waves(parts, options.resumed?.ended, options.elsewhere);
   const pods = parts.map((part): PodRun => {
     const { index, key, hooks: own, states } = part;
     return {
@@ -170,8 +172,21 @@ export function createRun(hooks: readonly Hook[], options: RunStart): RunState {
       if (hasFailed && isFail(hook) && options.resumed?.ended.has(hook.id)) run.stop ??= stoppedBy(hook); // R6.6
     }
   }
+  heedStop(run, options.elsewhere);
   if (run.counts.waiting + run.counts.running === 0) run.finishedAt = lastEnd(options);
   return run;
+}
+
+/** What stops another shard stops this one, too (R8.46). */
+export function heedStop(run: RunState, { stop, failure }: Partial<Elsewhere> = {}): void {
+  if (failure !== undefined) failRun(run, failure);
+  if (stop !== undefined) run.stop ??= { reason: 'aborted', message: stop, isElsewhere: true };
+}
+
+export function failRun(run: RunState, failure: RunFailure): void {
+  run.failure ??= failure;
+  run.stopSettled = false;
+  run.stop ??= { reason: 'aborted', message: `the run could not go on: ${failure.message}` };
 }
 
 function firstState(hook: Hook, { ended, resumed }: RunStart): HookState {

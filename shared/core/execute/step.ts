@@ -26,9 +26,9 @@ import { isLost, mayRunUntil } from './lost-commands.ts';
 import { foldPodFact } from './pod-facts.ts';
 import type { Live } from './pod-life.ts';
 import { lastSeen } from './pod-life.ts';
-import type { Effect, Fact, RunFailure } from './protocol.ts';
+import type { Effect, Fact } from './protocol.ts';
 import type { PodRun, RunState } from './state.ts';
-import { endedOf, hookAt, stateOf } from './state.ts';
+import { endedOf, failRun, heedStop, hookAt, stateOf } from './state.ts';
 import { timeoutText } from './timeout-text.ts';
 import { isTriedAgain, pauseAfter } from './tries.ts';
 import { nextHook, upSince } from './turns.ts';
@@ -115,6 +115,10 @@ function fold(change: Change, fact: Fact): void {
     case 'runFailed':
       failRun(run, fact.failure);
       return;
+    case 'shardsTold':
+      run.waves.told(fact.elsewhere); // R8.47
+      heedStop(run, fact.elsewhere);
+      return;
     default:
       assertNever(fact);
   }
@@ -161,12 +165,6 @@ function runningSince({ detached }: HookState & { phase: 'Starting' }, at: Insta
   if (detached === undefined) return { phase: 'Running', startedAt: at };
   // The time of a command that is found again goes on from its start (R3.83).
   return { phase: 'Running', startedAt: detached.begun?.startedAt ?? at, detached: { ...detached, since: at } };
-}
-
-function failRun(run: RunState, failure: RunFailure): void {
-  run.failure ??= failure;
-  run.stopSettled = false;
-  run.stop ??= { reason: 'aborted', message: `the run could not go on: ${failure.message}` };
 }
 
 function dropAll(change: Change): void {

@@ -11,7 +11,7 @@ import { hookAt, stateOf } from './state.ts';
 export function nextHook(pod: PodRun, now: Instant): HookPosition | undefined {
   if (pod.open.active.size > 0 || now < (pod.quietUntil ?? now)) return undefined;
   let best: { at: HookPosition; since: Instant } | undefined;
-  for (const at of pod.open.turns(pod.waves.open?.number)) {
+  for (const at of pod.open.turns(pod.waves.openNumber)) {
     const since = upSince(pod, at);
     const state = stateOf(pod, at);
     if (since === undefined || isLate(pod, at, now)) continue;

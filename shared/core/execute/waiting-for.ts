@@ -49,7 +49,7 @@ export const waveText = (hook: { readonly wave?: number | undefined }): string =
 
 /** The hook of the same pod that kept this one waiting: of a container whose turn it is, or one that ends just now. */
 function otherHook(pod: PodRun, at: HookPosition, now: Instant | undefined): HookPosition | undefined {
-  const turns = pod.open.turns(pod.waves.open?.number);
+  const turns = pod.open.turns(pod.waves.openNumber);
   if (turns.length === 1 && turns[0] !== at) return turns[0];
   const { lastRun } = pod.open;
   if (lastRun === undefined || now === undefined) return undefined;

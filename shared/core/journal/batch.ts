@@ -20,6 +20,7 @@ const Head = z.strictObject({
   run: z.string(),
   plan: z.string(),
   hooks: z.int().check(z.nonnegative()),
+  shard: z.optional(z.strictObject({ index: z.int().check(z.nonnegative()), of: z.int().check(z.positive()) })),
   /** Which of the journal's objects this is, from 0. */
   part: z.int().check(z.nonnegative()),
 });
@@ -41,8 +42,8 @@ const digestOf = (text: string): string => sha256Hex(text).slice(0, DIGEST_LENGT
 /** The end of a journal that holds nothing yet. */
 export const emptyEnd = (head: JournalHead): JournalEnd => ({ batches: 0, digest: digestOf(canonicalJson(head)) });
 
-export const headText = ({ runID, planDigest, hooks }: JournalHead, part: number): string =>
-  JSON.stringify({ version: JOURNAL_VERSION, run: runID, plan: planDigest, hooks, part });
+export const headText = ({ runID, planDigest, hooks, shard }: JournalHead, part: number): string =>
+  JSON.stringify({ version: JOURNAL_VERSION, run: runID, plan: planDigest, hooks, shard, part });
 
 export const endText = ({ batches, digest }: JournalEnd): string => JSON.stringify({ n: batches, p: digest });
 
@@ -75,15 +76,18 @@ export function decodeBatch(text: string, end: JournalEnd): { entries: JournalEn
 
 /** Which run's journal it is, as its first part says. */
 export function parseHead(text: string | undefined): JournalHead {
-  const { run, plan, hooks } = parse(Head, text ?? '', 'the head of its part 0');
-  return { runID: run, planDigest: plan, hooks };
+  const { run, plan, hooks, shard } = parse(Head, text ?? '', 'the head of its part 0');
+  return { runID: run, planDigest: plan, hooks, ...(shard && { shard }) };
 }
 
-/** Refuse the journal of another run, plan or version. */
+/** Refuse the journal of another run, plan, shard or version. */
 export function checkHead(text: string | undefined, expected: JournalHead, part: number): void {
-  const { run, plan, hooks, part: found } = parse(Head, text ?? '', `the head of its part ${part}`);
+  const { run, plan, hooks, shard, part: found } = parse(Head, text ?? '', `the head of its part ${part}`);
   if (run !== expected.runID || plan !== expected.planDigest || hooks !== expected.hooks) {
     throw unreadableJournal(`its part ${part} belongs to another plan or run (${run})`);
+  }
+  if (shard?.index !== expected.shard?.index || shard?.of !== expected.shard?.of) {
+    throw unreadableJournal(`its part ${part} belongs to another shard of the run`); // R8.42
   }
   if (found !== part) throw unreadableJournal(`its part ${part} says that it is part ${found}`);
 }

@@ -4,6 +4,7 @@ import { hookResult } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import { later } from '../model/instant.ts';
 import type { PlanPosition, PodIndex } from '../model/position.ts';
+import type { Shard } from '../model/shard.ts';
 
 /**
  * What a journal says, one thing at a time (R6.9): ids, outcomes and times, no command and no output. A hook, and a pod, is
@@ -59,6 +60,8 @@ export interface JournalHead {
   readonly planDigest: string;
   /** How many hooks the plan has. */
   readonly hooks: number;
+  /** Whose journal it is, in a run with several shards. */
+  readonly shard?: Shard | undefined;
 }
 
 const position = z.int().check(z.nonnegative());

@@ -101,9 +101,9 @@ export function quietPods(
 export function takeOver(ledger: Ledger): Payload['takesOver'] {
   const dead = deadRun(ledger);
   if (dead === undefined) return undefined;
-  const { runID, planDigest, planned, journal, wasClaimed } = dead.record;
+  const { runID, planDigest, planned, shards = 1, journal, wasClaimed } = dead.record;
   // A claimed run without a journal has lost it.
   const batches = journal?.batches ?? (wasClaimed ? undefined : 0);
   if (batches === undefined || planDigest === undefined || planned === undefined) return undefined;
-  return { runID, planDigest, hooks: planned, batches };
+  return { runID, planDigest, hooks: planned, ...(shards > 1 && { shards }), batches };
 }

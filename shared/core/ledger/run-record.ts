@@ -19,6 +19,8 @@ export interface RunRecord {
   readonly planDigest: string | undefined;
   /** How many hooks its plan has. */
   readonly planned: number | undefined;
+  /** Into how many shards it was divided; absent: it was not. */
+  readonly shards?: number | undefined;
   /** The rows of its report, in plan order. */
   readonly report: readonly HookRow[];
   /** Its report was begun, whether it stands or not. Nothing is started before it is. */
@@ -34,7 +36,7 @@ export interface RunRecord {
   readonly unreadable: readonly string[];
 }
 
-/** A journal, by positions in the plan. */
+/** A journal, by positions in the plan; that of several shards is joined. */
 export interface RecordedJournal {
   readonly hooks: ReadonlyMap<PlanPosition, HookRecord>;
   /** Pending hooks that an earlier runner may have started, by when that was at the latest. */
@@ -43,7 +45,7 @@ export interface RecordedJournal {
   readonly starts?: ReadonlyMap<PlanPosition, number>;
   /** When a runner first had it. */
   readonly claimedAt: Instant | undefined;
-  /** Where it ended when it was read. */
+  /** Where it ended when it was read: how many batches it had. */
   readonly batches: number;
 }
 

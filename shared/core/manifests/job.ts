@@ -22,6 +22,8 @@ export interface RunOptions {
   readonly deadlineMs?: number | undefined;
   /** Where the runner serves metrics; absent: nowhere. */
   readonly metricsPort?: number | undefined;
+  /** How many pods work on the run at the same time, a shard each; absent: one. */
+  readonly parallelism?: number | undefined;
 }
 
 /** The span that a run belongs to, as its starter's environment names it (W3C Trace Context). */
@@ -97,7 +99,7 @@ export function runnerJob({
     kind: 'Job',
     metadata: { name, ...metadata },
     spec: {
-      backoffLimit: BACKOFF_LIMIT,
+      ...retriesOf(options),
       // The next pod is made when this one is gone, and not while it ends.
       podReplacementPolicy: 'Failed',
       podFailurePolicy: POD_FAILURE_POLICY,
@@ -130,6 +132,18 @@ export function runnerJob({
   };
   return patchedJob(job, patches);
 }
+
+/** How often a runner may die. In an Indexed Job each shard has its own tries, and none may be given up (R8.40, R8.49). */
+const retriesOf = ({ parallelism = 1 }: RunOptions) =>
+  parallelism === 1
+    ? { backoffLimit: BACKOFF_LIMIT }
+    : {
+        completionMode: 'Indexed',
+        completions: parallelism,
+        parallelism,
+        backoffLimitPerIndex: BACKOFF_LIMIT,
+        maxFailedIndexes: 0,
+      };
 
 /** The Job of no run, to try patches on before there is one. */
 export const sampleJob = (namespace: string, patches: readonly JobPatch[]) =>
@@ -216,6 +230,7 @@ function runnerArgs(
     ...(options.record ? ['--record'] : []),
     ...(options.deadlineMs === undefined ? [] : [`--deadline=${formatDuration(options.deadlineMs)}`]),
     ...(options.metricsPort === undefined ? [] : [`--metrics-port=${options.metricsPort}`]),
+    ...((options.parallelism ?? 1) === 1 ? [] : [`--parallelism=${options.parallelism}`]),
   ];
 }
 

@@ -1,3 +1,4 @@
+import type { Shard } from '../model/shard.ts';
 import { leaseName, RESTORE_NAMESPACE_LABEL, RESTORE_UID_LABEL, runLabels } from '../names.ts';
 import type { RestoreReference } from '../plan/plan-document.ts';
 
@@ -35,8 +36,8 @@ export function runMetadata(restore: RestoreReference, runID: string): RunMetada
 }
 
 /** Two Veleros may have a Restore of the same name, and their runs in one namespace: there a Lease has the UID's name. */
-export const leaseNameOf = (restore: RestoreReference): string =>
-  leaseName(isBeside(restore) ? restore.name : (restore.uid ?? restore.name));
+export const leaseNameOf = (restore: RestoreReference, shard?: Shard): string =>
+  leaseName(isBeside(restore) ? restore.name : (restore.uid ?? restore.name), shard);
 
 /** Whose an object of a run is. */
 interface Owned {

@@ -9,19 +9,25 @@ const LONGEST_MESSAGE = 300;
 /** Undefined: there is one wave at most, or every hook has ended. */
 export function openWaveOf(run: RunState): OpenWave | undefined {
   const { open, count } = run.waves;
+  const wave = count < 2 ? undefined : waveHere(run);
+  return open && wave && { version: 1, ...wave, place: open.place, of: count };
+}
+
+/** What a shard knows of the run's open wave: its own lowest one in which a hook has not ended. */
+export type WaveHere = Pick<OpenWave, 'number' | 'left' | 'first' | 'message'>;
+
+/** Undefined: every hook has ended. */
+export function waveHere(run: RunState): WaveHere | undefined {
+  const { open } = run.waves;
   const [first] = open?.left ?? [];
   const place = first === undefined ? undefined : run.places.get(first);
   const pod = run.pods[place?.pod ?? -1];
-  if (open === undefined || first === undefined || place === undefined || pod === undefined || count < 2)
-    return undefined;
+  if (open === undefined || first === undefined || place === undefined || pod === undefined) return undefined;
   const { state, message } = rowState(run, pod, place.at);
   const isEndless = hookAt(pod, place.at).waitTimeoutMs === null;
   const waits = `${cutText(message ?? 'waiting', LONGEST_MESSAGE)}${isEndless ? ', without a limit' : ''}`;
   return {
-    version: 1,
     number: open.number,
-    place: open.place,
-    of: count,
     left: open.left.size,
     first,
     message: state === 'Waiting' ? waits : 'running',

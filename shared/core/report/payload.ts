@@ -55,7 +55,16 @@ export const Payload = z.strictObject({
   /** A `Fail` hook of the Restore that this plan doesn't name has not succeeded: the Restore's phase isn't put back. */
   leavesFailHooks: z.literal(true).optional(),
   /** The run whose runner died, as its journal was when this was planned: how many batches it had. */
-  takesOver: z.strictObject({ runID: z.string(), planDigest: z.string(), hooks: z.int(), batches: z.int() }).optional(),
+  takesOver: z
+    .strictObject({
+      runID: z.string(),
+      planDigest: z.string(),
+      hooks: z.int(),
+      /** Into how many shards it was divided, if more than one: the batches are those of all their journals. */
+      shards: z.int().optional(),
+      batches: z.int(),
+    })
+    .optional(),
 });
 export type Payload = z.infer<typeof Payload>;
 

@@ -96,6 +96,7 @@ export const RunDocument = z.strictObject({
   runID: z.string().optional(),
   attempt: z.int().optional(),
   planDigest: z.string().optional(),
+  shards: z.int().optional().describe('Into how many shards the run is divided, if more than one'),
   phase: Phase.optional(),
   message: z.string().optional().describe('Why the run failed, or does not go on'),
   startedAt: instant.optional(),
@@ -139,8 +140,13 @@ export const ReportPart = z.strictObject({
   version: z.literal(1),
   runID: z.string(),
   part: z.int(),
-  /** Which of the run's runners has written it, from 1: what a runner says that was taken over is no longer heard. */
+  /**
+   * Which of the run's, or the shard's, runners has written it, from 1: what a runner says that was taken over is no longer
+   * heard. 0: how the hooks of all shards stood before any of them.
+   */
   runner: z.int().optional(),
+  /** Of a run with several shards: whose report it is a part of. */
+  shard: z.strictObject({ index: z.int(), of: z.int() }).optional(),
   /** In the first part: by what the run's pods are selected. */
   selector: PlanDocument.shape.selector.optional(),
   /** In the first part, too. */

@@ -15,15 +15,11 @@ export interface RunEvent {
 }
 
 /** Written before anything has ended: what has not is to be run, the rest has its result from an earlier run. */
-export function startedEvent(
-  { runID, attempt }: RunStatus,
-  { counts, pods }: Pick<RunState, 'counts' | 'pods'>,
-): RunEvent {
+export function startedEvent({ runID, attempt, counts }: RunStatus, openPods: number): RunEvent {
   const toRun = counts.waiting + counts.running;
-  const open = pods.filter((pod) => pod.open.isAny).length;
   const kept = counts.planned - toRun;
   return event('started', 'Normal', 'Started', [
-    `run ${runID} (attempt ${attempt}) has started: ${counted(toRun, 'hook')} in ${counted(open, 'pod')}`,
+    `run ${runID} (attempt ${attempt}) has started: ${counted(toRun, 'hook')} in ${counted(openPods, 'pod')}`,
     ...(kept === 0 ? [] : [`${kept} of the plan's ${counts.planned} hooks keep the results of earlier runs`]),
   ]);
 }

@@ -193,6 +193,13 @@ export class Tally implements Meter {
   }
 }
 
+/** The figures of several runners of a run at the same time, as those of one. */
+export function sumOf(all: readonly RunMetrics[]): RunMetrics {
+  const tally = new Tally();
+  for (const each of all) tally.add(each);
+  return tally.metrics;
+}
+
 const milliseconds = (seconds: number): number => Math.round(seconds * 1000) / 1000;
 
 function sampleOf(name: MetricName, { labels, count, sum, within }: Total): Sample {

@@ -54,6 +54,8 @@ export const RunStatus = z.strictObject({
   ),
   /** How many report Secrets stand: `<runner's run name>-report-<0…>`. */
   reportParts: z.int(),
+  /** How many of them are each shard's, where the run has several. */
+  shards: z.array(z.int()).optional(),
   /** How many bytes of output the report may hold by now, of at most 16 MiB a run; absent: none. */
   outputBytes: z.int().optional(),
   /** The last run before it that left a report: until this one has its own, that is what is known of the hooks. */
@@ -61,6 +63,7 @@ export const RunStatus = z.strictObject({
     .strictObject({
       runID: z.string(),
       reportParts: z.int(),
+      shards: z.array(z.int()).optional(),
       attempt: z.int().optional(),
       planDigest: z.string().optional(),
       planned: z.int().optional(),

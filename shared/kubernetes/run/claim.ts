@@ -34,7 +34,7 @@ export interface NewRun {
   readonly runID: string;
   readonly planned: { readonly document: Planned };
   readonly runner: RunStatus['runner'];
-  readonly options: Pick<RunOptions, 'failOn' | 'deadlineMs'>;
+  readonly options: Pick<RunOptions, 'failOn' | 'deadlineMs' | 'parallelism'>;
   readonly now: Instant;
   /** The number of this run among the Restore's runs, if more of them are known than the status names. */
   readonly attempt?: number | undefined;
@@ -62,13 +62,18 @@ export function newStatus(
     counts: { ...noCounts(document.hooks.length), waiting: document.hooks.length },
     failures: [],
     reportParts: 0,
+    ...shardsOf(options),
     ...(before ? { before } : {}),
   };
 }
 
-const lastReportOf = ({ runID, reportParts, attempt, planDigest, counts: { planned } }: RunStatus) => ({
+const shardsOf = ({ parallelism = 1 }: Pick<RunOptions, 'parallelism'>): Pick<RunStatus, 'shards'> =>
+  parallelism > 1 ? { shards: Array.from({ length: parallelism }, () => 0) } : {};
+
+const lastReportOf = ({ runID, reportParts, shards, attempt, planDigest, counts: { planned } }: RunStatus) => ({
   runID,
   reportParts,
+  ...(shards && { shards }),
   attempt,
   planDigest,
   planned,

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { RestoreHooksError } from '../../core/errors.ts';
+import { RestoreHooksError, SUSPENDED_EXIT_CODE } from '../../core/errors.ts';
 import { rowsOfDeadRun } from '../../core/ledger/rows-of-run.ts';
 import { objectsNamespace } from '../../core/manifests/run-objects.ts';
 import type { RunPlace } from '../../core/plan/make-plan-document.ts';
@@ -13,8 +13,8 @@ import { sanitizeLine } from '../../core/sanitize.ts';
 import type { Clock } from '../../ports/ports.ts';
 import type { KubeClient } from '../api/client.ts';
 import { paths } from '../api/paths.ts';
-import { readJournal } from './journal-reader.ts';
 import { holderOf } from './lease.ts';
+import { readRunJournal } from './run-journal.ts';
 
 /** How long a launcher may need between writing the run down and creating its Job. */
 const LAUNCH_MS = 60_000;
@@ -24,11 +24,13 @@ interface LastRun {
   readonly runID: string;
   readonly planDigest: string;
   readonly planned: number;
+  readonly shards: number;
   readonly wasClaimed: boolean;
 }
 
-const lastRun = ({ runID, planDigest, counts, runner }: RunStatus): LastRun => ({
+const lastRun = ({ runID, planDigest, counts, runner, shards }: RunStatus): LastRun => ({
   runID,
+  shards: shards?.length ?? 1,
   planDigest,
   planned: counts.planned,
   wasClaimed: runner.claimedBy !== undefined,
@@ -52,15 +54,15 @@ async function journaledRows(
   client: Pick<KubeClient, 'get'>,
   clock: Clock,
   reference: RestoreReference,
-  { runID, planDigest, planned, wasClaimed }: LastRun,
+  { runID, planDigest, planned, shards, wasClaimed }: LastRun,
   rows: readonly HookRow[],
 ): Promise<HookRow[]> {
   // A journal names hooks by their position in the plan, so it can't be matched with an incomplete report.
   if (rows.length < planned) return rowsOfDeadRun(rows, undefined, wasClaimed, clock.now());
   try {
     const head = { runID, planDigest, hooks: planned };
-    const journal = await readJournal(client, { restore: reference, head });
-    return rowsOfDeadRun(rows, journal?.replay, wasClaimed, clock.now());
+    const journal = await readRunJournal(client, reference, head, shards);
+    return rowsOfDeadRun(rows, journal, wasClaimed, clock.now());
   } catch (error) {
     const isUnreadable = error instanceof RestoreHooksError && ['FORBIDDEN', 'RUN_FAILED'].includes(error.code);
     if (!isUnreadable) throw error;
@@ -156,12 +158,11 @@ export async function causeOfDeath(
     const { items } = await client.listAll(paths.pods(objectsNamespace(restore)), {
       labelSelector: ofJob(runner.name),
     });
-    const terminated = items
-      .flatMap((pod) => RunnerPod.safeParse(pod).data?.status.containerStatuses ?? [])
-      // A Job by hand may call it otherwise.
-      .sort((one, other) => Number(other.name === 'runner') - Number(one.name === 'runner'))
-      .map(({ state }) => state.terminated)
-      .find((end) => end !== undefined && end !== null);
+    const containers = items.flatMap((pod) => RunnerPod.safeParse(pod).data?.status.containerStatuses ?? []);
+    const ends = containers.flatMap(({ name, state }) => (state.terminated ? [{ name, ...state.terminated }] : []));
+    // A Job by hand may call it otherwise. One of several shards may have done its part, or was asked to end with the Job.
+    const isOwn = ({ name }: { readonly name: string }): number => Number(name === 'runner');
+    const terminated = ends.sort((one, other) => isOwn(other) - isOwn(one) || blame(other) - blame(one))[0];
     if (!terminated) return undefined;
     const { exitCode, reason, message } = terminated;
     const words = lastReason(message ?? '');
@@ -173,6 +174,9 @@ export async function causeOfDeath(
     throw error;
   }
 }
+
+const blame = ({ exitCode }: { readonly exitCode: number }): number =>
+  exitCode === 0 ? 0 : exitCode === SUSPENDED_EXIT_CODE ? 1 : 2;
 
 /** The reason in the last JSON line of the runner's log. */
 function lastReason(log: string): string | undefined {

@@ -5,7 +5,7 @@ import { checkHead, decodeBatch, emptyEnd, endText, parseEnd, unreadableJournal 
 import type { JournalHead } from '../../core/journal/entry.ts';
 import { Replay } from '../../core/journal/replay.ts';
 import { objectsNamespace } from '../../core/manifests/run-objects.ts';
-import { journalName, runName } from '../../core/names.ts';
+import { journalName, runName, shardName } from '../../core/names.ts';
 import type { RestoreReference } from '../../core/plan/plan-document.ts';
 import type { KubeClient } from '../api/client.ts';
 import { paths } from '../api/paths.ts';
@@ -41,7 +41,21 @@ export interface ReadJournal {
 }
 
 export const journalPath = ({ restore, head }: JournalPlace, part: number): string =>
-  paths.configMaps(objectsNamespace(restore), journalName(runName(restore.name, head.runID), part));
+  paths.configMaps(objectsNamespace(restore), journalPart({ restore, head }, part));
+
+/** The name of the ConfigMap. */
+export const journalPart = ({ restore, head }: JournalPlace, part: number): string =>
+  journalName(shardName(runName(restore.name, head.runID), head.shard), part);
+
+/** The places of the journals of a run's shards. */
+export const journalsOf = (
+  restore: RestoreReference,
+  { shard: _, ...head }: JournalHead,
+  shards: number,
+): readonly JournalPlace[] =>
+  shards === 1
+    ? [{ restore, head }]
+    : Array.from({ length: shards }, (_, index) => ({ restore, head: { ...head, shard: { index, of: shards } } }));
 
 type Client = Pick<KubeClient, 'get'>;
 

@@ -9,7 +9,6 @@ import type { HookId } from '../../core/model/hook.ts';
 import type { Instant } from '../../core/model/instant.ts';
 import type { PlanPosition, PodIndex } from '../../core/model/position.ts';
 import { planEntries } from '../../core/model/position.ts';
-import { journalName, runName } from '../../core/names.ts';
 import type { Clock, Intent, Journal } from '../../ports/ports.ts';
 import { kubeApiError } from '../api/api-error.ts';
 import type { KubeClient } from '../api/client.ts';
@@ -18,7 +17,7 @@ import { paths } from '../api/paths.ts';
 import type { Asked } from '../api/refused-request.ts';
 import { describeRefusal } from '../api/refused-request.ts';
 import type { JournalPlace, Part, ReadJournal } from './journal-reader.ts';
-import { batchKey, getPart, journalPath, KEY_BYTES, PART_BYTES } from './journal-reader.ts';
+import { batchKey, getPart, journalPart, journalPath, KEY_BYTES, PART_BYTES } from './journal-reader.ts';
 
 /*
  * A journal is a sequence of ConfigMaps, its parts. Each write adds one key with a batch of entries, and updates `end`,
@@ -54,12 +53,13 @@ export interface JournaledHook {
   readonly podUID?: string | undefined;
 }
 
-function partObject({ restore, head }: JournalPlace, part: number, end: JournalEnd, batches: Record<string, string>) {
+function partObject(place: JournalPlace, part: number, end: JournalEnd, batches: Record<string, string>) {
+  const { restore, head } = place;
   return {
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: {
-      name: journalName(runName(restore.name, head.runID), part),
+      name: journalPart(place, part),
       ...runMetadata(restore, head.runID),
     },
     data: { head: headText(head, part), end: endText(end), ...batches },
@@ -376,9 +376,8 @@ export class KubernetesJournal implements Journal {
   }
 
   #asked(part: number, verb: string): Asked {
-    const { restore, head } = this.#place;
-    const name = journalName(runName(restore.name, head.runID), part);
-    return { verb, group: '', resource: 'configmaps', namespace: objectsNamespace(restore), name };
+    const namespace = objectsNamespace(this.#place.restore);
+    return { verb, group: '', resource: 'configmaps', namespace, name: journalPart(this.#place, part) };
   }
 }
 

@@ -3,6 +3,7 @@ import { RestoreHooksError } from '../../core/errors.ts';
 import { isOfRestore, leaseNameOf, objectsNamespace, runMetadata } from '../../core/manifests/run-objects.ts';
 import type { Instant } from '../../core/model/instant.ts';
 import { formatInstant } from '../../core/model/instant.ts';
+import type { Shard } from '../../core/model/shard.ts';
 import type { RestoreReference } from '../../core/plan/plan-document.ts';
 import type { Clock } from '../../ports/ports.ts';
 import { kubeApiError } from '../api/api-error.ts';
@@ -79,17 +80,18 @@ interface SeenLease {
 export interface LeasePlace {
   readonly restore: RestoreReference;
   readonly runID: string;
+  /** Which shard's Lease it is; absent: that of the Restore, which the first shard has. */
+  readonly shard?: Shard | undefined;
   /** The new holder's name, for people: a pod, a process. */
   readonly holder: string;
 }
 
-const leasePath = ({ restore }: Pick<LeasePlace, 'restore'>): string =>
-  paths.leases(objectsNamespace(restore), leaseNameOf(restore));
+type Where = Pick<LeasePlace, 'restore' | 'shard'>;
 
-async function readLease(
-  client: Pick<LeaseClient, 'get'>,
-  place: Pick<LeasePlace, 'restore'>,
-): Promise<SeenLease | undefined> {
+const leasePath = ({ restore, shard }: Where): string =>
+  paths.leases(objectsNamespace(restore), leaseNameOf(restore, shard));
+
+async function readLease(client: Pick<LeaseClient, 'get'>, place: Where): Promise<SeenLease | undefined> {
   let object: KubeObject;
   try {
     object = await client.get(leasePath(place));
@@ -158,10 +160,11 @@ export async function holderOf(
   clock: Clock,
   restore: RestoreReference,
   patient = true,
+  shard?: Shard,
 ): Promise<Holder | undefined> {
   const watch = new LeaseWatch(clock);
   for (;;) {
-    const lease = await readLease(client, { restore });
+    const lease = await readLease(client, { restore, shard });
     if (lease?.holder === undefined) return undefined;
     const life = watch.look(lease);
     if (life === 'stale') return undefined;
@@ -203,7 +206,7 @@ export async function takeLease(
     } else if (lease?.holder !== undefined) {
       const { name, runID } = lease.holder;
       if (life === 'alive' && runID !== place.runID) throw heldBy(place, lease.holder);
-      if (!told) warn(`waiting for ${name} to end, which holds the Lease ${leaseNameOf(place.restore)}`);
+      if (!told) warn(`waiting for ${name} to end, which holds the Lease ${leaseNameOf(place.restore, place.shard)}`);
       told = true;
       if (await isOver()) return undefined;
     }
@@ -238,7 +241,7 @@ async function tryTake(
         ? await client.create(paths.leases(metadata.namespace), {
             apiVersion: 'coordination.k8s.io/v1',
             kind: 'Lease',
-            metadata: { name: leaseNameOf(place.restore), ...metadata },
+            metadata: { name: leaseNameOf(place.restore, place.shard), ...metadata },
             spec,
           })
         : await client.patch(
@@ -256,12 +259,12 @@ async function tryTake(
   }
 }
 
-const asked = ({ restore }: LeasePlace, verb: 'create' | 'patch'): Asked => ({
+const asked = ({ restore, shard }: LeasePlace, verb: 'create' | 'patch'): Asked => ({
   verb,
   group: 'coordination.k8s.io',
   resource: 'leases',
   namespace: objectsNamespace(restore),
-  name: leaseNameOf(restore),
+  name: leaseNameOf(restore, shard),
 });
 
 const isHeldBy = ({ holder, runID }: LeasePlace, lease: SeenLease): boolean =>

@@ -2,7 +2,7 @@ import { RestoreHooksError } from '../../core/errors.ts';
 import { parseHead } from '../../core/journal/batch.ts';
 import type { RecordedJournal, RunRecord } from '../../core/ledger/run-record.ts';
 import { objectsNamespace } from '../../core/manifests/run-objects.ts';
-import { journalName, RUN_ID_LABEL, reportSecretName, runName } from '../../core/names.ts';
+import { journalName, RUN_ID_LABEL, reportSecretName, runName, shardName } from '../../core/names.ts';
 import type { RestoreReference } from '../../core/plan/plan-document.ts';
 import { parseRow } from '../../core/report/hook-row.ts';
 import type { ReportPart } from '../../core/report/run-document.ts';
@@ -10,10 +10,10 @@ import { joinReport } from '../../core/report/run-document.ts';
 import type { RunStatus } from '../../core/report/run-status.ts';
 import { paths } from '../api/paths.ts';
 import type { FoundRuns } from './find-runs.ts';
-import { readJournal } from './journal-reader.ts';
 import type { Own, RunsClient } from './own-objects.ts';
 import { getOwn } from './own-objects.ts';
-import { reportPartIn } from './run-store.ts';
+import { readRunJournal } from './run-journal.ts';
+import { partsByShard, reportPartIn } from './run-store.ts';
 
 const READ_AT_ONCE = 8;
 
@@ -40,11 +40,9 @@ export async function readRun(source: RunsSource, runID: string): Promise<DatedR
   const place = found.inLease.indexOf(runID);
   const own = status?.runID === runID ? status : undefined;
   const before = status?.before?.runID === runID ? status.before : undefined;
-  const expectedParts = own?.reportParts ?? before?.reportParts;
-  const [journal, report] = await Promise.all([
-    readOneJournal(source, runID),
-    readReport(source, runID, expectedParts),
-  ]);
+  const expected = own ?? before;
+  const expectedParts = expected?.reportParts;
+  const [journal, report] = await Promise.all([readOneJournal(source, runID), readReport(source, runID, expected)]);
   const { about, selector } = report;
   const rows = joinReport(report.parts);
   const attempt =
@@ -59,6 +57,7 @@ export async function readRun(source: RunsSource, runID: string): Promise<DatedR
     attempt,
     planDigest: about?.planDigest ?? journal.planDigest ?? own?.planDigest ?? before?.planDigest,
     planned: about?.planned ?? journal.hooks ?? own?.counts.planned ?? before?.planned,
+    shards: journal.shards ?? expected?.shards?.length ?? report.parts[0]?.shard?.of,
     report: rows.map(parseRow),
     isReported: report.parts.length > 0 || (expectedParts ?? (report.mayStand && wasClaimed ? 1 : 0)) > 0,
     journal: journal.read,
@@ -74,6 +73,7 @@ interface OneJournal {
   readonly read: RecordedJournal | undefined;
   readonly planDigest?: string;
   readonly hooks?: number;
+  readonly shards?: number | undefined;
   readonly createdAt: string;
   readonly unreadable: readonly string[];
 }
@@ -89,11 +89,10 @@ async function readOneJournal({ client, reference, found }: RunsSource, runID: s
     if (first === undefined) return nothing;
     const { data } = first.object as { data?: Record<string, string> };
     const head = parseHead(data?.['head']);
-    const journal = await readJournal({ get }, { restore: reference, head });
-    if (journal === undefined) return nothing;
-    const { hooks, lost, starts, claimedAt } = journal.replay;
-    const read = { hooks, lost, starts, claimedAt, batches: journal.end.batches };
-    return { read, planDigest: head.planDigest, hooks: head.hooks, createdAt: first.createdAt, unreadable: [] };
+    const { planDigest, hooks, shard } = head;
+    const read = await readRunJournal({ get }, reference, head, shard?.of ?? 1);
+    if (read === undefined) return nothing;
+    return { read, planDigest, hooks, shards: shard?.of, createdAt: first.createdAt, unreadable: [] };
   } catch (error) {
     return { ...nothing, unreadable: [whyUnreadable(error, `the journal of run ${runID}`)] };
   }
@@ -113,11 +112,23 @@ interface OneReport {
   readonly unreadable: readonly string[];
 }
 
+/** How many parts of a report there should be. */
+export type ExpectedReport = Pick<RunStatus, 'reportParts' | 'shards'>;
+
 /** The parts of a run's report, as far as they are there and can be read. */
-export async function readReport(source: RunsSource, runID: string, expected: number | undefined): Promise<OneReport> {
+export async function readReport(
+  source: RunsSource,
+  runID: string,
+  expected: ExpectedReport | undefined,
+): Promise<OneReport> {
   const { reference } = source;
   const { reports } = source.found;
-  const prefix = reportSecretName(runName(reference.name, runID), 0).slice(0, -1);
+  const run = runName(reference.name, runID);
+  /** The number of the shard and that of the part that a Secret holds; undefined: it holds none. */
+  const placeOf = ({ name }: Own): readonly [shard: number, part: number] | undefined => {
+    const [, shard = '0', part] = /^(?:-s(\d+))?-report-(\d+)$/.exec(name.slice(run.length)) ?? [];
+    return name.startsWith(run) && part !== undefined ? [Number(shard), Number(part)] : undefined;
+  };
   const unreadable: string[] = [];
   if (source.journalsAlone) {
     return { parts: [], about: undefined, selector: undefined, createdAt: '', mayStand: true, unreadable };
@@ -125,15 +136,16 @@ export async function readReport(source: RunsSource, runID: string, expected: nu
   let secrets: readonly Own[] = [];
   try {
     secrets = reports
-      ? reports.filter(({ labels, name }) => labels[RUN_ID_LABEL] === runID && name.startsWith(prefix))
+      ? reports.filter((one) => one.labels[RUN_ID_LABEL] === runID && placeOf(one) !== undefined)
       : await getReport(source, runID, expected);
   } catch (error) {
     unreadable.push(whyUnreadable(error, `the report of run ${runID}`));
   }
-  const numberOf = ({ name }: Own): number => Number(name.slice(prefix.length));
-  const parts = [...secrets]
-    .sort((one, other) => numberOf(one) - numberOf(other))
-    .flatMap((secret) => {
+  const placed = secrets.map((secret) => ({ secret, place: placeOf(secret) ?? [0, 0] }));
+  // The first shard's report begins with all rows in plan order (R8.48).
+  const parts = placed
+    .sort(({ place: [shard, part] }, { place: other }) => shard - other[0] || part - other[1])
+    .flatMap(({ secret }) => {
       try {
         return reportPartIn(secret.object, secret.name);
       } catch (error) {
@@ -141,9 +153,12 @@ export async function readReport(source: RunsSource, runID: string, expected: nu
         return [];
       }
     });
-  const gone = (expected ?? 0) - secrets.length;
+  const parted = expected?.reportParts ?? 0;
+  const gone = parted - secrets.length;
   if (gone > 0 && unreadable.length === 0) {
-    unreadable.push(`${gone} of the ${expected} Secrets ${prefix}<n> of its report are gone`);
+    unreadable.push(
+      `${gone} of the ${parted} Secrets ${reportSecretName(run, 0).slice(0, -1)}<n> of its report are gone`,
+    );
   }
   const [first] = parts;
   const about = parts.find(({ run }) => run !== undefined)?.run;
@@ -152,14 +167,26 @@ export async function readReport(source: RunsSource, runID: string, expected: nu
   return { parts, about, selector: first?.selector, createdAt, mayStand, unreadable };
 }
 
-/** Read a report's Secrets by their names. If their number isn't known, the first missing one ends the report. */
-async function getReport(
+/** Read a report's Secrets by their names, those of each shard. The first one tells how many shards there are. */
+async function getReport(source: RunsSource, runID: string, expected: ExpectedReport | undefined): Promise<Own[]> {
+  const run = runName(source.reference.name, runID);
+  const counts = expected && partsByShard(expected);
+  const first = await getShardReport(source, run, counts?.[0]);
+  const [part] = first;
+  const of = counts?.length ?? (part && reportPartIn(part.object, part.name).shard?.of) ?? 1;
+  const others = Array.from({ length: of - 1 }, (_, index) =>
+    getShardReport(source, shardName(run, { index: index + 1 }), counts?.[index + 1]),
+  );
+  return [...first, ...(await Promise.all(others)).flat()];
+}
+
+/** If the number of parts isn't known, the first missing one ends the report. */
+async function getShardReport(
   { client, reference }: RunsSource,
-  runID: string,
+  run: string,
   expected: number | undefined,
 ): Promise<Own[]> {
   const namespace = objectsNamespace(reference);
-  const run = runName(reference.name, runID);
   const found: Own[] = [];
   for (let from = 0; from < (expected ?? Number.POSITIVE_INFINITY); from += READ_AT_ONCE) {
     const count = Math.min(READ_AT_ONCE, (expected ?? Number.POSITIVE_INFINITY) - from);

@@ -1,11 +1,10 @@
 import { objectsNamespace } from '../../core/manifests/run-objects.ts';
-import { reportSecretName, runName } from '../../core/names.ts';
 import type { RestoreReference } from '../../core/plan/plan-document.ts';
 import type { RunStatus } from '../../core/report/run-status.ts';
 import type { KubeClient } from '../api/client.ts';
 import { paths } from '../api/paths.ts';
 import { decompress } from './compressed-parts.ts';
-import { REPORT_KEY } from './run-store.ts';
+import { REPORT_KEY, reportNames } from './run-store.ts';
 
 /** What a hook of a report is called. */
 export interface ReportedHook {
@@ -22,11 +21,11 @@ export interface ReportedHook {
 export async function reportedHooks(
   client: Pick<KubeClient, 'get'>,
   restore: Pick<RestoreReference, 'namespace' | 'runNamespace' | 'name'>,
-  { runID, reportParts, counts }: Pick<RunStatus, 'runID' | 'reportParts' | 'counts'>,
+  status: Pick<RunStatus, 'runID' | 'reportParts' | 'shards' | 'counts'>,
 ): Promise<ReportedHook[]> {
   const hooks = new Map<string, ReportedHook>();
-  for (let part = 0; part < reportParts && hooks.size < counts.planned; part += 1) {
-    const secretName = reportSecretName(runName(restore.name, runID), part);
+  for (const secretName of reportNames(restore, status)) {
+    if (hooks.size >= status.counts.planned) break;
     const { data } = await client.get(paths.secrets(objectsNamespace(restore), secretName));
     const { [REPORT_KEY]: text = '' } = data as Record<string, string>;
     const report = decompress(Buffer.from(text, 'base64'), `Secret ${secretName}`) as { hooks: ReportedHook[] };

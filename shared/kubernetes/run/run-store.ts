@@ -1,12 +1,14 @@
 import { RestoreHooksError } from '../../core/errors.ts';
 import { objectsNamespace, runMetadata } from '../../core/manifests/run-objects.ts';
-import { ANNOTATION, reportSecretName, runName } from '../../core/names.ts';
+import type { Shard } from '../../core/model/shard.ts';
+import { isFollower } from '../../core/model/shard.ts';
+import { ANNOTATION, reportSecretName, runName, shardName } from '../../core/names.ts';
 import type { RestoreReference } from '../../core/plan/plan-document.ts';
 import { cancelOf } from '../../core/report/cancel-request.ts';
 import type { ReportHead, ReportPart as ReportPartDocument, RunHook } from '../../core/report/run-document.ts';
 import { joinReport, ReportPart } from '../../core/report/run-document.ts';
 import type { RunStatus } from '../../core/report/run-status.ts';
-import { parseRunStatus, progressLine, statusText } from '../../core/report/run-status.ts';
+import { hasEnded, parseRunStatus, progressLine, statusText } from '../../core/report/run-status.ts';
 import type { RunStore, Wishes } from '../../ports/ports.ts';
 import { kubeApiError } from '../api/api-error.ts';
 import type { KubeClient } from '../api/client.ts';
@@ -24,10 +26,17 @@ export const MANAGER = 'kubectl-restorehooks';
 export const REPORT_KEY = 'report.json.gz';
 const LIVE_KEY = 'live.json';
 
+/** The report of one shard. */
+export interface ReportOfShard {
+  readonly shard?: Shard | undefined;
+  /** The rows of the whole plan, some at a time, for the first shard's report to begin with. */
+  readonly outline?: (() => Iterable<readonly RunHook[]>) | undefined;
+}
+
 /**
  * Writes one run into the cluster, for the runner that has claimed it: annotations on the Restore, and the report in
  * Secrets. `status` is what the runner wrote when it claimed the run, `runner` its number among the run's runners,
- * `live` what opens the output in its log.
+ * `live` what opens the output in its log, `sharded` what there is to know where the run has several shards.
  * Rejects with `RUN_BY_ANOTHER` if another runner has claimed the Restore since.
  */
 export function kubernetesRunStore(
@@ -37,34 +46,23 @@ export function kubernetesRunStore(
   runner: number,
   head: ReportHead,
   live?: LiveKey,
+  { shard, outline = () => [] }: ReportOfShard = {},
 ): RunStore {
   const { runID } = status;
-  const own = claimedRestore(client, restore, status);
+  const own = claimedRestore(client, restore, status, isFollower(shard));
+  const place = { restore, runID, shard };
   let parts = status.reportParts;
   let isKeyWritten = live === undefined;
+  let isOutlined = parts > 0;
   return {
     async annotate(annotations) {
       return wishesOf(requireStaying(await own.change(() => ({ annotations }))), runID);
     },
     async addToReport(rows) {
-      const wrap = (some: Pick<ReportPartDocument, 'hooks' | 'before'>): ReportPartDocument => ({
-        version: 1,
-        runID,
-        part: parts,
-        runner,
-        ...(parts === 0 ? head : {}),
-        ...some,
-      });
-      for (const bytes of compressReport(rows, wrap)) {
-        const data = {
-          [REPORT_KEY]: bytes.toString('base64'),
-          ...(!isKeyWritten && live && { [LIVE_KEY]: liveKeyValue(live) }),
-        };
-        // If the part exists, an earlier runner or a try without an answer has created it.
-        while (!(await createReportPart(client, restore, runID, parts, data))) parts += 1;
-        parts += 1;
-        isKeyWritten = true;
-      }
+      // Readers find the rows of all shards in plan order, also of those that have not begun (R8.48).
+      if (!isOutlined) for (const some of outline()) await add(some, 0);
+      isOutlined = true;
+      await add(rows, runner);
       return parts;
     },
     async setRestorePhase(from, to, annotations) {
@@ -75,6 +73,26 @@ export function kubernetesRunStore(
       return wishesOf(requireStaying(await own.read()), runID);
     },
   };
+
+  async function add(rows: readonly RunHook[], by: number): Promise<void> {
+    const wrap = (some: Pick<ReportPartDocument, 'hooks' | 'before'>): ReportPartDocument => ({
+      version: 1,
+      runID,
+      part: parts,
+      runner: by,
+      ...(shard && { shard: { index: shard.index, of: shard.of } }),
+      ...(parts === 0 ? head : {}),
+      ...some,
+    });
+    for (const bytes of compressReport(rows, wrap)) {
+      const isKeyHere = !isKeyWritten && live !== undefined && by === runner;
+      const data = { [REPORT_KEY]: bytes.toString('base64'), ...(isKeyHere && { [LIVE_KEY]: liveKeyValue(live) }) };
+      // If the part exists, an earlier runner or a try without an answer has created it.
+      while (!(await createReportPart(client, place, parts, data))) parts += 1;
+      parts += 1;
+      isKeyWritten ||= isKeyHere;
+    }
+  }
 
   function requireStaying(standing: Standing): Standing {
     if (!standing.isBeingDeleted) return standing; // R5.2
@@ -100,7 +118,8 @@ interface Change {
 const CONFLICTS_AT_MOST = 10;
 
 /**
- * Reads and writes the Restore of a run (R5.10), as long as this runner has the run. Every write is a merge patch with
+ * Reads and writes the Restore of a run (R5.10), as long as this runner has the run; `isShared`: as long as the run goes on,
+ * since another shard has claimed it. Every write is a merge patch with
  * the resourceVersion of the Restore that the decision was made on. Velero and users write the same object, so on a
  * conflict it is read again and decided again. (A JSON Patch `test` doesn't work: the API server compares texts in Go's
  * JSON, in which `<`, `>` and `&` are escaped.)
@@ -109,6 +128,7 @@ function claimedRestore(
   client: Pick<KubeClient, 'get' | 'patch' | 'create'>,
   restore: RestoreReference,
   status: RunStatus,
+  isShared: boolean,
 ) {
   const path = paths.restores(restore.namespace, restore.name);
   const { namespace, name } = restore;
@@ -150,8 +170,8 @@ function claimedRestore(
     if (text === undefined) return standing;
     const parsed = parseRunStatus(text);
     const { claimedBy } = status.runner;
-    if (parsed.ok && parsed.value.runID === status.runID && parsed.value.runner.claimedBy === claimedBy)
-      return standing;
+    const isOwn = (now: RunStatus): boolean => (isShared ? !hasEnded(now) : now.runner.claimedBy === claimedBy);
+    if (parsed.ok && parsed.value.runID === status.runID && isOwn(parsed.value)) return standing;
     throw new RestoreHooksError('RUN_BY_ANOTHER', `another runner has claimed Restore ${restore.name}`);
   }
 }
@@ -175,13 +195,16 @@ function standingOf(object: KubeObject, { name, uid }: RestoreReference): Standi
 /** Create one part of a run's report. False: a part of that number exists. */
 async function createReportPart(
   client: Pick<KubeClient, 'create'>,
-  restore: RestoreReference,
-  runID: string,
+  {
+    restore,
+    runID,
+    shard,
+  }: { readonly restore: RestoreReference; readonly runID: string; readonly shard: Shard | undefined },
   part: number,
   data: Readonly<Record<string, string>>,
 ): Promise<boolean> {
   const namespace = objectsNamespace(restore);
-  const name = reportSecretName(runName(restore.name, runID), part);
+  const name = reportSecretName(shardName(runName(restore.name, runID), shard), part);
   try {
     await client.create(paths.secrets(namespace), {
       apiVersion: 'v1',
@@ -257,20 +280,40 @@ export async function writeStatus(
   return client.patch(paths.restores(restore.namespace, restore.name), body, 'merge', { fieldManager: MANAGER });
 }
 
-/** Read the report's parts, from the one with the number `from` on. */
+/** How many parts of a run's report stand: those of each shard. */
+export const partsByShard = ({ reportParts, shards }: Pick<RunStatus, 'reportParts' | 'shards'>): readonly number[] =>
+  shards ?? [reportParts];
+
+/** The names of a report's Secrets, for each shard from the part with the number `from` on. */
+export function reportNames(
+  restore: Pick<RestoreReference, 'name'>,
+  { runID, ...counted }: Pick<RunStatus, 'runID' | 'reportParts' | 'shards'>,
+  from: readonly number[] = [],
+): string[] {
+  const run = runName(restore.name, runID);
+  return partsByShard(counted).flatMap((parts, index) => {
+    const first = from[index] ?? 0;
+    const numbers = Array.from({ length: Math.max(0, parts - first) }, (_, at) => first + at);
+    return numbers.map((part) => reportSecretName(shardName(run, { index }), part));
+  });
+}
+
+/** Read the report's parts, for each shard from the one with the number `from` on. */
 export async function readReportParts(
   client: Pick<KubeClient, 'get'>,
   restore: Pick<RestoreReference, 'namespace' | 'runNamespace' | 'name'>,
-  { runID, reportParts }: Pick<RunStatus, 'runID' | 'reportParts'>,
-  from = 0,
+  status: Pick<RunStatus, 'runID' | 'reportParts' | 'shards'>,
+  from: readonly number[] = [],
 ): Promise<ReportPartRead[]> {
-  const run = runName(restore.name, runID);
-  const parts = Array.from({ length: Math.max(0, reportParts - from) }, (_, index) => from + index);
-  return sideBySide(parts, async (part) => {
-    const name = reportSecretName(run, part);
-    return reportPartIn(await client.get(paths.secrets(objectsNamespace(restore), name)), name);
-  });
+  return sideBySide(reportNames(restore, status, from), (name) => readReportPart(client, restore, name));
 }
+
+/** Read the part that this Secret holds. */
+export const readReportPart = async (
+  client: Pick<KubeClient, 'get'>,
+  restore: Pick<RestoreReference, 'namespace' | 'runNamespace'>,
+  name: string,
+): Promise<ReportPartRead> => reportPartIn(await client.get(paths.secrets(objectsNamespace(restore), name)), name);
 
 export const REPORT_TYPE = 'restorehooks.io/report';
 

@@ -51,7 +51,7 @@ export async function readReportOf(
 ): Promise<RunHook[]> {
   const status = runStatusOf(restore);
   const found = await findRuns(client, reference, status, true);
-  const expected = [status, status?.before].find((each) => each?.runID === runID)?.reportParts;
+  const expected = [status, status?.before].find((each) => each?.runID === runID);
   return joinReport(
     (await readReport({ client, reference, status, found, journalsAlone: false }, runID, expected)).parts,
   );

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { METRICS, metricsOf, metricsText, RunMetrics, Tally } from '../../../shared/core/report/run-metrics.ts';
+import { METRICS, metricsOf, metricsText, RunMetrics, sumOf, Tally } from '../../../shared/core/report/run-metrics.ts';
 
 /** Counters and histograms of a run, as its document has them (R8.71, R8.72). */
 
@@ -31,7 +31,7 @@ describe('a tally', () => {
     assert.deepEqual(slow, [{ count: 1, sum: 99, buckets: {} }]);
   });
 
-  it('goes on with what the runners before have counted, as if it had counted it itself', () => {
+  it('goes on with what the runners before have counted, and its other shards, as if it had counted it itself', () => {
     const told: ((tally: Tally) => void)[] = [
       (tally) => tally.count('restorehooks_hook_starts_total'),
       (tally) => tally.observe(DURATION, 0.02, { state: 'Failed' }),
@@ -48,6 +48,9 @@ describe('a tally', () => {
       after.add(RunMetrics.parse(JSON.parse(JSON.stringify(before.metrics))));
       for (const tell of told.slice(first)) tell(after);
       assert.deepEqual(after.metrics, whole.metrics, `${first} before`);
+      const [one, other] = [new Tally(), new Tally()];
+      for (const [index, tell] of told.entries()) tell(index < first ? one : other);
+      assert.deepEqual(sumOf([one.metrics, other.metrics]), whole.metrics, `${first} in another shard`);
     }
   });
 

@@ -79,6 +79,10 @@ const FACTS: OfEach<Fact, 'type'> = {
   cancelRequested: { type: 'cancelRequested' },
   suspendRequested: { type: 'suspendRequested' },
   dropRequested: { type: 'dropRequested' },
+  shardsTold: {
+    type: 'shardsTold',
+    elsewhere: { openWave: 1, waveEnds: [[0, instant(1)]], stop: TEXT, failure: { code: 'error', message: TEXT } },
+  },
   runFailed: { type: 'runFailed', failure: { code: 'error', message: TEXT } },
 };
 

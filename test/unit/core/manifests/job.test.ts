@@ -37,6 +37,18 @@ describe("the runner's Job", () => {
     assert.ok(args.includes('--metrics-port=9464'));
   });
 
+  // R8.40, R8.49
+  it('is the same without and with one shard, and Indexed with more', () => {
+    const withShards = (parallelism: number) => runnerJob({ ...given, options: { ...given.options, parallelism } });
+    assert.deepEqual(withShards(1), runnerJob(given));
+    const { template: alone, backoffLimit, ...same } = runnerJob(given).spec;
+    const { template, ...spec } = withShards(4).spec;
+    const shards = { completionMode: 'Indexed', completions: 4, parallelism: 4 };
+    assert.deepEqual(spec, { ...same, ...shards, backoffLimitPerIndex: backoffLimit, maxFailedIndexes: 0 });
+    const argsOf = ({ spec: { containers } }: typeof alone) => containers[0]?.args;
+    assert.deepEqual(argsOf(template), [...(argsOf(alone) ?? []), '--parallelism=4']);
+  });
+
   // R8.76
   it('is given the span that its run belongs to', () => {
     const names = (job: RunnerJob) => runnerOf(job).env.map(({ name }) => name);
