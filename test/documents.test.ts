@@ -106,7 +106,7 @@ describe('the documents', () => {
 /** What a block may be, and who checks it beyond what is checked below. */
 const KINDS: Readonly<Record<string, string>> = {
   sh: 'the tests in TYPED',
-  console: 'test/unit/examples.test.ts runs the command and compares the output',
+  console: 'test/unit/examples.test.ts and test/cluster/runbooks.test.ts run the command and compare the output',
   text: 'no input: a drawing, or a part of an output',
   json: 'only below',
   yaml: 'test/unit/gitops.test.ts',

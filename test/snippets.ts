@@ -35,6 +35,31 @@ export function snippetsIn(text: string): Snippet[] {
 /** The fenced blocks of a document of this repository. */
 export const snippetsOf = (document: string): Snippet[] => snippetsIn(readFileSync(path.join(ROOT, document), 'utf8'));
 
+/** Each `$ command`, and the lines that follow it. */
+export function printedIn(transcript: string): [command: string, output: string][] {
+  return transcript
+    .split(/^\$ /m)
+    .slice(1)
+    .map((part) => {
+      const end = part.indexOf('\n');
+      return [part.slice(0, end), part.slice(end + 1)];
+    });
+}
+
+/** What is printed where `shown` stands: `…` is any text, on a line of its own any lines; run IDs and times differ. */
+export function patternOf(shown: string): RegExp {
+  const lines = shown.trimEnd().split('\n');
+  const parts = lines.map((line) => {
+    if (line === '…') return '(?:.*\\n)*';
+    const escaped = line.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+    return `${escaped
+      .replaceAll('…', '.*')
+      .replaceAll('44c9vd', '\\w+')
+      .replace(/\d\\\.\ds/, '\\d+\\.\\ds')}\n`;
+  });
+  return new RegExp(`^${parts.join('')}`);
+}
+
 /** Programs that a test puts before those of this machine, as scripts of bash. */
 export async function makePrograms(folder: string, scripts: Readonly<Record<string, string>>): Promise<void> {
   await mkdir(folder, { recursive: true });

@@ -9,7 +9,7 @@ bed=$PWD/test/cluster/testbed
 
 # These run one at a time, after the others. Most of them disturb the others: they kill or restart parts of the cluster,
 # replace Velero's CRDs, taint the node, or start hundreds of commands. Those of test/e2e need answers without delay.
-alone=(test/cluster/{deploy,detach,exec-bytes,exec,faults,quick-start,rehearse,velero,watch}.test.ts test/e2e/{faults,job-fit,lambda,scale,twice,whose-pod}.test.ts test/fidelity/fidelity.test.ts)
+alone=(test/cluster/{deploy,detach,exec-bytes,exec,faults,quick-start,rehearse,runbooks,velero,watch}.test.ts test/e2e/{faults,job-fit,lambda,scale,twice,whose-pod}.test.ts test/fidelity/fidelity.test.ts)
 
 run_files() { # JOBS FILE...
   RESTOREHOOKS_TEST_CLUSTER=1 "$bed" in node test/run.ts --full --limit 1200 --jobs "$@" </dev/null
@@ -21,6 +21,7 @@ run_files() { # JOBS FILE...
   bash deploy/image/build.sh
   # There is no network in the bed.
   "$bed" velero build
+  "$bed" runbooks build
   "$bed" down # what a crash has left
   trap '"$bed" down >&2' EXIT
   trap 'exit 143' TERM

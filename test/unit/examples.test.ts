@@ -4,14 +4,30 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { describe, it } from 'node:test';
-import { load } from 'js-yaml';
+import { loadAll } from 'js-yaml';
 import { runnerConfig } from '../../runner/config.ts';
 import { DEFAULT_IMAGE } from '../../shared/core/version.ts';
-import { snippetsOf } from '../snippets.ts';
+import { patternOf, printedIn, snippetsOf } from '../snippets.ts';
 import { run } from './plugin/harness.ts';
 
 const root = join(import.meta.dirname, '../..');
 const text = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+const manifests = globSync('examples/**/*.yaml', { cwd: root });
+/** The plugin is in the runner's image, too. */
+const PLUGIN = '/app/kubectl-restorehooks';
+
+interface Container {
+  readonly image: string;
+  readonly command?: readonly string[];
+  readonly args: readonly string[];
+}
+
+/** Everything with an image, wherever a manifest has it. */
+function containersIn(part: unknown): Container[] {
+  if (typeof part !== 'object' || part === null) return [];
+  return [...('image' in part ? [part as Container] : []), ...Object.values(part).flatMap(containersIn)];
+}
 
 describe('the examples', () => {
   it('restore.yaml plans as its comments and the README say', async () => {
@@ -76,13 +92,26 @@ describe('the examples', () => {
     assert.match(plain.stdout, /^POD /);
   });
 
-  it('job.yaml runs this version with arguments that the runner takes', () => {
-    const job = load(text('examples/job.yaml')) as {
-      spec: { template: { spec: { containers: [{ image: string; args: string[] }] } } };
-    };
-    const [{ image, args }] = job.spec.template.spec.containers;
-    assert.equal(image, DEFAULT_IMAGE);
-    assert.equal(runnerConfig(args, {}).restore, 'nightly');
+  it('run this version with arguments that the runner takes', () => {
+    const containers = manifests.flatMap((file) => containersIn(loadAll(text(file))));
+    const runners = containers.filter(
+      ({ image, command, args }) => /runner:/.test(image) && args && !command?.includes(PLUGIN),
+    );
+    assert.equal(runners.length, 4);
+    for (const { image, args } of runners) {
+      assert.equal(image, DEFAULT_IMAGE);
+      const filled = args.map((arg) => arg.replace(/=\$\(.*\)$/, '=30m').replace(/\$\(.*\)|\{\{.*\}\}/, 'nightly'));
+      assert.equal(runnerConfig(filled, {}).restore, 'nightly');
+    }
+  });
+
+  it('of hooks are clean for lint', async () => {
+    const files = manifests.filter((file) => /^kind: RestoreHooks$/m.test(text(file)));
+    assert.ok(files.length > 10, `${files.length}`);
+    for (const file of files) {
+      const { code, stdout } = await run(['lint', '-f', join(root, file)]);
+      assert.equal(code, 0, stdout);
+    }
   });
 });
 
@@ -134,28 +163,3 @@ describe('the README', () => {
 
   it('shows no other output, as nobody would check it', () => assert.equal(shown.size, 2));
 });
-
-/** Each `$ command`, and the lines that follow it. */
-function printedIn(transcript: string): [command: string, output: string][] {
-  return transcript
-    .split(/^\$ /m)
-    .slice(1)
-    .map((part) => {
-      const end = part.indexOf('\n');
-      return [part.slice(0, end), part.slice(end + 1)];
-    });
-}
-
-/** What is printed where `shown` stands: `…` is any text, on a line of its own any lines; run IDs and times differ. */
-function patternOf(shown: string): RegExp {
-  const lines = shown.trimEnd().split('\n');
-  const parts = lines.map((line) => {
-    if (line === '…') return '(?:.*\\n)*';
-    const escaped = line.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-    return `${escaped
-      .replaceAll('…', '.*')
-      .replaceAll('44c9vd', '\\w+')
-      .replace(/\d\\\.\ds/, '\\d+\\.\\ds')}\n`;
-  });
-  return new RegExp(`^${parts.join('')}`);
-}

@@ -63,9 +63,9 @@ velero_up() {
   cd "$RUN"
   mkdir -p velero/objects/bucket
   velero_cli install --crds-only --dry-run -o yaml |
-    kubectl apply --server-side --force-conflicts -f - >velero-crds.log || die "can't install Velero's resources"
+    kubectl apply --server-side --force-conflicts --validate=false -f - >velero-crds.log || die "can't install Velero's resources"
   wait_for 60 apiserver kubectl get backupstoragelocations.velero.io --namespace velero
-  velero_objects | kubectl apply -f - >/dev/null
+  velero_objects | kubectl apply --validate=false -f - >/dev/null
   launch object-store "$VELERO_BIN/plugins/object-store" serve "$RUN/velero/objects" "$STORE"
   velero_start
   wait_for 60 velero kubectl wait --for=jsonpath='{.status.phase}'=Available --timeout=1s \
