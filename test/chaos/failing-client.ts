@@ -44,7 +44,7 @@ function changeOf(path: string, body: Body, hasClaimed: boolean): FailpointName 
     return body.spec.acquireTime === undefined ? 'lease-renewal' : 'lease-take';
   }
   // What shards tell each other is a JSON patch.
-  if (path.includes('/configmaps/') && Array.isArray(body)) return undefined;
+  if (path.includes('/configmaps/') && Array.isArray(body)) return 'shard-told';
   if (path.includes('/configmaps/')) return body.immutable ? 'journal-seal' : batchOf(body.data);
   if (!path.includes('/restores/')) return undefined;
   if (!hasClaimed) return 'status-claim';

@@ -17,6 +17,7 @@ export const FAILPOINTS = [
   'journal-result',
   'journal-part',
   'journal-seal',
+  'shard-told',
   'status-claim',
   'status-progress',
   'status-end',

@@ -27,7 +27,8 @@ const { values } = parseArgs({
     'at-once': { type: 'string', default: '8' },
     patience: { type: 'string', default: '600' },
     detach: { type: 'boolean', default: false },
-    shards: { type: 'string', default: '1' },
+    /** Divide each run into so many shards, and not only some. */
+    shards: { type: 'string' },
     /** Play only the runs with these numbers. */
     only: { type: 'string', multiple: true },
   },
@@ -47,7 +48,7 @@ const chosen = values.only === undefined ? all : all.filter(({ index }) => value
 const again = [
   ...['seed', 'runs', 'boundaries', 'parts'].map((key) => `--${key} ${values[key as 'seed']}`),
   ...(values.detach ? ['--detach'] : []),
-  ...(values.shards === '1' ? [] : [`--shards ${values.shards}`]),
+  ...(values.shards === undefined ? [] : [`--shards ${values.shards}`]),
 ].join(' ');
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
@@ -67,15 +68,7 @@ const e2e = await startSuite({ runner: { image: CHAOS_IMAGE, entrypoint } });
 const folder = await mkdtemp(join(tmpdir(), 'restorehooks-chaos-'));
 const outages = new Outages();
 const patienceMs = Number(values.patience) * 1000;
-const world: World = {
-  e2e,
-  failpoints,
-  outages,
-  folder,
-  patienceMs,
-  detach: values.detach,
-  shards: Number(values.shards),
-};
+const world: World = { e2e, failpoints, outages, folder, patienceMs, detach: values.detach };
 
 const kinds = new Map<string, number>();
 const sums = { runs: 0, hooks: 0, lost: 0, twice: 0, untrue: 0, stuck: 0 };
@@ -103,7 +96,8 @@ async function work(): Promise<void> {
   for (let scenario = chosen[next++]; scenario !== undefined; scenario = chosen[next++]) {
     const from = Date.now();
     try {
-      const played = await play(world, scenario);
+      const { shards = scenario.shards } = values;
+      const played = await play(world, { ...scenario, shards: Number(shards) });
       tell(scenario, played, Math.round((Date.now() - from) / 1000));
     } catch (error) {
       sums.stuck += 1;

@@ -24,8 +24,6 @@ export interface World {
   readonly patienceMs: number;
   /** All commands are detached from the exec that starts them. */
   readonly detach: boolean;
-  /** Into how many shards each run is divided. */
-  readonly shards: number;
 }
 
 export interface Played {
@@ -168,7 +166,7 @@ class Play {
   }
 
   #plugin(command: 'apply' | 'retry', followed: boolean): Promise<Ran> {
-    const { rerun, pods } = this.#scenario;
+    const { rerun, pods, shards } = this.#scenario;
     const { plugin, velero } = this.#world.e2e;
     const recreated = pods.some((pod) => pod.recreated);
     return plugin(
@@ -177,7 +175,7 @@ class Play {
       ...['-n', velero, '-o', 'json', `--image=${CHAOS_IMAGE}`],
       ...(followed ? [] : ['--no-wait']),
       ...(rerun ? ['--on-unknown=rerun'] : []),
-      `--parallelism=${this.#world.shards}`,
+      `--parallelism=${shards}`,
       // Velero is done with the Restore.
       ...(command === 'apply' ? ['--rerun'] : []),
       ...(command === 'apply' && this.#world.detach ? ['--detach'] : []),

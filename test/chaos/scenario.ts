@@ -39,6 +39,8 @@ export interface Scenario {
   /** The plugin follows the run, instead of asking for its status now and then. */
   readonly followed: boolean;
   readonly retried: boolean;
+  /** Into how many shards the run is divided. */
+  readonly shards: number;
 }
 
 export interface Kinds {
@@ -64,6 +66,12 @@ const FAILING: readonly TargetPod[] = [
   { name: 'a-0', recreated: false, hooks: [ok(1), { sleep: 0, exitCode: 4, onError: 'Fail' }, ok()] },
   { name: 'b-0', recreated: false, hooks: [ok(3), ok()] },
 ];
+/** For runs in shards, so that none of these is likely to be without pods. */
+const MANY: readonly TargetPod[] = [...'abcdef'].map((letter) => ({
+  name: `${letter}-0`,
+  recreated: false,
+  hooks: [ok(2), ok()],
+}));
 
 /** Not played: a second part needs thousands of hooks, and intents are taken back only while the kubelet is down. */
 const RARE: readonly FailpointName[] = ['journal-part', 'journal-seal', 'journal-taken-back'];
@@ -71,6 +79,7 @@ const RARE: readonly FailpointName[] = ['journal-part', 'journal-seal', 'journal
 const OFTEN: readonly FailpointName[] = [
   'journal-intent',
   'journal-result',
+  'shard-told',
   'status-progress',
   'command-start',
   'command-started',
@@ -109,6 +118,7 @@ const quiet = (chance: Random) => ({
   rerun: false,
   followed: chance.chance(0.3),
   retried: chance.chance(0.3),
+  shards: 1,
 });
 
 function boundary(name: FailpointName, moment: Moment, chance: Random): Omit<Scenario, 'index'> {
@@ -116,6 +126,8 @@ function boundary(name: FailpointName, moment: Moment, chance: Random): Omit<Sce
   // A journal is claimed only by a runner that goes on with a run.
   const first: Failpoint[] =
     name === 'journal-claim' ? [{ name: 'command-started', moment: 'after', nth: 1, afterMs: 0 }] : [];
+  // The first runner that comes up may have a shard without pods, which tells nothing.
+  if (name === 'shard-told') return { ...quiet(chance), failpoints: [failpoint], pods: MANY, shards: 2 };
   const pods = name.startsWith('pod-') ? RECREATED : name === 'phase-of-restore' ? FAILING : PLAIN;
   return { ...quiet(chance), failpoints: [...first, failpoint], mustReach: true, pods };
 }
@@ -138,6 +150,7 @@ function mixture(chance: Random, real: boolean): Omit<Scenario, 'index'> {
     rerun: chance.chance(0.25),
     followed: chance.chance(0.3),
     retried: chance.chance(0.4),
+    shards: chance.pick([1, 1, 3]),
   };
 }
 
@@ -176,8 +189,9 @@ function fault(chance: Random, pods: readonly TargetPod[], real: boolean): Fault
 }
 
 /** A run's faults in one line. */
-export const describe = ({ failpoints, faults, rerun, retried }: Scenario): string =>
+export const describe = ({ failpoints, faults, rerun, retried, shards }: Scenario): string =>
   [
+    ...(shards > 1 ? [`${shards} shards`] : []),
     ...failpoints.map(({ name, moment, nth }) => `${moment} ${name}${nth > 1 ? ` ${nth}` : ''}`),
     ...faults.map((one) => ('part' in one ? `${one.part} killed` : 'pod' in one ? `${one.kind} ${one.pod}` : one.kind)),
     ...(rerun ? ['--on-unknown=rerun'] : []),

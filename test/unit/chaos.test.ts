@@ -29,6 +29,7 @@ const scenario: Scenario = {
   rerun: false,
   followed: false,
   retried: false,
+  shards: 1,
 };
 const nothing: Done = { deaths: 0, canceled: false, gone: new Set() };
 
@@ -123,7 +124,7 @@ describe('the scenarios', () => {
     const reached = scenarios(1, { ...kinds, boundaries: 'all', random: 0 }).flatMap(({ failpoints }) => failpoints);
     const left = FAILPOINTS.filter((failpoint) => !reached.some(({ name }) => name === failpoint));
     assert.deepEqual(left, ['journal-taken-back', 'journal-part', 'journal-seal']);
-    assert.equal(new Set(reached.map(({ name, moment }) => `${moment} ${name}`)).size, 57);
+    assert.equal(new Set(reached.map(({ name, moment }) => `${moment} ${name}`)).size, 60);
   });
 });
 
