@@ -31,7 +31,7 @@ export interface Scenario {
   readonly index: number;
   /** The failpoints at which the run's first runners die, one for each runner. */
   readonly failpoints: readonly Failpoint[];
-  /** It is a fault of the test if a runner doesn't reach its failpoint. */
+  /** It is a fault of the test if the runner of a run with one shard doesn't reach its failpoint. */
   readonly mustReach: boolean;
   readonly faults: readonly Fault[];
   readonly pods: readonly TargetPod[];
@@ -126,7 +126,6 @@ function boundary(name: FailpointName, moment: Moment, chance: Random): Omit<Sce
   // A journal is claimed only by a runner that goes on with a run.
   const first: Failpoint[] =
     name === 'journal-claim' ? [{ name: 'command-started', moment: 'after', nth: 1, afterMs: 0 }] : [];
-  // The first runner that comes up may have a shard without pods, which tells nothing.
   if (name === 'shard-told') return { ...quiet(chance), failpoints: [failpoint], pods: MANY, shards: 2 };
   const pods = name.startsWith('pod-') ? RECREATED : name === 'phase-of-restore' ? FAILING : PLAIN;
   return { ...quiet(chance), failpoints: [...first, failpoint], mustReach: true, pods };

@@ -69,6 +69,8 @@ describe('the verdict on a run', () => {
 
   it('tells what is lost', () => {
     assert.deepEqual(verdict(seen([succeeded], RAN)), [1, 0, 0]);
+    const gone = new Set(['a-0']);
+    assert.deepEqual(verdict(seen([succeeded], RAN), { gone }), [0, 0, 0], 'planned anew without the pod');
     assert.deepEqual(verdict({ ...seen([succeeded, failed], RAN), pods: [] }), [1, 0, 0]);
     const died = row(1, 'NotExecuted', { reason: 'runner-died' });
     assert.deepEqual(verdict(seen([succeeded, died], 'start a-0 0, end a-0 0')), [1, 0, 0]);
