@@ -57,6 +57,8 @@ function groupParts(group: Group): HumanPart[] {
   ];
 }
 
+const hasDied = (message: string | undefined): boolean => message?.startsWith('the runner died') ?? false;
+
 /** Why, and what to type; nothing after a run in which everything succeeded. */
 function nextCommands({ phase = 'Failed', restore, hooks, runner, message }: RunDocument): [string, string][] {
   const on = `${restore.name} -n ${restore.namespace}`;
@@ -67,12 +69,15 @@ function nextCommands({ phase = 'Failed', restore, hooks, runner, message }: Run
     return [['follow it', command(`status ${on} -w`)]];
   }
   if (phase === 'Completed') return [];
-  const isUnclear = hooks.some(({ state }) => state === 'Unknown');
+  const mayHaveRun = hooks.some(({ state }) => state === 'Unknown');
+  // Of a run that has ended otherwise, `retry` runs these, too (R6.25).
+  const isUnclear = mayHaveRun && hasDied(message);
+  const what = mayHaveRun && !isUnclear ? 'run what did not succeed, or may not have' : 'run what did not succeed';
   const again = command(`retry ${on}`);
   const hasOutput = hooks.some((row) => isFailure(row) && lastLines(row, 1).length > 0);
   return [
     ...(hasOutput ? [['all that they printed', `${command(`logs ${on}`)} --failed`] as [string, string]] : []),
-    ['run what did not succeed', again],
+    [what, again],
     ...(isUnclear ? [['also what may have been running', `${again} --on-unknown=rerun`] as [string, string]] : []),
   ];
 }

@@ -51,8 +51,10 @@ export const reportSecretName = (run: string, part: number): string => `${run}-r
 export const journalName = (run: string, part: number): string => `${run}-journal-${part}`;
 /** One for a Restore, whatever the run: who works on it (R5.22). Each further shard has its own. */
 export const leaseName = (restore: string, shard?: { readonly index: number }): string => {
-  const name = `restorehooks-${shortenName(restore, OBJECT_NAME_LIMIT - 13)}`;
-  return shard === undefined || shard.index === 0 ? name : `${name}-shard-${shard.index}`;
+  const name = shortenName(restore, OBJECT_NAME_LIMIT - 13);
+  if (shard === undefined || shard.index === 0) return `restorehooks-${name}`;
+  // No Restore is called so that its own Lease has this name.
+  return `restorehooks.shard-${shard.index}.${name}`;
 };
 
 export const RUN_ID_LABEL = 'restorehooks.io/run-id';

@@ -4,7 +4,7 @@ import { rowsOfDeadRun } from '../core/ledger/rows-of-run.ts';
 import { podKey } from '../core/model/hook.ts';
 import type { Instant } from '../core/model/instant.ts';
 import type { Shard } from '../core/model/shard.ts';
-import { isFollower, shardOfPods } from '../core/model/shard.ts';
+import { isFollower, shardOfPods, shardsWithoutPods } from '../core/model/shard.ts';
 import { countRows } from '../core/report/dead-run.ts';
 import type { HookRow } from '../core/report/hook-row.ts';
 import { rowDocuments } from '../core/report/hook-row.ts';
@@ -25,7 +25,7 @@ import type { Clock } from '../ports/ports.ts';
 import { ROWS_AT_ONCE } from '../runtime/rows.ts';
 import type { ShardOfRun } from '../runtime/shards.ts';
 
-const POLL_MS = 1_000;
+export const POLL_MS = 1_000;
 
 type Client = Pick<KubeClient, 'get' | 'create' | 'patch'>;
 
@@ -158,5 +158,5 @@ export async function awaitFirstShard(
 }
 
 /** A shard without pods has nothing to do; the first one still tells of the run. */
-export const hasNothing = (input: RunInput, shard: Shard): boolean =>
-  isFollower(shard) && inputOf(input, shard).hooks.length === 0;
+export const hasNothing = ({ hooks }: RunInput, { index, of }: Shard): boolean =>
+  shardsWithoutPods(hooks, of).includes(index);

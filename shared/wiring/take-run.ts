@@ -1,6 +1,6 @@
 import { RestoreHooksError } from '../core/errors.ts';
 import type { BegunCommand, Resumed } from '../core/execute/run-start.ts';
-import type { JournalEntry } from '../core/journal/entry.ts';
+import type { JournalEntry, JournalHead } from '../core/journal/entry.ts';
 import type { OnUnknown } from '../core/journal/resume.ts';
 import { resume } from '../core/journal/resume.ts';
 import type { HookId } from '../core/model/hook.ts';
@@ -9,7 +9,7 @@ import { instant, parseInstant } from '../core/model/instant.ts';
 import { planEntries } from '../core/model/position.ts';
 import type { Restore } from '../core/model/restore.ts';
 import type { Shard } from '../core/model/shard.ts';
-import { isFollower } from '../core/model/shard.ts';
+import { isFollower, shardsWithoutPods } from '../core/model/shard.ts';
 import type { RestoreReference } from '../core/plan/plan-document.ts';
 import type { RunInput } from '../core/report/run-input.ts';
 import type { RunStatus } from '../core/report/run-status.ts';
@@ -28,7 +28,7 @@ import { createBoard, readBoard } from '../kubernetes/run/shard-board.ts';
 import { getRestore } from '../kubernetes/velero/restores.ts';
 import type { Clock } from '../ports/ports.ts';
 import type { TakenShard } from './shards.ts';
-import { awaitFirstShard, inputOf, statusOfShard, takeShard } from './shards.ts';
+import { awaitFirstShard, inputOf, POLL_MS, statusOfShard, takeShard } from './shards.ts';
 
 /** Which run is to be carried out, and by whom. */
 export interface RunToTake {
@@ -98,7 +98,7 @@ export async function takeRun(
     const journal = await takeJournal(client, clock, run, input, standing);
     requireNotAsked(run);
     const { restore, status } = isFollower(shard)
-      ? await runOfFollower(client, run)
+      ? await runOfFollower(client, clock, run)
       : await claimRun(client, { ...at(run), runID }, claimant.id, run.unwritten);
     const own = { restore, input, lease: taken.lease, ...journal };
     if (shard === undefined) return { ...own, status };
@@ -153,13 +153,23 @@ async function lease(
   throw notTaken(run);
 }
 
-/** The run as the first shard has claimed it. */
-async function runOfFollower(client: Client, run: RunToTake): Promise<Pick<TakenRun, 'restore' | 'status'>> {
+/** The run as the first shard has claimed it, which also writes a status again that somebody has removed. */
+async function runOfFollower(
+  client: Client,
+  clock: Clock,
+  run: RunToTake,
+): Promise<Pick<TakenRun, 'restore' | 'status'>> {
   const { namespace, name } = at(run);
-  const restore = await getRestore(client, namespace, name);
-  const status = runStatusOf(restore);
-  if (status?.runID === run.runID && !hasEnded(status)) return { restore, status };
-  throw new RestoreHooksError('RUN_BY_ANOTHER', `run ${run.runID} of Restore ${name} is over; nothing is started`);
+  for (;;) {
+    const restore = await getRestore(client, namespace, name);
+    const status = runStatusOf(restore);
+    if (status?.runID === run.runID && !hasEnded(status)) return { restore, status };
+    if (status !== undefined) {
+      throw new RestoreHooksError('RUN_BY_ANOTHER', `run ${run.runID} of Restore ${name} is over; nothing is started`);
+    }
+    await new Promise<void>((resolve) => clock.setTimer(POLL_MS, resolve));
+    requireNotAsked(run);
+  }
 }
 
 const notTaken = ({ runID }: RunToTake): RestoreHooksError =>
@@ -169,13 +179,16 @@ function requireNotAsked(run: RunToTake): void {
   if (run.signal?.aborted) throw notTaken(run);
 }
 
+const empty = (hooks: RunInput['hooks'], shard: Shard): Pick<JournalHead, 'withoutPods'> =>
+  isFollower(shard) ? {} : { withoutPods: shardsWithoutPods(hooks, shard.of) };
+
 export const journalPlace = (
   { plan, hooks }: Pick<RunInput, 'plan' | 'hooks'>,
   runID: string,
   shard?: Shard,
 ): JournalPlace => ({
   restore: plan.restore,
-  head: { runID, planDigest: plan.digest, hooks: hooks.length, ...(shard && { shard }) },
+  head: { runID, planDigest: plan.digest, hooks: hooks.length, ...(shard && { shard, ...empty(hooks, shard) }) },
 });
 
 async function takeJournal(

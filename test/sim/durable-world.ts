@@ -8,7 +8,7 @@ import type { ExecHook } from '../../shared/core/model/hook.ts';
 import { later } from '../../shared/core/model/instant.ts';
 import type { Shard } from '../../shared/core/model/shard.ts';
 import { isFollower, shardOfPods } from '../../shared/core/model/shard.ts';
-import { ANNOTATION } from '../../shared/core/names.ts';
+import { ANNOTATION, boardName, runName } from '../../shared/core/names.ts';
 import { planDocument } from '../../shared/core/plan/make-plan-document.ts';
 import type { PlanDocument } from '../../shared/core/plan/plan-document.ts';
 import { cancelText } from '../../shared/core/report/cancel-request.ts';
@@ -220,6 +220,7 @@ export class DurableWorld {
       });
     }
     if (random.chance(0.3)) clock.setTimer(random.time(40_000), () => this.#suspend());
+    if (this.#isSharded && random.chance(0.1)) clock.setTimer(random.time(40_000), () => this.#loseBoard());
     if (random.chance(0.2)) this.#cancelAt(random.time(60_000), random.pick([undefined, 0, 2_000]));
     this.#cancelAt(HORIZON_MS / 2, 0);
     await clock.runUntilWithPromises(HORIZON_MS);
@@ -244,6 +245,14 @@ export class DurableWorld {
   #someRunner(is: (runner: Runner) => boolean): Runner | undefined {
     const some = this.runners.filter(is);
     return this.#isSharded ? some[this.random.int(0, some.length - 1)] : some.at(-1);
+  }
+
+  /** Somebody deletes what the shards tell each other. */
+  #loseBoard(): void {
+    const path = paths.configMaps(NAMESPACE, boardName(runName(NAME, this.#runID)));
+    if (this.api.read(path) === undefined) return;
+    this.world.say(`the board of ${this.#runID} is deleted`);
+    this.api.remove(path);
   }
 
   #cancelAt(at: number, graceMs: number | undefined): void {

@@ -21,6 +21,7 @@ const Head = z.strictObject({
   plan: z.string(),
   hooks: z.int().check(z.nonnegative()),
   shard: z.optional(z.strictObject({ index: z.int().check(z.nonnegative()), of: z.int().check(z.positive()) })),
+  empty: z.optional(z.array(z.int().check(z.positive()))),
   /** Which of the journal's objects this is, from 0. */
   part: z.int().check(z.nonnegative()),
 });
@@ -40,10 +41,13 @@ const DIGEST_LENGTH = 16;
 const digestOf = (text: string): string => sha256Hex(text).slice(0, DIGEST_LENGTH);
 
 /** The end of a journal that holds nothing yet. */
-export const emptyEnd = (head: JournalHead): JournalEnd => ({ batches: 0, digest: digestOf(canonicalJson(head)) });
+export const emptyEnd = ({ withoutPods: _, ...head }: JournalHead): JournalEnd => ({
+  batches: 0,
+  digest: digestOf(canonicalJson(head)),
+});
 
-export const headText = ({ runID, planDigest, hooks, shard }: JournalHead, part: number): string =>
-  JSON.stringify({ version: JOURNAL_VERSION, run: runID, plan: planDigest, hooks, shard, part });
+export const headText = ({ runID, planDigest, hooks, shard, withoutPods }: JournalHead, part: number): string =>
+  JSON.stringify({ version: JOURNAL_VERSION, run: runID, plan: planDigest, hooks, shard, empty: withoutPods, part });
 
 export const endText = ({ batches, digest }: JournalEnd): string => JSON.stringify({ n: batches, p: digest });
 
@@ -76,8 +80,8 @@ export function decodeBatch(text: string, end: JournalEnd): { entries: JournalEn
 
 /** Which run's journal it is, as its first part says. */
 export function parseHead(text: string | undefined): JournalHead {
-  const { run, plan, hooks, shard } = parse(Head, text ?? '', 'the head of its part 0');
-  return { runID: run, planDigest: plan, hooks, ...(shard && { shard }) };
+  const { run, plan, hooks, shard, empty } = parse(Head, text ?? '', 'the head of its part 0');
+  return { runID: run, planDigest: plan, hooks, ...(shard && { shard }), ...(empty && { withoutPods: empty }) };
 }
 
 /** Refuse the journal of another run, plan, shard or version. */

@@ -62,6 +62,8 @@ export interface JournalHead {
   readonly hooks: number;
   /** Whose journal it is, in a run with several shards. */
   readonly shard?: Shard | undefined;
+  /** In the first shard's journal: which shards have no pod, so no journal. */
+  readonly withoutPods?: readonly number[] | undefined;
 }
 
 const position = z.int().check(z.nonnegative());

@@ -7,6 +7,7 @@ import type { HookRow } from '../report/hook-row.ts';
 import { diedWithIt } from './dead-run-policy.ts';
 import type { Decision } from './decision.ts';
 import { begunHook, lostHook, quietPods, startsOf, stillGoing, takeOver } from './decision.ts';
+import type { LastRun } from './last-run.ts';
 import type { Ledger } from './ledger.ts';
 import { deadRun } from './ledger.ts';
 import type { LedgerRun } from './run-record.ts';
@@ -38,6 +39,10 @@ const NEVER_BEGUN = { state: 'NotExecuted', reason: 'runner-died', attempt: 1 } 
 /** A hook with `runOn` is one, in whichever pod it was (R3.63). */
 const placeOf = (hook: Hook): string => keyInAnyPod(hook) ?? hook.id;
 
+/** A run whose runner died, and of which that was written down: to write it down asked for nothing. */
+const writtenDown = (last: LastRun | undefined): LedgerRun | undefined =>
+  last?.standing.state === 'ended' && last.status.failure?.code === 'job' ? last.run : undefined;
+
 /** What `retry` does: what did not succeed is run, of a run whose runner died also what it left (R6.25). */
 export function decideRetry(
   ledger: Ledger,
@@ -47,7 +52,7 @@ export function decideRetry(
 ): Exclude<Decision, { action: 'follow' }> {
   const { last } = ledger;
   if (last?.standing.state === 'going') return stillGoing(last.status);
-  const dead = deadRun(ledger);
+  const dead = deadRun(ledger) ?? writtenDown(last);
   /** It may have run when the runner died, and stays as it is. */
   const isLeft = (row: HookRow): boolean => dead !== undefined && onUnknown === 'fail' && diedWithIt(dead, row);
   const isToRun = (row: HookRow): boolean =>

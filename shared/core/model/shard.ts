@@ -33,6 +33,12 @@ export function shardOfPods(
   );
 }
 
+/** The shards that have nothing to do (R8.41); never the first one, which tells of the run. */
+export function shardsWithoutPods(hooks: readonly Pick<Hook, 'namespace' | 'pod' | 'podUID'>[], of: number): number[] {
+  const used = new Set(shardOfPods(hooks, of).values());
+  return Array.from({ length: of - 1 }, (_, before) => before + 1).filter((index) => !used.has(index));
+}
+
 /** The share of a shard in a limit of the whole run (R8.44). */
 export const shareOf = (limit: number, { index, of }: Shard): number =>
   Math.floor(limit / of) + Number(index < limit % of);

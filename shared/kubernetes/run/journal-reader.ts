@@ -1,7 +1,15 @@
 import * as z from 'zod';
 import { RestoreHooksError } from '../../core/errors.ts';
 import type { JournalEnd } from '../../core/journal/batch.ts';
-import { checkHead, decodeBatch, emptyEnd, endText, parseEnd, unreadableJournal } from '../../core/journal/batch.ts';
+import {
+  checkHead,
+  decodeBatch,
+  emptyEnd,
+  endText,
+  parseEnd,
+  parseHead,
+  unreadableJournal,
+} from '../../core/journal/batch.ts';
 import type { JournalHead } from '../../core/journal/entry.ts';
 import { Replay } from '../../core/journal/replay.ts';
 import { objectsNamespace } from '../../core/manifests/run-objects.ts';
@@ -38,6 +46,8 @@ export interface ReadJournal {
   readonly part: number;
   readonly resourceVersion: string;
   readonly bytes: number;
+  /** Which shards of the run have no journal; told by that of the first one. */
+  readonly withoutPods: readonly number[];
 }
 
 export const journalPath = ({ restore, head }: JournalPlace, part: number): string =>
@@ -50,7 +60,7 @@ export const journalPart = ({ restore, head }: JournalPlace, part: number): stri
 /** The places of the journals of a run's shards. */
 export const journalsOf = (
   restore: RestoreReference,
-  { shard: _, ...head }: JournalHead,
+  { shard: _, withoutPods: __, ...head }: JournalHead,
   shards: number,
 ): readonly JournalPlace[] =>
   shards === 1
@@ -76,8 +86,8 @@ export async function readJournal(client: Client, place: JournalPlace): Promise<
       if (bytes >= PART_BYTES) throw unreadableJournal(`its part ${part} is full and not sealed`);
       const next = asked[at + 1] ?? (await getPart(client, place, part + 1));
       if (next === undefined || read.isUnused(next, part + 1)) {
-        const { replay, end } = read;
-        return { replay, end, part, resourceVersion: answer.metadata.resourceVersion, bytes };
+        const { replay, end, withoutPods } = read;
+        return { replay, end, part, resourceVersion: answer.metadata.resourceVersion, bytes, withoutPods };
       }
       const isSealed = (await getPart(client, place, part))?.immutable;
       if (!isSealed) throw unreadableJournal(`its part ${part} isn't sealed, although part ${part + 1} goes on`);
@@ -103,6 +113,7 @@ class Reading {
   readonly #head: JournalHead;
   readonly replay: Replay;
   end: JournalEnd;
+  withoutPods: readonly number[] = [];
   /** The ends of all batches that were read. */
   readonly #passed: Set<string>;
 
@@ -115,6 +126,7 @@ class Reading {
 
   fold(given: Part, part: number): void {
     const said = this.#check(given, part);
+    if (part === 0) this.withoutPods = parseHead(given.data?.['head']).withoutPods ?? [];
     for (const [key, text] of batchesOf(given)) {
       if (key !== batchKey(this.end.batches)) {
         throw unreadableJournal(`its part ${part} contains ${key} where batch ${this.end.batches} is expected`);

@@ -19,7 +19,8 @@ export async function readRunJournal(
   const read = await Promise.all(journalsOf(restore, head, shards).map((place) => readJournal(client, place)));
   // The first shard begins the run, so without its journal there is no other.
   if (read[0] === undefined) return undefined;
-  const missing = [...read.keys()].filter((index) => read[index] === undefined);
+  const { withoutPods } = read[0];
+  const missing = [...read.keys()].filter((index) => read[index] === undefined && !withoutPods.includes(index));
   if (missing.length > 0) {
     const board = await readBoard(client, { restore, runID: head.runID });
     const lost = missing.find((index) => board === undefined || board.taken.has(index));

@@ -16,6 +16,12 @@ test('the Lease and the ServiceAccount have names that others can rely on', () =
   assert.equal(leaseName('n'.repeat(253)).length, 63);
 });
 
+// R8.42
+test("a shard's Lease has a name that no Restore's Lease has", () => {
+  assert.equal(leaseName('nightly', { index: 0 }), leaseName('nightly'));
+  assert.equal(leaseName('nightly', { index: 2 }), 'restorehooks.shard-2.nightly');
+});
+
 // R1.2
 test("a Restore's name is also read from what kubectl get -o name prints, and is never empty or another kind's", () => {
   for (const given of ['r', 'restore/r', 'restores/r', 'Restore/r', 'restore.velero.io/r', 'restores.v1.velero.io/r']) {

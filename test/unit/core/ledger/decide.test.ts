@@ -285,6 +285,14 @@ describe('retry', () => {
     }
   });
 
+  test('leaves what may have run when the runner died, also once that is written down', () => {
+    const rows = [row(one, 1, { state: 'Unknown', reason: 'runner-died' }), row(two, 1, failed)];
+    const ended = (code: 'job' | 'error') => ledger([run(1, rows)], 'ended', { failure: { code, message: '' } });
+    assert.deepEqual(retried(ended('job')), ['two']);
+    assert.deepEqual(retried(ended('job'), 'rerun'), ['one', 'two']);
+    assert.deepEqual(retried(ended('error')), ['one', 'two']);
+  });
+
   test('leaves what may have run when the runner died, and all else beside it where that is a Fail hook', () => {
     const begun = new Map([[0, { phase: 'begun', tries: 1, at: 0 } as const]]);
     const dead = (onError: 'Continue' | 'Fail') =>

@@ -98,10 +98,16 @@ export function ledger(
     now = 10_000,
     plan,
     annotated = true,
-  }: { now?: number; plan?: Parameters<typeof ledgerOf>[2]; annotated?: boolean } = {},
+    failure,
+  }: {
+    now?: number;
+    plan?: Parameters<typeof ledgerOf>[2];
+    annotated?: boolean;
+    failure?: RunStatus['failure'];
+  } = {},
 ): Ledger {
   const newest = records.at(-1);
-  const status = newest && annotated ? { status: statusOf(newest) } : {};
+  const status = newest && annotated ? { status: { ...statusOf(newest), ...(failure && { failure }) } } : {};
   const last = newest && { runID: newest.runID, state, ...status };
   return ledgerOf({ records, last }, instant(now), plan);
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { podKey } from '../../../../shared/core/model/hook.ts';
-import { shardOfPods, shareOf } from '../../../../shared/core/model/shard.ts';
+import { shardOfPods, shardsWithoutPods, shareOf } from '../../../../shared/core/model/shard.ts';
 
 const pods = Array.from({ length: 1_000 }, (_, index) => ({
   namespace: 'shop',
@@ -32,6 +32,14 @@ describe('the shard of a pod', () => {
     assert.deepEqual(shardOfPods([unknown, ...known], 64), expected);
     assert.equal(shardOfPods([unknown, ...others], 64).size, 1_000);
   });
+});
+
+// R8.41
+it('the shards without pods are told, but never the first one', () => {
+  assert.deepEqual(shardsWithoutPods(pods, 8), []);
+  const [, , third = { namespace: '', pod: '' }] = pods;
+  assert.deepEqual(shardOfPods([third], 7), new Map([[podKey('shop', 'web-2'), 4]]));
+  assert.deepEqual(shardsWithoutPods([third], 7), [1, 2, 3, 5, 6]);
 });
 
 // R8.44

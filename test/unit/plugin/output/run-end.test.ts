@@ -86,10 +86,14 @@ describe('the end of a run', () => {
     const retry = `run what did not succeed: kubectl restorehooks retry ${on}`;
     assert.deepEqual(await next([done('web-0')], { phase: 'Completed' }), []);
     assert.deepEqual(await next([failed('web-0', { stderr: undefined })], { phase: 'CompletedWithFailures' }), [retry]);
-    assert.deepEqual(await next([row('web-0', { state: 'Unknown', reason: 'runner-died' })], { phase: 'Failed' }), [
+    const unknown = row('web-0', { state: 'Unknown', reason: 'runner-died' });
+    const died = { phase: 'Failed', message: 'the runner died: its Job x is over, the run is not' } as const;
+    assert.deepEqual(await next([unknown], died), [
       retry,
       `also what may have been running: kubectl restorehooks retry ${on} --on-unknown=rerun`,
     ]);
+    const may = `run what did not succeed, or may not have: kubectl restorehooks retry ${on}`;
+    assert.deepEqual(await next([unknown], { phase: 'PartiallyFailed' }), [may]);
     const follow = `follow it: kubectl restorehooks status ${on} -w`;
     assert.deepEqual(await next([row('web-0')], { phase: 'InProgress' }), [follow]);
     const local = { phase: 'InProgress', message: 'suspended at x', runner: { kind: 'local', name: 'me' } } as const;
