@@ -1,5 +1,5 @@
 import { RestoreHooksError } from '../../shared/core/errors.ts';
-import { IMAGE } from '../../shared/core/names.ts';
+import { DEFAULTS_NAME, IMAGE } from '../../shared/core/names.ts';
 import { runnerSkew, serverSkew, versionOfImage } from '../../shared/core/skew.ts';
 import { DEFAULT_IMAGE, VERSION } from '../../shared/core/version.ts';
 import { kubeArgs, outputArg } from '../command-line/args.ts';
@@ -9,7 +9,12 @@ import { defineCommand } from '../command-line/command.ts';
 export const version = defineCommand({
   args: {
     client: { type: 'boolean', description: 'Show only the versions of the plugin; ask no cluster' },
-    image: { type: 'string', value: 'IMAGE', form: IMAGE, default: DEFAULT_IMAGE, description: "The runner's image" },
+    image: {
+      type: 'string',
+      value: 'IMAGE',
+      form: IMAGE,
+      description: `The runner's image (default: that of ConfigMap ${DEFAULTS_NAME}, else ${DEFAULT_IMAGE})`,
+    },
     ...outputArg(['json', 'yaml']),
     ...kubeArgs,
   },
@@ -23,9 +28,9 @@ export const version = defineCommand({
 
   async run(args, { env }) {
     const server = args.client ? undefined : await askServer(args, env);
-    const { image } = args;
+    const image = args.image ?? (server instanceof RestoreHooksError ? undefined : server?.image) ?? DEFAULT_IMAGE;
     const runnerVersion = versionOfImage(image);
-    const serverVersion = typeof server === 'string' ? server : undefined;
+    const serverVersion = server instanceof RestoreHooksError ? undefined : server?.version;
     const behind = serverVersion === undefined ? undefined : serverSkew(serverVersion);
     const ofServer = behind === undefined ? undefined : `the server is Kubernetes ${serverVersion}: ${behind}`;
     const skew = [runnerSkew(image), ofServer].filter((line) => line !== undefined);
@@ -53,18 +58,26 @@ export const version = defineCommand({
   },
 });
 
+interface Server {
+  readonly version: string;
+  /** That of the defaults, if there are any that can be read. */
+  readonly image: string | undefined;
+}
+
 /**
- * The server's version, or why it can't be told. That is returned, not thrown: the other versions are shown all the
+ * What the server says, or why it can't be asked. That is returned, not thrown: the other versions are shown all the
  * same (R7.13).
  */
 async function askServer(
   args: Arguments<typeof kubeArgs, Record<never, never>>,
   env: Readonly<Record<string, string | undefined>>,
-): Promise<string | RestoreHooksError> {
+): Promise<Server | RestoreHooksError> {
   // The client is loaded only here, so that `version --client` starts fast.
-  const [{ loadKubeConfig }, { kubeClient }] = await Promise.all([
+  const [{ loadKubeConfig }, { kubeClient }, { namespaceOf }, { usableDefaults }] = await Promise.all([
     import('../../shared/kubernetes/connect/kubeconfig.ts'),
     import('../../shared/kubernetes/api/client.ts'),
+    import('../command-line/session.ts'),
+    import('../run/job-settings.ts'),
   ]);
   try {
     const client = kubeClient(loadKubeConfig({ ...args, env }), {
@@ -73,7 +86,9 @@ async function askServer(
     });
     try {
       const { gitVersion } = await client.get('/version');
-      return String(gitVersion);
+      // That they can't be read is told by who would start a run.
+      const defaults = await usableDefaults({ client, namespace: namespaceOf(args, { env }) }).catch(() => undefined);
+      return { version: String(gitVersion), image: defaults?.image };
     } finally {
       client.close();
     }

@@ -14,6 +14,7 @@ export type NoticeCode =
   | 'exec-timeout-unparsable'
   | 'file-hides-hooks'
   | 'hook-status-unknown'
+  | 'entry-matches-nothing'
   | 'hooks-skipped'
   | 'image-differs'
   | 'init-container-name-collision'

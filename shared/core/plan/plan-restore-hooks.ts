@@ -65,6 +65,8 @@ export interface Plan {
   /** What is put into pods that have to be created. */
   readonly injections: readonly PlannedInjection[];
   readonly notices: readonly Notice[];
+  /** The entries that apply to none of the pods. */
+  readonly unused: readonly HookEntry[];
 }
 
 /** A hook's init container, and before which of the pod's own it belongs (their number: behind the last). */
@@ -100,10 +102,12 @@ export function planRestoreHooks(input: PlanInput): Plan {
   const pods = [...input.pods].sort(byNamespaceAndName);
   const sourcesOf = (pod: Pod, applying = entries.of(pod)) =>
     decideSources(candidatesOf(pod, entries, applying, EXEC_HOOKS), withoutVeleros);
+  const used = new Set<HookEntry>();
   const runsElsewhere = chooseRunOn(pods, entries, (pod) => takenOf(sourcesOf(pod))?.source === entries.source);
   for (const pod of pods) {
     const ofPod: Notice[] = [];
     const applying = entries.of(pod);
+    for (const entry of applying) used.add(entry);
     const init = initHooksOf(pod, entries, applying, options, ofPod);
     const annotations = entries.withAnnotations ? pod.metadata.annotations : {};
     for (const error of keyErrors(annotations)) ofPod.push(noticeOn(pod, 'lint-error', error));
@@ -128,7 +132,7 @@ export function planRestoreHooks(input: PlanInput): Plan {
     ofHooks.forEach(say);
     input.explain?.({ pod, entries, applying, exec, elsewhere, planned, notices: [...ofPod, ...ofHooks] });
   }
-  return { hooks, injections, notices };
+  return { hooks, injections, notices, unused: entries.entries.filter((entry) => !used.has(entry)) };
 
   /** A notice about a spec's hook stands once, however many pods it applies to. */
   function say(notice: Notice): void {

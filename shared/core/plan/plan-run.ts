@@ -66,7 +66,7 @@ export const planHooks = (request: PlanRequest): Plan =>
 export const leavesVeleros = ({ restore, rerun }: Pick<PlanRequest, 'restore' | 'rerun'>): boolean =>
   hasWorkedOn(restore) && !rerun; // R1.22
 
-const NO_PLAN: Plan = { hooks: [], injections: [], notices: [] };
+const NO_PLAN: Plan = { hooks: [], injections: [], notices: [], unused: [] };
 
 export function planRun(request: PlanRequest): PlannedRun {
   refuseSources(request);
@@ -76,7 +76,7 @@ export function planRun(request: PlanRequest): PlannedRun {
   const plan = !force && has(gaveUp, 'velero-gave-up') ? NO_PLAN : planHooks({ ...request, pods }); // R1.24
   const found = [...phaseNotices(restore), ...ofPods, ...gaveUp, ...plan.notices];
   const hooks = plan.hooks.length === 0 && isLeftOut(request, found) ? [] : narrow(request, plan);
-  const notices = [...found, ...flagNotices(request)];
+  const notices = [...found, ...(pods.length > 0 ? unusedNotices(request, plan) : []), ...flagNotices(request)];
   const document = planDocument({
     restore: restoreReference(restore, { namespace, runNamespace }),
     selector: request.selector,
@@ -140,6 +140,15 @@ function refuseSources({ sources, hookFiles }: PlanRequest): void {
           `add file: --sources=${[...sources, 'file'].join(',')}`,
         ];
   throw new RestoreHooksError('INVALID_ARGUMENT', what, { hint });
+}
+
+/** Somebody has written these entries for this Restore; those of a Restore may be for any (R1.45). */
+function unusedNotices({ hookFiles }: PlanRequest, { unused }: Plan): Notice[] {
+  if (hookFiles === undefined) return [];
+  return unused.map(({ name, place }) => ({
+    code: 'entry-matches-nothing',
+    message: `entry ${name} of --hooks (${place}) applies to none of the Restore's pods`,
+  }));
 }
 
 /** What flags have made of the plan that would be made without them. */

@@ -117,6 +117,21 @@ describe('--sources', () => {
 });
 
 // R1.41, R1.42
+// R1.45
+describe('an entry of a --hooks file', () => {
+  test('that applies to no pod is a notice; one of the Restore is none', () => {
+    const restore = restoreOf([]);
+    const pods = [podOf('p')];
+    const written = [entry('load'), entry('clean', { includedNamespaces: ['other'] })];
+    const hookFiles = hookFileOf(...written);
+    const code = 'entry-matches-nothing';
+    assert.deepEqual(notices({ restore, pods, hookFiles }, code), [
+      "entry clean of --hooks (spec.resources[1]) applies to none of the Restore's pods",
+    ]);
+    assert.deepEqual(notices({ restore: restoreOf(written), pods }, code), []);
+  });
+});
+
 describe('--skip', () => {
   const restore = restoreOf([entry('load'), entry('warm')]);
   const pods = [podOf('p'), podOf('q')];
