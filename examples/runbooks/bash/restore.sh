@@ -8,8 +8,10 @@ if [ $# -ne 3 ]; then
   exit 2
 fi
 backup=$1 restore=$2 hooks=$3
+# As velero and the plugin do.
+namespace=${VELERO_NAMESPACE:-velero}
 
-found=$(kubectl get restores.velero.io "$restore" -n velero --ignore-not-found -o name)
+found=$(kubectl get restores.velero.io "$restore" -n "$namespace" --ignore-not-found -o name)
 [ -n "$found" ] || velero restore create "$restore" --from-backup "$backup"
 
 code=0
@@ -17,7 +19,7 @@ kubectl restorehooks apply "$restore" --hooks "$hooks" --wait-for-restore=30m --
 
 case $code in
   0)
-    phase=$(kubectl get restores.velero.io "$restore" -n velero -o jsonpath='{.status.phase}')
+    phase=$(kubectl get restores.velero.io "$restore" -n "$namespace" -o jsonpath='{.status.phase}')
     if [ "$phase" != Completed ]; then
       echo "every hook has succeeded, but Velero says $phase. See: velero restore describe $restore"
       exit 1
@@ -27,7 +29,10 @@ case $code in
   3) echo "$restore is restored, but a hook has not succeeded. Put right what it says, then: kubectl restorehooks retry $restore" ;;
   5) echo "a right is missing. Nothing was run. An administrator may type: kubectl restorehooks setup --apply" ;;
   6 | 7 | 130) echo "nobody waits any more, but the run may still be going. Start this again to follow it" ;;
-  8) echo "no pod was restored that has a hook: is $hooks for this backup?" ;;
+  8)
+    echo "no pod was restored that has a hook. Did its namespace still exist? Velero restores nothing over what exists."
+    echo "Then delete the namespace, and restore under another name. Else: is $hooks for this backup?"
+    ;;
   9) echo "somebody else runs the hooks, or has run them. See: kubectl restorehooks status $restore" ;;
   *) echo "the hooks of $restore have not all been run (exit code $code). The lines above say why" ;;
 esac
