@@ -1,6 +1,6 @@
 // Builds dist/kubectl-restorehooks (the plugin), dist/runner.cjs (the image's entry) and dist/lambda.cjs, one file each,
 // the plugin's second name, and dist/bundled.json, which says what of other people is in each file.
-import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import process from 'node:process';
 import { build, transform } from 'esbuild';
@@ -140,7 +140,8 @@ const files = {
 };
 mkdirSync('dist', { recursive: true });
 for (const [name, text] of Object.entries(files)) {
-  writeFileSync(join('dist', name), text, { mode: name.includes('.') ? 0o644 : 0o755 });
+  writeFileSync(join('dist', name), text);
+  chmodSync(join('dist', name), name.includes('.') ? 0o644 : 0o755); // whatever the umask is
   process.stdout.write(`dist/${name.padEnd(21)} ${Math.ceil(Buffer.byteLength(text) / 1024)} KiB\n`);
 }
 // kubectl calls the plugin by this name to complete its command line: docs/install.md.

@@ -32,6 +32,8 @@ const { values } = parseArgs({
   },
 });
 
+// The umask decides the modes of the folders in the image, so the caller's must not count (R9.10).
+process.umask(0o022);
 const NAME = `kubectl-restorehooks-v${VERSION}`;
 const target = resolve(values.out);
 const out = `${target}.part`;

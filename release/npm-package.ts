@@ -32,5 +32,7 @@ export function npmPackage(repository: string, manPage: string, work: string, ou
     repository: { type: 'git', url: `git+${repository}.git` },
   };
   write(join(folder, 'package.json'), `${JSON.stringify(published, null, 2)}\n`);
+  // A checkout has the modes that its umask has left.
+  run('chmod', ['-R', 'u=rwX,go=rX', folder]);
   return run('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', out], { cwd: folder }).trim();
 }

@@ -1,6 +1,17 @@
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
@@ -42,15 +53,19 @@ export function cannotRelease(): string | undefined {
 
 const promised = promisify(execFile);
 
-async function release(root: string, out: string, env: NodeJS.ProcessEnv = {}): Promise<string> {
-  await promised(process.execPath, ['release/main.ts', '--out', out, '--newer-libraries'], {
+async function release(root: string, out: string, umask: string, env: NodeJS.ProcessEnv = {}): Promise<string> {
+  const command = [process.execPath, 'release/main.ts', '--out', out, '--newer-libraries'];
+  await promised('sh', ['-c', `umask ${umask}; exec "$0" "$@"`, ...command], {
     cwd: root,
     env: { ...process.env, ...env },
   });
   return out;
 }
 
-/** The sources as they are now, tracked or new, in another folder, with the packages of this one. */
+/**
+ * The sources as they are now, tracked or new, in another folder, with the packages of this one. They have the modes of a
+ * checkout under umask 077.
+ */
 function copyOfSources(): string {
   const copy = join(temporary(join(ROOT, 'dist/release-tests')), 'a folder of another name');
   const listed = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: ROOT });
@@ -60,6 +75,7 @@ function copyOfSources(): string {
     .filter((name) => name !== '' && existsSync(join(ROOT, name)))) {
     mkdirSync(dirname(join(copy, file)), { recursive: true });
     cpSync(join(ROOT, file), join(copy, file));
+    chmodSync(join(copy, file), statSync(join(ROOT, file)).mode & 0o700);
   }
   // Links, not copies: the packages have many files.
   execFileSync('cp', ['-al', join(ROOT, 'node_modules'), copy]);
@@ -67,8 +83,8 @@ function copyOfSources(): string {
 }
 
 /**
- * Two releases of the same sources, made at once in two folders. RELEASED=FOLDER:FOLDER tests two that are there already,
- * for who works on the tests.
+ * Two releases of the same sources, made at once in two folders, the second under umask 077. RELEASED=FOLDER:FOLDER tests
+ * two that are there already, for who works on the tests.
  */
 export async function twoReleases(): Promise<readonly [string, string]> {
   const [one, other] = process.env['RELEASED']?.split(':') ?? [];
@@ -77,8 +93,8 @@ export async function twoReleases(): Promise<readonly [string, string]> {
   // In the copy there is no git that could tell it.
   const commit = git('status', '--porcelain') === '' ? git('rev-parse', 'HEAD') : '';
   const [first, second] = await Promise.all([
-    release(ROOT, join(temporary(), 'out')),
-    release(copyOfSources(), join(temporary(), 'elsewhere'), { RELEASE_COMMIT: commit }),
+    release(ROOT, join(temporary(), 'out'), '022'),
+    release(copyOfSources(), join(temporary(), 'elsewhere'), '077', { RELEASE_COMMIT: commit }),
   ]);
   return [first, second];
 }
