@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import process from 'node:process';
 
 export const ROOT = join(import.meta.dirname, '..');
@@ -33,11 +33,17 @@ export function write(file: string, content: string | Uint8Array, mode = 0o644):
   chmodSync(file, mode);
 }
 
-/** An archive whose bytes depend only on the names, contents and executable bits of the folder's files. */
+/**
+ * An archive whose bytes depend only on the names, contents and executable bits of the folder's files. It has no entries
+ * for folders, because tar would give the folders where it is unpacked their modes and owners (R9.11).
+ */
 export function tarGz(folder: string, archive: string): void {
-  const same = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner', '--mode=u=rwX,go=rX'];
-  const names = readdirSync(folder).sort();
-  run('tar', ['-C', folder, ...same, '--use-compress-program=gzip -n', '-cf', archive, '--', ...names]);
+  const same = ['--mtime=@0', '--owner=0', '--group=0', '--numeric-owner', '--mode=u=rwX,go=rX'];
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+    .sort();
+  run('tar', ['-C', folder, ...same, '--use-compress-program=gzip -n', '-cf', archive, '--', ...files]);
 }
 
 /** Install those of these packages that are missing, as root on Debian. */

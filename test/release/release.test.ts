@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, globSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { before, describe, it } from 'node:test';
@@ -108,6 +118,31 @@ describe('the archives of the plugin', { skip }, () => {
     const prefix = unpacked(artefact(out, `-v${VERSION}.tar.gz`));
     installs(prefix, `${dirname(process.execPath)}:${NOTHING.PATH}`);
     for (const file of SHARED) assert.ok(existsSync(join(prefix, file)), file);
+  });
+
+  // R9.11
+  it('hold only files, and leave the folders that are there as they are', () => {
+    for (const name of readdirSync(out).filter((file) => /\.(?:tar\.gz|tgz)$/.test(file))) {
+      const entries = execFileSync('tar', ['-tvf', join(out, name)], { encoding: 'utf8' })
+        .trimEnd()
+        .split('\n');
+      assert.ok(entries.length > 5, name);
+      assert.deepEqual(
+        entries.filter((entry) => !entry.startsWith('-')),
+        [],
+        name,
+      );
+    }
+    const prefix = temporary();
+    mkdirSync(join(prefix, 'bin'));
+    chmodSync(join(prefix, 'bin'), 0o2775);
+    mkdirSync(join(prefix, 'share'));
+    mkdirSync(join(prefix, 'manuals'));
+    symlinkSync('../manuals', join(prefix, 'share/man'));
+    execFileSync('tar', ['-xzf', artefact(out, `-v${VERSION}.tar.gz`), '-C', prefix]);
+    assert.equal(statSync(join(prefix, 'bin')).mode & 0o7777, 0o2775);
+    assert.equal(readlinkSync(join(prefix, 'share/man')), '../manuals');
+    assert.ok(existsSync(join(prefix, 'manuals/man1/kubectl-restorehooks.1')));
   });
 
   // R9.13
