@@ -38,5 +38,5 @@ in hooks before they cost a restore.
 
 const CAVEATS = `On macOS it needs Node.js 22.19 or newer on the PATH. On Linux it needs nothing.
 To have TAB complete it, give it its second name:
-  ln -s kubectl-restorehooks ~/.krew/bin/kubectl_complete-restorehooks
+  ln -sf kubectl-restorehooks ~/.krew/bin/kubectl_complete-restorehooks
 `;

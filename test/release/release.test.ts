@@ -254,7 +254,7 @@ describe("krew's manifest", { skip: withoutGo }, () => {
 });
 
 describe('docs/install.md', { skip: withoutGo }, () => {
-  it('has commands that install this release, each block in a place of its own', async (context) => {
+  it('has commands that install this release, one after the other, where only some of its files are there', async (context) => {
     const program = kubectl();
     if (program === undefined)
       return context.skip('needs a kubectl: the one that npm run test:cluster builds, or another on the PATH');
@@ -271,16 +271,23 @@ describe('docs/install.md', { skip: withoutGo }, () => {
     });
     const blocks = snippetsOf('docs/install.md').filter(({ info }) => info === 'sh');
     assert.ok(blocks.length > 4);
+    const downloads = join(home, 'downloads');
+    mkdirSync(downloads);
+    const named = readdirSync(out).filter((name) => blocks.some(({ text }) => text.includes(name)));
+    assert.ok(named.length > 3 && named.length < readdirSync(out).length, named.join(' '));
+    for (const name of named) symlinkSync(join(out, name), join(downloads, name));
+    const prefix = join(home, 'prefix');
+    mkdirSync(prefix);
     for (const { line, text } of blocks) {
-      const prefix = join(home, String(line));
-      mkdirSync(join(prefix, 'bin'), { recursive: true });
       const { code, output } = await typed(text.replace('/usr/local', prefix), {
-        cwd: out,
-        programs: [programs, join(home, String(blocks[0]?.line), 'bin')],
-        env: { HOME: home, KREW_ROOT: join(home, 'krew'), KREW_NO_UPGRADE_CHECK: '1' },
+        cwd: downloads,
+        programs: [programs, join(prefix, 'bin')],
+        env: { HOME: home, KREW_ROOT: join(home, '.krew'), KREW_NO_UPGRADE_CHECK: '1' },
       });
       assert.equal(code, 0, `docs/install.md:${line}\n${text}\n${output}`);
     }
+    const second = run(join(home, '.krew/bin/kubectl_complete-restorehooks'), ['stat'], NOTHING);
+    assert.match(second.stdout, /^status\t.*\n:4\n$/);
     return undefined;
   });
 });
