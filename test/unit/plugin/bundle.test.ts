@@ -25,6 +25,25 @@ describe('the built plugin', () => {
     assert.doesNotMatch(readFileSync(PLUGIN, 'utf8'), /cachedData|enableCompileCache/);
   });
 
+  // R7.20
+  it('says with exit code 2 that Node.js is too old, and so does the runner', () => {
+    const old = join(home, 'old.cjs');
+    writeFileSync(
+      old,
+      "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '22.18.0' } });",
+    );
+    for (const [file, name] of [
+      ['kubectl-restorehooks', 'kubectl restorehooks'],
+      ['runner.cjs', 'the runner of kubectl restorehooks'],
+      ['lambda.cjs', 'the runner of kubectl restorehooks'],
+    ] as const) {
+      const args = ['--require', old, join(PLUGIN, '..', file), 'version', '--client'];
+      const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+      const line = `error: ${name} needs Node.js 22.19 or newer, this is ${process.version}\n`;
+      assert.deepEqual([status, stdout, stderr], [2, '', line]);
+    }
+  });
+
   it('completes command lines under its second name, which npm installs too', () => {
     const second = 'kubectl_complete-restorehooks';
     const { status, stdout, stderr } = spawnSync(process.execPath, [join(PLUGIN, '..', second), 'stat'], {
