@@ -43,7 +43,7 @@ export interface Command {
   readonly details?: string;
   /** The exit codes that help lists (default: 0 and 2). */
   readonly exitCodes?: readonly ExitCode[];
-  /** The document that help names for reading more. */
+  /** The document that docs/commands.md names for reading more. Help names none: an installation has no documents. */
   readonly docs?: string;
   // biome-ignore lint/suspicious/noExplicitAny: each command's `run` takes its own arguments; `defineCommand` has checked them
   run(args: any, context: Context): Promise<CommandResult>;

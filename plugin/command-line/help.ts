@@ -68,7 +68,7 @@ export async function commandHelp(
     ['Examples:', ...command.examples.map(([line, what]) => `  # ${what}\n  ${PROGRAM} ${line}`)].join('\n'),
     await flagColumns(command.positionals, flags, width),
     exitCodes(command.exitCodes ?? [ExitCode.Ok, ExitCode.Usage]),
-    `All exit codes: ${PROGRAM} --help${command.docs === undefined ? '' : `. Read more: ${command.docs}`}`,
+    `All exit codes: ${PROGRAM} --help`,
   ]);
 }
 

@@ -54,7 +54,7 @@ export const lint = defineCommand({
   details:
     'Checks Restores, RestoreHooks, Pods, everything that has a pod template, annotations of hooks in patches and in ' +
     'values of charts, and resource modifiers. Says what it passes over, and how that can be checked. ' +
-    'Rules that need more than one object use all that are given. docs/lint.md has a section for each rule.',
+    'Rules that need more than one object use all that are given.',
   exitCodes: [0, 2, 3, 4, 5, 6, 130, 143],
   docs: 'docs/lint.md',
 

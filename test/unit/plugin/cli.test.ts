@@ -152,6 +152,13 @@ describe('main', () => {
     }
   });
 
+  it('names no document in help, because an installation has none', async () => {
+    for (const argv of [[], ...Object.keys(allCommands).map((name) => [name])]) {
+      const { stdout } = await run([...argv, '--help']);
+      assert.doesNotMatch(stdout, /docs\/|\.md\b/, argv.join(' '));
+    }
+  });
+
   // R7.30
   it('gives retry the flags of apply that say how a run is carried out', async () => {
     const [{ args: retry }, { args: apply }] = (await Promise.all(
