@@ -73,13 +73,14 @@ const italic = (text: string): string => `\\fI${inLine(text)}\\fR`;
 
 /**
  * roff takes a backslash for a command, and - for a hyphen, which can't be pasted into a shell. It knows other characters
- * than ASCII's by their numbers.
+ * than ASCII's by their numbers. A terminal that has only ASCII can't show …, so that is three dots.
  */
 const inLine = (text: string): string =>
   text
     .replaceAll('\\', '\\e')
     .replaceAll('-', '\\-')
     .replaceAll('\n', ' ')
+    .replaceAll('…', '...')
     .replace(
       /[^\x00-\x7f]/gu,
       (one) => `\\[u${(one.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}]`,
