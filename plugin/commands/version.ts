@@ -9,12 +9,7 @@ import { defineCommand } from '../command-line/command.ts';
 export const version = defineCommand({
   args: {
     client: { type: 'boolean', description: 'Show only the versions of the plugin; ask no cluster' },
-    image: {
-      type: 'string',
-      value: 'IMAGE',
-      form: IMAGE,
-      description: `The runner's image (default: that of ConfigMap ${DEFAULTS_NAME}, else ${DEFAULT_IMAGE})`,
-    },
+    image: { type: 'string', value: 'IMAGE', form: IMAGE, default: DEFAULT_IMAGE, description: "The runner's image" },
     ...outputArg(['json', 'yaml']),
     ...kubeArgs,
   },
@@ -28,9 +23,9 @@ export const version = defineCommand({
 
   async run(args, { env }) {
     const server = args.client ? undefined : await askServer(args, env);
-    const image = args.image ?? (server instanceof RestoreHooksError ? undefined : server?.image) ?? DEFAULT_IMAGE;
+    const { image } = args;
     const runnerVersion = versionOfImage(image);
-    const serverVersion = server instanceof RestoreHooksError ? undefined : server?.version;
+    const serverVersion = typeof server === 'string' ? server : undefined;
     const behind = serverVersion === undefined ? undefined : serverSkew(serverVersion);
     const ofServer = behind === undefined ? undefined : `the server is Kubernetes ${serverVersion}: ${behind}`;
     const skew = [runnerSkew(image), ofServer].filter((line) => line !== undefined);
@@ -45,7 +40,7 @@ export const version = defineCommand({
     };
     const human = [
       `Plugin version: ${VERSION}`,
-      `Runner image: ${image}`,
+      `Runner image: ${image}${image === DEFAULT_IMAGE ? UNLESS : ''}`,
       `Runner version: ${runnerVersion === undefined ? 'unknown until it runs' : `${runnerVersion} (by the image's tag)`}`,
       `Node.js version: ${process.version}`,
       ...(serverVersion === undefined ? [] : [`Server version: ${serverVersion}`]),
@@ -58,26 +53,21 @@ export const version = defineCommand({
   },
 });
 
-interface Server {
-  readonly version: string;
-  /** That of the defaults, if there are any that can be read. */
-  readonly image: string | undefined;
-}
+/** One request is enough to know whether the cluster answers; `check` and `apply` judge the image of the defaults. */
+const UNLESS = ` (unless ConfigMap ${DEFAULTS_NAME} names another: see check)`;
 
 /**
- * What the server says, or why it can't be asked. That is returned, not thrown: the other versions are shown all the
+ * The server's version, or why it can't be told. That is returned, not thrown: the other versions are shown all the
  * same (R7.13).
  */
 async function askServer(
   args: Arguments<typeof kubeArgs, Record<never, never>>,
   env: Readonly<Record<string, string | undefined>>,
-): Promise<Server | RestoreHooksError> {
+): Promise<string | RestoreHooksError> {
   // The client is loaded only here, so that `version --client` starts fast.
-  const [{ loadKubeConfig }, { kubeClient }, { namespaceOf }, { usableDefaults }] = await Promise.all([
+  const [{ loadKubeConfig }, { kubeClient }] = await Promise.all([
     import('../../shared/kubernetes/connect/kubeconfig.ts'),
     import('../../shared/kubernetes/api/client.ts'),
-    import('../command-line/session.ts'),
-    import('../run/job-settings.ts'),
   ]);
   try {
     const client = kubeClient(loadKubeConfig({ ...args, env }), {
@@ -86,9 +76,7 @@ async function askServer(
     });
     try {
       const { gitVersion } = await client.get('/version');
-      // That they can't be read is told by who would start a run.
-      const defaults = await usableDefaults({ client, namespace: namespaceOf(args, { env }) }).catch(() => undefined);
-      return { version: String(gitVersion), image: defaults?.image };
+      return String(gitVersion);
     } finally {
       client.close();
     }
