@@ -84,7 +84,7 @@ class Play {
     ends.push(endOf(seen));
     const verdict = judge(this.#scenario, seen, this.#whatWasDone());
     verdict.untrue.push(...this.#falseUnknowns(seen));
-    for (let times = 0; (retried && times === 0) || (seen.run.phase === 'Failed' && times < 3); times += 1) {
+    for (let times = 0; (retried && times === 0) || (isToGoOn(seen) && times < 3); times += 1) {
       const before = seen;
       await this.#go('retry');
       await this.#settled('retry');
@@ -95,8 +95,7 @@ class Play {
       verdict.untrue.push(...this.#falseUnknowns(seen));
     }
     verdict.untrue.push(...(await this.#bugs()));
-    if (seen.run.phase === 'Failed')
-      verdict.lost.push(`the run can't be brought to an end: ${seen.annotations['status']}`);
+    if (isToGoOn(seen)) verdict.lost.push(`the run can't be brought to an end: ${seen.annotations['status']}`);
     const reached = failpoints.reached(this.#scene.name);
     // Of several shards the first one to come up may have nothing that gets there.
     if (mustReach && shards === 1 && reached.length < this.#scenario.failpoints.length)
@@ -371,6 +370,12 @@ function refuseBug(what: string, { code, stderr }: Ran): void {
 function endOf({ run, annotations }: Seen): string {
   const { failure } = JSON.parse(annotations['status'] ?? '{}');
   return failure === undefined ? run.phase : `${run.phase} (${failure.code}: ${failure.message})`;
+}
+
+/** A dead run that was written down, and of which only what may have run is left, is over for `retry` (R6.25). */
+function isToGoOn({ run, annotations }: Seen): boolean {
+  const { failure } = JSON.parse(annotations['status'] ?? '{}');
+  return run.phase === 'Failed' && (failure?.code !== 'job' || run.hooks.some(({ state }) => state === 'NotExecuted'));
 }
 
 const isEnd = ({ type, status }: Loose): boolean => (type === 'Complete' || type === 'Failed') && status === 'True';
