@@ -13,6 +13,7 @@ import { versionOf } from '../../shared/kubernetes/run/claim.ts';
 import { holderOf } from '../../shared/kubernetes/run/lease.ts';
 import { runsOf } from '../../shared/kubernetes/run/run-place.ts';
 import { runStatusOf, writeStatus } from '../../shared/kubernetes/run/run-store.ts';
+import { pause } from '../../shared/ports/pause.ts';
 import type { RunnerArguments } from '../command-line/apply-args.ts';
 import type { CommandResult } from '../command-line/command.ts';
 import type { Session } from '../command-line/session.ts';
@@ -163,7 +164,7 @@ export class Launcher {
         return true;
       }
       if (looks === 0) this.teller.say(`run ${status.runID} is given up if its runner doesn't start in a moment`);
-      await new Promise<void>((resolve) => clock.setTimer(LOOK_EVERY_MS, resolve));
+      await pause(clock, LOOK_EVERY_MS);
     }
   }
 

@@ -9,6 +9,7 @@ import type { RunStatus } from '../core/report/run-status.ts';
 import { deadlineText } from '../core/report/run-status.ts';
 import type { ShardStatus, Told, WhyUntaken } from '../core/report/shard-status.ts';
 import { elsewhere, endUntaken, joinedStatus, shardStatus, toldBy } from '../core/report/shard-status.ts';
+import { pause } from '../ports/pause.ts';
 import type { Clock, Hold, ShardBoard } from '../ports/ports.ts';
 import type { Course } from './course.ts';
 import type { RunWrites } from './run-writes.ts';
@@ -78,11 +79,12 @@ export class Standings {
 
   /** The ends of the shards of which nothing was told so far, if that stays so. */
   untaken(at: Instant, why: WhyUntaken): (readonly [index: number, ShardStatus])[] {
-    return [...this.#ifUntaken().entries()].flatMap(([index, counts]) => {
-      const known = this.#standing[index];
-      return known === undefined || known.ended || this.#told.has(index)
-        ? []
-        : [[index, endUntaken(known, counts, at, why)] as const];
+    const open = [...this.#standing.entries()].filter(([index, { ended }]) => !ended && !this.#told.has(index));
+    // To count the whole plan takes long, and this is asked once a second.
+    const counts = open.length === 0 ? [] : this.#ifUntaken();
+    return open.flatMap(([index, known]) => {
+      const counted = counts[index];
+      return counted === undefined ? [] : [[index, endUntaken(known, counted, at, why)] as const];
     });
   }
 
@@ -191,7 +193,7 @@ export class ShardLink {
       const isDone = this.#isUrgent
         ? await writes.tryOnce('the other shards could not be told', () => this.tell(reporter.statusNow()))
         : await writes.tryOnce('the other shards could not be heard', () => this.#look(reporter));
-      if (!isDone) await new Promise<void>((resolve) => clock.setTimer(LOOK_EVERY_MS, resolve));
+      if (!isDone) await pause(clock, LOOK_EVERY_MS);
     }
   }
 

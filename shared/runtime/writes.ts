@@ -1,4 +1,5 @@
 import { RestoreHooksError } from '../core/errors.ts';
+import { pause } from '../ports/pause.ts';
 import type { Clock } from '../ports/ports.ts';
 
 /** How long the first and the last word on a run are tried to be written. */
@@ -57,7 +58,7 @@ export class Writes {
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
       const tried = await this.try(what, write, refusedAtMost);
       if (tried.is !== 'again' || this.#clock.now() >= giveUpAt) return tried;
-      await new Promise<void>((resolve) => this.#clock.setTimer(pauseMs, resolve));
+      await pause(this.#clock, pauseMs);
     }
   }
 

@@ -21,6 +21,7 @@ import { runStatusOf } from '../kubernetes/run/run-store.ts';
 import type { BoardPlace } from '../kubernetes/run/shard-board.ts';
 import { KubernetesShardBoard, readBoard } from '../kubernetes/run/shard-board.ts';
 import { getRestore } from '../kubernetes/velero/restores.ts';
+import { pause } from '../ports/pause.ts';
 import type { Clock } from '../ports/ports.ts';
 import { ROWS_AT_ONCE } from '../runtime/rows.ts';
 import type { ShardOfRun } from '../runtime/shards.ts';
@@ -153,7 +154,7 @@ export async function awaitFirstShard(
     } catch (error) {
       if (!(error instanceof RestoreHooksError) || error.code !== 'CLUSTER_UNREACHABLE') throw error;
     }
-    await new Promise<void>((resolve) => clock.setTimer(POLL_MS, resolve));
+    await pause(clock, POLL_MS);
   }
 }
 

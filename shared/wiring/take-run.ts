@@ -26,6 +26,7 @@ import { markFailed } from '../kubernetes/run/mark-ended.ts';
 import { runStatusOf } from '../kubernetes/run/run-store.ts';
 import { createBoard, readBoard } from '../kubernetes/run/shard-board.ts';
 import { getRestore } from '../kubernetes/velero/restores.ts';
+import { pause } from '../ports/pause.ts';
 import type { Clock } from '../ports/ports.ts';
 import type { TakenShard } from './shards.ts';
 import { awaitFirstShard, inputOf, POLL_MS, statusOfShard, takeShard } from './shards.ts';
@@ -167,7 +168,7 @@ async function runOfFollower(
     if (status !== undefined) {
       throw new RestoreHooksError('RUN_BY_ANOTHER', `run ${run.runID} of Restore ${name} is over; nothing is started`);
     }
-    await new Promise<void>((resolve) => clock.setTimer(POLL_MS, resolve));
+    await pause(clock, POLL_MS);
     requireNotAsked(run);
   }
 }

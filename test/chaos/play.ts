@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RestoreHooksError } from '../../shared/core/errors.ts';
 import { isFinalPhase } from '../../shared/core/execute/run-phase.ts';
+import type { RunStatus } from '../../shared/core/report/run-status.ts';
 import { paths } from '../../shared/kubernetes/api/paths.ts';
 import type { Loose, Ran, Scene, Suite } from '../e2e/harness.ts';
 import { entry, exec, hooksOf, IMAGE, isReal, sh } from '../e2e/harness.ts';
@@ -367,15 +368,20 @@ function refuseBug(what: string, { code, stderr }: Ran): void {
   if (code === 1 || code === 2 || code === null) throw new Error(`${what} exited with ${code}: ${stderr}`);
 }
 
+const failureIn = (annotations: Seen['annotations']): RunStatus['failure'] =>
+  JSON.parse(annotations['status'] ?? '{}').failure;
+
 function endOf({ run, annotations }: Seen): string {
-  const { failure } = JSON.parse(annotations['status'] ?? '{}');
+  const failure = failureIn(annotations);
   return failure === undefined ? run.phase : `${run.phase} (${failure.code}: ${failure.message})`;
 }
 
 /** A dead run that was written down, and of which only what may have run is left, is over for `retry` (R6.25). */
 function isToGoOn({ run, annotations }: Seen): boolean {
-  const { failure } = JSON.parse(annotations['status'] ?? '{}');
-  return run.phase === 'Failed' && (failure?.code !== 'job' || run.hooks.some(({ state }) => state === 'NotExecuted'));
+  return (
+    run.phase === 'Failed' &&
+    (failureIn(annotations)?.code !== 'job' || run.hooks.some(({ state }) => state === 'NotExecuted'))
+  );
 }
 
 const isEnd = ({ type, status }: Loose): boolean => (type === 'Complete' || type === 'Failed') && status === 'True';

@@ -6,6 +6,7 @@ import { podKey } from '../../core/model/hook.ts';
 import { runName } from '../../core/names.ts';
 import type { RestoreReference } from '../../core/plan/plan-document.ts';
 import type { PodToCreate } from '../../core/report/payload.ts';
+import { pause } from '../../ports/pause.ts';
 import type { Clock, PodCreation, PodCreator } from '../../ports/ports.ts';
 import { kubeApiError } from '../api/api-error.ts';
 import type { KubeClient } from '../api/client.ts';
@@ -143,13 +144,10 @@ async function isGoneInTime(api: Api, path: string, uid: string | undefined): Pr
   const end = api.clock.now() + PATIENCE_MS;
   for (let wait = 200; api.clock.now() < end; wait = Math.min(2 * wait, 2_000)) {
     if ((await fateOf(api, path, uid)) === 'gone') return true;
-    await delay(api, wait);
+    await pause(api.clock, wait);
   }
   return false;
 }
-
-const delay = ({ clock }: Pick<Api, 'clock'>, ms: number): Promise<void> =>
-  new Promise((resolve) => void clock.setTimer(ms, resolve));
 
 /** Repeat a request until there is an answer. Each request here may be carried out twice without harm. */
 async function patiently<Result>({ clock }: Api, ask: () => Promise<Result>): Promise<Result> {
@@ -161,7 +159,7 @@ async function patiently<Result>({ clock }: Api, ask: () => Promise<Result>): Pr
       const isWorthIt = error instanceof RestoreHooksError && error.code === 'CLUSTER_UNREACHABLE';
       if (!isWorthIt || clock.now() > end) throw error;
     }
-    await delay({ clock }, wait);
+    await pause(clock, wait);
   }
 }
 

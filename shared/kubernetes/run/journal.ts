@@ -9,6 +9,7 @@ import type { HookId } from '../../core/model/hook.ts';
 import type { Instant } from '../../core/model/instant.ts';
 import type { PlanPosition, PodIndex } from '../../core/model/position.ts';
 import { planEntries } from '../../core/model/position.ts';
+import { pause } from '../../ports/pause.ts';
 import type { Clock, Intent, Journal } from '../../ports/ports.ts';
 import { kubeApiError } from '../api/api-error.ts';
 import type { KubeClient } from '../api/client.ts';
@@ -370,7 +371,7 @@ export class KubernetesJournal implements Journal {
         if (!isTransient && (!isAnswer || refused >= REFUSED_AT_MOST)) throw told;
         if (status !== 429 && code !== 'FORBIDDEN') isClear = false;
         const leastMs = isTransient ? 0 : REFUSED_PAUSE_MS;
-        await new Promise<void>((resolve) => this.#clock.setTimer(Math.max(pauseMs, leastMs), resolve));
+        await pause(this.#clock, Math.max(pauseMs, leastMs));
       }
     }
   }

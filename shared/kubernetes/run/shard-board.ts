@@ -6,6 +6,7 @@ import type { Shard } from '../../core/model/shard.ts';
 import { boardName, runName } from '../../core/names.ts';
 import type { RestoreReference } from '../../core/plan/plan-document.ts';
 import { ShardStatus } from '../../core/report/shard-status.ts';
+import { pause } from '../../ports/pause.ts';
 import type { Clock, ShardBoard } from '../../ports/ports.ts';
 import { kubeApiError } from '../api/api-error.ts';
 import type { KubeClient } from '../api/client.ts';
@@ -176,7 +177,7 @@ export class KubernetesShardBoard implements ShardBoard {
         if (status === 403 || tries >= TRIES) throw told;
         await this.#lookAgain();
       }
-      await new Promise<void>((resolve) => this.#clock.setTimer(pauseMs, resolve));
+      await pause(this.#clock, pauseMs);
     }
   }
 
