@@ -28,7 +28,7 @@ END
 
 scale_up() {
   build
-  (flock 9 && scale_build) 9>"$TESTBED_HOME/build.lock"
+  once scale_build
   init >/dev/null && die "bed '$NAME' is already up"
   down # what a crash has left
   set -E

@@ -6,9 +6,10 @@ VELERO_BIN=$TESTBED_HOME/velero-$VELERO_VERSION-$(cat "$HERE/velero"/{go.mod,obj
 STORE=127.0.0.1:9000
 
 # Needs the network, so it can't be called by a test in the bed.
-velero_build() { (flock 9 && { [ -e "$VELERO_BIN" ] || velero_make; }) 9>"$TESTBED_HOME/build.lock"; }
+velero_build() { once velero_make; }
 
 velero_make() {
+  [ -e "$VELERO_BIN" ] && return 0
   echo "testbed: building Velero $VELERO_VERSION (up to 5 minutes, once)"
   go_build "$HERE/velero" "$VELERO_BIN.new" -ldflags \
     "-s -w -X github.com/vmware-tanzu/velero/pkg/buildinfo.Version=v$VELERO_VERSION" tool ./object-store
