@@ -13,8 +13,8 @@ export interface Scene {
   readonly labels?: Readonly<Record<string, string>>;
   /** Created once, before the first case, which waits until the pods that should run are running. */
   readonly given?: readonly Given[];
-  /** Sent again and again before the first case, until it is answered with its `until`; it may change nothing. */
-  readonly ready?: Ask;
+  /** Each is sent again and again before the first case, until it is answered with its `until`; it may change nothing. */
+  readonly ready?: readonly Ask[];
   readonly cases: readonly Case[];
 }
 

@@ -33,7 +33,7 @@ export async function play(connect: Connect, scene: Scene): Promise<Record<strin
       }
     }
     for (const object of scene.given ?? []) if (isToRun(object)) await server.until(`GET ${pathOf(object)}`, isReady);
-    if (scene.ready !== undefined) await server.becomesReady(scene.ready);
+    for (const ask of scene.ready ?? []) await server.becomesReady(ask);
     const answers: Record<string, Answer[]> = {};
     for (const each of scene.cases)
       answers[each.name] = await server.play(each).catch((error: Error) => {
@@ -104,9 +104,10 @@ class Server {
     return answers;
   }
 
-  /** Creates an object that the cases name. */
+  /** Creates an object that the cases name, and waits until the API server's watch cache, which is asked for version 0, has it. */
   async give(object: Given): Promise<void> {
     await this.need(`POST ${pathOf(object, '')}`, object);
+    await this.until(`GET ${pathOf(object)}?resourceVersion=0`, ({ status }) => status === 200);
     this.#paths.set(object.metadata.name, pathOf(object));
   }
 

@@ -77,7 +77,7 @@ export const objectScenes: readonly Scene[] = [
       ask('a slash too many', `GET ${core}/configmaps/a/`),
       ask('resourceVersion 0', `GET ${at}/a?resourceVersion=0`),
       ask('resourceVersion garbage', `GET ${at}/a?resourceVersion=x`),
-      ask('resourceVersion 0 of a Restore', `GET ${velero}/restores/r?resourceVersion=0`, { until: 200 }, [
+      ask('resourceVersion 0 of a Restore', `GET ${velero}/restores/r?resourceVersion=0`, {}, [
         restore('r', { spec: { backupName: 'b' } }),
       ]),
       ask('an unknown query', `GET ${at}/a?why=not`),

@@ -308,7 +308,7 @@ export const podScenes: readonly Scene[] = [
       }),
     ],
     // The admission plugin reads quotas from a cache of its own, which may be behind what GET answers.
-    ready: { send: `POST ${core}/secrets?dryRun=All`, body: secret('ready'), until: 403 },
+    ready: [{ send: `POST ${core}/secrets?dryRun=All`, body: secret('ready'), until: 403 }],
     cases: [
       {
         name: 'what is used up',
@@ -539,6 +539,11 @@ export const podScenes: readonly Scene[] = [
       ]),
       pod('pending'),
       runningPod('one', [{ command: sh('echo one; sleep 3600') }]),
+    ],
+    // These end when so many bytes were printed, which is later than the containers' start.
+    ready: [
+      { send: `GET ${pods}/p/log?container=c&follow=true&limitBytes=14`, until: 200 },
+      { send: `GET ${pods}/one/log?follow=true&limitBytes=4`, until: 200 },
     ],
     cases: [
       log('all', 'p/log?container=c'),
