@@ -42,7 +42,8 @@ const kill = async (scene: Scene, index: number): Promise<void> => {
     ({ metadata, status }) =>
       metadata.annotations['batch.kubernetes.io/job-completion-index'] === `${index}` && status.phase === 'Running',
   );
-  await cluster.client.delete(`/api/v1/namespaces/${velero}/pods/${runner?.metadata.name}`, { gracePeriodSeconds: 0 });
+  assert.ok(runner, `a runner of shard ${index}`);
+  await cluster.client.delete(`/api/v1/namespaces/${velero}/pods/${runner.metadata.name}`, { gracePeriodSeconds: 0 });
 };
 /** Hooks of one pod. */
 const hooksIn = (pod: string, ...hooks: object[]): object =>
@@ -91,10 +92,10 @@ describe('a run in shards', () => {
       ({ metadata }) => metadata.name,
     );
     const run = job.metadata.name;
-    assert.deepEqual(
-      names.sort(),
-      [`${run}-journal-0`, `${run}-s1-journal-0`, `${run}-s2-journal-0`, `${run}-shards`].sort(),
-    );
+    // By their UIDs all pods may belong to the other shards.
+    const [, ...others] = await shards(scene, 3);
+    const journals = others.flatMap((own, before) => (own.length > 0 ? [`${run}-s${before + 1}-journal-0`] : []));
+    assert.deepEqual(names.sort(), [`${run}-journal-0`, ...journals, `${run}-shards`].sort());
     const plan = (await scene.plan()).json();
     const shown = (await scene.status()).json();
     assert.deepEqual(
@@ -243,16 +244,18 @@ describe('a run in shards', () => {
   // R8.49
   it('goes on in the other shards while the next pod of a lost one continues it', async () => {
     const scene = await sceneWith('lost', [entry([exec(gated()), exec(mark('second'))])]);
-    const [first = [], second = [], third = []] = await shards(scene, 3);
+    // A shard without pods has ended, so its runner can't be killed.
+    const parts = [...(await shards(scene, 3)).entries()].filter(([, pods]) => pods.length > 0);
+    const [, kept = []] = parts.pop() ?? [];
     const apply = start(scene, '--parallelism=3', '--on-unknown=rerun');
     await begun(scene, PODS);
-    for (const index of [0, 1]) await kill(scene, index);
-    for (const pod of third) await scene.open(pod);
-    await waitFor('the third shard to go on', async () => {
-      const marks = await Promise.all(third.map((pod) => scene.marks(pod)));
+    for (const [index] of parts) await kill(scene, index);
+    for (const pod of kept) await scene.open(pod);
+    await waitFor('the shard that was kept to go on', async () => {
+      const marks = await Promise.all(kept.map((pod) => scene.marks(pod)));
       return marks.every((each) => each.includes('second'));
     });
-    for (const pod of [...first, ...second]) await scene.open(pod);
+    for (const [, pods] of parts) for (const pod of pods) await scene.open(pod);
     const ran = await apply.done;
     assert.deepEqual([ran.code, ran.json().phase], [0, 'Completed'], ran.stderr);
     for (const pod of PODS) assert.equal((await scene.marks(pod)).filter((each) => each === 'second').length, 1, pod);
