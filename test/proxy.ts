@@ -43,7 +43,14 @@ export async function startProxy(
     host = '127.0.0.1',
     records = false,
     fault,
-  }: { readonly host?: string; readonly records?: boolean; readonly fault?: Fault } = {},
+    downBytesPerSecond,
+  }: {
+    readonly host?: string;
+    readonly records?: boolean;
+    readonly fault?: Fault;
+    /** Of a network that is slow for what the server sends. */
+    readonly downBytesPerSecond?: number;
+  } = {},
 ): Promise<Proxy> {
   const passed: Passed[] = [];
   const links = new Set<Link>();
@@ -65,7 +72,9 @@ export async function startProxy(
   };
   const server = net.createServer({ noDelay: true }, (client) => {
     made += 1;
-    const link = new Link(client, net.connect({ port, host, noDelay: true }), proxy, records, () => links.delete(link));
+    const upstream = net.connect({ port, host, noDelay: true });
+    if (downBytesPerSecond !== undefined) slowDown(upstream, downBytesPerSecond);
+    const link = new Link(client, upstream, proxy, records, () => links.delete(link));
     links.add(link);
     if (records) passed.push(link);
     link.open();
@@ -73,6 +82,13 @@ export async function startProxy(
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return Object.assign(proxy, { port: (server.address() as AddressInfo).port });
+}
+
+function slowDown(source: Socket, bytesPerSecond: number): void {
+  source.on('data', (bytes: Buffer) => {
+    source.pause();
+    setTimeout(() => source.resume(), (bytes.length / bytesPerSecond) * 1000);
+  });
 }
 
 /** One connection through the proxy. */

@@ -17,6 +17,7 @@ import { connections } from '../../shared/kubernetes/connect/connection.ts';
 import { loadKubeConfig } from '../../shared/kubernetes/connect/kubeconfig.ts';
 import { kubernetesHookExec } from '../../shared/kubernetes/exec/exec.ts';
 import type { ExecRequest, HookExec, Output } from '../../shared/ports/ports.ts';
+import { startProxy } from '../proxy.ts';
 
 /** Runs the exec transport against a real API server, kubelet, containerd and runc, and kills parts of them. */
 
@@ -283,6 +284,24 @@ suite('pods/exec on a real kubelet', { skip }, () => {
         '--ignore-not-found',
       );
       client.close();
+    }
+  });
+
+  test('a command that has printed more than the network takes, and ended: all of it comes, with its exit code', async () => {
+    const { server } = await connected.open();
+    const proxy = await startProxy(Number(server.port) || 443, {
+      host: server.hostname,
+      downBytesPerSecond: 4_000_000,
+    });
+    const open = async () => ({ ...(await connected.open()), server: new URL(`https://127.0.0.1:${proxy.port}`) });
+    try {
+      // What is sent to keep a stream alive must not reach a runtime that has closed its end.
+      const slow = kubernetesHookExec({ open, forget: () => {} }, { timing: { dataMs: 500, pingMs: 700 } });
+      const command = ['sh', '-c', 'head -c 20000000 /dev/zero; echo end >&2; exit 3'];
+      const { outcome, output } = await run(slow, 'target', command);
+      assert.deepEqual([outcome, output.stderr], [{ kind: 'exited', exitCode: 3 }, 'end\n']);
+    } finally {
+      await proxy.close();
     }
   });
 

@@ -6,13 +6,20 @@ const UNANSWERED_AT_MOST = 2;
 const SAYS_NOTHING = Buffer.of(9);
 
 export interface KeepAliveTimes {
-  /** Between pings; two without an answer mean that the connection is dead. */
+  /** How long nothing has come before a ping; two without an answer mean that the connection is dead. */
   readonly pingMs: number;
-  /** Between empty frames: a runtime ends a stream on which no message came for its idle timeout. */
+  /** How long nothing has come before an empty frame: a runtime ends a stream that is idle for its idle timeout. */
   readonly dataMs: number;
 }
 
-/** Keeps an open stream alive, and calls `onSilent` where nobody answers any more. The returned function ends both. */
+/**
+ * Keeps an open stream alive, and calls `onSilent` where nobody answers any more. The returned function ends both.
+ *
+ * Nothing is sent while output comes. The runtime closes its end once it has written all, and what it has written may
+ * be on its way for long after. If its system then receives a byte from us, it resets the connection, and the rest of
+ * the output is lost with the status (Linux: TCPAbortOnData). Output keeps the runtime from taking the stream for idle,
+ * as a frame does.
+ */
 export function keepAlive(
   ws: Pick<WebSocket, 'on' | 'ping' | 'send'>,
   { pingMs, dataMs }: KeepAliveTimes,
@@ -21,17 +28,48 @@ export function keepAlive(
   onSilent: () => void,
 ): () => void {
   let unanswered = 0;
-  ws.on('pong', () => {
-    unanswered = 0;
-  });
-  const pings = setInterval(() => {
+  const pings = whenQuiet(pingMs, () => {
     if (unanswered >= UNANSWERED_AT_MOST) return onSilent();
     unanswered += 1;
     ws.ping();
-  }, pingMs);
-  const data = reachesRuntime ? setInterval(() => ws.send(SAYS_NOTHING), dataMs) : undefined;
+  });
+  const data = whenQuiet(dataMs, () => {
+    if (reachesRuntime) ws.send(SAYS_NOTHING);
+  });
+  ws.on('pong', () => {
+    unanswered = 0;
+  });
+  ws.on('message', () => {
+    unanswered = 0;
+    pings.heard();
+    data.heard();
+  });
   return () => {
-    clearInterval(pings);
-    clearInterval(data);
+    pings.stop();
+    data.stop();
+  };
+}
+
+/** Calls `act` whenever nothing was heard for so long. */
+function whenQuiet(ms: number, act: () => void): { heard(): void; stop(): void } {
+  let heardAt = performance.now();
+  let reading: NodeJS.Immediate | undefined;
+  let timer = setTimeout(look, ms);
+  /** This process may have been busy. What has come meanwhile is read after the timers, and before this immediate. */
+  function look(): void {
+    reading = setImmediate(() => {
+      const leftMs = heardAt + ms - performance.now();
+      timer = setTimeout(look, leftMs > 0 ? leftMs : ms);
+      if (leftMs <= 0) act();
+    });
+  }
+  return {
+    heard() {
+      heardAt = performance.now();
+    },
+    stop() {
+      clearTimeout(timer);
+      clearImmediate(reading);
+    },
   };
 }
