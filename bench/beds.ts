@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import process from 'node:process';
 import { text } from 'node:stream/consumers';
+import { buildPeer } from './measured.ts';
 import type { MeasuredRow } from './row.ts';
 
 /** Where a suite is measured: `cluster` is the test bed with a real kubelet, `scale` the one with thousands of pods. */
@@ -19,6 +20,8 @@ export function thisBed(): Bed {
 
 /** Boots a bed and runs this program in it. The bed is taken down at the end. */
 export async function measureIn(bed: Exclude<Bed, 'none'>, asked: readonly string[]): Promise<MeasuredRow[]> {
+  // The peers' modules can't be downloaded from within a bed.
+  buildPeer();
   const command = [process.execPath, 'bench/main.ts', '-o', 'json', ...asked];
   const child = spawn('bash', [SCRIPTS[bed], '--', ...command], { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
   const stopped = (signal: NodeJS.Signals) => {

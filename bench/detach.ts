@@ -4,7 +4,7 @@ import { crowd } from '../test/e2e/crowd.ts';
 import type { Loose, Suite } from '../test/e2e/harness.ts';
 import { entry, exec, sh, startSuite } from '../test/e2e/harness.ts';
 import { NOW, percentile, timeOf } from './latency.ts';
-import { buildPeer, rowsOf } from './measured.ts';
+import { rowsOf } from './measured.ts';
 import type { Measured } from './programs.ts';
 import { gone, programOf, requestRow } from './programs.ts';
 import type { Row } from './row.ts';
@@ -16,7 +16,6 @@ const NEXT_WITHIN_MS = 1_500;
 
 /** The same hooks on real pods, in turns with and without `--detach`. */
 export async function detachRows(pods = 200): Promise<Row[]> {
-  buildPeer();
   const e2e = await startSuite();
   try {
     const { scene } = await crowd(e2e, 'detach', pods);

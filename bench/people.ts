@@ -5,7 +5,7 @@ import { RUNNER } from '../test/e2e/cluster.ts';
 import { crowd } from '../test/e2e/crowd.ts';
 import type { Scene, Suite } from '../test/e2e/harness.ts';
 import { mark, startSuite } from '../test/e2e/harness.ts';
-import { buildPeer, PEER, PLUGIN, rowsOf } from './measured.ts';
+import { PEER, PLUGIN, rowsOf } from './measured.ts';
 import type { Measured } from './programs.ts';
 import { gone, programOf, requestRow } from './programs.ts';
 import type { Row } from './row.ts';
@@ -18,7 +18,6 @@ const ROUNDS = 3;
 
 /** Real pods with two hooks each: what people run today to do the same, in turns with ours. */
 export async function peopleRows(pods = 200): Promise<Row[]> {
-  buildPeer();
   const e2e = await startSuite();
   const { rows, runnerMiB } = await programRows(e2e, pods).finally(() => e2e.close());
   const world = await startWorld();

@@ -7,7 +7,7 @@ import type { Crowd } from '../test/scale/world.ts';
 import { COMMAND, kubelet, ScaleWorld, VELERO } from '../test/scale/world.ts';
 import { etcdWrites, partOf } from './bed-parts.ts';
 import type { Limits, Took } from './measured.ts';
-import { buildPeer, measure, PEER, PLUGIN, rowsOf } from './measured.ts';
+import { measure, PEER, PLUGIN, rowsOf } from './measured.ts';
 import type { Row } from './row.ts';
 import { median, row } from './row.ts';
 
@@ -21,7 +21,6 @@ const PLAN_LIMITS: Limits = { wallS: 1.5, cpuS: 1.5, peakMiB: 1 };
 
 /** Rows that need the scale bed: `npm run bench -- scale`, or `npm run bench -- scale --pods 100` to try it. */
 export async function scaleRows(asked?: number): Promise<Row[]> {
-  buildPeer();
   const world = await ScaleWorld.open();
   const rows: Row[] = [];
   try {
