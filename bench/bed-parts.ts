@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A part of the bed that this process runs in, as the kernel sees its first process. */
 export interface Part {
@@ -14,7 +15,7 @@ export interface Part {
 
 const TICKS_A_SECOND = 100;
 
-export async function partOf(name: 'apiserver' | 'velero'): Promise<Part> {
+export async function partOf(name: 'apiserver' | 'kwok' | 'velero'): Promise<Part> {
   const bed = dirname(process.env['KUBECONFIG'] ?? '');
   const numberIn = async (part: string) => (await readFile(join(bed, `${part}.pid`), 'utf8')).trim();
   // A part's number is one of the bed's own process namespace.
@@ -32,6 +33,20 @@ export async function partOf(name: 'apiserver' | 'velero'): Promise<Part> {
     forgetPeak: () => void inside(`echo 5 > ${part}/clear_refs`),
     peakMiB: () => Number(/VmHWM:\s+(\d+) kB/.exec(inside(`cat ${part}/status`))?.[1]) / 1024,
   };
+}
+
+const QUIET_MS = 3_000;
+const QUIET_AT_MOST_S = 0.2;
+
+/** Waits until kwok has told all that it has to tell of new pods; that takes it half a minute after 10,000 pods run. */
+export async function untilQuiet(): Promise<void> {
+  const kwok = await partOf('kwok');
+  for (let before = kwok.cpuS(), took = Number.POSITIVE_INFINITY; took > QUIET_AT_MOST_S; ) {
+    await sleep(QUIET_MS);
+    const now = kwok.cpuS();
+    took = now - before;
+    before = now;
+  }
 }
 
 /** How often etcd was written to up to now, and what it was sent. */

@@ -5,7 +5,7 @@ import { auditOf, tally } from '../test/e2e/audit.ts';
 import { RUNNER } from '../test/e2e/cluster.ts';
 import type { Crowd } from '../test/scale/world.ts';
 import { COMMAND, kubelet, ScaleWorld, VELERO } from '../test/scale/world.ts';
-import { etcdWrites, partOf } from './bed-parts.ts';
+import { etcdWrites, partOf, untilQuiet } from './bed-parts.ts';
 import type { Limits, Took } from './measured.ts';
 import { measure, PEER, PLUGIN, rowsOf } from './measured.ts';
 import type { Row } from './row.ts';
@@ -30,6 +30,7 @@ export async function scaleRows(asked?: number): Promise<Row[]> {
       await kubelet.setLatency(5, 50);
       const crowd = await world.crowd(`bench-${pods}`, pods);
       await world.allRun(crowd);
+      await untilQuiet();
       rows.push(...(await runRows(world, crowd, limits)), ...(await planRows(world, crowd)));
     }
     return rows;

@@ -5,4 +5,4 @@ import { setFlagsFromString } from 'node:v8';
  * what is kept, which is more than a pod should take. V8 looks at this flag at each collection, so it holds for a process
  * that is up already. The image also limits the nursery (`deploy/image`), which only works from the start.
  */
-setFlagsFromString('--heap-growing-percent=40');
+setFlagsFromString('--heap-growing-percent=20');
