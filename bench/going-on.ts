@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import { RUNNER } from '../test/e2e/cluster.ts';
 import type { Crowd } from '../test/scale/world.ts';
 import { environmentOf, kubelet, ScaleWorld, VELERO } from '../test/scale/world.ts';
+import { untilQuiet } from './bed-parts.ts';
 import type { Row } from './row.ts';
 import { median, row } from './row.ts';
 
@@ -23,6 +24,7 @@ export async function goingOnRows(pods = 1_000): Promise<Row[]> {
     const { kubeconfig } = await world.user();
     const crowd = await world.crowd('going-on', pods, { hooksAPod: HOOKS_A_POD });
     await world.allRun(crowd);
+    await untilQuiet();
     const first = new Runner(kubeconfig, crowd, 'runner-0');
     await first.killAfter(hooks / 2);
     const free: number[] = [];
