@@ -32,6 +32,10 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 const pods = values.pods === undefined ? undefined : Number(values.pods);
+if (pods !== undefined && !(Number.isInteger(pods) && pods > 0)) {
+  process.stderr.write(`--pods ${values.pods}: expected a whole number above 0\n`);
+  process.exit(2);
+}
 
 interface Suite {
   readonly letter: string;

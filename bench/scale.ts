@@ -13,10 +13,11 @@ import { median, row } from './row.ts';
 
 /** How often each program runs, in turns. */
 const ROUNDS = 3;
-const SIZES: readonly { readonly pods: number; readonly limits: Limits }[] = [
+const SIZES = [
   { pods: 1_000, limits: { wallS: 1, cpuS: 1, peakMiB: 1.2 } },
   { pods: 10_000, limits: { wallS: 0.6, cpuS: 0.9, peakMiB: 0.6 } },
-];
+] as const;
+const limitsFor = (asked: number): Limits => (SIZES.findLast(({ pods }) => pods <= asked) ?? SIZES[0]).limits;
 const PLAN_LIMITS: Limits = { wallS: 1.5, cpuS: 1.5, peakMiB: 1 };
 
 /** Rows that need the scale bed: `npm run bench -- scale`, or `npm run bench -- scale --pods 100` to try it. */
@@ -24,9 +25,7 @@ export async function scaleRows(asked?: number): Promise<Row[]> {
   const world = await ScaleWorld.open();
   const rows: Row[] = [];
   try {
-    for (const { pods, limits } of asked !== undefined
-      ? SIZES.slice(0, 1).map((each) => ({ ...each, pods: asked }))
-      : SIZES) {
+    for (const { pods, limits } of asked === undefined ? SIZES : [{ pods: asked, limits: limitsFor(asked) }]) {
       await kubelet.setLatency(5, 50);
       const crowd = await world.crowd(`bench-${pods}`, pods);
       await world.allRun(crowd);

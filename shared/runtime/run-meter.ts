@@ -2,7 +2,7 @@ import type { Effect, Fact } from '../core/execute/protocol.ts';
 import { isFinalPhase } from '../core/execute/run-phase.ts';
 import type { PodRun, RunState } from '../core/execute/state.ts';
 import { stateOf } from '../core/execute/state.ts';
-import type { ExecOutcome, Hook, HookId, HookResult, PodObservation } from '../core/model/hook.ts';
+import type { Hook, HookId, HookResult, PodObservation } from '../core/model/hook.ts';
 import type { Instant } from '../core/model/instant.ts';
 import { latest, parseInstant } from '../core/model/instant.ts';
 import { hookPositions } from '../core/model/position.ts';
@@ -82,9 +82,6 @@ export class RunMeter implements StepObserver {
 
   #fact(run: RunState, fact: Fact, at: Instant): void {
     if (fact.type === 'podObserved') this.#observed(run, fact.pod, at);
-    else if (fact.type === 'execEnded') {
-      this.#meter.count('restorehooks_exec_requests_total', { outcome: outcomeText(fact.outcome) });
-    }
   }
 
   #observed(run: RunState, { key, containers }: PodObservation, at: Instant): void {
@@ -143,7 +140,3 @@ export function waitsSince(run: RunState, pod: PodRun, hook: Hook): Instant {
   const opened = hook.kind === 'exec' ? pod.waves.openedAt : undefined;
   return latest(opened ?? run.startedAt, pod.waitingSince ?? run.startedAt);
 }
-
-/** `connectionLost` as reasons are written: `connection-lost`. */
-export const outcomeText = ({ kind }: ExecOutcome): string =>
-  kind.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

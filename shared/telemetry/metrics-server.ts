@@ -38,7 +38,8 @@ async function answer(registry: Registry, { method, url = '' }: http.IncomingMes
   const [path] = url.split('?');
   const isRead = method === 'GET' || method === 'HEAD';
   if (isRead && path === '/metrics') {
-    const text = await registry.metrics();
+    // prom-client writes the value of nothing measured in a way of its own.
+    const text = (await registry.metrics()).replaceAll(/ Nan$/gm, ' NaN');
     response.writeHead(200, { 'content-type': registry.contentType }).end(method === 'HEAD' ? '' : text);
     return;
   }
@@ -63,16 +64,25 @@ function prometheusMeter(registry: Registry): Meter {
   const counters = new Map<MetricName, Counter>();
   const gauges = new Map<MetricName, Gauge>();
   const histograms = new Map<MetricName, Histogram>();
+  const configurationOf = (name: MetricName) => {
+    const { help, labels = [] } = definitionOf(name);
+    return { name, help, labelNames: [...labels], registers };
+  };
+  /** A gauge is made when its value is known: before, it would be served as 0. */
+  const gaugeOf = (name: MetricName): Gauge => {
+    const gauge = gauges.get(name) ?? new Gauge(configurationOf(name));
+    gauges.set(name, gauge);
+    return gauge;
+  };
   for (const name of Object.keys(METRICS) as MetricName[]) {
-    const { type, help, labels = [], buckets = [] } = definitionOf(name);
-    const configuration = { name, help, labelNames: [...labels], registers };
+    const { type, buckets = [] } = definitionOf(name);
+    const configuration = configurationOf(name);
     if (type === 'counter') counters.set(name, new Counter(configuration));
-    else if (type === 'gauge') gauges.set(name, new Gauge(configuration));
-    else histograms.set(name, new Histogram({ ...configuration, buckets: [...buckets] }));
+    else if (type === 'histogram') histograms.set(name, new Histogram({ ...configuration, buckets: [...buckets] }));
   }
   return {
     count: (name, labels = {}) => counters.get(name)?.inc(labels),
-    set: (name, value, labels = {}) => gauges.get(name)?.set(labels, value),
+    set: (name, value, labels = {}) => gaugeOf(name).set(labels, value),
     observe: (name, seconds, labels = {}) => histograms.get(name)?.observe(labels, seconds),
   };
 }

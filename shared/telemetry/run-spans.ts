@@ -6,6 +6,8 @@ import type { PodRun, RunState } from '../core/execute/state.ts';
 import { waveOf } from '../core/execute/waves.ts';
 import type { Hook, HookId } from '../core/model/hook.ts';
 import type { Instant } from '../core/model/instant.ts';
+import type { Shard } from '../core/model/shard.ts';
+import { isFollower } from '../core/model/shard.ts';
 import type { RunStatus } from '../core/report/run-status.ts';
 import { waitsSince } from '../runtime/run-meter.ts';
 import type { RunStep, StepObserver } from '../runtime/steps.ts';
@@ -16,6 +18,8 @@ export interface AboutRun {
   readonly runID: string;
   /** Which of the run's runners this is, from 1. */
   readonly runner: number;
+  /** Absent: the run has one runner at a time. */
+  readonly shard?: Shard | undefined;
 }
 
 interface OpenHook {
@@ -35,6 +39,8 @@ export class RunSpans implements StepObserver {
   readonly #waves = new Map<number, { readonly span: Span; readonly context: Context }>();
   #root: { readonly span: Span; readonly context: Context };
   #at: Instant | undefined;
+  readonly #isFollower: boolean;
+  #run: RunState | undefined;
 
   constructor(tracer: Tracer, parent: Context, about: AboutRun) {
     this.#tracer = tracer;
@@ -43,10 +49,13 @@ export class RunSpans implements StepObserver {
       'restorehooks.restore.name': about.restore,
       'restorehooks.run.id': about.runID,
       'restorehooks.run.runner': about.runner,
+      ...(about.shard && { 'restorehooks.shard.index': about.shard.index, 'restorehooks.shard.count': about.shard.of }),
     });
+    this.#isFollower = isFollower(about.shard);
   }
 
   begun(run: RunState, _status: RunStatus, now: Instant): void {
+    this.#run = run;
     this.#root.span.setAttribute('restorehooks.run.hooks', run.counts.planned);
     this.#followWaves(run, now);
   }
@@ -57,7 +66,7 @@ export class RunSpans implements StepObserver {
     this.#followWaves(run, at);
   }
 
-  ended({ phase, counts }: RunStatus): void {
+  ended({ phase }: RunStatus): void {
     // What is left here goes on under the next runner, or nobody knows what it did.
     for (const { span, attempt } of this.#hooks.values()) {
       attempt?.end(timeOf(this.#at));
@@ -65,7 +74,10 @@ export class RunSpans implements StepObserver {
     }
     for (const { span } of this.#waves.values()) span.end(timeOf(this.#at));
     const { span } = this.#root;
-    span.setAttributes({ 'restorehooks.run.phase': phase, 'restorehooks.run.succeeded': counts.succeeded });
+    // As the number of hooks, without those of other shards.
+    span.setAttribute('restorehooks.run.succeeded', this.#run?.counts.succeeded ?? 0);
+    // The first shard tells how the run went, and others only know how they did.
+    if (!this.#isFollower) span.setAttribute('restorehooks.run.phase', phase);
     if (phase === 'Failed' || phase === 'PartiallyFailed') span.setStatus({ code: SpanStatusCode.ERROR });
     span.end();
   }

@@ -13,6 +13,7 @@ import type { RunStatus } from '../core/report/run-status.ts';
 import { missingRights } from '../kubernetes/api/access.ts';
 import type { KubeClient } from '../kubernetes/api/client.ts';
 import { detachingHookExec } from '../kubernetes/exec/detached-exec.ts';
+import type { HookExecOptions } from '../kubernetes/exec/exec.ts';
 import { kubernetesHookExec } from '../kubernetes/exec/exec.ts';
 import { kubernetesLogReader } from '../kubernetes/exec/log-reader.ts';
 import { containerState } from '../kubernetes/pods/container-state.ts';
@@ -55,7 +56,7 @@ export function carryOut(
   const captured = { capturedBytes: capturedBytes(options.capture) ?? 0 };
   const isLive = liveLog !== undefined && captured.capturedBytes > 0;
   const liveKey = isLive ? newLiveKey(liveLog.pod) : undefined;
-  const { metrics, steps } = telemetry.of(taken);
+  const { metrics, steps, execOver } = telemetry.of(taken);
   const live = liveKey && liveLog && new LiveWriter(clock, liveKey, { runID: status.runID, runner }, liveLog.write);
   const started = startRun(
     {
@@ -73,7 +74,7 @@ export function carryOut(
     {
       clock,
       ...held(journal, lease),
-      exec: hookExec(client, lease, captured),
+      exec: hookExec(client, lease, { ...captured, onOver: execOver }),
       logs: kubernetesLogReader(client, captured),
       creator: kubernetesPodCreator({ client, clock }, plan.restore, status.runID, input.pods),
       pods: kubernetesPodSource(client, {
@@ -103,17 +104,21 @@ export function carryOut(
   return { ...started, done };
 }
 
-function hookExec(client: KubeClient, lease: HeldLease, captured: { readonly capturedBytes: number }): HookExec {
+function hookExec(
+  client: KubeClient,
+  lease: HeldLease,
+  options: Required<Pick<HookExecOptions, 'capturedBytes' | 'onOver'>>,
+): HookExec {
   const plain = kubernetesHookExec(
     { open: () => client.connection(), forget: () => client.forgetCredentials() },
     {
-      ...captured,
+      ...options,
       mayStart: () => lease.mayStart,
       identity: podIdentity(client),
       isAllowed: async ({ namespace }) => (await missingRights(client, execRights(namespace))).length === 0,
     },
   );
-  return detachingHookExec(plain, { ...captured, containerState: containerState(client) });
+  return detachingHookExec(plain, { capturedBytes: options.capturedBytes, containerState: containerState(client) });
 }
 
 export const quietOf = ({ quiet = [] }: RunInput): ReadonlyMap<PodKey, Instant> =>

@@ -231,7 +231,6 @@ describe('a run in shards', () => {
     await scene.open(failing);
     // What waits in the other shards is given up, while their first hooks still run.
     await scene.runStatus(({ counts }: Loose) => counts.notExecuted === PODS.length - 1);
-    for (const pod of others.flat()) await scene.open(pod);
     for (const pod of PODS.filter((each) => each !== failing)) await scene.open(pod);
     const ran = await apply.done;
     assert.deepEqual([ran.code, ran.json().phase], [3, 'PartiallyFailed'], ran.stderr);
@@ -244,7 +243,7 @@ describe('a run in shards', () => {
   // R8.49
   it('goes on in the other shards while the next pod of a lost one continues it', async () => {
     const scene = await sceneWith('lost', [entry([exec(gated()), exec(mark('second'))])]);
-    // A shard without pods has ended, so its runner can't be killed.
+    // A shard without pods may have ended, so its runner can't be killed.
     const parts = [...(await shards(scene, 3)).entries()].filter(([, pods]) => pods.length > 0);
     const [, kept = []] = parts.pop() ?? [];
     const apply = start(scene, '--parallelism=3', '--on-unknown=rerun');

@@ -19,7 +19,7 @@ export const METRICS = {
   restorehooks_run_info: {
     type: 'gauge',
     help: 'The run that this process carries out; always 1',
-    labels: ['restore_namespace', 'restore', 'run', 'runner', 'version'],
+    labels: ['restore_namespace', 'restore', 'run', 'runner', 'shard', 'version'],
   },
   restorehooks_run_phase: { type: 'gauge', help: '1 for the phase that the run is in', labels: ['phase'] },
   restorehooks_run_started_timestamp_seconds: { type: 'gauge', help: 'When the run was started' },
@@ -56,7 +56,7 @@ export const METRICS = {
   restorehooks_hook_retries_total: { type: 'counter', help: 'How many starts failed and are followed by another' },
   restorehooks_exec_requests_total: {
     type: 'counter',
-    help: 'Exec requests that are over, by what they came to',
+    help: 'Exec requests that are over, by what they came to; dropped: a timeout or a cancel ended it',
     labels: ['outcome'],
   },
   restorehooks_api_requests_total: {

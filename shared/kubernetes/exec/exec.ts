@@ -24,6 +24,9 @@ export interface ExecTiming extends StreamTimes {
   readonly deniedMs: number;
 }
 
+/** What one request came to. `asked-again`: it was refused, and another one is sent. `dropped`: nobody waits for it any more. */
+export type RequestOutcome = ExecOutcome['kind'] | 'asked-again' | 'dropped';
+
 export interface HookExecOptions {
   /** How many bytes of each stream are kept; default: the last 4 KiB (R5.16). */
   readonly capturedBytes?: number;
@@ -33,6 +36,8 @@ export interface HookExecOptions {
   readonly identity?: PodIdentity;
   /** Asks whether the caller has the right to this exec, after a 403. Absent: a 403 means that it hasn't. */
   readonly isAllowed?: (request: ExecRequest) => Promise<boolean>;
+  /** Told of each request that is over. */
+  readonly onOver?: (outcome: RequestOutcome) => void;
   readonly timing?: Partial<ExecTiming>;
 }
 
@@ -128,12 +133,14 @@ class Exec {
     if (this.#over) return;
     this.#over = true;
     this.#stop();
+    this.#server.options.onOver?.('dropped');
     this.#answer.dropped?.(this.#tails.output());
   }
 
   #end(outcome: ExecOutcome): void {
     if (this.#over) return;
     this.#over = true;
+    this.#server.options.onOver?.(outcome.kind);
     this.#answer.ended(outcome, this.#tails.output());
   }
 
@@ -144,6 +151,11 @@ class Exec {
       },
       (error) => this.#end(notStarted(error)),
     );
+  }
+
+  #tryAgain(): void {
+    this.#server.options.onOver?.('asked-again');
+    this.#tryOnce();
   }
 
   #exchange(connection: KubeConnection): void {
@@ -203,10 +215,10 @@ class Exec {
     if (status === 401 && !this.#refreshed) {
       this.#refreshed = true;
       server.connections.forget();
-      this.#tryOnce();
+      this.#tryAgain();
     } else if (protocol === 'v4' && isProtocolRefused(refusal)) {
       server.spoken = 'v5';
-      this.#tryOnce();
+      this.#tryAgain();
     } else if (isUpgradeRefused(refusal, { hasUpgraded: server.upgrades > 0, path: execPath(this.#request) })) {
       server.spoken = 'v4';
       this.#end(this.#unlessPassing({ kind: 'noWebSocket', message: noWebSocket(host, status) }));
@@ -225,7 +237,7 @@ class Exec {
         if (!allowed) return this.#end(this.#unlessPassing(outcomeOfRefusal(refusal, this.#request)));
         if (this.#denied) return this.#end(deniedByPolicy(refusal, this.#request));
         this.#denied = true;
-        const again = setTimeout(() => this.#tryOnce(), this.#times.deniedMs);
+        const again = setTimeout(() => this.#tryAgain(), this.#times.deniedMs);
         this.#stop = () => clearTimeout(again);
       },
       (error) => this.#end(notStarted(error)),

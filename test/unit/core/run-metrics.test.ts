@@ -88,7 +88,7 @@ describe('the names of metrics', () => {
       if ('labels' in more) for (const label of more.labels) labels.add(label);
     }
     assert.deepEqual([...labels].sort(), [
-      ...['code', 'outcome', 'phase', 'reason', 'resource', 'restore', 'restore_namespace', 'run', 'runner'],
+      ...['code', 'outcome', 'phase', 'reason', 'resource', 'restore', 'restore_namespace', 'run', 'runner', 'shard'],
       ...['state', 'verb', 'version'],
     ]);
   });

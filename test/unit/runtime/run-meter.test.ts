@@ -72,7 +72,6 @@ describe('the meter of a run', () => {
     assert.deepEqual(counted('hook_wait_seconds'), { '': '1 in 0.5 s' });
     assert.deepEqual(counted('container_to_command_seconds'), { '': '1 in 0.5 s' });
     assert.deepEqual(counted('hook_duration_seconds'), { Succeeded: '1 in 2.5 s' });
-    assert.deepEqual(counted('exec_requests_total'), { exited: 1 });
     assert.deepEqual([gauges.get('hooks Succeeded '), gauges.get('hooks Running ')], [1, 0]);
     assert.equal(gauges.get('run_progress_timestamp_seconds'), 4);
   });

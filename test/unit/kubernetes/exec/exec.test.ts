@@ -360,6 +360,29 @@ test('a server that has opened a stream before is not one without WebSocket', as
   assert.equal((await run(exec)).outcome.kind, 'error');
 });
 
+// R8.71
+test('each request that is over is told, also one that is asked again or dropped', async (t) => {
+  const told: string[] = [];
+  let refusals = 1;
+  const server = http.createServer();
+  const sockets = new WebSocketServer({ noServer: true, handleProtocols: () => 'v4.channel.k8s.io' });
+  server.on('upgrade', (incoming, socket, head) => {
+    refusals -= 1;
+    if (refusals >= 0) socket.end(httpAnswer('401 Unauthorized', ''));
+    else sockets.handleUpgrade(incoming, socket, head, (ws) => incoming.url?.includes('sleep') || finish(ws, success));
+  });
+  const exec = execAt(await listening(t, server), { ...quick, onOver: (outcome) => told.push(outcome) });
+  assert.equal((await run(exec)).outcome.kind, 'exited');
+  assert.deepEqual(told, ['asked-again', 'exited']);
+  await new Promise<void>((resolve) => {
+    const drop = exec.start(
+      { ...request, command: ['sleep'] },
+      { started: () => setImmediate(() => resolve(drop())), ended: () => assert.fail('it was dropped') },
+    );
+  });
+  assert.deepEqual(told, ['asked-again', 'exited', 'dropped']);
+});
+
 // R3.20
 test('a silent command is kept alive by data that says nothing, under v4 alone', async (t) => {
   for (const [protocol, gets] of [
