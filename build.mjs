@@ -54,6 +54,13 @@ const bundled = {
 /** A bundle of ours, for a test that looks into one in another way. */
 export const bundleOptions = { ...bundled, plugins: [onlyKubeConfig] };
 
+/*
+ * `process.exit` waits for the threads that compile with Maglev. One of them may wait for a garbage collection, which only
+ * the main thread can begin: then the process never ends (nodejs/node 54918). It was seen in `apply`; the smaller the heap,
+ * the likelier it is. Without Maglev, what runs long is compiled by Turbofan.
+ */
+const withoutMaglev = "process.getBuiltinModule('node:v8').setFlagsFromString('--no-maglev');";
+
 /** Stands first in each file, in words that the oldest Node understands. It is no bug of ours, so not exit code 1 (R7.20). */
 const nodeCheck = (name) => `(function () {
   var version = process.versions.node.split('.');
@@ -104,6 +111,7 @@ async function inPieces(entry, name, plugins = []) {
   const pieces = Object.fromEntries(await Promise.all(outputFiles.map(named)));
   const text = `#!/usr/bin/env node
 ${nodeCheck(name)}
+${withoutMaglev}
 const { compileFunction } = process.getBuiltinModule('node:vm');
 const modules = {};
 function load(name) {

@@ -25,6 +25,20 @@ describe('the built plugin', () => {
     assert.doesNotMatch(readFileSync(PLUGIN, 'utf8'), /cachedData|enableCompileCache/);
   });
 
+  it('never compiles with Maglev, whose threads can keep a process from its end, and neither does the runner', () => {
+    for (const [file, ...args] of [
+      ['kubectl-restorehooks', 'lint', '-f', '-'],
+      ['runner.cjs', '--help'],
+    ] as const) {
+      const { stdout, status } = spawnSync(process.execPath, ['--trace-opt', join(PLUGIN, '..', file), ...args], {
+        input: '',
+        encoding: 'utf8',
+      });
+      assert.equal(status, 2);
+      assert.doesNotMatch(stdout, /target MAGLEV/, file);
+    }
+  });
+
   // R7.20
   it('says with exit code 2 that Node.js is too old, and so does the runner', () => {
     const old = join(home, 'old.cjs');
