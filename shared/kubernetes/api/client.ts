@@ -86,8 +86,17 @@ export function kubeClient(config: KubeConfig, options: KubeClientOptions = {}):
     delete: (...args) => exchange.json(requests.delete(...args)),
     watch(path, query, onEvent, onEnd, { silenceMs = 0 } = {}) {
       const startedAt = performance.now();
-      const answered = (status: number) => onAnswer('WATCH', path, status, performance.now() - startedAt);
-      return watchStream(connected, requests.watch(path, query), silenceMs, onEvent, onEnd, answered);
+      let isTold = false;
+      const answered = (status?: number): void => {
+        if (isTold) return;
+        isTold = true;
+        onAnswer('WATCH', path, status, performance.now() - startedAt);
+      };
+      const ended = (end: WatchEnd): void => {
+        answered();
+        onEnd(end);
+      };
+      return watchStream(connected, requests.watch(path, query), silenceMs, onEvent, ended, answered);
     },
     onAnswer: (heard) => void listeners.push(heard),
     followText: (path, query, handlers) => lineStream(connected, requests.getText(path, query), 'log', handlers).stop,

@@ -410,6 +410,24 @@ describe('watch', () => {
     );
   });
 
+  // R8.71
+  it('is counted once, with its status, or without one if no answer came', async (t) => {
+    const told: unknown[] = [];
+    const onAnswer = (method: string, path: string, status: number | undefined) => told.push([method, path, status]);
+    const { client } = await serve(
+      t,
+      ({ url }, response) => (url?.includes('/cut') ? response.destroy() : response.end()),
+      {
+        onAnswer,
+      },
+    );
+    for (const path of ['/x', '/cut']) await new Promise((resolve) => client.watch(path, {}, () => {}, resolve));
+    assert.deepEqual(told, [
+      ['WATCH', '/x', 200],
+      ['WATCH', '/cut', undefined],
+    ]);
+  });
+
   it('is not silent while something comes, if only bookmarks', async (t) => {
     let beats = 0;
     const { client } = await serve(t, (_, response) => {
