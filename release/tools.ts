@@ -55,8 +55,8 @@ export function requireDebian(packages: readonly string[]): void {
   if (process.getuid?.() !== 0)
     throw new ReleaseError(`not root, and these packages are missing: ${missing.join(' ')}`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  // Another release may be installing them.
-  const apt = (...args: string[]) => run('apt-get', ['-o', 'DPkg::Lock::Timeout=300', ...args], { env });
+  // Another release may be installing them, and apt-get doesn't wait for all of its own locks.
+  const apt = (...args: string[]) => run('flock', ['/var/lib/apt/lists', 'apt-get', ...args], { env });
   apt('update', '-qq');
   apt('install', '-y', '-qq', '--no-install-recommends', ...missing);
 }
