@@ -1,4 +1,4 @@
-import type { Effect, Fact } from '../core/execute/protocol.ts';
+import type { Effect } from '../core/execute/protocol.ts';
 import { isFinalPhase } from '../core/execute/run-phase.ts';
 import type { PodRun, RunState } from '../core/execute/state.ts';
 import { stateOf } from '../core/execute/state.ts';
@@ -47,7 +47,7 @@ export class RunMeter implements StepObserver {
 
   stepped({ run, facts, effects, at }: RunStep): void {
     const meter = this.#meter;
-    for (const fact of facts) this.#fact(run, fact, at);
+    for (const fact of facts) if (fact.type === 'podObserved') this.#observed(run, fact.pod, at);
     let hasProgress = false;
     for (const effect of effects) {
       if (effect.type === 'recordStarted') this.#countStart(run, effect.hook, effect.at);
@@ -78,10 +78,6 @@ export class RunMeter implements StepObserver {
 
   ended({ phase }: RunStatus): void {
     if (isFinalPhase(phase)) this.#setPhase(phase);
-  }
-
-  #fact(run: RunState, fact: Fact, at: Instant): void {
-    if (fact.type === 'podObserved') this.#observed(run, fact.pod, at);
   }
 
   #observed(run: RunState, { key, containers }: PodObservation, at: Instant): void {

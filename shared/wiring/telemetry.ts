@@ -1,4 +1,3 @@
-import type { Shard } from '../core/model/shard.ts';
 import { ANNOTATION, boardName } from '../core/names.ts';
 import type { Meter, RunMetrics } from '../core/report/run-metrics.ts';
 import { meters, metricsOf, Tally } from '../core/report/run-metrics.ts';
@@ -8,6 +7,7 @@ import { verbOf } from '../kubernetes/api/request-right.ts';
 import type { RequestOutcome } from '../kubernetes/exec/exec.ts';
 import { RunMeter } from '../runtime/run-meter.ts';
 import type { StepObserver } from '../runtime/steps.ts';
+import type { AboutRun } from '../telemetry/run-spans.ts';
 import { takenFrom } from './shards.ts';
 import type { TakenRun } from './take-run.ts';
 
@@ -33,13 +33,7 @@ export interface Telling {
   readonly server?: { readonly meter: Meter; close(): void } | undefined;
   readonly traces?:
     | {
-        of(run: {
-          namespace: string;
-          restore: string;
-          runID: string;
-          runner: number;
-          shard: Shard | undefined;
-        }): readonly StepObserver[];
+        of(about: AboutRun): readonly StepObserver[];
         end(): Promise<void>;
       }
     | undefined;

@@ -7,6 +7,7 @@ import net from 'node:net';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import parsePrometheus from 'parse-prometheus-text-format';
+import { freePort } from '../free-port.ts';
 import type { Loose, Scene } from './harness.ts';
 import { entry, exec, gated, isReal, mark, sh, startSuite, waitFor } from './harness.ts';
 
@@ -15,16 +16,6 @@ import { entry, exec, gated, isReal, mark, sh, startSuite, waitFor } from './har
 const e2e = await startSuite();
 after(() => e2e.close());
 const { cluster, velero } = e2e;
-
-/** Of this machine. A pod of a real cluster has its own. */
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 const SECRET = 'h8-secret';
 

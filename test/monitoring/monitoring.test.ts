@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -12,6 +9,7 @@ import { ANNOTATION } from '../../shared/core/names.ts';
 import { Phase } from '../../shared/core/report/run-document.ts';
 import { METRICS } from '../../shared/core/report/run-metrics.ts';
 import { serveMetrics } from '../../shared/telemetry/metrics-server.ts';
+import { freePort } from '../free-port.ts';
 
 /** What deploy/monitoring and docs/observing.md say of metrics, by the tools that read it (R8.77). */
 
@@ -111,11 +109,7 @@ describe('the metrics', () => {
 
   // R8.70
   it("are served as promtool's linter wants them", withPromtool, async () => {
-    const free = net.createServer().listen(0, '127.0.0.1');
-    await once(free, 'listening');
-    const { port } = free.address() as AddressInfo;
-    free.close();
-    await once(free, 'close');
+    const port = await freePort();
     const server = await serveMetrics(port, '127.0.0.1');
     server.meter.observe('restorehooks_hook_duration_seconds', 1, { state: 'Failed' });
     server.meter.count('restorehooks_exec_requests_total', { outcome: 'exited' });

@@ -33,20 +33,18 @@ export function keepAlive(
     unanswered += 1;
     ws.ping();
   });
-  const data = whenQuiet(dataMs, () => {
-    if (reachesRuntime) ws.send(SAYS_NOTHING);
-  });
+  const data = reachesRuntime ? whenQuiet(dataMs, () => ws.send(SAYS_NOTHING)) : undefined;
   ws.on('pong', () => {
     unanswered = 0;
   });
   ws.on('message', () => {
     unanswered = 0;
     pings.heard();
-    data.heard();
+    data?.heard();
   });
   return () => {
     pings.stop();
-    data.stop();
+    data?.stop();
   };
 }
 

@@ -1,16 +1,10 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import net from 'node:net';
 import { it } from 'node:test';
 import { serveMetrics } from '../../../shared/telemetry/metrics-server.ts';
+import { freePort } from '../../free-port.ts';
 
 it('serves what is known, and numbers as the format wants them', async (t) => {
-  const free = net.createServer().listen(0, '127.0.0.1');
-  await once(free, 'listening');
-  const { port } = free.address() as AddressInfo;
-  free.close();
-  await once(free, 'close');
+  const port = await freePort();
   const server = await serveMetrics(port, '127.0.0.1');
   t.after(() => server.close());
   const scrape = async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
