@@ -1,40 +1,12 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
-import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { testbed } from '../cluster/bed.ts';
 import { isReal } from '../e2e/cluster.ts';
+import { signalRunners } from '../e2e/runners.ts';
 import type { Failpoint } from './failpoints.ts';
 import { SERVER } from './failpoints.ts';
 import type { Part } from './scenario.ts';
-
-/**
- * Sends a signal to the runners that have this argument (a Restore's name, a run's ID), and returns how many there were.
- * The processes of a container are visible from outside.
- */
-export function signalRunners(argument: string, signal: NodeJS.Signals, pod?: string): number {
-  const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry) && isRunner(entry, argument, pod));
-  for (const pid of pids) {
-    try {
-      process.kill(Number(pid), signal);
-    } catch {
-      // The process has just ended.
-    }
-  }
-  return pids.length;
-}
-
-function isRunner(pid: string, argument: string, pod: string | undefined): boolean {
-  const words = (file: string) => readFileSync(`/proc/${pid}/${file}`, 'utf8').split('\0');
-  try {
-    const args = words('cmdline');
-    if (!args.includes(argument) || !args.some((arg) => arg.startsWith('--run-id='))) return false;
-    return pod === undefined || words('environ').includes(`POD_NAME=${pod}`);
-  } catch {
-    return false;
-  }
-}
 
 /** Tells runners where to die, and kills them there. */
 export class FailpointServer {

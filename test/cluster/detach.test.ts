@@ -111,6 +111,7 @@ suite('detached commands on a real kubelet', { skip }, () => {
   };
 
   after(async () => {
+    await testbed('waken');
     client?.close();
     await kubectl('delete', 'namespace', namespace, '--wait=false');
   });

@@ -102,6 +102,7 @@ suite('pods/exec on a real kubelet', { skip }, () => {
   });
 
   after(async () => {
+    await testbed('waken');
     connected?.close();
     await kubectl('delete', 'namespace', namespace, '--wait=false');
   });

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RESTORE_NAME_LABEL } from '../../shared/core/names.ts';
-import { signalRunners } from '../chaos/kills.ts';
 import type { Scene, Started, Suite } from '../e2e/harness.ts';
 import { endings, exec, hooksOf, isReal, mark, readyWhenOpen, sh, startSuite, waitFor } from '../e2e/harness.ts';
+import { signalRunners } from '../e2e/runners.ts';
 import { testbed } from './bed.ts';
 
 /** Kills parts of a real cluster while hooks run. The run must report of each hook what is known. */
@@ -17,8 +17,10 @@ const long = sh('echo started >> marks; sleep 20; echo ended >> marks');
 describe('parts of the cluster that die while hooks run', { skip }, () => {
   let e2e: Suite;
   const dead = new Set<string>();
+  let mustWaken = false;
   const kill = async (part: string) => {
     dead.add(part);
+    mustWaken ||= part === 'apiserver';
     await testbed('kill', part);
   };
   const start = async (part: string) => {
@@ -40,6 +42,8 @@ describe('parts of the cluster that die while hooks run', { skip }, () => {
   });
   afterEach(async () => {
     for (const part of [...dead]) await start(part);
+    if (mustWaken) await testbed('waken');
+    mustWaken = false;
   });
   after(() => e2e?.close());
 

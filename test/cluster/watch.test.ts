@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { kubeApiError } from '../../shared/kubernetes/api/api-error.ts';
 import type { KubeClient } from '../../shared/kubernetes/api/client.ts';
 import { kubeClient } from '../../shared/kubernetes/api/client.ts';
@@ -12,9 +10,9 @@ import { loadKubeConfig } from '../../shared/kubernetes/connect/kubeconfig.ts';
 import { kubernetesPodSource } from '../../shared/kubernetes/pods/pod-source.ts';
 import type { PodEvent } from '../../shared/ports/ports.ts';
 import { systemClock } from '../../shared/system/clock.ts';
+import { testbed } from './bed.ts';
 
 const skip = process.env['RESTOREHOOKS_TEST_CLUSTER'] === '1' ? false : 'needs a cluster: RESTOREHOOKS_TEST_CLUSTER=1';
-const testbed = process.env['RESTOREHOOKS_TESTBED'] ?? fileURLToPath(new URL('testbed', import.meta.url));
 const namespace = `watch-test-${process.pid}`;
 
 describe('kubernetesPodSource against a real API server', { skip }, () => {
@@ -149,13 +147,14 @@ describe('kubernetesPodSource against a real API server', { skip }, () => {
     const goes = await createPod('goes', 'restart');
     const { events, until } = follow('restart');
     await until('the list', listed);
-    execFileSync(testbed, ['kill', 'apiserver'], { stdio: 'pipe' });
+    await testbed('kill', 'apiserver');
     await delay(1500);
-    execFileSync(testbed, ['start', 'apiserver'], { stdio: 'pipe' });
+    await testbed('start', 'apiserver');
     await retry(() => remove('goes'));
     await until('goes deleted', deleted(goes), 40_000);
     const comes = await retry(() => createPod('comes', 'restart'));
     await until('comes', observed(comes), 40_000);
+    await testbed('waken');
     assert.ok(!events.some((event) => event.type === 'podsLost' || deleted(stays)(event)));
     assert.equal(events.filter(listed).length, 1);
   });

@@ -236,11 +236,14 @@ function kubeconfigText(
   });
 }
 
+/** A real kubelet may look at an API server that was away only after more than a minute. */
+const PATIENCE_MS = isReal ? 180_000 : 90_000;
+
 /** Ask again and again until the answer is neither false nor undefined; an object that isn't there yet is waited for. */
 export async function waitFor<T>(
   what: string,
   ask: () => Promise<T | undefined | false> | T | undefined | false,
-  limitMs = 90_000,
+  limitMs = PATIENCE_MS,
 ): Promise<T> {
   const until = Date.now() + limitMs;
   let last: unknown;

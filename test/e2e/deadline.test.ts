@@ -64,9 +64,7 @@ describe('a run whose deadline passes', { concurrency: true }, () => {
     const scene = await sceneWith('late-next', [exec(gated(), { execTimeout: '5m' }), exec(mark('last'))]);
     const apply = start(scene, `--deadline=${LONG_ENOUGH}`);
     await waitFor('the first hook', async () => (await scene.marks('web-0')).includes('begun'));
-    const [job] = await scene.jobs();
-    const [pod] = await cluster.list('pods', velero, `batch.kubernetes.io/job-name=${job.metadata.name}`);
-    await cluster.client.delete(`/api/v1/namespaces/${velero}/pods/${pod.metadata.name}`, { gracePeriodSeconds: 0 });
+    await scene.killRunner();
     const ran = await apply.done;
     assert.deepEqual([ran.code, ran.json().phase], [10, 'Failed'], ran.stderr);
     assert.match(ran.json().message, /its deadline/);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
+import { paths } from '../../shared/kubernetes/api/paths.ts';
 import type { Loose, Scene } from './harness.ts';
 import { endings, entry, exec, gated, isReal, mark, sh, startSuite, waitFor } from './harness.ts';
 
@@ -24,18 +25,6 @@ const started = (scene: Scene) => scene.runStatus(({ counts }) => counts.running
 const detached = (command: readonly string[], more: object = {}) =>
   exec(command, { detach: true, execTimeout: '5m', ...more });
 
-/** Kill the runner as if its node had died; `forGood`: with its Job. */
-async function killRunner(scene: Scene, forGood: boolean): Promise<void> {
-  const [job] = await scene.jobs();
-  const { name } = job?.metadata ?? {};
-  const pods = await cluster.list('pods', velero, `batch.kubernetes.io/job-name=${name}`);
-  if (forGood) {
-    await cluster.client.delete(`/apis/batch/v1/namespaces/${velero}/jobs/${name}?propagationPolicy=Orphan`);
-  }
-  for (const { metadata } of pods) {
-    await cluster.client.delete(`/api/v1/namespaces/${velero}/pods/${metadata.name}`, { gracePeriodSeconds: 0 });
-  }
-}
 const attempts = ({ hooks }: Loose): unknown[] => hooks.map(({ run, attempt }: Loose) => [run, attempt]);
 
 describe('a detached command whose runner is killed', { concurrency: true }, () => {
@@ -44,7 +33,7 @@ describe('a detached command whose runner is killed', { concurrency: true }, () 
     const { scene, apply } = await sceneWith('next', [detached(gated('exit 3')), exec(mark('next'))]);
     const run = apply();
     await begun(scene);
-    await killRunner(scene, false);
+    await scene.killRunner();
     await scene.open('web-0');
     const ran = await run.done;
     assert.deepEqual([ran.code, ran.json().phase], [0, 'CompletedWithFailures'], ran.stderr);
@@ -82,7 +71,9 @@ describe('a detached command whose runner is killed', { concurrency: true }, () 
     assert.equal((await first.done).code, 0);
     await begun(scene);
     await started(scene);
-    await killRunner(scene, true);
+    const [job] = await scene.jobs();
+    await cluster.client.delete(paths.jobs(velero, job?.metadata.name), { propagationPolicy: 'Orphan' });
+    await scene.killRunner();
     await scene.open('web-0');
     const going = await waitFor('the dead runner to be told', async () => {
       const ran = await e2e.plugin('retry', scene.name, '-n', velero, '-o', 'json');
@@ -171,7 +162,7 @@ describe('a detached command', { concurrency: true }, () => {
     await scene.restore({ hooks: [entry([exec(gated('exit 5'))])], status });
     const run = e2e.plugin.start('apply', scene.name, '-n', velero, '-o', 'json', '--rerun', '--detach');
     await begun(scene);
-    await killRunner(scene, false);
+    await scene.killRunner();
     await scene.open('web-0');
     const ran = await run.done;
     assert.deepEqual([ran.json().hooks[0].exitCode, await scene.marks('web-0')], [5, ['begun', 'ended']], ran.stderr);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
+import { paths } from '../../shared/kubernetes/api/paths.ts';
 import type { Loose, Scene } from './harness.ts';
 import { entry, exec, gated, isReal, mark, NO_IMAGE, sh, startSuite, waitFor } from './harness.ts';
 
@@ -27,16 +28,6 @@ const retry = (scene: Scene, ...args: string[]) => e2e.plugin('retry', scene.nam
 const cancel = (scene: Scene, ...args: string[]) => e2e.plugin('cancel', scene.name, '-n', velero, ...args);
 const begun = (scene: Scene, pod: string) =>
   waitFor(`the hook in ${pod} to begin`, async () => (await scene.marks(pod)).includes('begun'));
-const runners = async (scene: Scene): Promise<Loose[]> => {
-  const [job] = await scene.jobs();
-  return cluster.list('pods', velero, `batch.kubernetes.io/job-name=${job.metadata.name}`);
-};
-/** Delete the runner's pod; `atOnce`: without a grace period, as if its node had died. */
-async function removeRunner(scene: Scene, atOnce: boolean): Promise<void> {
-  const [pod] = await runners(scene);
-  const path = `/api/v1/namespaces/${velero}/pods/${pod.metadata.name}`;
-  await cluster.client.delete(path, atOnce ? { gracePeriodSeconds: 0 } : {});
-}
 const journalOf = async (scene: Scene): Promise<Loose[]> =>
   (await cluster.list('configMaps', velero, `restorehooks.io/restore=${scene.name}`)).filter(({ metadata }) =>
     /-journal-\d+$/.test(metadata.name),
@@ -53,7 +44,7 @@ describe('a runner that is killed', () => {
     await scene.open('done-0');
     await waitFor('the other pod to be done', async () => (await scene.marks('done-0')).includes('next'));
     await scene.runStatus(({ counts }) => counts.succeeded === 2);
-    await removeRunner(scene, true);
+    await scene.killRunner();
     const ran = await run.done;
     assert.deepEqual([ran.code, ran.json().phase], [0, 'CompletedWithFailures'], ran.stderr);
     assert.deepEqual(states(ran.json()), [
@@ -73,7 +64,7 @@ describe('a runner that is killed', () => {
     const scene = await sceneWith('rerun', [exec(gated(), { execTimeout: LONG_ENOUGH })], 'web-0');
     const run = start(scene, '--on-unknown=rerun');
     await begun(scene, 'web-0');
-    await removeRunner(scene, true);
+    await scene.killRunner();
     await waitFor('it to begin again', async () => (await scene.marks('web-0')).length === 2);
     await scene.open('web-0');
     const ran = await run.done;
@@ -86,7 +77,7 @@ describe('a runner that is killed', () => {
     const scene = await sceneWith('fail', hooks, 'web-0');
     const run = start(scene);
     await begun(scene, 'web-0');
-    await removeRunner(scene, true);
+    await scene.killRunner();
     const ran = await run.done;
     assert.deepEqual([ran.code, ran.json().phase], [3, 'PartiallyFailed'], ran.stderr);
     assert.deepEqual(states(ran.json()), ['web-0/0 Unknown runner-died', 'web-0/1 NotExecuted aborted']);
@@ -119,13 +110,14 @@ describe('a runner that is asked to end', () => {
     const scene = await sceneWith('evicted', [exec(gated()), exec(mark('next'))], 'web-0');
     const run = start(scene);
     await begun(scene, 'web-0');
-    await removeRunner(scene, false);
+    const [runner] = await scene.runners();
+    await cluster.client.delete(paths.pods(velero, runner.metadata.name));
     await scene.runStatus(({ suspendedAt }) => suspendedAt !== undefined);
     await scene.open('web-0');
     const ran = await run.done;
     assert.deepEqual([ran.code, ran.json().phase], [0, 'Completed'], ran.stderr);
     assert.deepEqual(await scene.marks('web-0'), ['begun', 'ended', 'next']);
-    const log = await cluster.log(velero, (await runners(scene)).at(-1)?.metadata.name);
+    const log = await cluster.log(velero, (await scene.runners()).at(-1)?.metadata.name);
     assert.match(log, /"runner":2/);
   });
 
@@ -323,7 +315,7 @@ describe('the journal', () => {
     await begun(scene, 'web-0');
     await waitFor('the start to be durable', async () => Object.keys((await journalOf(scene))[0].data).length > 3);
     const [journal] = await journalOf(scene);
-    await removeRunner(scene, true);
+    await scene.killRunner();
     const last =
       Object.keys(journal.data)
         .filter((key) => key.startsWith('b'))

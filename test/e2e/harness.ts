@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import { loadAll } from 'js-yaml';
 import { RESTORE_NAME_LABEL } from '../../shared/core/names.ts';
 import { DEFAULT_IMAGE } from '../../shared/core/version.ts';
+import { paths } from '../../shared/kubernetes/api/paths.ts';
 import type { EmbeddedClusterOptions } from '../embedded/server.ts';
 import type { Loose, Rule, TestCluster } from './cluster.ts';
 import { isReal, openCluster, waitFor } from './cluster.ts';
 import type { Going, Plugin, Ran } from './plugin.ts';
 import { pluginWith } from './plugin.ts';
+import { signalRunners } from './runners.ts';
 
 export type { Loose, Rule, TestCluster } from './cluster.ts';
 export { isReal, waitFor } from './cluster.ts';
@@ -156,6 +158,10 @@ export interface Scene {
   runStatus(fits?: (status: Loose) => boolean): Promise<Loose>;
   /** The run's Jobs, newest last. */
   jobs(): Promise<Loose[]>;
+  /** The pods of its runners that are there, also those that have ended. */
+  runners(): Promise<Loose[]>;
+  /** Ends a runner that goes on, as if its node had died: its pod is gone at once, and nothing more is done by it. */
+  killRunner(fits?: (pod: Loose) => boolean): Promise<void>;
 }
 
 export interface SuiteOptions extends EmbeddedClusterOptions {
@@ -299,6 +305,14 @@ function createScene(cluster: TestCluster, plugin: Plugin, velero: string, name:
       const jobs = await cluster.list('jobs', velero, `restorehooks.io/restore=${name}`);
       const age = ({ metadata }: Loose): string => `${metadata.creationTimestamp} ${metadata.resourceVersion}`;
       return jobs.sort((one, other) => (age(one) < age(other) ? -1 : 1));
+    },
+    runners: () => cluster.list('pods', velero, `restorehooks.io/restore=${name}`),
+    async killRunner(fits = () => true) {
+      const pod = (await scene.runners()).find((runner) => runner.status.phase === 'Running' && fits(runner));
+      if (pod === undefined) throw new Error(`${name} has no such runner`);
+      await cluster.client.delete(paths.pods(velero, pod.metadata.name), { gracePeriodSeconds: 0 });
+      // The API server forgets the pod at once; its kubelet lets the process go on for a while.
+      signalRunners(name, 'SIGKILL', pod.metadata.name);
     },
   };
   return scene;

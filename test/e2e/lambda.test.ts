@@ -1,16 +1,12 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import process from 'node:process';
 import { json } from 'node:stream/consumers';
 import { after, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { loadAll } from 'js-yaml';
 import { paths } from '../../shared/kubernetes/api/paths.ts';
 import { loadKubeConfig } from '../../shared/kubernetes/connect/kubeconfig.ts';
@@ -18,6 +14,7 @@ import { refusal } from '../aws/authenticator.ts';
 import type { Answer } from '../aws/lambda.ts';
 import { BUNDLE, LambdaFunction } from '../aws/lambda.ts';
 import { execute } from '../aws/step-functions.ts';
+import { testbed } from '../cluster/bed.ts';
 import type { Loose, Scene } from './harness.ts';
 import { entry, exec, gated, isReal, mark, sh, startSuite, waitFor } from './harness.ts';
 
@@ -58,10 +55,10 @@ const ENDPOINT = {
 
 /** An API server that asks this process whose token it got, until this file's tests end. */
 async function trustSignatures(): Promise<void> {
-  const script = process.env['RESTOREHOOKS_TESTBED'] ?? fileURLToPath(new URL('../cluster/testbed', import.meta.url));
   const restart = async (...args: string[]) => {
-    await promisify(execFile)(script, ['kill', 'apiserver']);
-    await promisify(execFile)(script, ['start', 'apiserver', ...args]);
+    await testbed('kill', 'apiserver');
+    await testbed('start', 'apiserver', ...args);
+    await testbed('waken');
   };
   const server = createServer(async (request, response) => {
     const review = (await json(request)) as Loose;
@@ -298,9 +295,8 @@ describe('a call', { concurrency: true }, () => {
     assert.equal((await lambda.invoke(event, MINUTES)).payload?.done, false);
     await begun(scene);
     const [job] = await scene.jobs();
-    const [pod] = await cluster.list('pods', velero, `batch.kubernetes.io/job-name=${job.metadata.name}`);
     await cluster.client.delete(paths.jobs(velero, job.metadata.name), { propagationPolicy: 'Orphan' });
-    await cluster.client.delete(paths.pods(velero, pod.metadata.name), { gracePeriodSeconds: 0 });
+    await scene.killRunner();
     const last = await waitFor('the run to end', async () => {
       const answer = await lambda.invoke(event, MINUTES);
       return answer.payload?.done !== false && answer;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash, randomUUID } from 'node:crypto';
 import { after, describe, it } from 'node:test';
 import { auditOf } from './audit.ts';
-import type { Loose, Plugin, Scene } from './harness.ts';
+import type { Plugin, Scene } from './harness.ts';
 import { entry, exec, gated, hooksOf, isReal, mark, sh, startSuite, waitFor } from './harness.ts';
 
 /** What hooks have printed is shown: while they run, and afterwards; whole, once, and to nobody else. */
@@ -16,10 +16,6 @@ const follow = (scene: Scene, plugin: Plugin = e2e.plugin, ...args: string[]) =>
   plugin.start('logs', scene.name, '-n', velero, '-f', ...args);
 const apply = (scene: Scene, ...args: string[]) =>
   e2e.plugin.start('apply', scene.name, '-n', velero, '-o', 'json', ...args);
-const runnersOf = async (scene: Scene): Promise<Loose[]> => {
-  const [job] = await scene.jobs();
-  return cluster.list('pods', velero, `batch.kubernetes.io/job-name=${job.metadata.name}`);
-};
 /** A hook that prints a line each time the test makes a file `step-N`, up to `steps`. */
 const stepwise = (steps: number, word = 'step') =>
   sh(
@@ -225,7 +221,7 @@ describe('logs -f', () => {
     assert.match(said.stderr, /^\S+Z Succeeded /m);
     assert.match(said.stderr, /Completed: 1\/1 done\n$/);
     assert.ok(asked !== undefined);
-    const [pod] = await runnersOf(scene);
+    const [pod] = await scene.runners();
     const log = await cluster.log(velero, pod.metadata.name);
     assert.match(log, /"live":"/);
     for (const text of [log, JSON.stringify(pod), JSON.stringify(await scene.annotations())]) {
@@ -264,8 +260,7 @@ describe('logs -f', () => {
     const following = follow(scene);
     await scene.open('web-0', 'main', 'step-1');
     await following.says(/step 1/);
-    const [pod] = await runnersOf(scene);
-    await cluster.client.delete(`/api/v1/namespaces/${velero}/pods/${pod.metadata.name}`, { gracePeriodSeconds: 0 });
+    await scene.killRunner();
     await run.done;
     const said = await following.done;
     const at = `${scene.namespace}/web-0/main/e2e`;

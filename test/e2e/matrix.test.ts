@@ -279,11 +279,7 @@ class Play {
       await this.#plugin?.done;
       return this.start();
     }
-    const { status = '' } = await this.scene.annotations();
-    const { name } = JSON.parse(status).runner;
-    const [pod] = await cluster.list('pods', velero, `batch.kubernetes.io/job-name=${name}`);
-    const path = `/api/v1/namespaces/${velero}/pods/${pod.metadata.name}`;
-    await cluster.client.delete(path, { gracePeriodSeconds: 0 });
+    await this.scene.killRunner();
   }
 
   #counts(fits: (counts: Loose) => boolean): Promise<unknown> {

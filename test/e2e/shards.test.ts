@@ -34,17 +34,8 @@ async function namespaceOfRuns(title: string): Promise<string> {
   assert.equal(setup.code, 0, setup.stderr);
   return runs;
 }
-const runnersOf = (scene: Scene): Promise<Loose[]> =>
-  cluster.list('pods', velero, `restorehooks.io/restore=${scene.name}`);
-const kill = async (scene: Scene, index: number): Promise<void> => {
-  const runners = await runnersOf(scene);
-  const runner = runners.find(
-    ({ metadata, status }) =>
-      metadata.annotations['batch.kubernetes.io/job-completion-index'] === `${index}` && status.phase === 'Running',
-  );
-  assert.ok(runner, `a runner of shard ${index}`);
-  await cluster.client.delete(`/api/v1/namespaces/${velero}/pods/${runner.metadata.name}`, { gracePeriodSeconds: 0 });
-};
+const kill = (scene: Scene, index: number): Promise<void> =>
+  scene.killRunner(({ metadata }) => metadata.annotations['batch.kubernetes.io/job-completion-index'] === `${index}`);
 /** Hooks of one pod. */
 const hooksIn = (pod: string, ...hooks: object[]): object =>
   entry(hooks, { name: pod, labelSelector: { matchLabels: { called: pod } } });
@@ -291,7 +282,7 @@ describe('a run in shards', () => {
       await leave(scene, apply);
       for (const pod of PODS) await scene.open(pod);
       await apply.done;
-      await waitFor('the runners to go', async () => (await runnersOf(scene)).length === 0);
+      await waitFor('the runners to go', async () => (await scene.runners()).length === 0);
       const ran = await scene.apply(...after);
       assert.deepEqual([ran.code, ran.json().phase], [0, 'Completed'], ran.stderr);
       for (const pod of PODS) assert.deepEqual(await scene.marks(pod), ['first', 'begun', 'ended', 'last'], pod);

@@ -7,7 +7,7 @@ import { endings, entry, exec, mark, sh, startSuite, waitFor } from './harness.t
 
 const e2e = await startSuite();
 after(() => e2e.close());
-const { cluster, velero } = e2e;
+const { velero } = e2e;
 
 /** Fails until the test opens the container's gate. */
 const check = sh('echo tried >> marks; test -f gate');
@@ -28,14 +28,6 @@ const inPause = (scene: Scene): Promise<Loose> =>
     return /^waiting for attempt/.test(hook?.message ?? '') && hook;
   });
 
-async function killRunner(scene: Scene): Promise<void> {
-  const [job] = await scene.jobs();
-  const pods = await cluster.list('pods', velero, `batch.kubernetes.io/job-name=${job?.metadata.name}`);
-  for (const { metadata } of pods) {
-    await cluster.client.delete(`/api/v1/namespaces/${velero}/pods/${metadata.name}`, { gracePeriodSeconds: 0 });
-  }
-}
-
 describe('a hook with attempts', { concurrency: true }, () => {
   // R3.54, R3.57
   it('goes on with what is left of them when its runner is killed in a pause', async () => {
@@ -45,7 +37,7 @@ describe('a hook with attempts', { concurrency: true }, () => {
     const { message, attempt } = await inPause(scene);
     assert.match(message, /^waiting for attempt 2 of 3, at \S+: the last one exited with 1$/);
     assert.equal(attempt, 2);
-    await killRunner(scene);
+    await scene.killRunner();
     await scene.open('web-0');
     const ran = await run.done;
     assert.deepEqual([ran.code, ran.json().phase], [0, 'Completed'], ran.stderr);
@@ -62,7 +54,7 @@ describe('a hook with attempts', { concurrency: true }, () => {
     const { scene, run } = await sceneWith('start', exec(script, { retry, detach: true, execTimeout: '5m' }));
     await tried(scene, 2);
     await scene.runStatus(({ counts }) => counts.running === 1);
-    await killRunner(scene);
+    await scene.killRunner();
     await scene.open('web-0');
     const ran = await run.done;
     assert.deepEqual([ran.code, ran.json().phase, ran.json().hooks[0].attempt], [0, 'Completed', 5], ran.stderr);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { paths } from '../../shared/kubernetes/api/paths.ts';
 import type { Loose, Scene } from './harness.ts';
 import { entry, exec, hookAnnotations, isReal, mark, OWN, sh, startSuite, waitFor } from './harness.ts';
 
@@ -187,10 +188,8 @@ describe('apply after a runner that died', () => {
     await begun(scene, 'web-0');
     await scene.runStatus(({ counts }) => counts.succeeded === 1);
     const [job] = await scene.jobs();
-    const [runner] = await cluster.list('pods', velero, `batch.kubernetes.io/job-name=${job.metadata.name}`);
-    await cluster.remove('jobs', velero, job.metadata.name);
-    const at = `/api/v1/namespaces/${velero}/pods/${runner.metadata.name}`;
-    await cluster.client.delete(at, { gracePeriodSeconds: 0 }).catch(() => undefined);
+    await cluster.client.delete(paths.jobs(velero, job.metadata.name), { propagationPolicy: 'Orphan' });
+    await scene.killRunner();
     const ended = await first.done;
     assert.deepEqual([ended.code, ended.json().phase], [10, 'Failed'], ended.stderr);
     const second = await scene.apply();

@@ -62,11 +62,7 @@ describe('waves', () => {
     await waitFor('the second wave to begin', async () => (await web.marks('web-0')).includes('begun'));
     // What a runner that is killed has seen and not yet written down is Unknown (R6.2).
     await scene.runStatus(({ counts }) => counts.succeeded === 1);
-    const [job] = await scene.jobs();
-    const [runner] = await cluster.list('pods', velero, `batch.kubernetes.io/job-name=${job?.metadata.name}`);
-    await cluster.client.delete(`/api/v1/namespaces/${velero}/pods/${runner?.metadata.name}`, {
-      gracePeriodSeconds: 0,
-    });
+    await scene.killRunner();
     const ran = await run.done;
     assert.deepEqual([ran.code, ran.json().phase], [0, 'CompletedWithFailures'], ran.stderr);
     const ends = ran.json().hooks.map(({ id, state }: Loose) => `${id.split('/').slice(1).join('/')} ${state}`);

@@ -78,6 +78,7 @@ async function forgetHistory(): Promise<void> {
   await ask('compaction', { revision: header.revision, physical: true });
   await testbed('kill', 'apiserver');
   await testbed('start', 'apiserver');
+  await testbed('waken');
 }
 
 describe('the same requests are answered alike by', () => {
