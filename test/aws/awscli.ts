@@ -3,12 +3,13 @@ import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
+import { without } from '../needs.ts';
 
 /** Installs awscli with pip, outside the repository. */
 const VERSION = '1.46.3';
 const SCRIPT = join(import.meta.dirname, 'get-token.py');
 
-export const hasPip = spawnSync('python3', ['-m', 'pip', '--version']).status === 0;
+export const noPip = without('python3 with pip', spawnSync('python3', ['-m', 'pip', '--version']).status === 0);
 
 /** Run a script with awscli's own Python code. */
 export function awscli(asked: unknown): unknown {

@@ -3,11 +3,12 @@ import { createRequire } from 'node:module';
 import process from 'node:process';
 import type { Browser, Page } from 'playwright-core';
 import { chromium } from 'playwright-core';
+import { without } from '../needs.ts';
 
 /** Debian's; playwright-core brings none. */
 const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 /** Why no browser can be opened here; false if one can. */
-export const noBrowser = !existsSync(CHROMIUM) && `there is no ${CHROMIUM}: apt-get install chromium`;
+export const noBrowser = without('chromium', existsSync(CHROMIUM));
 
 export const launch = (): Promise<Browser> => chromium.launch({ executablePath: CHROMIUM });
 

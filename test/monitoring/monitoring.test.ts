@@ -10,6 +10,7 @@ import { Phase } from '../../shared/core/report/run-document.ts';
 import { METRICS } from '../../shared/core/report/run-metrics.ts';
 import { serveMetrics } from '../../shared/telemetry/metrics-server.ts';
 import { freePort } from '../free-port.ts';
+import { without } from '../needs.ts';
 
 /** What deploy/monitoring and docs/observing.md say of metrics, by the tools that read it (R8.77). */
 
@@ -19,8 +20,8 @@ const folder = mkdtempSync(join(tmpdir(), 'restorehooks-monitoring-'));
 after(() => rmSync(folder, { recursive: true }));
 
 const has = (program: string): boolean => spawnSync(program, ['--version']).error === undefined;
-const withPromtool = { skip: !has('promtool') && !process.env['CI'] && "promtool, of Debian's package prometheus" };
-const withGo = { skip: spawnSync('go', ['version']).error !== undefined && !process.env['CI'] && 'Go' };
+const withPromtool = { skip: without("promtool, of Debian's package prometheus", has('promtool')) };
+const withGo = { skip: without('Go', spawnSync('go', ['version']).error === undefined) };
 
 function run(program: string, args: readonly string[], options: { cwd?: string; input?: string } = {}): string {
   const { status, stdout, stderr, error } = spawnSync(program, args, { ...options, encoding: 'utf8' });

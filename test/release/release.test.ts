@@ -20,6 +20,7 @@ import { build } from 'esbuild';
 import { load } from 'js-yaml';
 import { allCommands } from '../../plugin/cli.ts';
 import { VERSION } from '../../shared/core/version.ts';
+import { without } from '../needs.ts';
 import { makePrograms, snippetsOf, typed } from '../snippets.ts';
 import {
   artefact,
@@ -37,7 +38,7 @@ import {
 
 const skip = cannotRelease() ?? false;
 const tools = goTools();
-const withoutGo = skip || (tools === undefined && 'there is no Go to build the tool with');
+const withoutGo = skip || without('Go', tools !== undefined);
 const NOTHING = { PATH: '/usr/bin:/bin', HOME: '/nonexistent' };
 
 let out = '';
@@ -185,9 +186,9 @@ describe('the archives of the plugin', { skip }, () => {
     }
   });
 
-  it('complete kubectl-restorehooks in bash, when it is called by that name', (context) => {
-    const found = '/usr/share/bash-completion/bash_completion';
-    if (!existsSync(found)) return context.skip('bash-completion is not installed');
+  const found = '/usr/share/bash-completion/bash_completion';
+  const noCompletion = without('bash-completion', existsSync(found));
+  it('complete kubectl-restorehooks in bash, when it is called by that name', { skip: noCompletion }, () => {
     const prefix = unpacked(artefact(out, '-linux-amd64.tar.gz'));
     const script = `source ${found}; source ${prefix}/${SHARED[0]}
       COMP_WORDS=(kubectl-restorehooks stat); COMP_CWORD=1

@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { without } from '../needs.ts';
 
 const run = promisify(execFile);
 
 /** Why tests of a terminal are skipped; false if tmux is there. */
-export const noTmux: string | false =
-  spawnSync('tmux', ['-V']).error === undefined ? false : 'tmux is not installed: apt-get install tmux';
+export const noTmux = without('tmux', spawnSync('tmux', ['-V']).error === undefined);
 
 /** A real terminal (tmux) in which a program runs, seen as its user sees it. */
 export interface Terminal {

@@ -6,11 +6,11 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { hasPip, installed } from '../../aws/awscli.ts';
+import { installed, noPip } from '../../aws/awscli.ts';
 import { makePrograms, ROOT, snippetsOf, typed } from '../../snippets.ts';
 
 /** The commands of docs/lambda.md with the real awscli, before a server that only writes down what is asked of AWS. */
-describe('the commands that set Lambda up', { skip: !hasPip && 'needs python3 with pip' }, () => {
+describe('the commands that set Lambda up', { skip: noPip }, () => {
   let folder: string;
   let server: Server;
   const asked: { url: string; body: string }[] = [];

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { credentialSource } from '../../../../shared/kubernetes/connect/credentials.ts';
 import { awsHost, describeHeaders, eksConfig, eksToken } from '../../../../shared/kubernetes/connect/eks.ts';
 import { refusal } from '../../../aws/authenticator.ts';
-import { awscli, hasPip } from '../../../aws/awscli.ts';
+import { awscli, noPip } from '../../../aws/awscli.ts';
 
 const KEYS = { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' };
 /** Contains every character that is encoded in a URL. */
@@ -26,7 +26,7 @@ interface Answer {
 describe('the token of EKS', () => {
   // R8.9
   it("is that of awscli's own code, byte for byte, in all regions of all partitions", {
-    skip: !hasPip && 'needs python3 with pip',
+    skip: noPip,
   }, () => {
     const regions = awscli('regions') as string[];
     assert.ok(regions.length > 30 && regions.includes('cn-north-1') && regions.includes('us-gov-west-1'), `${regions}`);

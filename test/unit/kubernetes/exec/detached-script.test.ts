@@ -19,6 +19,7 @@ import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Spoken, Verb } from '../../../../shared/kubernetes/exec/detached-answer.ts';
 import { heard, spokenTo } from '../../../../shared/kubernetes/exec/detached-answer.ts';
+import { without } from '../../../needs.ts';
 
 /** Runs the script of detached commands as a container's runtime does, under each shell that this machine has. */
 
@@ -140,7 +141,7 @@ const script = fileURLToPath(new URL('../../../../shared/kubernetes/exec/detache
 const shellcheck = found('shellcheck');
 
 describe('the script of detached commands', () => {
-  it('is clean for shellcheck', { skip: shellcheck === undefined && 'shellcheck is not installed' }, () => {
+  it('is clean for shellcheck', { skip: without('shellcheck', shellcheck !== undefined) }, () => {
     assert.equal(execFileSync(shellcheck ?? '', ['-s', 'sh', script], { encoding: 'utf8' }), '');
   });
 
@@ -155,7 +156,7 @@ describe('the script of detached commands', () => {
 
 for (const shell of SHELLS) {
   const file = found(shell);
-  describe(`under ${shell}`, { skip: file === undefined && `${shell} is not installed`, concurrency: false }, () => {
+  describe(`under ${shell}`, { skip: without(shell, file !== undefined), concurrency: false }, () => {
     let place: Place;
     let keys = 0;
     const key = (): string => {
