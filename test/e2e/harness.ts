@@ -160,8 +160,8 @@ export interface Scene {
   jobs(): Promise<Loose[]>;
   /** The pods of its runners that are there, also those that have ended. */
   runners(): Promise<Loose[]>;
-  /** Ends a runner that goes on, as if its node had died: its pod is gone at once, and nothing more is done by it. */
-  killRunner(fits?: (pod: Loose) => boolean): Promise<void>;
+  /** Ends a runner (default: the one that runs) as if its node had died: its pod is gone at once, and it does nothing more. */
+  killRunner(pod?: Loose): Promise<void>;
 }
 
 export interface SuiteOptions extends EmbeddedClusterOptions {
@@ -307,9 +307,9 @@ function createScene(cluster: TestCluster, plugin: Plugin, velero: string, name:
       return jobs.sort((one, other) => (age(one) < age(other) ? -1 : 1));
     },
     runners: () => cluster.list('pods', velero, `restorehooks.io/restore=${name}`),
-    async killRunner(fits = () => true) {
-      const pod = (await scene.runners()).find((runner) => runner.status.phase === 'Running' && fits(runner));
-      if (pod === undefined) throw new Error(`${name} has no such runner`);
+    async killRunner(given) {
+      const pod = given ?? (await scene.runners()).find(({ status }) => status.phase === 'Running');
+      if (pod === undefined) throw new Error(`${name} has no runner`);
       await cluster.client.delete(paths.pods(velero, pod.metadata.name), { gracePeriodSeconds: 0 });
       // The API server forgets the pod at once; its kubelet lets the process go on for a while.
       signalRunners(name, 'SIGKILL', pod.metadata.name);

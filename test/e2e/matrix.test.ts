@@ -279,7 +279,10 @@ class Play {
       await this.#plugin?.done;
       return this.start();
     }
-    await this.scene.killRunner();
+    // A Job by hand has no label of ours.
+    const { status = '' } = await this.scene.annotations();
+    const [pod] = await cluster.list('pods', velero, `batch.kubernetes.io/job-name=${JSON.parse(status).runner.name}`);
+    await this.scene.killRunner(pod);
   }
 
   #counts(fits: (counts: Loose) => boolean): Promise<unknown> {

@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import process from 'node:process';
 
 /**
- * Sends a signal to the runners that have this argument (a Restore's name, a run's ID), and returns how many there were.
- * The processes of a container are visible from outside.
+ * Sends a signal to the runners that have this argument (a Restore's name, a run's ID), or to the one of them in this pod,
+ * and returns how many there were. The processes of a container are visible from outside.
  */
 export function signalRunners(argument: string, signal: NodeJS.Signals, pod?: string): number {
   const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry) && isRunner(entry, argument, pod));
@@ -21,8 +21,9 @@ function isRunner(pid: string, argument: string, pod: string | undefined): boole
   const words = (file: string) => readFileSync(`/proc/${pid}/${file}`, 'utf8').split('\0');
   try {
     const args = words('cmdline');
-    if (!args.includes(argument) || !args.some((arg) => arg.startsWith('--run-id='))) return false;
-    return pod === undefined || words('environ').includes(`POD_NAME=${pod}`);
+    if (!args.includes(argument)) return false;
+    if (pod === undefined) return args.some((arg) => arg.startsWith('--run-id='));
+    return words('environ').includes(`HOSTNAME=${pod}`);
   } catch {
     return false;
   }

@@ -34,8 +34,14 @@ async function namespaceOfRuns(title: string): Promise<string> {
   assert.equal(setup.code, 0, setup.stderr);
   return runs;
 }
-const kill = (scene: Scene, index: number): Promise<void> =>
-  scene.killRunner(({ metadata }) => metadata.annotations['batch.kubernetes.io/job-completion-index'] === `${index}`);
+const kill = async (scene: Scene, index: number): Promise<void> => {
+  const runner = (await scene.runners()).find(
+    ({ metadata, status }) =>
+      metadata.annotations['batch.kubernetes.io/job-completion-index'] === `${index}` && status.phase === 'Running',
+  );
+  assert.ok(runner, `a runner of shard ${index}`);
+  await scene.killRunner(runner);
+};
 /** Hooks of one pod. */
 const hooksIn = (pod: string, ...hooks: object[]): object =>
   entry(hooks, { name: pod, labelSelector: { matchLabels: { called: pod } } });
