@@ -113,7 +113,9 @@ function planOf(
         `see it: kubectl restorehooks status ${at}`,
       );
     case 'refuse':
-      return problem(decision.why, `follow it: kubectl restorehooks status ${at} -w`);
+      return decision.instead === 'follow'
+        ? problem(decision.why, `follow it: kubectl restorehooks status ${at} -w`)
+        : problem(decision.why, `attach to it: kubectl restorehooks retry ${at}`);
     case 'unclear': {
       const which = decision.runs.map(({ record }) => record.runID).join(', ');
       const startOver = `if its hooks may run again: kubectl restorehooks apply ${at} --again`;

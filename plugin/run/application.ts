@@ -126,7 +126,7 @@ export class Application {
     if (!again) launcher.teller.warnOfUnreadable(ledger);
     if (decision.action === 'start')
       return this.#start({ request, planned, given }, decision, ledger, account?.notes ?? []);
-    if (decision.action === 'refuse') throw launcher.teller.refused(decision.why);
+    if (decision.action === 'refuse') throw launcher.teller.refused(decision.why, decision.instead);
     const { last } = ledger;
     if (last === undefined) throw new Error('there is nothing to follow or to show without an earlier run');
     if (decision.action === 'follow') return this.#follow(request, last);

@@ -88,7 +88,7 @@ export class Retry {
     const selector = selectors.findLast((each) => each !== undefined);
     await requireUserRights(this.#session, reference, runner, selector?.namespaces ?? account?.podNamespaces);
     const decision = decideRetry(ledger, rows, isWanted, onUnknown);
-    if (decision.action === 'refuse') throw launcher.teller.refused(decision.why);
+    if (decision.action === 'refuse') throw launcher.teller.refused(decision.why, decision.instead);
     if (decision.action === 'unclear') throw launcher.teller.unclear(decision.runs);
     if (decision.action === 'start') {
       const hooks = rows.map(({ hook }) => hook);

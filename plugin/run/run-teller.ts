@@ -102,10 +102,13 @@ export class RunTeller {
     return { view: runView(document, { followed: true }), exit };
   }
 
-  refused(why: string): RestoreHooksError {
-    return new RestoreHooksError('RUN_BY_ANOTHER', why, {
-      hint: `follow it: kubectl restorehooks status ${this.#name} -n ${this.#session.namespace} -w`,
-    });
+  refused(why: string, instead: 'follow' | 'retry' = 'follow'): RestoreHooksError {
+    const at = `${this.#name} -n ${this.#session.namespace}`;
+    const hint =
+      instead === 'follow'
+        ? `follow it: kubectl restorehooks status ${at} -w`
+        : `attach to it: kubectl restorehooks retry ${at}`;
+    return new RestoreHooksError('RUN_BY_ANOTHER', why, { hint });
   }
 
   /** Warn of the parts of earlier runs that can't be read. Called if the rest is enough to decide on. */

@@ -4,7 +4,7 @@ import type { Hook } from '../model/hook.ts';
 import type { HookRow } from '../report/hook-row.ts';
 import { diedWithIt, isUnseen, stopOf } from './dead-run-policy.ts';
 import type { Decision } from './decision.ts';
-import { begunHook, lostHook, quietPods, startsOf, stillGoing, takeOver } from './decision.ts';
+import { begunHook, goesOnElsewhere, lostHook, quietPods, startsOf, stillGoing, takeOver } from './decision.ts';
 import { differenceOf } from './difference.ts';
 import { hasExecuted } from './last-run.ts';
 import type { Ledger } from './ledger.ts';
@@ -55,7 +55,9 @@ export function decideApply(
   for (const hook of plan.hooks) {
     const row = resultOf(ledger, hook);
     if (row === undefined) continue;
-    if (begunHook(ledger, row) !== undefined && row.hook.id === hook.id)
+    const isBegun = begunHook(ledger, row) !== undefined;
+    if (isBegun && row.hook.id !== hook.id) return goesOnElsewhere(row, hook);
+    if (isBegun)
       attached.push(row); // R3.88
     else if (isLost(row)) lost.push(row);
     else if (!isToRun(row, isSame)) kept.push({ ...row, hook });

@@ -17,7 +17,8 @@ export type Decision =
   | { readonly action: 'show' }
   /** Nothing is left to run, but nobody has written down yet that its runner died. */
   | { readonly action: 'write-down-dead-run' }
-  | { readonly action: 'refuse'; readonly why: string }
+  /** `instead`: what its user does. */
+  | { readonly action: 'refuse'; readonly why: string; readonly instead: 'follow' | 'retry' }
   /** What these runs did can't be known any more: one of the hooks may have been run. */
   | { readonly action: 'unclear'; readonly runs: readonly LedgerRun[] };
 
@@ -45,7 +46,17 @@ export type QuietPod = NonNullable<Payload['quiet']>[number];
 /** The run that was made last is still at work. */
 export const stillGoing = ({ runID, runner: { kind, name } }: RunStatus): Decision & { action: 'refuse' } => ({
   action: 'refuse',
+  instead: 'follow',
   why: `run ${runID} of this Restore is still going${name === '' ? '' : ` (${kind} ${name})`}`,
+});
+
+/** A detached command is attached to where it was started, and the plan has chosen another pod for it since (R3.88). */
+export const goesOnElsewhere = ({ hook, run }: HookRow, chosen: Hook): Decision & { action: 'refuse' } => ({
+  action: 'refuse',
+  instead: 'retry',
+  why:
+    `the detached command of ${hook.id}, started by run ${run}, may still be running in ` +
+    `${hook.namespace}/${hook.pod}, and the plan has chosen ${chosen.namespace}/${chosen.pod} for it since`,
 });
 
 export const lostHook = ({ hook: { id }, startedAt, finishedAt }: HookRow): LostHook => {

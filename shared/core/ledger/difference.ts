@@ -5,15 +5,16 @@ import { hookKey } from './same-hook.ts';
 
 /** What a plan adds to all that was run before, what it changes, and what it drops of the last run: a line each (R6.23). */
 export function differenceOf(ledger: Ledger, hooks: readonly Hook[]): string[] {
-  const { runs, results } = ledger;
+  const { runs } = ledger;
   const earlier = new Map<string, Hook>();
   for (const { rows } of runs) for (const { hook } of rows) earlier.set(hook.id, hook);
   const planned = new Set<string>(hooks.map(({ id }) => id));
   const lines: string[] = [];
   for (const hook of hooks) {
-    if (results.has(hookKey(hook))) continue;
     const before = earlier.get(hook.id);
     const done = resultOf(ledger, hook);
+    const isOfThisPod = done !== undefined && hookKey(done.hook) === hookKey(hook);
+    if (isOfThisPod) continue;
     if (done !== undefined) lines.push(`~ ${hook.id} (${done.state} in ${done.hook.namespace}/${done.hook.pod})`);
     else if (before === undefined) lines.push(`+ ${hook.id}`);
     else lines.push(`~ ${hook.id} (${before.podUID === hook.podUID ? 'another command' : 'another pod'})`);

@@ -86,9 +86,9 @@ function noteInAnyPod(inAnyPod: Map<string, HookRow>, row: HookRow): void {
   else if (before !== undefined && hookKey(before.hook) === hookKey(row.hook)) inAnyPod.delete(key);
 }
 
-/** R3.63 */
+/** The last result of a hook: of one with `runOn` what was executed last, in whichever pod that was (R3.63). */
 export const resultOf = ({ results, inAnyPod }: Ledger, hook: Hook): HookRow | undefined =>
-  results.get(hookKey(hook))?.row ?? inAnyPod.get(keyInAnyPod(hook) ?? '');
+  inAnyPod.get(keyInAnyPod(hook) ?? '') ?? results.get(hookKey(hook))?.row;
 
 /** The last run that has begun, if its runner died in the midst of it and nobody has gone on with it. */
 export function deadRun({ last, runs }: Ledger): LedgerRun | undefined {

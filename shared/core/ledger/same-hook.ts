@@ -11,10 +11,10 @@ const contentOf = (hook: Hook): unknown[] =>
 
 /**
  * What a hook with `runOn` is in whichever pod is chosen for it (R3.63): what it has done in one pod is done if another one
- * takes that pod's place.
+ * takes that pod's place. Entries of one name are told apart by their order.
  */
 export function keyInAnyPod(hook: Hook): string | undefined {
   if (hook.kind !== 'exec' || hook.runOn === undefined) return undefined;
   const [, , ...inPod] = hook.id.split('/');
-  return JSON.stringify([hook.runOn, hook.controller, inPod, ...contentOf(hook)]);
+  return JSON.stringify([hook.runOn, hook.controller, hook.nthEntry, inPod, ...contentOf(hook)]);
 }

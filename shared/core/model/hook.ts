@@ -54,6 +54,8 @@ export interface ExecHook extends HookBase {
   readonly runOn?: RunOn | undefined;
   /** Of `one-per-controller`: what its pod belongs to, as `namespace/kind/name`. */
   readonly controller?: string | undefined;
+  /** Of several entries with `runOn` and the same name, which one, counted from 1. Absent: the first. */
+  readonly nthEntry?: number | undefined;
   /** Its command is not tied to the exec that starts it (R3.64). */
   readonly detach?: true | undefined;
 }

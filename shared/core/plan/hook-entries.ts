@@ -21,6 +21,8 @@ export interface HookEntry {
   /** Where it stands: `spec.hooks.resources[0]`, or in which file. */
   readonly place: string;
   readonly spec: HookEntrySpec;
+  /** How many entries with `runOn` before it have its name (R3.63). */
+  readonly namesakes: number;
   /** What its filters say, filter by filter. The three below are made of these. */
   readonly verdictOnNamespace: (namespace: string) => ListVerdict;
   readonly verdictOnPods: ListVerdict;
@@ -51,7 +53,12 @@ export function compileHookEntries(
   withAnnotations = true,
 ): HookEntries {
   const list = source === 'spec' ? 'spec.hooks.resources' : 'spec.resources';
-  const entries = specs.map((spec, index) => compile(spec, `${list}[${index}]`));
+  const named = new Map<string, number>();
+  const entries = specs.map((spec, index) => {
+    const namesakes = named.get(spec.name) ?? 0;
+    if (isLimited(spec)) named.set(spec.name, namesakes + 1);
+    return compile(spec, `${list}[${index}]`, namesakes);
+  });
   const byNamespace = new Map<string, HookEntry[]>();
   const inNamespace = (namespace: string): HookEntry[] => {
     let admitted = byNamespace.get(namespace);
@@ -69,7 +76,10 @@ export function compileHookEntries(
   };
 }
 
-function compile(spec: HookEntrySpec, defaultPlace: string): HookEntry {
+/** Whether it runs in one of the pods that it selects, or in one of each controller. */
+const isLimited = ({ runOn }: HookEntrySpec): boolean => Boolean(runOn) && runOn !== 'all';
+
+function compile(spec: HookEntrySpec, defaultPlace: string, namesakes: number): HookEntry {
   const { place = defaultPlace } = spec;
   const at = (index: number, kind: 'exec' | 'init') => ({ index, place: `${place}.postHooks[${index}].${kind}` });
   const namespaces = compileIncludesExcludes(spec.includedNamespaces, spec.excludedNamespaces);
@@ -79,6 +89,7 @@ function compile(spec: HookEntrySpec, defaultPlace: string): HookEntry {
     name: spec.name,
     place,
     spec,
+    namesakes,
     verdictOnNamespace: namespaces.verdict,
     verdictOnPods: onPods,
     requirements,

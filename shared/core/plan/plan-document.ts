@@ -41,6 +41,10 @@ const ExecHookDocument = z.strictObject({
     .optional()
     .describe('Of the pods that its entry selects, this one was chosen. Absent: it runs in all of them'),
   controller: z.string().optional().describe('Of one-per-controller: what the pod belongs to, as namespace/kind/name'),
+  nthEntry: z
+    .int()
+    .optional()
+    .describe('Of several entries with runOn and the same name, which one, counted from 1. Absent: the first'),
   detach: z.literal(true).optional().describe('Its command outlives the connection that starts it'),
 });
 

@@ -315,10 +315,14 @@ function retryOf({ retry }: ExecHookSpec): { readonly retry?: Retry } {
   };
 }
 
-function chosenBy(entry: HookEntry, pod: Pod): Pick<ExecHook, 'runOn' | 'controller'> {
+function chosenBy(entry: HookEntry, pod: Pod): Pick<ExecHook, 'runOn' | 'controller' | 'nthEntry'> {
   const runOn = runOnOf(entry);
   if (runOn === undefined) return {};
-  return { runOn, ...(runOn === 'one-per-controller' && { controller: workloadOf(pod) }) };
+  return {
+    runOn,
+    ...(runOn === 'one-per-controller' && { controller: workloadOf(pod) }),
+    ...(entry.namesakes > 0 && { nthEntry: entry.namesakes + 1 }),
+  };
 }
 
 /** All hooks of one container stand together, containers in the order of their first hook (R3.13). */

@@ -48,6 +48,7 @@ const FIELDS = [
   'retry',
   'runOn',
   'controller',
+  'nthEntry',
   'detach',
   'source',
   'origin',

@@ -4,6 +4,7 @@ import { decideApply } from '../../../../shared/core/ledger/decide-apply.ts';
 import { decideRetry, rowsToRetry } from '../../../../shared/core/ledger/decide-retry.ts';
 import type { Decision } from '../../../../shared/core/ledger/decision.ts';
 import type { Ledger } from '../../../../shared/core/ledger/ledger.ts';
+import type { HookId } from '../../../../shared/core/model/hook.ts';
 import type { ResultFields } from '../../../../shared/core/report/run-document.ts';
 import { about, hook, ids, journal, ledger, row, run } from './world.ts';
 
@@ -214,6 +215,25 @@ describe('a detached command whose runners are all dead', () => {
     const decision = started(decideApply(ledger([dead()], 'died'), { digest: 'sha256:9', hooks: [two] }));
     assert.deepEqual(decision.begun, []);
     assert.equal(decision.quiet.length, 1);
+  });
+
+  // R3.63
+  test('with runOn is left to retry where the plan has chosen another pod since', () => {
+    const inPod = (pod: string) =>
+      hook('one', { id: `ns/${pod}/a/one/0` as HookId, pod, podUID: `u-${pod}`, detach: true, runOn: 'one' });
+    const [earlier, chosen] = [inPod('p'), inPod('q')];
+    const died = run(1, [row(earlier, 1, { state: 'Running' })], {
+      journal: journal({ hooks: new Map([[0, begun]]) as never }),
+    });
+    const ledgerNow = ledger([died], 'died');
+    const decision = decideApply(ledgerNow, { digest: 'sha256:9', hooks: [chosen] });
+    assert.ok(decision.action === 'refuse' && decision.instead === 'retry');
+    assert.match(decision.why, /ns\/p\/a\/one\/0, started by run 1, .* in ns\/p, and the plan has chosen ns\/q/);
+    const { begun: attaching } = started(decideRetry(ledgerNow, rowsToRetry(ledgerNow).rows, () => true, 'fail'));
+    assert.deepEqual(
+      attaching.map(({ id }) => id),
+      [earlier.id],
+    );
   });
 
   test('is Unknown where its journal is gone, and nobody knows of it with --again', () => {

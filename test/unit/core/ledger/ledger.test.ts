@@ -209,6 +209,21 @@ describe('a hook with runOn', () => {
     assert.equal(stateAfter(row(inPod('q'), 2, failed), row(inPod('q'), 3, never)), undefined);
   });
 
+  test('has succeeded where it did after it had failed, also if that pod is chosen again', () => {
+    const then = run(2, [row(inPod('q'), 2)]);
+    const before = ledger([run(1, [row(inPod('p'), 1, failed)]), then]);
+    assert.equal(stateOf(resultOf(before, inPod('p'))), 'Succeeded');
+    const { kept, difference } = startedBy([run(1, [row(inPod('p'), 1, failed)]), then], [inPod('p'), hook('new')]);
+    assert.deepEqual(kept.map(stateOf), ['Succeeded']);
+    assert.equal(difference[0], '~ ns/p/a/migrate/0 (Succeeded in ns/q)');
+  });
+
+  test('is not that of another entry of its name', () => {
+    assert.equal(resultOf(ledger([first]), inPod('q', { nthEntry: 2 })), undefined);
+    const both = [row(inPod('p'), 1, failed), row(inPod('q', { nthEntry: 2 }), 1, failed)];
+    assert.equal(rowsToRetry(ledger([run(1, both)])).rows.length, 2);
+  });
+
   test('is kept by apply, which says in which pod it was; --again runs it', () => {
     const hooks = [inPod('q'), hook('new', { pod: 'q' })];
     const { kept, difference } = startedBy([first], hooks);

@@ -241,6 +241,17 @@ describe('runOn', () => {
     assert.deepEqual(chosen('one', [podOf('q'), podOf('p'), podOf('z', { namespace: 'other' })]), ['other/z one']);
   });
 
+  test('is told apart by the order of the entries where several have one name', () => {
+    const entries = [
+      entry('migrate', { runOn: 'one' }),
+      entry('migrate', {}),
+      entry('other', { runOn: 'one' }),
+      entry('migrate', { runOn: 'one-per-controller' }),
+    ];
+    const numbers = execs({ hookFiles: hookFileOf(...entries), pods: [podOf('p')] }).map(({ nthEntry }) => nthEntry);
+    assert.deepEqual(numbers, [undefined, undefined, undefined, 2]);
+  });
+
   test('one-per-controller is the first of each workload, of a Deployment whatever its ReplicaSets', () => {
     const pods = [
       deployment('web-77-b', '77', 'web'),
