@@ -66,6 +66,9 @@ describe('a rehearsal with a real Velero', { skip, concurrency: 3 }, () => {
       if (status.phase !== 'Running') return false;
       const { stdout } = await world.cluster.exec(namespace, pod, 'main', sh('cat marks 2>/dev/null || true'));
       return stdout.includes('begun');
+    }).catch(async (cause) => {
+      const { stdout } = await testbed('kubectl', 'get', 'restores,pods,events', '-A');
+      throw new Error(`the hook in ${namespace}/${pod} has not begun:\n${stdout}`, { cause });
     });
 
   // R7.100, R7.105, R7.106, R7.111
