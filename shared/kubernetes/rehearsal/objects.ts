@@ -158,7 +158,8 @@ const LOOK_EVERY_MS = 1_000;
 /**
  * Remove all that has the label and the id. Returns what is left, a line each. An object is deleted only as it was listed,
  * with its label: the UID and the version are preconditions (R7.108). While Velero is at work on the Restore, it makes
- * anew what is deleted, without label and policy; so the namespaces wait for that, and stay if it takes too long.
+ * anew what is deleted, without label and policy, and a Restore that is deleted meanwhile can hold up all others for
+ * minutes; so all wait for that, and stay if it takes too long.
  */
 export async function removeRehearsal(
   client: Pick<KubeClient, 'listAll' | 'delete'>,
@@ -180,7 +181,7 @@ export async function removeRehearsal(
       if (isHeldUp && !wasHeldUp)
         tell('waiting until Velero is done with the Restore, as it makes anew what is deleted');
       wasHeldUp = isHeldUp;
-      const doomed = found.filter(({ kind, isDeleting }) => !isDeleting && !(isHeldUp && kind === 'Namespace'));
+      const doomed = found.filter(({ isDeleting }) => !isDeleting && !isHeldUp);
       await Promise.all(doomed.map((object) => patiently(() => deleteAsListed(client, object), isLast)));
       if (isLast) return [...leftOf(await standing(), velero), ...(await foreignOf(client, targets, id))];
     }
@@ -213,8 +214,10 @@ async function deleteAsListed(
 function leftOf(standing: readonly OfRehearsal[], velero: string): string[] {
   const isHeldUp = standing.some(({ isBusy }) => isBusy);
   return standing.map(({ kind, name, isDeleting, kept }) => {
-    if (kind === 'Namespace' && isHeldUp && !isDeleting) {
-      return `Namespace ${name} stays until Velero is done with the Restore, which would make it anew`;
+    if (isHeldUp && !isDeleting) {
+      return kind === 'Restore'
+        ? `Restore ${velero}/${name} stays until Velero is done with it: is its server running?`
+        : `Namespace ${name} stays until Velero is done with the Restore, which would make it anew`;
     }
     const waits = kind === 'Restore' ? ['Velero has to let it go: is its server running?'] : kept;
     const why = isDeleting && waits.length > 0 ? ` (${waits.join('; ')})` : '';

@@ -132,32 +132,25 @@ describe('what a rehearsal has left', () => {
     assert.deepEqual(deleted.map(([path]) => path).sort(), [NAMESPACE, RESTORE].sort());
   });
 
-  it('goes after the Restore that Velero is at work on, as Velero would make it anew', async () => {
-    const { left, deleted, told } = await removing(
-      { ...all(), [RESTORE]: stood({ phase: 'InProgress' }) },
-      [[30_500, ({ objects }) => void objects.delete(RESTORE)]],
-      (world, path, object) => path === NAMESPACE && goesAtOnce(world, path, object),
-    );
+  it('is deleted once Velero is done with the Restore: Velero would make it anew, or hold up other Restores', async () => {
+    const { left, deleted, told } = await removing({ ...all(), [RESTORE]: stood({ phase: 'Finalizing' }) }, [
+      [30_500, ({ objects }) => void objects.set(RESTORE, stood({ phase: 'Completed' }))],
+    ]);
+    assert.deepEqual(left, []);
     assert.deepEqual(
-      [left, deleted],
-      [
-        [],
-        [
-          [RESTORE, 0],
-          [NAMESPACE, 31_000],
-        ],
-      ],
+      deleted.map(([, ms]) => ms),
+      [31_000, 31_000],
     );
     assert.equal(told.length, 1);
   });
 
   it('stays if Velero is not done with the Restore in time: it would come back without its label', async () => {
     const { left, deleted, at } = await removing({ ...all(), [RESTORE]: stood({ phase: 'Finalizing' }) }, [], stays);
-    assert.deepEqual(deleted, [[RESTORE, 0]]);
+    assert.deepEqual(deleted, []);
     assert.equal(at, LIMIT_MS);
     assert.deepEqual(left, [
       'Namespace shop-rehearsal-x stays until Velero is done with the Restore, which would make it anew',
-      'Restore velero/r is still going (Velero has to let it go: is its server running?)',
+      'Restore velero/r stays until Velero is done with it: is its server running?',
     ]);
   });
 
@@ -227,7 +220,7 @@ describe('what a rehearsal has left', () => {
   it('is asked to go at once in a hurry, and not waited for', async () => {
     const busy = { ...all(), [RESTORE]: stood({ phase: 'InProgress' }) };
     const { left, deleted, at } = await removing(busy, [[4_500, (_, hurry) => hurry()]], stays);
-    assert.deepEqual(deleted, [[RESTORE, 0]], 'Velero would make the namespace anew');
+    assert.deepEqual(deleted, [], 'Velero would make the namespace anew');
     assert.equal(at, 4_500);
     assert.equal(left?.length, 2);
   });
