@@ -308,7 +308,7 @@ suite('detached commands on a real kubelet', { skip }, () => {
     }
   });
 
-  for (const part of ['kubelet', 'containerd', 'apiserver']) {
+  for (const part of ['kubelet', 'containerd', 'apiserver', 'etcd']) {
     for (const afterMs of [0, 40, 80, 120, 1000]) {
       // R3.71
       test(`${part} is killed ${afterMs} ms after the request: started once, own exit code, whole output`, async () => {

@@ -160,7 +160,7 @@ export interface Scene {
   jobs(): Promise<Loose[]>;
   /** The pods of its runners that are there, also those that have ended. */
   runners(): Promise<Loose[]>;
-  /** Ends a runner (default: the one that runs) as if its node had died: its pod is gone at once, and it does nothing more. */
+  /** Ends a runner (default: the one that hasn't ended) as if its node had died: its pod is gone at once, and it does nothing more. */
   killRunner(pod?: Loose): Promise<void>;
 }
 
@@ -217,6 +217,9 @@ async function ensureVelero(cluster: TestCluster): Promise<void> {
   await cluster.create(definition);
   await waitFor('Restores', async () => (await cluster.list('restores', 'default')).length >= 0);
 }
+
+/** A kubelet may tell that a pod runs only after it has begun its work. */
+export const hasNotEnded = ({ status }: Loose): boolean => status.phase === 'Pending' || status.phase === 'Running';
 
 function createScene(cluster: TestCluster, plugin: Plugin, velero: string, name: string, namespace: string): Scene {
   const at = ['-n', velero, '-o', 'json'];
@@ -308,7 +311,7 @@ function createScene(cluster: TestCluster, plugin: Plugin, velero: string, name:
     },
     runners: () => cluster.list('pods', velero, `restorehooks.io/restore=${name}`),
     async killRunner(given) {
-      const pod = given ?? (await scene.runners()).find(({ status }) => status.phase === 'Running');
+      const pod = given ?? (await scene.runners()).find(hasNotEnded);
       if (pod === undefined) throw new Error(`${name} has no runner`);
       await cluster.client.delete(paths.pods(velero, pod.metadata.name), { gracePeriodSeconds: 0 });
       // The API server forgets the pod at once; its kubelet lets the process go on for a while.

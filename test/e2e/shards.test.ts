@@ -3,7 +3,7 @@ import { after, describe, it } from 'node:test';
 import { podKey } from '../../shared/core/model/hook.ts';
 import { shardOfPods } from '../../shared/core/model/shard.ts';
 import type { Loose, Scene, Started } from './harness.ts';
-import { endings, entry, exec, gated, IMAGE, mark, sh, startSuite, waitFor } from './harness.ts';
+import { endings, entry, exec, gated, hasNotEnded, IMAGE, mark, sh, startSuite, waitFor } from './harness.ts';
 
 /** Runs that several pods of an Indexed Job carry out together (R8.40 to R8.50). */
 
@@ -36,8 +36,7 @@ async function namespaceOfRuns(title: string): Promise<string> {
 }
 const kill = async (scene: Scene, index: number): Promise<void> => {
   const runner = (await scene.runners()).find(
-    ({ metadata, status }) =>
-      metadata.annotations['batch.kubernetes.io/job-completion-index'] === `${index}` && status.phase === 'Running',
+    (pod) => pod.metadata.annotations['batch.kubernetes.io/job-completion-index'] === `${index}` && hasNotEnded(pod),
   );
   assert.ok(runner, `a runner of shard ${index}`);
   await scene.killRunner(runner);
