@@ -23,7 +23,9 @@ function isRunner(pid: string, argument: string, pod: string | undefined): boole
     const args = words('cmdline');
     if (!args.includes(argument)) return false;
     if (pod === undefined) return args.some((arg) => arg.startsWith('--run-id='));
-    return words('environ').includes(`HOSTNAME=${pod}`);
+    // The pod of an Indexed Job has another host name; a Job by hand has no POD_NAME.
+    const environ = words('environ');
+    return environ.includes(`POD_NAME=${pod}`) || environ.includes(`HOSTNAME=${pod}`);
   } catch {
     return false;
   }
