@@ -17,6 +17,7 @@ import { liveInput } from '../input/plan-input.ts';
 import { count, summary } from '../output/plan-view.ts';
 import type { Context } from '../process/context.ts';
 import { requirePodRights, runnerNamespaces } from '../run/preconditions.ts';
+import { insteadText } from '../run/run-teller.ts';
 import type { Check, Found } from './checks.ts';
 import { check, ok, problem, warning } from './checks.ts';
 
@@ -113,9 +114,7 @@ function planOf(
         `see it: kubectl restorehooks status ${at}`,
       );
     case 'refuse':
-      return decision.instead === 'follow'
-        ? problem(decision.why, `follow it: kubectl restorehooks status ${at} -w`)
-        : problem(decision.why, `attach to it: kubectl restorehooks retry ${at}`);
+      return problem(decision.why, insteadText(decision.instead, at));
     case 'unclear': {
       const which = decision.runs.map(({ record }) => record.runID).join(', ');
       const startOver = `if its hooks may run again: kubectl restorehooks apply ${at} --again`;

@@ -1,5 +1,5 @@
 import { ExitCode, RestoreHooksError } from '../../shared/core/errors.ts';
-import type { Starting } from '../../shared/core/ledger/decision.ts';
+import type { Refusal, Starting } from '../../shared/core/ledger/decision.ts';
 import type { Ledger } from '../../shared/core/ledger/ledger.ts';
 import type { LedgerRun } from '../../shared/core/ledger/run-record.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
@@ -21,6 +21,12 @@ import { runDocument } from './follow.ts';
 type Told = Pick<Context, 'stderr'> & Partial<Pick<Context, 'stdout' | 'isForProgram'>>;
 
 type TellerArguments = Pick<RunnerArguments, 'image' | 'imageFrom' | 'serviceAccount' | 'patches' | 'runner'>;
+
+/** What the user does where nothing was started. `at`: NAME -n NAMESPACE. */
+export const insteadText = (instead: Refusal['instead'], at: string): string =>
+  instead === 'follow'
+    ? `follow it: kubectl restorehooks status ${at} -w`
+    : `attach to it: kubectl restorehooks retry ${at}`;
 
 /** Tells the user of the runs of one Restore, on stderr and as the command's result. It asks the cluster nothing. */
 export class RunTeller {
@@ -102,12 +108,8 @@ export class RunTeller {
     return { view: runView(document, { followed: true }), exit };
   }
 
-  refused(why: string, instead: 'follow' | 'retry' = 'follow'): RestoreHooksError {
-    const at = `${this.#name} -n ${this.#session.namespace}`;
-    const hint =
-      instead === 'follow'
-        ? `follow it: kubectl restorehooks status ${at} -w`
-        : `attach to it: kubectl restorehooks retry ${at}`;
+  refused(why: string, instead: Refusal['instead'] = 'follow'): RestoreHooksError {
+    const hint = insteadText(instead, `${this.#name} -n ${this.#session.namespace}`);
     return new RestoreHooksError('RUN_BY_ANOTHER', why, { hint });
   }
 

@@ -6,7 +6,7 @@ import { isFinalPhase } from '../../shared/core/execute/run-phase.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
 import { paths } from '../../shared/kubernetes/api/paths.ts';
 import type { Loose, Ran, Scene, Suite } from '../e2e/harness.ts';
-import { entry, exec, hooksOf, IMAGE, isReal, sh } from '../e2e/harness.ts';
+import { entry, exec, hasNotEnded, hooksOf, IMAGE, isReal, sh } from '../e2e/harness.ts';
 import { signalRunners } from '../e2e/runners.ts';
 import type { FailpointServer, Outages } from './kills.ts';
 import type { Fault, Scenario, TargetPod } from './scenario.ts';
@@ -386,4 +386,4 @@ function isToGoOn({ run, annotations }: Seen): boolean {
 
 const isEnd = ({ type, status }: Loose): boolean => (type === 'Complete' || type === 'Failed') && status === 'True';
 const isLive = ({ status, metadata }: Loose): boolean =>
-  metadata.deletionTimestamp === undefined && (status.phase === 'Running' || status.phase === 'Pending');
+  metadata.deletionTimestamp === undefined && hasNotEnded({ status });

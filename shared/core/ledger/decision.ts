@@ -17,10 +17,16 @@ export type Decision =
   | { readonly action: 'show' }
   /** Nothing is left to run, but nobody has written down yet that its runner died. */
   | { readonly action: 'write-down-dead-run' }
-  /** `instead`: what its user does. */
-  | { readonly action: 'refuse'; readonly why: string; readonly instead: 'follow' | 'retry' }
+  | Refusal
   /** What these runs did can't be known any more: one of the hooks may have been run. */
   | { readonly action: 'unclear'; readonly runs: readonly LedgerRun[] };
+
+export interface Refusal {
+  readonly action: 'refuse';
+  readonly why: string;
+  /** What its user does. */
+  readonly instead: 'follow' | 'retry';
+}
 
 export interface Starting {
   readonly action: 'start';
@@ -44,14 +50,14 @@ export type LostHook = NonNullable<Payload['lost']>[number];
 export type QuietPod = NonNullable<Payload['quiet']>[number];
 
 /** The run that was made last is still at work. */
-export const stillGoing = ({ runID, runner: { kind, name } }: RunStatus): Decision & { action: 'refuse' } => ({
+export const stillGoing = ({ runID, runner: { kind, name } }: RunStatus): Refusal => ({
   action: 'refuse',
   instead: 'follow',
   why: `run ${runID} of this Restore is still going${name === '' ? '' : ` (${kind} ${name})`}`,
 });
 
 /** A detached command is attached to where it was started, and the plan has chosen another pod for it since (R3.88). */
-export const goesOnElsewhere = ({ hook, run }: HookRow, chosen: Hook): Decision & { action: 'refuse' } => ({
+export const goesOnElsewhere = ({ hook, run }: HookRow, chosen: Hook): Refusal => ({
   action: 'refuse',
   instead: 'retry',
   why:

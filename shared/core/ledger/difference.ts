@@ -1,7 +1,6 @@
 import type { Hook } from '../model/hook.ts';
 import type { Ledger } from './ledger.ts';
 import { resultOf } from './ledger.ts';
-import { hookKey } from './same-hook.ts';
 
 /** What a plan adds to all that was run before, what it changes, and what it drops of the last run: a line each (R6.23). */
 export function differenceOf(ledger: Ledger, hooks: readonly Hook[]): string[] {
@@ -13,7 +12,7 @@ export function differenceOf(ledger: Ledger, hooks: readonly Hook[]): string[] {
   for (const hook of hooks) {
     const before = earlier.get(hook.id);
     const done = resultOf(ledger, hook);
-    const isOfThisPod = done !== undefined && hookKey(done.hook) === hookKey(hook);
+    const isOfThisPod = done?.hook.id === hook.id && done.hook.podUID === hook.podUID;
     if (isOfThisPod) continue;
     if (done !== undefined) lines.push(`~ ${hook.id} (${done.state} in ${done.hook.namespace}/${done.hook.pod})`);
     else if (before === undefined) lines.push(`+ ${hook.id}`);

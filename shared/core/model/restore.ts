@@ -102,6 +102,10 @@ export type HookEntrySpec = Omit<RestoreResourceHookSpec, 'postHooks'> & {
   readonly place?: string;
 };
 
+/** How an entry is limited to some of the pods that it selects; undefined where it runs in all (R3.60). */
+export const runOnOf = ({ runOn }: { readonly runOn?: 'all' | RunOn | null | undefined }): RunOn | undefined =>
+  runOn && runOn !== 'all' ? runOn : undefined;
+
 const hooks = z.object({ resources: list(RestoreResourceHookSpec) });
 
 const RestoreSpec = z.object({
@@ -155,9 +159,10 @@ export const RestoreHooks = once(() => {
       runOn: z.nullish(z.enum(['all', 'one', 'one-per-controller'], 'expected all, one or one-per-controller')),
       postHooks: list(z.object({ exec: z.nullish(exec), init: InitRestoreHook })),
     })
-    .check(({ value: { runOn, postHooks }, issues }) => {
+    .check(({ value: { postHooks, ...rest }, issues }) => {
       // An init container that was to run once must not run in all pods without a word.
-      if (!runOn || runOn === 'all' || postHooks.every(({ init }) => init === undefined)) return;
+      const runOn = runOnOf(rest);
+      if (runOn === undefined || postHooks.every(({ init }) => init === undefined)) return;
       const message = 'expected no init hook beside it: that runs in each pod; give it an entry of its own'; // R3.60
       issues.push({ code: 'custom', input: runOn, path: ['runOn'], message });
     });

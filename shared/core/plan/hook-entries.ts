@@ -5,6 +5,7 @@ import type { LabelRequirement, Labels } from '../model/label-selector.ts';
 import { labelRequirements } from '../model/label-selector.ts';
 import type { Pod } from '../model/pod.ts';
 import type { ExecHookSpec, HookEntrySpec, InitContainer } from '../model/restore.ts';
+import { runOnOf } from '../model/restore.ts';
 import type { InitContainers } from './annotations.ts';
 
 /** A hook and its position in the entry's `postHooks`. */
@@ -56,7 +57,7 @@ export function compileHookEntries(
   const named = new Map<string, number>();
   const entries = specs.map((spec, index) => {
     const namesakes = named.get(spec.name) ?? 0;
-    if (isLimited(spec)) named.set(spec.name, namesakes + 1);
+    if (runOnOf(spec) !== undefined) named.set(spec.name, namesakes + 1);
     return compile(spec, `${list}[${index}]`, namesakes);
   });
   const byNamespace = new Map<string, HookEntry[]>();
@@ -75,9 +76,6 @@ export function compileHookEntries(
     of: ({ metadata }) => inNamespace(metadata.namespace).filter((entry) => entry.admitsLabels(metadata.labels)),
   };
 }
-
-/** Whether it runs in one of the pods that it selects, or in one of each controller. */
-const isLimited = ({ runOn }: HookEntrySpec): boolean => Boolean(runOn) && runOn !== 'all';
 
 function compile(spec: HookEntrySpec, defaultPlace: string, namesakes: number): HookEntry {
   const { place = defaultPlace } = spec;

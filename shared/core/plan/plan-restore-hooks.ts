@@ -5,13 +5,14 @@ import { podKey } from '../model/hook.ts';
 import type { Pod } from '../model/pod.ts';
 import { hasExecContainer } from '../model/pod.ts';
 import type { ExecHookSpec, HookEntrySpec, InitContainer, Restore } from '../model/restore.ts';
+import { runOnOf } from '../model/restore.ts';
 import { execHookFromAnnotations } from './annotations.ts';
 import type { HookEntries, HookEntry } from './hook-entries.ts';
 import type { Notice, NoticeCode } from './notice.ts';
 import type { PodInitHook } from './plan-init-hooks.ts';
 import { initHooksOf, withInjected } from './plan-init-hooks.ts';
 import { workloadOf } from './pods-of-restore.ts';
-import { chooseRunOn, runOnOf } from './run-on.ts';
+import { chooseRunOn } from './run-on.ts';
 import type { Candidate, HookKind, SourceDecision } from './sources.ts';
 import { candidatesOf, decideSources, hidingNotices, hookEntriesOf, noticeOn, takenOf } from './sources.ts';
 
@@ -316,7 +317,7 @@ function retryOf({ retry }: ExecHookSpec): { readonly retry?: Retry } {
 }
 
 function chosenBy(entry: HookEntry, pod: Pod): Pick<ExecHook, 'runOn' | 'controller' | 'nthEntry'> {
-  const runOn = runOnOf(entry);
+  const runOn = runOnOf(entry.spec);
   if (runOn === undefined) return {};
   return {
     runOn,

@@ -1,5 +1,5 @@
-import type { RunOn } from '../model/hook.ts';
 import type { Pod } from '../model/pod.ts';
+import { runOnOf } from '../model/restore.ts';
 import type { HookEntries, HookEntry } from './hook-entries.ts';
 import { workloadOf } from './pods-of-restore.ts';
 
@@ -17,11 +17,11 @@ export function chooseRunOn(
   entries: HookEntries,
   hasEntries: (pod: Pod) => boolean,
 ): RunsElsewhere {
-  if (entries.entries.every((entry) => runOnOf(entry) === undefined)) return nowhereElse;
+  if (entries.entries.every((entry) => runOnOf(entry.spec) === undefined)) return nowhereElse;
   const chosen = new Map<HookEntry, Map<string, Pod>>();
   // A pod that ends, or has ended, comes behind all others.
   for (const pod of [...pods.filter((each) => !isEnding(each)), ...pods.filter(isEnding)]) {
-    const limited = entries.of(pod).filter((entry) => runOnOf(entry) !== undefined);
+    const limited = entries.of(pod).filter((entry) => runOnOf(entry.spec) !== undefined);
     if (limited.length === 0 || !hasEntries(pod)) continue;
     for (const entry of limited) {
       const byGroup = chosen.get(entry) ?? new Map<string, Pod>();
@@ -36,12 +36,9 @@ export function chooseRunOn(
   };
 }
 
-export const runOnOf = ({ spec: { runOn } }: HookEntry): RunOn | undefined =>
-  runOn && runOn !== 'all' ? runOn : undefined;
-
 const isEnding = ({ metadata, status }: Pod): boolean =>
   Boolean(metadata.deletionTimestamp) || status?.phase === 'Succeeded' || status?.phase === 'Failed';
 
 /** Pods of one group are one choice: all, or those of one controller. */
 const groupOf = (entry: HookEntry, pod: Pod): string =>
-  runOnOf(entry) === 'one-per-controller' ? workloadOf(pod) : '';
+  runOnOf(entry.spec) === 'one-per-controller' ? workloadOf(pod) : '';
