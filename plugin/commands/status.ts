@@ -11,7 +11,8 @@ import type { Session } from '../command-line/session.ts';
 import { usage, withCluster } from '../command-line/session.ts';
 import { runView } from '../output/run-view.ts';
 import type { Context } from '../process/context.ts';
-import { asDead, follow, hasDiedAsSeen, RunReader, runDocument } from '../run/follow.ts';
+import { asDead, hasDiedAsSeen } from '../run/dead-run.ts';
+import { follow, RunReader, runDocument } from '../run/follow.ts';
 import { jobStart } from '../run/job-start.ts';
 import { isUnclaimed, obstacleLine, obstacleOf } from '../run/obstacle.ts';
 import { warnOfVelero } from '../run/preconditions.ts';
@@ -78,7 +79,8 @@ async function lastRun(session: Session, name: string, watch: boolean, context: 
     return found === undefined ? { document } : { document, exit: exitCodeOf(found.status) };
   }
   if (watch && !hasEnded(status)) {
-    const { error, ...followed } = await follow(session, name, context, jobStart(session, name, context, false));
+    const between = jobStart(session, name, context, false);
+    const { error, ...followed } = await follow(session, name, context, status.runID, between);
     const document = runDocument(followed.restore, namespace, followed.status, followed.rows, error?.message);
     return { document, exit: exitCodeOf(followed.status), ...(error && { error }) }; // R7.10
   }

@@ -9,7 +9,7 @@ import { runsOf } from '../../shared/kubernetes/run/run-place.ts';
 import { say } from '../output/progress.ts';
 import { eventLine } from '../output/run-view.ts';
 import { isOpen } from '../report/report.ts';
-import { hasDiedAsSeen } from '../run/follow.ts';
+import { hasDiedAsSeen } from '../run/dead-run.ts';
 import { LiveLog } from './live-log.ts';
 import { LogPrinter } from './log-printer.ts';
 import type { RunnerLog } from './run-output.ts';

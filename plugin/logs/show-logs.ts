@@ -10,7 +10,7 @@ import type { ReportPartRead } from '../../shared/kubernetes/run/run-store.ts';
 import type { Session } from '../command-line/session.ts';
 import type { Context } from '../process/context.ts';
 import { isOpen, outcomeOf } from '../report/report.ts';
-import { hasDiedAsSeen } from '../run/follow.ts';
+import { hasDiedAsSeen } from '../run/dead-run.ts';
 import type { ChosenHooks } from './chosen-hooks.ts';
 import { LiveLines } from './live-lines.ts';
 import { RUNNER_CONTAINER } from './live-log.ts';

@@ -187,7 +187,7 @@ export class Application {
     this.#launcher.teller.say(`run ${status.runID} of this plan is going already${own}; ${what}`);
     return this.#args.noWait || isDry
       ? this.#launcher.teller.shown(restore, status, rowDocuments(run?.record.report))
-      : this.#launcher.follow();
+      : this.#launcher.follow(status.runID);
   }
 
   #show({ restore }: PlanRequest, last: LastRun): Promise<CommandResult> {

@@ -3,8 +3,6 @@ import { RestoreHooksError } from '../../shared/core/errors.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
 import { ANNOTATION, API_VERSION } from '../../shared/core/names.ts';
 import { restoreReference } from '../../shared/core/plan/make-plan-document.ts';
-import type { RestoreReference } from '../../shared/core/plan/plan-document.ts';
-import { countRows, failedStatus } from '../../shared/core/report/dead-run.ts';
 import { withOpenWave } from '../../shared/core/report/open-wave.ts';
 import type { ReportPart, RunDocument, RunHook } from '../../shared/core/report/run-document.ts';
 import { JoinedReport } from '../../shared/core/report/run-document.ts';
@@ -13,7 +11,7 @@ import type { RunStatus } from '../../shared/core/report/run-status.ts';
 import { hasEnded } from '../../shared/core/report/run-status.ts';
 import { kubeApiError } from '../../shared/kubernetes/api/api-error.ts';
 import type { KubeObject } from '../../shared/kubernetes/api/kube-object.ts';
-import { causeOfDeath, hasDied, knownRows } from '../../shared/kubernetes/run/earlier-run.ts';
+import { knownRows } from '../../shared/kubernetes/run/earlier-run.ts';
 import { runsOf } from '../../shared/kubernetes/run/run-place.ts';
 import { partsByShard, readReportParts, runStatusOf } from '../../shared/kubernetes/run/run-store.ts';
 import { RestoreWatch } from '../../shared/kubernetes/velero/restore-watch.ts';
@@ -21,6 +19,7 @@ import { getRestore, readRestore } from '../../shared/kubernetes/velero/restores
 import type { Session } from '../command-line/session.ts';
 import { say } from '../output/progress.ts';
 import type { Context } from '../process/context.ts';
+import { asDead, hasDiedAsSeen } from './dead-run.ts';
 import { isUnclaimed } from './obstacle.ts';
 import type { RunDisplay } from './run-display.ts';
 import { showRun } from './run-display.ts';
@@ -44,12 +43,11 @@ function keepHeapSmall(): void {
   setFlagsFromString('--optimize-for-size');
 }
 
-/** Reads a run from the Restore's annotations and the parts of its report. */
+/** Reads one run from the Restore's annotations and the parts of its report. */
 export class RunReader {
   readonly #session: Session;
   readonly #name: string;
-  #report = new JoinedReport();
-  #runID: string | undefined;
+  readonly #report = new JoinedReport();
   /** How many of its parts have been read, of each shard. */
   #parts: readonly number[] = [];
   #unreadable: RestoreHooksError | undefined;
@@ -67,7 +65,8 @@ export class RunReader {
 
   /**
    * Read again, and return the rows that have changed since the last time. Without a status there has been no run.
-   * `told`: the Restore, if a watch has told it. `heard` is called before the report is read.
+   * `told`: the Restore, if a watch has told it. `heard` is called before the report is read, and
+   * throws if that is not the run that was read before.
    */
   async read(
     told?: KubeObject,
@@ -78,11 +77,6 @@ export class RunReader {
       told === undefined ? await getRestore(client, namespace, this.#name) : readRestore(told, namespace, this.#name);
     const status = runStatusOf(restore);
     if (status === undefined) return { restore, status, changed: [] };
-    if (status.runID !== this.#runID) {
-      this.#runID = status.runID;
-      this.#parts = [];
-      this.#report = new JoinedReport();
-    }
     heard(status);
     const changed = (await this.#newParts(status)).flatMap((part) => this.#report.add(part));
     // A watch may tell late what a poll has read already.
@@ -163,30 +157,6 @@ export function runDocument(
   };
 }
 
-/** The status and rows of a run whose runner died, as its journal tells them. Nothing is written (R5.21). */
-export async function asDead(
-  { client }: Session,
-  context: Context,
-  restore: RestoreReference,
-  status: RunStatus,
-  rows: readonly RunHook[],
-): Promise<{ status: RunStatus; rows: RunHook[] }> {
-  // A local run that was suspended on purpose has not failed: the next runner goes on with it.
-  if (status.suspendedAt !== undefined && status.runner.kind === 'local') return { status, rows: [...rows] };
-  const known = await knownRows(client, context.clock, restore, status, rows);
-  const cause = status.runner.kind === 'job' ? await causeOfDeath(client, restore, status) : undefined;
-  const what =
-    status.runner.kind === 'job' ? `its Job ${status.runner.name} is over` : `nobody holds the Lease of the Restore`;
-  const message = `the runner died${cause === undefined ? '' : ` (${cause})`}: ${what}, the run is not`;
-  const failed = failedStatus(status, { code: 'job', message });
-  const counts = known.length === status.counts.planned ? countRows(known) : failed.counts;
-  const finishedAt = known
-    .flatMap((row) => row.finishedAt ?? [])
-    .sort()
-    .at(-1);
-  return { status: { ...failed, counts, ...(finishedAt === undefined ? {} : { finishedAt }) }, rows: known };
-}
-
 export interface Followed {
   readonly restore: Restore;
   readonly status: RunStatus;
@@ -226,7 +196,7 @@ export type BetweenPolls = (status: RunStatus) => Promise<RestoreHooksError | un
 const DENIED_AT_MOST = 10;
 
 /**
- * Follow a run until it ends, and show it on stderr. A watch of the Restore tells of changes at once; it is also polled,
+ * Follow this run of the Restore until it ends, and show it on stderr. Rejects if another run has begun meanwhile. A watch of the Restore tells of changes at once; it is also polled,
  * because a user of one Restore may not be allowed to watch, and because a connection can be dead without being closed
  * (R7.39). A signal and `--timeout` end the following, not the run (R7.4).
  */
@@ -234,6 +204,7 @@ export function follow(
   session: Session,
   name: string,
   context: Context,
+  runID: string,
   between: BetweenPolls,
   { limit, stopped, run, isCanceled }: Following = WATCHING,
 ): Promise<Followed> {
@@ -245,7 +216,7 @@ export function follow(
       { namespace, name },
       `Ctrl-C ${isCanceled ? 'stops waiting' : 'stops following'}; ${run}`,
     );
-    const follower = new Follower(session, name, context, display, between);
+    const follower = new Follower(session, name, context, runID, display, between);
     try {
       return await follower.toTheEnd();
     } catch (error) {
@@ -273,6 +244,7 @@ class Follower {
   readonly #session: Session;
   readonly #name: string;
   readonly #context: Context;
+  readonly #runID: string;
   readonly #display: RunDisplay;
   readonly #between: BetweenPolls;
   readonly #reader: RunReader;
@@ -289,11 +261,19 @@ class Follower {
   #nextReminder: number;
   #nextLookAtJob: number;
 
-  constructor(session: Session, name: string, context: Context, display: RunDisplay, between: BetweenPolls) {
+  constructor(
+    session: Session,
+    name: string,
+    context: Context,
+    runID: string,
+    display: RunDisplay,
+    between: BetweenPolls,
+  ) {
     const { client, namespace } = session;
     this.#session = session;
     this.#name = name;
     this.#context = context;
+    this.#runID = runID;
     this.#display = display;
     this.#between = between;
     this.#reader = new RunReader(session, name);
@@ -347,7 +327,10 @@ class Follower {
     const told = this.#told;
     this.#told = undefined;
     this.#isWoken = false;
-    const { restore, status, changed } = await this.#reader.read(told, (now) => this.#display.heard(now));
+    const { restore, status, changed } = await this.#reader.read(told, (now) => {
+      if (now.runID !== this.#runID) throw replaced(this.#session, this.#name, this.#runID, now.runID);
+      this.#display.heard(now);
+    });
     this.#watch.seen(restore.metadata.resourceVersion ?? '');
     if (status === undefined)
       throw new RestoreHooksError(
@@ -406,21 +389,20 @@ const deleted = ({ namespace }: Session, name: string): RestoreHooksError =>
     },
   );
 
-/** Whether the runner has died. A user who may not read Jobs can't tell; then the runner is taken to be alive. */
-export async function hasDiedAsSeen(
-  session: Session,
-  clock: Context['clock'],
-  restore: Restore,
-  status: RunStatus,
-  patient = false,
-): Promise<boolean> {
-  try {
-    return await hasDied(session.client, clock, runsOf(restore, session), status, patient);
-  } catch (error) {
-    if (error instanceof RestoreHooksError && error.code === 'FORBIDDEN') return false;
-    throw error;
-  }
-}
+const replaced = ({ namespace }: Session, name: string, runID: string, other: string): RestoreHooksError => {
+  const command = (verb: string): string => `kubectl restorehooks ${verb} ${name} -n ${namespace}`;
+  return new RestoreHooksError(
+    'RUN_FAILED',
+    `run ${runID} is over; run ${other} has begun since, and this command leaves it alone`,
+    {
+      hint: [
+        `see how run ${runID} ended: ${command('status')} --run ${runID}`,
+        `follow run ${other}: ${command('status')} -w`,
+        `stop run ${other}: ${command('cancel')}`,
+      ].join('\n      '),
+    },
+  );
+};
 
 /** Read the Restore again after the Job: the run may have ended between the two reads. */
 async function diedForSure(

@@ -20,8 +20,9 @@ import type { Session } from '../command-line/session.ts';
 import { usage } from '../command-line/session.ts';
 import type { Context } from '../process/context.ts';
 import type { Start } from './begin-run.ts';
+import { asDead } from './dead-run.ts';
 import type { Following } from './follow.ts';
-import { asDead, follow, WATCHING } from './follow.ts';
+import { follow, WATCHING } from './follow.ts';
 import { GIVE_UP_MS, giveUp, jobStart, StartWatch } from './job-start.ts';
 import { isUnclaimed, obstacleOf } from './obstacle.ts';
 import { removeOldRuns } from './prune.ts';
@@ -114,7 +115,7 @@ export class Launcher {
       teller: this.teller,
     };
     const result = await (runner === 'job'
-      ? startJob(start, restore, input, () => this.follow())
+      ? startJob(start, restore, input, (runID) => this.follow(runID))
       : runHere(start, restore, input));
     if (dryRun === undefined) await removeOldRuns(this.#session, plan.restore, ledger);
     return result;
@@ -168,13 +169,14 @@ export class Launcher {
     }
   }
 
-  async follow(): Promise<CommandResult> {
+  async follow(runID: string): Promise<CommandResult> {
     const between = jobStart(this.#session, this.#name, this.#context, true);
     try {
       const { restore, status, rows } = await follow(
         this.#session,
         this.#name,
         this.#context,
+        runID,
         between,
         this.#following,
       );

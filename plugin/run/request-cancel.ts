@@ -12,7 +12,8 @@ import type { Session } from '../command-line/session.ts';
 import { say } from '../output/progress.ts';
 import { runView } from '../output/run-view.ts';
 import type { Context } from '../process/context.ts';
-import { follow, hasDiedAsSeen, runDocument, UNTIL_CANCELED } from './follow.ts';
+import { hasDiedAsSeen } from './dead-run.ts';
+import { follow, runDocument, UNTIL_CANCELED } from './follow.ts';
 import { endUnclaimed, jobStart } from './job-start.ts';
 import { isUnclaimed, isUp } from './obstacle.ts';
 import { lackingRights, warnOfVelero } from './preconditions.ts';
@@ -50,17 +51,23 @@ export async function requestCancel(
     const text = await stop.finish(clock, what, hint, asking);
     if (waitMs === undefined) return said(text);
     say(context.stderr, text);
-    return untilEnded(session, name, context, waitMs);
+    return untilEnded(session, name, context, status.runID, waitMs);
   });
 }
 
 const said = (text: string): CommandResult => ({ view: { kind: 'text', text: `${text}\n` } });
 
-async function untilEnded(session: Session, name: string, context: Context, waitMs: number): Promise<CommandResult> {
+async function untilEnded(
+  session: Session,
+  name: string,
+  context: Context,
+  runID: string,
+  waitMs: number,
+): Promise<CommandResult> {
   const { stop, clock } = context;
   stop.limit(clock, waitMs > 0 ? waitMs : undefined, UNTIL_CANCELED.limit);
   const between = jobStart(session, name, context, false);
-  const { restore, status, rows, error } = await follow(session, name, context, between, UNTIL_CANCELED);
+  const { restore, status, rows, error } = await follow(session, name, context, runID, between, UNTIL_CANCELED);
   const view = runView(runDocument(restore, session.namespace, status, rows, error?.message), { followed: true });
   return { view, exit: exitCodeOf(status), ...(error && { error }) };
 }

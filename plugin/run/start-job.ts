@@ -17,7 +17,7 @@ export async function startJob(
   start: Start,
   restore: Restore,
   input: RunInput,
-  follow: () => Promise<CommandResult>,
+  follow: (runID: string) => Promise<CommandResult>,
 ): Promise<CommandResult> {
   const { session, name, args, options, context, teller } = start;
   const { client } = session;
@@ -54,7 +54,7 @@ export async function startJob(
       teller.say(`history   ${logs} > history.jsonl`);
     }
     if (args.noWait) return teller.shown(restore, status, []);
-    return follow();
+    return follow(runID);
   });
 }
 

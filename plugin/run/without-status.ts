@@ -8,7 +8,7 @@ import { runsOf } from '../../shared/kubernetes/run/run-place.ts';
 import { readRuns } from '../../shared/kubernetes/run/runs-of-restore.ts';
 import type { Session } from '../command-line/session.ts';
 import type { Context } from '../process/context.ts';
-import { asDead } from './follow.ts';
+import { asDead } from './dead-run.ts';
 
 /** The last run of a Restore that has lost its annotations, as its report and its journal tell it (R6.1.2, R7.29). */
 export async function withoutStatus(

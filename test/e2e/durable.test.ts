@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
+import { ANNOTATION } from '../../shared/core/names.ts';
 import { paths } from '../../shared/kubernetes/api/paths.ts';
 import type { Loose, Scene } from './harness.ts';
 import { entry, exec, gated, isReal, mark, NO_IMAGE, sh, startSuite, waitFor } from './harness.ts';
@@ -224,6 +225,28 @@ describe('cancel --wait', { concurrency: true }, () => {
     await scene.runStatus(({ counts }) => counts.notExecuted === 1);
     await scene.open('web-0');
     await scene.runStatus(({ phase }) => phase === 'Canceled');
+  });
+
+  it('follows no other run that has begun meanwhile, and neither do apply and status -w', async () => {
+    const scene = await sceneWith('cancel-other', [exec(gated())], 'web-0');
+    const run = start(scene);
+    await begun(scene, 'web-0');
+    const canceling = waiting(scene, '--wait');
+    await canceling.says(/is asked to stop/);
+    const watching = e2e.plugin.start('status', scene.name, '-n', velero, '-w');
+    await scene.runStatus(({ counts }) => counts.running === 1);
+    await watching.says(/Running/);
+    const status = await scene.runStatus();
+    const other = JSON.stringify({ ...status, runID: 'other1', phase: 'Completed' });
+    await cluster.patch('restores', velero, scene.name, { metadata: { annotations: { [ANNOTATION.status]: other } } });
+    for (const following of [canceling, run, watching]) {
+      const ran = await following.done;
+      assert.deepEqual([ran.code, ran.stdout], [10, ''], ran.stderr);
+      const left = 'run other1 has begun since, and this command leaves it alone';
+      assert.match(ran.stderr, new RegExp(`^error: run ${status.runID} is over; ${left}$`, 'm'));
+      assert.match(ran.stderr, new RegExp(`status ${scene.name} -n ${velero} --run ${status.runID}$`, 'm'));
+    }
+    await scene.open('web-0');
   });
 
   it('of a run that has not begun is canceled at once', async () => {

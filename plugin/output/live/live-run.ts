@@ -30,7 +30,6 @@ export class LiveRun {
   }
 
   heard(status: RunStatus): void {
-    if (this.#status !== undefined && this.#status.runID !== status.runID) this.#forget();
     this.#status = status;
     this.#addFailures();
   }
@@ -152,12 +151,6 @@ export class LiveRun {
     const group = groups.get(key) ?? new Map();
     groups.set(key, group);
     return group;
-  }
-
-  #forget(): void {
-    for (const each of [this.#rows, this.#tally, this.#running, this.#failed, this.#waiting, this.#ends]) each.clear();
-    this.#endless = 0;
-    this.#latestEnd = undefined;
   }
 }
 
