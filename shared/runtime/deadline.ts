@@ -1,3 +1,4 @@
+import type { RunState } from '../core/execute/state.ts';
 import type { HookRecord } from '../core/journal/replay.ts';
 import { rowsOfDeadRun } from '../core/ledger/rows-of-run.ts';
 import type { HookId } from '../core/model/hook.ts';
@@ -24,21 +25,25 @@ export function atDeadline({ deadline }: RunStatus, clock: Clock, over: (deadlin
 
 /**
  * A run that ends at its deadline with hooks that have not ended. They are told as those of a runner that died: whoever
- * goes on finds them so (R7.83). `lost`: hooks that an earlier runner may have started.
+ * goes on finds them so (R7.83). One that waits for its next start keeps the result of its last one (R3.58).
  */
 export function endedAtDeadline(
   { status, rows }: { readonly status: RunStatus; readonly rows: readonly RunHook[] },
-  lost: ReadonlySet<HookId>,
+  { pods, places, lost }: Pick<RunState, 'pods' | 'places' | 'lost'>,
   at: Instant,
 ): { readonly status: RunStatus; readonly rows: readonly RunHook[] } {
-  const begun = new Map<PlanPosition, HookRecord>();
+  const hooks = new Map<PlanPosition, HookRecord>();
   const maybeBegun = new Map<PlanPosition, Instant>();
   for (const [position, { id, state }] of planEntries(rows)) {
-    if (state === 'Running') begun.set(position, { phase: 'begun', tries: 1, at });
+    const place = places.get(id as HookId);
+    const last = place && pods[place.pod]?.states[place.at]?.last;
+    if (state === 'Running') hooks.set(position, { phase: 'begun', tries: 1, at });
+    else if (last !== undefined) hooks.set(position, { phase: 'not-started', tries: 0, last });
     if (lost.has(id as HookId)) maybeBegun.set(position, at);
   }
-  const left = rowDocuments(rowsOfDeadRun(rows.map(parseRow), { hooks: begun, lost: maybeBegun }, true, at));
+  const left = rowDocuments(rowsOfDeadRun(rows.map(parseRow), { hooks, lost: maybeBegun }, true, at));
   const failure = { code: 'deadline', message: deadlineText(status) } as const;
   const end = { phase: 'Failed', finishedAt: formatInstant(at), counts: countRows(left) } as const;
-  return { status: { failure, ...status, ...end }, rows: left };
+  const { openWave: _, ...run } = status; // R3.46
+  return { status: { failure, ...run, ...end }, rows: left };
 }

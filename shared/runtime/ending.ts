@@ -72,7 +72,7 @@ export async function writeEnding(parts: EndingParts, request: Ending): Promise<
   const noReport = await writes.insist('the last report could not be written', () => reporter.writeReport());
   if (noReport !== undefined) incomplete.push(`the report is not complete: ${noReport.message}`);
   const late = isOverdue
-    ? endedAtDeadline({ status: reporter.statusNow(incomplete), rows: rows.all() }, run.lost, clock.now())
+    ? endedAtDeadline({ status: reporter.statusNow(incomplete), rows: rows.all() }, run, clock.now())
     : undefined;
   // The next runner of a run that is suspended reports anew.
   const here = (): RunStatus => late?.status ?? reporter.statusNow(hasEnded ? incomplete : []);

@@ -25,5 +25,6 @@ export function failedStatus(status: RunStatus, failure: NonNullable<RunStatus['
     running: 0,
     ...(isUntouched ? { notExecuted: notExecuted + open } : { unknown: unknown + open }),
   };
-  return { ...status, phase: 'Failed', failure: { ...failure, message: cutText(failure.message, 500) }, counts };
+  const { openWave: _, ...run } = status; // R3.46
+  return { ...run, phase: 'Failed', failure: { ...failure, message: cutText(failure.message, 500) }, counts };
 }

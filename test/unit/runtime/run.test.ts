@@ -331,6 +331,25 @@ describe('a deadline', () => {
     assert.deepEqual([rows[0]?.state, rows[0]?.reason, status.counts.unknown], ['Unknown', 'runner-died', 1]);
   });
 
+  // R3.58, R4.6, R3.46
+  it('in the pause before a further start leaves the result of the last one, and no wave is open any more', async () => {
+    const bench = new Bench();
+    const retry = { attempts: 5, delayMs: HOUR, maxDelayMs: HOUR };
+    const hooks = [execHook('p', { retry }), execHook('q', { wave: 1 })];
+    const exits = () => ({ outcome: { kind: 'exited', exitCode: 1 } }) as const;
+    const { status, rows } = await bench.ended(bench.start(hooks, exits, until(30_000, 2)).done);
+    assert.deepEqual(
+      rows.map(({ state, reason, attempt, exitCode }) => [state, reason, attempt, exitCode]),
+      [
+        ['Failed', 'exit', 1, 1],
+        ['NotExecuted', 'runner-died', 1, undefined],
+      ],
+    );
+    assert.deepEqual([status.counts.failed, status.counts.notExecuted], [1, 1]);
+    assert.ok(bench.statuses.some((each) => each.status.openWave !== undefined));
+    assert.equal(status.openWave, undefined);
+  });
+
   it('that has passed when a runner takes the run lets it start nothing', async () => {
     const bench = new Bench();
     bench.passed(60_000);
