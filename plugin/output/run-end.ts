@@ -60,7 +60,7 @@ function groupParts(group: Group): HumanPart[] {
 const hasDied = (message: string | undefined): boolean => message?.startsWith('the runner died') ?? false;
 
 /** Why, and what to type; nothing after a run in which everything succeeded. */
-function nextCommands({ phase = 'Failed', restore, hooks, runner, message }: RunDocument): [string, string][] {
+function nextCommands({ phase = 'Failed', restore, hooks, runner, message, attempt }: RunDocument): [string, string][] {
   const on = `${restore.name} -n ${restore.namespace}`;
   const command = (verb: string): string => `kubectl restorehooks ${verb}`;
   if (!isFinalPhase(phase)) {
@@ -69,15 +69,21 @@ function nextCommands({ phase = 'Failed', restore, hooks, runner, message }: Run
     return [['follow it', command(`status ${on} -w`)]];
   }
   if (phase === 'Completed') return [];
-  const mayHaveRun = hooks.some(({ state }) => state === 'Unknown');
-  // Of a run that has ended otherwise, `retry` runs these, too (R6.25).
-  const isUnclear = mayHaveRun && hasDied(message);
-  const what = mayHaveRun && !isUnclear ? 'run what did not succeed, or may not have' : 'run what did not succeed';
+  const mayHaveRun = hooks.filter(({ state }) => state === 'Unknown');
+  // `retry` runs the others (R6.25), and attaches to detached commands (R3.81).
+  const unclear = mayHaveRun.filter(
+    (row) =>
+      row.kind === 'exec' && !row.detach && row.reason === 'runner-died' && row.run === attempt && hasDied(message),
+  );
+  const what =
+    mayHaveRun.length > unclear.length ? 'run what did not succeed, or may not have' : 'run what did not succeed';
   const again = command(`retry ${on}`);
   const hasOutput = hooks.some((row) => isFailure(row) && lastLines(row, 1).length > 0);
   return [
     ...(hasOutput ? [['all that they printed', `${command(`logs ${on}`)} --failed`] as [string, string]] : []),
     [what, again],
-    ...(isUnclear ? [['also what may have been running', `${again} --on-unknown=rerun`] as [string, string]] : []),
+    ...(unclear.length > 0
+      ? [['also what may have been running', `${again} --on-unknown=rerun`] as [string, string]]
+      : []),
   ];
 }

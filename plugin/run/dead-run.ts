@@ -38,8 +38,10 @@ export async function asDead(
   const known = await knownRows(client, context.clock, restore, status, rows);
   const cause = status.runner.kind === 'job' ? await causeOfDeath(client, restore, status) : undefined;
   const what =
-    status.runner.kind === 'job' ? `its Job ${status.runner.name} is over` : `nobody holds the Lease of the Restore`;
-  const message = `the runner died${cause === undefined ? '' : ` (${cause})`}: ${what}, the run is not`;
+    status.runner.kind === 'job'
+      ? `its Job ${status.runner.name} is over, the run is not`
+      : 'nobody holds the Lease of the Restore';
+  const message = `the runner died${cause === undefined ? '' : ` (${cause})`}: ${what}`;
   const failed = failedStatus(status, { code: 'job', message });
   const counts = known.length === status.counts.planned ? countRows(known) : failed.counts;
   const finishedAt = known

@@ -92,8 +92,15 @@ describe('the end of a run', () => {
       retry,
       `also what may have been running: kubectl restorehooks retry ${on} --on-unknown=rerun`,
     ]);
+    const detached = { ...unknown, detach: true } as const; // R3.81
     const may = `run what did not succeed, or may not have: kubectl restorehooks retry ${on}`;
     assert.deepEqual(await next([unknown], { phase: 'PartiallyFailed' }), [may]);
+    assert.deepEqual(await next([detached], died), [may]);
+    assert.deepEqual(await next([{ ...unknown, reason: 'connection-lost' }], died), [may]);
+    assert.deepEqual(await next([unknown, detached], died), [
+      may,
+      `also what may have been running: kubectl restorehooks retry ${on} --on-unknown=rerun`,
+    ]);
     const follow = `follow it: kubectl restorehooks status ${on} -w`;
     assert.deepEqual(await next([row('web-0')], { phase: 'InProgress' }), [follow]);
     const local = { phase: 'InProgress', message: 'suspended at x', runner: { kind: 'local', name: 'me' } } as const;
