@@ -1,7 +1,9 @@
 import { ExitCode, RestoreHooksError } from '../../shared/core/errors.ts';
+import { isFail } from '../../shared/core/execute/state.ts';
 import type { Refusal, Starting } from '../../shared/core/ledger/decision.ts';
 import type { Ledger } from '../../shared/core/ledger/ledger.ts';
 import type { LedgerRun } from '../../shared/core/ledger/run-record.ts';
+import { isExecuted } from '../../shared/core/ledger/run-record.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
 import type { PlanDocument } from '../../shared/core/plan/plan-document.ts';
 import { busyPhase } from '../../shared/core/plan/velero.ts';
@@ -78,6 +80,7 @@ export class RunTeller {
     this.say(`plan      ${summary(document)}, ${document.digest}`);
     for (const note of rights) this.say(`rights    ${note}`);
     if (kept.length > 0) this.say(`kept      ${count(kept.length, 'hook')} of earlier runs: not run again`);
+    this.#warnOfGates(document, kept);
     if (lost.length > 0)
       this.say(`again     ${count(lost.length, 'hook')} that may have been run (--on-unknown=rerun)`);
     for (const { namespace: where, pod, until = 'ever' } of quiet) {
@@ -85,6 +88,22 @@ export class RunTeller {
     }
     for (const line of difference) this.say(`          ${line}`);
     for (const line of noticeLines(document)) this.say(line);
+  }
+
+  /** R6.1.4: what an earlier run executed is left to `retry`, also a `Fail` hook whose failure had stopped that run. */
+  #warnOfGates({ hooks }: PlanDocument, kept: Starting['kept']): void {
+    const failed = kept.filter((row) => isFail(row.hook) && isExecuted(row) && row.state !== 'Succeeded');
+    const lowest = Math.min(...failed.map(({ hook }) => (hook.kind === 'exec' ? (hook.wave ?? 0) : 0)));
+    const isKept = new Set<string>(kept.map(({ hook }) => hook.id));
+    const run = hooks.filter((hook) => !isKept.has(hook.id) && hook.kind === 'exec' && (hook.wave ?? 0) >= lowest);
+    const [first] = failed;
+    if (first === undefined || run.length === 0) return;
+    const more = failed.length === 1 ? '' : `, and ${failed.length - 1} more,`;
+    const at = `${this.#name} -n ${this.#session.namespace}`;
+    this.say(
+      `warning: ${first.hook.id} (onError: Fail)${more} is kept as ${first.state}, and holds up nothing: ${count(run.length, 'hook')} of this wave or later run now`,
+    );
+    this.say(`hint: retry runs what did not succeed, in order, and stops at it: kubectl restorehooks retry ${at}`);
   }
 
   /** The result of a command whose run has ended. */

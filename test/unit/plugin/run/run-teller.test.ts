@@ -14,13 +14,13 @@ import { execHook } from '../../runtime/hooks.ts';
 import { keeper } from '../harness.ts';
 
 const hook = execHook('p');
-const plan = planDocument({
+const planned = {
   restore: { namespace: 'velero', name: 'nightly' },
   selector: { labelSelector: 'a=b' },
-  hooks: [hook],
   skipped: [],
   notices: [],
-});
+};
+const plan = planDocument({ ...planned, hooks: [hook] });
 const parsed = parseRestore({
   apiVersion: 'velero.io/v1',
   kind: 'Restore',
@@ -97,6 +97,33 @@ describe('RunTeller', () => {
       `plan      1 hook in 1 pod of 1 namespace, ${plan.digest}`,
       'rights    unchecked',
     ]);
+  });
+
+  // R6.1.4
+  it('warns of a Fail hook that is kept as failed beside hooks that it would have stopped', () => {
+    const warned = (kept: Starting['kept'], wave = 1): string[] => {
+      const { told, lines } = teller();
+      const gate = execHook('gate', { onError: 'Fail' });
+      const hooks = [gate, execHook('web', { wave })];
+      told.announce(restore, planDocument({ ...planned, hooks }), { ...starting, kept }, []);
+      return lines().filter((line) => /^(warning: ns|hint)/.test(line));
+    };
+    const row = { run: 1, attempt: 1 } as const;
+    const failed = {
+      ...row,
+      hook: execHook('gate', { onError: 'Fail' }),
+      state: 'Failed',
+      reason: 'exit',
+      exitCode: 1,
+    } as const;
+    assert.deepEqual(warned([failed]), [
+      'warning: ns/gate/main/h/0 (onError: Fail) is kept as Failed, and holds up nothing: 1 hook of this wave or later run now',
+      'hint: retry runs what did not succeed, in order, and stops at it: kubectl restorehooks retry nightly -n velero',
+    ]);
+    assert.deepEqual(warned([{ ...failed, hook: execHook('gate') }]), []);
+    assert.deepEqual(warned([{ ...row, hook: failed.hook, state: 'Succeeded' }]), []);
+    assert.deepEqual(warned([failed], -1), [], 'a lower wave is not held by it');
+    assert.deepEqual(warned([failed, { ...row, hook: execHook('web', { wave: 1 }), state: 'Succeeded' }]), []);
   });
 
   it('announces what earlier runs leave: kept results, lost commands, pods that stay quiet', () => {
