@@ -210,6 +210,7 @@ function settle(change: Change): void {
 function settlePod(change: Change, index: PodIndex): void {
   const pod = change.pod(index);
   if (!pod.open.isAny) return;
+  endPauses(change, pod);
   const { life } = pod;
   const mayAllEnd =
     change.run.stop !== undefined ||
@@ -230,6 +231,16 @@ function settlePod(change: Change, index: PodIndex): void {
     }
     const outcome = dueOutcome(change.run, change.pod(index), at, hook, change.at);
     if (outcome !== undefined) change.end(index, at, outcome);
+  }
+}
+
+/** A hook whose next try is due waits for something else from now on: a slot, its container (R3.57). */
+function endPauses(change: Change, { index, open, states }: PodRun): void {
+  for (const at of open.retried) {
+    const state = states[at];
+    if (state?.phase !== 'Waiting' || change.at < (state.retryAt ?? FOREVER)) continue;
+    const { retryAt: _, ...due } = state;
+    change.setHook(index, at, due);
   }
 }
 

@@ -25,6 +25,12 @@ export const pauseAfter = (hook: Pick<ExecHook, 'retry'>, last: EndedHook): Hook
   last,
 });
 
+type Paused = HookState & { phase: 'Waiting'; readonly retryAt: Instant; readonly last: EndedHook };
+
+/** Until the next start is due (R3.53). A request that was refused, and is made again, has no such pause. */
+export const isInPause = (state: HookState): state is Paused =>
+  state.phase === 'Waiting' && state.last !== undefined && state.retryAt !== undefined && state.why === undefined;
+
 /**
  * The result of a hook that waited for its next start, which is not made: it was executed, so its last start's own result
  * stands (R3.56).

@@ -6,41 +6,48 @@ import type { EndedHook, HookState } from './hook-state.ts';
 import { lastSeen } from './pod-life.ts';
 import type { PodRun } from './state.ts';
 import { hookAt, stateOf } from './state.ts';
-import { lastTryText } from './tries.ts';
+import { isInPause, lastTryText } from './tries.ts';
 
 /** What a waiting hook waits for: for people (R7.9, R3.29). `now`: where it has just given up waiting. */
 export function waitingFor(maxConcurrent: number, pod: PodRun, at: HookPosition, now?: Instant): string {
   const hook = hookAt(pod, at);
+  const state = stateOf(pod, at);
+  const next = hook.kind === 'exec' && state.last !== undefined ? nextTryText(hook, state, state.last) : undefined;
+  if (next !== undefined && isInPause(state)) return next;
+  const what = causeOf(maxConcurrent, pod, at, now);
+  return next === undefined ? what : `${what}, for ${next}`;
+}
+
+function causeOf(maxConcurrent: number, pod: PodRun, at: HookPosition, now: Instant | undefined): string {
+  const hook = hookAt(pod, at);
+  const state = stateOf(pod, at);
   if (pod.life.is === 'creating') return 'its pod to be created';
   if (hook.kind === 'exec' && !pod.waves.isOpen(hook)) return waveText(hook); // R3.47
   const observed = lastSeen(pod.life);
   if (observed === undefined) return 'the pod';
   if (hook.kind === 'init') return initContainerText(hook.container, observed.initContainers?.[hook.container]);
-  if (stateOf(pod, at).phase === 'Recording') return 'the journal to record that it starts';
+  if (state.phase === 'Recording') return 'the journal to record that it starts';
   const beside = pod.open.firstBeside(at) ?? at;
   const ahead = Math.min(...pod.open.active, beside < at ? beside : Number.POSITIVE_INFINITY);
   if (ahead !== at && ahead < pod.hooks.length) return `hook ${hookAt(pod, ahead as HookPosition).id}`;
   const other = otherHook(pod, at, now);
   if (other !== undefined) return `hook ${hookAt(pod, other).id}`;
-  const state = stateOf(pod, at);
-  const next = state.last && nextTryText(hook, state, state.last);
   if (state.phase === 'Waiting' && state.why !== undefined) return `another try: ${state.why}`; // R7.31
   const container = observed.containers[hook.container];
   const words = [container?.reason, container?.message].filter(Boolean).join(': ');
   const reason = words === '' ? '' : ` (${words})`;
   if (!container?.running) return `container ${hook.container} to run${reason}`;
   if (hook.waitForReady && !container.ready) return `container ${hook.container} to be ready${reason}`;
-  if (next !== undefined) return next;
   const slot = `one of ${maxConcurrent} slots (--max-concurrent)`;
   if (pod.quietUntil === undefined) return slot;
   const until = pod.quietUntil === FOREVER ? 'for ever' : `until ${formatInstant(pod.quietUntil)}`;
   return `a command whose end nobody saw, which may run ${until}, and ${slot}`; // R4.5
 }
 
-/** Which start comes next, and when (R3.57). */
+/** Which start comes next, when if that isn't due yet, and how the last one ended (R3.57). */
 function nextTryText(hook: ExecHook, state: HookState, last: EndedHook): string {
   const which = `attempt ${(state.starts ?? 0) + 1} of ${hook.retry?.attempts ?? 1}`;
-  const at = state.phase === 'Waiting' && state.retryAt !== undefined ? `, at ${formatInstant(state.retryAt)}` : '';
+  const at = isInPause(state) ? `, at ${formatInstant(state.retryAt)}` : '';
   return `${which}${at}: ${lastTryText(last)}`;
 }
 

@@ -136,6 +136,34 @@ describe('a hook with retry', () => {
     assert.equal(row().attempt, 2);
   });
 
+  it('waits for its container, and says so, once its pause is over, and not before (R3.57)', () => {
+    const { tell, timer, start, row } = runOf([tried({ waitForReady: true })]);
+    start(0, exit(1));
+    const pause = 'waiting for attempt 2 of 3, at 1970-01-01T00:00:02.010Z: the last one exited with 1';
+    tell({ ...seen, pod: { ...seen.pod, containers: { main: { running: true, ready: false } } } }, 1_000);
+    assert.equal(row().message, pause);
+    timer(2_009);
+    assert.equal(row().message, pause);
+    timer(2_010);
+    const then = 'waiting for container main to be ready, for attempt 2 of 3: the last one exited with 1';
+    assert.equal(row().message, then);
+  });
+
+  it('says that it is in its pause under the next runner, which has not seen its pod yet (R3.57)', () => {
+    const last = {
+      phase: 'Ended',
+      outcome: { state: 'Failed', reason: 'exit', exitCode: 1 },
+      endedAt: instant(10),
+    } as const;
+    const none = { ended: new Map(), tries: new Map(), lost: new Map(), waitingSince: new Map(), wasTaken: true };
+    const run = createRun([tried()], {
+      startedAt: instant(500),
+      maxConcurrent: 1,
+      resumed: { ...none, starts: new Map([[tried().id, 1]]), last: new Map([[tried().id, last]]) },
+    });
+    assert.match(waitingFor(1, run.pods[0] as (typeof run.pods)[0], first), /^attempt 2 of 3, at /);
+  });
+
   const ends: readonly (readonly [why: string, fact: Fact, said: string])[] = [
     ['the run is canceled', { type: 'cancelRequested' }, 'the run was canceled'],
     ['its pod is deleted', { type: 'podDeleted', key, uid: 'p-uid' }, 'its pod was deleted'],
