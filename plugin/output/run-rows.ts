@@ -157,16 +157,10 @@ export function hookTable(hooks: readonly RunHook[], { wide = false, noHeaders =
       hook.attempt,
       hook.startedAt,
       timeText(took(hook, now)),
-      messageOf(hook),
+      hook.message ?? (hook.unproven && NOT_PROVEN),
       hook.id,
     ]),
   };
-}
-
-/** A waiting hook says until when; without a wait timeout it says that there is no limit (R7.9). */
-function messageOf({ state, message, waitTimeout, unproven }: RunHook): string | undefined {
-  if (message === undefined) return unproven ? NOT_PROVEN : undefined;
-  return state === 'Waiting' && waitTimeout === undefined ? `${message}, without a limit` : message;
 }
 
 export const NOT_PROVEN = 'not proven: the server speaks only v5.channel.k8s.io';

@@ -154,7 +154,7 @@ export class LiveRun {
   }
 }
 
-const UNTIL = /, until (\d{4}-\d\d-\d\dT[\d:.]+Z)$/;
+const UNTIL = /, (?:without a limit|until (\d{4}-\d\d-\d\dT[\d:.]+Z))$/;
 
 /** What a waiting hook waits for, in words that hooks of several pods share, and until when (R7.9). */
 export function waitOf({ message = '' }: Pick<RunHook, 'message'>): { reason: string; until: string | undefined } {

@@ -1,8 +1,6 @@
 import type { RunState } from '../execute/state.ts';
-import { hookAt } from '../execute/state.ts';
-import { cutText } from '../sanitize.ts';
 import type { OpenWave, RunHook } from './run-document.ts';
-import { rowState } from './run-hook.ts';
+import { rowState, waitingText } from './run-hook.ts';
 
 const LONGEST_MESSAGE = 300;
 
@@ -23,15 +21,9 @@ export function waveHere(run: RunState): WaveHere | undefined {
   const place = first === undefined ? undefined : run.places.get(first);
   const pod = run.pods[place?.pod ?? -1];
   if (open === undefined || first === undefined || place === undefined || pod === undefined) return undefined;
-  const { state, message } = rowState(run, pod, place.at);
-  const isEndless = hookAt(pod, place.at).waitTimeoutMs === null;
-  const waits = `${cutText(message ?? 'waiting', LONGEST_MESSAGE)}${isEndless ? ', without a limit' : ''}`;
-  return {
-    number: open.number,
-    left: open.left.size,
-    first,
-    message: state === 'Waiting' ? waits : 'running',
-  };
+  const { state } = rowState(run, pod, place.at);
+  const message = state === 'Waiting' ? waitingText(run, pod, place.at, LONGEST_MESSAGE) : 'running';
+  return { number: open.number, left: open.left.size, first, message };
 }
 
 const leftText = ({ left }: OpenWave): string => (left === 1 ? '1 hook left' : `${left} hooks left`);

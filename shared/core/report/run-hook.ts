@@ -3,12 +3,13 @@ import { isBeingEnded } from '../execute/detached.ts';
 import type { HookState } from '../execute/hook-state.ts';
 import type { PodRun, RunState } from '../execute/state.ts';
 import { hookAt, stateOf } from '../execute/state.ts';
+import { isInPause } from '../execute/tries.ts';
 import { waitingFor } from '../execute/waiting-for.ts';
 import type { HookId, HookResult } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import { formatInstant } from '../model/instant.ts';
 import type { HookPosition } from '../model/position.ts';
-import { sanitizeLine } from '../sanitize.ts';
+import { cutText, sanitizeLine } from '../sanitize.ts';
 import type { HookRow, RowState } from './hook-row.ts';
 import type { RunHook } from './run-document.ts';
 
@@ -40,7 +41,7 @@ export function rowState(run: RunState, pod: PodRun, at: HookPosition): RowState
   if (isBeingEnded(state)) return { state: 'Running', message: BEING_ENDED, ...started(state) };
   if (state.phase === 'Running' || state.phase === 'Ending') return { state: 'Running', ...started(state) };
   if (state.phase === 'Starting') return { state: 'Running' };
-  return { state: 'Waiting', message: sanitizeLine(waitingText(run, pod, at)) };
+  return { state: 'Waiting', message: waitingText(run, pod, at) };
 }
 
 const BEING_ENDED = 'its command is being ended';
@@ -55,9 +56,18 @@ const started = (state: HookState): { readonly startedAt?: Instant } =>
 const sanitized = (result: HookResult): HookResult =>
   result.message === undefined ? result : { ...result, message: sanitizeLine(result.message) };
 
-/** What a waiting hook waits for, and until when: for people (R7.9). */
-function waitingText(run: RunState, pod: PodRun, at: HookPosition): string {
-  const deadline = stateOf(pod, at).last === undefined ? waitDeadline(pod, hookAt(pod, at)) : undefined;
-  const until = deadline === undefined ? '' : `, until ${formatInstant(deadline)}`;
-  return `waiting for ${waitingFor(run.maxConcurrent, pod, at)}${until}`;
+/** What a waiting hook waits for, in at most `longest` characters, and until when: for people (R7.9). */
+export function waitingText(run: RunState, pod: PodRun, at: HookPosition, longest = Number.POSITIVE_INFINITY): string {
+  const what = sanitizeLine(`waiting for ${waitingFor(run.maxConcurrent, pod, at)}`);
+  return `${cutText(what, longest)}${limitText(pod, at)}`;
+}
+
+/** A pause ends by itself, and no wait timeout has begun of a hook whose wave isn't open: neither has a limit. */
+function limitText(pod: PodRun, at: HookPosition): string {
+  const hook = hookAt(pod, at);
+  const state = stateOf(pod, at);
+  if (isInPause(state) || !pod.waves.isOpen(hook)) return '';
+  if (hook.waitTimeoutMs === null || state.last !== undefined) return ', without a limit';
+  const deadline = waitDeadline(pod, hook);
+  return deadline === undefined ? '' : `, until ${formatInstant(deadline)}`;
 }

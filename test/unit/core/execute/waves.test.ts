@@ -143,6 +143,7 @@ describe('what holds a wave', () => {
       openWaveText(wave),
       '0 (1 of 2): 2 hooks left; the first, a/0, is waiting for the pod, without a limit',
     );
+    assert.equal(rowOf(run, 0).message, 'waiting for the pod, without a limit');
     assert.equal(rowOf(run, 2).message, 'waiting for wave 2 to open');
     assert.deepEqual(
       [1, 2].map((index) => withOpenWave(rowOf(run, index), wave).message),

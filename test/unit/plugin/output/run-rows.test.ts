@@ -44,7 +44,7 @@ const RUN = runOf([
   hookOf('a', 'Succeeded', { startedAt: at(1), finishedAt: at(3) }),
   hookOf('b', 'Failed', { reason: 'exit', exitCode: 3, startedAt: at(2), finishedAt: at(9) }),
   hookOf('c', 'Running', { startedAt: at(4) }),
-  hookOf('d', 'Waiting', { message: 'waiting for the pod' }),
+  hookOf('d', 'Waiting', { message: 'waiting for the pod, without a limit' }),
   hookOf('e', 'NotExecuted', { reason: 'aborted' }),
   hookOf('f', 'TimedOut', { reason: 'waiting', finishedAt: at(7) }),
 ]);

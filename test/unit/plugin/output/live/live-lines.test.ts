@@ -107,6 +107,12 @@ describe('the lines of a live display', () => {
     assert.equal(part.endsBy, undefined, 'a row is not known');
   });
 
+  it('group what waits by what it waits for, with a limit or without', () => {
+    const limits = ['', ', without a limit', `, until ${at(60)}`];
+    const rows = limits.map((limit, index) => row(`web-${index}`, { message: `waiting for the pod${limit}` }));
+    assert.ok(draw(runOf(rows), 80, 24).some((line) => line.startsWith('      3  for the pod: shop/web-0')));
+  });
+
   it('hold what the status knows of failures before the report does', () => {
     const run = runOf([row('web-0'), row('web-1')], {
       counts: { ...status([row('web-0'), row('web-1')]).counts, failed: 1, waiting: 1 },
