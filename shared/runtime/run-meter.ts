@@ -60,7 +60,7 @@ export class RunMeter implements StepObserver {
   }
 
   /** A start of a hook is over, or the hook has ended without one. */
-  #over(run: RunState, { type, hook, result: { outcome, startedAt, endedAt } }: Over): void {
+  #over(run: RunState, { type, hook, result: { outcome, startedAt, endedAt, commandEndedAt = endedAt } }: Over): void {
     // A command that ends at once is told to have started and to have ended in one step.
     if (startedAt !== undefined && startedAt >= this.#begunAt && !this.#started.has(hook)) {
       this.#countStart(run, hook, startedAt);
@@ -72,7 +72,7 @@ export class RunMeter implements StepObserver {
     }
     this.#countEnd(outcome);
     if (startedAt === undefined) return;
-    const seconds = Math.max(0, endedAt - startedAt) / 1000;
+    const seconds = Math.max(0, commandEndedAt - startedAt) / 1000;
     this.#meter.observe('restorehooks_hook_duration_seconds', seconds, { state: outcome.state });
   }
 

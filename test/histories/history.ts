@@ -93,6 +93,7 @@ const Result = z.custom<EndedHook>(
         }),
         startedAt: time.optional(),
         endedAt: time,
+        commandEndedAt: time.optional(),
         podUID: z.string().optional(),
         starts: count.optional(),
       })

@@ -57,6 +57,8 @@ export interface EndedHook extends Counted {
   readonly outcome: HookResult;
   readonly startedAt?: Instant;
   readonly endedAt: Instant;
+  /** When its last start ended, where the hook itself ended later: no further one was made (R3.56). */
+  readonly commandEndedAt?: Instant;
   readonly podUID?: string;
   readonly last?: never;
 }

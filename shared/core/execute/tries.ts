@@ -2,6 +2,7 @@ import type { ExecHook, Hook, HookResult, Retry } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import { later } from '../model/instant.ts';
 import type { EndedHook, HookState } from './hook-state.ts';
+import { timeoutText } from './timeout-text.ts';
 
 /** Whether a start that has ended so is followed by another: only one that has certainly ended is (R3.51). */
 export const isTriedAgain = ({ retry, detach }: ExecHook, starts: number, outcome: HookResult): boolean =>
@@ -33,13 +34,19 @@ export const isInPause = (state: HookState): state is Paused =>
 
 /**
  * The result of a hook that waited for its next start, which is not made: it was executed, so its last start's own result
- * stands (R3.56).
+ * stands, and its end (R3.56).
  */
 export function withoutFurtherTry(hook: Hook, last: EndedHook, why: HookResult, endedAt: Instant): EndedHook {
   const attempts = hook.kind === 'exec' ? (hook.retry?.attempts ?? 1) : 1;
-  const message = `attempt ${(last.starts ?? 0) + 1} of ${attempts}; no further one was made: ${reasonText(why)}`;
-  return { ...last, endedAt, starts: last.starts ?? 0, outcome: { ...last.outcome, message } as HookResult };
+  const which = `attempt ${(last.starts ?? 0) + 1} of ${attempts}; no further one was made: ${reasonText(why)}`;
+  const message = [tryMessage(hook, last.outcome), which].filter(Boolean).join('; ');
+  const outcome = { ...last.outcome, message } as HookResult;
+  return { ...last, commandEndedAt: last.endedAt, endedAt, starts: last.starts ?? 0, outcome };
 }
+
+/** What was said of the end of a start. The journal has no messages: which timeout is over follows from the hook (R3.29). */
+export const tryMessage = (hook: Hook, { message, reason }: HookResult): string | undefined =>
+  message ?? (reason === 'executing' ? timeoutText(hook, 'execTimeout') : undefined);
 
 function reasonText({ reason, message }: HookResult): string {
   switch (reason) {
@@ -57,7 +64,8 @@ function reasonText({ reason, message }: HookResult): string {
 }
 
 /** How the last start ended, for people. */
-export function lastTryText({ outcome }: EndedHook): string {
+export function lastTryText(hook: Hook, { outcome }: EndedHook): string {
   if (outcome.reason === 'exit') return `the last one exited with ${outcome.exitCode}`;
-  return `the last one ended ${outcome.state} (${outcome.reason})`;
+  const message = tryMessage(hook, outcome);
+  return `the last one ended ${outcome.state} (${outcome.reason})${message === undefined ? '' : `: ${message}`}`;
 }

@@ -48,7 +48,7 @@ function causeOf(maxConcurrent: number, pod: PodRun, at: HookPosition, now: Inst
 function nextTryText(hook: ExecHook, state: HookState, last: EndedHook): string {
   const which = `attempt ${(state.starts ?? 0) + 1} of ${hook.retry?.attempts ?? 1}`;
   const at = isInPause(state) ? `, at ${formatInstant(state.retryAt)}` : '';
-  return `${which}${at}: ${lastTryText(last)}`;
+  return `${which}${at}: ${lastTryText(hook, last)}`;
 }
 
 /** It doesn't say what holds the wave: that is told once for the run, and would change with each hook that ends. */

@@ -20,7 +20,8 @@ export type HookRecord =
       readonly last?: JournaledResult;
     }
   | { readonly phase: 'not-started'; readonly tries: number; readonly last?: JournaledResult }
-  | ({ readonly phase: 'ended' } & JournaledResult);
+  /** `commandEndedAt`: of its last start, where the hook ended later without another. */
+  | ({ readonly phase: 'ended'; readonly commandEndedAt?: Instant } & JournaledResult);
 
 /** A journal read so far. */
 export class Replay {
@@ -109,9 +110,10 @@ export class Replay {
       }
       case 'result': {
         const { kind: _, hook: __, ...result } = entry;
-        // No further start was made: the last one's own result stands (R3.56).
-        if (before?.phase === 'not-started' && before.last !== undefined) this.#countStart(hook, -1);
-        this.hooks.set(hook, { phase: 'ended', ...result });
+        // No further start was made: the last one's own result stands, and its end (R3.56).
+        const last = before?.phase === 'not-started' ? before.last : undefined;
+        if (last !== undefined) this.#countStart(hook, -1);
+        this.hooks.set(hook, { phase: 'ended', ...result, ...(last && { commandEndedAt: last.endedAt }) });
       }
     }
   }

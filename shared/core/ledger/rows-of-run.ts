@@ -1,4 +1,5 @@
 import { RUNNER_DIED } from '../execute/lost-commands.ts';
+import { tryMessage } from '../execute/tries.ts';
 import type { JournaledResult } from '../journal/entry.ts';
 import { withMessage } from '../journal/resume.ts';
 import type { Hook, HookResult } from '../model/hook.ts';
@@ -92,7 +93,8 @@ function rowOfDead(
   const starts = journal?.starts?.get(position) ?? 0;
   if (record?.phase === 'not-started' && record.last !== undefined) {
     const attempt = Math.max(starts, reported.attempt - (reported.state === 'Waiting' ? 1 : 0));
-    const outcome = { ...record.last.outcome, message: NO_FURTHER } as HookResult;
+    const message = noFurtherText(reported, attempt, record.last.outcome);
+    const outcome = { ...record.last.outcome, message } as HookResult;
     return rowOfEnded({ hook, run, attempt }, { ...record.last, outcome }); // R3.58
   }
   const attempt = Math.max(starts + 1, reported.attempt);
@@ -111,14 +113,28 @@ function rowOfDead(
   return { hook: inPod(hook, podUID), run, attempt, ...died, ...started, finishedAt: now };
 }
 
+/** Why start `attempt` failed stands in what the row last said, if it is of the pause after that one, and in no journal. */
+function noFurtherText({ hook, ...row }: HookRow, attempt: number, outcome: HookResult): string {
+  const known = tryMessage(hook, outcome);
+  if (known !== undefined) return `${known}; ${NO_FURTHER}`;
+  const isKnown = outcome.reason === 'exit' || row.state !== 'Waiting' || row.attempt !== attempt + 1;
+  return isKnown || row.message === undefined ? NO_FURTHER : `${NO_FURTHER}; it was ${row.message}`;
+}
+
 const rowOfEnded = (
   row: Pick<HookRow, 'hook' | 'run' | 'attempt'>,
-  { outcome, startedAt, endedAt, podUID }: JournaledResult,
+  { outcome, startedAt, endedAt, commandEndedAt, podUID }: JournaledResult & { readonly commandEndedAt?: Instant },
   reportedStart?: Instant,
 ): HookRow => {
   const since = startedAt ?? reportedStart;
   const started = since === undefined ? {} : { startedAt: since };
-  return { ...row, hook: inPod(row.hook, podUID), ...withMessage(outcome), ...started, finishedAt: endedAt };
+  return {
+    ...row,
+    hook: inPod(row.hook, podUID),
+    ...withMessage(outcome),
+    ...started,
+    finishedAt: commandEndedAt ?? endedAt,
+  };
 };
 
 const inPod = (hook: Hook, podUID: string | undefined): Hook => (podUID === undefined ? hook : { ...hook, podUID });

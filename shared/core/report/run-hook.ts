@@ -36,7 +36,7 @@ export function attemptNow(run: RunState, id: HookId): number {
 export function rowState(run: RunState, pod: PodRun, at: HookPosition): RowState {
   const state = stateOf(pod, at);
   if (state.phase === 'Ended') {
-    return { ...sanitized(state.outcome), ...started(state), finishedAt: state.endedAt };
+    return { ...sanitized(state.outcome), ...started(state), finishedAt: state.commandEndedAt ?? state.endedAt };
   }
   if (isBeingEnded(state)) return { state: 'Running', message: BEING_ENDED, ...started(state) };
   if (state.phase === 'Running' || state.phase === 'Ending') return { state: 'Running', ...started(state) };

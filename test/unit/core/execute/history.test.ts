@@ -100,6 +100,7 @@ const resultOf = (outcome: HookResult): Required<Omit<EndedHook, 'last'>> => ({
   outcome,
   startedAt: instant(1),
   endedAt: instant(2),
+  commandEndedAt: instant(1),
   podUID: 'u',
   starts: 1,
 });

@@ -182,11 +182,31 @@ describe('a hook with retry', () => {
       const effects = tell(fact, 1_000);
       assert.deepEqual(types(effects), ['recordResult', 'clearTimer']);
       const { state, exitCode, message, attempt, startedAt, finishedAt } = row();
-      assert.deepEqual([state, exitCode, attempt, startedAt, finishedAt], ['Failed', 7, 1, 0, 1_000]);
+      assert.deepEqual([state, exitCode, attempt, startedAt, finishedAt], ['Failed', 7, 1, 0, 10]);
       assert.equal(message, `attempt 1 of 3; no further one was made: ${said}`);
       assert.equal(run.counts.failed, 1);
     });
   }
+
+  it('keeps what was said of its last start where no further one is made (R3.56, R3.29)', () => {
+    const { tell, start, row } = runOf([tried()]);
+    start(0, { kind: 'error', message: 'no such command' });
+    assert.match(row().message ?? '', /: the last one ended Failed \(error\): no such command$/);
+    tell({ type: 'cancelRequested' }, 1_000);
+    const text = 'no such command; attempt 1 of 3; no further one was made: the run was canceled';
+    assert.equal(row().message, text);
+  });
+
+  it('opens the next wave when it ends in its pause, and has run until its last start ended (R3.56, R3.44)', () => {
+    const q = { key: podKey('ns', 'q'), uid: 'q-uid', phase: 'Running', containers: {} } as const;
+    const { run, tell, start, row } = runOf([tried(), execHook('q', { wave: 1, waitTimeoutMs: 500 })]);
+    tell({ type: 'podObserved', pod: q });
+    start(0, exit(1));
+    tell({ type: 'podDeleted', key, uid: 'p-uid' }, 1_500);
+    assert.equal(row().finishedAt, 10);
+    assert.equal(run.waves.openedAt, 1_500);
+    assert.equal(run.counts.waiting, 1);
+  });
 
   it('stops the run under onError: Fail only with its last start (R3.51)', () => {
     const { run, timer, start } = runOf([
@@ -254,6 +274,18 @@ describe('the next runner', () => {
       [...ended.values()].map(({ starts = 0 }) => starts),
       [0],
     );
+  });
+
+  it('tells the end of the last start of what ended in its pause, and which timeout was over (R3.56)', () => {
+    const { kind: _, ...last } = triedOnce;
+    const ending = { ...last, outcome: { state: 'TimedOut', reason: 'executing' } } as const;
+    const { ended } = replayed(intent, triedOnce, { kind: 'result', ...last, endedAt: instant(900) });
+    const [{ endedAt, commandEndedAt } = assert.fail()] = ended.values();
+    assert.deepEqual([endedAt, commandEndedAt], [900, 10]);
+    const { tell, row } = runOf([tried({ detach: true })], replayed(intent, { kind: 'tried', ...ending }));
+    tell({ type: 'cancelRequested' });
+    assert.match(row().message ?? '', /^its execTimeout of 30s .* is over; attempt 1 of 3; no further one was made: /);
+    assert.equal(row().finishedAt, 10);
   });
 
   it('runs nothing in another pod of the name that the hook was started in (R3.25)', () => {

@@ -176,6 +176,20 @@ test('a hook whose runner died in a pause between two starts has the result of i
   assert.ok(died?.state === 'Failed');
   assert.deepEqual([died.exitCode, died.attempt, died.startedAt, died.finishedAt], [7, 2, 5, 10]);
   assert.equal(died.message, 'the run was over before it was started again');
+  const saying = (outcome: { readonly state: 'Failed' | 'TimedOut'; readonly reason: 'error' | 'executing' }) => {
+    const hooks = new Map([[0, { phase: 'not-started', tries: 0, last: { ...last, outcome } } as const]]);
+    const message = `waiting for attempt 3 of 5, at T: the last one ended Failed (error): no such command`;
+    const rows = [row(hook('h'), 1, { state: 'Waiting', attempt: 3, message })];
+    return rowsOfDeadRun(rows, journal({ hooks, starts: new Map([[0, 2]]) } as never), true, instant(99))[0]?.message;
+  };
+  assert.match(
+    saying({ state: 'Failed', reason: 'error' }) ?? '',
+    /^the run was over .* again; it was waiting for attempt .*: no such command$/,
+  );
+  assert.match(
+    saying({ state: 'TimedOut', reason: 'executing' }) ?? '',
+    /^its execTimeout .* is over; the run was over before it was started again$/,
+  );
 });
 
 // R3.63
