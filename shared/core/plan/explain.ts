@@ -51,9 +51,9 @@ export function explain(request: PlanRequest, wanted: readonly PodToExplain[]): 
       if ('skipped' in each) return explainSkipped(request.restore, each.skipped);
       const decision = decisions.get(each.pod);
       if (decision !== undefined) return explainPod(request, decision, { planned, leftOut: undefined });
-      const alone = decisionAlone(request, each.pod);
-      const leftOut = each.isSelected ? whyLeftOut(request, alone, notices) : whyNotSelected(request, each.pod);
-      return explainPod(request, alone, { planned, leftOut });
+      const wouldBe = decisionOn(request, each.pod);
+      const leftOut = each.isSelected ? whyLeftOut(request, wouldBe, notices) : whyNotSelected(request, each.pod);
+      return explainPod(request, wouldBe, { planned, leftOut });
     }),
     notices: notices.filter(({ namespace, pod }) => namespace === undefined && pod === undefined),
   };
@@ -65,11 +65,12 @@ interface Fate {
   readonly leftOut: PodExplanation['leftOut'];
 }
 
-/** What the planner would decide about a pod that the plan leaves out. */
-function decisionAlone(request: PlanRequest, pod: Pod): PodDecision {
-  const found: PodDecision[] = [];
-  planHooks({ ...request, pods: [pod], explain: (decision) => found.push(decision) });
-  return found[0] as PodDecision;
+/** What the planner would decide about a pod that the plan leaves out, if it didn't. */
+function decisionOn(request: PlanRequest, pod: Pod): PodDecision {
+  let found: PodDecision | undefined;
+  const pods = request.pods.includes(pod) ? request.pods : [...request.pods, pod];
+  planHooks({ ...request, pods, explain: (decision) => (found = decision.pod === pod ? decision : found) });
+  return found as PodDecision;
 }
 
 function whyLeftOut(

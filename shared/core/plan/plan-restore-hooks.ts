@@ -144,9 +144,19 @@ export function planRestoreHooks(input: PlanInput): Plan {
   }
 }
 
-/** The pods that have hooks, whoever is to run them. */
-export function hooksByPod(input: Pick<PlanInput, 'restore' | 'pods' | 'hookFiles' | 'sources'>): Map<Pod, Hook[]> {
-  const hooks = Map.groupBy(planRestoreHooks(input).hooks, ({ namespace, pod }) => podKey(namespace, pod));
+/**
+ * Those of `pods` that have hooks, whoever is to run them, where they are planned beside others: `runOn` chooses among all
+ * of them (R3.60).
+ */
+export function hooksByPod({
+  beside = [],
+  ...input
+}: Pick<PlanInput, 'restore' | 'pods' | 'hookFiles' | 'sources'> & { beside?: readonly Pod[] }): Map<Pod, Hook[]> {
+  if (input.pods.length === 0) return new Map();
+  const hooks = Map.groupBy(
+    planRestoreHooks({ ...input, pods: [...input.pods, ...beside] }).hooks,
+    ({ namespace, pod }) => podKey(namespace, pod),
+  );
   const found = new Map<Pod, Hook[]>();
   for (const pod of input.pods) {
     const own = hooks.get(podKey(pod.metadata.namespace, pod.metadata.name));

@@ -101,10 +101,12 @@ function podsOf(request: PlanRequest): { readonly pods: readonly Pod[]; readonly
   const { restore, namespace, hookFiles, sources, pods: found, others = [], includeExisting = false } = request;
   if (!isByLabel(request)) return { pods: found, notices: [] };
   const older = new Set(includeExisting ? [] : found.filter((pod) => isOlder(pod, restore))); // R1.16
-  const left = hooksByPod({ restore, hookFiles, sources, pods: [...older] });
-  const without = hooksByPod({ restore, hookFiles, sources, pods: withoutLabel(restore, found, others) });
+  const pods = older.size === 0 ? found : found.filter((pod) => !older.has(pod));
+  const written = { restore, hookFiles, sources, beside: pods };
+  const left = hooksByPod({ ...written, pods: [...older] });
+  const without = hooksByPod({ ...written, pods: withoutLabel(restore, found, others) });
   return {
-    pods: older.size === 0 ? found : found.filter((pod) => !older.has(pod)),
+    pods,
     notices: [
       ...[...left].map(([pod, hooks]) => notRestored(pod, restore, hooks.length)),
       ...withoutLabelNotices(restore, namespace, [...without.keys()]),

@@ -24,11 +24,11 @@ export function isOlder({ metadata: pod }: Pod, { metadata: restore }: Restore):
 
 export const notRestored = (pod: Pod, { metadata, spec }: Restore, hooks: number): Notice => {
   const why = spec.existingResourcePolicy === 'update' ? ', and Velero has only relabelled it (update)' : '';
-  const left = hooks === 1 ? 'its hook is left out' : `its ${hooks} hooks are left out`;
+  const left = `${hooks === 1 ? 'its hook is' : `its ${hooks} hooks are`} left out; --include-existing takes them in`;
   return noticeOn(
     pod,
     'pod-not-restored',
-    `was there before the Restore (created at ${pod.metadata.creationTimestamp}, the Restore at ${metadata.creationTimestamp})${why}: ${left}; --include-existing takes them in`,
+    `was there before the Restore (created at ${pod.metadata.creationTimestamp}, the Restore at ${metadata.creationTimestamp})${why}: ${hooks === 0 ? 'it has no hook, with --include-existing either' : left}`,
   );
 };
 

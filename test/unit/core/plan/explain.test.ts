@@ -332,6 +332,29 @@ describe('an explanation says', () => {
     ]);
   });
 
+  // R3.61, R1.16, R1.17
+  it('that a pod without the label, or from before the Restore, has no hook where runOn chooses another', () => {
+    const created = { metadata: { creationTimestamp: '2026-01-02T00:00:00Z' }, status: { phase: 'Completed' } };
+    const migrate = { ...execEntry('migrate'), runOn: 'one' } as const;
+    const old = (name: string) => podOf(name, { creationTimestamp: '2026-01-01T00:00:00Z' });
+    const toldOf = (entries: readonly object[], pods: readonly Pod[], others: readonly Pod[] = []) => {
+      const hookFiles = hookFileOf(entries);
+      const request = requestOf({ restore: restoreOf([], created), hookFiles, pods, others });
+      const [first] = explain(
+        request,
+        [...pods, ...others].map((pod) => ({ pod, isSelected: pods.includes(pod) })),
+      ).pods;
+      return { codes: planRun(request).document.notices.map(({ code }) => code), first };
+    };
+    const young = podOf('web-0', { creationTimestamp: '2026-01-03T00:00:00Z' });
+    const { codes, first } = toldOf([migrate], [old('web-1'), young]);
+    assert.deepEqual(codes, []);
+    assert.match(first?.leftOut?.message ?? '', /: it has no hook, with --include-existing either$/);
+    assert.deepEqual(toldOf([migrate], [old('a-0'), young]).codes, ['pod-not-restored']);
+    assert.deepEqual(toldOf([migrate], [young], [podOf('web-1')]).codes, []);
+    assert.deepEqual(toldOf([migrate, execEntry('all')], [young], [podOf('web-1')]).codes, ['pods-without-label']);
+  });
+
   it('which of the Restore’s own filters leaves a pod out', () => {
     const spec = { excludedNamespaces: ['kube-*', 'sh*'], namespaceMapping: { shop: 'shop-2' } };
     const request = requestOf({ restore: restoreOf([], { spec }) });
