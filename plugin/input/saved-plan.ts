@@ -1,5 +1,6 @@
 import { canonicalJson } from '../../shared/core/digest.ts';
 import { RestoreHooksError } from '../../shared/core/errors.ts';
+import type { NoticeCode } from '../../shared/core/plan/notice.ts';
 import type { PlanDocument } from '../../shared/core/plan/plan-document.ts';
 import { readInput } from '../../shared/input/files.ts';
 import { isRestore, passedOverNotices } from '../../shared/input/objects.ts';
@@ -94,7 +95,26 @@ export function requireSame(saved: PlanDocument, now: PlanDocument): void {
     'INVALID_INPUT',
     `the saved plan no longer fits; now (+), only in the plan (-), changed (~):\n${difference}`,
     {
-      hint: 'give apply the flags that plan had (--hooks, --only, --rerun and the like), or review a fresh plan',
+      hint: `give apply the flags that plan had (${missingFlags(saved, now)}--only, --rerun and others), or review a fresh plan`,
     },
   );
+}
+
+/** The flags that say themselves in a plan (R1.40 to R1.44). */
+const FLAG_OF: Readonly<Partial<Record<string, string>>> = {
+  'sources-limited': '--sources',
+  'hooks-skipped': '--skip',
+  'exec-timeout-capped': '--max-exec-timeout',
+  'detach-all': '--detach',
+} satisfies Partial<Record<NoticeCode, string>>;
+
+/** Which of them the saved plan had, and `apply` has not, or not so: `missing: --hooks, --skip; perhaps `. */
+function missingFlags(saved: PlanDocument, now: PlanDocument): string {
+  const is = new Set(now.notices.map(canonicalJson));
+  const had = saved.notices
+    .filter((notice) => !is.has(canonicalJson(notice)))
+    .flatMap(({ code }) => FLAG_OF[code] ?? []);
+  const hasFile = ({ hooks }: PlanDocument): boolean => hooks.some(({ source }) => source === 'file');
+  const flags = [...(hasFile(saved) && !hasFile(now) ? ['--hooks'] : []), ...new Set(had)];
+  return flags.length === 0 ? '' : `missing: ${flags.join(', ')}; perhaps `;
 }

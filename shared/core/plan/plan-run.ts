@@ -122,13 +122,21 @@ function narrow(request: PlanRequest, { hooks, notices }: Plan): readonly Hook[]
   if (!isNarrowed(request)) return hooks;
   const more = has(notices, 'velero-has-run') ? '; --rerun adds those that Velero may have run' : '';
   const { metadata } = request.restore;
-  const list = `kubectl restorehooks plan ${metadata.name} -n ${request.namespace} -o name${more}`;
+  const flags = flagsOf(request).join('');
+  const list = `kubectl restorehooks plan ${metadata.name} -n ${request.namespace} -o name${flags}${more}`;
   const kept = hooks.filter(narrowedBy(request, hooks, { of: 'plan', list }));
   if (kept.length > 0 || hooks.length === 0) return kept;
-  throw new RestoreHooksError('INVALID_ARGUMENT', '--skip leaves no hook of the plan', {
-    hint: `list the hooks: ${list}`,
-  });
+  const what = request.only.length === 0 ? '--skip leaves' : '--only and --skip leave';
+  throw new RestoreHooksError('INVALID_ARGUMENT', `${what} no hook of the plan`, { hint: `list the hooks: ${list}` });
 }
+
+/** The flags without which `plan` has other hooks: each with a space before it. */
+const flagsOf = ({ hookFiles, sources, rerun, includeExisting }: PlanRequest): readonly string[] => [
+  ...(hookFiles === undefined ? [] : [' --hooks FILE']),
+  ...(sources === undefined ? [] : [` --sources=${sources.join(',')}`]),
+  ...(rerun ? [' --rerun'] : []),
+  ...(includeExisting ? [' --include-existing'] : []),
+];
 
 /** Refuse flags that contradict each other about the sources (R1.40). */
 function refuseSources({ sources, hookFiles }: PlanRequest): void {
@@ -153,12 +161,15 @@ function unusedNotices({ hookFiles }: PlanRequest, { unused }: Plan): Notice[] {
   }));
 }
 
+const saying = (sources: readonly string[]): string =>
+  `${sources.join(' and ')} ${sources.length === 1 && sources[0] !== 'annotations' ? 'says' : 'say'}`;
+
 /** What flags have made of the plan that would be made without them. */
 function flagNotices({ sources, skip = [], detach }: PlanRequest): Notice[] {
   const unread = SOURCES.filter((source) => sources !== undefined && !sources.includes(source));
   const notices: Notice[] = [];
   if (unread.length > 0) {
-    notices.push({ code: 'sources-limited', message: `--sources leaves out what ${unread.join(' and ')} say` }); // R1.40
+    notices.push({ code: 'sources-limited', message: `--sources leaves out what ${saying(unread)}` }); // R1.40
   }
   if (skip.length > 0) {
     notices.push({ code: 'hooks-skipped', message: `--skip leaves out ${skip.join(', ')}` }); // R1.41

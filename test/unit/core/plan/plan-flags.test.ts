@@ -78,6 +78,9 @@ describe('--sources', () => {
     assert.deepEqual(notices({ sources: ['spec'] }, 'sources-limited'), [
       '--sources leaves out what annotations and file say',
     ]);
+    const hooks = hookFileOf(entry('file'));
+    const told = notices({ sources: ['annotations', 'file'], hookFiles: hooks }, 'sources-limited');
+    assert.deepEqual(told, ['--sources leaves out what spec says']);
     assert.deepEqual(notices({ sources: ['annotations', 'spec', 'file'] }, 'sources-limited'), []);
     const pods = [podOf('p', { 'post.hook.restore.velero.io/comand': 'x' })];
     assert.deepEqual(notices({ sources: ['spec'], pods }, 'lint-error', 'annotation-hides-hooks'), []);
@@ -167,6 +170,13 @@ describe('--skip', () => {
     refused({ restore, pods, skip: ['lod'] }, /--skip lod is no hook and no pod of the plan/, /did you mean load\?/);
     refused({ restore, pods, only: ['x9'] }, /--only x9 is no hook and no pod of the plan/, list);
     refused({ restore, pods, skip: ['p', 'q'] }, /--skip leaves no hook of the plan/, list);
+  });
+
+  test('is not blamed alone where --only has left out the rest, and the list is of the same plan', () => {
+    const hookFiles = hookFileOf(entry('migrate', { runOn: 'one' }), entry('warm'));
+    const list = / plan nightly -n velero -o name --hooks FILE --sources=file --rerun$/;
+    const narrowed = { hookFiles, pods, sources: ['file'], rerun: true, only: ['q'], skip: ['warm'] };
+    refused(narrowed, /^--only and --skip leave no hook of the plan$/, list);
   });
 
   // R3.61
