@@ -30,17 +30,18 @@ export const TRIES: readonly Mutant[] = [
     'if (isTried && was.phase === is.phase) effects.push',
   ),
   replay('R3.54', 'the next runner makes all starts again', 'this.#countStart(hook);\n        return;', 'return;'),
-  open(
+  open('R3.55', 'another container begins in the pause of a hook', 'stretch.begun ||= isTried;', ''),
+  deadlines(
     'R3.55',
-    'another container begins in the pause of a hook',
-    'stretch.begun ||= state.last !== undefined;',
-    'void state;',
+    'the wait for a further start begins with that for the first',
+    'waitDeadline(pod, hookAt(pod, at), stateOf(pod, at).last) ?? FOREVER',
+    'waitDeadline(pod, hookAt(pod, at)) ?? FOREVER',
   ),
   deadlines(
     'R3.55',
-    'the wait timeout holds for each start',
-    'stateOf(pod, at).last === undefined && now >= (waitDeadline',
-    'now >= (waitDeadline',
+    'a hook waits for its next start for ever',
+    'return later(nextTryAt(hook, last), hook.waitTimeoutMs);',
+    'return undefined;',
   ),
   change(
     'R3.56',

@@ -207,7 +207,7 @@ export class DurableInvariants {
     return asked;
   }
 
-  #checkTries({ id, retry }: ExecHook, failed: readonly Asked[]): void {
+  #checkTries({ id, retry, waitTimeoutMs }: ExecHook, failed: readonly Asked[]): void {
     const last = failed.at(-1)?.endedAt;
     // What a runner saw that died before it wrote it down doesn't count for the next one.
     if (last === undefined || this.#world.onUnknown === 'rerun') return;
@@ -215,6 +215,8 @@ export class DurableInvariants {
     this.#check('D13', failed.length < attempts, () => `${id} has failed ${failed.length} times, and starts again`);
     const from = last + Math.min(maxDelayMs, delayMs * 2 ** (failed.length - 1)) - SKEW_MS;
     this.#check('D13', this.#now >= from, () => `${id} starts again before ${from}`);
+    const end = from + 2 * SKEW_MS + (waitTimeoutMs ?? Number.POSITIVE_INFINITY);
+    this.#check('D11', this.#now < end, () => `${id} starts again after its wait timeout: it has waited since ${from}`);
   }
 
   /** The hooks of lower waves. */

@@ -233,11 +233,7 @@ export class Invariants implements Witness {
       );
     }
     const deadline = this.#waitDeadline(hook);
-    check(
-      'E8',
-      this.#now < deadline || request.tried.length > 0,
-      () => `${id} starts after its wait deadline ${deadline}`,
-    );
+    check('E8', this.#now < deadline, () => `${id} starts after its wait deadline ${deadline}`);
     check('E10', this.#mayRunIn(pod), () => `${id} starts in a pod that is not there, or has finished`);
     check('E10', this.#upSince(hook) !== undefined, () => `${id} starts in a container that is not up`);
     check('E10', hook.never === undefined, () => `${id} can never run, and starts`);
@@ -274,7 +270,7 @@ export class Invariants implements Witness {
     if (hasFailed && request.tried.length + 1 < (hook.retry?.attempts ?? 1)) {
       const { delayMs = 0, maxDelayMs = 0 } = hook.retry ?? {};
       request.retryAt = this.#now + Math.min(maxDelayMs, delayMs * 2 ** request.tried.length);
-      request.tried.push({ answer, at: this.#now, startedAt: request.startedAt });
+      request.tried.push({ answer, at: this.#now, startedAt: request.startedAt, retryAt: request.retryAt });
       request.asked = 0;
     }
     if (answer.kind !== 'notStarted') return;
@@ -325,7 +321,7 @@ export class Invariants implements Witness {
         const deadline = this.#waitDeadline(hook);
         check(
           'E8',
-          now <= Math.max(deadline, this.#pod(hook).listedAt ?? 0) + late || this.#request(id).tried.length > 0,
+          now <= Math.max(deadline, this.#pod(hook).listedAt ?? 0) + late,
           () => `${id} waits after its deadline ${deadline}`,
         );
         check('E7', !this.#isStopped(), () => `${id} waits though the run is stopped`);
@@ -379,8 +375,7 @@ export class Invariants implements Witness {
       } else {
         check('E15', state.phase === 'Waiting', () => `${id} is left ${state.phase}`);
         const deadline = this.#waitDeadline(hook);
-        const hasNoDeadline = deadline === Number.POSITIVE_INFINITY || request.tried.length > 0;
-        check('E15', hasNoDeadline, () => `${id} waits for ever, not until ${deadline}`);
+        check('E15', deadline === Number.POSITIVE_INFINITY, () => `${id} waits for ever, not until ${deadline}`);
         check('E15', this.#mayWaitForEver(hook, active), () => `${id} waits for ever, and for nothing`);
       }
     }
@@ -412,7 +407,10 @@ export class Invariants implements Witness {
     const last = request.tried.at(-1);
     if (last !== undefined && (answer === last.answer || isUnexecuted(request))) {
       const exitCode = last.answer.kind === 'exited' ? last.answer.exitCode : undefined;
-      check('E19', answer !== last.answer || this.#isStopped() || !this.#mayRunIn(pod), say);
+      const deadline = this.#waitDeadline({ id, execTimeoutMs, ...hook });
+      const isOver = endedAt >= deadline || this.#isStopped() || !this.#mayRunIn(pod);
+      check('E19', isOver || (answer !== last.answer && answer?.kind !== 'notStarted'), say);
+      check('E8', endedAt <= Math.max(deadline, request.answeredAt) + late, say);
       check('E16', outcome.state === 'Failed' && outcome.exitCode === exitCode, say);
       check('E16', endedAt >= last.at && startedAt === last.startedAt, say);
       return;
@@ -534,7 +532,7 @@ export class Invariants implements Witness {
       (hook) =>
         this.#upSince(hook) !== undefined &&
         this.#now >= this.#request(hook.id).retryAt + (this.#request(hook.id).retryAt > 0 ? slack : 0) &&
-        (this.#now < this.#waitDeadline(hook) || this.#request(hook.id).tried.length > 0),
+        this.#now < this.#waitDeadline(hook),
     );
   }
 
@@ -554,6 +552,8 @@ export class Invariants implements Witness {
 
   #waitDeadline(hook: ExecHook): number {
     const { waitingSince } = this.#pod(hook);
+    const last = this.#request(hook.id).tried.at(-1);
+    if (last !== undefined && hook.waitTimeoutMs !== null) return last.retryAt + hook.waitTimeoutMs;
     if (waitingSince === undefined || hook.waitTimeoutMs === null || !this.#isOpen(hook))
       return Number.POSITIVE_INFINITY;
     return Math.max(waitingSince, this.#openSince.get(numberOf(hook)) ?? 0) + hook.waitTimeoutMs;

@@ -16,6 +16,14 @@ export interface ToldPod {
   readonly upSince: Map<string, { running: number | undefined; ready: number | undefined }>;
 }
 
+/** `retryAt`: from when on the next start may be made. */
+interface Tried {
+  readonly answer: ExecOutcome;
+  readonly at: number;
+  readonly startedAt: number | undefined;
+  readonly retryAt: number;
+}
+
 /** What was asked of the world for one hook, and answered. */
 export interface Requests {
   durable: boolean;
@@ -32,7 +40,7 @@ export interface Requests {
   /** Another pod had been told under the name before the answer. */
   replaced: boolean;
   /** Its starts that have ended and are followed by others. */
-  readonly tried: { readonly answer: ExecOutcome; readonly at: number; readonly startedAt: number | undefined }[];
+  readonly tried: Tried[];
   /** How many of them were recorded. */
   triedTold: number;
 }

@@ -3,15 +3,19 @@ import type { Instant } from '../model/instant.ts';
 import { earliest, FOREVER, later, latest } from '../model/instant.ts';
 import type { HookPosition } from '../model/position.ts';
 import { detachedDeadline, isDetached } from './detached.ts';
-import type { HookState } from './hook-state.ts';
+import type { EndedHook, HookState } from './hook-state.ts';
 import type { PodRun } from './state.ts';
 import { hookAt, stateOf } from './state.ts';
+import { nextTryAt } from './tries.ts';
 
 /**
  * When a hook that has not started by then, or an init hook that has not ended, ends `TimedOut`; undefined = never
- * (R3.17), or not as long as its wave isn't open: its wait begins when it is (R3.44).
+ * (R3.17), or not as long as its wave isn't open: its wait begins when it is (R3.44). `last`: how its last start ended; its
+ * wait for the next one begins after the pause (R3.55).
  */
-export function waitDeadline({ waitingSince, waves }: PodRun, hook: Hook): Instant | undefined {
+export function waitDeadline({ waitingSince, waves }: PodRun, hook: Hook, last?: EndedHook): Instant | undefined {
+  if (last !== undefined && hook.kind === 'exec' && hook.waitTimeoutMs !== null)
+    return later(nextTryAt(hook, last), hook.waitTimeoutMs);
   if (waitingSince === undefined || hook.waitTimeoutMs === null || !waves.isOpen(hook)) return undefined;
   const opened = (hook.kind === 'exec' ? waves.openedAt : undefined) ?? waitingSince;
   return later(latest(waitingSince, opened), hook.waitTimeoutMs);
@@ -35,18 +39,20 @@ export function lookAgainAt(pod: PodRun, now: Instant): Instant | undefined {
     if (isDetached(state)) next = earliest(next, detachedDeadline(state, hook));
     else if (state.phase === 'Running') next = earliest(next, execDeadline(state, hook) ?? next);
   }
-  for (const at of open.retried) {
+  for (const at of [...open.active, ...open.retried]) {
     const state = stateOf(pod, at);
     // A try that is due already waits for something else: a slot, its container.
     if (state.phase === 'Waiting' && state.retryAt !== undefined && state.retryAt > now)
       next = earliest(next, state.retryAt);
+    if (state.last !== undefined && (state.phase === 'Waiting' || state.phase === 'Recording'))
+      next = earliest(next, waitDeadline(pod, hookAt(pod, at), state.last) ?? next);
   }
   for (const at of open.inits) {
     if (stateOf(pod, at).phase !== 'Ending') next = earliest(next, waitDeadline(pod, hookAt(pod, at)) ?? next);
   }
   for (const at of open.byTimeout()) {
-    const { phase, last } = stateOf(pod, at);
-    if (last !== undefined || (phase !== 'Waiting' && phase !== 'Recording')) continue;
+    const { phase } = stateOf(pod, at);
+    if (phase !== 'Waiting' && phase !== 'Recording') continue;
     next = earliest(next, waitDeadline(pod, hookAt(pod, at)) ?? next);
     break;
   }
@@ -54,18 +60,21 @@ export function lookAgainAt(pod: PodRun, now: Instant): Instant | undefined {
   return next === FOREVER ? undefined : next;
 }
 
-/** Its wait deadline has passed. It holds for the first start alone (R3.55). */
+/** Its wait deadline has passed. */
 export const isLate = (pod: PodRun, at: HookPosition, now: Instant): boolean =>
-  stateOf(pod, at).last === undefined && now >= (waitDeadline(pod, hookAt(pod, at)) ?? FOREVER);
+  now >= (waitDeadline(pod, hookAt(pod, at), stateOf(pod, at).last) ?? FOREVER);
 
-/** The hooks that may end, while nothing ends them all: those that run, init hooks, and those that have waited too long. */
+/**
+ * The hooks that may end, while nothing ends them all: those that run, init hooks, those that wait for another try, and those
+ * that have waited too long.
+ */
 export function dueNow(pod: PodRun, now: Instant): readonly HookPosition[] {
   const late: HookPosition[] = [];
   for (const at of pod.open.byTimeout()) {
     if (now < (waitDeadline(pod, hookAt(pod, at)) ?? FOREVER)) break;
     late.push(at);
   }
-  return [...new Set([...pod.open.active, ...pod.open.inits, ...late])].sort((a, b) => a - b);
+  return [...new Set([...pod.open.active, ...pod.open.inits, ...pod.open.retried, ...late])].sort((a, b) => a - b);
 }
 
 const FIRST_RETRY_MS = 100;

@@ -70,7 +70,7 @@ export class OpenHooks {
     return this.#active;
   }
 
-  /** Those that wait for another try. */
+  /** Those that wait for another try, or for another start after one that has ended. */
   get retried(): ReadonlySet<HookPosition> {
     return this.#retried;
   }
@@ -93,13 +93,14 @@ export class OpenHooks {
     const isInit = this.#hooks[at]?.kind === 'init';
     if (isInit) put(this.#inits, at, state.phase !== 'Ended');
     else put(this.#active, at, isActivePhase(state.phase));
-    put(this.#retried, at, state.phase === 'Waiting' && state.retryAt !== undefined);
+    const isTried = state.last !== undefined;
+    put(this.#retried, at, state.phase === 'Waiting' && (state.retryAt !== undefined || isTried));
     const rank = this.#rankOf.get(at);
-    if (rank !== undefined && state.phase === 'Ended') this.#next[rank] = rank + 1;
+    if (rank !== undefined && (state.phase === 'Ended' || isTried)) this.#next[rank] = rank + 1;
     const stretch = this.#stretchOf.get(at);
     if (stretch === undefined) return;
     if (state.phase === 'Ended' && state.startedAt !== undefined) this.#lastRun = at;
-    stretch.begun ||= state.last !== undefined; // R3.55
+    stretch.begun ||= isTried; // R3.55
     if (state.phase === 'Ended') stretch.begun ||= state.startedAt !== undefined || isLost(state.outcome);
     while (stretch.first < stretch.end && this.#isPassed(stretch.first)) stretch.first = next(stretch.first);
   }
@@ -125,7 +126,10 @@ export class OpenHooks {
     return stretch === undefined || stretch.first === stretch.end ? undefined : stretch.first;
   }
 
-  /** The exec hooks with a wait timeout that have not ended: the lowest wave first, in it the shortest. */
+  /**
+   * The exec hooks with a wait timeout that have not ended, nor been started: the lowest wave first, in it the shortest. The
+   * wait for a further start begins later.
+   */
   *byTimeout(): Generator<HookPosition, void, undefined> {
     for (let rank = this.#from(0); rank < this.#byTimeout.length; rank = this.#from(rank + 1)) {
       yield this.#byTimeout[rank] as HookPosition;

@@ -15,7 +15,7 @@ export function waitingFor(maxConcurrent: number, pod: PodRun, at: HookPosition,
   const next = hook.kind === 'exec' && state.last !== undefined ? nextTryText(hook, state, state.last) : undefined;
   if (next !== undefined && isInPause(state)) return next;
   const what = causeOf(maxConcurrent, pod, at, now);
-  return next === undefined ? what : `${what}, for ${next}`;
+  return next === undefined || now !== undefined ? what : `${what}, for ${next}`;
 }
 
 function causeOf(maxConcurrent: number, pod: PodRun, at: HookPosition, now: Instant | undefined): string {

@@ -67,7 +67,7 @@ function limitText(pod: PodRun, at: HookPosition): string {
   const hook = hookAt(pod, at);
   const state = stateOf(pod, at);
   if (isInPause(state) || !pod.waves.isOpen(hook)) return '';
-  if (hook.waitTimeoutMs === null || state.last !== undefined) return ', without a limit';
-  const deadline = waitDeadline(pod, hook);
+  if (hook.waitTimeoutMs === null) return ', without a limit';
+  const deadline = waitDeadline(pod, hook, state.last);
   return deadline === undefined ? '' : `, until ${formatInstant(deadline)}`;
 }

@@ -119,12 +119,64 @@ describe('a hook with retry', () => {
     assert.deepEqual(began(tell({ ...seen, pod: { key, uid: 'p-uid', phase: 'Running', containers } })), []);
   });
 
-  it('has its wait timeout for the first start alone (R3.55)', () => {
+  it('has its wait timeout again for each further start, from the end of the pause on (R3.55)', () => {
     const { id, timer, start, row } = runOf([tried({ waitTimeoutMs: 1_000 })]);
     start(500, exit(1));
     assert.deepEqual(began(timer(1_500)), []);
     assert.equal(row().state, 'Waiting');
     assert.deepEqual(began(timer(2_510)), [id]);
+  });
+
+  for (const [what, told] of [
+    ['its container is not ready', { main: { running: true, ready: false } }],
+    ['its container is down', { main: { running: false, ready: false } }],
+  ] as const) {
+    it(`ends with its last start's result when ${what} until the wait timeout is over (R3.55, R3.56, R6.15)`, () => {
+      const next = { ...execHook('p'), id: 'ns/p/main/h/1' as HookId, index: 1 };
+      const part = { waitForReady: true, waitTimeoutMs: 1_000, waitTimeoutFrom: 'spec', onError: 'Fail' } as const;
+      const { run, tell, timer, start, row } = runOf([tried(part), next]);
+      start(0, exit(7));
+      tell({ ...seen, pod: { ...seen.pod, containers: told } }, 1_500);
+      assert.deepEqual(timer(2_010).at(-1), { type: 'setTimer', key, at: instant(3_010) });
+      const waits = /, for attempt 2 of 3: the last one exited with 7, until 1970-01-01T00:00:03.010Z$/;
+      assert.match(row().message ?? '', waits);
+      timer(3_009);
+      assert.equal(row().state, 'Waiting');
+      const effects = timer(3_010);
+      assert.ok(types(effects).includes('recordResult'));
+      const { state, exitCode, attempt, finishedAt, message = '' } = row();
+      assert.deepEqual([state, exitCode, attempt, finishedAt], ['Failed', 7, 1, 10]);
+      const why = 'its waitTimeout of 1s (spec) is over: it waited for container main to';
+      assert.ok(message.startsWith(`attempt 1 of 3; no further one was made: ${why}`), message);
+      assert.deepEqual(run.stop, stoppedBy({ id: tried().id }));
+    });
+  }
+
+  it('ends so while a refused start is asked for again, and while its intent is recorded (R3.55)', () => {
+    const refused = runOf([tried({ waitTimeoutMs: 1_000 })]);
+    refused.start(0, exit(7));
+    refused.timer(2_010);
+    refused.tell({ type: 'intentRecorded', hook: refused.id }, 2_010);
+    const outcome = { kind: 'notStarted', why: 'the kubelet is down', retryAfterMs: 60_000 } as const;
+    refused.tell({ type: 'execEnded', hook: refused.id, outcome }, 2_020);
+    refused.timer(3_010);
+    assert.match(refused.row().message ?? '', /is over: it waited for another try: the kubelet is down$/);
+    const recorded = runOf([tried({ waitTimeoutMs: 1_000 })]);
+    recorded.start(0, exit(7));
+    assert.deepEqual(recorded.timer(2_010).at(-1), { type: 'setTimer', key, at: instant(3_010) });
+    recorded.timer(3_010);
+    assert.equal(recorded.row().state, 'Failed');
+    assert.equal(recorded.row().attempt, 1);
+  });
+
+  it('does not keep a hook with a shorter wait timeout in its pod from its end (R3.17)', () => {
+    const next = { ...execHook('p', { waitTimeoutMs: 3_000 }), id: 'ns/p/main/h/1' as HookId, index: 1 };
+    const { run, timer, start } = runOf([tried({ waitTimeoutMs: 1_000 }), next]);
+    assert.deepEqual(start(0, exit(7)).at(-1), { type: 'setTimer', key, at: instant(2_010) });
+    timer(2_010);
+    assert.deepEqual(timer(2_011).at(-1), { type: 'setTimer', key, at: instant(3_000) });
+    timer(3_000);
+    assert.equal(run.counts.timedOut, 1);
   });
 
   it('says in its pause which start comes next, when, and how the last one ended (R3.57)', () => {
@@ -258,6 +310,16 @@ describe('the next runner', () => {
     start(10_000, exit(1));
     assert.equal(row().state, 'Failed');
     assert.equal(row().attempt, 3);
+  });
+
+  it('goes on with the wait for the next start, from the end of the pause on (R3.55, R6.5)', () => {
+    const part = { waitTimeoutMs: 1_000, waitForReady: true };
+    const { tell, timer, row } = runOf([tried(part)], replayed(intent, triedOnce));
+    tell({ ...seen, pod: { ...seen.pod, containers: { main: { running: true, ready: false } } } }, 1_000);
+    timer(3_009);
+    assert.equal(row().state, 'Waiting');
+    timer(3_010);
+    assert.deepEqual([row().state, row().finishedAt], ['Failed', 10]);
   });
 
   it('finds what was started for the second time when its runner died Unknown, and doesn’t start it again (R3.52)', () => {
