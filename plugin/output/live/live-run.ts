@@ -163,13 +163,27 @@ export function waitOf({ message = '' }: Pick<RunHook, 'message'>): { reason: st
   return { reason: /^hook \S+$/.test(what) ? 'an earlier hook of the same pod' : what || 'a first look', until };
 }
 
-/** A hook that has not begun by the end of its wait timeout is over; one that has begun has its exec timeout left. */
+/**
+ * A hook that has not begun by the end of its wait timeout is over; one that has begun has its exec timeout left, and then
+ * its further starts. Undefined: nobody knows, as of a hook in its pause.
+ */
 function latestEnd(row: RunHook): number | undefined {
   if (row.kind !== 'exec' || row.execTimeout === undefined) return undefined;
   const execMs = parseDurationMs(row.execTimeout);
   const begins = row.state === 'Running' ? row.startedAt : waitOf(row).until;
-  if (execMs === undefined || begins === undefined) return undefined;
-  return Date.parse(begins) + execMs;
+  const further = furtherMs(row, execMs);
+  if (execMs === undefined || begins === undefined || further === undefined) return undefined;
+  return Date.parse(begins) + execMs + further;
+}
+
+/** How long the starts after this one take at the most, each with the longest pause and its whole wait (R3.53, R3.55). */
+function furtherMs({ retry, run, attempt, waitTimeout }: RunHook & { kind: 'exec' }, execMs = 0): number | undefined {
+  // In a later run it isn't told how many of its starts were made in earlier ones (R3.48).
+  const left = (retry?.attempts ?? 1) - (run === 1 ? attempt : 1);
+  if (retry === undefined || left <= 0) return 0;
+  const [pauseMs, waitMs] = [retry.maxDelay, waitTimeout].map((text) => text && parseDurationMs(text));
+  if (typeof pauseMs !== 'number' || typeof waitMs !== 'number') return undefined;
+  return left * (pauseMs + waitMs + execMs);
 }
 
 /** All that is known of a hook whose row can't be read, or is not there yet. */

@@ -107,6 +107,21 @@ describe('the lines of a live display', () => {
     assert.equal(part.endsBy, undefined, 'a row is not known');
   });
 
+  it('count further starts, with their pauses and waits, or do not say when the run ends', () => {
+    const tried = { retry: { attempts: 4, delay: '1s', maxDelay: '10s' }, waitTimeout: '20s' } as const;
+    const endsIn = (more: Partial<RunHook>) => {
+      const hook = { ...running('web-0', 10), execTimeout: '30s', ...tried, ...more } as RunHook;
+      return (runOf([hook]).endsBy ?? Number.NaN) - Date.parse(running('web-0', 10).startedAt ?? '');
+    };
+    assert.equal(endsIn({ attempt: 2 }), 30_000 + 2 * 60_000);
+    assert.equal(endsIn({ attempt: 4 }), 30_000);
+    assert.equal(endsIn({ run: 3, attempt: 9 }), 30_000 + 3 * 60_000, 'it may be the first start of this run');
+    assert.equal(endsIn({ waitTimeout: undefined }), Number.NaN, 'the next start may be waited for without a limit');
+    assert.equal(endsIn({ waitTimeout: undefined, attempt: 4 }), 30_000);
+    const message = `waiting for attempt 2 of 4, at ${at(5)}: the last one exited with 1`;
+    assert.equal(runOf([row('web-0', { ...tried, attempt: 2, message } as Partial<RunHook>)]).endsBy, undefined);
+  });
+
   it('group what waits by what it waits for, with a limit or without', () => {
     const limits = ['', ', without a limit', `, until ${at(60)}`];
     const rows = limits.map((limit, index) => row(`web-${index}`, { message: `waiting for the pod${limit}` }));
