@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { Loose, Ran, Rule, Scene } from './harness.ts';
-import { entry, exec, gated, isReal, mark, NO_IMAGE, startSuite } from './harness.ts';
+import { entry, exec, gated, isReal, mark, NO_IMAGE, startSuite, waitFor } from './harness.ts';
 
 const e2e = await startSuite();
 after(() => e2e.close());
@@ -212,8 +212,9 @@ describe('check', () => {
     const scene = await oneHook('check-image');
     const run = plugin.start('apply', scene.name, '-n', velero, '--image', NO_IMAGE);
     await run.says(/ErrImagePull|ImagePullBackOff/);
-    const told = found(await check('--image', NO_IMAGE), 'image-pull');
-    assert.match(told, /^problem: a runner of this namespace can't pull .*(ErrImagePull|ImagePullBackOff)/);
+    // The kubelet tells of it in an Event first, and in the pod's status some moments later.
+    const told = /^problem: a runner of this namespace can't pull .*(ErrImagePull|ImagePullBackOff)/;
+    await waitFor("the pod's status", async () => told.test(found(await check('--image', NO_IMAGE), 'image-pull')));
     run.kill();
     await run.done;
     await plugin('cancel', scene.name, '-n', velero);

@@ -85,14 +85,16 @@ async function refuse(
     };
     await make('validatingwebhookconfigurations', { kind: 'ValidatingWebhookConfiguration', webhooks: [webhook] });
   }
-  const allow = async (): Promise<void> => {
+  // What is created or deleted here takes effect some moments later.
+  const refuses = () => isRefused(cluster, velero, group, resource, operation);
+  await waitFor(`${by} to refuse`, refuses);
+  return async () => {
     for (const path of made) await cluster.client.delete(path);
+    await waitFor(`${by} to allow`, async () => !(await refuses()));
   };
-  await waitFor(`${message}`, async () => isRefused(cluster, velero, group, resource, operation));
-  return allow;
 }
 
-/** Whether the policy has taken effect, which it does some moments after it was created. */
+/** Whether the API server refuses this operation in a dry run. */
 async function isRefused(
   { client }: Suite['cluster'],
   namespace: string,
@@ -113,7 +115,7 @@ async function isRefused(
     }
     return false;
   } catch (error) {
-    return /refused|denied|failed calling webhook/.test(String(error));
+    return /refused|denied|failed calling webhook|exceeded quota/.test(String(error));
   }
 }
 
@@ -188,6 +190,7 @@ describe('a run that is refused', { concurrency: true }, () => {
     await waitFor('the quota', async () => ((await cluster.client.get(`${quotas}/none`)) as Loose).status?.hard);
     await assertRefused({ ...suite, plugin: user }, scene, /exceeded quota: none/, async () => {
       await cluster.client.delete(`${quotas}/none`);
+      await waitFor('the quota to allow', async () => !(await isRefused(cluster, velero, 'batch', 'jobs', 'CREATE')));
     });
   });
 });
