@@ -44,7 +44,7 @@ export const version = defineCommand({
       `Runner version: ${runnerVersion === undefined ? 'unknown until it runs' : `${runnerVersion} (by the image's tag)`}`,
       `Node.js version: ${process.version}`,
       ...(serverVersion === undefined ? [] : [`Server version: ${serverVersion}`]),
-      ...(skew.length === 0 ? ['Version skew: none'] : skew.map((line) => `Version skew: ${line}`)),
+      ...skewLines(skew, runnerVersion !== undefined),
     ];
     return {
       view: { kind: 'document', document, human },
@@ -52,6 +52,11 @@ export const version = defineCommand({
     };
   },
 });
+
+function skewLines(known: readonly string[], isRunnerKnown: boolean): string[] {
+  const lines = isRunnerKnown ? known : [...known, "unknown for the runner: the image's tag is no version"];
+  return (lines.length === 0 ? ['none'] : lines).map((line) => `Version skew: ${line}`);
+}
 
 /** One request is enough to know whether the cluster answers; `check` and `apply` judge the image of the defaults. */
 const UNLESS = ` (unless ConfigMap ${DEFAULTS_NAME} names another: see check)`;

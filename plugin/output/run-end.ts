@@ -60,7 +60,8 @@ function groupParts(group: Group): HumanPart[] {
 const hasDied = (message: string | undefined): boolean => message?.startsWith('the runner died') ?? false;
 
 /** Why, and what to type; nothing after a run in which everything succeeded. */
-function nextCommands({ phase = 'Failed', restore, hooks, runner, message, attempt }: RunDocument): [string, string][] {
+function nextCommands(run: RunDocument): [string, string][] {
+  const { phase = 'Failed', restore, hooks, runner, message, attempt, counts } = run;
   const on = `${restore.name} -n ${restore.namespace}`;
   const command = (verb: string): string => `kubectl restorehooks ${verb}`;
   if (!isFinalPhase(phase)) {
@@ -68,7 +69,7 @@ function nextCommands({ phase = 'Failed', restore, hooks, runner, message, attem
       return [['go on with it', command(`apply ${on}`)]];
     return [['follow it', command(`status ${on} -w`)]];
   }
-  if (phase === 'Completed') return [];
+  if (counts !== undefined && counts.succeeded === counts.planned) return [];
   const mayHaveRun = hooks.filter(({ state }) => state === 'Unknown');
   // `retry` runs the others (R6.25), and attaches to detached commands (R3.81).
   const unclear = mayHaveRun.filter(

@@ -22,11 +22,13 @@ export async function requireRehearsalRights(
   if (missing.length > 0) throw await lackingRights(client, missing);
   const account = runner === 'job' ? await requireRunner(session, { namespace }, serviceAccount) : undefined;
   if (account?.podNamespaces !== undefined) {
-    const own = `kubectl restorehooks setup --apply --service-account restorehooks-rehearsal -n ${namespace}`;
+    // The example's CronJob has restorehooks-rehearsal, which may make namespaces: a runner needn't.
+    const own = 'restorehooks-rehearsal-runner';
+    const way = `kubectl restorehooks setup --apply --service-account ${own} -n ${namespace}`;
     throw new RestoreHooksError(
       'FORBIDDEN',
       `ServiceAccount ${serviceAccount} may work only in namespaces ${account.podNamespaces.join(', ')}, and a rehearsal makes new ones`,
-      { hint: `give it an account of its own: ${own}\nthen add --service-account restorehooks-rehearsal` },
+      { hint: `give it an account of its own: ${way}\nthen add --service-account ${own}` },
     );
   }
   await requireUserRights(session, { namespace }, runner, undefined);

@@ -22,7 +22,7 @@ export async function defaultsFor(
     if (!(error instanceof RestoreHooksError) || !isHidden(error)) throw error;
     warn(
       `warning: you may not read ${DEFAULTS_SOURCE} in namespace ${namespace}; if it is there, give as flags what it says ` +
-        '(--image, --image-pull-secret, --service-account, --job-patch)',
+        '(--image, --image-pull-secret, --service-account, --run-namespace, --job-patch)',
     );
     return undefined;
   }

@@ -60,16 +60,14 @@ export async function obstacleOf(session: Session, status: RunStatus): Promise<O
   return withAge(await noPod({ client, namespace }, runner.name));
 }
 
-/** Whether the runner's container is running, so that it will claim the run soon. True if the user may not see that. */
-export async function isUp(session: Session, status: RunStatus): Promise<boolean> {
+/** Whether the runner's container is running, so that it will claim the run soon; undefined if the user may not see that. */
+export async function isUp(session: Session, status: RunStatus): Promise<boolean | undefined> {
   const { client, namespace } = placeOfRunner(session, status);
   const labelSelector = `batch.kubernetes.io/job-name=${status.runner.name}`;
   const pods = await asFarAsAllowed(() => client.listAll(paths.pods(namespace), { labelSelector }));
   const isRunning = ({ name, state }: ContainerStatus): boolean => name === 'runner' && state?.running !== undefined;
-  return (
-    pods === undefined ||
-    (pods.items as unknown as readonly RunnerPod[]).some(({ status }) => status?.containerStatuses?.some(isRunning))
-  );
+  const found = pods?.items as unknown as readonly RunnerPod[] | undefined;
+  return found?.some(({ status }) => status?.containerStatuses?.some(isRunning));
 }
 
 interface RunnerJob {

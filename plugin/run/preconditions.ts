@@ -119,15 +119,18 @@ export async function requirePodRights(
   const rights = [...needed, ...logRights(hooks)];
   if (rights.length === 0) return [];
   const account = { namespace: objectsNamespace(place), name: serviceAccount ?? '' };
-  const way =
-    serviceAccount === undefined ? 'you may not get pods/log' : `${setupCommand(place, serviceAccount)} --create-pods`;
   try {
     const lacking = await (serviceAccount === undefined
       ? missingRights(client, rights)
       : missingRightsOfServiceAccount(client, account, rights));
+    if (lacking.length === 0) return [];
     const missing = lacking.filter((right) => needed.includes(right));
-    if (missing.length === 0) return lacking.length === 0 ? [] : [`what init containers print won't be told: ${way}`];
-    if (serviceAccount === undefined) throw await lackingRights(client, missing);
+    if (serviceAccount === undefined && missing.length > 0) throw await lackingRights(client, missing);
+    const way =
+      serviceAccount === undefined
+        ? 'you may not get pods/log'
+        : `${setupCommand(place, serviceAccount, await accountNamespaces(client, place, serviceAccount))} --create-pods`;
+    if (missing.length === 0) return [`what init containers print won't be told: ${way}`];
     throw new RestoreHooksError('FORBIDDEN', `ServiceAccount ${serviceAccount} may not ${rightsText(missing)}`, {
       hint: `let the runner create pods: ${way}`,
     });
@@ -186,14 +189,12 @@ export async function requireRunner(
     const needed = runnerRights({ ...place, podNamespaces });
     const lacking = await missingRightsOfServiceAccount(client, account, [...needed, ...optional]);
     const missing = lacking.filter((right) => needed.includes(right));
+    const way = setupCommand(place, serviceAccount, podNamespaces);
     if (missing.length === 0) {
-      const without = lacking.map(
-        (right) => `the runner may not ${rightsText([right])}: ${setupCommand(place, serviceAccount)}`,
-      );
-      return { podNamespaces, notes: without }; // R5.24
+      return { podNamespaces, notes: lacking.map((right) => `the runner may not ${rightsText([right])}: ${way}`) }; // R5.24
     }
     throw new RestoreHooksError('FORBIDDEN', `ServiceAccount ${serviceAccount} may not ${rightsText(missing)}`, {
-      hint: `give the runner its rights: ${setupCommand(place, serviceAccount)}`,
+      hint: `give the runner its rights: ${way}`,
     });
   } catch (error) {
     if (!mayNotAsk(error)) throw error;
@@ -229,14 +230,20 @@ async function accountNamespaces(
       'RUN_FAILED',
       `there is no ServiceAccount ${serviceAccount} in namespace ${namespace}`,
       {
-        hint: `make it, with the least rights that the runner needs: ${setupCommand(place, serviceAccount)}`,
+        hint: `make it, with the least rights that the runner needs: ${setupCommand(place, serviceAccount, undefined)}`,
       },
     );
   }
 }
 
-function setupCommand({ namespace, runNamespace }: RunPlace, serviceAccount: string): string {
-  const named = serviceAccount === SERVICE_ACCOUNT ? '' : ` --service-account ${serviceAccount}`;
+/** With the namespaces that the ServiceAccount is limited to: without them, the command would let it into all pods. */
+function setupCommand(
+  { namespace, runNamespace }: RunPlace,
+  serviceAccount: string,
+  podNamespaces: readonly string[] | undefined,
+): string {
   const where = runNamespace === undefined ? '' : ` --run-namespace ${runNamespace}`;
-  return `kubectl restorehooks setup --apply -n ${namespace}${where}${named}`;
+  const named = serviceAccount === SERVICE_ACCOUNT ? '' : ` --service-account ${serviceAccount}`;
+  const limited = podNamespaces === undefined ? '' : ` --namespaces ${podNamespaces.join(',')}`;
+  return `kubectl restorehooks setup --apply -n ${namespace}${where}${named}${limited}`;
 }

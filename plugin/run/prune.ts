@@ -7,7 +7,6 @@ import { objectsNamespace } from '../../shared/core/manifests/run-objects.ts';
 import type { RestoreReference } from '../../shared/core/plan/plan-document.ts';
 import { missingRights } from '../../shared/kubernetes/api/access.ts';
 import { paths } from '../../shared/kubernetes/api/paths.ts';
-import { readDefaults } from '../../shared/kubernetes/run/defaults.ts';
 import { leftBehind, removeLeftBehind } from '../../shared/kubernetes/run/left-behind.ts';
 import { removeRuns } from '../../shared/kubernetes/run/remove-runs.ts';
 import { runsOf } from '../../shared/kubernetes/run/run-place.ts';
@@ -52,7 +51,7 @@ export async function prune(
  */
 export async function pruneDeleted(session: Session, { dryRun }: { readonly dryRun: boolean }): Promise<string> {
   const { client, namespace } = session;
-  const runNamespace = session.runNamespace ?? (await readDefaults(client, namespace))?.runNamespace ?? namespace;
+  const runNamespace = session.runNamespace ?? (await usableDefaults(session))?.runNamespace ?? namespace;
   if (runNamespace === namespace) {
     throw usage(
       'prune --deleted needs the namespace of runs: --run-namespace NAMESPACE',

@@ -87,7 +87,13 @@ async function ask(
   });
   const asked = `run ${status.runID} is asked to stop: within seconds nothing more is started, running hooks end`;
   // No runner has claimed the run, so nobody reads the request, and perhaps nobody ever will: end the run here.
-  if (!isWritten || !isUnclaimed(status) || (await isUp(session, status))) return asked;
+  if (!isWritten || !isUnclaimed(status)) return asked;
+  const hasBegun = await isUp(session, status);
+  if (hasBegun) return asked;
+  if (hasBegun === undefined) {
+    const { runNamespace = namespace } = status;
+    return `${asked}, once its runner has begun; whether its Job starts one is told only to those who may list pods in namespace ${runNamespace}`;
+  }
   try {
     const isEnded = await endUnclaimed(session, name, clock, status);
     return isEnded ? `run ${status.runID} had not begun: it is canceled, nothing has been run` : asked;

@@ -72,7 +72,7 @@ export class RunEvents {
   #tell(error: RestoreHooksError): void {
     if (this.#isMute) return; // R5.24
     this.#isMute = true;
-    const way = error.code === 'FORBIDDEN' ? ' (grant the right: kubectl restorehooks setup --apply)' : '';
+    const way = error.code === 'FORBIDDEN' ? ' (see how to grant the right: kubectl restorehooks check)' : '';
     this.#warn(`no event could be written on the Restore${way}; the run goes on without`, error);
   }
 }

@@ -53,11 +53,13 @@ describe('kubectl restorehooks setup against a real API server', { skip }, () =>
 
   it('grants what the runner needs, in the whole cluster or in namespaces, and back', async () => {
     const places = [undefined, [shop], undefined];
-    for (const place of places) {
+    for (const [index, place] of places.entries()) {
       const limit = place === undefined ? [] : ['--namespaces', place.join()];
       const { code, stderr } = await setup('--apply', ...limit);
       assert.equal(code, 0, stderr);
-      assert.match(stderr, place === undefined ? /^warning: this lets the runner .*\n$/ : /^$/); // R8.87
+      assert.match(stderr, place === undefined ? /^warning: this lets the runner .*\n$/m : /^$/); // R8.87
+      const isLifted = stderr.includes(`was limited; to limit it again: --namespaces ${shop}\n`);
+      assert.equal(isLifted, index === 2, stderr);
       assert.deepEqual(await lacks(place), []);
       assert.deepEqual(await annotated(), place);
       if (place !== undefined) assert.equal((await lacks()).length, 5);

@@ -434,7 +434,7 @@ describe('setup --defaults', () => {
       assert.equal(checked.code, 10);
       assert.match(
         found(checked, 'defaults'),
-        /^problem: ConfigMap restorehooks-defaults in .*setup --apply --defaults/,
+        /^problem: ConfigMap restorehooks-defaults in .*kubectl edit configmap restorehooks-defaults -n /,
       );
     }
     const name = `${scene.name}-by-hand`;

@@ -107,7 +107,7 @@ export const NAMESPACES_ANNOTATION = 'restorehooks.io/namespaces';
 
 /** To which namespaces `setup --namespaces` has limited this ServiceAccount; undefined: to none. */
 export function podNamespacesOf(serviceAccount: {
-  readonly metadata?: { readonly annotations?: Readonly<Record<string, string>> | null };
+  readonly metadata?: { readonly annotations?: Readonly<Record<string, string>> | null | undefined };
 }): readonly string[] | undefined {
   const names = serviceAccount.metadata?.annotations?.[NAMESPACES_ANNOTATION]?.split(',').map((name) => name.trim());
   const found = names?.filter((name) => name !== '') ?? [];

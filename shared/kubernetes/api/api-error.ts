@@ -147,10 +147,11 @@ function missingRight(said: string): Pick<Meaning, 'message' | 'hint'> {
     ...(namespace !== undefined && { namespace }),
   };
   const isRunner = namespace !== undefined && user === `system:serviceaccount:${namespace}:${SERVICE_ACCOUNT}`;
-  const command = isRunner ? `kubectl restorehooks setup --apply -n ${namespace}` : grantCommand(user, [right]);
   return {
     message: `user ${user} may not ${rightsText([right])}${more}`,
-    hint: `an administrator can grant this: ${command}`,
+    hint: isRunner
+      ? `see how an administrator can grant this: kubectl restorehooks check -n ${namespace}`
+      : `an administrator can grant this: ${grantCommand(user, [right])}`,
   };
 }
 

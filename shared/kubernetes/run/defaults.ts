@@ -23,7 +23,7 @@ export async function readDefaults(client: Pick<KubeClient, 'get'>, namespace: s
   }
   const where = `${DEFAULTS_SOURCE} in namespace ${namespace}`;
   const text = ConfigMap.safeParse(object).data?.data?.[DEFAULTS_KEY];
-  const correct = `correct it: kubectl restorehooks setup --apply --defaults FILE -n ${namespace}; or delete it`;
+  const correct = `correct it: kubectl edit configmap ${DEFAULTS_NAME} -n ${namespace}; or delete it`;
   if (text === undefined)
     throw new RestoreHooksError('INVALID_INPUT', `${where} has no key ${DEFAULTS_KEY}`, { hint: correct });
   try {

@@ -74,11 +74,32 @@ export async function applySetup(
   // The caller must have every right that he grants, which only the API server can check. For bindings it needs the
   // roles.
   for (const { manifest } of planned) if (manifest.kind.endsWith('Role')) await apply(client, manifest, true);
-  return begin(async () => [
-    ...(await applyAll(client, planned)),
-    ...(setup.defaults === undefined ? await kept(client, setup) : []),
-    ...(await prune(client, made, manifests, warn)),
-  ]);
+  return begin(async () => {
+    const changes = [
+      ...(await applyAll(client, planned)),
+      ...(setup.defaults === undefined ? await kept(client, setup) : []),
+      ...(await prune(client, made, manifests, warn)),
+    ];
+    const account = planned.find(({ manifest }) => manifest.kind === 'ServiceAccount')?.before;
+    for (const line of flagsLeftOut(setup, account, made)) warn(line);
+    return changes;
+  });
+}
+
+/** What an earlier setup was told and this one isn't, one line each: who types it again may have forgotten a flag. */
+function flagsLeftOut(setup: Setup, account: Meta | undefined, made: readonly Made[]): string[] {
+  const { serviceAccount = SERVICE_ACCOUNT, podNamespaces, createPods } = setup;
+  const before = account === undefined ? undefined : podNamespacesOf(account);
+  return [
+    ...(before !== undefined && podNamespaces === undefined
+      ? [`until now ServiceAccount ${serviceAccount} was limited; to limit it again: --namespaces ${before.join(',')}`]
+      : []),
+    ...(!createPods && made.some(({ meta }) => mayCreatePods(meta))
+      ? [
+          `until now ServiceAccount ${serviceAccount} might create pods, as init hooks need; to let it again: --create-pods`,
+        ]
+      : []),
+  ];
 }
 
 async function applyAll(client: Client, planned: readonly Planned[]): Promise<SetupChange[]> {

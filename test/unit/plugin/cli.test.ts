@@ -291,6 +291,11 @@ describe('kubectl restorehooks version', () => {
     assert.match(stdout, /\nRunner image: \S+ \(unless ConfigMap restorehooks-defaults names another: see check\)\n/);
   });
 
+  it("doesn't know the runner's version by a tag that is none", async () => {
+    const { stdout } = await run(['version', '--client', '--image=registry.example.com/runner:latest']);
+    assert.match(stdout, /\nVersion skew: unknown for the runner: the image's tag is no version\n$/);
+  });
+
   it('tells them also where no cluster can be asked, and says so', async () => {
     const { code, stdout, stderr } = await run(['version', '--kubeconfig=/nowhere/config']);
     assert.equal(code, ExitCode.Usage);

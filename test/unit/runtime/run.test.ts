@@ -671,7 +671,7 @@ describe("a run's Kubernetes Events", () => {
     assert.deepEqual(
       bench.warned.map(({ what }) => what),
       [
-        'no event could be written on the Restore (grant the right: kubectl restorehooks setup --apply); the run goes on without',
+        'no event could be written on the Restore (see how to grant the right: kubectl restorehooks check); the run goes on without',
       ],
     );
   });

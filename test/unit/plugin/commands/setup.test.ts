@@ -98,7 +98,8 @@ describe('kubectl restorehooks setup on a cluster', () => {
     const { code, stdout, stderr } = await setup(argv);
     const isEverywhere = argv[0] === '--apply' && !argv.some((each) => each.startsWith('--namespaces'));
     assert.equal(code, 0);
-    assert.match(stderr, isEverywhere ? /^warning: this lets the runner [^\n]+\n$/ : /^$/); // R8.87
+    const said = stderr.replace(/^warning: until now [^\n]+\n/gm, '');
+    assert.match(said, isEverywhere ? /^warning: this lets the runner [^\n]+\n$/ : /^$/); // R8.87
     return stdout.trimEnd().split('\n');
   };
   /** Asks by access review, as the runner's ServiceAccount. */
@@ -155,6 +156,19 @@ describe('kubectl restorehooks setup on a cluster', () => {
     assert.equal((await lacks()).length, 5);
     const account = cluster.get('serviceaccounts', 'velero', 'restorehooks');
     assert.deepEqual(podNamespacesOf(account as Parameters<typeof podNamespacesOf>[0]), ['a', 'b']);
+  });
+
+  it('says which flags of the last time are left out', async () => {
+    const account = ['--apply', '--service-account=forgetful'];
+    assert.equal((await setup([...account, '--namespaces=a,b', '--create-pods'])).stderr, '');
+    const warnings = [
+      'warning: until now ServiceAccount forgetful was limited; to limit it again: --namespaces a,b',
+      'warning: until now ServiceAccount forgetful might create pods, as init hooks need; to let it again: --create-pods',
+    ];
+    const { code, stderr } = await setup(account);
+    assert.deepEqual([code, stderr.split('\n').slice(0, 2)], [0, warnings]);
+    assert.match((await setup(account)).stderr, /^warning: this lets the runner [^\n]+\n$/);
+    await linesOf('--delete', '--service-account=forgetful');
   });
 
   it('works for an administrator of namespaces, and says what it could not look at', async () => {

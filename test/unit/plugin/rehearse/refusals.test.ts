@@ -113,7 +113,7 @@ describe('rehearse', () => {
       stderr,
       /^error: ServiceAccount limited may work only in namespaces shop, and a rehearsal makes new ones$/m,
     );
-    assert.match(stderr, /setup --apply --service-account restorehooks-rehearsal -n velero/);
+    assert.match(stderr, /setup --apply --service-account restorehooks-rehearsal-runner -n velero/);
   });
 
   // R7.100
