@@ -105,6 +105,17 @@ describe('the examples', () => {
     }
   });
 
+  it('has a Job for Git that Kubernetes does not delete, and names the arguments that limited runners need', () => {
+    const job = text('examples/job.yaml');
+    assert.doesNotMatch(job.replace(/^ *#.*$/gm, ''), /ttlSecondsAfterFinished/);
+    const named = [...job.matchAll(/^ +# +(--.*?)(?: {2,}.*)?$/gm)].flatMap(([, args = '']) => args.split(' '));
+    const config = runnerConfig(['nightly', ...named], {});
+    assert.deepEqual(
+      [config['pod-namespace'], config.namespace, config['run-namespace'], config['wait-for-restore']],
+      [['shop'], 'velero', 'restorehooks', 1_800_000],
+    );
+  });
+
   it('of hooks are clean for lint', async () => {
     const files = manifests.filter((file) => /^kind: RestoreHooks$/m.test(text(file)));
     assert.ok(files.length > 10, `${files.length}`);
