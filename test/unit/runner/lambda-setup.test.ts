@@ -1,19 +1,28 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { loadAll } from 'js-yaml';
+import type { Setup } from '../../../shared/core/manifests/rbac.ts';
+import { setupManifests } from '../../../shared/core/manifests/rbac.ts';
 import { installed, noPip } from '../../aws/awscli.ts';
 import { makePrograms, ROOT, snippetsOf, typed } from '../../snippets.ts';
+
+const blocksOf = (section: string): string =>
+  snippetsOf('docs/lambda.md')
+    .filter((block) => block.info === 'sh' && block.section === section)
+    .map(({ text }) => text)
+    .join('');
 
 /** The commands of docs/lambda.md with the real awscli, before a server that only writes down what is asked of AWS. */
 describe('the commands that set Lambda up', { skip: noPip }, () => {
   let folder: string;
   let server: Server;
-  const asked: { url: string; body: string }[] = [];
+  const asked: { what: string; body: string }[] = [];
 
   before(async () => {
     folder = mkdtempSync(path.join(tmpdir(), 'lambda-setup-'));
@@ -24,8 +33,9 @@ describe('the commands that set Lambda up', { skip: noPip }, () => {
         body += text;
       });
       request.on('end', () => {
-        asked.push({ url: request.url ?? '', body });
         const [, action] = /Action=(\w+)/.exec(body) ?? [];
+        const target = request.headers['x-amz-target'];
+        asked.push({ what: String(action ?? target ?? request.url), body });
         const isQuery = action !== undefined;
         response.setHeader('content-type', isQuery ? 'text/xml' : 'application/json');
         response.end(isQuery ? `<${action}Response><${action}Result/></${action}Response>` : '{}');
@@ -46,9 +56,7 @@ describe('the commands that set Lambda up', { skip: noPip }, () => {
   });
 
   it('are understood by awscli, and ask AWS for what the page says', async () => {
-    const [block, ...more] = snippetsOf('docs/lambda.md').filter(({ info }) => info === 'sh');
-    assert.deepEqual(more, []);
-    const { code, output } = await typed(block?.text ?? '', {
+    const { code, output } = await typed(blocksOf('Setting it up'), {
       cwd: folder,
       programs: [path.join(folder, 'programs')],
       env: {
@@ -64,11 +72,59 @@ describe('the commands that set Lambda up', { skip: noPip }, () => {
     assert.equal(code, 0, output);
     assert.match(output, /^kubectl apply -f deploy\/lambda\/rbac.yaml$/m);
     assert.deepEqual(
-      asked.map(({ url, body }) => /Action=(\w+)/.exec(body)?.[1] ?? url),
-      ['CreateRole', 'AttachRolePolicy', '/2015-03-31/functions', '/clusters/prod/access-entries'],
+      asked.map(({ what }) => what),
+      [
+        'CreateRole',
+        'AttachRolePolicy',
+        'PutRolePolicy',
+        '/2015-03-31/functions',
+        '/clusters/prod/access-entries',
+        'CreateRole',
+        'PutRolePolicy',
+        'AWSStepFunctions.CreateStateMachine',
+        'AWSStepFunctions.StartExecution',
+      ],
     );
-    const [role, , made] = asked;
-    assert.match(decodeURIComponent(role?.body ?? ''), /lambda\.amazonaws\.com/);
-    assert.equal(JSON.parse(made?.body ?? '').Handler, 'lambda.handler');
+    const bodies = asked.map(({ body }) => (body.startsWith('{') ? body : decodeURIComponent(body)));
+    const [role, , policy, made, , roleOfStates, policyOfStates, , started] = bodies;
+    assert.match(role ?? '', /lambda\.amazonaws\.com/);
+    assert.match(policy ?? '', /eks:DescribeCluster/);
+    assert.equal(JSON.parse(made ?? '').Handler, 'lambda.handler');
+    assert.match(roleOfStates ?? '', /states\.amazonaws\.com/);
+    assert.match(policyOfStates ?? '', /lambda:InvokeFunction/);
+    assert.equal(JSON.parse(JSON.parse(started ?? '').input).namespace, 'velero');
+  });
+});
+
+describe('the roles that docs/lambda.md and deploy/lambda/rbac.yaml bind', () => {
+  const made = (setup: Setup): string[] =>
+    setupManifests(setup).flatMap(({ kind, metadata: { name, namespace = '' } }) =>
+      kind === 'Role' || kind === 'ClusterRole' ? [`${namespace} ${name}`] : [],
+    );
+  const namespace = 'velero';
+  const podNamespaces = ['shop'];
+  const flag = (line: string, name: string): string => new RegExp(` ${name}[ =](\\S+)`).exec(line)?.[1] ?? '';
+  const commands = (what: string): string[] =>
+    blocksOf('Rights in the cluster')
+      .replaceAll('\\\n', '')
+      .split('\n')
+      .filter((line) => line.startsWith(`kubectl create ${what} `));
+  const bound = commands('rolebinding').map((line) => `${flag(line, '-n')} ${flag(line, '--role')}`);
+  const own = commands('role').map((line) => `${flag(line, '-n')} ${line.split(' ')[3]}`);
+
+  it('are those that setup makes: of all namespaces in the file, of some in the commands', () => {
+    // biome-ignore lint/suspicious/noExplicitAny: manifests as they are written
+    const manifests = loadAll(readFileSync(path.join(ROOT, 'deploy/lambda/rbac.yaml'), 'utf8')) as any[];
+    const roles = manifests.flatMap(({ metadata, roleRef }) =>
+      roleRef && !roleRef.name.endsWith('lambda-job') ? [`${metadata.namespace ?? ''} ${roleRef.name}`] : [],
+    );
+    assert.deepEqual(roles, made({ namespace }));
+    assert.deepEqual(bound.slice(0, 1), made({ namespace, podNamespaces }).slice(1));
+  });
+
+  it('are all of those of a namespace of runs, and the two that the commands make themselves', () => {
+    const all = [...made({ namespace, podNamespaces, runNamespace: 'restorehooks' }), ...own];
+    assert.deepEqual(bound.slice(1).sort(), all.sort());
+    assert.equal(own.length, 2);
   });
 });
