@@ -114,6 +114,7 @@ const KINDS: Readonly<Record<string, string>> = {
   'yaml argo-cd-application': 'test/unit/gitops.test.ts',
   'yaml flux-kustomization': 'test/unit/gitops.test.ts',
   'yaml job-patch': 'test/e2e/job-fit.test.ts',
+  'yaml kustomization': 'test/unit/deploy-base.test.ts',
 };
 
 /** The test that types the commands of a page. */

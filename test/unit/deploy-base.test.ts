@@ -1,15 +1,19 @@
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { describe, it } from 'node:test';
-import { load, loadAll } from 'js-yaml';
+import { dump, load, loadAll } from 'js-yaml';
 import { formatYaml } from '../../plugin/output/yaml.ts';
 import { launchRights } from '../../plugin/run/preconditions.ts';
 import { pruneDeletedRights, pruneRights } from '../../plugin/run/prune.ts';
 import { defaultsOf } from '../../shared/core/manifests/defaults.ts';
 import type { Right, SetupManifest } from '../../shared/core/manifests/rbac.ts';
 import { setupManifests } from '../../shared/core/manifests/rbac.ts';
+import { without } from '../needs.ts';
+import { snippetsOf } from '../snippets.ts';
 
 const DEPLOY = join(import.meta.dirname, '../../deploy');
 const read = (file: string): string => readFileSync(join(DEPLOY, file), 'utf8');
@@ -20,6 +24,7 @@ type Loose = any;
 
 const PLACE = { namespace: 'velero', runNamespace: 'restorehooks' };
 const PODS = 'any-namespace-of-pods';
+const noKubectl = without('kubectl', spawnSync('kubectl', ['version', '--client']).status === 0);
 const HEAD = '# Written by: UPDATE=1 node --test test/unit/deploy-base.test.ts, of what setup prints.\n';
 
 /** What `setup --run-namespace` prints, in two files: once for the cluster, and once for each namespace of pods. */
@@ -97,6 +102,28 @@ describe('the base in deploy', () => {
     const { runNamespace } = defaultsOf(load(read('base/defaults.yaml')), 'defaults.yaml');
     const [account] = manifests('base/runner.yaml').filter(({ kind }) => kind === 'ServiceAccount');
     assert.deepEqual([runNamespace, account.metadata.namespace], ['restorehooks', 'restorehooks']);
+  });
+
+  it('lets spans out with the patch of docs/observing.md in an overlay', { skip: noKubectl }, () => {
+    const [snippet, ...more] = snippetsOf('docs/observing.md').filter(({ info }) => info === 'yaml kustomization');
+    assert.deepEqual(more, []);
+    const folder = mkdtempSync(join(tmpdir(), 'deploy-'));
+    try {
+      for (const part of ['base', 'pods', 'example'])
+        cpSync(join(DEPLOY, part), join(folder, part), { recursive: true });
+      const overlay = load(read('example/kustomization.yaml')) as Loose;
+      const { patches } = load(snippet?.text ?? '') as Loose;
+      const changed = { ...overlay, patches: [...overlay.patches, ...patches] };
+      writeFileSync(join(folder, 'example/kustomization.yaml'), dump(changed));
+      const { stdout, stderr } = spawnSync('kubectl', ['kustomize', join(folder, 'example')], { encoding: 'utf8' });
+      assert.equal(stderr, '');
+      const [policy] = (loadAll(stdout) as Loose[]).filter(({ kind }) => kind === 'NetworkPolicy');
+      const ports = policy.spec.egress.map((rule: Loose) => rule.ports.map(({ port }: Loose) => port));
+      assert.deepEqual(ports, [[443, 6443], [53, 53], [4318]]);
+      assert.equal(policy.spec.egress[2].to.length, 1);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('has an example whose annotation names its namespaces of pods', () => {
