@@ -27,7 +27,10 @@ case $code in
     echo "$restore is restored, and every hook has succeeded: traffic can be let in"
     ;;
   3) echo "$restore is restored, but a hook has not succeeded. Put right what it says, then: kubectl restorehooks retry $restore" ;;
-  5) echo "a right is missing. Nothing was run. An administrator may type: kubectl restorehooks setup --apply" ;;
+  5)
+    echo "a right is missing. Nothing was run. The hint above is the command for an administrator. If it is the runner's right:"
+    echo "kubectl restorehooks check $restore prints the setup command, with the namespaces that the runner is limited to"
+    ;;
   6 | 7 | 130) echo "nobody waits any more, but the run may still be going. Start this again to follow it" ;;
   8)
     echo "no pod was restored that has a hook. Did its namespace still exist? Velero restores nothing over what exists."
