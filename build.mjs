@@ -65,7 +65,7 @@ const withoutMaglev = "process.getBuiltinModule('node:v8').setFlagsFromString('-
 const nodeCheck = (name) => `(function () {
   var version = process.versions.node.split('.');
   if (+version[0] > ${major} || (+version[0] === ${major} && +version[1] >= ${minor})) return;
-  process.stderr.write('error: ${name} needs Node.js ${major}.${minor} or newer, this is ' + process.version + '\\n');
+  process.stderr.write('error: ${name} needs Node.js ${major}.${minor} or newer, this is ' + process.version + '\\n${name === PLUGIN ? WITHOUT_NODE : ''}');
   process.exit(2);
 })();
 `;
@@ -80,6 +80,8 @@ function packagesIn({ outputs }) {
 }
 
 const RUNNER = 'the runner of kubectl restorehooks';
+const PLUGIN = 'kubectl restorehooks';
+const WITHOUT_NODE = 'hint: take a newer one, or on Linux the archive of the plugin that needs none\\n';
 
 /** Lambda's: it knows its user and takes no proxy, which is all that the client library is there for. */
 async function lambdaFile() {
@@ -131,7 +133,7 @@ load('./${basename(entry, '.ts')}.js');
 export const runnerFile = async (entry, plugins) => (await inPieces(entry, RUNNER, plugins)).text;
 
 const bundles = {
-  'kubectl-restorehooks': await inPieces('plugin/main.ts', 'kubectl restorehooks'),
+  'kubectl-restorehooks': await inPieces('plugin/main.ts', PLUGIN),
   'runner.cjs': await inPieces('runner/job.ts', RUNNER),
   'lambda.cjs': await lambdaFile(),
 };

@@ -3,6 +3,7 @@ import { ExitCode, RestoreHooksError } from '../shared/core/errors.ts';
 import { restoreName } from '../shared/core/names.ts';
 import type { ParsedValue } from '../shared/input/argv.ts';
 import { camelCase, indexOfCommand, parseArgv } from '../shared/input/argv.ts';
+import type { Flags } from '../shared/input/flags.ts';
 import { commonArgs, SHOW_REQUESTS, sharedFlags } from './command-line/args.ts';
 import type { Command, CommandEntry, CommandList } from './command-line/command.ts';
 import { commandHelp, overallHelp, PROGRAM, usageOf } from './command-line/help.ts';
@@ -121,7 +122,7 @@ async function runCommand(
 ): Promise<ExitCode> {
   const command = await entry.load();
   const flags = { ...command.args, ...commonArgs };
-  const { values, positionals } = parseArgv(argv, flags);
+  const { values, positionals } = parsed(name, argv, flags);
   const context = withOutputFlags(given, values);
   if (values['help'] === true) {
     context.stdout.write(await commandHelp(name, entry.summary, command, flags, widthOf(context)));
@@ -178,6 +179,16 @@ function equalsHint({ args }: Command, word: string, argv: readonly string[]): s
   return (flag?.type === 'string' || flag?.type === 'duration') && flag.bare !== undefined
     ? `write ${before}=${word}`
     : undefined;
+}
+
+/** What is wrong with a flag is told with a hint in any case. */
+function parsed(name: string, argv: readonly string[], flags: Flags): ReturnType<typeof parseArgv> {
+  try {
+    return parseArgv(argv, flags);
+  } catch (error) {
+    if (!(error instanceof RestoreHooksError) || error.hint !== undefined) throw error;
+    throw new RestoreHooksError(error.code, error.message, { hint: `see the flags: ${PROGRAM} ${name} --help` });
+  }
 }
 
 function misused(name: string, command: Command, message: string, hint?: string): RestoreHooksError {

@@ -33,7 +33,10 @@ export const prune = defineCommand({
 
   run: ({ restore: name, keep, deleted, dryRun, ...args }, context) => {
     if (deleted === (name !== undefined)) {
-      throw usage('prune takes either a RESTORE or --deleted', 'usage: kubectl restorehooks prune RESTORE');
+      throw usage(
+        'prune takes either a RESTORE or --deleted',
+        'usage: kubectl restorehooks prune RESTORE, or prune --deleted',
+      );
     }
     return withCluster(args, context, async (session) => {
       const text =

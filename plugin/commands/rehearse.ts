@@ -33,6 +33,7 @@ export const rehearse = defineCommand({
 
   async run({ backup, ...args }, context): Promise<CommandResult> {
     if (args.cleanup) {
+      if (args.keep) throw usage('--keep and --cleanup exclude each other', '--cleanup removes what --keep has left');
       const { cleanUp } = await import('../rehearse/clean-up.ts');
       const id = backup === undefined ? undefined : rehearsalID(backup);
       return withCluster(args, context, (session) => cleanUp(session, id, context));

@@ -267,7 +267,7 @@ describe('an answer of the API server', { skip }, () => {
     assert.deepEqual(slow, {
       code: 6,
       error: `the API server at ${host} can't be reached: no answer within 1s (--request-timeout)`,
-      hint: 'check that the cluster is up and that this is the right --context',
+      hint: 'check that the cluster is up and that this is the right --context or --server',
     });
   });
 });
@@ -435,7 +435,7 @@ describe('the way to the API server', { skip }, () => {
     assert.deepEqual(await statusBy(withServer('https://127.0.0.1:1')), {
       code: 6,
       error: "the API server at 127.0.0.1:1 can't be reached: connection refused",
-      hint: 'check that the cluster is up and that this is the right --context',
+      hint: 'check that the cluster is up and that this is the right --context or --server',
     });
   });
 
@@ -491,7 +491,7 @@ describe('a kubeconfig that is broken', { skip }, () => {
       'no such cluster',
       () => changed(({ config }) => Object.assign(config, { clusters: [] })),
       'cluster "e2e" (of context "e2e") does not exist in the kubeconfig',
-      'there are no clusters in it',
+      'there are no clusters in it; give another one with --kubeconfig FILE, or set KUBECONFIG',
     ],
     [
       'no such user',

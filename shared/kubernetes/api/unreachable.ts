@@ -53,7 +53,7 @@ const lookupText = (code: string, host: string): string =>
 
 function explain(fault: Fault, server: URL): Explanation {
   const { code = '', message = '' } = fault;
-  const isUp = 'check that the cluster is up and that this is the right --context';
+  const isUp = 'check that the cluster is up and that this is the right --context or --server';
   if (code === 'ECONNREFUSED') return ['connection refused', isUp];
   if (isLookup(code)) {
     const hint = "check the server in the kubeconfig, and this machine's network (a VPN)";

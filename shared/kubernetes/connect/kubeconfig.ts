@@ -158,7 +158,10 @@ function unknown(
   known: ReadonlyMap<string, unknown>,
 ): RestoreHooksError {
   return new RestoreHooksError('INVALID_ARGUMENT', `${kind} "${name}" does not exist in the kubeconfig`, {
-    hint: known.size === 0 ? `there are no ${kind}s in it` : `choose one of: ${namesOf(known)}`,
+    hint:
+      known.size === 0
+        ? `there are no ${kind}s in it; give another one with --kubeconfig FILE, or set KUBECONFIG`
+        : `choose one of: ${namesOf(known)}`,
   });
 }
 

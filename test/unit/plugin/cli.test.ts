@@ -194,7 +194,9 @@ describe('main', () => {
       greet: 'error: NAME is missing\nhint: usage: kubectl restorehooks greet NAME [TITLE] [flags]\n',
       'greet a b c': 'error: unexpected argument "c"\nhint: usage: kubectl restorehooks greet NAME [TITLE] [flags]\n',
       'greet a --lod': 'error: unknown flag: --lod\nhint: did you mean --loud?\n',
-      'greet a -o': "error: flag needs an argument: 'o' in -o\n",
+      'greet a -o':
+        "error: flag needs an argument: 'o' in -o\nhint: see the flags: kubectl restorehooks greet --help\n",
+      'greet a --xyzzy': 'error: unknown flag: --xyzzy\nhint: see the flags: kubectl restorehooks greet --help\n',
     };
     for (const [line, stderr] of Object.entries(cases)) {
       assert.deepEqual(await run(line.split(' '), { commands }), { code: 2, stdout: '', stderr });

@@ -26,4 +26,10 @@ describe('renderView', () => {
       items: [{ a: 1 }, { b: 2 }],
     });
   });
+
+  it('names manifests as kubectl does', async () => {
+    const of = (apiVersion: string, kind: string) => ({ apiVersion, kind, metadata: { name: 'x' } });
+    const view = { kind: 'manifests', manifests: [of('v1', 'Secret'), of('batch/v1', 'Job')] } as const;
+    assert.equal(await renderView(view, 'name', false), 'secret/x\njob.batch/x\n');
+  });
 });

@@ -81,6 +81,7 @@ describe('rehearse', () => {
     for (const [argv, code, message] of [
       [[], 2, /^error: give either BACKUP or --from-schedule\n/],
       [['nightly-1', '--from-schedule', 'nightly'], 2, /^error: give either BACKUP or --from-schedule\n/],
+      [['nightly-1', '--keep', '--cleanup'], 2, /^error: --keep and --cleanup exclude each other\n/],
       [['nightly-1', '--id', 'A.b'], 2, /^error: "A.b" can't be the id of a rehearsal\n/],
       [['nightly-1', '--deadline', '0'], 2, /deadline/],
       [['nightli-1'], 4, /^error: there is no Backup nightli-1 in namespace velero\nhint: did you mean nightly-1\?\n/],
