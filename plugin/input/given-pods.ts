@@ -1,5 +1,6 @@
 import type { Hook, PodKey } from '../../shared/core/model/hook.ts';
 import { podKey } from '../../shared/core/model/hook.ts';
+import type { Pod } from '../../shared/core/model/pod.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
 import type { Notice } from '../../shared/core/plan/notice.ts';
 import type { PlanRequest } from '../../shared/core/plan/plan-run.ts';
@@ -35,15 +36,7 @@ export async function withGivenPods(
   live: PlanRequest,
   given: GivenPods,
 ): Promise<PlanRequest> {
-  const isLive = new Set(live.pods.map(keyOf));
-  const absent = given.pods.filter((pod) => !isLive.has(keyOf(pod)));
-  const { hooks } = planHooks({ ...live, pods: absent });
-  const created = new Set(hooks.filter(({ kind }) => kind === 'init').map(keyOfHook));
-  const hooked = new Set(hooks.map(keyOfHook));
-  const candidates = absent.filter((pod) => hooked.has(keyOf(pod)));
-  const there = await podsThere(client, new Set(candidates.map(({ metadata }) => metadata.namespace)));
-  const ours = candidates.filter((pod) => !there.has(keyOf(pod)));
-  const others = candidates.filter((pod) => there.has(keyOf(pod)));
+  const { ours, others, created } = await chosen(client, live, given.pods);
   const awaited = ours.filter((pod) => !created.has(keyOf(pod))); // R2.13
   return {
     ...live,
@@ -59,17 +52,46 @@ export async function withGivenPods(
   };
 }
 
-async function podsThere(
-  client: Pick<KubeClient, 'list'>,
-  namespaces: ReadonlySet<string>,
-): Promise<ReadonlySet<PodKey>> {
-  const there = new Set<PodKey>();
-  for (const namespace of namespaces) {
-    for await (const { items } of client.list(paths.pods(namespace))) {
-      for (const { metadata } of items) there.add(podKey(namespace, (metadata as Named).name));
+interface Chosen {
+  /** Not in the cluster, and with hooks. */
+  readonly ours: readonly Pod[];
+  /** In the cluster, but not of this Restore; they would have hooks. */
+  readonly others: readonly Pod[];
+  /** Those that init hooks are created with. */
+  readonly created: ReadonlySet<PodKey>;
+}
+
+/** Which of the given pods have hooks. Where one can't be taken, `runOn` chooses anew among the others (R3.60). */
+async function chosen(client: Pick<KubeClient, 'list'>, live: PlanRequest, given: readonly Pod[]): Promise<Chosen> {
+  const isLive = new Set(live.pods.map(keyOf));
+  const there = new Map<string, ReadonlySet<PodKey>>();
+  const others: Pod[] = [];
+  let absent = given.filter((pod) => !isLive.has(keyOf(pod)));
+  for (;;) {
+    const { hooks } = planHooks({ ...live, pods: [...live.pods, ...absent] });
+    const hooked = new Set(hooks.map(keyOfHook));
+    const candidates = absent.filter((pod) => hooked.has(keyOf(pod)));
+    for (const { metadata } of candidates) {
+      const { namespace } = metadata;
+      if (!there.has(namespace)) there.set(namespace, await podsThere(client, namespace));
     }
+    const isThere = (pod: Pod): boolean => there.get(pod.metadata.namespace)?.has(keyOf(pod)) ?? false;
+    const taken = candidates.filter(isThere);
+    if (taken.length === 0) {
+      const created = hooks.filter(({ kind }) => kind === 'init').map(keyOfHook);
+      return { ours: candidates, others, created: new Set(created) };
+    }
+    others.push(...taken);
+    absent = absent.filter((pod) => !isThere(pod));
   }
-  return there;
+}
+
+async function podsThere(client: Pick<KubeClient, 'list'>, namespace: string): Promise<ReadonlySet<PodKey>> {
+  const found = new Set<PodKey>();
+  for await (const { items } of client.list(paths.pods(namespace))) {
+    for (const { metadata } of items) found.add(podKey(namespace, (metadata as Named).name));
+  }
+  return found;
 }
 
 const keyOfHook = ({ namespace, pod }: Hook) => podKey(namespace, pod);
