@@ -107,8 +107,8 @@ function rowOfDead(
   if (!isBegun && !isItsPods) {
     return { hook, run, attempt, state: 'NotExecuted', reason: 'runner-died', message: NEVER, ...started };
   }
-  const isDetached = hook.kind === 'exec' && hook.detach === true;
-  const message = isItsPods ? MAYBE_ITS_POD : isDetached ? MAY_GO_ON : RUNNER_DIED.message;
+  const isAttachedTo = hook.kind === 'exec' && hook.detach === true && journal !== undefined; // R3.88
+  const message = isItsPods ? MAYBE_ITS_POD : isAttachedTo ? MAY_GO_ON : RUNNER_DIED.message;
   const died = { ...RUNNER_DIED, message };
   return { hook: inPod(hook, podUID), run, attempt, ...died, ...started, finishedAt: now };
 }

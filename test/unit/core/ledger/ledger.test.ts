@@ -154,6 +154,15 @@ test('an init container of which a dead runner has told nothing is Unknown: its 
   ]);
 });
 
+test('nothing attaches to a detached command whose journal is gone, and its row promises it no more (R3.88)', () => {
+  const running = [row(hook('load', { detach: true }), 1, { state: 'Running' })];
+  const hooks = new Map([[0, { phase: 'begun', startedAt: 5 } as const]]);
+  const saying = (told: ReturnType<typeof journal> | undefined) =>
+    rowsOfDeadRun(running, told, true, instant(9))[0]?.message;
+  assert.match(saying(journal({ hooks } as never)) ?? '', /apply and retry attach to it/);
+  assert.equal(saying(undefined), 'the command may have been started, and nobody saw its end');
+});
+
 test('without a status the phase of a run is that of its rows', () => {
   const fail = hook('fail', { onError: 'Fail' });
   const of = (...rows: HookRow[]) => phaseOfRows(rows, 1);
