@@ -8,7 +8,7 @@ import { after, before, describe, it } from 'node:test';
 import type { Front, FrontAnswer } from '../e2e/front.ts';
 import { startFront } from '../e2e/front.ts';
 import type { Loose, Rule, Suite } from '../e2e/harness.ts';
-import { isReal, startSuite } from '../e2e/harness.ts';
+import { isReal, startSuite, waitFor } from '../e2e/harness.ts';
 import { selfSignedCertificate } from '../embedded/certificate.ts';
 
 /*
@@ -97,7 +97,7 @@ describe('a right that is missing', { skip }, () => {
     const subjects = [{ kind: 'ServiceAccount', name: user, namespace: velero }];
     const roleRef = { apiGroup: group, kind: 'Role', name };
     await e2e.cluster.create({ apiVersion: `${group}/v1`, kind: 'RoleBinding', metadata, roleRef, subjects });
-    assert.equal((await statusBy(file)).code, 4);
+    await waitFor('the right', async () => (await statusBy(file)).code === 4);
     for (const kind of ['roleBindings', 'roles']) await e2e.cluster.remove(kind, velero, name);
   });
 

@@ -64,6 +64,8 @@ export interface TestCluster {
   namespace(prefix: string, labels?: Readonly<Record<string, string>>): Promise<string>;
   /** A kubeconfig of a new ServiceAccount that has just these rights. */
   userWith(namespace: string, rules: readonly Rule[]): Promise<string>;
+  /** Whether a ServiceAccount may do what comes first in a rule. What is written takes effect some moments later. */
+  may(namespace: string, serviceAccount: string, rule: Rule): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -197,7 +199,21 @@ export async function openCluster(options: EmbeddedClusterOptions = {}): Promise
       const answer: Loose = await client.create(`${paths.serviceAccounts(namespace, name)}/token`, request);
       const path = join(folder, `${name}.kubeconfig`);
       await writeFile(path, kubeconfigText(config.cluster, name, answer.status.token), { mode: 0o600 });
+      for (const rule of rules) await waitFor('the right', () => cluster.may(namespace, name, rule));
       return path;
+    },
+    async may(namespace, name, rule) {
+      const [resource, subresource] = rule.resources[0]?.split('/') ?? [];
+      const resourceAttributes = {
+        ...{ group: rule.apiGroups[0], resource, subresource, verb: rule.verbs[0] },
+        ...(rule.namespace !== undefined && { namespace: rule.namespace }),
+      };
+      const review: Loose = await client.create('/apis/authorization.k8s.io/v1/subjectaccessreviews', {
+        apiVersion: 'authorization.k8s.io/v1',
+        kind: 'SubjectAccessReview',
+        spec: { user: `system:serviceaccount:${namespace}:${name}`, resourceAttributes },
+      });
+      return review.status.allowed;
     },
     async close() {
       for (const [resource, name] of clusterWide) await cluster.remove(resource, undefined, name);

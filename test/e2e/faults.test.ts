@@ -241,11 +241,13 @@ describe('through faults', { concurrency: true }, () => {
           ['web-0'],
         );
         const kubeconfig = await cluster.userWith(velero, rules() as Rule[]);
-        const name = `${velero}:${JSON.parse(readFileSync(kubeconfig, 'utf8')).users[0].name}`;
+        const { name } = JSON.parse(readFileSync(kubeconfig, 'utf8')).users[0];
         const run = localRun(scene, e2e.plugin.with({ kubeconfig }));
         await begun(scene, 'web-0');
         await scene.runStatus(({ counts }) => counts.running === 1);
-        await cluster.patch('clusterRoles', undefined, name, { rules: rules(resource) });
+        await cluster.patch('clusterRoles', undefined, `${velero}:${name}`, { rules: rules(resource) });
+        const taken = (rules() as Rule[]).find(({ resources }) => resources[0] === resource) as Rule;
+        await waitFor('the right to go', async () => !(await cluster.may(velero, name, taken)));
         if (resource === 'leases') await waitFor('the Lease to be lost', async () => await isFailed(scene));
         await scene.open('web-0');
         const ran = await run.done;
@@ -265,17 +267,19 @@ describe('through faults', { concurrency: true }, () => {
     it('is not told as one that went well, and status tells what its hooks did', async () => {
       const scene = await sceneWith('last-word', [exec(gated(), LONG)], ['web-0']);
       const kubeconfig = await cluster.userWith(velero, [EVERYTHING]);
-      const name = `${velero}:${JSON.parse(readFileSync(kubeconfig, 'utf8')).users[0].name}`;
+      const { name } = JSON.parse(readFileSync(kubeconfig, 'utf8')).users[0];
       const run = localRun(scene, e2e.plugin.with({ kubeconfig }));
       await begun(scene, 'web-0');
       await scene.runStatus(({ counts }) => counts.running === 1);
       const others = ['configmaps', 'leases', 'secrets', 'pods', 'pods/exec'];
-      await cluster.patch('clusterRoles', undefined, name, {
+      await cluster.patch('clusterRoles', undefined, `${velero}:${name}`, {
         rules: [
           { ...EVERYTHING, resources: others },
           { ...EVERYTHING, resources: ['restores'], verbs: ['get'] },
         ],
       });
+      const patching = { apiGroups: ['velero.io'], resources: ['restores'], verbs: ['patch'] };
+      await waitFor('the right to go', async () => !(await cluster.may(velero, name, patching)));
       await scene.open('web-0');
       const ran = await run.done;
       assert.deepEqual([ran.code, ran.stdout], [5, '']);
