@@ -57,6 +57,10 @@ function groupParts(group: Group): HumanPart[] {
   ];
 }
 
+/** A first run whose runner never came: there is nothing that `retry` could go by. */
+const hasNotBegun = ({ attempt, startedAt, counts }: RunDocument): boolean =>
+  attempt === 1 && startedAt === undefined && counts?.notExecuted === counts?.planned;
+
 const hasDied = (message: string | undefined): boolean => message?.startsWith('the runner died') ?? false;
 
 /** Why, and what to type; nothing after a run in which everything succeeded. */
@@ -70,6 +74,7 @@ function nextCommands(run: RunDocument): [string, string][] {
     return [['follow it', command(`status ${on} -w`)]];
   }
   if (counts !== undefined && counts.succeeded === counts.planned) return [];
+  if (hasNotBegun(run)) return [['put it right, then run it', command(`apply ${on}`)]];
   const mayHaveRun = hooks.filter(({ state }) => state === 'Unknown');
   // `retry` runs the others (R6.25), and attaches to detached commands (R3.81).
   const unclear = mayHaveRun.filter(
@@ -79,6 +84,12 @@ function nextCommands(run: RunDocument): [string, string][] {
   const what =
     mayHaveRun.length > unclear.length ? 'run what did not succeed, or may not have' : 'run what did not succeed';
   const again = command(`retry ${on}`);
+  const isOfPodGone = ({ reason }: RunHook): boolean => reason === 'pod-deleted' || reason === 'pod-replaced';
+  const left = hooks.filter(isFailure);
+  const anew: [string, string][] = left.some(isOfPodGone)
+    ? [['plan anew for the pods that are there now', command(`apply ${on}`)]]
+    : [];
+  if (left.length > 0 && left.every(isOfPodGone)) return anew;
   const hasOutput = hooks.some((row) => isFailure(row) && lastLines(row, 1).length > 0);
   return [
     ...(hasOutput ? [['all that they printed', `${command(`logs ${on}`)} --failed`] as [string, string]] : []),
@@ -86,5 +97,6 @@ function nextCommands(run: RunDocument): [string, string][] {
     ...(unclear.length > 0
       ? [['also what may have been running', `${again} --on-unknown=rerun`] as [string, string]]
       : []),
+    ...anew,
   ];
 }

@@ -25,23 +25,29 @@ export async function hasDiedAsSeen(
   }
 }
 
-/** The status and rows of a run whose runner died, as its journal tells them. Nothing is written (R5.21). */
+/**
+ * The status and rows of a run whose runner died, as its journal tells them. Nothing is written (R5.21). A local run that was
+ * suspended on purpose has not failed, and is not over until a next runner finds nothing to go on with (`isOver`).
+ */
 export async function asDead(
   { client }: Session,
   context: Context,
   restore: RestoreReference,
   status: RunStatus,
   rows: readonly RunHook[],
+  isOver = false,
 ): Promise<{ status: RunStatus; rows: RunHook[] }> {
-  // A local run that was suspended on purpose has not failed: the next runner goes on with it.
-  if (status.suspendedAt !== undefined && status.runner.kind === 'local') return { status, rows: [...rows] };
+  const isSuspended = status.suspendedAt !== undefined && status.runner.kind === 'local';
+  if (isSuspended && !isOver) return { status, rows: [...rows] };
   const known = await knownRows(client, context.clock, restore, status, rows);
   const cause = status.runner.kind === 'job' ? await causeOfDeath(client, restore, status) : undefined;
   const what =
     status.runner.kind === 'job'
       ? `its Job ${status.runner.name} is over, the run is not`
       : 'nobody holds the Lease of the Restore';
-  const message = `the runner died${cause === undefined ? '' : ` (${cause})`}: ${what}`;
+  const message = isSuspended
+    ? `it was suspended at ${status.suspendedAt}, and what it left is for retry to run`
+    : `the runner died${cause === undefined ? '' : ` (${cause})`}: ${what}`;
   const failed = failedStatus(status, { code: 'job', message });
   const counts = known.length === status.counts.planned ? countRows(known) : failed.counts;
   const finishedAt = known

@@ -193,7 +193,7 @@ export class Launcher {
     const { client, namespace } = this.#session;
     if (hasEnded(status)) return this.teller.ended(restore, status, rows); // At its deadline: that is written down.
     const reference = runsOf(restore, this.#session);
-    const dead = await asDead(this.#session, this.#context, reference, status, rows);
+    const dead = await asDead(this.#session, this.#context, reference, status, rows, true);
     if (this.#args.dryRun === undefined) await writeStatus(client, versionOf(restore, namespace), dead.status);
     return this.teller.ended(restore, dead.status, dead.rows);
   }

@@ -66,13 +66,11 @@ export class Retry {
     if (await launcher.endStuck(restore, true)) return this.#once();
     const { ledger, today } = await this.#ledger(restore, reference);
     const { last } = ledger;
-    if (last === undefined) {
-      throw usage(
-        `there has been no run of Restore ${this.#name}`,
-        `start one: kubectl restorehooks apply ${this.#name}`,
-      );
-    }
+    const start = `start one: kubectl restorehooks apply ${this.#name} -n ${namespace}`;
+    if (last === undefined) throw usage(`there has been no run of Restore ${this.#name}`, start);
     const toRetry = rowsToRetry(ledger, today?.plan);
+    if (toRetry.rows.length === 0 && toRetry.of.every(({ isWhole }) => isWhole))
+      throw usage(`no run of Restore ${this.#name} has begun: there is nothing to retry`, start);
     const unclear = toRetry.of.filter(({ isWhole }) => !isWhole);
     if (unclear.length > 0) throw launcher.teller.unclear(unclear);
     launcher.teller.warnOfUnreadable(ledger);

@@ -7,6 +7,7 @@ import { isExecuted } from '../../shared/core/ledger/run-record.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
 import type { PlanDocument } from '../../shared/core/plan/plan-document.ts';
 import { busyPhase } from '../../shared/core/plan/velero.ts';
+import type { HookRow } from '../../shared/core/report/hook-row.ts';
 import type { RunHook } from '../../shared/core/report/run-document.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
 import { exitCodeOf, hasEnded, progressLine } from '../../shared/core/report/run-status.ts';
@@ -53,7 +54,7 @@ export class RunTeller {
   announce(
     restore: Restore,
     document: PlanDocument,
-    { kept, difference, lost, quiet }: Starting,
+    { kept, dropped = [], difference, lost, quiet }: Starting,
     rights: readonly string[],
   ): void {
     if (this.#announced === document.digest) return;
@@ -80,9 +81,8 @@ export class RunTeller {
     this.say(`plan      ${summary(document)}, ${document.digest}`);
     for (const note of rights) this.say(`rights    ${note}`);
     if (kept.length > 0) this.say(`kept      ${count(kept.length, 'hook')} of earlier runs: not run again`);
-    this.#warnOfGates(document, kept);
-    if (lost.length > 0)
-      this.say(`again     ${count(lost.length, 'hook')} that may have been run (--on-unknown=rerun)`);
+    this.#warnOfGates(document, kept, dropped);
+    if (lost.length > 0) this.say(`again     ${count(lost.length, 'hook')} that may have been run`);
     for (const { namespace: where, pod, until = 'ever' } of quiet) {
       this.say(`quiet     ${where}/${pod}: a command of an earlier run may be running there until ${until}`);
     }
@@ -90,9 +90,14 @@ export class RunTeller {
     for (const line of noticeLines(document)) this.say(line);
   }
 
-  /** R6.1.4: what an earlier run executed is left to `retry`, also a `Fail` hook whose failure had stopped that run. */
-  #warnOfGates({ hooks }: PlanDocument, kept: Starting['kept']): void {
-    const failed = kept.filter((row) => isFail(row.hook) && isExecuted(row) && row.state !== 'Succeeded');
+  /**
+   * R6.1.4: what an earlier run executed is left to `retry`, also a `Fail` hook whose failure had stopped that run. One that
+   * the plan has no more (its pod is gone, or `--skip` names it) holds up nothing either.
+   */
+  #warnOfGates({ hooks }: PlanDocument, kept: readonly HookRow[], dropped: readonly HookRow[]): void {
+    const failed = [...kept, ...dropped].filter(
+      (row) => isFail(row.hook) && isExecuted(row) && row.state !== 'Succeeded',
+    );
     const lowest = Math.min(...failed.map(({ hook }) => (hook.kind === 'exec' ? (hook.wave ?? 0) : 0)));
     const isKept = new Set<string>(kept.map(({ hook }) => hook.id));
     const run = hooks.filter((hook) => !isKept.has(hook.id) && hook.kind === 'exec' && (hook.wave ?? 0) >= lowest);
@@ -100,8 +105,9 @@ export class RunTeller {
     if (first === undefined || run.length === 0) return;
     const more = failed.length === 1 ? '' : `, and ${failed.length - 1} more,`;
     const at = `${this.#name} -n ${this.#session.namespace}`;
+    const isDropped = dropped.includes(first);
     this.say(
-      `warning: ${first.hook.id} (onError: Fail)${more} is kept as ${first.state}, and holds up nothing: ${count(run.length, 'hook')} of this wave or later run now`,
+      `warning: ${first.hook.id} (onError: Fail)${more} is ${isDropped ? `${first.state} and not in this plan` : `kept as ${first.state}`}, and holds up nothing: ${count(run.length, 'hook')} of this wave or later run now`,
     );
     this.say(`hint: retry runs what did not succeed, in order, and stops at it: kubectl restorehooks retry ${at}`);
   }

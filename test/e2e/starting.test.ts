@@ -242,6 +242,11 @@ describe('a Job that can not start, whom nobody follows', { concurrency: true },
     const after = await scene.status('-w');
     assert.deepEqual([after.code, after.json().phase, after.json().counts.notExecuted], [11, 'Canceled', 1]);
     assert.deepEqual(await scene.jobs(), []);
+    const retried = await e2e.plugin('retry', scene.name, '-n', e2e.velero);
+    assert.equal(retried.code, 2, retried.stderr);
+    assert.match(retried.stderr, /^error: no run of Restore \S+ has begun: there is nothing to retry\nhint: .* apply /);
+    const shown = await e2e.plugin('status', scene.name, '-n', e2e.velero);
+    assert.match(shown.stdout, /^put it right, then run it: kubectl restorehooks apply /m);
     const again = await scene.apply();
     assert.deepEqual([again.code, again.json().phase], [0, 'Completed'], again.stderr);
     assert.deepEqual(await scene.marks('web-0'), ['warm']);

@@ -13,11 +13,15 @@ const { velero } = e2e;
 const check = sh('echo tried >> marks; test -f gate');
 
 async function sceneWith(title: string, ...hooks: readonly object[]) {
+  return started(title, [entry(hooks)]);
+}
+async function started(title: string, entries: readonly object[], ...flags: string[]) {
   const scene = await e2e.scene(title);
   await scene.pod('web-0');
   await scene.restore({ status: { phase: 'Completed' } });
-  const file = await scene.hooksFile([entry(hooks)]);
-  return { scene, run: e2e.plugin.start('apply', scene.name, '-n', velero, '-o', 'json', '--hooks', file) };
+  const file = await scene.hooksFile(entries);
+  const argv = ['apply', scene.name, '-n', velero, '-o', 'json', '--hooks', file, ...flags];
+  return { scene, argv, run: e2e.plugin.start(...argv) };
 }
 const tried = (scene: Scene, times: number) =>
   waitFor(`${times} starts`, async () => (await scene.marks('web-0')).length >= times);
@@ -72,6 +76,26 @@ describe('a hook with attempts', { concurrency: true }, () => {
     const ran = await run.done;
     assert.deepEqual([ran.code, endings(ran.json())], [11, { 'web-0 0': 'Failed (exit)' }], ran.stderr);
     assert.match(ran.json().hooks[0].message, /attempt 1 of 5; no further one was made: the run was canceled/);
+  });
+
+  // R3.58
+  it('that is a gate and is suspended in a pause is left to retry, as the next apply says', async () => {
+    const gate = exec(check, { onError: 'Fail', retry: { attempts: 2, delay: '5m', maxDelay: '5m' } });
+    const entries = [entry(gate), entry(exec(mark('next')), { name: 'next', wave: 1 })];
+    const { scene, argv, run } = await started('suspended', entries, '--runner=local');
+    await inPause(scene);
+    run.kill('SIGINT');
+    assert.equal((await run.done).code, 130);
+    const applied = await e2e.plugin(...argv);
+    assert.deepEqual([applied.code, applied.json().phase], [10, 'Failed'], applied.stderr);
+    assert.match(applied.json().message, /^it was suspended at \S+, and what it left is for retry to run$/);
+    const states = applied.json().hooks.map(({ state, reason }: Loose) => `${state} (${reason})`);
+    assert.deepEqual(states, ['Failed (exit)', 'NotExecuted (runner-died)']);
+    assert.deepEqual((await scene.status()).json().phase, 'Failed');
+    await scene.open('web-0');
+    const retried = await e2e.plugin('retry', scene.name, '-n', velero, '--runner=local');
+    assert.equal(retried.code, 0, retried.stderr);
+    assert.deepEqual(await scene.marks('web-0'), ['tried', 'tried', 'next']);
   });
 
   // R3.52, R3.55

@@ -372,8 +372,8 @@ export const MUTANTS: readonly Mutant[] = [
   state(
     'R2.18',
     'the pod that an earlier runner created is a replacement',
-    'uid: createdUID(own, options) ?? own[0]?.podUID,',
-    'uid: own[0]?.podUID,',
+    'return [...seen, ...planned, hooks[0]?.podUID]',
+    'void seen;\n  return [...planned, hooks[0]?.podUID]',
   ),
   podFacts(
     'R2.19',

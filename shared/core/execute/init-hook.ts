@@ -21,7 +21,7 @@ export function initHookState(
   hook: InitHook,
   now: Instant,
 ): HookState | undefined {
-  const { stop, maxConcurrent } = run;
+  const { stop } = run;
   const state = stateOf(pod, at);
   if (state.phase === 'Ended' || state.phase === 'Ending') return undefined;
   if (pod.notCreated !== undefined) return ended(notInjected(pod.notCreated));
@@ -56,7 +56,7 @@ export function initHookState(
         ? {
             state: 'TimedOut',
             reason: 'waiting',
-            message: `${over}: it waited for ${waitingFor(maxConcurrent, pod, at)}`,
+            message: `${over}: it waited for ${waitingFor(run, pod, at)}`,
             ...exitCode,
           }
         : {

@@ -9,6 +9,9 @@ export const RUNNER_DIED = {
   message: 'the command may have been started, and nobody saw its end',
 } as const satisfies HookResult;
 
+/** What became of a detached command whose pod went while nobody looked (R3.82). */
+export const UNSEEN = 'its pod went before anybody saw how the command ended';
+
 /** Nobody saw its end: its runner died, its connection was lost, or it was dropped by `cancel`. It may be running. */
 export const isLost = ({ state, reason }: { readonly state: string; readonly reason?: Reason | undefined }): boolean =>
   state === 'Unknown' && (reason === 'runner-died' || reason === 'connection-lost' || reason === 'canceled');

@@ -106,11 +106,17 @@ export interface RunState {
   finishedAt: Instant | undefined;
 }
 
-/** Of the pod that a runner before this one has created, or seen, where the plan has none or another. */
-const createdUID = (hooks: readonly Hook[], { resumed }: RunStart): string | undefined =>
-  hooks
-    .map(({ id }) => (resumed?.ended.get(id) ?? resumed?.begun?.get(id) ?? resumed?.last?.get(id))?.podUID)
-    .find((uid) => uid !== undefined);
+/**
+ * Of the pod that a runner before this one has created, or seen, where the plan has none or another; else of that which the
+ * hooks are planned for that this run is to run. What an earlier run did may have been in one that it has replaced.
+ */
+function uidOf(hooks: readonly Hook[], { resumed, ended }: RunStart): string | undefined {
+  const seen = hooks.map(
+    ({ id }) => (resumed?.ended.get(id) ?? resumed?.begun?.get(id) ?? resumed?.last?.get(id))?.podUID,
+  );
+  const planned = hooks.filter(({ id }) => !ended?.has(id)).map(({ podUID }) => podUID);
+  return [...seen, ...planned, hooks[0]?.podUID].find((uid) => uid !== undefined);
+}
 
 export function createRun(hooks: readonly Hook[], options: RunStart): RunState {
   const parts = [...Map.groupBy(hooks, (hook) => podKey(hook.namespace, hook.pod))].map(([key, own], number) => {
@@ -130,7 +136,7 @@ export function createRun(hooks: readonly Hook[], options: RunStart): RunState {
         : { is: 'awaited' },
       former: undefined,
       notCreated: undefined,
-      uid: createdUID(own, options) ?? own[0]?.podUID,
+      uid: uidOf(own, options),
       waitingSince: options.resumed?.waitingSince.get(index), // R6.5
       quietUntil: quietUntil(key, own, options),
     };

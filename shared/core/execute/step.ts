@@ -22,7 +22,7 @@ import { effectsOf } from './effects.ts';
 import { hookOutcome } from './hook-outcome.ts';
 import type { DetachedCommand, HookState } from './hook-state.ts';
 import { initHookState, isUnsure } from './init-hook.ts';
-import { isLost, mayRunUntil } from './lost-commands.ts';
+import { isLost, mayRunUntil, UNSEEN } from './lost-commands.ts';
 import { foldPodFact } from './pod-facts.ts';
 import type { Live } from './pod-life.ts';
 import { lastSeen } from './pod-life.ts';
@@ -246,12 +246,13 @@ function endPauses(change: Change, { index, open, states }: PodRun): void {
 
 /** How a hook ends because of what stands now, without an answer of its own; undefined where it goes on. */
 function dueOutcome(
-  { stop, maxConcurrent }: RunState,
+  run: RunState,
   pod: PodRun,
   at: HookPosition,
   hook: ExecHook,
   now: Instant,
 ): HookResult | undefined {
+  const { stop } = run;
   const state = stateOf(pod, at);
   if (state.phase === 'Running') {
     if (now < (execDeadline(state, hook) ?? FOREVER)) return undefined;
@@ -266,7 +267,7 @@ function dueOutcome(
   if (life.is === 'live' && hasFinished(life)) return { state: 'NotExecuted', reason: 'pod-finished' };
   if (life.is === 'live' && hook.never !== undefined) return { state: 'NotExecuted', reason: hook.never }; // R3.18
   if (!isLate(pod, at, now)) return undefined;
-  const what = `it waited for ${waitingFor(maxConcurrent, pod, at, now)}`;
+  const what = `it waited for ${waitingFor(run, pod, at, now)}`;
   return { state: 'TimedOut', reason: 'waiting', message: `${timeoutText(hook, 'waitTimeout')}: ${what}` }; // R3.17
 }
 
@@ -281,8 +282,6 @@ function settleDetached(change: Change, index: PodIndex, at: HookPosition, hook:
     else change.end(index, at, notEnded(state, hook));
   } else if (isToAttach(state) && life.is === 'live') change.setHook(index, at, attached(state, change.at)); // R3.81
 }
-
-const UNSEEN = 'its pod went before anybody saw how the command ended';
 
 const hasFinished = ({ observed: { phase } }: Live): boolean => phase === 'Succeeded' || phase === 'Failed';
 

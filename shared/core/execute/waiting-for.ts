@@ -4,21 +4,28 @@ import { FOREVER, formatInstant } from '../model/instant.ts';
 import type { HookPosition } from '../model/position.ts';
 import type { EndedHook, HookState } from './hook-state.ts';
 import { lastSeen } from './pod-life.ts';
-import type { PodRun } from './state.ts';
+import type { PodRun, RunState } from './state.ts';
 import { hookAt, stateOf } from './state.ts';
 import { isInPause, lastTryText } from './tries.ts';
 
+type Slots = Pick<RunState, 'active' | 'maxConcurrent' | 'wasTaken'>;
+
 /** What a waiting hook waits for: for people (R7.9, R3.29). `now`: where it has just given up waiting. */
-export function waitingFor(maxConcurrent: number, pod: PodRun, at: HookPosition, now?: Instant): string {
+export function waitingFor(slots: Slots, pod: PodRun, at: HookPosition, now?: Instant): string {
   const hook = hookAt(pod, at);
   const state = stateOf(pod, at);
   const next = hook.kind === 'exec' && state.last !== undefined ? nextTryText(hook, state, state.last) : undefined;
   if (next !== undefined && isInPause(state)) return next;
-  const what = causeOf(maxConcurrent, pod, at, now);
+  const what = causeOf(slots, pod, at, now);
   return next === undefined || now !== undefined ? what : `${what}, for ${next}`;
 }
 
-function causeOf(maxConcurrent: number, pod: PodRun, at: HookPosition, now: Instant | undefined): string {
+function causeOf(
+  { active, maxConcurrent, wasTaken }: Slots,
+  pod: PodRun,
+  at: HookPosition,
+  now: Instant | undefined,
+): string {
   const hook = hookAt(pod, at);
   const state = stateOf(pod, at);
   if (pod.life.is === 'creating') return 'its pod to be created';
@@ -38,6 +45,8 @@ function causeOf(maxConcurrent: number, pod: PodRun, at: HookPosition, now: Inst
   const reason = words === '' ? '' : ` (${words})`;
   if (!container?.running) return `container ${hook.container} to run${reason}`;
   if (hook.waitForReady && !container.ready) return `container ${hook.container} to be ready${reason}`;
+  const isOver = now !== undefined && wasTaken && active < maxConcurrent && pod.quietUntil === undefined;
+  if (isOver) return 'a runner: when it could have started, none was at work';
   const slot = `one of ${maxConcurrent} slots (--max-concurrent)`;
   if (pod.quietUntil === undefined) return slot;
   const until = pod.quietUntil === FOREVER ? 'for ever' : `until ${formatInstant(pod.quietUntil)}`;

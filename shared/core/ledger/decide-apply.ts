@@ -4,11 +4,22 @@ import type { Hook } from '../model/hook.ts';
 import type { HookRow } from '../report/hook-row.ts';
 import { diedWithIt, isUnseen, stopOf } from './dead-run-policy.ts';
 import type { Decision } from './decision.ts';
-import { begunHook, goesOnElsewhere, lostHook, quietPods, startsOf, stillGoing, takeOver } from './decision.ts';
+import {
+  begunHook,
+  goesOnElsewhere,
+  isReplaced,
+  lostHook,
+  quietPods,
+  startsOf,
+  stillGoing,
+  takeOver,
+  unseen,
+} from './decision.ts';
 import { differenceOf } from './difference.ts';
 import { hasExecuted } from './last-run.ts';
 import type { Ledger } from './ledger.ts';
 import { deadRun, resultOf, unclearRuns } from './ledger.ts';
+import { keyInAnyPod } from './same-hook.ts';
 
 interface Plan {
   readonly digest: string;
@@ -57,13 +68,18 @@ export function decideApply(
     if (row === undefined) continue;
     const isBegun = begunHook(ledger, row) !== undefined;
     if (isBegun && row.hook.id !== hook.id) return goesOnElsewhere(row, hook);
-    if (isBegun)
+    if (isBegun && isReplaced(row.hook, hook.podUID))
+      kept.push(unseen({ ...row, hook })); // R3.82
+    else if (isBegun)
       attached.push(row); // R3.88
     else if (isLost(row)) lost.push(row);
     else if (!isToRun(row, isSame)) kept.push({ ...row, hook });
     else if (stop !== undefined) kept.push(stopped({ ...row, hook }, stop));
-    else rerun.push(row);
+    else rerun.push({ ...row, hook });
   }
+  const planned = new Set(plan.hooks.flatMap((hook) => [hook.id, keyInAnyPod(hook) ?? hook.id]));
+  const isPlanned = ({ hook }: HookRow): boolean => planned.has(hook.id) || planned.has(keyInAnyPod(hook) ?? hook.id);
+  const dropped = begun?.rows.filter((row) => !isPlanned(row)) ?? [];
   const difference = differenceOf(ledger, plan.hooks); // R6.23
   const isNothingLeft = kept.length === plan.hooks.length && difference.length === 0;
   if (isNothingLeft && state === 'died') return { action: 'write-down-dead-run' };
@@ -71,6 +87,7 @@ export function decideApply(
   return {
     action: 'start',
     kept,
+    ...(dropped.length > 0 && { dropped }),
     difference,
     lost: stop === undefined ? lost.map(lostHook) : [],
     begun: attached.flatMap((row) => begunHook(ledger, row) ?? []),
@@ -92,7 +109,9 @@ function areAsRun(hooks: readonly Hook[], rows: readonly HookRow[]): boolean {
 const rulesOf = (hook: Hook): string =>
   JSON.stringify([
     hook.waitTimeoutMs,
-    ...(hook.kind === 'exec' ? [hook.onError, hook.execTimeoutMs, hook.waitForReady] : []),
+    ...(hook.kind === 'exec'
+      ? [hook.onError, hook.execTimeoutMs, hook.waitForReady, hook.wave, hook.retry, hook.detach, hook.runOn]
+      : []),
   ]);
 
 /** The row of a hook that stays pending because its run is stopped for good. */

@@ -1,12 +1,12 @@
 import { isLost } from '../execute/lost-commands.ts';
 import { isFail } from '../execute/state.ts';
 import type { OnUnknown } from '../journal/resume.ts';
-import type { Hook } from '../model/hook.ts';
-import { isCreating } from '../model/hook.ts';
+import type { Hook, PodKey } from '../model/hook.ts';
+import { isCreating, podKey } from '../model/hook.ts';
 import type { HookRow } from '../report/hook-row.ts';
 import { diedWithIt } from './dead-run-policy.ts';
 import type { Decision } from './decision.ts';
-import { begunHook, lostHook, quietPods, startsOf, stillGoing, takeOver } from './decision.ts';
+import { begunHook, isReplaced, lostHook, quietPods, startsOf, stillGoing, takeOver, unseen } from './decision.ts';
 import type { LastRun } from './last-run.ts';
 import type { Ledger } from './ledger.ts';
 import { deadRun } from './ledger.ts';
@@ -43,6 +43,15 @@ const placeOf = (hook: Hook): string => keyInAnyPod(hook) ?? hook.id;
 const writtenDown = (last: LastRun | undefined): LedgerRun | undefined =>
   last?.standing.state === 'ended' && last.status.failure?.code === 'job' ? last.run : undefined;
 
+/** Of each pod, by its name, the UID that its latest run knows: what ran in one that it has replaced can't run again (R3.25). */
+function newestPods(rows: readonly HookRow[]): ReadonlyMap<PodKey, string> {
+  const newest = new Map<PodKey, string>();
+  for (const { hook } of [...rows].sort((one, other) => one.run - other.run)) {
+    if (hook.podUID !== undefined) newest.set(podKey(hook.namespace, hook.pod), hook.podUID);
+  }
+  return newest;
+}
+
 /** What `retry` does: what did not succeed is run, of a run whose runner died also what it left (R6.25). */
 export function decideRetry(
   ledger: Ledger,
@@ -55,8 +64,10 @@ export function decideRetry(
   const dead = deadRun(ledger) ?? writtenDown(last);
   /** It may have run when the runner died, and stays as it is. */
   const isLeft = (row: HookRow): boolean => dead !== undefined && onUnknown === 'fail' && diedWithIt(dead, row);
+  const newest = newestPods(rows);
+  const isOfNoPod = ({ hook }: HookRow): boolean => isReplaced(hook, newest.get(podKey(hook.namespace, hook.pod)));
   const isToRun = (row: HookRow): boolean =>
-    row.state !== 'Succeeded' && isWanted(row) && !isCreating(row.hook) && !isLeft(row);
+    row.state !== 'Succeeded' && isWanted(row) && !isCreating(row.hook) && !isLeft(row) && !isOfNoPod(row);
   // Nobody knows whether a `Fail` hook has failed: nothing goes on beside that.
   const isStopped = rows.some((row) => isLeft(row) && isFail(row.hook)); // R6.6
   const run = isStopped ? [] : rows.filter(isToRun);
@@ -66,7 +77,9 @@ export function decideRetry(
   const isRun = new Set(run.map(({ hook }) => hook.id));
   return {
     action: 'start',
-    kept: rows.filter(({ hook }) => !isRun.has(hook.id)),
+    kept: rows
+      .filter(({ hook }) => !isRun.has(hook.id))
+      .map((row) => (isOfNoPod(row) && begunHook(ledger, row) !== undefined ? unseen(row) : row)),
     difference: [],
     starts: startsOf(again, attached),
     begun: attached.flatMap((row) => begunHook(ledger, row) ?? []),

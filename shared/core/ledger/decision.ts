@@ -1,3 +1,4 @@
+import { UNSEEN } from '../execute/lost-commands.ts';
 import type { Hook } from '../model/hook.ts';
 import type { Instant } from '../model/instant.ts';
 import { formatInstant, latest } from '../model/instant.ts';
@@ -32,6 +33,8 @@ export interface Starting {
   readonly action: 'start';
   /** The rows of hooks that are not run (again). */
   readonly kept: readonly HookRow[];
+  /** The last run's rows of hooks that the plan doesn't have. */
+  readonly dropped?: readonly HookRow[];
   /** What the plan adds, changes and drops, a line each. */
   readonly difference: readonly string[];
   /** Hooks that are run (again) although their command may be running since then. */
@@ -63,6 +66,17 @@ export const goesOnElsewhere = ({ hook, run }: HookRow, chosen: Hook): Refusal =
   why:
     `the detached command of ${hook.id}, started by run ${run}, may still be running in ` +
     `${hook.namespace}/${hook.pod}, and the plan has chosen ${chosen.namespace}/${chosen.pod} for it since`,
+});
+
+/** Another pod of the same name has taken its place. */
+export const isReplaced = ({ podUID: before }: Hook, now: string | undefined): boolean =>
+  before !== undefined && now !== undefined && before !== now;
+
+/** The row of a detached command whose pod was replaced before anybody saw its end (R3.82). */
+export const unseen = ({ startedAt, finishedAt, hook, run, attempt }: HookRow): HookRow => ({
+  ...{ hook, run, attempt, state: 'Unknown', reason: 'pod-replaced', message: UNSEEN },
+  ...(startedAt !== undefined && { startedAt }),
+  ...(finishedAt !== undefined && { finishedAt }),
 });
 
 export const lostHook = ({ hook: { id }, startedAt, finishedAt }: HookRow): LostHook => {

@@ -4,7 +4,7 @@ import { earliest } from '../model/instant.ts';
 import type { HookRow } from '../report/hook-row.ts';
 import { begunIn } from './begun-commands.ts';
 import type { CommandLeft } from './commands-left.ts';
-import { commandsLeft } from './commands-left.ts';
+import { commandsLeft, stillLeft } from './commands-left.ts';
 import type { LastRun } from './last-run.ts';
 import { lastRunOf } from './last-run.ts';
 import type { KnownPlans } from './rows-of-run.ts';
@@ -71,7 +71,7 @@ export function ledgerOf(
       results.set(hookKey(row.hook), { row, toldBy: record.attempt });
       noteInAnyPod(inAnyPod, row);
     }
-    left.push(...commandsLeft(record.runID, rows, now));
+    left = [...stillLeft(left, rows), ...commandsLeft(record.runID, rows, now)];
   }
   const attempts = Math.max(0, records.length, ...records.map(({ attempt }) => attempt));
   return { last: lastRunOf(records, runs, standing), records, runs, results, inAnyPod, commandsLeft: left, attempts };
@@ -83,7 +83,7 @@ function noteInAnyPod(inAnyPod: Map<string, HookRow>, row: HookRow): void {
   const before = key === undefined ? undefined : inAnyPod.get(key);
   if (key === undefined) return;
   if (isExecuted(row)) inAnyPod.set(key, row);
-  else if (before !== undefined && hookKey(before.hook) === hookKey(row.hook)) inAnyPod.delete(key);
+  else if (before !== undefined && hookKey(before.hook) === hookKey(row.hook)) inAnyPod.set(key, row);
 }
 
 /** The last result of a hook: of one with `runOn` what was executed last, in whichever pod that was (R3.63). */

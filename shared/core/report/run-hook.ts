@@ -58,7 +58,7 @@ const sanitized = (result: HookResult): HookResult =>
 
 /** What a waiting hook waits for, in at most `longest` characters, and until when: for people (R7.9). */
 export function waitingText(run: RunState, pod: PodRun, at: HookPosition, longest = Number.POSITIVE_INFINITY): string {
-  const what = sanitizeLine(`waiting for ${waitingFor(run.maxConcurrent, pod, at)}`);
+  const what = sanitizeLine(`waiting for ${waitingFor(run, pod, at)}`);
   return `${cutText(what, longest)}${limitText(pod, at)}`;
 }
 

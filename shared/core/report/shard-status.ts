@@ -195,12 +195,14 @@ export function joinedStatus(run: RunStatus, shards: readonly ShardStatus[], wav
   };
 }
 
-/** The open wave of the run is the lowest that is open in any shard. */
+/** The open wave of the run is the lowest that is open in any shard; undefined as long as one of these has not said how it stands. */
 function joinedWave(shards: readonly ShardStatus[], waves: readonly number[]): OpenWave | undefined {
-  const here = shards.flatMap(({ wave }) => wave ?? []);
-  const number = Math.min(...here.map((wave) => wave.number));
-  const [first, ...others] = here.filter((wave) => wave.number === number);
-  if (first === undefined || waves.length === 0) return undefined;
+  const numberOf = ({ wave, told }: ShardStatus): number | undefined => wave?.number ?? told.openWave;
+  const number = Math.min(...shards.flatMap((shard) => numberOf(shard) ?? []));
+  const open = shards.filter((shard) => numberOf(shard) === number);
+  const here = open.flatMap(({ wave }) => wave ?? []);
+  const [first, ...others] = here;
+  if (first === undefined || here.length < open.length || waves.length === 0) return undefined;
   const left = others.reduce((sum, wave) => sum + wave.left, first.left);
   return { version: 1, ...first, left, place: waves.indexOf(number) + 1, of: waves.length };
 }

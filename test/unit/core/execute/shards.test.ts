@@ -145,8 +145,15 @@ describe('the status of a run in shards', () => {
 
   it('has the lowest wave that is open in any shard', () => {
     const wave = (number: number, left: number) => ({ number, left, first: `w${number}`, message: 'running' });
-    const { openWave } = joinedStatus(run, [{ ...one, wave: wave(1, 2) }, { ...two, wave: wave(0, 3) }, three], [0, 1]);
-    assert.deepEqual(openWave, { version: 1, number: 0, place: 1, of: 2, left: 3, first: 'w0', message: 'running' });
+    const openWave = (...shards: ShardStatus[]) => joinedStatus(run, shards, [0, 1]).openWave;
+    const both = [
+      { ...one, wave: wave(1, 2) },
+      { ...two, wave: wave(0, 3) },
+    ] as const;
+    const joined = { version: 1, number: 0, place: 1, of: 2, left: 3, first: 'w0', message: 'running' };
+    assert.deepEqual(openWave(...both, { ...three, told: { waveEnds: [] } }), joined);
+    // It has not begun, and nobody has said yet how its own hooks of that wave stand.
+    assert.deepEqual(openWave(...both, { ...three, told: { openWave: 0, waveEnds: [] } }), undefined);
   });
 
   it('lets a deadline pass in each shard by itself', () => {

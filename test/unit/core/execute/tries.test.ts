@@ -183,7 +183,7 @@ describe('a hook with retry', () => {
     const { run, start, row } = runOf([tried({ waitTimeoutMs: 60_000 })]);
     start(0, exit(1));
     const text = 'attempt 2 of 3, at 1970-01-01T00:00:02.010Z: the last one exited with 1';
-    assert.equal(waitingFor(1, run.pods[0] as (typeof run.pods)[0], first), text);
+    assert.equal(waitingFor(run, run.pods[0] as (typeof run.pods)[0], first), text);
     assert.equal(row().message, `waiting for ${text}`);
     assert.equal(row().attempt, 2);
   });
@@ -213,7 +213,7 @@ describe('a hook with retry', () => {
       maxConcurrent: 1,
       resumed: { ...none, starts: new Map([[tried().id, 1]]), last: new Map([[tried().id, last]]) },
     });
-    assert.match(waitingFor(1, run.pods[0] as (typeof run.pods)[0], first), /^attempt 2 of 3, at /);
+    assert.match(waitingFor(run, run.pods[0] as (typeof run.pods)[0], first), /^attempt 2 of 3, at /);
   });
 
   const ends: readonly (readonly [why: string, fact: Fact, said: string])[] = [

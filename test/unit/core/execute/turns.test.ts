@@ -71,7 +71,22 @@ test('a hook whose exec was refused says that it waits for another try, and why'
   step(run, [{ type: 'execEnded', hook: id, outcome: { kind: 'notStarted', why: 'the kubelet is down' } }], instant(2));
   const [pod] = run.pods;
   assert.ok(pod);
-  assert.equal(waitingFor(8, pod, 0 as HookPosition), 'another try: the kubelet is down');
+  assert.equal(
+    waitingFor({ active: 0, maxConcurrent: 8, wasTaken: false }, pod, 0 as HookPosition),
+    'another try: the kubelet is down',
+  );
+});
+
+// R3.29
+test('a hook whose wait was over before a next runner came says that none was at work', () => {
+  const run = createRun([hook(0)], { startedAt: instant(0), maxConcurrent: 0 });
+  step(run, [UP], instant(0));
+  const [pod] = run.pods;
+  assert.ok(pod);
+  const waited = (wasTaken: boolean, active = 0) =>
+    waitingFor({ active, maxConcurrent: 8, wasTaken }, pod, 0 as HookPosition, instant(9));
+  assert.equal(waited(true), 'a runner: when it could have started, none was at work');
+  for (const text of [waited(true, 8), waited(false)]) assert.equal(text, 'one of 8 slots (--max-concurrent)');
 });
 
 // R3.29

@@ -236,11 +236,51 @@ describe('a detached command whose runners are all dead', () => {
     );
   });
 
+  // R3.82
+  test('with runOn is Unknown where its pod was replaced, and what else is planned for the new one runs', () => {
+    const inPod = (name: string, podUID: string) => hook(name, { podUID, detach: true, runOn: 'one' });
+    const died = run(1, [row(inPod('one', 'u'), 1, { state: 'Running' })], {
+      journal: journal({ hooks: new Map([[0, begun]]) as never }),
+    });
+    const hooks = [inPod('one', 'v'), hook('two', { podUID: 'v' })];
+    const { kept, begun: attaching, quiet } = started(decideApply(ledger([died], 'died'), { digest: 'x', hooks }));
+    assert.deepEqual([attaching, quiet], [[], []]);
+    assert.deepEqual(
+      kept.map(({ hook: of, state, reason }) => [of.name, of.podUID, state, reason]),
+      [['one', 'v', 'Unknown', 'pod-replaced']],
+    );
+  });
+
+  // R3.88
+  test('holds up nothing once a run that has attached to it tells its end', () => {
+    for (const end of [{}, { state: 'Failed', reason: 'exit', exitCode: 3 }] as const) {
+      const second = run(2, [
+        row(backup, 2, { attempt: 3, ...end }),
+        row(two, 2, { state: 'Failed', reason: 'error' }),
+      ]);
+      const known = ledger([dead(), second]);
+      assert.deepEqual(known.commandsLeft, []);
+      assert.deepEqual(started(decideRetry(known, rowsToRetry(known).rows, () => true, 'fail')).quiet, []);
+    }
+    const again = run(2, [row(backup, 2, { attempt: 4 })]);
+    assert.equal(ledger([dead(), again]).commandsLeft.length, 1, 'it was another start');
+  });
+
   test('is Unknown where its journal is gone, and nobody knows of it with --again', () => {
     const gone = ledger([dead(begun, { journal: undefined })], 'died');
     assert.equal(decideApply(gone, plan).action, 'write-down-dead-run');
     assert.deepEqual(started(decideApply(ledger([dead()], 'died'), plan, { again: true })).begun, []);
   });
+});
+
+// R6.22, R6.23
+test('apply takes up what has changed of the rules of hooks that have run', () => {
+  const known = ledger([run(1, [row(one, 1, { state: 'Failed', reason: 'exit', exitCode: 1 })])]);
+  const action = (change: object) => decideApply(known, { digest: 'x', hooks: [hook('one', change)] }).action;
+  const retry = { attempts: 3, delayMs: 1, factor: 2, maxDelayMs: 1 };
+  for (const change of [{ retry }, { wave: 3 }, { detach: true }, { execTimeoutMs: 1 }])
+    assert.equal(action(change), 'start', JSON.stringify(change));
+  assert.equal(action({}), 'show');
 });
 
 describe('retry', () => {
@@ -256,6 +296,16 @@ describe('retry', () => {
   test('runs what did not succeed', () => {
     assert.deepEqual(retried(ledger([run(1, [row(one, 1), row(two, 1, failed)])])), ['two']);
     assert.equal(retried(ledger([run(1, [row(one, 1)])])), 'show');
+  });
+
+  // R3.25
+  test('runs nothing of a pod that another one has replaced since, and all of that one', () => {
+    const inPod = (name: string, podUID: string) => hook(name, { podUID });
+    const known = ledger([
+      run(1, [row(inPod('one', 'u'), 1, failed), row(inPod('two', 'u'), 1, failed)]),
+      run(2, [row(inPod('two', 'v'), 2, failed)], { about: about({ narrowed: true }) }),
+    ]);
+    assert.deepEqual(retried(known), ['two']);
   });
 
   test('of a run that --only narrowed also takes what the run before it left', () => {

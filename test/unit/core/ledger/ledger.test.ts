@@ -229,7 +229,16 @@ describe('a hook with runOn', () => {
     const never = { state: 'NotExecuted', reason: 'aborted' } as const;
     assert.equal(stateAfter(row(inPod('q'), 2, failed)), 'Failed exit');
     assert.equal(stateAfter(row(inPod('q'), 2, never)), 'Succeeded');
-    assert.equal(stateAfter(row(inPod('q'), 2, failed), row(inPod('q'), 3, never)), undefined);
+    assert.equal(stateAfter(row(inPod('q'), 2, failed), row(inPod('q'), 3, never)), 'NotExecuted aborted');
+  });
+
+  test('is run in another pod after its own could not run it again, and its starts are counted on (R3.48)', () => {
+    const records = [
+      run(1, [row(inPod('p'), 1, failed)]),
+      run(2, [row(inPod('p'), 2, { state: 'NotExecuted', reason: 'pod-replaced', attempt: 2 })]),
+    ];
+    const { kept, starts } = startedBy(records, [inPod('q')]);
+    assert.deepEqual([kept, starts], [[], { [inPod('q').id]: 1 }]);
   });
 
   test('has succeeded where it did after it had failed, also if that pod is chosen again', () => {

@@ -102,6 +102,13 @@ describe('the end of a run', () => {
       may,
       `also what may have been running: kubectl restorehooks retry ${on} --on-unknown=rerun`,
     ]);
+    const anew = `plan anew for the pods that are there now: kubectl restorehooks apply ${on}`;
+    const replaced = failed('web-1', { state: 'NotExecuted', reason: 'pod-replaced', stderr: undefined });
+    assert.deepEqual(await next([done('web-0'), replaced], { phase: 'CompletedWithFailures' }), [anew]);
+    const both = [failed('web-0', { stderr: undefined }), replaced];
+    assert.deepEqual(await next(both, { phase: 'CompletedWithFailures' }), [retry, anew]);
+    const notBegun = { phase: 'Failed', startedAt: undefined, counts: { ...countRows([replaced]) } } as const;
+    assert.deepEqual(await next([], notBegun), [`put it right, then run it: kubectl restorehooks apply ${on}`]);
     const follow = `follow it: kubectl restorehooks status ${on} -w`;
     assert.deepEqual(await next([row('web-0')], { phase: 'InProgress' }), [follow]);
     const local = { phase: 'InProgress', message: 'suspended at x', runner: { kind: 'local', name: 'me' } } as const;

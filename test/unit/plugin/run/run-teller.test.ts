@@ -101,11 +101,11 @@ describe('RunTeller', () => {
 
   // R6.1.4
   it('warns of a Fail hook that is kept as failed beside hooks that it would have stopped', () => {
-    const warned = (kept: Starting['kept'], wave = 1): string[] => {
+    const warned = (kept: Starting['kept'], wave = 1, dropped: Starting['kept'] = []): string[] => {
       const { told, lines } = teller();
       const gate = execHook('gate', { onError: 'Fail' });
       const hooks = [gate, execHook('web', { wave })];
-      told.announce(restore, planDocument({ ...planned, hooks }), { ...starting, kept }, []);
+      told.announce(restore, planDocument({ ...planned, hooks }), { ...starting, kept, dropped }, []);
       return lines().filter((line) => /^(warning: ns|hint)/.test(line));
     };
     const row = { run: 1, attempt: 1 } as const;
@@ -122,6 +122,10 @@ describe('RunTeller', () => {
     ]);
     assert.deepEqual(warned([{ ...failed, hook: execHook('gate') }]), []);
     assert.deepEqual(warned([{ ...row, hook: failed.hook, state: 'Succeeded' }]), []);
+    assert.match(
+      warned([], 1, [{ ...failed, hook: execHook('old', { onError: 'Fail' }) }])[0] ?? '',
+      /^warning: ns\/old\/main\/h\/0 \(onError: Fail\) is Failed and not in this plan, and holds up nothing: 2 hooks of /,
+    );
     assert.deepEqual(warned([failed], -1), [], 'a lower wave is not held by it');
     assert.deepEqual(warned([failed, { ...row, hook: execHook('web', { wave: 1 }), state: 'Succeeded' }]), []);
   });
@@ -144,7 +148,7 @@ describe('RunTeller', () => {
       'runner    this process',
       `plan      1 hook in 1 pod of 1 namespace, ${plan.digest}`,
       'kept      1 hook of earlier runs: not run again',
-      'again     1 hook that may have been run (--on-unknown=rerun)',
+      'again     1 hook that may have been run',
       'quiet     ns/p: a command of an earlier run may be running there until ever',
       '          + a',
     ]);
