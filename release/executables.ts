@@ -16,7 +16,13 @@ export function programBlob(work: string): string {
   mkdirSync(folder, { recursive: true });
   copyFileSync(join(ROOT, 'dist/kubectl-restorehooks'), join(folder, 'kubectl-restorehooks'));
   // The names are relative, as the blob contains them.
-  const config = { main: 'kubectl-restorehooks', output: 'program.blob', disableExperimentalSEAWarning: true };
+  const config = {
+    main: 'kubectl-restorehooks',
+    output: 'program.blob',
+    disableExperimentalSEAWarning: true,
+    // NODE_OPTIONS is for the Node.js of its user, and this program is none.
+    execArgvExtension: 'none',
+  };
   writeFileSync(join(folder, 'sea.json'), JSON.stringify(config));
   run(process.execPath, ['--experimental-sea-config', 'sea.json'], { cwd: folder });
   return join(folder, 'program.blob');

@@ -154,6 +154,9 @@ describe('the archives of the plugin', { skip }, () => {
     assert.equal(run('/bin/sh', ['-c', 'command -v node'], { PATH: bare }).stdout, '');
     installs(prefix, bare);
     for (const file of SHARED) assert.ok(existsSync(join(prefix, file)), file);
+    const env = { PATH: bare, NODE_OPTIONS: '--require /nonexistent' };
+    const { status, stderr } = run(join(prefix, 'bin/kubectl-restorehooks'), ['version', '--client'], env);
+    assert.deepEqual([status, stderr], [0, '']);
   });
 
   it('for linux/arm64 hold an executable of that machine with the same plugin in it', () => {
