@@ -1,7 +1,9 @@
-import { existsSync, globSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { globSync, mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import process from 'node:process';
 import { DEFAULT_IMAGE, VERSION } from '../shared/core/version.ts';
+import type { DebianText } from './debian-texts.ts';
+import { debianTexts } from './debian-texts.ts';
 import type { Architecture, NodeBinary } from './node-binaries.ts';
 import { ARCHITECTURES } from './node-binaries.ts';
 import { PINS } from './pins.ts';
@@ -21,6 +23,8 @@ export interface DebianPackage {
 export interface Image {
   /** Of each architecture. */
   readonly packages: readonly DebianPackage[];
+  /** About their licences: the same for each architecture. */
+  readonly texts: readonly DebianText[];
 }
 
 /** Write one archive with the images of all architectures: an OCI index (R9.12). */
@@ -31,13 +35,15 @@ export function imageIndex(
   archive: string,
 ): Image {
   requireDebian(['buildah', 'binutils']);
-  const packages = ARCHITECTURES.flatMap((arch) => {
+  const made = ARCHITECTURES.map((arch) => {
     const root = join(work, `root-${arch}`);
     mkdirSync(root);
     const debian = debianPackages(arch, join(work, `debian-${arch}`), newerLibraries);
+    const texts = debianTexts(debian);
     fillRoot(root, nodes[arch], debian, notices);
+    writeTexts(root, texts);
     requireLibraries(root);
-    return debian.map(({ folder: _, ...known }) => known);
+    return { packages: debian.map(({ folder: _, ...known }) => known), texts };
   });
   const env = { ...process.env, IMAGE: DEFAULT_IMAGE, VERSION, REPOSITORY: repository };
   run(
@@ -45,7 +51,7 @@ export function imageIndex(
     ['deploy/image/index.sh', archive, ...ARCHITECTURES.map((arch) => `${arch}=${join(work, `root-${arch}`)}`)],
     { env },
   );
-  return { packages };
+  return { packages: made.flatMap(({ packages }) => packages), texts: made[0]?.texts ?? [] };
 }
 
 type Unpacked = DebianPackage & { readonly folder: string };
@@ -95,7 +101,7 @@ function fillRoot(root: string, node: NodeBinary, packages: readonly Unpacked[],
   write(join(root, 'etc/passwd'), 'runner:x:65532:65532::/:/sbin/nologin\n');
   write(join(root, 'etc/group'), 'runner:x:65532:\n');
   write(join(root, 'usr/share/doc/restorehooks/THIRD-PARTY-NOTICES.txt'), notices);
-  for (const { name, folder, arch } of packages) {
+  for (const { folder, arch } of packages) {
     for (const file of globSync(`${folder}/{lib,usr/lib}/*-linux-gnu/*`).filter((path) =>
       LIBRARIES.test(basename(path)),
     )) {
@@ -105,9 +111,6 @@ function fillRoot(root: string, node: NodeBinary, packages: readonly Unpacked[],
         : `lib/${arch === 'amd64' ? 'x86_64' : 'aarch64'}-linux-gnu`;
       write(join(root, target, basename(file)), readFileSync(realpathSync(file)), 0o755);
     }
-    // Where it is a link, it leads to that of gcc-12-base.
-    const copyright = join(folder, 'usr/share/doc', name, 'copyright');
-    if (existsSync(copyright)) write(join(root, 'usr/share/doc', name, 'copyright'), readFileSync(copyright));
     const certificates = globSync(`${folder}/usr/share/ca-certificates/mozilla/*.crt`).sort();
     if (certificates.length > 0) {
       write(
@@ -115,6 +118,15 @@ function fillRoot(root: string, node: NodeBinary, packages: readonly Unpacked[],
         certificates.map((file) => readFileSync(file, 'utf8')).join(''),
       );
     }
+  }
+}
+
+function writeTexts(root: string, texts: readonly DebianText[]): void {
+  for (const each of texts) {
+    const file = join(root, each.path);
+    mkdirSync(dirname(file), { recursive: true });
+    if ('text' in each) write(file, each.text);
+    else symlinkSync(each.link, file);
   }
 }
 

@@ -5,6 +5,7 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { VERSION } from '../shared/core/version.ts';
 import { COMPLETIONS } from './completions.ts';
+import { debianNotices } from './debian-texts.ts';
 import { executable, programBlob } from './executables.ts';
 import { IN_IMAGE, imageIndex } from './image.ts';
 import { krewManifest } from './krew.ts';
@@ -69,11 +70,11 @@ async function release(): Promise<void> {
     newerLibraries: values['newer-libraries'],
   };
   const archive = `restorehooks-runner-v${VERSION}.oci.tar`;
-  const { packages } = imageIndex(nodes, image, work, join(out, archive));
+  const { packages, texts } = imageIndex(nodes, image, work, join(out, archive));
   told(archive);
   writeSboms(nodes, packages);
   const all = noticesOf(packagesOf('kubectl-restorehooks', 'runner.cjs', 'lambda.cjs'));
-  write(join(out, 'THIRD-PARTY-NOTICES.txt'), noticesText([...all, node]));
+  write(join(out, 'THIRD-PARTY-NOTICES.txt'), noticesText([...all, node, ...debianNotices(texts)]));
   const materials = [
     ...ARCHITECTURES.map((arch) => ({ uri: nodes[arch].purl, digest: { sha512: nodes[arch].sha512 } })),
     ...packages.map((each) => ({ uri: debianComponent(each).purl ?? '', digest: { sha256: each.sha256 } })),

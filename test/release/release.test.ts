@@ -19,6 +19,7 @@ import type { BuildOptions } from 'esbuild';
 import { build } from 'esbuild';
 import { load } from 'js-yaml';
 import { allCommands } from '../../plugin/cli.ts';
+import { PINS } from '../../release/pins.ts';
 import { VERSION } from '../../shared/core/version.ts';
 import { without } from '../needs.ts';
 import { makePrograms, snippetsOf, typed } from '../snippets.ts';
@@ -88,6 +89,10 @@ describe('a release', { skip }, () => {
     assert.deepEqual([status, stdout], [0, '']);
   });
 });
+
+/** The licences of Debian that a text names by their paths. */
+const licencesIn = (text: string): string[] =>
+  [...text.matchAll(/\/usr\/share\/common-licenses\/[\w.-]*\w/g)].map(([name]) => name);
 
 /** What a user finds after `tar -xzf … -C /usr/local`. */
 function installs(prefix: string, path: string): void {
@@ -347,6 +352,17 @@ describe("the runner's image", { skip }, () => {
     }
   });
 
+  // R9.15
+  it("holds the copyright of Debian's packages, and the licences that these name", () => {
+    for (const { layers } of layout()) {
+      const root = unpacked(layers[0] ?? '');
+      for (const { name } of PINS.debian) {
+        const copyright = readFileSync(join(root, 'usr/share/doc', name, 'copyright'), 'utf8');
+        for (const licence of licencesIn(copyright)) assert.ok(existsSync(join(root, licence)), `${name}: ${licence}`);
+      }
+    }
+  });
+
   it('of amd64 starts the runner with nothing but its own files', () => {
     const [amd64] = layout();
     const root = unpacked(amd64?.layers[0] ?? '');
@@ -426,5 +442,18 @@ describe('the SBOMs', { skip }, () => {
       assert.ok(notices.includes(`\n${name} ${version} (`), purl);
     }
     assert.match(notices, /^Node\.js \d+\.\d+\.\d+$/m);
+    // These are in Node's program.
+    for (const name of ['ICU', 'libuv', 'OpenSSL', 'V8', 'zlib'])
+      assert.match(notices, new RegExp(`^- ${name}, `, 'm'));
+    const titles = [...notices.matchAll(/^-{80}\n(.*)\n-{80}$/gm)].map(([, title = '']) => title);
+    for (const { name } of PINS.debian) {
+      assert.ok(
+        titles.some((title) => title.startsWith(`${name} `)),
+        name,
+      );
+    }
+    const licences = licencesIn(notices);
+    assert.ok(licences.length > 5);
+    for (const licence of licences) assert.ok(titles.includes(licence), licence);
   });
 });
