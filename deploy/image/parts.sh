@@ -22,9 +22,10 @@ commit() {
   container=$(buildah from scratch)
   containers+=("$container")
   buildah copy --quiet "$container" "$1" / >/dev/null
+  # There is no base image, and buildah would annotate an empty name and digest of one: "--annotation -" takes that away.
   # One arena, and a fixed threshold, so that glibc gives freed memory back. A small nursery, which V8 collects often.
-  buildah config --user 65532:65532 --env PATH=/usr/local/bin --env NODE_ENV=production --env MALLOC_ARENA_MAX=1 \
-    --env MALLOC_TRIM_THRESHOLD_=131072 --env NODE_OPTIONS=--max-semi-space-size=4 \
+  buildah config --annotation - --user 65532:65532 --env PATH=/usr/local/bin --env NODE_ENV=production \
+    --env MALLOC_ARENA_MAX=1 --env MALLOC_TRIM_THRESHOLD_=131072 --env NODE_OPTIONS=--max-semi-space-size=4 \
     --workingdir /app --entrypoint '["/usr/local/bin/node", "/app/runner.cjs"]' \
     --created-by 'npm run image' "${@:2}" "$container"
   id=$(buildah commit --quiet --timestamp 0 --omit-history --identity-label=false "$container")

@@ -310,6 +310,7 @@ describe("the runner's image", { skip }, () => {
   interface Manifest {
     readonly config: { readonly digest: string };
     readonly layers: readonly { readonly digest: string }[];
+    readonly annotations: Readonly<Record<string, string>>;
     readonly manifests: readonly { readonly digest: string; readonly platform: object }[];
   }
   const layout = () => {
@@ -319,8 +320,13 @@ describe("the runner's image", { skip }, () => {
     assert.deepEqual(more, []);
     const { manifests } = readJson(blob(first?.digest ?? '')) as Manifest;
     const images = manifests.map(({ digest, platform }) => {
-      const { config, layers } = readJson(blob(digest)) as Manifest;
-      return { platform, config: readJson(blob(config.digest)), layers: layers.map((layer) => blob(layer.digest)) };
+      const { config, layers, annotations } = readJson(blob(digest)) as Manifest;
+      return {
+        platform,
+        annotations,
+        config: readJson(blob(config.digest)),
+        layers: layers.map((layer) => blob(layer.digest)),
+      };
     });
     return images;
   };
@@ -332,13 +338,15 @@ describe("the runner's image", { skip }, () => {
       images.map(({ platform }) => platform),
       ['amd64', 'arm64'].map((architecture) => ({ architecture, os: 'linux' })),
     );
-    for (const { config, layers } of images) {
+    for (const { annotations, config, layers } of images) {
       const { Labels, User } = config.config;
       assert.equal(User, '65532:65532');
       assert.equal(Labels['org.opencontainers.image.version'], VERSION);
       for (const label of ['title', 'description', 'licenses', 'source', 'url', 'documentation']) {
         assert.ok(Labels[`org.opencontainers.image.${label}`], label);
       }
+      // buildah would add an empty name and digest of a base image.
+      assert.deepEqual(annotations, Labels);
       const [layer = '', ...more] = layers;
       assert.deepEqual(more, []);
       const root = unpacked(layer);
