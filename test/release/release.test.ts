@@ -10,6 +10,7 @@ import {
   readlinkSync,
   statSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
@@ -220,10 +221,15 @@ describe('the npm package', { skip }, () => {
     assert.ok(existsSync(join(prefix, 'lib/node_modules/kubectl-restorehooks/man/kubectl-restorehooks.1')));
   });
 
-  it('runs by npx', () => {
-    const env = { ...process.env, npm_config_cache: temporary(), npm_config_offline: 'true' };
-    const args = ['--yes', '--package', artefact(out, '.tgz'), 'kubectl-restorehooks', 'version', '--client'];
-    const { status, stdout, stderr } = run('npx', args, env);
+  it('runs by npx as docs/install.md says, also in a folder of a project', () => {
+    const [, command = ''] = /`(npx [^`]*)`/.exec(readFileSync(join(ROOT, 'docs/install.md'), 'utf8')) ?? [];
+    const project = temporary();
+    writeFileSync(join(project, 'package.json'), '{}');
+    mkdirSync(join(project, 'inside'));
+    symlinkSync(artefact(out, '.tgz'), join(project, 'inside/FILE.tgz'));
+    const env = { ...process.env, npm_config_cache: temporary(), npm_config_offline: 'true', npm_config_yes: 'true' };
+    const line = `cd '${project}/inside' && ${command.replace('FILE', 'FILE.tgz')} version --client`;
+    const { status, stdout, stderr } = run('sh', ['-c', line], env);
     assert.equal(status, 0, stderr);
     assert.ok(stdout.startsWith(`Plugin version: ${VERSION}\n`), stdout);
   });
