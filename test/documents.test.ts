@@ -68,6 +68,21 @@ describe('the documents', () => {
     assert.deepEqual(brokenIn('docs/x.md', '[a](../README.md) [b](README.md#nothing)'), ['README.md#nothing']);
   });
 
+  /** Rows that no head and no line of dashes make a table of: GitHub shows them as they stand. */
+  const strayRows = (text: string): string[] =>
+    [...withoutBlocks(text).matchAll(/(?:^ *\|.*\n?)+/gm)]
+      .map(([rows]) => rows.trim().split('\n'))
+      .filter(([, dashes = '']) => !/^ *\|(?: *:?-+:? *\|)+$/.test(dashes))
+      .map(([row = '']) => row);
+
+  it('have no row outside of a table', () => {
+    assert.deepEqual(
+      documents.flatMap((file) => strayRows(read(file)).map((row) => `${file}: ${row}`)),
+      [],
+    );
+    assert.deepEqual(strayRows('| a | b |\n|---|:-:|\n| c | d |\n\n| e | f |\n\n```text\n| g |\n```\n'), ['| e | f |']);
+  });
+
   it('lead out by addresses that can be opened', () => {
     const outside = documents.flatMap((file) => linksOf(read(file))).filter((link) => /^[a-z]+:/.test(link));
     assert.ok(outside.length > 5);
