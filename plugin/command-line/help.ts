@@ -84,9 +84,12 @@ async function flagColumns(positionals: Positionals, flags: Flags, width: number
     list.positional(key.toUpperCase(), { describe: description });
   }
   const { color: _, ...kubectls }: Flags = { ...kubeArgs, ...commonArgs };
-  for (const [key, flag] of Object.entries(flags)) {
+  const isOwn = ([key, flag]: readonly [string, Flag]): boolean => kubectls[key] !== flag;
+  // Groups stand in the order of their first flags.
+  const ordered = Object.entries(flags).sort((one, other) => Number(isOwn(other)) - Number(isOwn(one)));
+  for (const [key, flag] of ordered) {
     const { short, hidden = false } = flag;
-    const group = kubectls[key] === flag ? "Global flags (as kubectl's):" : 'Flags:';
+    const group = isOwn([key, flag]) ? 'Flags:' : "Global flags (as kubectl's):";
     list.option(`${key}${valuePart(flag)}`, {
       group,
       describe: `${flag.description}${defaultPart(flag)}`,

@@ -170,6 +170,7 @@ describe('main', () => {
     assert.equal(Object.keys(allCommands).length, 16);
     for (const [name, { load }] of Object.entries(allCommands)) {
       const { stdout } = await run([name, '--help']);
+      assert.ok(stdout.indexOf('\nFlags:\n') < stdout.indexOf('\nGlobal flags '), name);
       const [before = '', kubectls = ''] = stdout.split(/^Global flags \(as kubectl's\):$/m);
       const [, own = ''] = before.split(/^Flags:$/m);
       assert.match(kubectls, /^ +-h, --help +Show this help$/m, name);
