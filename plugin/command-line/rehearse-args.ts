@@ -1,9 +1,11 @@
 import type { JobSettings } from '../../shared/core/manifests/defaults.ts';
+import { camelCase } from '../../shared/input/argv.ts';
 import { executionFlags, planFlags } from '../../shared/input/run-flags.ts';
 import { onlyArg, runnerArgs } from './apply-args.ts';
 import { kubeArgs, outputArg } from './args.ts';
 import { backupArgs } from './backup-args.ts';
 import type { Arguments } from './command.ts';
+import { usage } from './session.ts';
 
 const DEFAULT_DEADLINE_MS = 30 * 60_000;
 
@@ -65,7 +67,7 @@ export const rehearseArgs = {
     type: 'string',
     choices: ['none', 'client'],
     bare: 'client',
-    description: 'Create nothing: print the manifests',
+    description: 'Print the manifests of what would be created; with --cleanup, what would be removed',
   },
   'backup-insecure-skip-tls-verify': {
     ...backupArgs['backup-insecure-skip-tls-verify'],
@@ -77,5 +79,25 @@ export const rehearseArgs = {
 } as const;
 
 export type GivenArguments = Arguments<typeof rehearseArgs, Record<never, never>>;
+
+/** `--yes` as well: a script may give it always, and `--cleanup` asks nothing. */
+const OF_CLEANUP = new Set(['cleanup', 'dry-run', 'yes', 'output', ...Object.keys(kubeArgs)]);
+
+/** Refuse flags that only a rehearsal obeys (R7.109). A value that is the default anyway can't be told from none. */
+export function requireCleanupFlags(args: GivenArguments): void {
+  const values = new Map<string, unknown>(Object.entries(args));
+  const others = Object.entries(rehearseArgs).flatMap(([name, flag]) => {
+    const value = values.get(camelCase(name));
+    const unsaid = 'default' in flag ? flag.default : undefined;
+    const isGiven = Array.isArray(value) ? value.length > 0 : value !== false && value !== unsaid;
+    return isGiven && !OF_CLEANUP.has(name) ? [`--${name}`] : [];
+  });
+  if (others.length === 0) return;
+  throw usage(
+    `--cleanup doesn't go with ${others.join(', ')}`,
+    'it takes only the id of a rehearsal: kubectl restorehooks rehearse --cleanup ID',
+  );
+}
+
 /** With the settings of the Job that the flags and the defaults come to. */
 export type RehearseArguments = Omit<GivenArguments, 'output' | 'jobPatch' | keyof JobSettings> & JobSettings;

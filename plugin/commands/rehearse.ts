@@ -1,8 +1,8 @@
 import { rehearsalID } from '../../shared/core/rehearsal/rehearsal.ts';
 import type { CommandResult } from '../command-line/command.ts';
 import { defineCommand } from '../command-line/command.ts';
-import { rehearseArgs } from '../command-line/rehearse-args.ts';
-import { requireRunnerFlags, usage, withCluster } from '../command-line/session.ts';
+import { rehearseArgs, requireCleanupFlags } from '../command-line/rehearse-args.ts';
+import { namespaceOf, requireRunnerFlags, usage, withCluster } from '../command-line/session.ts';
 
 /** Proves the hooks of a backup before they are needed (R7.100). */
 export const rehearse = defineCommand({
@@ -21,7 +21,7 @@ export const rehearse = defineCommand({
     ['rehearse nightly-20260301 --include-namespaces shop --keep', 'one namespace, left to be looked into'],
     ['rehearse nightly-20260301 --dry-run', 'print what would be created'],
     ['rehearse --cleanup', 'list the rehearsals that stand'],
-    ['rehearse --cleanup k3x9qd', 'remove what one of them has left'],
+    ['rehearse --cleanup k3x9qd', 'remove what one of them has left; with --dry-run, print what that is'],
   ],
   details:
     'Velero restores the Backup into NAMESPACE-rehearsal-ID; the hooks run there as with apply, and are reported. ' +
@@ -33,14 +33,17 @@ export const rehearse = defineCommand({
 
   async run({ backup, ...args }, context): Promise<CommandResult> {
     if (args.cleanup) {
-      if (args.keep) throw usage('--keep and --cleanup exclude each other', '--cleanup removes what --keep has left');
+      requireCleanupFlags(args);
       const { cleanUp } = await import('../rehearse/clean-up.ts');
       const id = backup === undefined ? undefined : rehearsalID(backup);
-      return withCluster(args, context, (session) => cleanUp(session, id, context));
+      return withCluster(args, context, (session) => cleanUp(session, id, args.dryRun === 'client', context));
     }
     const { fromSchedule, id } = args;
     if ((backup === undefined) === (fromSchedule === undefined)) {
-      throw usage('give either BACKUP or --from-schedule', 'list them: kubectl get backups.velero.io -n velero');
+      throw usage(
+        'give either BACKUP or --from-schedule',
+        `list them: kubectl get backups.velero.io -n ${namespaceOf(args, context)}`,
+      );
     }
     if (id !== undefined) rehearsalID(id);
     requireRunnerFlags({ ...args, parallelism: 1, noWait: false, record: undefined, dryRun: undefined });

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { objectsNamespace } from '../../shared/core/manifests/run-objects.ts';
 import { ANNOTATION, RUN_ID_LABEL, restoreName, runsSelector } from '../../shared/core/names.ts';
+import { REHEARSAL_LABEL } from '../../shared/core/rehearsal/rehearsal.ts';
 import { VERSION } from '../../shared/core/version.ts';
 import type { KubeClient } from '../../shared/kubernetes/api/client.ts';
 import { paths } from '../../shared/kubernetes/api/paths.ts';
@@ -84,6 +85,8 @@ async function asked(of: NameKind, request: Request, session: Session): Promise<
       return objects(client, paths.namespaces());
     case 'backups':
       return objects(client, paths.backups(namespace));
+    case 'rehearsals':
+      return rehearsals(session);
     case 'ServiceAccounts':
       return objects(client, paths.serviceAccounts(runNamespace));
     case 'pull secrets':
@@ -115,6 +118,14 @@ async function metadataOf(
 ): Promise<Metadata[]> {
   const list = await client.get(path, { limit: MOST, ...query }, { metadataOnly: 'list' });
   return ((list['items'] ?? []) as { metadata?: Metadata }[]).flatMap(({ metadata }) => metadata ?? []);
+}
+
+/** The ids of the rehearsals that stand. */
+async function rehearsals({ client, namespace }: Session): Promise<Candidate[]> {
+  const found = [paths.namespaces(), paths.restores(namespace)].map((path) =>
+    metadataOf(client, path, { labelSelector: REHEARSAL_LABEL }),
+  );
+  return named((await Promise.all(found)).flat().flatMap(({ labels }) => labels?.[REHEARSAL_LABEL] ?? []));
 }
 
 /** Restores, each with its phase and how far its hooks have come. */

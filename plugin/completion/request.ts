@@ -14,6 +14,7 @@ export type NameKind =
   | 'namespaces'
   | 'restores'
   | 'backups'
+  | 'rehearsals'
   | 'pods'
   | 'hooks'
   | 'hooks and pods'
@@ -46,8 +47,9 @@ export interface Request {
 const MANIFESTS = ['yaml', 'yml', 'json'];
 const NO_WORDS: Wanted = { kind: 'words', candidates: [] };
 const RESTORES: Wanted = { kind: 'names', of: 'restores' };
-/** What a positional takes, by its name. */
-const POSITIONALS: Readonly<Record<string, Wanted>> = { restore: RESTORES, backup: { kind: 'names', of: 'backups' } };
+const BACKUPS: Wanted = { kind: 'names', of: 'backups' };
+/** What a positional takes, by its name; with `--cleanup` BACKUP is a rehearsal's id. */
+const POSITIONALS: Readonly<Record<string, Wanted>> = { restore: RESTORES, backup: BACKUPS };
 
 /** `words`: what stands behind `kubectl restorehooks`. Rejects if there is a mistake before the last word. */
 export async function readRequest(words: readonly string[], commands: CommandList): Promise<Request> {
@@ -83,7 +85,8 @@ function requestOf(argv: UnfinishedArgv, flags: Flags, places: Readonly<Record<s
   if (last.kind === 'flag')
     return { ...request, wanted: { kind: 'words', candidates: [...flagCandidates(argv, flags)] } };
   if (last.kind === 'value') return { ...request, ...valueRequest(argv, last, flags) };
-  const wanted = Object.values(places)[positionals.length] ?? NO_WORDS;
+  const place = Object.values(places)[positionals.length] ?? NO_WORDS;
+  const wanted: Wanted = place === BACKUPS && argv.flags.has('cleanup') ? { kind: 'names', of: 'rehearsals' } : place;
   if (wanted !== RESTORES) return { ...request, wanted };
   // RESTORE may be written as kubectl prints it: restore.velero.io/NAME.
   const [resource = ''] = /^[^/]*(?=\/)/.exec(last.text) ?? [];
@@ -126,7 +129,7 @@ const BY_VALUE: Readonly<Record<string, Wanted>> = {
   FILE: { kind: 'files' },
   NAMESPACE: { kind: 'names', of: 'namespaces' },
   'NAMESPACE,...': { kind: 'names', of: 'namespaces' },
-  BACKUP: { kind: 'names', of: 'backups' },
+  BACKUP: BACKUPS,
   POD: { kind: 'names', of: 'pods' },
   HOOK: { kind: 'names', of: 'hooks' },
   'HOOK|POD': { kind: 'names', of: 'hooks and pods' },

@@ -47,19 +47,40 @@ export const leftBehind = (id: string, namespace: string, left: readonly string[
     hint: `try again, or see what is left: ${cleanupCommand(id, namespace)}`,
   });
 
-/** Remove one rehearsal, or list those that stand (R7.109). */
-export async function cleanUp(session: Session, id: string | undefined, context: Context): Promise<CommandResult> {
+/** Remove one rehearsal, or say what that would remove, or list those that stand (R7.109). */
+export async function cleanUp(
+  session: Session,
+  id: string | undefined,
+  isDryRun: boolean,
+  context: Context,
+): Promise<CommandResult> {
   const { client, namespace } = session;
   const missing = await missingRights(client, removalRights(namespace));
   if (missing.length > 0) throw await lackingRights(client, missing);
   const found = await findRehearsals(client, namespace, id);
   if (id === undefined) return listed(found, context);
+  if (isDryRun && found.length > 0) return wouldRemove(found);
   for (const { kind, name } of found) say(context.stderr, `removing  ${kind} ${name}`);
   const left = await context.stop.hold(() => remove(session, context, { id, hurry: context.signal }));
   if (left.length > 0) return { error: leftBehind(id, namespace, left) };
   say(context.stderr, found.length === 0 ? `nothing stands of rehearsal ${id}` : `rehearsal ${id} is removed`);
   return {};
 }
+
+const wouldRemove = (found: readonly OfRehearsal[]): CommandResult => ({
+  view: {
+    kind: 'document',
+    document: listOf(found),
+    human: found.map(({ kind, name }) => `would remove ${kind} ${name}`),
+    names: found.map(({ kind, name }) => `${kind === 'Restore' ? 'restore.velero.io' : 'namespace'}/${name}`),
+  },
+});
+
+const listOf = (found: readonly OfRehearsal[]): object => ({
+  apiVersion: 'v1',
+  kind: 'List',
+  items: found.map(({ object }) => object),
+});
 
 function listed(found: readonly OfRehearsal[], { stderr, clock }: Context): CommandResult {
   if (found.length === 0) say(stderr, 'no rehearsal stands');
@@ -70,11 +91,10 @@ function listed(found: readonly OfRehearsal[], { stderr, clock }: Context): Comm
     return [id, backup, namespaces.join(', '), ageText(clock.now() - Date.parse(oldest))];
   });
   const columns = [{ title: 'ID' }, { title: 'BACKUP' }, { title: 'NAMESPACES' }, { title: 'AGE' }];
-  const items = found.map(({ object }) => object);
   return {
     view: {
       kind: 'document',
-      document: { apiVersion: 'v1', kind: 'List', items },
+      document: listOf(found),
       human: rows.length === 0 ? [] : [{ columns, rows }],
       names: rows.map(([id]) => id ?? ''),
     },

@@ -112,6 +112,8 @@ describe('what is completed', () => {
       ['apply|--service-account|', 'ServiceAccounts'],
       ['apply|--image-pull-secret|', 'pull secrets'],
       ['apply|x|--from-backup|', 'backups'],
+      ['rehearse|', 'backups'],
+      ['rehearse|--cleanup|', 'rehearsals'],
       ['plan|-f|', 'files'],
       ['plan|-f|a.yaml|--backup-archive|', 'files'],
       ['inject|--restore|', 'files'],

@@ -6,6 +6,8 @@ import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { load } from 'js-yaml';
+import { allCommands } from '../../../../plugin/cli.ts';
+import { answers } from '../../../../plugin/completion/main.ts';
 import type { EmbeddedCluster } from '../../../embedded/server.ts';
 import { startEmbeddedCluster } from '../../../embedded/server.ts';
 import { run } from '../harness.ts';
@@ -81,7 +83,13 @@ describe('rehearse', () => {
     for (const [argv, code, message] of [
       [[], 2, /^error: give either BACKUP or --from-schedule\n/],
       [['nightly-1', '--from-schedule', 'nightly'], 2, /^error: give either BACKUP or --from-schedule\n/],
-      [['nightly-1', '--keep', '--cleanup'], 2, /^error: --keep and --cleanup exclude each other\n/],
+      [['-n', 'other'], 2, /\nhint: list them: kubectl get backups\.velero\.io -n other\n/],
+      [['nightly-1', '--keep', '--cleanup'], 2, /^error: --cleanup doesn't go with --keep\nhint: .*--cleanup ID\n/],
+      [
+        ['--cleanup', '--from-schedule', 'nightly', '--id', 'x', '--only', 'a/b', '--deadline', '1h', '--yes'],
+        2,
+        /^error: --cleanup doesn't go with --from-schedule, --id, --only, --deadline\nhint: /,
+      ],
       [['nightly-1', '--id', 'A.b'], 2, /^error: "A.b" can't be the id of a rehearsal\n/],
       [['nightly-1', '--deadline', '0'], 2, /deadline/],
       [['nightli-1'], 4, /^error: there is no Backup nightli-1 in namespace velero\nhint: did you mean nightly-1\?\n/],
@@ -199,5 +207,28 @@ describe('rehearse', () => {
     assert.equal(taken.code, 12, taken.stderr);
     assert.match(taken.stderr, /^Namespace shop-rehearsal-taken lacks our label/m);
     assert.deepEqual(namespaces(), before);
+  });
+
+  // R7.109
+  it('--cleanup ID --dry-run names what would be removed, and removes nothing; TAB offers the ids', async (t) => {
+    const metadata = { name: 'db-rehearsal-old', labels: { 'restorehooks.io/rehearsal': 'old' } };
+    cluster.create({ apiVersion: 'v1', kind: 'Namespace', metadata });
+    t.after(() => cluster.delete('namespaces', undefined, metadata.name));
+    const before = namespaces();
+    const ran = await plugin('rehearse', '--cleanup', 'old', '--dry-run');
+    assert.deepEqual(ran, { code: 0, stdout: 'would remove Namespace db-rehearsal-old\n', stderr: '' });
+    const names = await plugin('rehearse', '--cleanup', 'old', '--dry-run', '-o', 'name');
+    assert.deepEqual([names.code, names.stdout], [0, 'namespace/db-rehearsal-old\n'], names.stderr);
+    let offered: string[] = [];
+    const words = ['rehearse', '--kubeconfig', cluster.kubeconfigPath, '--cleanup', ''];
+    await answers(words, allCommands, new AbortController().signal, ({ candidates }) => {
+      offered = candidates.map(({ value }) => value);
+    });
+    assert.deepEqual(offered, ['old']);
+    const nothing = await plugin('rehearse', '--cleanup', 'nothing', '--dry-run');
+    assert.deepEqual([nothing.code, nothing.stderr], [0, 'nothing stands of rehearsal nothing\n']);
+    assert.deepEqual(namespaces(), before);
+    const [left] = cluster.list('namespaces').filter((each) => each.metadata.name === metadata.name);
+    assert.equal(left?.metadata.deletionTimestamp, undefined);
   });
 });
