@@ -1,3 +1,4 @@
+import { nameOfA } from '../../shared/core/names.ts';
 import type { Flags } from '../../shared/input/flags.ts';
 import type { Arguments } from './command.ts';
 import { usage } from './session.ts';
@@ -12,6 +13,7 @@ export const backupArgs = {
   'from-backup': {
     type: 'string',
     value: 'BACKUP',
+    form: nameOfA('Backup'),
     description: "Take the pods from this Backup, which the cluster's Velero is asked for",
   },
   'backup-insecure-skip-tls-verify': {
@@ -39,9 +41,7 @@ export function namesBackup(flags: BackupFlags, otherFiles: readonly string[], t
   if (fromBackup === undefined && (backupInsecureSkipTlsVerify || backupCacert !== undefined)) {
     throw usage('--backup-insecure-skip-tls-verify and --backup-cacert go with --from-backup');
   }
-  if (backupArchive === '' || fromBackup === '') {
-    throw usage(`--${fromBackup === '' ? 'from-backup' : 'backup-archive'} is empty`);
-  }
+  if (backupArchive === '') throw usage('--backup-archive is empty');
   if (backupArchive === '-' && twice) {
     throw usage('the archive may have to be read twice, and stdin can be read only once', 'give it as a file');
   }

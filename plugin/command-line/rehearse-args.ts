@@ -1,4 +1,5 @@
 import type { JobSettings } from '../../shared/core/manifests/defaults.ts';
+import { nameOfA } from '../../shared/core/names.ts';
 import { camelCase } from '../../shared/input/argv.ts';
 import { executionFlags, planFlags } from '../../shared/input/run-flags.ts';
 import { onlyArg, runnerArgs } from './apply-args.ts';
@@ -13,6 +14,7 @@ export const rehearseArgs = {
   'from-schedule': {
     type: 'string',
     value: 'SCHEDULE',
+    form: nameOfA('Schedule'),
     description: 'Rehearse the last Backup of this Schedule that has completed, instead of BACKUP',
   },
   'include-namespaces': {

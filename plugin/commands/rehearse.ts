@@ -1,3 +1,4 @@
+import { backupName } from '../../shared/core/names.ts';
 import { rehearsalID } from '../../shared/core/rehearsal/rehearsal.ts';
 import type { CommandResult } from '../command-line/command.ts';
 import { defineCommand } from '../command-line/command.ts';
@@ -31,14 +32,15 @@ export const rehearse = defineCommand({
   exitCodes: [0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 130, 143],
   docs: 'docs/rehearsing.md',
 
-  async run({ backup, ...args }, context): Promise<CommandResult> {
+  async run({ backup: given, ...args }, context): Promise<CommandResult> {
     if (args.cleanup) {
       requireCleanupFlags(args);
       const { cleanUp } = await import('../rehearse/clean-up.ts');
-      const id = backup === undefined ? undefined : rehearsalID(backup);
+      const id = given === undefined ? undefined : rehearsalID(given);
       return withCluster(args, context, (session) => cleanUp(session, id, args.dryRun === 'client', context));
     }
     const { fromSchedule, id } = args;
+    const backup = given === undefined ? undefined : backupName(given);
     if ((backup === undefined) === (fromSchedule === undefined)) {
       throw usage(
         'give either BACKUP or --from-schedule',

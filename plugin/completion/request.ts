@@ -1,4 +1,4 @@
-import { RESTORE_RESOURCE } from '../../shared/core/names.ts';
+import { BACKUP_RESOURCE, RESTORE_RESOURCE } from '../../shared/core/names.ts';
 import type { LastWord, ParsedValue, UnfinishedArgv } from '../../shared/input/argv.ts';
 import { indexOfCommand, parseArgv, readUnfinished } from '../../shared/input/argv.ts';
 import type { Flag, Flags } from '../../shared/input/flags.ts';
@@ -87,10 +87,11 @@ function requestOf(argv: UnfinishedArgv, flags: Flags, places: Readonly<Record<s
   if (last.kind === 'value') return { ...request, ...valueRequest(argv, last, flags) };
   const place = Object.values(places)[positionals.length] ?? NO_WORDS;
   const wanted: Wanted = place === BACKUPS && argv.flags.has('cleanup') ? { kind: 'names', of: 'rehearsals' } : place;
-  if (wanted !== RESTORES) return { ...request, wanted };
-  // RESTORE may be written as kubectl prints it: restore.velero.io/NAME.
+  const type = wanted === RESTORES ? RESTORE_RESOURCE : wanted === BACKUPS ? BACKUP_RESOURCE : undefined;
+  if (type === undefined) return { ...request, wanted };
+  // RESTORE and BACKUP may be written as kubectl prints them: restore.velero.io/NAME.
   const [resource = ''] = /^[^/]*(?=\/)/.exec(last.text) ?? [];
-  const lead = RESTORE_RESOURCE.test(resource) ? `${resource}/` : '';
+  const lead = type.test(resource) ? `${resource}/` : '';
   return { ...request, wanted, lead, text: last.text.slice(lead.length) };
 }
 

@@ -72,18 +72,34 @@ export const runLabels = (restore: string, runID: string): Record<string, string
   [RUN_ID_LABEL]: runID,
 });
 
-/** Restores, as `kubectl get` takes and prints their type. */
-export const RESTORE_RESOURCE = /^restores?(?:\.(?:v1\.)?velero\.io)?$/i;
+/** A kind of Velero's, as `kubectl get` takes and prints it. */
+const resourceOf = (kind: string): RegExp => new RegExp(`^${kind}s?(?:\\.(?:v1\\.)?velero\\.io)?$`, 'i');
+export const RESTORE_RESOURCE = resourceOf('restore');
+export const BACKUP_RESOURCE = resourceOf('backup');
 
 /** What a namespace, and a container, may be called (RFC 1123). */
 export const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
+/** What a Restore, a Backup and a Schedule may be called. */
+const OBJECT_NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
+
+/** The form of a flag that names an object of Velero's: its name alone (R1.2). */
+export const nameOfA = (kind: string) => ({
+  is: (text: string): boolean => OBJECT_NAME.test(text),
+  expected: `the name of a ${kind}`,
+});
+
 /** The name in `NAME`, or in what `kubectl get -o name` prints: `restore.velero.io/NAME` (R1.2). */
-export function restoreName(given: string): string {
+export const restoreName = (given: string): string => nameIn(given, 'Restore', RESTORE_RESOURCE);
+export const backupName = (given: string): string => nameIn(given, 'Backup', BACKUP_RESOURCE);
+
+function nameIn(given: string, kind: string, type: RegExp): string {
   const [name = '', resource, ...others] = given.split('/').reverse();
-  const isName = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(name);
-  if (isName && others.length === 0 && (resource === undefined || RESTORE_RESOURCE.test(resource))) return name;
+  const isOfType = others.length === 0 && (resource === undefined || type.test(resource));
+  if (isOfType && OBJECT_NAME.test(name)) return name;
   const what =
-    given === '' ? 'the name of the Restore is empty' : `${JSON.stringify(given)} is not the name of a Restore`;
-  throw new RestoreHooksError('INVALID_ARGUMENT', what, { hint: 'give NAME, restore/NAME or restore.velero.io/NAME' });
+    given === '' ? `the name of the ${kind} is empty` : `${JSON.stringify(given)} is not the name of a ${kind}`;
+  const word = kind.toLowerCase();
+  const hint = `give NAME, ${word}/NAME or ${word}.velero.io/NAME`;
+  throw new RestoreHooksError('INVALID_ARGUMENT', what, { hint });
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MOST_SHARDS } from '../../../shared/core/model/shard.ts';
-import { leaseName, restoreName, runName, SERVICE_ACCOUNT } from '../../../shared/core/names.ts';
+import { backupName, leaseName, nameOfA, restoreName, runName, SERVICE_ACCOUNT } from '../../../shared/core/names.ts';
 
 // R5.1
 test("a run's name never is over 60 characters, so that the pods of 64 shards have host names", () => {
@@ -30,4 +30,16 @@ test("a Restore's name is also read from what kubectl get -o name prints, and is
   for (const given of ['', 'restore/', 'backup/r', 'restore.k8up.io/r', 'restore/a/b', '/r']) {
     assert.throws(() => restoreName(given), { code: 'INVALID_ARGUMENT' }, given);
   }
+});
+
+// R1.2
+test("a Backup's name is read in the same way, and a flag takes a name alone", () => {
+  for (const given of ['b', 'backup/b', 'backups/b', 'backup.velero.io/b', 'backups.v1.velero.io/b']) {
+    assert.equal(backupName(given), 'b', given);
+  }
+  for (const given of ['', '..', 'backup/', 'restore/b', 'backup/a/b', 'a/b', 'B']) {
+    assert.throws(() => backupName(given), { code: 'INVALID_ARGUMENT' }, given);
+    assert.equal(nameOfA('Backup').is(given), false, given);
+  }
+  assert.equal(nameOfA('Backup').is('nightly-1.a'), true);
 });

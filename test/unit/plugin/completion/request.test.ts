@@ -147,6 +147,7 @@ describe('what is completed', () => {
     assert.deepEqual(await parts('setup', '--namespaces', 'a,b'), ['a,', 'b']);
     assert.deepEqual(await parts('setup', '--namespaces=a,b'), ['a,', 'b']);
     assert.deepEqual(await parts('status', 'restores.velero.io/ni'), ['restores.velero.io/', 'ni']);
+    assert.deepEqual(await parts('rehearse', 'backup.velero.io/ni'), ['backup.velero.io/', 'ni']);
     assert.deepEqual(await parts('status', 'pod/ni'), ['', 'pod/ni']);
   });
 
