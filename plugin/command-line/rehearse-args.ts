@@ -69,7 +69,9 @@ export const rehearseArgs = {
     type: 'string',
     choices: ['none', 'client'],
     bare: 'client',
-    description: 'Print the manifests of what would be created; with --cleanup, what would be removed',
+    description:
+      'Print the manifests, and create nothing but the DownloadRequests that tell what the Backup holds; with --cleanup ' +
+      'print what would be removed, and remove nothing',
   },
   'backup-insecure-skip-tls-verify': {
     ...backupArgs['backup-insecure-skip-tls-verify'],

@@ -49,18 +49,23 @@ export const rehearse = defineCommand({
     }
     if (id !== undefined) rehearsalID(id);
     requireRunnerFlags({ ...args, parallelism: 1, noWait: false, record: undefined, dryRun: undefined });
-    const [{ readHookFiles }, { readJobPatch }, { Rehearsal }, { prepare }, { settled }] = await Promise.all([
+    const [{ readHookFiles }, { readJobPatch }, { Rehearsal }, preparing, rights, { settled }] = await Promise.all([
       import('../../shared/input/hooks.ts'),
       import('../../shared/input/job-patch.ts'),
       import('../rehearse/rehearsal.ts'),
       import('../rehearse/prepare.ts'),
+      import('../rehearse/rights.ts'),
       import('../run/job-settings.ts'),
     ]);
     const hookFiles = await readHookFiles(args.hooks, context);
     const patches = await readJobPatch(args.jobPatch, context);
     return withCluster(args, context, async (session) => {
-      const prepared = await prepare(session, { backup, ...args }, context);
-      return new Rehearsal(session, prepared, await settled(session, args, patches, context), context, hookFiles).run();
+      const settings = await settled(session, args, patches, context);
+      await rights.requireRightsToRehearse(session, settings);
+      const found = await preparing.findBackup(session, { backup, fromSchedule });
+      await rights.requireRunnerOfRehearsal(session, settings);
+      const prepared = await preparing.prepare(session, found, args, context);
+      return new Rehearsal(session, prepared, settings, context, hookFiles).run();
     });
   },
 });

@@ -53,7 +53,7 @@ export async function confirm({ stdin, stderr, stop }: Context): Promise<void> {
   }
   if (stop.why !== undefined) throw stop.why;
   if (/^\s*y(?:es)?\s*$/i.test(answer)) return;
-  throw new RestoreHooksError('INTERRUPTED', 'not confirmed; nothing has been changed', {
+  throw new RestoreHooksError('INTERRUPTED', 'not confirmed; nothing has been restored', {
     hint: 'answer y, or give --yes',
   });
 }

@@ -30,14 +30,35 @@ export interface Prepared {
 
 type Given = Pick<
   GivenArguments,
-  'fromSchedule' | 'includeNamespaces' | 'excludeResources' | 'id' | 'backupCacert' | 'backupInsecureSkipTlsVerify'
-> & { readonly backup: string | undefined };
+  'includeNamespaces' | 'excludeResources' | 'id' | 'backupCacert' | 'backupInsecureSkipTlsVerify'
+>;
 
-/** Read which namespaces the Backup holds, and choose what each of them is called (R7.101, R7.102). */
-export async function prepare(session: Session, given: Given, context: Context): Promise<Prepared> {
-  const { client, namespace } = session;
-  const backup = given.backup ?? (await lastBackupOf(client, namespace, given.fromSchedule ?? ''));
-  const found = await restorable(session, backup);
+/** The Backup that is rehearsed. */
+export interface Rehearsed {
+  readonly backup: string;
+  readonly found: Backup;
+}
+
+/** Find the Backup, or the last one of the Schedule; one that can't be restored is refused (R7.101). */
+export async function findBackup(
+  session: Session,
+  given: { readonly backup: string | undefined; readonly fromSchedule: string | undefined },
+): Promise<Rehearsed> {
+  const backup = given.backup ?? (await lastBackupOf(session.client, session.namespace, given.fromSchedule ?? ''));
+  return { backup, found: await restorable(session, backup) };
+}
+
+/**
+ * Read which namespaces the Backup holds, and choose what each of them is called (R7.101, R7.102). Velero is asked with
+ * DownloadRequests, which it deletes itself.
+ */
+export async function prepare(
+  session: Session,
+  { backup, found }: Rehearsed,
+  given: Given,
+  context: Context,
+): Promise<Prepared> {
+  const { namespace } = session;
   const { cwd, env, signal } = context;
   const download: DownloadOptions = {
     env,

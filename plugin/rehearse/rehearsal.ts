@@ -31,7 +31,6 @@ import { tellWaiting } from '../run/tell-waiting.ts';
 import { announce, confirm } from './announce.ts';
 import { cleanupCommand, leftBehind, remove } from './clean-up.ts';
 import type { Prepared } from './prepare.ts';
-import { requireRehearsalRights } from './rights.ts';
 
 /** After the deadline running hooks have 50 s to end, and their ends have to be written (R7.82, R7.112). */
 const AFTER_DEADLINE_MS = 90_000;
@@ -88,7 +87,6 @@ export class Rehearsal {
     const { client, namespace } = this.#session;
     const { stop, clock } = this.#context;
     const { id, mapping, restore } = this.#prepared;
-    await requireRehearsalRights(this.#session, this.#args);
     const [taken] = await existing(client, mapping.values());
     if (taken !== undefined) throw alreadyThere(`Namespace ${taken}`);
     const standing = new Set((await findRehearsals(client, namespace)).map((each) => each.id));

@@ -85,15 +85,16 @@ const localRights = (place: RunPlace, podNamespaces: readonly string[] | undefin
   { group: '', resource: 'secrets', verb: 'get', namespace: objectsNamespace(place) },
 ];
 
-/** Refuse if a right is missing, and name all that are. Called before anything changes (R7.16). */
+/** Refuse if a right is missing, of a run's or of `others`, and name all that are. Called before anything changes (R7.16). */
 export async function requireUserRights(
   { client }: Pick<Session, 'client'>,
   place: RunPlace,
   runner: 'job' | 'local',
   podNamespaces: readonly string[] | undefined,
+  others: readonly Right[] = [],
 ): Promise<void> {
   const rights = runner === 'job' ? launchRights(place, podNamespaces) : localRights(place, podNamespaces);
-  const missing = await missingRights(client, rights);
+  const missing = await missingRights(client, [...others, ...rights]);
   if (missing.length > 0) throw await lackingRights(client, missing);
 }
 

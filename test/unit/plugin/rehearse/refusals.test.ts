@@ -36,7 +36,7 @@ describe('rehearse', () => {
   before(async () => {
     cluster = await startEmbeddedCluster({
       namespaces: ['velero', 'shop', 'shop-rehearsal-taken'],
-      users: [{ name: 'nobody' }],
+      users: [{ name: 'nobody' }, { name: 'reader' }],
     });
     store = createServer(({ url }, response) => {
       response.end(gzipSync(JSON.stringify(url?.endsWith('BackupVolumeInfos') ? (volumes ?? {}) : LIST)));
@@ -116,6 +116,44 @@ describe('rehearse', () => {
     }
     assert.deepEqual(namespaces(), before);
     assert.deepEqual(cluster.list('restores', 'velero'), []);
+  });
+
+  // R7.104
+  it('checks all rights before Velero is asked for anything, and names all that are missing at once', async () => {
+    const requests = () => cluster.list('downloadrequests', 'velero').length;
+    const before = requests();
+    for (const [resource, verbs] of [
+      ['backups', ['get', 'list']],
+      ['downloadrequests', ['get', 'create']],
+    ] as const) {
+      const metadata = { name: `reader-${resource}`, namespace: 'velero' };
+      const rules = [{ apiGroups: ['velero.io'], resources: [resource], verbs }];
+      cluster.create({ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'Role', metadata, rules });
+      cluster.create({
+        apiVersion: 'rbac.authorization.k8s.io/v1',
+        kind: 'RoleBinding',
+        metadata,
+        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: metadata.name },
+        subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'reader' }],
+      });
+    }
+    const lacks = async (...argv: string[]) => {
+      const { code, stdout, stderr } = await plugin('rehearse', ...argv);
+      assert.deepEqual([code, stdout, requests()], [5, '', before], stderr);
+      return /^error: user \S+ may not (.*)$/m.exec(stderr)?.[1] ?? stderr;
+    };
+    const named = await lacks('nightly-1', '--as', 'reader', '--dry-run');
+    for (const each of ['namespaces', 'restores.velero.io', 'secrets', 'jobs.batch', 'pods'])
+      assert.match(named, new RegExp(`\\b${each}\\b`), named);
+    assert.doesNotMatch(named, /backups|downloadrequests/);
+    const all = await lacks('--from-schedule', 'nightly', '--as', 'nobody');
+    assert.match(all, /get, list backups\.velero\.io in namespace velero/);
+    assert.match(all, /create, get downloadrequests\.velero\.io in namespace velero/);
+    assert.match(await lacks('nightly-1', '--as', 'nobody', '--runner', 'local'), /pods\/exec/);
+    const account = await plugin('rehearse', 'nightly-1', '--service-account', 'none');
+    assert.deepEqual([account.code, requests()], [10, before], account.stderr);
+    const elsewhere = await plugin('rehearse', 'nightly-1', '-n', 'shop');
+    assert.match(elsewhere.stderr, /^error: there is no Backup nightly-1 in namespace shop\n/);
   });
 
   it('refuses a runner that may work in some namespaces only, with an account that would do', async () => {
