@@ -8,21 +8,32 @@ import type { Session } from '../command-line/session.ts';
 import { say } from '../output/progress.ts';
 import type { Context } from '../process/context.ts';
 
+/** The flags that say what the defaults say, by the names of their values. A rehearsal has no namespace of runs. */
+const FLAGS = {
+  image: '--image',
+  imagePullSecret: '--image-pull-secret',
+  serviceAccount: '--service-account',
+  runNamespace: '--run-namespace',
+  jobPatch: '--job-patch',
+} as const;
+
 /**
  * The defaults, as far as the user may read them. Who may not is warned: an image that only the defaults name would
- * otherwise be missed without a word (R8.24).
+ * otherwise be missed without a word (R8.24). `given`: the arguments of the command.
  */
-export async function defaultsFor(
+async function defaultsFor(
   { client, namespace }: Pick<Session, 'client' | 'namespace'>,
+  given: object,
   warn: (line: string) => void,
 ): Promise<Defaults | undefined> {
   try {
     return await readDefaults(client, namespace);
   } catch (error) {
     if (!(error instanceof RestoreHooksError) || !isHidden(error)) throw error;
+    const flags = Object.entries(FLAGS).flatMap(([key, flag]) => (key in given ? [flag] : []));
     warn(
       `warning: you may not read ${DEFAULTS_SOURCE} in namespace ${namespace}; if it is there, give as flags what it says ` +
-        '(--image, --image-pull-secret, --service-account, --run-namespace, --job-patch)',
+        `(${flags.join(', ')})`,
     );
     return undefined;
   }
@@ -51,6 +62,6 @@ export async function settled<Given extends JobFlags & { readonly runner: 'job' 
   patches: readonly JobPatch[],
   { stderr }: Pick<Context, 'stderr'>,
 ): Promise<Omit<Given, keyof JobSettings> & JobSettings> {
-  const defaults = given.runner === 'job' ? await defaultsFor(session, (line) => say(stderr, line)) : undefined;
+  const defaults = given.runner === 'job' ? await defaultsFor(session, given, (line) => say(stderr, line)) : undefined;
   return { ...given, ...jobSettings(given, patches, defaults) };
 }

@@ -156,6 +156,16 @@ describe('rehearse', () => {
     assert.match(elsewhere.stderr, /^error: there is no Backup nightly-1 in namespace shop\n/);
   });
 
+  // R8.24
+  it('warns who may not read the defaults, with flags that the command has', async () => {
+    const rehearsed = await plugin('rehearse', 'nightly-1', '--as', 'nobody');
+    assert.match(rehearsed.stderr, /\(--image, --image-pull-secret, --service-account, --job-patch\)\n/);
+    for (const command of ['apply', 'retry']) {
+      const { stderr } = await plugin(command, 'r', '--as', 'nobody');
+      assert.match(stderr, /\(--image, --image-pull-secret, --service-account, --run-namespace, --job-patch\)\n/);
+    }
+  });
+
   it('refuses a runner that may work in some namespaces only, with an account that would do', async () => {
     const limited = await plugin('setup', '--apply', '--namespaces', 'shop', '--service-account', 'limited');
     assert.equal(limited.code, 0, limited.stderr);
