@@ -35,7 +35,7 @@ export async function remove(
     return await removeRehearsal(client, clock, { ...removal, velero: namespace, limitMs: REMOVAL_MS, tell });
   } catch (error) {
     if (!(error instanceof RestoreHooksError)) throw error;
-    return [`all of it may be left: ${error.message}`];
+    return [`all of it may be left (${error.message})`];
   } finally {
     work.end();
   }

@@ -238,7 +238,7 @@ export class Rehearsal {
     }
     const error = leftBehind(id, namespace, left);
     if (exitOf(shown) === ExitCode.Ok) return { ...shown, error };
-    this.#say(`warning: ${error.message.replaceAll('\n', '; ')}; ${error.hint}`);
+    this.#say(`warning: rehearsal ${id} is not removed yet: ${left.join('; ')}; ${error.hint}`);
     return shown;
   }
 

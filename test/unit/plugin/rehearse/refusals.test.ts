@@ -249,6 +249,32 @@ describe('rehearse', () => {
     }
   });
 
+  // R7.110, R7.111
+  it('that fails and can not be removed says both, in whole sentences', async (t) => {
+    const status = { kind: 'Status', apiVersion: 'v1', status: 'Failure', reason: 'Forbidden', code: 403 };
+    const restoreOf = () => cluster.list('restores', 'velero')[0];
+    const end = cluster.intercept(({ verb, resource, name = '' }) => {
+      if (restoreOf() === undefined) return undefined;
+      if (verb === 'get' && resource === 'restores')
+        cluster.update('restores', 'velero', name, (current) => ({
+          ...current,
+          status: { phase: 'FailedValidation' },
+        }));
+      return verb === 'list' && resource === 'namespaces' ? { status: 403, body: status } : undefined;
+    });
+    t.after(async () => {
+      end();
+      await plugin('rehearse', '--cleanup', 'cc');
+    });
+    const ran = await plugin('rehearse', 'nightly-1', '--id', 'cc', '--yes');
+    assert.notEqual(ran.code, 0);
+    assert.match(
+      ran.stderr,
+      /^warning: rehearsal cc is not removed yet: all of it may be left \([^\n]+\); try again, or see what is left: kubectl restorehooks rehearse --cleanup cc -n velero$/m,
+    );
+    assert.match(ran.stderr, /^error: .*FailedValidation/m);
+  });
+
   // R7.109
   it('--cleanup finds nothing where nothing stands, and touches no namespace without the label', async () => {
     const before = namespaces();
