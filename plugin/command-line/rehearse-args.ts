@@ -30,7 +30,9 @@ export const rehearseArgs = {
   },
   'deny-egress': {
     type: 'boolean',
-    description: 'Let no pod of the rehearsal reach anything outside of it (a NetworkPolicy), but name servers',
+    description:
+      'Let no pod of the rehearsal reach anything outside of it (a NetworkPolicy), but ports 53 and 5353 of pods, for name ' +
+      'servers, which may ask outside',
   },
   id: {
     type: 'string',

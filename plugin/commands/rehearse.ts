@@ -17,7 +17,7 @@ export const rehearse = defineCommand({
     ['rehearse --from-schedule nightly --yes', 'the same with the last Backup of a Schedule, without a question'],
     [
       'rehearse nightly-20260301 --hooks hooks.yaml --deny-egress',
-      'hooks of a file, in pods that reach nothing outside',
+      'hooks of a file, in pods that reach nothing outside but name servers',
     ],
     ['rehearse nightly-20260301 --include-namespaces shop --keep', 'one namespace, left to be looked into'],
     ['rehearse nightly-20260301 --dry-run', 'print what would be created'],
@@ -26,9 +26,9 @@ export const rehearse = defineCommand({
   ],
   details:
     'Velero restores the Backup into NAMESPACE-rehearsal-ID; the hooks run there as with apply, and are reported. ' +
-    'Hooks may talk to the outside, as they do in earnest: --deny-egress keeps pods from it. At the end, at the ' +
-    'deadline and on Ctrl-C all of it is removed; a second Ctrl-C asks for that, too, and waits for nothing. Only ' +
-    "objects with the rehearsal's label are ever deleted.",
+    'Hooks may talk to the outside, as they do in earnest: --deny-egress keeps pods from it, but for name servers. At ' +
+    'the end, at the deadline and on Ctrl-C all of it is removed; a second Ctrl-C asks for that, too, and waits for ' +
+    "nothing. Only objects with the rehearsal's label are ever deleted.",
   exitCodes: [0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 130, 143],
   docs: 'docs/rehearsing.md',
 

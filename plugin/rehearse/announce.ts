@@ -34,7 +34,7 @@ export function announce(
   tell(
     'egress',
     args.denyEgress
-      ? 'denied by a NetworkPolicy, if the network of this cluster enforces one; name servers can be reached'
+      ? 'denied by a NetworkPolicy, if the network of this cluster enforces one; ports 53 and 5353 of pods stay open for name servers, which may ask outside'
       : 'open: pods and hooks may talk to the outside, and change things there, as in earnest (--deny-egress)',
   );
   tell('velero', `runs the hooks of its own annotations itself${args.rerun ? '; they run again here (--rerun)' : ''}`);

@@ -45,7 +45,10 @@ export const namespaceManifest = (
   },
 });
 
-/** Lets pods reach each other within the rehearsal and the cluster's name servers, and nothing else (R7.107). */
+/**
+ * Lets pods reach each other within the rehearsal, and name servers (R7.107). No label tells these in every cluster, so the
+ * ports of DNS are open to every pod. OpenShift's name servers listen on 5353.
+ */
 export function egressPolicy(namespace: string, id: string): RehearsalManifest {
   const dns = [53, 5353].flatMap((port) => ['UDP', 'TCP'].map((protocol) => ({ protocol, port })));
   const metadata = { name: 'restorehooks-deny-egress', namespace, labels: rehearsalLabels(id) };
