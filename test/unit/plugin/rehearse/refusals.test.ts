@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { load } from 'js-yaml';
+import { load, loadAll } from 'js-yaml';
 import { allCommands } from '../../../../plugin/cli.ts';
 import { answers } from '../../../../plugin/completion/main.ts';
-import type { EmbeddedCluster } from '../../../embedded/server.ts';
+import type { EmbeddedCluster, KubeObject } from '../../../embedded/server.ts';
 import { startEmbeddedCluster } from '../../../embedded/server.ts';
 import { run } from '../harness.ts';
 
@@ -154,6 +155,18 @@ describe('rehearse', () => {
     assert.deepEqual([account.code, requests()], [10, before], account.stderr);
     const elsewhere = await plugin('rehearse', 'nightly-1', '-n', 'shop');
     assert.match(elsewhere.stderr, /^error: there is no Backup nightly-1 in namespace shop\n/);
+  });
+
+  // R7.104
+  it('asks for no right that the account of examples/rehearsal lacks', async () => {
+    const example = new URL('../../../../examples/rehearsal/cronjob.yaml', import.meta.url);
+    for (const object of loadAll(await readFile(example, 'utf8')) as KubeObject[])
+      if (object.kind !== 'CronJob') cluster.create(object);
+    const account = 'system:serviceaccount:velero:restorehooks-rehearsal';
+    const argv = ['--from-schedule', 'nightly', '--deny-egress', '--dry-run', '--as', account];
+    const ran = await plugin('rehearse', ...argv);
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.doesNotMatch(ran.stderr, /may not/);
   });
 
   // R8.24
