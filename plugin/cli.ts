@@ -3,7 +3,6 @@ import { ExitCode, RestoreHooksError } from '../shared/core/errors.ts';
 import { restoreName } from '../shared/core/names.ts';
 import type { ParsedValue } from '../shared/input/argv.ts';
 import { camelCase, indexOfCommand, parseArgv } from '../shared/input/argv.ts';
-import type { Flags } from '../shared/input/flags.ts';
 import { commonArgs, SHOW_REQUESTS, sharedFlags } from './command-line/args.ts';
 import type { Command, CommandEntry, CommandList } from './command-line/command.ts';
 import { commandHelp, overallHelp, PROGRAM, usageOf } from './command-line/help.ts';
@@ -122,13 +121,14 @@ async function runCommand(
 ): Promise<ExitCode> {
   const command = await entry.load();
   const flags = { ...command.args, ...commonArgs };
-  const { values, positionals } = parsed(name, argv, flags);
+  const { values, positionals } = await hinted(name, async () => parseArgv(argv, flags));
   const context = withOutputFlags(given, values);
   if (values['help'] === true) {
     context.stdout.write(await commandHelp(name, entry.summary, command, flags, widthOf(context)));
     return ExitCode.Ok;
   }
-  const { view, exit, error } = await command.run({ ...values, ...named(name, command, positionals, argv) }, context);
+  const args = { ...values, ...named(name, command, positionals, argv) };
+  const { view, exit, error } = await hinted(name, () => command.run(args, context));
   if (view !== undefined) {
     const { printView } = await import('./output/render.ts');
     const format = values['output'];
@@ -181,12 +181,13 @@ function equalsHint({ args }: Command, word: string, argv: readonly string[]): s
     : undefined;
 }
 
-/** What is wrong with a flag is told with a hint in any case. */
-function parsed(name: string, argv: readonly string[], flags: Flags): ReturnType<typeof parseArgv> {
+/** What is wrong with an argument is told with a hint in any case. */
+async function hinted<T>(name: string, work: () => Promise<T>): Promise<T> {
   try {
-    return parseArgv(argv, flags);
+    return await work();
   } catch (error) {
-    if (!(error instanceof RestoreHooksError) || error.hint !== undefined) throw error;
+    const isMisused = error instanceof RestoreHooksError && error.code === 'INVALID_ARGUMENT';
+    if (!isMisused || error.hint !== undefined) throw error;
     throw new RestoreHooksError(error.code, error.message, { hint: `see the flags: ${PROGRAM} ${name} --help` });
   }
 }

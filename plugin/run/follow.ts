@@ -185,7 +185,7 @@ export const WATCHING: Following = {
 export const UNTIL_CANCELED: Following = {
   limit: '--wait',
   stopped: 'stopped waiting',
-  run: 'the run was asked to stop, and ends by itself',
+  run: 'the run was asked to stop, and its runner does so once it has begun',
   isCanceled: true,
 };
 

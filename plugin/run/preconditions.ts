@@ -231,7 +231,7 @@ async function accountNamespaces(
       'RUN_FAILED',
       `there is no ServiceAccount ${serviceAccount} in namespace ${namespace}`,
       {
-        hint: `make it, with the least rights that the runner needs: ${setupCommand(place, serviceAccount, undefined)}`,
+        hint: `make it, with rights on the pods of all namespaces (--namespaces a,b limits them): ${setupCommand(place, serviceAccount, undefined)}`,
       },
     );
   }

@@ -92,7 +92,7 @@ async function ask(
   if (hasBegun) return asked;
   if (hasBegun === undefined) {
     const { runNamespace = namespace } = status;
-    return `${asked}, once its runner has begun; whether its Job starts one is told only to those who may list pods in namespace ${runNamespace}`;
+    return `run ${status.runID} is asked to stop, which its runner does once it has begun; only who may list pods in namespace ${runNamespace} can see whether it ever will`;
   }
   try {
     const isEnded = await endUnclaimed(session, name, clock, status);

@@ -190,7 +190,7 @@ describe('a Restore that is not there', { skip }, () => {
     assert.deepEqual(ran, {
       code: 10,
       error: `there is no ServiceAccount nobody in namespace ${velero}`,
-      hint: `make it, with the least rights that the runner needs: kubectl restorehooks setup --apply -n ${velero} --service-account nobody`,
+      hint: `make it, with rights on the pods of all namespaces (--namespaces a,b limits them): kubectl restorehooks setup --apply -n ${velero} --service-account nobody`,
     });
   });
 });

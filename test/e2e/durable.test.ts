@@ -214,7 +214,7 @@ describe('cancel --wait', { concurrency: true }, () => {
     await begun(scene, 'web-0');
     const late = await cancel(scene, '--wait=2s');
     assert.equal(late.code, 7, late.stderr);
-    const rest = 'the run was asked to stop, and ends by itself';
+    const rest = 'the run was asked to stop, and its runner does so once it has begun';
     assert.match(late.stderr, new RegExp(`^error: stopped waiting: --wait is over; ${rest}$`, 'm'));
     const interrupted = waiting(scene, '--wait');
     await interrupted.says(/is asked to stop/);

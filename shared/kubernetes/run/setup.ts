@@ -89,7 +89,11 @@ export async function applySetup(
 /** What an earlier setup was told and this one isn't, one line each: who types it again may have forgotten a flag. */
 function flagsLeftOut(setup: Setup, account: Meta | undefined, made: readonly Made[]): string[] {
   const { serviceAccount = SERVICE_ACCOUNT, podNamespaces, createPods } = setup;
-  const before = account === undefined ? undefined : podNamespacesOf(account);
+  const onPods = made.filter(({ kind, meta }) => madeFor(kind, meta.metadata)?.scope === 'pods');
+  const isWide = onPods.some(({ kind }) => kind === 'ClusterRole');
+  const places = [...new Set(onPods.flatMap(({ meta }) => meta.metadata.namespace ?? []))].sort();
+  const left = isWide || places.length === 0 ? undefined : places;
+  const before = account === undefined ? left : podNamespacesOf(account);
   return [
     ...(before !== undefined && podNamespaces === undefined
       ? [`until now ServiceAccount ${serviceAccount} was limited; to limit it again: --namespaces ${before.join(',')}`]
@@ -143,7 +147,7 @@ export async function deleteSetup(
   warn: (text: string) => void,
   begin = atOnce,
 ): Promise<SetupChange[]> {
-  const made = await findMade(client, setup);
+  const made = await madeAnywhere(client, setup, warn);
   const others = otherRestores(made, setup);
   const found = made.filter((each) => isOnlyOf(setup, others, each));
   await requireRights(
@@ -321,6 +325,19 @@ async function findMade(client: Client, setup: Setup): Promise<Made[]> {
   const asked = [...lists, ...shared, ['ServiceAccount', own] as const];
   const found = (await sideBySide(asked, ([kind, place]) => list(kind, place))).flat();
   return found.filter(({ kind, meta }) => isMadeBySetup(setup, kind, meta.metadata));
+}
+
+/** Also what is beyond `--namespaces`, unless the caller may not look there: rights that stay are worth a warning. */
+async function madeAnywhere(client: Client, setup: Setup, warn: (text: string) => void): Promise<Made[]> {
+  const { podNamespaces, ...everywhere } = setup;
+  try {
+    return await findMade(client, everywhere);
+  } catch (error) {
+    const isForbidden = error instanceof RestoreHooksError && error.code === 'FORBIDDEN';
+    if (!isForbidden || podNamespaces === undefined) throw error;
+    warn(`rights that an earlier setup granted beyond namespaces ${podNamespaces.join(', ')} stay: ${error.message}`);
+    return findMade(client, setup);
+  }
 }
 
 async function remove(client: Client, found: readonly Made[]): Promise<SetupChange[]> {

@@ -220,8 +220,25 @@ describe('kubectl restorehooks setup on a cluster', () => {
     await linesOf('--apply', '--namespaces=a');
     assert.equal((await setup(['--delete'], 'admin-of-velero-and-a')).code, 5);
     const { code, stdout, stderr } = await setup(['--delete', '--namespaces=a'], 'admin-of-velero-and-a');
-    assert.deepEqual([code, stderr, stdout.match(/ deleted /g)?.length], [0, '', 5]);
+    assert.deepEqual([code, stdout.match(/ deleted /g)?.length], [0, 5]);
+    assert.match(stderr, /^warning: rights that an earlier setup granted beyond namespaces a stay: .* may not list /);
     assert.deepEqual(await linesOf('--delete'), ['nothing to take away']);
+  });
+
+  it('takes away cluster-wide rights also where --delete is limited to namespaces', async () => {
+    await linesOf('--apply');
+    assert.equal((await linesOf('--delete', '--namespaces=a')).length, 5);
+    assert.deepEqual(await linesOf('--delete'), ['nothing to take away']);
+  });
+
+  it('says that rights were limited also where their ServiceAccount is gone', async () => {
+    await linesOf('--apply', '--namespaces=a,b');
+    cluster.delete('serviceaccounts', 'velero', 'restorehooks');
+    assert.match(
+      (await setup(['--apply'])).stderr,
+      /^warning: until now .* limited; to limit it again: --namespaces a,b\n/,
+    );
+    await linesOf('--delete');
   });
 
   // R8.84
