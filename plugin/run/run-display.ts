@@ -73,6 +73,15 @@ const MOST_REMINDED = 3;
 function asLines({ stderr, clock }: Context): RunDisplay {
   const tell = (row: RunHook): void => say(stderr, eventLine(row, formatInstant(clock.now())));
   let wave: number | undefined;
+  const running = new Set<string>();
+  /** A hook waits again after a start that has failed (R3.57). */
+  const isEvent = (row: RunHook): boolean => {
+    const wasRunning = running.delete(row.id);
+    if (row.state === 'Waiting') return wasRunning;
+    if (isAskedFor(row)) return false;
+    if (row.state === 'Running') running.add(row.id);
+    return true;
+  };
   return {
     heard({ openWave }) {
       if (openWave === undefined || openWave.number === wave) return;
@@ -80,8 +89,7 @@ function asLines({ stderr, clock }: Context): RunDisplay {
       say(stderr, `${formatInstant(clock.now())} wave ${openWaveText(openWave)}`);
     },
     changed(rows) {
-      const events = rows.filter((row) => row.state !== 'Waiting' && !isAskedFor(row));
-      for (const row of events.sort((one, other) => (timeOf(one) < timeOf(other) ? -1 : 1))) tell(row);
+      for (const row of rows.filter(isEvent).sort((one, other) => (timeOf(one) < timeOf(other) ? -1 : 1))) tell(row);
     },
     reported: () => undefined,
     remind(rows) {
