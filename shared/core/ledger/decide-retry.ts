@@ -43,13 +43,17 @@ const placeOf = (hook: Hook): string => keyInAnyPod(hook) ?? hook.id;
 const writtenDown = (last: LastRun | undefined): LedgerRun | undefined =>
   last?.standing.state === 'ended' && last.status.failure?.code === 'job' ? last.run : undefined;
 
-/** Of each pod, by its name, the UID that its latest run knows: what ran in one that it has replaced can't run again (R3.25). */
-function newestPods(rows: readonly HookRow[]): ReadonlyMap<PodKey, string> {
-  const newest = new Map<PodKey, string>();
-  for (const { hook } of [...rows].sort((one, other) => one.run - other.run)) {
-    if (hook.podUID !== undefined) newest.set(podKey(hook.namespace, hook.pod), hook.podUID);
+/**
+ * Of each pod, by its name, the UID that its latest run knows, and which run that is: what earlier runs did in one that it has
+ * replaced can't run again (R3.25). Within a run a pod that it created anew is the same one.
+ */
+function latestPods(rows: readonly HookRow[]): ReadonlyMap<PodKey, { readonly uid: string; readonly run: number }> {
+  const found = new Map<PodKey, { readonly uid: string; readonly run: number }>();
+  for (const { hook, run } of rows) {
+    const key = podKey(hook.namespace, hook.pod);
+    if (hook.podUID !== undefined && run > (found.get(key)?.run ?? 0)) found.set(key, { uid: hook.podUID, run });
   }
-  return newest;
+  return found;
 }
 
 /** What `retry` does: what did not succeed is run, of a run whose runner died also what it left (R6.25). */
@@ -64,8 +68,11 @@ export function decideRetry(
   const dead = deadRun(ledger) ?? writtenDown(last);
   /** It may have run when the runner died, and stays as it is. */
   const isLeft = (row: HookRow): boolean => dead !== undefined && onUnknown === 'fail' && diedWithIt(dead, row);
-  const newest = newestPods(rows);
-  const isOfNoPod = ({ hook }: HookRow): boolean => isReplaced(hook, newest.get(podKey(hook.namespace, hook.pod)));
+  const latest = latestPods(rows);
+  const isOfNoPod = ({ hook, run }: HookRow): boolean => {
+    const now = latest.get(podKey(hook.namespace, hook.pod));
+    return now !== undefined && run < now.run && isReplaced(hook, now.uid);
+  };
   const isToRun = (row: HookRow): boolean =>
     row.state !== 'Succeeded' && isWanted(row) && !isCreating(row.hook) && !isLeft(row) && !isOfNoPod(row);
   // Nobody knows whether a `Fail` hook has failed: nothing goes on beside that.

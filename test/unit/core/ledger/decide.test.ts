@@ -277,10 +277,13 @@ describe('a detached command whose runners are all dead', () => {
 test('apply takes up what has changed of the rules of hooks that have run', () => {
   const known = ledger([run(1, [row(one, 1, { state: 'Failed', reason: 'exit', exitCode: 1 })])]);
   const action = (change: object) => decideApply(known, { digest: 'x', hooks: [hook('one', change)] }).action;
-  const retry = { attempts: 3, delayMs: 1, factor: 2, maxDelayMs: 1 };
+  const retry = { attempts: 3, delayMs: 1_000, maxDelayMs: 1_000 };
   for (const change of [{ retry }, { wave: 3 }, { detach: true }, { execTimeoutMs: 1 }])
     assert.equal(action(change), 'start', JSON.stringify(change));
   assert.equal(action({}), 'show');
+  const all = hook('one', { retry, wave: 3, detach: true, runOn: 'one' });
+  const ran = ledger([run(1, [row(all, 1, { state: 'Failed', reason: 'exit', exitCode: 1 })])]);
+  assert.equal(decideApply(ran, { digest: 'x', hooks: [all] }).action, 'show');
 });
 
 describe('retry', () => {
