@@ -83,6 +83,15 @@ describe('a detached command whose runner is killed', { concurrency: true }, () 
     assert.deepEqual(endings(going.json()), { 'web-0 0': 'Failed (exit)', 'web-0 1': 'Succeeded' });
     assert.equal(going.json().hooks[0].exitCode, 4);
     assert.deepEqual(await scene.marks('web-0'), ['begun', 'ended', 'next']);
+    // Its end is known, so nothing waits until its exec timeout is over.
+    const again = await e2e.plugin('retry', scene.name, '-n', velero, '-o', 'json', '--timeout=2m');
+    assert.doesNotMatch(again.stderr, /^quiet/m);
+    assert.deepEqual(
+      [again.code, again.json().hooks[0].exitCode, again.json().hooks[0].attempt],
+      [0, 4, 2],
+      again.stderr,
+    );
+    assert.deepEqual(await scene.marks('web-0'), ['begun', 'ended', 'next', 'begun', 'ended']);
   });
 });
 
