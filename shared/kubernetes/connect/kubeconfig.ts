@@ -158,12 +158,14 @@ function unknown(
   known: ReadonlyMap<string, unknown>,
 ): RestoreHooksError {
   return new RestoreHooksError('INVALID_ARGUMENT', `${kind} "${name}" does not exist in the kubeconfig`, {
-    hint:
-      known.size === 0
-        ? `there are no ${kind}s in it; give another one with --kubeconfig FILE, or set KUBECONFIG`
-        : `choose one of: ${namesOf(known)}`,
+    hint: choice(kind, known),
   });
 }
+
+const choice = (kind: 'context' | 'cluster' | 'user', known: ReadonlyMap<string, unknown>): string =>
+  known.size === 0
+    ? `there are no ${kind}s in it; give another one with --kubeconfig FILE, or set KUBECONFIG`
+    : `choose one of: ${namesOf(known)}`;
 
 function nowhere(
   merged: Merged,
@@ -176,7 +178,7 @@ function nowhere(
     const of = contextName === undefined || options.cluster ? '' : ` (of context "${contextName}")`;
     const why = merged.clusters.has(clusterName) ? 'names no server' : 'does not exist in the kubeconfig';
     throw new RestoreHooksError('INVALID_ARGUMENT', `cluster "${clusterName}"${of} ${why}`, {
-      hint: merged.clusters.size === 0 ? 'there are no clusters in it' : `choose one of: ${namesOf(merged.clusters)}`,
+      hint: choice('cluster', merged.clusters),
     });
   }
   if (contextName !== undefined) {
