@@ -13,6 +13,7 @@ import type { Begin, SetupChange } from '../../shared/kubernetes/run/setup.ts';
 import { kubeArgs, outputArg, runNamespaceArg } from '../command-line/args.ts';
 import type { Arguments, CommandResult } from '../command-line/command.ts';
 import { defineCommand } from '../command-line/command.ts';
+import { objectName } from '../output/object-name.ts';
 import { formatYaml } from '../output/yaml.ts';
 import type { Context } from '../process/context.ts';
 
@@ -121,7 +122,7 @@ async function onCluster(
   context: Context,
 ): Promise<CommandResult> {
   const { env, stderr, stop, clock } = context;
-  const [{ loadKubeConfig }, { kubeClient }, { applySetup, deleteSetup, resourceName }] = await Promise.all([
+  const [{ loadKubeConfig }, { kubeClient }, { applySetup, deleteSetup }] = await Promise.all([
     import('../../shared/kubernetes/connect/kubeconfig.ts'),
     import('../../shared/kubernetes/api/client.ts'),
     import('../../shared/kubernetes/run/setup.ts'),
@@ -144,7 +145,7 @@ async function onCluster(
       ? await applySetup(client, wanted, warn, begin)
       : await deleteSetup(client, wanted, warn, begin);
     if (args.apply) warnOfExecEverywhere(wanted, stderr);
-    return viewOf(changes, resourceName);
+    return viewOf(changes);
   } finally {
     client.close();
   }
@@ -202,10 +203,10 @@ async function requireJob(client: Pick<KubeClient, 'create'>, namespace: string,
   }
 }
 
-function viewOf(changes: readonly SetupChange[], nameOf: (change: SetupChange) => string): CommandResult {
+function viewOf(changes: readonly SetupChange[]): CommandResult {
   const lines = changes.map((change) => {
     const place = change.namespace === undefined ? '' : ` (namespace ${change.namespace})`;
-    return `${nameOf(change)} ${change.change}${place}`;
+    return `${objectName(change.object)} ${change.change}${place}`;
   });
   return {
     view: {

@@ -4,6 +4,7 @@ import type { Context } from '../process/context.ts';
 import { writeRaw } from './clean.ts';
 import { colored, usesColor } from './color.ts';
 import { formatJson } from './json.ts';
+import { objectName } from './object-name.ts';
 import { formatTable } from './table.ts';
 import type { HumanPart, OutputFormat, View } from './view.ts';
 
@@ -24,18 +25,11 @@ export async function renderView(view: View, format: OutputFormat, color: boolea
       return endLine(sanitizeText(view.text));
     case 'manifests':
       if (format === 'json') return formatJson({ apiVersion: 'v1', kind: 'List', items: view.manifests });
-      if (format === 'name') return view.manifests.map((manifest) => `${nameOf(manifest)}\n`).join('');
+      if (format === 'name') return view.manifests.map((manifest) => `${objectName(manifest)}\n`).join('');
       return (await Promise.all(view.manifests.map(yaml))).join('---\n');
     case 'document':
       return renderDocument(view, format, color);
   }
-}
-
-/** As kubectl names an object: `job.batch/NAME`. */
-function nameOf(manifest: object): string {
-  const { apiVersion, kind, metadata } = manifest as { apiVersion: string; kind: string; metadata: { name: string } };
-  const [group, version] = apiVersion.split('/');
-  return sanitizeLine(`${kind.toLowerCase()}${version === undefined ? '' : `.${group}`}/${metadata.name}`);
 }
 
 async function renderDocument(

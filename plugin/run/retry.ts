@@ -69,10 +69,10 @@ export class Retry {
     const start = `start one: kubectl restorehooks apply ${this.#name} -n ${namespace}`;
     if (last === undefined) throw usage(`there has been no run of Restore ${this.#name}`, start);
     const toRetry = rowsToRetry(ledger, today?.plan);
-    if (toRetry.rows.length === 0 && toRetry.of.every(({ isWhole }) => isWhole))
-      throw usage(`no run of Restore ${this.#name} has begun: there is nothing to retry`, start);
     const unclear = toRetry.of.filter(({ isWhole }) => !isWhole);
     if (unclear.length > 0) throw launcher.teller.unclear(unclear);
+    if (toRetry.rows.length === 0)
+      throw usage(`no run of Restore ${this.#name} has begun: there is nothing to retry`, start);
     launcher.teller.warnOfUnreadable(ledger);
     const rows = toRetry.rows.map(asCreated);
     if (!force)

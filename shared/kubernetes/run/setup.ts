@@ -387,12 +387,6 @@ function changeOf(kind: Kind, { metadata }: Meta, change: SetupChange['change'],
   return { kind, name: metadata.name, namespace: metadata.namespace ?? undefined, change, object: whole };
 }
 
-/** `role.rbac.authorization.k8s.io/NAME`, as kubectl names an object. */
-export function resourceName({ kind, name }: Pick<SetupChange, 'kind' | 'name'>): string {
-  const { group } = kinds[kind];
-  return `${kind.toLowerCase()}${group === '' ? '' : `.${group}`}/${name}`;
-}
-
 const Meta = z.object({
   metadata: z.object({
     name: z.string(),
