@@ -60,6 +60,7 @@ export interface Ended {
  */
 export async function writeEnding(parts: EndingParts, request: Ending): Promise<Ended> {
   const { clock, store, run, rows, writes, course, events, reporter, wishes, link } = parts;
+  const overAt = clock.now();
   // What is not durable may not be told as done.
   await durable(parts);
   const isOverdue = run.finishedAt === undefined && wishes.isOverdue;
@@ -72,7 +73,7 @@ export async function writeEnding(parts: EndingParts, request: Ending): Promise<
   const noReport = await writes.insist('the last report could not be written', () => reporter.writeReport());
   if (noReport !== undefined) incomplete.push(`the report is not complete: ${noReport.message}`);
   const late = isOverdue
-    ? endedAtDeadline({ status: reporter.statusNow(incomplete), rows: rows.all() }, run, clock.now())
+    ? endedAtDeadline({ status: reporter.statusNow(incomplete), rows: rows.all() }, run, overAt)
     : undefined;
   // The next runner of a run that is suspended reports anew.
   const here = (): RunStatus => late?.status ?? reporter.statusNow(hasEnded ? incomplete : []);

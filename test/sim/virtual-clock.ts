@@ -53,8 +53,10 @@ export class VirtualClock implements Clock {
    */
   async runUntilWithPromises(until: number): Promise<void> {
     do {
-      this.#settle();
-      await new Promise((resolve) => setImmediate(resolve));
+      do {
+        this.#settle();
+        await new Promise((resolve) => setImmediate(resolve));
+      } while (this.#soon.length > 0);
     } while (this.runNext(until));
   }
 
