@@ -203,7 +203,8 @@ const withBefore = (row: RunHook, { stdout = '', stderr = '' }: OutputBefore): R
 function withOutput(said: RunHook, known: RunHook): RunHook {
   const isSame = said.finishedAt !== undefined && said.finishedAt === known.finishedAt && said.state === known.state;
   if (!isSame) return said;
-  return said.stdout === undefined && said.stderr === undefined && said.message === undefined
-    ? known
-    : { ...known, ...said };
+  if (said.stdout === undefined && said.stderr === undefined && said.message === undefined) return known;
+  const both = { ...known, ...said };
+  // Both the outline of a run with shards and its shard's first report tell of rows that are kept.
+  return JSON.stringify(both) === JSON.stringify(known) ? known : both;
 }
