@@ -53,6 +53,16 @@ const runningPod = async (name: string, more: object = {}): Promise<Pod> => {
   return cluster.pods.waitFor('default', name, isReady);
 };
 
+async function until<T>(what: () => T | undefined | false | Promise<T | undefined | false>): Promise<T> {
+  for (let left = 200; left > 0; left -= 1) {
+    const value = await what();
+    if (value !== undefined && value !== false) return value;
+    await sleep(50);
+  }
+  throw new Error('it did not come');
+}
+const gone = (path: string): Promise<boolean> => until(async () => (await ask('GET', path)).status === 404);
+
 describe('embedded API server: objects', () => {
   before(async () => {
     cluster = await startEmbeddedCluster();
@@ -227,8 +237,7 @@ describe('embedded API server: objects', () => {
     const refused = await ask('DELETE', `${configMaps}/owner`, { preconditions: { uid: 'x' } });
     assert.equal(refused.status, 409);
     await ask('DELETE', `${configMaps}/owner`, { preconditions: { uid } });
-    await sleep(20);
-    assert.equal((await ask('GET', `${configMaps}/owned`)).status, 404);
+    await gone(`${configMaps}/owned`);
   });
 
   it('records every request', async () => {
@@ -296,7 +305,9 @@ describe('embedded API server: watches', () => {
     await ask('POST', configMaps, { metadata: { name: 'x' } });
     cluster.compact();
     assert.deepEqual(seen(await watch(`resourceVersion=${body.metadata.resourceVersion}`)), ['ERROR 410']);
+    const { length } = cluster.audit;
     const watching = watch('');
+    await until(() => cluster.audit[length]);
     await sleep(50);
     cluster.breakWatches();
     assert.deepEqual(seen(await watching), ['ADDED kube-root-ca.crt', 'ADDED w', 'ADDED x']);
@@ -475,7 +486,9 @@ describe('embedded API server: exec', () => {
 
   it('ends the command with its pod, with 137', async () => {
     await runningPod('p');
+    const { length } = cluster.audit;
     const running = exec('p', ['sleep', '60']);
+    await until(() => cluster.audit.slice(length).find(({ subresource }) => subresource === 'exec'));
     await sleep(100);
     await ask('DELETE', `${podsPath}/p`);
     assert.deepEqual((await running).status?.['details'], { causes: [{ reason: 'ExitCode', message: '137' }] });
@@ -556,8 +569,7 @@ describe('embedded API server: pods', () => {
     const { status, body } = await ask('DELETE', `${podsPath}/going`);
     assert.equal(status, 200);
     assert.equal(body.metadata['deletionGracePeriodSeconds'], 30);
-    await sleep(200);
-    assert.equal((await ask('GET', `${podsPath}/going`)).status, 404);
+    await gone(`${podsPath}/going`);
   });
 });
 
@@ -637,14 +649,6 @@ describe('embedded API server: jobs', () => {
       },
     },
   });
-  const until = async <T>(what: () => T | undefined | false): Promise<T> => {
-    for (let left = 100; left > 0; left -= 1) {
-      const value = what();
-      if (value !== undefined && value !== false) return value;
-      await sleep(50);
-    }
-    throw new Error('it did not come');
-  };
   const conditionOf = (name: string) => {
     const status = cluster.get('jobs', 'velero', name)?.['status'] as
       | { conditions?: { type: string; reason: string }[] }
