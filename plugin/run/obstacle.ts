@@ -49,7 +49,7 @@ export async function obstacleOf(session: Session, status: RunStatus): Promise<O
     const message = `Job ${runner.name} is suspended (a queue such as Kueue does that); it is waited for until it is resumed`;
     return { reason: 'Suspended', message, fatal: false }; // R7.19
   }
-  const all = (pods?.items ?? []) as unknown as readonly RunnerPod[];
+  const all = ((pods?.items ?? []) as unknown as readonly RunnerPod[]).filter(isOfFirstShard);
   const pod = all.filter(({ status: { phase } = {} }) => phase !== 'Succeeded' && phase !== 'Failed').at(-1);
   const madeAt = Date.parse(metadata?.creationTimestamp ?? '');
   const withAge = (obstacle: Obstacle | undefined) =>
@@ -67,8 +67,12 @@ export async function isUp(session: Session, status: RunStatus): Promise<boolean
   const pods = await asFarAsAllowed(() => client.listAll(paths.pods(namespace), { labelSelector }));
   const isRunning = ({ name, state }: ContainerStatus): boolean => name === 'runner' && state?.running !== undefined;
   const found = pods?.items as unknown as readonly RunnerPod[] | undefined;
-  return found?.some(({ status }) => status?.containerStatuses?.some(isRunning));
+  return found?.filter(isOfFirstShard).some(({ status }) => status?.containerStatuses?.some(isRunning));
 }
+
+/** The first shard claims the run; until then the others only wait for it (R8.43). */
+const isOfFirstShard = ({ metadata: { annotations = {} } }: RunnerPod): boolean =>
+  (annotations['batch.kubernetes.io/job-completion-index'] ?? '0') === '0';
 
 interface RunnerJob {
   readonly metadata?: { readonly creationTimestamp?: string };
@@ -88,7 +92,7 @@ interface ContainerStatus {
 }
 
 interface RunnerPod {
-  readonly metadata: { readonly name: string };
+  readonly metadata: { readonly name: string; readonly annotations?: Readonly<Record<string, string>> };
   readonly status?: {
     readonly phase?: string;
     readonly initContainerStatuses?: readonly ContainerStatus[];

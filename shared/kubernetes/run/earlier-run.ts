@@ -114,11 +114,13 @@ async function isLeftToOthers(
   try {
     const { items } = await client.listAll(paths.pods(objectsNamespace(restore)), { labelSelector: ofJob(job) });
     const pods = items.flatMap((pod) => RunnerPod.safeParse(pod).data ?? []);
-    const alive = pods.filter(({ status: { phase } }) => phase === 'Pending' || phase === 'Running');
+    const alive = pods.filter(
+      (pod) => (pod.status.phase === 'Pending' || pod.status.phase === 'Running') && !isShardDone(pod),
+    );
     return (
       alive.length > 0 &&
       alive.every(({ metadata, status: { containerStatuses } }) => {
-        const runner = containerStatuses?.find(({ name }) => name === 'runner')?.state.terminated;
+        const runner = runnerEnd(containerStatuses);
         const isBeside = containerStatuses?.some(({ name, state }) => name !== 'runner' && state.running) ?? false;
         const endedAt = Date.parse(runner?.finishedAt ?? '');
         return !metadata.deletionTimestamp && isBeside && clock.now() - endedAt > ALL_END_MS;
@@ -129,6 +131,14 @@ async function isLeftToOthers(
     throw error;
   }
 }
+
+const runnerEnd = (containers: RunnerPod['status']['containerStatuses']) =>
+  containers?.find(({ name }) => name === 'runner')?.state.terminated;
+
+/** One of several shards has come to its end, and says nothing of the others, whatever lives on beside its runner. */
+const isShardDone = ({ metadata: { annotations }, status: { containerStatuses } }: RunnerPod): boolean =>
+  annotations?.['batch.kubernetes.io/job-completion-index'] !== undefined &&
+  runnerEnd(containerStatuses)?.exitCode === 0;
 
 const ofJob = (job: string): string => `batch.kubernetes.io/job-name=${job}`;
 
@@ -193,7 +203,10 @@ function lastReason(log: string): string | undefined {
 
 const LogLine = z.object({ reason: z.string() });
 const RunnerPod = z.object({
-  metadata: z.object({ deletionTimestamp: z.string().nullish() }),
+  metadata: z.object({
+    deletionTimestamp: z.string().nullish(),
+    annotations: z.record(z.string(), z.string()).nullish(),
+  }),
   status: z.object({
     phase: z.string().nullish(),
     containerStatuses: z
@@ -216,3 +229,4 @@ const RunnerPod = z.object({
       .nullish(),
   }),
 });
+type RunnerPod = z.infer<typeof RunnerPod>;

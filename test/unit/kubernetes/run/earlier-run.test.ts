@@ -16,8 +16,9 @@ const status = {
 } as unknown as RunStatus;
 
 const running = { running: {} };
-const ended = (agoMs: number) => ({
-  terminated: { exitCode: 137, finishedAt: new Date(NOW - agoMs).toISOString() },
+const ofShard = (index: number) => ({ annotations: { 'batch.kubernetes.io/job-completion-index': `${index}` } });
+const ended = (agoMs: number, exitCode = 137) => ({
+  terminated: { exitCode, finishedAt: new Date(NOW - agoMs).toISOString() },
 });
 const pod = (runner: object, others: readonly object[], metadata: object = {}, phase = 'Running') => ({
   metadata,
@@ -59,6 +60,10 @@ describe('the runner of a Job that is going', () => {
       ['another one runs', [pod(long, [running]), pod(running, [running])]],
       ['there is no pod', []],
       ['its pod has failed', [pod(long, [], {}, 'Failed')]],
+      [
+        'another shard is done beside its sidecar, and the next pod of the first one is about to come',
+        [pod(ended(5_000), [], ofShard(0), 'Failed'), pod(ended(100_000, 0), [running], ofShard(1))],
+      ],
     ];
     for (const [title, pods] of alive) assert.equal(await died(...pods), false, title);
   });
