@@ -130,7 +130,8 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
   const warn: Warn = (what, error) => observer.warn?.(what, error);
   const writes = new RunWrites(new Writes(clock, warn), course);
   const events = new RunEvents(clock, ports.events, run, warn);
-  const link = linkOf(standings, ports, { run, course, writes, wishes, tell: engine.tell });
+  const wasCanceled = [...(request.resumed?.ended.values() ?? [])].some(({ outcome }) => outcome.reason === 'canceled');
+  const link = linkOf(standings, ports, { run, course, writes, wishes, tell: engine.tell, wasCanceled });
   const parts = { clock, store: observed(store, observer), run, rows, writes, course, wishes, link };
   const reporter = new Reporter(request.status, parts);
   ports.hold.onLost((error) => endBecauseLost(error, course));
@@ -171,7 +172,7 @@ function endAtDeadline(deadline: string, wishes: RunWishes, observer: RunObserve
 
 function rowsOf({ kept, status: { attempt, outputBytes } }: RunRequest, run: RunState, shards: number): Rows {
   const keptRows = new Map(kept.map((row) => [row.hook.id, row]));
-  return new Rows(run, attempt, keptRows, outputBytes, OUTPUT_LIMIT_BYTES / shards);
+  return new Rows(run, attempt, keptRows, outputBytes, Math.floor(OUTPUT_LIMIT_BYTES / shards));
 }
 
 /** A stop that an earlier runner, or another shard, came to is settled although nothing happens. */
@@ -183,7 +184,7 @@ function settleStop({ stop, pods: [first] }: RunState, { tell }: Engine): void {
 const linkOf = (
   standings: Standings | undefined,
   { clock, hold, shard }: RunPorts,
-  parts: Pick<LinkParts, 'run' | 'course' | 'writes' | 'wishes' | 'tell'>,
+  parts: Omit<LinkParts, 'clock' | 'hold' | 'board'>,
 ) => standings && shard && new ShardLink(standings, { ...parts, clock, hold, board: shard.board });
 
 function observed(store: RunStore, { reported }: RunObserver): RunStore {

@@ -55,6 +55,11 @@ export class Standings {
     return this.index > 0;
   }
 
+  /** What this shard's runners before this one have told. */
+  get told(): Told | undefined {
+    return this.#standing[this.index]?.told;
+  }
+
   get hasWaves(): boolean {
     return this.#waves.length > 0;
   }
@@ -125,6 +130,8 @@ export interface LinkParts {
   readonly writes: RunWrites;
   readonly wishes: Pick<RunWishes, 'isSuspended' | 'isOverdue' | 'isCanceled'>;
   readonly tell: (fact: Fact) => void;
+  /** An earlier runner of this shard has ended hooks because the run was canceled. */
+  readonly wasCanceled: boolean;
 }
 
 /** Tells the other shards of a run how this one stands, and hears how they do. */
@@ -139,7 +146,8 @@ export class ShardLink {
   #hasEnded = false;
   /** As the last runner of this shard left it. */
   #metrics: RunMetrics | undefined;
-  #written = '';
+  /** Undefined where it isn't known what stands. */
+  #written: string | undefined;
   #heard = '';
   #wake = (): void => undefined;
   #queue: Promise<unknown> = Promise.resolve();
@@ -148,7 +156,7 @@ export class ShardLink {
   constructor(standings: Standings, parts: LinkParts) {
     this.#standings = standings;
     this.#parts = parts;
-    this.#told = toldBy(parts.run);
+    this.#told = (parts.wasCanceled ? standings.told : undefined) ?? toldBy(parts.run);
     this.#latest = this.#told;
     this.#metrics = standings.metricsBefore;
   }
@@ -162,8 +170,12 @@ export class ShardLink {
     return this.isFollower || this.#standings.othersHaveEnded;
   }
 
-  /** After each step: a wave that has ended here, or a hook that stops the run, is told once it is durable. */
+  /**
+   * After each step: a wave that has ended here, or a hook that stops the run, is told once it is durable. A wave that ends
+   * because of a cancel opens no other: the other shards may not have heard of it yet (R8.47).
+   */
   stepped(): void {
+    if (this.#parts.run.canceled) return;
     const told = toldBy(this.#parts.run);
     if (told.openWave === this.#latest.openWave && told.stop === this.#latest.stop) return;
     this.#latest = told;
@@ -178,8 +190,8 @@ export class ShardLink {
   /** Listen until `stop`. */
   async listen(reporter: Listening): Promise<void> {
     if (!this.isFollower) this.#onNews = () => reporter.noteChange();
-    const { clock, writes } = this.#parts;
-    while (!this.#isStopped) {
+    const { clock, writes, course } = this.#parts;
+    while (!this.#isStopped && course.lost === undefined) {
       if (!this.#isUrgent) {
         await new Promise<void>((resolve) => {
           const cancel = clock.setTimer(LOOK_EVERY_MS, resolve);
@@ -193,7 +205,7 @@ export class ShardLink {
       const isDone = this.#isUrgent
         ? await writes.tryOnce('the other shards could not be told', () => this.tell(reporter.statusNow()))
         : await writes.tryOnce('the other shards could not be heard', () => this.#look(reporter));
-      if (!isDone) await pause(clock, LOOK_EVERY_MS);
+      if (!isDone || this.#written === undefined) await pause(clock, LOOK_EVERY_MS);
     }
   }
 
@@ -239,8 +251,10 @@ export class ShardLink {
   async #tell(status: RunStatus): Promise<void> {
     const own = this.#own(status);
     const text = JSON.stringify(own);
-    if (text === this.#written) return;
     this.#isUrgent = false;
+    if (text === this.#written) return;
+    // A write that fails may have been made.
+    this.#written = undefined;
     try {
       this.#hear(await this.#parts.board.tell(own));
       this.#written = text;
@@ -252,7 +266,10 @@ export class ShardLink {
 
   async #look(reporter: Listening): Promise<void> {
     this.#hear(await this.#parts.board.read());
-    if (!this.isFollower && this.#isStoppedHere) await this.#endUntaken(reporter.statusNow());
+    if (this.isFollower || !this.#isStoppedHere) return;
+    // The next runner of this shard has to find the same: it would go on, and these shards would be left out.
+    await new Promise<void>((resolve) => this.#parts.hold.whenDurable(() => resolve()));
+    if (this.#parts.course.lost === undefined) await this.#endUntaken(reporter.statusNow());
   }
 
   /** Nothing may start any more, and nothing runs here. */
