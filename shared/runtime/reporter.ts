@@ -1,13 +1,12 @@
 import type { RestoreHooksError } from '../core/errors.ts';
 import { phaseOf } from '../core/execute/run-phase.ts';
 import type { RunState } from '../core/execute/state.ts';
-import { OUTPUT_LIMIT_BYTES } from '../core/model/capture.ts';
 import type { Instant } from '../core/model/instant.ts';
 import { formatInstant, later } from '../core/model/instant.ts';
 import { ANNOTATION } from '../core/names.ts';
 import { openWaveOf } from '../core/report/open-wave.ts';
 import type { RunStatus } from '../core/report/run-status.ts';
-import { progressLine, statusText } from '../core/report/run-status.ts';
+import { failuresOf, progressLine, statusText } from '../core/report/run-status.ts';
 import type { Clock, RunStore } from '../ports/ports.ts';
 import type { Course } from './course.ts';
 import type { Rows } from './rows.ts';
@@ -22,8 +21,9 @@ const CHECK_EVERY_MS = 3_000;
 const REPORT_EVERY_MS = 5_000;
 /** Over all runners of a run. */
 const MOST_REPORTS = 200;
-/** By how much more than there is, so that not every report needs a status of its own before it. */
+/** By how much more than there is, so that not every report needs a status of its own before it; of one of many shards, less. */
 const ANNOUNCE_BYTES = 256 * 1024;
+const ANNOUNCE_SHARE = 1 / 16;
 
 export interface ReporterParts {
   readonly clock: Clock;
@@ -177,12 +177,7 @@ export class Reporter {
         : {}),
       counts: { ...run.counts },
       ...(openWave && { openWave }),
-      failures: run.firstFailures.map(({ id, outcome: { state, reason, exitCode } }) => ({
-        id,
-        state,
-        reason,
-        ...(exitCode === undefined ? {} : { exitCode }),
-      })),
+      failures: failuresOf(run),
       reportParts: this.#reportParts,
       ...(rows.outputBytes === 0 ? {} : { outputBytes: this.#announcement() }),
       ...(notices.size === 0 ? {} : { notices: [...notices] }),
@@ -192,9 +187,10 @@ export class Reporter {
 
   /** A runner that dies may have reported all that it had announced: the next one counts that as used. */
   #announcement(): number {
-    const { outputBytes } = this.#parts.rows;
+    const { outputBytes, outputLimit } = this.#parts.rows;
     if (this.#parts.course.isOver) return outputBytes;
-    return this.isAnnounced ? this.#announced : Math.min(outputBytes + ANNOUNCE_BYTES, OUTPUT_LIMIT_BYTES);
+    const more = Math.min(ANNOUNCE_BYTES, Math.floor(outputLimit * ANNOUNCE_SHARE));
+    return this.isAnnounced ? this.#announced : Math.min(outputBytes + more, outputLimit);
   }
 
   #pauseMs(): number {

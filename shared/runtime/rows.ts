@@ -35,7 +35,8 @@ export class Rows {
   /** Pods of which it is not known whether what their hooks wait for has changed. */
   readonly #unlooked: Set<PodIndex>;
   #outputBytes: number;
-  readonly #outputLimit: number;
+  /** How much output may be in the report of this shard. */
+  readonly outputLimit: number;
 
   /** `number`: which run of the Restore it is; `outputBytes`: what the runners of the run before this one have reported of output. */
   constructor(
@@ -45,7 +46,7 @@ export class Rows {
     outputBytes = 0,
     outputLimit = OUTPUT_LIMIT_BYTES,
   ) {
-    this.#outputLimit = outputLimit;
+    this.outputLimit = outputLimit;
     this.#run = run;
     this.#number = number;
     this.#kept = kept;
@@ -177,7 +178,7 @@ export class Rows {
     const output = this.#outputs.get(id);
     if (output === undefined) return row;
     this.#outputs.delete(id);
-    const limit = row.state === 'Succeeded' ? this.#outputLimit * SUCCESS_SHARE : this.#outputLimit;
+    const limit = row.state === 'Succeeded' ? this.outputLimit * SUCCESS_SHARE : this.outputLimit;
     // Where a whole output doesn't fit any more, its end still may (R5.17).
     for (const kept of [output, endOf(output)]) {
       const size = sizeOf(kept.stdout) + sizeOf(kept.stderr);

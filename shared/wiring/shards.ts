@@ -3,6 +3,7 @@ import type { Counts } from '../core/execute/state.ts';
 import { rowsOfDeadRun } from '../core/ledger/rows-of-run.ts';
 import { podKey } from '../core/model/hook.ts';
 import type { Instant } from '../core/model/instant.ts';
+import { planEntries } from '../core/model/position.ts';
 import type { Shard } from '../core/model/shard.ts';
 import { isFollower, shardOfPods, shardsWithoutPods } from '../core/model/shard.ts';
 import { countRows } from '../core/report/dead-run.ts';
@@ -82,19 +83,21 @@ function* outlineOf(input: RunInput, of: number, run: number): Generator<RunHook
   }
 }
 
-function rowsBefore({ hooks, kept }: RunInput, of: number, run: number): HookRow[] {
+function rowsBefore({ hooks, kept, starts = {} }: RunInput, of: number, run: number): HookRow[] {
   const shards = shardOfPods(hooks, of);
   const rows = new Map(kept.map((row) => [row.hook.id, row]));
   return hooks.map((hook): HookRow => {
     const message = `waiting for shard ${shards.get(podKey(hook.namespace, hook.pod))} of ${of} to begin`;
-    return rows.get(hook.id) ?? { hook, state: 'Waiting', message, run, attempt: 1 };
+    return rows.get(hook.id) ?? { hook, state: 'Waiting', message, run, attempt: (starts[hook.id] ?? 0) + 1 };
   });
 }
 
 /** Readers of a run that is over tell so of rows that have not ended. */
 function countsIfUntaken(input: RunInput, of: number, now: Instant): Counts[] {
   const shards = shardOfPods(input.hooks, of);
-  const rows = rowsOfDeadRun(rowsBefore(input, of, 1), { hooks: new Map(), lost: new Map() }, true, now);
+  const left = new Set([...(input.lost ?? []), ...(input.begun ?? [])].map(({ id }) => id));
+  const lost = new Map([...planEntries(input.hooks)].flatMap(([at, { id }]) => (left.has(id) ? [[at, now]] : [])));
+  const rows = rowsOfDeadRun(rowsBefore(input, of, 1), { hooks: new Map(), lost }, true, now);
   const byShard = Map.groupBy(rows, ({ hook: { namespace, pod } }) => shards.get(podKey(namespace, pod)));
   return Array.from({ length: of }, (_, index) => countRows(byShard.get(index) ?? []));
 }

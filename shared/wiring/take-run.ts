@@ -95,7 +95,6 @@ export async function takeRun(
     }
     const standing = await statusNow(client, run);
     requireNotAsked(run);
-    if (shard?.index === 0) await createBoard(client, { restore: reference, runID }, shard.of);
     const journal = await takeJournal(client, clock, run, input, standing);
     requireNotAsked(run);
     const { restore, status } = isFollower(shard)
@@ -209,11 +208,15 @@ async function takeJournal(
     if (wasClaimed) {
       throw new RestoreHooksError('RUN_FAILED', `the journal of run ${runID} is gone: what has been run isn't known`);
     }
+    // A journal without a board means that somebody has deleted the board: it isn't made anew.
+    if (shard?.index === 0) await createBoard(client, { restore: input.plan.restore, runID }, shard.of);
     // The first shard begins the run: it closes the dead run for all.
     if (input.takesOver !== undefined && !isFollower(shard)) {
       await takeOver(client, clock, input, input.takesOver, runID);
     }
-    const { resumed, entries } = begin(input, hooks, clock.now());
+    const { resumed } = begin(input, hooks, clock.now());
+    // What earlier runs have left in a shard that no runner ever takes stands in the first one's journal (R3.88).
+    const { entries } = begin(isFollower(shard) ? input : whole, hooks, clock.now());
     const journal = await KubernetesJournal.take(client, clock, place, hooks, undefined, entries);
     return { journal, runner: 1, resumed };
   }
@@ -222,7 +225,15 @@ async function takeJournal(
   }
   const { resumed, entries } = resume(read.replay, hooks, onUnknown, clock.now());
   const journal = await KubernetesJournal.take(client, clock, place, hooks, read, entries);
-  return { journal, runner: read.replay.claims + 1, resumed };
+  return { journal, runner: read.replay.claims + 1, resumed: ofShard(resumed, input) };
+}
+
+/** Of what earlier runs have left, that which this shard goes on with. */
+function ofShard(resumed: Resumed, { hooks }: RunInput): Resumed {
+  const ids = new Set(hooks.map(({ id }) => id));
+  const own = <T>(left: ReadonlyMap<HookId, T> = new Map()): ReadonlyMap<HookId, T> =>
+    new Map([...left].filter(([id]) => ids.has(id)));
+  return { ...resumed, lost: own(resumed.lost), begun: own(resumed.begun) };
 }
 
 /** A new run, which may know of commands that an earlier one has left. */

@@ -165,8 +165,8 @@ export const AROUND_THE_EXECUTOR: readonly Mutant[] = [
   rows(
     'R5.17',
     'successes take the whole budget of output',
-    "row.state === 'Succeeded' ? this.#outputLimit * SUCCESS_SHARE : this.#outputLimit",
-    'this.#outputLimit',
+    "row.state === 'Succeeded' ? this.outputLimit * SUCCESS_SHARE : this.outputLimit",
+    'this.outputLimit',
   ),
   /* ---- what is left out of a history ---- */
   history(

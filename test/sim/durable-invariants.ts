@@ -70,7 +70,7 @@ const SKEW_MS = 1_500;
  * - D11 No hook starts after its wait timeout, counted from when its run first saw its pod, whichever runner that was
  *       (R6.5), or from when its wave has opened, if that is later; and none has waited too long before that (R3.44).
  * - D12 No hook starts, in any runner, before it is durable that every hook of every lower wave has ended in its run, or is
- *       kept (R3.41).
+ *       kept (R3.41); and none once one of these has ended because the run was canceled (R8.47).
  * - D13 A hook that certainly failed is started again as often as it has attempts in its run, each time after its pause,
  *       whichever runners made the starts (R3.51, R3.54).
  * - D14 A detached command is started once for each start of its hook, nothing starts beside it while it lives, and what is
@@ -179,7 +179,7 @@ export class DurableInvariants {
     for (const other of this.#below(hook)) {
       this.#check(
         'D12',
-        this.#hasEnded(record, other.id),
+        this.#hasEnded(record, other.id) && !this.#isCanceled(record, other.id),
         () => `${id} starts before ${other.id} of a lower wave ends`,
       );
     }
@@ -258,6 +258,11 @@ export class DurableInvariants {
   /** In this very run: what it runs again has not ended by having ended before. */
   #hasEnded(record: RunRecord, id: HookId): boolean {
     return record.kept.has(id) || told(record, this.#positions.get(id) ?? -1)?.phase === 'ended';
+  }
+
+  #isCanceled(record: RunRecord, id: HookId): boolean {
+    const known = told(record, this.#positions.get(id) ?? -1);
+    return known?.phase === 'ended' && known.outcome.reason === 'canceled';
   }
 
   /** Undefined: the run is not divided. */
@@ -461,16 +466,18 @@ export class DurableInvariants {
     for (const row of rows) {
       if (row.kind !== 'exec' || !row.detach) continue;
       if (this.#runs.size === 1) this.#checkDetached(row);
-      // What another run has left is attached to, or its pod is gone (R3.88).
-      this.#check('D14', row.reason !== 'runner-died', () => `${row.id} was attached to by nobody`);
+      // What another run has left is attached to, or its pod is gone (R3.88). Without the board nobody knows what was left.
+      const isLeft = row.reason === 'runner-died' && !this.#world.isBoardLost;
+      this.#check('D14', !isLeft, () => `${row.id} was attached to by nobody`);
     }
     for (const [position, row] of rows.entries()) {
       if (record.kept.has(row.id)) continue;
       const known = told(record, position);
       const state = known?.phase === 'ended' ? known.outcome.state : known?.phase;
-      // Of a shard that nobody had taken readers ask the journal, and take what it doesn't tell for never started (R8.45).
+      // Of a shard that nobody had taken readers ask the journal, which tells what earlier runs have left there, and take
+      // what it doesn't tell for never started (R8.45).
       const isUntaken = shards[this.#shardOf(runID, row.id) ?? 0] === 0;
-      if (isUntaken && row.state === 'Waiting' && (state ?? 'NotExecuted') === 'NotExecuted') continue;
+      if (isUntaken && row.state === 'Waiting' && ['NotExecuted', 'begun'].includes(state ?? 'NotExecuted')) continue;
       this.#check('D7', state === row.state, () => `${row.id} is ${row.state} in the report, ${state} in the journal`);
     }
   }
@@ -524,8 +531,9 @@ export class DurableInvariants {
 }
 
 /** What the run's journals tell of the hook at a position of the plan. */
+/** What earlier runs have left stands in the first shard's journal, too: its own shard's says more. */
 const told = ({ journals }: RunRecord, position: number) =>
-  journals.map(({ hooks }) => hooks.get(position)).find((hook) => hook !== undefined);
+  journals.map(({ hooks }) => hooks.get(position)).findLast((hook) => hook !== undefined);
 
 const GONE = ['Unknown pod-deleted', 'Unknown pod-replaced', 'Unknown pod-finished'];
 

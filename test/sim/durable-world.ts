@@ -146,6 +146,7 @@ export class DurableWorld {
   readonly #hooks: ReadonlyMap<string, ExecHook>;
   /** Some worlds divide some of their runs. */
   readonly #isSharded: boolean;
+  isBoardLost = false;
   readonly #shards = new Map<string, number>();
 
   constructor(seed: number, { recorded = false, ...options }: DurableOptions = {}) {
@@ -153,7 +154,7 @@ export class DurableWorld {
     const { random, clock } = world;
     this.#suspendAfter = seed % 10 === 6 ? 1 + (Math.floor(seed / 10) % 8) : 0;
     this.world = world;
-    this.#isSharded = seed % 10 === 1 || seed % 10 === 9;
+    this.#isSharded = seed % 10 === 1 || seed % 10 === 9 || seed % 20 === 18;
     this.histories = recorded ? new Map() : undefined;
     this.random = random;
     this.api = new FakeApi(clock, random);
@@ -252,6 +253,7 @@ export class DurableWorld {
     const path = paths.configMaps(NAMESPACE, boardName(runName(NAME, this.#runID)));
     if (this.api.read(path) === undefined) return;
     this.world.say(`the board of ${this.#runID} is deleted`);
+    this.isBoardLost = true;
     this.api.remove(path);
   }
 

@@ -245,8 +245,11 @@ export const isActive = ({ kind }: Hook, { phase }: HookState): boolean => kind 
 
 const FIRST_FAILURES = 5; // R5.8
 
+/** What has to be known of the hooks that have ended besides their counts. */
+export type NotedOutcomes = Pick<RunState, 'unproven' | 'failHookFailed' | 'failHookUnexecuted' | 'firstFailures'>;
+
 /** Note a hook that did not succeed by itself, if it is one: what others kept from running isn't (R5.3). */
-export function noteOutcome(run: RunState, hook: Hook, outcome: HookResult): boolean {
+export function noteOutcome(run: NotedOutcomes, hook: Hook, outcome: HookResult): boolean {
   if (outcome.state === 'Succeeded') {
     if (outcome.unproven) run.unproven = true;
     return false;

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { ExitCode } from '../errors.ts';
 import { isFinalPhase } from '../execute/run-phase.ts';
-import type { Counts as RunCounts } from '../execute/state.ts';
+import type { NotedOutcomes, Counts as RunCounts } from '../execute/state.ts';
 import { formatDuration } from '../model/duration.ts';
 import { parseInstant } from '../model/instant.ts';
 import type { Parsed } from '../model/problem.ts';
@@ -121,6 +121,15 @@ function byteLength(text: string): number {
 }
 
 /** One line for people: `7/10 done, 1 failed, 2 waiting`. */
+/** The first few hooks that did not succeed by themselves, as the status tells them (R5.8). */
+export const failuresOf = ({ firstFailures }: Pick<NotedOutcomes, 'firstFailures'>): RunStatus['failures'] =>
+  firstFailures.map(({ id, outcome: { state, reason, exitCode } }) => ({
+    id,
+    state,
+    reason,
+    ...(exitCode === undefined ? {} : { exitCode }),
+  }));
+
 export function progressLine(counts: RunCounts): string {
   const { planned, waiting, running, failed, timedOut, notExecuted, unknown } = counts;
   const parts = [

@@ -1,8 +1,8 @@
 import * as z from 'zod';
 import type { Elsewhere } from '../execute/protocol.ts';
 import { phaseOf } from '../execute/run-phase.ts';
-import type { RunState } from '../execute/state.ts';
-import { noCounts } from '../execute/state.ts';
+import type { NotedOutcomes, RunState } from '../execute/state.ts';
+import { noCounts, noteOutcome } from '../execute/state.ts';
 import { waveOf } from '../execute/waves.ts';
 import type { Hook } from '../model/hook.ts';
 import { podKey } from '../model/hook.ts';
@@ -11,10 +11,11 @@ import { formatInstant, instant } from '../model/instant.ts';
 import { shardOfPods } from '../model/shard.ts';
 import { countRows } from './dead-run.ts';
 import type { HookRow } from './hook-row.ts';
+import { isEnded } from './hook-row.ts';
 import type { WaveHere } from './open-wave.ts';
 import { Counts, OpenWave } from './run-document.ts';
 import { RunMetrics } from './run-metrics.ts';
-import { RunStatus } from './run-status.ts';
+import { failuresOf, RunStatus } from './run-status.ts';
 
 const yes = z.literal(true).optional();
 
@@ -101,14 +102,23 @@ export function unbegunShards(
     const mine = own.get(index) ?? [];
     const waves = mine.flatMap((hook) => (keptRows.has(hook.id) ? [] : (waveOf(hook) ?? [])));
     const openWave = waves.length === 0 ? undefined : waves.reduce((one, other) => Math.min(one, other));
+    const { failHookFailed, failHookUnexecuted, ...noted } = notedOf(mine.flatMap(({ id }) => keptRows.get(id) ?? []));
     return {
       ...(mine.length === 0 && { ended: true }),
       counts: countRows(mine.map(({ id }) => keptRows.get(id) ?? { state: 'Waiting' })),
-      failures: [],
+      ...(failHookFailed && { failHookFailed }),
+      ...(failHookUnexecuted && { failHookUnexecuted }),
+      failures: failuresOf(noted),
       reportParts: 0,
       told: { ...(openWave !== undefined && { openWave }), waveEnds: [] },
     };
   });
+}
+
+function notedOf(rows: readonly HookRow[]): NotedOutcomes {
+  const noted: NotedOutcomes = { unproven: false, failHookFailed: false, failHookUnexecuted: false, firstFailures: [] };
+  for (const row of rows) if (isEnded(row)) noteOutcome(noted, row.hook, row);
+  return noted;
 }
 
 /**

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { step } from '../../../shared/core/execute/step.ts';
 import { Reporter } from '../../../shared/runtime/reporter.ts';
+import { Rows } from '../../../shared/runtime/rows.ts';
 import { pendingStatus } from '../../sim/run-world.ts';
 import { execHook } from './hooks.ts';
 import { Parts } from './parts.ts';
@@ -71,6 +73,24 @@ describe('a reporter', () => {
     parts.step({ type: 'execEnded', hook: hook.id, outcome: { kind: 'exited', exitCode: 0 } });
     assert.deepEqual([parts.rows.outputBytes, reporter.isAnnounced], [100, false]);
     assert.equal(reporter.statusNow().outputBytes, 100, 'the run has ended: no more will come');
+  });
+
+  it('announces of one of many shards no more than leaves room for the next runner', async () => {
+    const parts = new Parts([hook, execHook('q')]);
+    const limit = 256 * 1024;
+    const rows = new Rows(parts.run, 1, new Map(), 0, limit);
+    rows.holdOutput(hook.id, { stdout: 'x' });
+    const reporter = new Reporter(pendingStatus(2), { ...parts, store: parts.store, rows });
+    for (const fact of [
+      up,
+      { type: 'intentRecorded', hook: hook.id },
+      { type: 'execEnded', hook: hook.id, outcome: { kind: 'exited', exitCode: 1 } },
+    ] as const) {
+      rows.stepped(step(parts.run, [fact], parts.clock.now()).touched);
+    }
+    assert.equal(rows.outputBytes, 1);
+    const { outputBytes = 0 } = reporter.statusNow();
+    assert.ok(outputBytes > 1 && outputBytes < limit / 8, `${outputBytes} of ${limit} bytes`);
   });
 
   it('stops as soon as the run is over, and leaves that to be told by the ending', async () => {
