@@ -69,6 +69,8 @@ interface Call extends LambdaCall {
   readonly deadline: number;
   readonly functionName: string;
   readonly log: Logger;
+  /** Whether this call has waited for the Restore. */
+  hasWaited: boolean;
 }
 
 async function answer(call: LambdaCall, context: Context, log: Logger): Promise<LambdaResult> {
@@ -83,13 +85,17 @@ async function answer(call: LambdaCall, context: Context, log: Logger): Promise<
     onWarning: apiWarning(log),
   });
   try {
-    const own = { ...call, client, clock, deadline, functionName, log };
+    const own: Call = { ...call, client, clock, deadline, functionName, log, hasWaited: false };
     const waitsFor = await restoreToWaitFor(own);
     if (waitsFor !== undefined) {
       log.info('not done: call again', { restore, namespace, waitsFor });
       return { done: false, restore, namespace, waitsFor };
     }
     const status = await runFor(own);
+    if (status === 'late') {
+      log.info('the Restore is ready, and little time is left: call again', { restore, namespace });
+      return { done: false, restore, namespace, waitsFor: 'it is ready, and the next call begins its run' };
+    }
     const done = status === undefined || hasEnded(status);
     const result = {
       done,
@@ -109,7 +115,8 @@ async function answer(call: LambdaCall, context: Context, log: Logger): Promise<
  * Wait for the Restore if the event asks for that, until the deadline is near. Returns what the next call has to wait for;
  * undefined: nothing (R7.80).
  */
-async function restoreToWaitFor({ client, clock, config, executionStart, deadline, margin, log }: Call) {
+async function restoreToWaitFor(call: Call) {
+  const { client, clock, config, executionStart, deadline, margin, log } = call;
   const limitMs = config['wait-for-restore'];
   if (limitMs === undefined) return undefined;
   // The limit is that of the whole execution, which may take several calls.
@@ -119,6 +126,7 @@ async function restoreToWaitFor({ client, clock, config, executionStart, deadlin
   const awaited = restoreToAwait(config, Math.min(leftMs, hereMs), log);
   let last = 'nothing has answered yet';
   const tell = (waitsFor: string): void => {
+    call.hasWaited = true;
     last = waitsFor;
     awaited.tell(waitsFor);
   };
@@ -131,8 +139,8 @@ async function restoreToWaitFor({ client, clock, config, executionStart, deadlin
   }
 }
 
-/** Do this call's part of the run, and return the run's status; undefined if there are no hooks. */
-async function runFor(call: Call): Promise<RunStatus | undefined> {
+/** Do this call's part of the run, and return the run's status; undefined if there are no hooks; `late`: it is left to the next call. */
+async function runFor(call: Call): Promise<RunStatus | 'late' | undefined> {
   const { client, clock, config, execution, mode } = call;
   const restore = await getRestore(client, config.namespace, config.restore);
   const status = runStatusOf(restore);
@@ -173,7 +181,7 @@ const LAST_WORDS_MS = 10_000;
  * Run until the run ends or the deadline is near. Then no hook is started, and running ones have until shortly before
  * it (R8.8).
  */
-async function runHere(call: Call, input: RunInput, runID: string): Promise<RunStatus> {
+async function runHere(call: Call, input: RunInput, runID: string): Promise<RunStatus | 'late'> {
   const { client, clock, config, deadline, margin, log } = call;
   if (input.pods.length > 0) {
     throw new RestoreHooksError('INVALID_ARGUMENT', 'this plan creates pods, which mode: run does not support', {
@@ -182,6 +190,7 @@ async function runHere(call: Call, input: RunInput, runID: string): Promise<RunS
   }
   const stopAt = deadline - margin;
   if (clock.now() >= stopAt) {
+    if (call.hasWaited) return 'late';
     throw new RestoreHooksError('INVALID_ARGUMENT', `less than the margin of ${margin / 1000}s was left to this call`, {
       hint: "raise the function's timeout, or lower the event's margin",
     });

@@ -59,6 +59,13 @@ export async function cleanUp(
   if (missing.length > 0) throw await lackingRights(client, missing);
   const found = await findRehearsals(client, namespace, id);
   if (id === undefined) return listed(found, context);
+  const other = found.find(({ velero }) => velero !== undefined && velero !== namespace)?.velero;
+  if (other !== undefined) {
+    // Its Restore isn't seen here, and its Velero may be at work on it (R7.108).
+    throw new RestoreHooksError('INVALID_ARGUMENT', `rehearsal ${id} is of the Velero in namespace ${other}`, {
+      hint: `remove it there: ${cleanupCommand(id, other)}`,
+    });
+  }
   if (isDryRun && found.length > 0) return wouldRemove(found);
   for (const { kind, name } of found) say(context.stderr, `removing  ${kind} ${name}`);
   const left = await context.stop.hold(() => remove(session, context, { id, hurry: context.signal }));

@@ -66,7 +66,7 @@ export class Rehearsal {
   readonly #args: RehearseArguments;
   readonly #context: Context;
   readonly #hookFiles: PlanRequest['hookFiles'];
-  readonly #until: number;
+  #until = 0;
 
   constructor(
     session: Session,
@@ -80,7 +80,6 @@ export class Rehearsal {
     this.#args = args;
     this.#context = context;
     this.#hookFiles = hookFiles;
-    this.#until = context.clock.now() + args.deadline;
   }
 
   async run(): Promise<CommandResult> {
@@ -89,13 +88,14 @@ export class Rehearsal {
     const { id, mapping, restore } = this.#prepared;
     const [taken] = await existing(client, mapping.values());
     if (taken !== undefined) throw alreadyThere(`Namespace ${taken}`);
-    const standing = new Set((await findRehearsals(client, namespace)).map((each) => each.id));
+    const standing = new Map((await findRehearsals(client, namespace)).map(({ id: its, velero }) => [its, velero]));
     if (standing.has(id)) throw alreadyThere(`Rehearsal ${id}`);
     const manifests = await this.#manifests();
     announce(this.#session, this.#prepared, this.#args, this.#context);
     if (this.#args.dryRun === 'client') return { view: { kind: 'manifests', manifests } };
     this.#tellOf(standing);
     if (!this.#args.yes) await confirm(this.#context);
+    this.#until = clock.now() + this.#args.deadline; // Nobody's thinking counts.
     stop.limit(clock, this.#args.deadline + AFTER_DEADLINE_MS, '--deadline');
     return stop.hold(async () => {
       try {
@@ -119,16 +119,18 @@ export class Rehearsal {
     const { denyEgress, excludeResources: excluded } = this.#args;
     const manifests: RehearsalManifest[] = [];
     for (const [source, target] of mapping) {
-      manifests.push(namespaceManifest(target, { id, maker }, (await namespaceLabels(client, source)) ?? {}));
+      manifests.push(
+        namespaceManifest(target, { id, maker, namespace }, (await namespaceLabels(client, source)) ?? {}),
+      );
       if (denyEgress) manifests.push(egressPolicy(target, id));
     }
     const of = { name: restore, namespace, backup, id, maker, mapping, excluded, denyEgress };
     return [...manifests, restoreManifest(of)];
   }
 
-  #tellOf(standing: Iterable<string>): void {
-    for (const id of standing) {
-      const command = cleanupCommand(id, this.#session.namespace);
+  #tellOf(standing: Iterable<readonly [id: string, velero: string | undefined]>): void {
+    for (const [id, velero = this.#session.namespace] of standing) {
+      const command = cleanupCommand(id, velero);
       this.#say(`warning: rehearsal ${id} still stands; if it isn't going on: ${command}`);
     }
   }
@@ -146,7 +148,14 @@ export class Rehearsal {
     const { client, namespace } = this.#session;
     const { clock, stop } = this.#context;
     const limitMs = Math.max(1_000, Math.ceil((this.#until - clock.now()) / 1_000) * 1_000);
-    const restore = { namespace, name: this.#prepared.restore, limitMs, limit: '--deadline', force: false };
+    const restore = {
+      namespace,
+      name: this.#prepared.restore,
+      limitMs,
+      limit: '--deadline',
+      force: false,
+      isForVelero: true,
+    };
     const teller = tellWaiting(this.#context, restore);
     try {
       await stop.or(awaitRestore(client, clock, { ...restore, ...teller }));
@@ -197,7 +206,8 @@ export class Rehearsal {
   #judged(result: CommandResult, restored: Restore): CommandResult {
     const { phase, hookStatus } = restored.status ?? {};
     if (result.error?.code === 'RUN_BY_ANOTHER' && hookStatus?.hooksAttempted) {
-      return this.#judged(this.#velerosAlone(restored), restored);
+      const missed = this.#missed();
+      return missed === undefined ? this.#judged(this.#velerosAlone(restored), restored) : { error: missed };
     }
     const isWhole = phase === 'Completed' || Boolean(hookStatus?.hooksFailed);
     const hasNoPod = result.error?.code === 'NO_POD_MATCHED';
@@ -211,6 +221,18 @@ export class Rehearsal {
       { hint: 'the lines above that begin with "velero" say why; --keep leaves the Restore to be looked into' },
     );
     return { ...result, error };
+  }
+
+  /** What was to be rehearsed beside Velero's own hooks, and was not, because it applies to nothing. */
+  #missed(): RestoreHooksError | undefined {
+    const { only } = this.#args;
+    const hint = 'Velero has run the hooks of its annotations itself: --rerun runs them again';
+    if (only.length > 0) {
+      const message = `--only ${only.join(', ')} names no hook that was to be run`;
+      return new RestoreHooksError('INVALID_ARGUMENT', message, { hint });
+    }
+    if (this.#hookFiles === undefined || this.#hookFiles.length === 0) return undefined;
+    return new RestoreHooksError('NO_POD_MATCHED', 'no hook of the --hooks files applies to a pod', { hint });
   }
 
   #velerosAlone(restored: Restore): CommandResult {

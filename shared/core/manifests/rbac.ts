@@ -141,6 +141,8 @@ export interface Setup extends RunnerPlace {
   readonly serviceAccount?: string;
   /** With the rights that init hooks need. */
   readonly createPods?: boolean;
+  /** Restores of the namespace of runs have their runs there, too, with this ServiceAccount (R8.88). */
+  readonly alsoBeside?: boolean;
   /** The defaults of runs, as they were written. */
   readonly defaults?: string;
 }
@@ -178,7 +180,7 @@ export function setupManifests(
       ? granted(['restore', 'run'], restoreRoleName(serviceAccount), namespace)
       : [
           // R8.84
-          ...granted(['run'], restoreRoleName(serviceAccount), own),
+          ...granted(setup.alsoBeside ? ['restore', 'run'] : ['run'], restoreRoleName(serviceAccount), own),
           ...granted(['restore'], otherRestoreRoleName(own, serviceAccount), namespace),
         ]),
     ...(podNamespaces?.flatMap((place) => granted(['pods'], podRole, place)) ?? granted(['pods'], podRole)),

@@ -1,5 +1,5 @@
 import type { Mapping } from './rehearsal.ts';
-import { REHEARSAL_LABEL, REHEARSAL_MAKER } from './rehearsal.ts';
+import { REHEARSAL_LABEL, REHEARSAL_MAKER, REHEARSAL_VELERO } from './rehearsal.ts';
 
 /** Of these a copy in the same cluster would take part in what the original does (R7.105). */
 const NEVER_REHEARSED: readonly string[] = ['ingresses.networking.k8s.io', 'cronjobs.batch'];
@@ -33,7 +33,7 @@ export interface RehearsalManifest {
 /** `labels`: those of the original. */
 export const namespaceManifest = (
   name: string,
-  { id, maker }: Pick<RestoreOfRehearsal, 'id' | 'maker'>,
+  { id, maker, namespace: velero }: Pick<RestoreOfRehearsal, 'id' | 'maker' | 'namespace'>,
   labels: Readonly<Record<string, string>>,
 ): RehearsalManifest => ({
   apiVersion: 'v1',
@@ -41,7 +41,7 @@ export const namespaceManifest = (
   metadata: {
     name,
     labels: { ...keptLabels(labels), ...rehearsalLabels(id) },
-    annotations: { [REHEARSAL_MAKER]: maker },
+    annotations: { [REHEARSAL_MAKER]: maker, [REHEARSAL_VELERO]: velero },
   },
 });
 

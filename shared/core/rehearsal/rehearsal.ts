@@ -10,6 +10,9 @@ export const REHEARSAL_LABEL = 'restorehooks.io/rehearsal';
 /** Which process has created it: two can be given the same id, and neither may remove what is the other's (R7.108). */
 export const REHEARSAL_MAKER = 'restorehooks.io/rehearsal-maker';
 
+/** On its namespaces: where their Restore is. Two Veleros can rehearse in one cluster. */
+export const REHEARSAL_VELERO = 'restorehooks.io/rehearsal-velero';
+
 const LONGEST_NAME = 63;
 const LONGEST_ID = 20;
 /** A namespace that an earlier rehearsal has made, and that a backup happens to hold. */

@@ -3,7 +3,7 @@ import { RestoreHooksError } from '../../core/errors.ts';
 import { busyPhase } from '../../core/plan/velero.ts';
 import type { RehearsalManifest } from '../../core/rehearsal/manifests.ts';
 import type { Mapping } from '../../core/rehearsal/rehearsal.ts';
-import { REHEARSAL_LABEL, REHEARSAL_MAKER, targetEnd } from '../../core/rehearsal/rehearsal.ts';
+import { REHEARSAL_LABEL, REHEARSAL_MAKER, REHEARSAL_VELERO, targetEnd } from '../../core/rehearsal/rehearsal.ts';
 import type { Clock } from '../../ports/ports.ts';
 import { kubeApiError } from '../api/api-error.ts';
 import type { KubeClient } from '../api/client.ts';
@@ -34,6 +34,8 @@ export interface OfRehearsal {
   /** Which process has created it. */
   readonly maker: string | undefined;
   readonly kind: 'Namespace' | 'Restore';
+  /** Of a namespace: where its Restore is, if that is known. */
+  readonly velero: string | undefined;
   readonly name: string;
   readonly path: string;
   readonly createdAt: string;
@@ -78,6 +80,7 @@ function parsed(kind: OfRehearsal['kind'], object: KubeObject, pathOf: (name: st
       id,
       maker: metadata.annotations?.[REHEARSAL_MAKER],
       kind,
+      velero: metadata.annotations?.[REHEARSAL_VELERO],
       name,
       path: pathOf(name),
       uid,
@@ -175,14 +178,21 @@ export async function removeRehearsal(
     const isLast = hurry.aborted || clock.now() - since >= limitMs;
     const found = await patiently(standing, isLast);
     if (found !== undefined) {
-      for (const { targets: its } of found) for (const target of its) targets.add(target);
+      for (const { kind, name, targets: its } of found)
+        for (const target of kind === 'Namespace' ? [name] : its) targets.add(target);
       if (found.length === 0) return [...(await foreignOf(client, targets, id)), ...(await volumesOf(client, targets))];
       const isHeldUp = found.some(({ isBusy }) => isBusy);
       if (isHeldUp && !wasHeldUp)
         tell('waiting until Velero is done with the Restore, as it makes anew what is deleted');
       wasHeldUp = isHeldUp;
       const doomed = found.filter(({ isDeleting }) => !isDeleting && !isHeldUp);
-      await Promise.all(doomed.map((object) => patiently(() => deleteAsListed(client, object), isLast)));
+      const ask = async (kind: OfRehearsal['kind']): Promise<boolean> => {
+        const some = doomed.filter((object) => object.kind === kind);
+        const asked = some.map((object) => patiently(() => deleteAsListed(client, object), isLast));
+        return (await Promise.all(asked)).every((isGone) => isGone === true);
+      };
+      // Velero may have begun the Restore since it was listed; then its namespaces stay, too.
+      if (await ask('Restore')) await ask('Namespace');
       if (isLast) return [...leftOf(await standing(), velero), ...(await foreignOf(client, targets, id))];
     }
     await pause(clock, LOOK_EVERY_MS, hurry);
@@ -199,15 +209,18 @@ async function patiently<T>(work: () => Promise<T>, isLast: boolean): Promise<T 
   }
 }
 
+/** False: it has changed since. */
 async function deleteAsListed(
   client: Pick<KubeClient, 'delete'>,
   { path, uid, resourceVersion }: OfRehearsal,
-): Promise<void> {
+): Promise<boolean> {
   try {
     await client.delete(path, { uid, resourceVersion, propagationPolicy: 'Background' });
+    return true;
   } catch (error) {
     // It is gone, or has changed: the next look lists it again, if it still has the label.
     if (!(error instanceof RestoreHooksError) || !['NOT_FOUND', 'WRITE_CONFLICT'].includes(error.code)) throw error;
+    return error.code === 'NOT_FOUND';
   }
 }
 

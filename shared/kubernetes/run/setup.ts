@@ -80,6 +80,8 @@ export async function applySetup(
       ...(setup.defaults === undefined ? await kept(client, setup) : []),
       ...(await prune(client, made, manifests, warn)),
     ];
+    // What kubectl has applied stays in an apply of ours that leaves it out.
+    if (setup.podNamespaces === undefined) await forgetNamespaces(client, setup);
     const account = planned.find(({ manifest }) => manifest.kind === 'ServiceAccount')?.before;
     for (const line of flagsLeftOut(setup, account, made)) warn(line);
     return changes;
@@ -258,11 +260,17 @@ function otherRestores(made: readonly Made[], { namespace }: Setup): OtherRestor
   for (const { kind, meta } of made) {
     const { namespace: place } = meta.metadata;
     const runner = madeFor(kind, meta.metadata);
-    if (kind !== 'RoleBinding' || runner?.scope !== 'restore' || place === undefined || place === namespace) continue;
+    const isOfRestores =
+      (kind === 'RoleBinding' && runner?.scope === 'restore') || (kind === 'Role' && isBeside(runner, meta));
+    if (!isOfRestores || runner === undefined || place === undefined || place === namespace) continue;
     others.set(runner.account, [...(others.get(runner.account) ?? []), place]);
   }
   return others;
 }
+
+/** The role of a runner that works beside its Restores. */
+const isBeside = (runner: ReturnType<typeof madeFor>, { rules }: Meta): boolean =>
+  runner?.scope === 'run' && (rules?.some(({ resources }) => resources?.includes('restores')) ?? false);
 
 const alsoFor = (others: OtherRestores, setup: Setup, account: string): string =>
   `ServiceAccount ${account} in namespace ${objectsNamespace(setup)} also runs the hooks of Restores in namespace ` +
@@ -285,7 +293,8 @@ function withRightsOfOthers(setup: Setup, made: readonly Made[], warn: (text: st
   if (!others.has(account)) return setup;
   warn(`${alsoFor(others, setup, account)}: rights on pods that it has stay`);
   const createPods = setup.createPods === true || made.some(({ meta }) => mayCreatePods(meta));
-  const { podNamespaces, ...everywhere } = setup;
+  const alsoBeside = others.get(account)?.includes(objectsNamespace(setup)) === true;
+  const { podNamespaces, ...everywhere } = { ...setup, alsoBeside };
   if (podNamespaces === undefined || made.some(({ kind }) => kind === 'ClusterRole'))
     return { ...everywhere, createPods };
   const onPods = made.filter(({ kind, meta }) => madeFor(kind, meta.metadata)?.scope === 'pods');
@@ -361,7 +370,7 @@ export async function namespacesBefore(client: Pick<KubeClient, 'get'>, setup: S
   return (account && podNamespacesOf(account)) ?? [];
 }
 
-/** Remove our annotation from a ServiceAccount that somebody else made, and that stays. */
+/** Remove our annotation from a ServiceAccount, or from what of it somebody else has written. */
 async function forgetNamespaces(client: Client, setup: Setup): Promise<void> {
   const at = paths.serviceAccounts(objectsNamespace(setup), setup.serviceAccount ?? SERVICE_ACCOUNT);
   const account = await ifFound(async () => Meta.parse(await client.get(at)));

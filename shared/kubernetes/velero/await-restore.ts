@@ -27,6 +27,8 @@ export interface RestoreToAwait {
   readonly limit?: string;
   /** Wait until it exists, and not for Velero. */
   readonly force: boolean;
+  /** It was made for Velero: wait however long it has no phase. */
+  readonly isForVelero?: boolean;
   /** Hears what is waited for: once, and each time that it changes. */
   readonly tell: (waitsFor: string) => void;
   readonly warn: (line: string) => void;
@@ -127,6 +129,7 @@ class RestoreWait {
     if (busy !== undefined) return `Velero is at work on it (${busy})`;
     if (phase === 'FailedValidation') throw refused(restore);
     if (phase) return undefined;
+    if (this.#restore.isForVelero) return NOT_BEGUN;
     this.#phaselessSince ??= this.#clock.now();
     if (this.#clock.now() - this.#phaselessSince < PHASELESS_MS) return NOT_BEGUN;
     return (await this.#mayVeleroComeToIt()) ? NOT_BEGUN : undefined;
@@ -141,7 +144,9 @@ class RestoreWait {
       }
       return false;
     } catch (error) {
-      if (error instanceof RestoreHooksError && error.code === 'FORBIDDEN') return true;
+      const isUnanswered =
+        error instanceof RestoreHooksError && ['FORBIDDEN', 'CLUSTER_UNREACHABLE'].includes(error.code);
+      if (isUnanswered) return true;
       throw error;
     }
   }

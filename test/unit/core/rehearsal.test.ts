@@ -124,11 +124,14 @@ describe('what a rehearsal creates', () => {
       'argocd.argoproj.io/instance': 'shop',
       'pod-security.kubernetes.io/enforce': 'baseline',
     };
-    assert.deepEqual(namespaceManifest('shop-rehearsal-x', { id: 'x', maker: 'm' }, original).metadata.labels, {
-      'app.kubernetes.io/managed-by': 'restorehooks',
-      'pod-security.kubernetes.io/enforce': 'baseline',
-      'restorehooks.io/rehearsal': 'x',
-    });
+    assert.deepEqual(
+      namespaceManifest('shop-rehearsal-x', { id: 'x', maker: 'm', namespace: 'velero' }, original).metadata.labels,
+      {
+        'app.kubernetes.io/managed-by': 'restorehooks',
+        'pod-security.kubernetes.io/enforce': 'baseline',
+        'restorehooks.io/rehearsal': 'x',
+      },
+    );
     assert.equal(restoreManifest(restore).metadata.labels['restorehooks.io/rehearsal'], 'x');
   });
 

@@ -56,7 +56,7 @@ const shown = (path: string, { labels, maker, version, deleting, phase, message 
   status: { phase, ...(message && { conditions: [{ type: 'Content', status: 'True', message }] }) },
 });
 
-function clientOf(world: World, clock: VirtualClock, afterListing: () => void) {
+function clientOf(world: World, clock: VirtualClock, afterListing: (path: string) => void) {
   return {
     async listAll(path: string, { labelSelector }: { labelSelector?: string } = {}) {
       if (world.isAway) throw refused(503, path);
@@ -66,7 +66,7 @@ function clientOf(world: World, clock: VirtualClock, afterListing: () => void) {
           each.startsWith(`${path}/`) && (labelSelector === undefined || REHEARSAL_LABEL in labels),
       );
       const items = found.map(([each, object]) => shown(each, object));
-      if (path.endsWith('/namespaces')) afterListing();
+      afterListing(path);
       return { items, resourceVersion: '1' };
     },
     async delete(path: string, options: DeleteOptions = {}) {
@@ -86,7 +86,7 @@ async function removing(
   objects: Readonly<Record<string, Stood>>,
   at: readonly (readonly [ms: number, (world: World, hurry: () => void) => void])[] = [],
   onDelete = goesAtOnce,
-  afterListing: () => void = () => undefined,
+  afterListing: (path: string) => void = () => undefined,
   maker?: string,
 ) {
   const clock = new VirtualClock();
@@ -154,6 +154,24 @@ describe('what a rehearsal has left', () => {
     ]);
   });
 
+  it('stays if Velero takes the Restore up between the listing and its deletion', async () => {
+    const restore = stood();
+    const { left, deleted } = await removing(
+      { [RESTORE]: restore, [NAMESPACE]: stood() },
+      [[20_000, () => void Object.assign(restore, { phase: 'Completed', version: 3 })]],
+      goesAtOnce,
+      (path) => {
+        if (path.endsWith('/restores') && restore.version === 1)
+          Object.assign(restore, { phase: 'InProgress', version: 2 });
+      },
+    );
+    assert.deepEqual(left, []);
+    assert.ok(
+      deleted.every(([, ms]) => Number(ms) >= 20_000),
+      JSON.stringify(deleted),
+    );
+  });
+
   it('stays if another process has made it, under the same id', async () => {
     const mine = stood({ maker: 'me' });
     const { left, deleted } = await removing(
@@ -167,6 +185,15 @@ describe('what a rehearsal has left', () => {
   });
 
   // R7.110
+  it('is named if it is a volume that outlives its claim, also where the Restore is gone already', async () => {
+    const spec = { persistentVolumeReclaimPolicy: 'Retain', claimRef: { namespace: 'shop-rehearsal-x' } };
+    const { left, deleted } = await removing({ [NAMESPACE]: stood() }, [
+      [0, ({ volumes }) => void volumes.push({ metadata: { name: 'kept' }, spec })],
+    ]);
+    assert.deepEqual(deleted, [[NAMESPACE, 0]]);
+    assert.match(left?.join() ?? '', /^PersistentVolume kept is kept/);
+  });
+
   it('is named if it has a name of the rehearsal and no label, although no Restore tells of it', async () => {
     const { left, deleted } = await removing({ [NAMESPACE]: stood({ labels: {} }) });
     assert.deepEqual(deleted, []);

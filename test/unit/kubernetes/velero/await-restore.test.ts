@@ -19,7 +19,12 @@ const restore = (phase?: string, more: object = {}) => ({
 /** Waits for Restore `r`, which becomes what `changes` say, each from its time on. Nobody may watch. */
 async function waiting(
   changes: readonly (readonly [at: number, Change])[],
-  { limitMs = 30 * MINUTE, force = false, others = [] as readonly object[] | 'forbidden' } = {},
+  {
+    limitMs = 30 * MINUTE,
+    force = false,
+    others = [] as readonly object[] | 'forbidden' | 'away',
+    isForVelero = false,
+  } = {},
 ) {
   const clock = new VirtualClock();
   const told: string[] = [];
@@ -42,6 +47,7 @@ async function waiting(
     },
     async *list() {
       if (others === 'forbidden') throw refused(403);
+      if (others === 'away') throw refused(503);
       yield { items: others as never, resourceVersion: '1' } as never;
     },
     watch: (_path: string, _query: object, _event: unknown, ended: (end: { error: RestoreHooksError }) => void) => {
@@ -50,7 +56,7 @@ async function waiting(
     },
   };
   const done = awaitRestore(client, clock, {
-    ...{ namespace: 'velero', name: 'r', limitMs, force },
+    ...{ namespace: 'velero', name: 'r', limitMs, force, isForVelero },
     tell: (waitsFor) => told.push(waitsFor),
     warn: (line) => warned.push(line),
   }).then(
@@ -95,10 +101,12 @@ describe('waiting for a Restore', () => {
     const idle = await waiting([[0, restore()]]);
     assert.equal(idle.end, 'ready at 30000');
     const other = restore('InProgress', { name: 'other' });
-    for (const others of [[other], 'forbidden'] as const) {
+    for (const others of [[other], 'forbidden', 'away'] as const) {
       const { end } = await waiting([[0, restore()]], { others, limitMs: 5 * MINUTE });
       assert.equal((end as RestoreHooksError).code, 'TIMEOUT');
     }
+    const own = await waiting([[0, restore()]], { isForVelero: true, limitMs: 5 * MINUTE });
+    assert.equal((own.end as RestoreHooksError).code, 'TIMEOUT', 'a rehearsal has made it for Velero');
   });
 
   // R7.81

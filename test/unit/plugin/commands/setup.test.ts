@@ -375,6 +375,34 @@ describe('kubectl restorehooks setup on a cluster', () => {
     assert.equal(cluster.get('roles', 'a', 'restorehooks:velero:mine'), undefined);
   });
 
+  it('that widens rights widens where runs look for pods, also if kubectl has applied what limited them', async (t) => {
+    const client = kubeClient(loadKubeConfig({ env: { KUBECONFIG: cluster.kubeconfigPath } }));
+    t.after(() => client.close());
+    const { stdout } = await setup(['-ojson', '--namespaces=a', '--service-account=ofkubectl']);
+    const account = JSON.parse(stdout).items.find(({ kind }: { kind: string }) => kind === 'ServiceAccount');
+    const path = '/api/v1/namespaces/velero/serviceaccounts/ofkubectl';
+    await client.patch(path, account, 'apply', { fieldManager: 'kubectl', force: true });
+    await linesOf('--apply', '--service-account=ofkubectl');
+    const now = cluster.get('serviceaccounts', 'velero', 'ofkubectl') ?? assert.fail('it is gone');
+    assert.equal(podNamespacesOf(now), undefined);
+    await linesOf('--delete', '--service-account=ofkubectl');
+  });
+
+  // R8.88
+  it("leaves a Velero its rights whose namespace is another one's namespace of runs", async () => {
+    await linesOf('--apply');
+    const rules = () => JSON.stringify(cluster.get('roles', 'velero', HOME)?.['rules']);
+    const before = rules();
+    for (const way of ['--apply', '--delete']) {
+      const { code, stderr } = await setup([way, '--namespace=second', '--run-namespace=velero']);
+      assert.equal(code, 0, stderr);
+      assert.match(stderr, /^warning: ServiceAccount restorehooks in namespace velero also runs the hooks of Restores /m);
+      assert.equal(rules(), before);
+    }
+    assert.ok(cluster.get('serviceaccounts', 'velero', 'restorehooks'));
+    await linesOf('--delete');
+  });
+
   it('says which namespace is missing, before it changes anything', async () => {
     const { code, stderr } = await setup(['--apply', '--namespaces=a,typo']);
     assert.equal(code, 4);

@@ -1,77 +1,23 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import type { Server } from 'node:http';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
-import { gzipSync } from 'node:zlib';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { load, loadAll } from 'js-yaml';
 import { allCommands } from '../../../../plugin/cli.ts';
 import { answers } from '../../../../plugin/completion/main.ts';
 import type { EmbeddedCluster, KubeObject } from '../../../embedded/server.ts';
-import { startEmbeddedCluster } from '../../../embedded/server.ts';
-import { run } from '../harness.ts';
-
-const LIST = {
-  'v1/Pod': ['shop/web-0', 'shop/db-0', 'velero/velero-0'],
-  'v1/ConfigMap': ['empty/a'],
-  'v1/PersistentVolume': ['pv-1'],
-};
-
-const claim = (name: string, more: object) => ({ pvName: `pv-${name}`, pvcName: name, pvcNamespace: 'shop', ...more });
-const RETAINED = { pvInfo: { reclaimPolicy: 'Retain' } };
-/** What Velero says of volumes. */
-const SAVED = [
-  claim('saved', { ...RETAINED, backupMethod: 'PodVolumeBackup', skipped: false }),
-  claim('anew', { pvInfo: { reclaimPolicy: 'Delete' }, skipped: true }),
-  { ...claim('other', RETAINED), pvcNamespace: 'velero' },
-];
+import { claim, playedBackups, RETAINED, SAVED } from './played-backups.ts';
 
 /** What `rehearse` refuses, and that nothing is created then. Velero's part is played: it tells what a Backup holds. */
 describe('rehearse', () => {
+  let played: Awaited<ReturnType<typeof playedBackups>>;
   let cluster: EmbeddedCluster;
-  let store: Server;
-  let downloadURL = '';
-  let volumes: object[] | undefined = SAVED;
   before(async () => {
-    cluster = await startEmbeddedCluster({
-      namespaces: ['velero', 'shop', 'shop-rehearsal-taken'],
-      users: [{ name: 'nobody' }, { name: 'reader' }],
-    });
-    store = createServer(({ url }, response) => {
-      response.end(gzipSync(JSON.stringify(url?.endsWith('BackupVolumeInfos') ? (volumes ?? {}) : LIST)));
-    }).listen(0, '127.0.0.1');
-    await once(store, 'listening');
-    downloadURL = `http://127.0.0.1:${(store.address() as AddressInfo).port}/list.json.gz`;
-    cluster.intercept(({ verb, resource, name = '' }) => {
-      if (verb !== 'get' || resource !== 'downloadrequests') return undefined;
-      cluster.update('downloadrequests', 'velero', name, (current) => {
-        const { kind } = (current['spec'] as { target: { kind: string } }).target;
-        return { ...current, status: { phase: 'Processed', downloadURL: `${downloadURL}?${kind}` } };
-      });
-      return undefined;
-    });
-    const backup = (name: string, phase: string, completionTimestamp: string, labels = {}) =>
-      cluster.create({
-        apiVersion: 'velero.io/v1',
-        kind: 'Backup',
-        metadata: { name, namespace: 'velero', labels },
-        spec: { storageLocation: 'default' },
-        status: { phase, completionTimestamp },
-      });
-    const ofNightly = { 'velero.io/schedule-name': 'nightly' };
-    backup('nightly-1', 'Completed', '2026-03-01T00:00:00Z', ofNightly);
-    backup('nightly-2', 'PartiallyFailed', '2026-03-02T00:00:00Z', ofNightly);
-    backup('nightly-3', 'InProgress', '', ofNightly);
-    const setup = await plugin('setup', '--apply');
-    assert.equal(setup.code, 0, setup.stderr);
+    played = await playedBackups();
+    cluster = played.cluster;
   });
-  after(async () => {
-    store.close();
-    await cluster.close();
-  });
-  const plugin = (...argv: string[]) => run(argv, { env: { KUBECONFIG: cluster.kubeconfigPath } });
+  after(() => played.close());
+  const plugin = (...argv: string[]) => played.plugin(argv);
   const namespaces = () =>
     cluster
       .list('namespaces')
@@ -212,12 +158,12 @@ describe('rehearse', () => {
   // R7.103
   it('refuses a volume that Velero would restore with the storage of the original, unless volumes are left out', async (t) => {
     t.after(() => {
-      volumes = SAVED;
+      played.told.volumes = SAVED;
     });
     const dryRun = ['nightly-1', '--id', 'try', '--dry-run'];
     const saved = await plugin('rehearse', ...dryRun);
     assert.deepEqual([saved.code, / volumes? .*its data|which volumes/.test(saved.stderr)], [0, false], saved.stderr);
-    volumes = [...SAVED, claim('data', { ...RETAINED, skipped: true })];
+    played.told.volumes = [...SAVED, claim('data', { ...RETAINED, skipped: true })];
     const refused = await plugin('rehearse', ...dryRun);
     assert.deepEqual([refused.code, refused.stdout], [2, '']);
     assert.match(
@@ -226,7 +172,7 @@ describe('rehearse', () => {
     );
     const without = await plugin('rehearse', ...dryRun, '--exclude-resources', 'pv,pvc');
     assert.equal(without.code, 0, without.stderr);
-    volumes = undefined;
+    played.told.volumes = undefined;
     const unknown = await plugin('rehearse', ...dryRun);
     assert.equal(unknown.code, 0, unknown.stderr);
     assert.match(
@@ -247,10 +193,10 @@ describe('rehearse', () => {
 
   // R7.101
   it('goes on with the namespaces that are named where the object store is out of reach, and only then', async (t) => {
-    const there = downloadURL;
-    downloadURL = 'http://127.0.0.1:9/list.json.gz';
+    const there = played.told.url;
+    played.told.url = 'http://127.0.0.1:9/list.json.gz';
     t.after(() => {
-      downloadURL = there;
+      played.told.url = there;
     });
     const argv = ['nightly-1', '--id', 'try', '--dry-run'];
     const named = await plugin('rehearse', ...argv, '--include-namespaces', 'shop');
@@ -289,6 +235,22 @@ describe('rehearse', () => {
   });
 
   // R7.109
+  it('--cleanup ID touches nothing that the Velero of another namespace may be at work on', async () => {
+    const labels = { 'restorehooks.io/rehearsal': 'other' };
+    const annotations = { 'restorehooks.io/rehearsal-velero': 'velero-b' };
+    const metadata = { name: 'shop-rehearsal-other', labels, annotations };
+    cluster.create({ apiVersion: 'v1', kind: 'Namespace', metadata });
+    const ran = await plugin('rehearse', '--cleanup', 'other');
+    assert.equal(ran.code, 2);
+    assert.match(
+      ran.stderr,
+      /^error: rehearsal other is of the Velero in namespace velero-b\nhint: remove it there: kubectl restorehooks rehearse --cleanup other -n velero-b$/m,
+    );
+    assert.ok(namespaces().includes(metadata.name));
+    cluster.delete('namespaces', undefined, metadata.name);
+    while (namespaces().includes(metadata.name)) await sleep(20);
+  });
+
   it('--cleanup finds nothing where nothing stands, and touches no namespace without the label', async () => {
     const before = namespaces();
     const listed = await plugin('rehearse', '--cleanup');
