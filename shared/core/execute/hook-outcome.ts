@@ -32,7 +32,10 @@ export function hookOutcome(
       return { state: 'Unknown', reason: 'pod-deleted', message: 'its pod was deleted while the command ran' };
     case 'forbidden':
     case 'noWebSocket':
-      return { state: 'NotExecuted', reason: 'aborted', message: outcome.message };
+      // Nobody may ask any more how a detached command goes on (R4.6).
+      return running
+        ? { ...CONNECTION_LOST, message: outcome.message }
+        : { state: 'NotExecuted', reason: 'aborted', message: outcome.message };
     case 'connectionLost':
       return { state: 'Unknown', reason: 'connection-lost', message: outcome.message }; // R4.4, R4.17
     case 'notStarted':
@@ -45,6 +48,8 @@ export function hookOutcome(
       }; // R4.8
   }
 }
+
+const CONNECTION_LOST = { state: 'Unknown', reason: 'connection-lost' } as const;
 
 const REPLACED_MEANWHILE: HookResult = {
   state: 'Unknown',

@@ -297,11 +297,23 @@ function launch(change: Change): void {
       if (state.phase !== 'Recording') return;
       const isUp = upSince(change.pod(index), at) !== undefined; // R3.14
       const { tries, detached } = state;
-      const asked = detached === undefined ? {} : { detached: { ...detached, since: change.at } };
-      change.setHook(index, at, isUp ? { phase: 'Starting', tries, ...asked } : { phase: 'Waiting', tries: tries - 1 });
+      const back = { phase: 'Waiting', tries: tries - 1 } as const;
+      if (!isUp) change.setHook(index, at, back);
+      else if (isOfAnotherStart(change.pod(index), at, detached)) {
+        // Not in this very step: its intent has to be taken back first.
+        const retryAt = later(change.at, retryDelayMs(1));
+        change.setHook(index, at, { ...back, retryAt, why: 'its container was restarted' });
+      } else {
+        const asked = detached === undefined ? {} : { detached: { ...detached, since: change.at } };
+        change.setHook(index, at, { phase: 'Starting', tries, ...asked });
+      }
     });
   }
 }
+
+/** Its container was restarted while its intent was recorded, which names a start in which the command would not be (R3.80). */
+const isOfAnotherStart = (pod: PodRun, at: HookPosition, detached: DetachedCommand | undefined): boolean =>
+  detached !== undefined && detached.containerID !== detachedIn(pod, hookAt(pod, at)).detached?.containerID;
 
 /* ---- admit: choose what may start ---- */
 

@@ -55,6 +55,9 @@ const LINE = /^restorehooks ([a-z]+)(?: ([^\n]*))?\n/;
 /** Whether the script has told that the command may be running. */
 export const hasBegun = (stdout: string): boolean => stdout.startsWith('restorehooks begun\n');
 
+/** Whether the script has told that the command has ended: an exec of it also ends while the command goes on. */
+export const hasExited = (stdout: string): boolean => /^(restorehooks begun\n)?restorehooks exited /.test(stdout);
+
 /** What a script has said that has spoken to its end; undefined if it is not in its words. */
 export function heard({ stdout = '', stderr = '' }: Output): Spoken | undefined {
   const rest = hasBegun(stdout) ? stdout.replace(LINE, '') : stdout;

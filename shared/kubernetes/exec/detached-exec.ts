@@ -3,7 +3,7 @@ import type { ExecOutcome } from '../../core/model/hook.ts';
 import type { Detached, ExecAnswer, ExecRequest, HookExec, Output } from '../../ports/ports.ts';
 import type { ContainerState } from '../pods/container-state.ts';
 import type { Spoken, SpokenOutput, Verb } from './detached-answer.ts';
-import { hasBegun, heard, MOST_SPOKEN_BYTES, SPOKEN, spokenTo } from './detached-answer.ts';
+import { hasBegun, hasExited, heard, MOST_SPOKEN_BYTES, SPOKEN, spokenTo } from './detached-answer.ts';
 import type { PlainExec } from './exec.ts';
 import { NO_SUCH_COMMAND, NOT_EXECUTABLE } from './exec-outcome.ts';
 import { OutputTails } from './output-tails.ts';
@@ -39,22 +39,28 @@ export function detachingHookExec(plain: PlainExec, options: DetachedOptions): H
   const timing = { ...usualTiming, ...options.timing };
   const running = new Map<string, DetachedExec>();
 
+  function endCommand(exec: DetachedExec | undefined, request: DetachedRequest): void {
+    const ended = exec?.willBeEnded();
+    insist({ plain, options, timing, request }, 'end', (kind) => kind === 'ended' || kind === 'absent', ended);
+  }
+
   return {
     start(request, answer) {
       if (!isDetached(request)) return plain.start(request, answer);
       const { key } = request.detached;
-      const exec = new DetachedExec({ plain, options, timing, request }, answer, () => {
+      const isOver = (): void => {
         if (running.get(key) === exec) running.delete(key);
-      });
+      };
+      const exec = new DetachedExec({ plain, options, timing, request }, answer, isOver, () =>
+        endCommand(exec, request),
+      );
       running.set(key, exec);
       exec.start();
       return () => exec.drop();
     },
     end(request) {
       if (!isDetached(request)) return;
-      const exec = running.get(request.detached.key);
-      const ended = exec?.willBeEnded();
-      insist({ plain, options, timing, request }, 'end', (kind) => kind === 'ended' || kind === 'absent', ended);
+      endCommand(running.get(request.detached.key), request);
     },
     forget(request) {
       if (isDetached(request)) insist({ plain, options, timing, request }, 'forget', (kind) => kind === 'absent');
@@ -76,10 +82,13 @@ type Heard = Spoken | { readonly kind: 'silent'; readonly outcome: ExecOutcome; 
 
 interface Listener {
   begun?(): void;
-  /** The script has ended; in which pod is not yet known. */
-  spoken?(): void;
+  /** The script has told that the command has ended; in which pod is not yet known. */
+  exited?(): void;
   heard(what: Heard): void;
 }
+
+/** More than the script's own lines are long, before the command's output. */
+const MOST_WORDS = 1024;
 
 /** Runs the script once. Only a start is bound to the pod's UID: the key of the others is in no other pod. */
 function ask({ plain, request }: Asker, verb: Verb, listener: Listener): () => void {
@@ -92,12 +101,15 @@ function ask({ plain, request }: Asker, verb: Verb, listener: Listener): () => v
     {
       started() {},
       printed(piece) {
-        if (begun || piece.stream !== 'stdout') return;
+        if (piece.stream !== 'stdout' || stdout.length > MOST_WORDS) return;
         stdout += piece.text;
+        if (begun) return;
         begun = hasBegun(stdout);
         if (begun) listener.begun?.();
       },
-      commandEnded: () => listener.spoken?.(),
+      commandEnded() {
+        if (hasExited(stdout)) listener.exited?.();
+      },
       ended(outcome, output) {
         const said = outcome.kind === 'exited' && outcome.exitCode === SPOKEN ? heard(output) : undefined;
         listener.heard(said ?? { kind: 'silent', outcome, output });
@@ -129,24 +141,31 @@ class DetachedExec {
   readonly #answer: ExecAnswer;
   readonly #tails: OutputTails;
   readonly #isOver: () => void;
+  readonly #endAgain: () => void;
   #over = false;
   /** It may be running: a request to start it was sent, by this runner or by another. */
   #mayRun: boolean;
   /** It was found in the container, by this runner or by another. */
   #found = false;
+  /** A request that may have started it was not answered. */
+  #isUnsure: boolean;
   #toldStart = false;
   /** Somebody asked for its end; `held` is what is told when that is done. */
   #ending = false;
+  /** Somebody has asked for its end: it is not started from then on. */
+  #isUnwanted = false;
   #held: (() => void) | undefined;
   #failures = 0;
   #stop = (): void => {};
 
-  constructor(asker: Asker, answer: ExecAnswer, isOver: () => void) {
+  constructor(asker: Asker, answer: ExecAnswer, isOver: () => void, endAgain: () => void) {
     this.#asker = asker;
     this.#answer = answer;
     this.#isOver = isOver;
+    this.#endAgain = endAgain;
     const { isBegun, wasStarted = false } = asker.request.detached;
     this.#mayRun = isBegun;
+    this.#isUnsure = isBegun;
     this.#found = wasStarted; // R3.78
     this.#tails = new OutputTails(asker.options.capturedBytes ?? TAIL_BYTES, (piece) => answer.printed?.(piece));
   }
@@ -165,6 +184,7 @@ class DetachedExec {
   /** From now on its end is told only after the returned function was called: until then others of its group may run (R3.75). */
   willBeEnded(): () => void {
     this.#ending = true;
+    this.#isUnwanted = true;
     return () => {
       this.#ending = false;
       this.#held?.();
@@ -177,8 +197,10 @@ class DetachedExec {
         this.#found = true;
         this.#failures = 0;
         this.#tellStart();
+        // The request to start it has overtaken, or outlived, the one to end it, which has found nothing.
+        if (this.#isUnwanted && !this.#ending && !this.#over) this.#endAgain();
       },
-      spoken: () => {
+      exited: () => {
         if (this.#found) this.#answer.commandEnded?.();
       },
       heard: (what) => this.#heard(what, verb),
@@ -204,7 +226,7 @@ class DetachedExec {
     this.#failures += 1;
     if (this.#found)
       this.#end(lost('what is kept of the command was removed from its container, and its exit code is lost'));
-    else if (this.#ending) this.#end({ kind: 'notStarted', why: 'it was ended before its start' });
+    else if (this.#isUnwanted) this.#end({ kind: 'notStarted', why: 'it was ended before its start' });
     else if (state !== 'runs' && this.#failures > FAILURES_AT_MOST)
       this.#end(lost('it is not known in which container the command may have been started'));
     else if (state !== 'runs') this.#look(this.#pauseMs(), (then) => this.#isAbsent(then));
@@ -222,6 +244,7 @@ class DetachedExec {
     else if (!mayHaveBegun && !(kind === 'notStarted' && this.#toldStart)) this.#end(withoutShell(outcome));
     else {
       this.#mayRun = true;
+      if (!hasGivenUp(outcome)) this.#isUnsure = true;
       this.#tellStart();
       this.#failures += 1;
       if (isPodOver(outcome) || kind === 'podReplaced') this.#end({ kind: 'podGone' });
@@ -233,7 +256,7 @@ class DetachedExec {
   /** Most that can be wrong will be mended, by whoever runs the cluster; some can't. */
   #giveUp(outcome: ExecOutcome, { stdout = '', stderr = '' }: Output): void {
     if (outcome.kind === 'error') this.#end(lost(outcome.message));
-    else if (outcome.kind === 'exited' && !this.#found) {
+    else if (outcome.kind === 'exited' && !this.#found && !this.#isUnsure) {
       const message = `sh in the container ended with exit code ${outcome.exitCode} before it could start the command`;
       this.#end({ kind: 'error', message }, { stdout, stderr, lost: { stdout: 0, stderr: 0 } });
     } else this.#look(this.#pauseMs(), () => this.#ask('attach'));
@@ -282,6 +305,10 @@ class DetachedExec {
     this.#isOver();
   }
 }
+
+/** A shell that was killed may have started the command before, and a dead kubelet is taken for a success. */
+const hasGivenUp = (outcome: ExecOutcome): boolean =>
+  outcome.kind === 'exited' && outcome.exitCode > 0 && outcome.exitCode < 128;
 
 const lost = (message: string) => ({ kind: 'connectionLost', message }) as const;
 

@@ -152,13 +152,15 @@ added() {
   done
 } 2>/dev/null
 
-# R3.72. The shell that becomes the command: DIR FILE ADDED COMMAND...
+# R3.72. The shell that becomes the command: DIR FILE ADDED COMMAND... Who asks for its end leaves word first and looks for
+# the command then: one of the two is seen, however slow this was.
 # What begins with a dash is one for exec only with its path. bash and mksh add variables again as they execute a program,
 # and env takes them away; but env takes a name with a = for a variable.
 # shellcheck disable=SC2016
 _become='
 read -r _stat </proc/self/stat
 echo "$_stat" 1<>"$1/command"
+[ -e "$1/asked" ] && exit 143
 _file=$2 _added=$3
 shift 3
 case $1 in -*) shift && set -- "$_file" "$@" ;; esac

@@ -98,9 +98,20 @@ class Lookups {
   /** Joins a GET that is already under way: a pod's hooks run one after the other, so it was sent for the same hook. */
   askOnce(request: ExecRequest): Promise<Answer> {
     const key = podKey(request.namespace, request.pod);
-    const answer = this.#asking.get(key) ?? this.ask(request).finally(() => this.#asking.delete(key));
+    const known = this.#asking.get(key);
+    if (known !== undefined) return known;
+    const answer = this.ask(request).finally(() => this.#leave(key, answer));
     this.#asking.set(key, answer);
     return answer;
+  }
+
+  /** The GET that is under way has taken too long: the next try sends another. */
+  giveUp({ namespace, pod }: ExecRequest): void {
+    this.#asking.delete(podKey(namespace, pod));
+  }
+
+  #leave(key: PodKey, answer: Promise<Answer>): void {
+    if (this.#asking.get(key) === answer) this.#asking.delete(key);
   }
 }
 
@@ -111,7 +122,10 @@ function askBefore(lookups: Lookups, request: ExecRequest, go: (instead?: ExecOu
     stop();
     go(instead);
   };
-  const late = setTimeout(() => end(notStarted(`no answer within ${BEFORE_MS / 1000}s`)), BEFORE_MS);
+  const late = setTimeout(() => {
+    lookups.giveUp(request);
+    end(notStarted(`no answer within ${BEFORE_MS / 1000}s`));
+  }, BEFORE_MS);
   const stop = (): void => {
     over = true;
     clearTimeout(late);

@@ -63,6 +63,26 @@ describe('a detached command', () => {
     assert.equal(row().told, 'Failed exit 3');
   });
 
+  it('is not started in a container that was restarted while its intent was being recorded (R3.80)', () => {
+    const { run, tell, id } = runOf([detached()]);
+    tell(seen, 0);
+    const restarted = { main: { id: 'containerd://2', running: true, ready: true } };
+    tell({ type: 'podObserved', pod: { key, uid: 'p-uid', phase: 'Running', containers: restarted } }, 2_000);
+    assert.deepEqual(types(tell({ type: 'intentRecorded', hook: id }, 3_000)), ['recordNotStarted', 'setTimer']);
+    const again = tell({ type: 'timerFired', key }, 30_000);
+    assert.deepEqual(again[0], { type: 'recordIntent', hook: id, attempt: 1, containerID: 'containerd://2' });
+    assert.equal(run.counts.waiting, 1);
+  });
+
+  it('that runs is Unknown, and its folder stays, if nobody may attach to it any more (R4.6)', () => {
+    const { begin, ended, row, run } = runOf([detached()]);
+    begin();
+    const effects = ended(20, { kind: 'forbidden', message: 'the token is not accepted' });
+    assert.equal(row().told, 'Unknown connection-lost');
+    assert.ok(!effects.includes('forgetExec'), effects.join());
+    assert.equal(run.failure?.code, 'forbidden');
+  });
+
   it('is ended at its exec timeout, and its hook goes on until that is done (R3.83)', () => {
     const { begin, timer, ended, row, run } = runOf([detached(), next]);
     begin();

@@ -148,7 +148,8 @@ describe('the script of detached commands', () => {
   it('is sent without comments, and short enough for a request line of 8 KiB', () => {
     for (const verb of ['start', 'attach', 'end', 'forget'] as const) {
       const [, , text = ''] = spokenTo(verb, 'key');
-      assert.ok(text.length < 5000, `${verb}: ${text.length}`);
+      const { length } = `${new URLSearchParams({ command: text })}`;
+      assert.ok(length < 8192 - 512, `${verb}: ${length}`);
       assert.doesNotMatch(text, /^\s*#|^ /m);
     }
   });
@@ -410,6 +411,33 @@ for (const shell of SHELLS) {
         bare.remove();
       }
     });
+
+    // R3.75
+    for (const [tool, takes] of [
+      ['mkfifo', 1],
+      ['setsid', 7],
+    ] as const) {
+      const isBuiltIn = shell === 'busybox';
+      it(`never runs a command after its end, if ${tool} takes ${takes} s`, { skip: isBuiltIn }, async () => {
+        const slow = new Place(
+          file ?? '',
+          [...TOOLS, 'setsid'].filter((each) => each !== tool),
+        );
+        try {
+          const text = `#!/bin/sh\nsleep ${takes}\nexec ${found(tool)} "$@"\n`;
+          writeFileSync(path.join(slow.bin, tool), text, { mode: 0o755 });
+          const ran = path.join(slow.root, 'ran');
+          const answer = slow.ask('start', 'k', ['sh', '-c', `: >${ran}; sleep 3`]);
+          await new Promise((next) => setTimeout(next, 400));
+          await slow.ask('end', 'k');
+          const hadRun = existsSync(ran);
+          await answer;
+          assert.equal(existsSync(ran), hadRun);
+        } finally {
+          slow.remove();
+        }
+      });
+    }
 
     // R3.78
     it('tells the own exit code of a command that removes the folder, and reads all that it prints', async () => {

@@ -38,6 +38,25 @@ function asking(...answers: (KubeObject | RestoreHooksError)[]) {
 }
 
 describe('podIdentity', () => {
+  it('asks again for the next try where a GET hangs', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    let asked = 0;
+    const get = (): Promise<KubeObject> => {
+      asked += 1;
+      return asked === 1 ? new Promise(() => undefined) : Promise.resolve(pod('u1'));
+    };
+    const identity = podIdentity({ get }, () => 0);
+    const told: (ExecOutcome['kind'] | undefined)[] = [];
+    for (let tries = 0; tries < 2; tries += 1) {
+      identity.ahead(request);
+      identity.before(request, (instead) => void told.push(instead?.kind));
+      await new Promise((next) => setImmediate(next));
+      t.mock.timers.tick(10_000);
+      await new Promise((next) => setImmediate(next));
+    }
+    assert.deepEqual([asked, told], [2, ['notStarted', undefined]]);
+  });
+
   it('lets an exec start in the pod that is meant, and tells what stands in its place', async () => {
     const { before, asked } = asking(pod('u1'), pod('u2'), refused('NOT_FOUND'));
     assert.equal(await before(), undefined);
