@@ -4,7 +4,7 @@ import type { Pod } from '../../shared/core/model/pod.ts';
 import type { Restore } from '../../shared/core/model/restore.ts';
 import type { Notice } from '../../shared/core/plan/notice.ts';
 import type { PlanRequest } from '../../shared/core/plan/plan-run.ts';
-import { planHooks } from '../../shared/core/plan/plan-run.ts';
+import { planHooks, takingPart } from '../../shared/core/plan/plan-run.ts';
 import { modifierNotices } from '../../shared/core/plan/restored-pod.ts';
 import type { InputObject } from '../../shared/input/manifests.ts';
 import type { KubeClient } from '../../shared/kubernetes/api/client.ts';
@@ -68,7 +68,7 @@ async function chosen(client: Pick<KubeClient, 'list'>, live: PlanRequest, given
   const others: Pod[] = [];
   let absent = given.filter((pod) => !isLive.has(keyOf(pod)));
   for (;;) {
-    const { hooks } = planHooks({ ...live, pods: [...live.pods, ...absent] });
+    const { hooks } = planHooks({ ...live, pods: [...takingPart(live), ...absent] });
     const hooked = new Set(hooks.map(keyOfHook));
     const candidates = absent.filter((pod) => hooked.has(keyOf(pod)));
     for (const { metadata } of candidates) {

@@ -41,7 +41,7 @@ export const AROUND_THE_EXECUTOR: readonly Mutant[] = [
   retry(
     'R6.4',
     'retry starts beside what the run before may have left running',
-    "lost: again.filter((row) => row.hook.kind === 'exec' && isLost(row)).map(lostHook),",
+    "lost: again.filter((row) => row.hook.kind === 'exec' && isLost(row) && ranInItsPod(ledger, row)).map(lostHook),",
     'lost: [],',
   ),
   decision(

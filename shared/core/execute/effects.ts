@@ -47,9 +47,8 @@ function phaseEffects({ id: hook, kind }: Hook, was: HookState, is: HookState, e
     effects.push({ type: 'startExec', hook });
   }
   if (isBeingEnded(is) && !isBeingEnded(was)) effects.push({ type: 'endExec', hook }); // R3.83, R3.85
-  if (kind === 'exec' && is.phase === 'Waiting' && was.phase !== 'Waiting' && !isTried) {
-    effects.push({ type: 'recordNotStarted', hook });
-  }
+  const isBack = kind === 'exec' && is.phase === 'Waiting' && was.phase !== 'Waiting' && !isTried;
+  if (isBack || endsWithoutFurtherTry(was, is)) effects.push({ type: 'recordNotStarted', hook });
   if (is.phase === 'Running' && was.phase === 'Starting' && was.detached?.begun?.startedAt === undefined) {
     effects.push({ type: 'recordStarted', hook, at: is.startedAt });
   }
@@ -63,6 +62,12 @@ function phaseEffects({ id: hook, kind }: Hook, was: HookState, is: HookState, e
   const isOver = ended.phase === 'Ended' && ended.outcome.state !== 'Unknown';
   if (isOver && isDetached(was)) effects.push({ type: 'forgetExec', hook }); // R3.86
 }
+
+/** The intent of a further start is taken back: the end of the one before it stands (R3.56). */
+const endsWithoutFurtherTry = (was: HookState, is: HookState): boolean =>
+  is.phase === 'Ended' &&
+  (was.phase === 'Recording' || was.phase === 'Starting') &&
+  (is.starts ?? 0) < (was.starts ?? 0);
 
 const intentOf = (hook: HookId, { tries, detached }: HookState & { phase: 'Recording' }): Effect => ({
   type: 'recordIntent',

@@ -21,15 +21,11 @@ export const mayRunUntil = (since: Instant, { execTimeoutMs }: ExecHook): Instan
   execTimeoutMs === null ? FOREVER : later(since, execTimeoutMs); // R4.5
 
 /** Until when lost commands of a pod may be running (R6.4). */
-export function quietUntil(
-  pod: PodKey,
-  hooks: readonly Hook[],
-  { ended, resumed, quiet }: RunStart,
-): Instant | undefined {
+export function quietUntil(pod: PodKey, hooks: readonly Hook[], { resumed, quiet }: RunStart): Instant | undefined {
   let until = quiet?.get(pod); // R6.4, R6.1.6
   for (const hook of hooks) {
     if (hook.kind !== 'exec') continue;
-    const state = ended?.get(hook.id) ?? resumed?.ended.get(hook.id);
+    const state = resumed?.ended.get(hook.id); // What earlier runs have left stands in `quiet`.
     // Without a start that anybody saw, it was before the end that was given to it.
     const end = state !== undefined && isLost(state.outcome) ? (state.startedAt ?? state.endedAt) : undefined;
     const since = state === undefined ? resumed?.lost.get(hook.id) : end;

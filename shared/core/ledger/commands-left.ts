@@ -11,6 +11,7 @@ export interface CommandLeft {
   readonly namespace: string;
   readonly pod: string;
   readonly podUID: string | undefined;
+  readonly isDetached: boolean;
   /** Which start of its hook it was. */
   readonly attempt: number;
   /** When its execTimeout is over, counted from the latest time at which it can have started; for ever without one. */
@@ -22,11 +23,11 @@ export function commandsLeft(runID: string, rows: readonly HookRow[], now: Insta
   return rows.flatMap((row) => {
     const { hook } = row;
     if (hook.kind !== 'exec' || !isLost(row)) return [];
-    const { id, namespace, pod, podUID } = hook;
+    const { id, namespace, pod, podUID, detach = false } = hook;
     // A command whose start nobody saw was started before the end that was given to it.
     const since = row.startedAt ?? row.finishedAt ?? now;
     const until = mayRunUntil(since, hook);
-    return until > now ? [{ runID, id, namespace, pod, podUID, attempt: row.attempt, until }] : [];
+    return until > now ? [{ runID, id, namespace, pod, podUID, isDetached: detach, attempt: row.attempt, until }] : [];
   });
 }
 
@@ -34,9 +35,9 @@ export function commandsLeft(runID: string, rows: readonly HookRow[], now: Insta
 export const stillLeft = (left: readonly CommandLeft[], rows: readonly HookRow[]): CommandLeft[] => {
   const seen = new Map(
     rows.flatMap((row) => {
-      const isSeen = row.hook.kind === 'exec' && row.hook.detach && isExecuted(row) && !isLost(row);
+      const isSeen = row.hook.kind === 'exec' && isExecuted(row) && !isLost(row);
       return isSeen ? [[row.hook.id, row.attempt] as const] : [];
     }),
   );
-  return left.filter(({ id, attempt }) => seen.get(id) !== attempt);
+  return left.filter(({ id, attempt, isDetached }) => !isDetached || seen.get(id) !== attempt);
 };

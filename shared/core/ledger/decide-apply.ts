@@ -19,6 +19,7 @@ import { differenceOf } from './difference.ts';
 import { hasExecuted } from './last-run.ts';
 import type { Ledger } from './ledger.ts';
 import { deadRun, resultOf, unclearRuns } from './ledger.ts';
+import { isExecuted } from './run-record.ts';
 import { keyInAnyPod } from './same-hook.ts';
 
 interface Plan {
@@ -58,6 +59,8 @@ export function decideApply(
 
   const dead = deadRun(ledger);
   const isLost = (row: HookRow): boolean => dead !== undefined && onUnknown === 'rerun' && diedWithIt(dead, row);
+  /** A run that has ended, and executed nothing, is as good as one of another plan (R6.22). */
+  const goesOn = isSame && (dead !== undefined || begun?.rows.some(isExecuted) === true);
   const stop = dead && isSame ? stopOf(dead, onUnknown) : undefined;
   const kept: HookRow[] = [];
   const attached: HookRow[] = [];
@@ -72,8 +75,11 @@ export function decideApply(
       kept.push(unseen({ ...row, hook })); // R3.82
     else if (isBegun)
       attached.push(row); // R3.88
-    else if (isLost(row)) lost.push(row);
-    else if (!isToRun(row, isSame)) kept.push({ ...row, hook });
+    else if (isLost(row) && stop !== undefined)
+      kept.push({ ...row, hook }); // R6.6
+    else if (isLost(row) && row.hook.id === hook.id && !isReplaced(row.hook, hook.podUID)) lost.push(row);
+    else if (isLost(row)) rerun.push({ ...row, hook });
+    else if (!isToRun(row, goesOn)) kept.push({ ...row, hook });
     else if (stop !== undefined) kept.push(stopped({ ...row, hook }, stop));
     else rerun.push({ ...row, hook });
   }
@@ -89,7 +95,7 @@ export function decideApply(
     kept,
     ...(dropped.length > 0 && { dropped }),
     difference,
-    lost: stop === undefined ? lost.map(lostHook) : [],
+    lost: lost.map(lostHook),
     begun: attached.flatMap((row) => begunHook(ledger, row) ?? []),
     starts: startsOf([...lost, ...rerun], attached),
     quiet: quietPods(ledger, plan.hooks, attached),

@@ -4,9 +4,20 @@ import type { OnUnknown } from '../journal/resume.ts';
 import type { Hook, PodKey } from '../model/hook.ts';
 import { isCreating, podKey } from '../model/hook.ts';
 import type { HookRow } from '../report/hook-row.ts';
+import { isEnded } from '../report/hook-row.ts';
 import { diedWithIt } from './dead-run-policy.ts';
 import type { Decision } from './decision.ts';
-import { begunHook, isReplaced, lostHook, quietPods, startsOf, stillGoing, takeOver, unseen } from './decision.ts';
+import {
+  begunHook,
+  isReplaced,
+  lostHook,
+  quietPods,
+  ranInItsPod,
+  startsOf,
+  stillGoing,
+  takeOver,
+  unseen,
+} from './decision.ts';
 import type { LastRun } from './last-run.ts';
 import type { Ledger } from './ledger.ts';
 import { deadRun } from './ledger.ts';
@@ -68,13 +79,22 @@ export function decideRetry(
   const dead = deadRun(ledger) ?? writtenDown(last);
   /** It may have run when the runner died, and stays as it is. */
   const isLeft = (row: HookRow): boolean => dead !== undefined && onUnknown === 'fail' && diedWithIt(dead, row);
+  /** The same of a run before that, whose end a later one has written down. */
+  const wasLeft = (row: HookRow): boolean =>
+    onUnknown === 'fail' &&
+    ledger.runs.some((run) => diedWithIt(run, row) && run.record.report.some((each) => !isEnded(each)));
   const latest = latestPods(rows);
   const isOfNoPod = ({ hook, run }: HookRow): boolean => {
     const now = latest.get(podKey(hook.namespace, hook.pod));
     return now !== undefined && run < now.run && isReplaced(hook, now.uid);
   };
   const isToRun = (row: HookRow): boolean =>
-    row.state !== 'Succeeded' && isWanted(row) && !isCreating(row.hook) && !isLeft(row) && !isOfNoPod(row);
+    row.state !== 'Succeeded' &&
+    isWanted(row) &&
+    !isCreating(row.hook) &&
+    !isLeft(row) &&
+    !wasLeft(row) &&
+    !isOfNoPod(row);
   // Nobody knows whether a `Fail` hook has failed: nothing goes on beside that.
   const isStopped = rows.some((row) => isLeft(row) && isFail(row.hook)); // R6.6
   const run = isStopped ? [] : rows.filter(isToRun);
@@ -90,7 +110,7 @@ export function decideRetry(
     difference: [],
     starts: startsOf(again, attached),
     begun: attached.flatMap((row) => begunHook(ledger, row) ?? []),
-    lost: again.filter((row) => row.hook.kind === 'exec' && isLost(row)).map(lostHook),
+    lost: again.filter((row) => row.hook.kind === 'exec' && isLost(row) && ranInItsPod(ledger, row)).map(lostHook),
     quiet: quietPods(
       ledger,
       rows.map(({ hook }) => hook),

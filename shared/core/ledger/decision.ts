@@ -72,6 +72,13 @@ export const goesOnElsewhere = ({ hook, run }: HookRow, chosen: Hook): Refusal =
 export const isReplaced = ({ podUID: before }: Hook, now: string | undefined): boolean =>
   before !== undefined && now !== undefined && before !== now;
 
+/** What a hook has done last it has done in the pod that its row names, not in one that `runOn` has chosen since. */
+export function ranInItsPod({ runs }: Ledger, { hook, run }: HookRow): boolean {
+  const rows = runs.find(({ record }) => record.attempt === run)?.rows;
+  const own = rows?.find((row) => row.hook.id === hook.id);
+  return rows === undefined || (own !== undefined && !isReplaced(own.hook, hook.podUID));
+}
+
 /** The row of a detached command whose pod was replaced before anybody saw its end (R3.82). */
 export const unseen = ({ startedAt, finishedAt, hook, run, attempt }: HookRow): HookRow => ({
   ...{ hook, run, attempt, state: 'Unknown', reason: 'pod-replaced', message: UNSEEN },

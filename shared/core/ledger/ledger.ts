@@ -50,7 +50,7 @@ export interface RunsOfRestore {
 
 /** `plan`: today's plan. It names the hooks of a journal whose report is gone. */
 export function ledgerOf(
-  { records, last: standing }: RunsOfRestore,
+  { records, last: lastStanding }: RunsOfRestore,
   now: Instant,
   plan?: { readonly digest: string; readonly hooks: readonly Hook[] },
 ): Ledger {
@@ -65,17 +65,32 @@ export function ledgerOf(
   const results = new Map<string, LedgerResult>();
   const inAnyPod = new Map<string, HookRow>();
   let left: CommandLeft[] = [];
+  const standing = new Set(runs.map(({ record }) => record.attempt));
   for (const { record, rows } of runs) {
     if (record.about?.startedOver) left = withoutPods(left, rows, record.about.narrowed === true);
     for (const row of rows) {
       results.set(hookKey(row.hook), { row, toldBy: record.attempt });
       noteInAnyPod(inAnyPod, row);
     }
-    left = [...stillLeft(left, rows), ...commandsLeft(record.runID, rows, now)];
+    left = [...stillLeft(left, rows), ...commandsLeft(record.runID, rows.filter(isOwnOf(record, standing)), now)];
   }
   const attempts = Math.max(0, records.length, ...records.map(({ attempt }) => attempt));
-  return { last: lastRunOf(records, runs, standing), records, runs, results, inAnyPod, commandsLeft: left, attempts };
+  return {
+    last: lastRunOf(records, runs, lastStanding),
+    records,
+    runs,
+    results,
+    inAnyPod,
+    commandsLeft: left,
+    attempts,
+  };
 }
+
+/** A row that was kept may name the pod that `runOn` has chosen since: the run that executed it tells where that was. */
+const isOwnOf =
+  ({ attempt }: RunRecord, standing: ReadonlySet<number>) =>
+  ({ run }: HookRow): boolean =>
+    run === attempt || !standing.has(run);
 
 /** What was executed stands until it is executed again, or its own pod says that it was not. */
 function noteInAnyPod(inAnyPod: Map<string, HookRow>, row: HookRow): void {

@@ -37,7 +37,10 @@ export function rowsOfRun(record: RunRecord, plans: KnownPlans, over: Instant): 
   const plan = record.planDigest === undefined ? undefined : plans.get(record.planDigest);
   if (plan === undefined || plan.length !== planned) {
     const rows = rowsOfDeadRun(report, undefined, wasClaimed, over);
-    return { rows, isWhole: executedOf(record) <= report.filter(isExecuted).length };
+    return {
+      rows,
+      isWhole: executedOf(record) <= report.filter((row) => row.run === record.attempt && isExecuted(row)).length,
+    };
   }
   const reported = new Map(report.map((row) => [row.hook.id, row]));
   const run = record.attempt;

@@ -15,6 +15,7 @@ const contentOf = (hook: Hook): unknown[] =>
  */
 export function keyInAnyPod(hook: Hook): string | undefined {
   if (hook.kind !== 'exec' || hook.runOn === undefined) return undefined;
-  const [, , ...inPod] = hook.id.split('/');
+  // Which hook of its pod repeats another one's id follows from the pod; `nthEntry` tells them apart in any.
+  const [, , ...inPod] = hook.id.replace(/~\d+$/, '').split('/');
   return JSON.stringify([hook.runOn, hook.controller, hook.nthEntry, inPod, ...contentOf(hook)]);
 }

@@ -98,12 +98,13 @@ const LEFT_OUT = ['velero-has-run', 'velero-gave-up', 'pod-not-restored'] as con
 
 /** The pods that the Restore has restored, and what is to be said of others. */
 function podsOf(request: PlanRequest): { readonly pods: readonly Pod[]; readonly notices: readonly Notice[] } {
-  const { restore, namespace, hookFiles, sources, pods: found, others = [], includeExisting = false } = request;
+  const { restore, namespace, hookFiles, sources, pods: found, others = [] } = request;
   if (!isByLabel(request)) return { pods: found, notices: [] };
-  const older = new Set(includeExisting ? [] : found.filter((pod) => isOlder(pod, restore))); // R1.16
-  const pods = older.size === 0 ? found : found.filter((pod) => !older.has(pod));
+  const pods = takingPart(request);
+  const own = new Set(pods);
+  const older = found.filter((pod) => !own.has(pod));
   const written = { restore, hookFiles, sources, beside: pods };
-  const left = hooksByPod({ ...written, pods: [...older] });
+  const left = hooksByPod({ ...written, pods: older });
   const without = hooksByPod({ ...written, pods: withoutLabel(restore, found, others) });
   return {
     pods,
@@ -112,6 +113,12 @@ function podsOf(request: PlanRequest): { readonly pods: readonly Pod[]; readonly
       ...withoutLabelNotices(restore, namespace, [...without.keys()]),
     ],
   };
+}
+
+/** Without those that were there before the Restore (R1.16). */
+export function takingPart(request: PlanRequest): readonly Pod[] {
+  const { restore, pods, includeExisting = false } = request;
+  return includeExisting || !isByLabel(request) ? pods : pods.filter((pod) => !isOlder(pod, restore));
 }
 
 /** Nobody has selected the pods by hand. */

@@ -66,6 +66,15 @@ describe('a hook with retry', () => {
     assert.equal(startedAt, 6_000);
   });
 
+  it('takes the intent of a further start back that was not made, so that the next runner tells the same (R3.56)', () => {
+    const { id, tell, timer, start } = runOf([tried()]);
+    start(0, exit(1));
+    timer(2_010);
+    tell({ type: 'intentRecorded', hook: id }, 2_011);
+    const effects = types(tell({ type: 'execEnded', hook: id, outcome: { kind: 'podDeleted' } }, 2_500));
+    assert.deepEqual(effects, ['recordNotStarted', 'dropExec', 'recordResult', 'clearTimer']);
+  });
+
   it('ends as soon as a start succeeds', () => {
     const { timer, start, row } = runOf([tried()]);
     start(0, exit(1));
