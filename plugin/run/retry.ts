@@ -116,14 +116,17 @@ export class Retry {
       return launcher.start(restore, { document: plan, hooks }, decision, ledger, about, []);
     }
     if (decision.action === 'write-down-dead-run') return this.#settled(restore, last);
-    const isLeft = rows.some((row) => isWanted(row) && row.state !== 'Succeeded');
-    launcher.teller.say(
-      isLeft
-        ? 'what is left is not run: it may have been run when its runner died (--on-unknown=rerun runs it again), or its pod is another one by now (apply plans anew)'
-        : `every hook${isNarrowed(this.#narrowing) ? ' that --only and --skip leave' : ''} has succeeded: there is nothing to retry`,
-    );
+    launcher.teller.say(this.#nothingToRetry(rows.filter(isWanted)));
     const exit = hasEnded(last.status) ? exitCodeOf(last.status) : ExitCode.Ok;
     return launcher.teller.shown(restore, last.status, rowDocuments(last.run?.rows ?? rows), exit);
+  }
+
+  #nothingToRetry(rows: readonly HookRow[]): string {
+    if (rows.some(({ state }) => state !== 'Succeeded')) {
+      return 'what is left is not run: it may have been run when its runner died (--on-unknown=rerun runs it again), or its pod is another one by now (apply plans anew)';
+    }
+    const which = isNarrowed(this.#narrowing) ? ' that --only and --skip leave' : '';
+    return `every hook${which} has succeeded: there is nothing to retry`;
   }
 
   /** Read the ledger. If the report of a run is gone, a new plan may tell which hooks the run's journal is about. */

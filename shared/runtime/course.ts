@@ -13,6 +13,7 @@ export class Course {
   readonly #wishes: Pick<RunWishes, 'isSuspended' | 'isLeaving'>;
   readonly #others: { readonly othersHaveEnded: boolean } | undefined;
   #lost: RestoreHooksError | undefined;
+  #failedLate: RunFailure | undefined;
   #wake: () => void = () => undefined;
 
   /** `others`: the shards that this one waits for at its end. */
@@ -33,8 +34,17 @@ export class Course {
   /** Nothing more happens here: the run has ended, is suspended, or another runner has it. */
   get isOver(): boolean {
     if (this.#lost !== undefined) return true;
-    const isWaiting = this.#others?.othersHaveEnded === false && !this.#wishes.isLeaving;
-    return !isWaiting && (this.#run.finishedAt !== undefined || this.#wishes.isSuspended);
+    return !this.#isWaiting && (this.#run.finishedAt !== undefined || this.#wishes.isSuspended);
+  }
+
+  /** Other shards are waited for. */
+  get #isWaiting(): boolean {
+    return this.#others?.othersHaveEnded === false && !this.#wishes.isLeaving && this.#failedLate === undefined;
+  }
+
+  /** What keeps a run whose hooks have all ended here from ending as they did. */
+  get failedLate(): RunFailure | undefined {
+    return this.#failedLate;
   }
 
   /** Why the run is another runner's by now, if it is. */
@@ -45,11 +55,27 @@ export class Course {
   /** The run can't go on, and ends as `Failed`. */
   fail(failure: RunFailure): void {
     if (this.#run.finishedAt === undefined) this.#engine.tell({ type: 'runFailed', failure });
+    else if (this.#isWaiting) this.failAtEnd(failure);
+  }
+
+  /** The same where it is too late for that if its hooks have ended: then the end that they have come to isn't told. */
+  failAtEnd(failure: RunFailure): void {
+    if (this.#run.finishedAt === undefined) {
+      this.fail(failure);
+      return;
+    }
+    this.#failedLate ??= failure;
+    this.wakeIfOver();
   }
 
   /** The run can't go on because of this error: `FORBIDDEN` keeps its code, everything else is an `error`. */
-  failBecause({ code, message }: RestoreHooksError): void {
-    this.fail({ code: code === 'FORBIDDEN' ? 'forbidden' : 'error', message });
+  failBecause(error: RestoreHooksError): void {
+    this.fail(failureOf(error));
+  }
+
+  /** What happens here can't be kept any more. */
+  loseHold(error: RestoreHooksError): void {
+    this.failAtEnd(failureOf(error));
   }
 
   /** Another runner has the run: this one stops at once, and writes nothing more. */
@@ -75,3 +101,8 @@ export class Course {
     if (this.isOver) this.#wake();
   }
 }
+
+const failureOf = ({ code, message }: RestoreHooksError): RunFailure => ({
+  code: code === 'FORBIDDEN' ? 'forbidden' : 'error',
+  message,
+});

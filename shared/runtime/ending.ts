@@ -1,4 +1,5 @@
 import { RestoreHooksError } from '../core/errors.ts';
+import type { RunFailure } from '../core/execute/protocol.ts';
 import type { RunPhase } from '../core/execute/run-phase.ts';
 import type { RunState } from '../core/execute/state.ts';
 import { ANNOTATION } from '../core/names.ts';
@@ -62,7 +63,9 @@ export async function writeEnding(parts: EndingParts, request: Ending): Promise<
   const { clock, store, run, rows, writes, course, events, reporter, wishes, link } = parts;
   const overAt = clock.now();
   // What is not durable may not be told as done.
-  await durable(parts);
+  if (!(await durable(parts)) && course.lost === undefined) {
+    course.failAtEnd({ code: 'error', message: 'what its last hooks came to could not be journaled' });
+  }
   const isOverdue = run.finishedAt === undefined && wishes.isOverdue;
   const hasEnded = (run.finishedAt !== undefined || isOverdue) && (link === undefined || link.mayEnd);
   if (run.finishedAt !== undefined) rows.checkSum(run.counts);
@@ -98,10 +101,13 @@ export async function writeEnding(parts: EndingParts, request: Ending): Promise<
     async () => void (await store.annotate(written)),
   );
   if (course.lost !== undefined) throw course.lost; // R6.7
-  if (hasEnded) await events.ended(status);
+  if (!hasEnded && course.failedLate !== undefined) throw leftBecause(course.failedLate);
+  // The Restore may have been found gone just now.
+  const last = course.failedLate === undefined ? status : joined();
+  if (hasEnded) await events.ended(last);
   // The Restore still says that the run goes on: nobody may be told that all went well.
   if (hasEnded && unwritten !== undefined) throw endUnwritten(status, unwritten);
-  return endedHere(status, written, allRows);
+  return endedHere(last, written, allRows);
 }
 
 const endedHere = (status: RunStatus, written: Ended['annotations'], allRows: () => Ended['rows']): Ended => ({
@@ -112,13 +118,13 @@ const endedHere = (status: RunStatus, written: Ended['annotations'], allRows: ()
   annotations: written,
 });
 
-/** Resolves when all that was journaled is durable, or has had its time. */
-function durable({ clock, hold }: EndingParts): Promise<void> {
-  return new Promise<void>((resolve) => {
-    const giveUp = clock.setTimer(INSIST_MS, resolve);
-    hold.whenDurable(() => {
+/** Whether all that was journaled is durable, within its time. */
+function durable({ clock, hold }: EndingParts): Promise<boolean> {
+  return new Promise((resolve) => {
+    const giveUp = clock.setTimer(INSIST_MS, () => resolve(false));
+    hold.whenDurable((isDurable) => {
       giveUp();
-      resolve();
+      resolve(isDurable);
     });
   });
 }
@@ -136,6 +142,10 @@ async function moveRestorePhase(
   const notMoved = await writes.insist(what, () => store.setRestorePhase(move.from, move.to, former));
   return notMoved && `${what} to ${move.to}: ${notMoved.message}`;
 }
+
+/** This shard's hooks have ended, and it can't tell the run's end. */
+const leftBecause = ({ code, message }: RunFailure): RestoreHooksError =>
+  new RestoreHooksError(code === 'forbidden' ? 'FORBIDDEN' : 'RUN_FAILED', message);
 
 /** The run has ended, and nobody can read so beside the Restore: its exit code and its last word have to say it (R5.20). */
 function endUnwritten(status: RunStatus, why: RestoreHooksError): RestoreHooksError {

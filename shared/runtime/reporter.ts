@@ -162,14 +162,15 @@ export class Reporter {
 
   /** `incomplete`: what else has to be known of the result. */
   statusNow(incomplete: readonly string[] = []): RunStatus {
-    const { clock, run, rows, wishes } = this.#parts;
+    const { clock, run, rows, wishes, course } = this.#parts;
+    const failure = run.failure ?? course.failedLate;
     // An earlier runner of this run may have said the same.
     const openWave = openWaveOf(run);
     const notices = new Set([...(this.#taken.notices ?? []), ...(run.unproven ? [UNPROVEN] : []), ...incomplete]);
     const { openWave: _, ...taken } = this.#taken;
     return {
       ...taken,
-      phase: phaseOf(run),
+      phase: phaseOf({ ...run, failure }),
       startedAt: formatInstant(run.startedAt),
       ...(run.finishedAt === undefined ? {} : { finishedAt: formatInstant(run.finishedAt) }),
       ...(run.finishedAt === undefined && wishes.isSuspending && !wishes.isOverdue
@@ -181,7 +182,7 @@ export class Reporter {
       reportParts: this.#reportParts,
       ...(rows.outputBytes === 0 ? {} : { outputBytes: this.#announcement() }),
       ...(notices.size === 0 ? {} : { notices: [...notices] }),
-      ...(run.failure === undefined ? {} : { failure: run.failure }),
+      ...(failure === undefined ? {} : { failure }),
     };
   }
 

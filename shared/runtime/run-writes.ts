@@ -31,8 +31,10 @@ export class RunWrites {
   /** The run ends where its Restore is gone, where another runner has it, and where the right to write is missing (R5.2). */
   #heeded(tried: Tried): Tried {
     if (tried.is === 'over' && tried.why.code === 'RUN_BY_ANOTHER') this.#course.loseTo(tried.why);
-    else if (tried.is === 'over') this.#course.fail({ code: 'restore-deleted', message: 'the Restore was deleted' });
+    else if (tried.is === 'over') this.#course.failAtEnd(DELETED);
     else if (tried.is === 'refused' && tried.why.code === 'FORBIDDEN') this.#course.failBecause(tried.why);
     return tried;
   }
 }
+
+const DELETED = { code: 'restore-deleted', message: 'the Restore was deleted' } as const;

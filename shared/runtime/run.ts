@@ -202,7 +202,7 @@ function observed(store: RunStore, { reported }: RunObserver): RunStore {
 
 function endBecauseLost(error: RestoreHooksError, course: Course): void {
   if (error.code === 'RUN_BY_ANOTHER') course.loseTo(error);
-  else course.failBecause(error);
+  else course.loseHold(error);
 }
 
 function tellOfPods(event: PodEvent, { tell }: Engine, course: Course): void {

@@ -121,7 +121,7 @@ export const AROUND_THE_EXECUTOR: readonly Mutant[] = [
   runWrites(
     'R5.2',
     'a Restore that was deleted stops nothing',
-    "else if (tried.is === 'over') this.#course.fail({ code: 'restore-deleted', message: 'the Restore was deleted' });",
+    "else if (tried.is === 'over') this.#course.failAtEnd(DELETED);",
     "else if (tried.is === 'over') void this.#course;",
   ),
   store(

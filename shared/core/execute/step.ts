@@ -173,7 +173,10 @@ function dropAll(change: Change): void {
     for (const at of hookPositions(pod.states)) {
       const state = stateOf(pod, at);
       const hook = hookAt(pod, at);
-      const isAskedFor = hook.kind === 'init' && state.phase === 'Waiting' && isUnsure(change.run, pod);
+      // A pod that has been deleted is created first: it would be lost (R2.17).
+      const { life } = pod;
+      const isDeleted = life.is === 'creating' && (life.phase === 'asked' || life.owed === true);
+      const isAskedFor = hook.kind === 'init' && state.phase === 'Waiting' && !isDeleted && isUnsure(change.run, pod);
       if (state.phase === 'Ending') change.setHook(pod.index, at, endedOf(state));
       else if (isDetached(state))
         change.setHook(pod.index, at, asEnding(state, change.at, 'canceled')); // R3.85

@@ -3,7 +3,7 @@ import type { OnUnknown } from '../journal/resume.ts';
 import type { Hook } from '../model/hook.ts';
 import type { HookRow } from '../report/hook-row.ts';
 import { diedWithIt, isUnseen, stopOf } from './dead-run-policy.ts';
-import type { Decision } from './decision.ts';
+import type { Decision, Starting } from './decision.ts';
 import {
   begunHook,
   goesOnElsewhere,
@@ -34,23 +34,13 @@ export function decideApply(
   { again = false, onUnknown = 'fail' }: { readonly again?: boolean; readonly onUnknown?: OnUnknown } = {},
 ): Decision {
   const { last, runs } = ledger;
-  const startOver = {
-    action: 'start',
-    kept: [],
-    difference: [],
-    lost: [],
-    begun: [],
-    starts: startsOf(plan.hooks.map((hook) => resultOf(ledger, hook))),
-    quiet: [],
-    takesOver: takeOver(ledger),
-  } as const;
-  if (last === undefined) return startOver;
+  if (last === undefined) return startOver(ledger, plan);
   const { state, status: annotated } = last.standing;
   if (state === 'going') {
     const canFollow = annotated?.planDigest === plan.digest && !again; // R6.21
     return canFollow ? { action: 'follow' } : stillGoing(last.status);
   }
-  if (again) return startOver; // R6.24
+  if (again) return startOver(ledger, plan); // R6.24
   const begun = runs.at(-1);
   const isSame = begun?.record.planDigest === plan.digest;
   if (isSame && begun === last.run && state === 'ended' && hasExecuted(last)) return { action: 'show' }; // R6.22
@@ -62,27 +52,9 @@ export function decideApply(
   /** A run that has ended, and executed nothing, is as good as one of another plan (R6.22). */
   const goesOn = isSame && (dead !== undefined || begun?.rows.some(isExecuted) === true);
   const stop = dead && isSame ? stopOf(dead, onUnknown) : undefined;
-  const kept: HookRow[] = [];
-  const attached: HookRow[] = [];
-  const lost: HookRow[] = [];
-  const rerun: HookRow[] = [];
-  for (const hook of plan.hooks) {
-    const row = resultOf(ledger, hook);
-    if (row === undefined) continue;
-    const isBegun = begunHook(ledger, row) !== undefined;
-    if (isBegun && row.hook.id !== hook.id) return goesOnElsewhere(row, hook);
-    if (isBegun && isReplaced(row.hook, hook.podUID))
-      kept.push(unseen({ ...row, hook })); // R3.82
-    else if (isBegun)
-      attached.push(row); // R3.88
-    else if (isLost(row) && stop !== undefined)
-      kept.push({ ...row, hook }); // R6.6
-    else if (isLost(row) && row.hook.id === hook.id && !isReplaced(row.hook, hook.podUID)) lost.push(row);
-    else if (isLost(row)) rerun.push({ ...row, hook });
-    else if (!isToRun(row, goesOn)) kept.push({ ...row, hook });
-    else if (stop !== undefined) kept.push(stopped({ ...row, hook }, stop));
-    else rerun.push({ ...row, hook });
-  }
+  const known = sortOut(ledger, plan.hooks, { isLost, goesOn, stop });
+  if ('action' in known) return known;
+  const { kept, attached, lost, rerun } = known;
   const planned = new Set(plan.hooks.flatMap((hook) => [hook.id, keyInAnyPod(hook) ?? hook.id]));
   const isPlanned = ({ hook }: HookRow): boolean => planned.has(hook.id) || planned.has(keyInAnyPod(hook) ?? hook.id);
   const dropped = begun?.rows.filter((row) => !isPlanned(row)) ?? [];
@@ -101,6 +73,53 @@ export function decideApply(
     quiet: quietPods(ledger, plan.hooks, attached),
     takesOver: takeOver(ledger),
   };
+}
+
+/** All hooks of the plan are run. */
+const startOver = (ledger: Ledger, { hooks }: Plan): Starting => ({
+  action: 'start',
+  kept: [],
+  difference: [],
+  lost: [],
+  begun: [],
+  starts: startsOf(hooks.map((hook) => resultOf(ledger, hook))),
+  quiet: [],
+  takesOver: takeOver(ledger),
+});
+
+interface Rules {
+  /** It may have run when its runner died, and is to be run again. */
+  readonly isLost: (row: HookRow) => boolean;
+  /** What a run of this very plan has left is gone on with. */
+  readonly goesOn: boolean;
+  /** The `Fail` hook that stopped the run that is gone on with. */
+  readonly stop: ReturnType<typeof stopOf>;
+}
+
+/** What becomes of each hook of the plan that an earlier run knows. */
+function sortOut(ledger: Ledger, hooks: readonly Hook[], { isLost, goesOn, stop }: Rules) {
+  const kept: HookRow[] = [];
+  const attached: HookRow[] = [];
+  const lost: HookRow[] = [];
+  const rerun: HookRow[] = [];
+  for (const hook of hooks) {
+    const row = resultOf(ledger, hook);
+    if (row === undefined) continue;
+    const isBegun = begunHook(ledger, row) !== undefined;
+    if (isBegun && row.hook.id !== hook.id) return goesOnElsewhere(row, hook);
+    if (isBegun && isReplaced(row.hook, hook.podUID))
+      kept.push(unseen({ ...row, hook })); // R3.82
+    else if (isBegun)
+      attached.push(row); // R3.88
+    else if (isLost(row) && stop !== undefined)
+      kept.push({ ...row, hook }); // R6.6
+    else if (isLost(row) && row.hook.id === hook.id && !isReplaced(row.hook, hook.podUID)) lost.push(row);
+    else if (isLost(row)) rerun.push({ ...row, hook });
+    else if (!isToRun(row, goesOn)) kept.push({ ...row, hook });
+    else if (stop !== undefined) kept.push(stopped({ ...row, hook }, stop));
+    else rerun.push({ ...row, hook });
+  }
+  return { kept, attached, lost, rerun };
 }
 
 /**

@@ -69,10 +69,12 @@ async function create(api: Api, { namespace, pod, manifest }: PodToCreate, left:
 /** A pod of that name exists: an earlier try or an earlier runner created it, or somebody else did (R2.18). */
 async function existing(api: Api, namespace: string, pod: string, manifest: object): Promise<PodCreation> {
   try {
-    const there = await patiently(api, () => api.client.get(paths.pods(namespace, pod)));
+    const there = await stubbornly(api, () => api.client.get(paths.pods(namespace, pod)));
     if (initNames(manifest).every((name) => initNames(there).includes(name))) return createdOf(there);
   } catch (error) {
-    if (!isGone(error)) throw error;
+    if (!isGone(error)) {
+      return { created: false, message: `it isn't known whose pod has this name: ${reasonOf(error)}`, left: 'another' };
+    }
   }
   return { created: false, message: 'another pod of this name was created meanwhile', left: 'another' };
 }
@@ -103,7 +105,8 @@ async function recreate(api: Api, pod: PodToCreate, keep: (pod: PodToCreate) => 
     }
   }
   if (!(await isGoneInTime(api, path, replaces))) {
-    return { created: false, message: 'the pod was deleted, but still exists', left: 'another' };
+    const message = `the pod was deleted, but is not known to be gone; its manifest is in Secret ${secret}`;
+    return { created: false, message, left: 'another' };
   }
   const made = await create(api, pod, 'missing');
   if (made.created || made.left !== 'missing' || former === undefined) return made;
@@ -140,10 +143,21 @@ async function refusalOf(api: Api, namespace: string, manifest: object): Promise
   }
 }
 
+/** A pod may take its whole grace period. What can't be read now is read again: the pod would be lost otherwise. */
 async function isGoneInTime(api: Api, path: string, uid: string | undefined): Promise<boolean> {
-  const end = api.clock.now() + PATIENCE_MS;
+  let end = api.clock.now() + PATIENCE_MS;
+  const begunAt = api.clock.now();
   for (let wait = 200; api.clock.now() < end; wait = Math.min(2 * wait, 2_000)) {
-    if ((await fateOf(api, path, uid)) === 'gone') return true;
+    try {
+      const { metadata } = (await api.client.get(path)) as {
+        metadata?: { uid?: string; deletionGracePeriodSeconds?: number };
+      };
+      if (metadata?.uid !== uid) return true;
+      end = begunAt + PATIENCE_MS + 1000 * (metadata?.deletionGracePeriodSeconds ?? 0);
+    } catch (error) {
+      if (!(error instanceof RestoreHooksError)) throw error;
+      if (isGone(error)) return true;
+    }
     await pause(api.clock, wait);
   }
   return false;
@@ -158,6 +172,19 @@ async function patiently<Result>({ clock }: Api, ask: () => Promise<Result>): Pr
     } catch (error) {
       const isWorthIt = error instanceof RestoreHooksError && error.code === 'CLUSTER_UNREACHABLE';
       if (!isWorthIt || clock.now() > end) throw error;
+    }
+    await pause(clock, wait);
+  }
+}
+
+/** The same for a read on which a pod depends: also what is refused is asked again. */
+async function stubbornly<Result>({ clock }: Api, ask: () => Promise<Result>): Promise<Result> {
+  const end = clock.now() + PATIENCE_MS;
+  for (let wait = 250; ; wait = Math.min(2 * wait, 10_000)) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof RestoreHooksError) || isGone(error) || clock.now() > end) throw error;
     }
     await pause(clock, wait);
   }

@@ -80,7 +80,10 @@ export class KubernetesJournal implements Journal {
   #bytes: number;
   #entries: JournalEntry[] = [];
   #recorded: (() => void)[] = [];
-  #whenDurable: ((isDurable: boolean) => void)[] = [];
+  /** How many entries there have been, and how many of them are durable. */
+  #told = 0;
+  #kept = 0;
+  #whenDurable: { readonly told: number; readonly durable: (isDurable: boolean) => void }[] = [];
   #writing = false;
   #isDue = false;
   #cancelLazy: (() => void) | undefined;
@@ -198,10 +201,10 @@ export class KubernetesJournal implements Journal {
   }
 
   whenDurable(durable: (isDurable: boolean) => void): void {
-    if (this.#broken !== undefined || (!this.#writing && this.#entries.length === 0)) {
+    if (this.#broken !== undefined || this.#kept === this.#told) {
       durable(this.#broken === undefined);
     } else {
-      this.#whenDurable.push(durable);
+      this.#whenDurable.push({ told: this.#told, durable });
       this.#flush();
     }
   }
@@ -213,7 +216,7 @@ export class KubernetesJournal implements Journal {
     this.#cancelLazy?.();
     this.#entries = [];
     this.#recorded = [];
-    for (const durable of this.#whenDurable.splice(0)) durable(false);
+    for (const { durable } of this.#whenDurable.splice(0)) durable(false);
     this.#onLost(error);
   }
 
@@ -227,6 +230,7 @@ export class KubernetesJournal implements Journal {
   #add(entry: JournalEntry, withinMs = 0): void {
     if (this.#broken !== undefined) return;
     this.#entries.push(entry);
+    this.#told += 1;
     const at = this.#clock.now() + withinMs;
     if (withinMs === 0) this.#flush();
     else if (at < this.#flushAt) {
@@ -258,10 +262,18 @@ export class KubernetesJournal implements Journal {
       this.#entries = [];
       this.#recorded = [];
       await this.#writeAll(entries);
+      this.#kept += entries.length;
       for (const each of recorded) each(); // R6.1
+      this.#tellDurable();
     }
     this.#writing = false;
-    if (this.#entries.length === 0) for (const durable of this.#whenDurable.splice(0)) durable(true);
+  }
+
+  /** What was asked for is told as soon as it is durable, whatever has been told to the journal since. */
+  #tellDurable(): void {
+    const now = this.#whenDurable.filter(({ told }) => told <= this.#kept);
+    this.#whenDurable = this.#whenDurable.filter(({ told }) => told > this.#kept);
+    for (const { durable } of now) durable(true);
   }
 
   async #writeAll(entries: readonly JournalEntry[]): Promise<void> {

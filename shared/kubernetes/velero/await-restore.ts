@@ -145,7 +145,7 @@ class RestoreWait {
       return false;
     } catch (error) {
       const isUnanswered =
-        error instanceof RestoreHooksError && ['FORBIDDEN', 'CLUSTER_UNREACHABLE'].includes(error.code);
+        error instanceof RestoreHooksError && ['FORBIDDEN', 'DENIED', 'CLUSTER_UNREACHABLE'].includes(error.code);
       if (isUnanswered) return true;
       throw error;
     }

@@ -40,7 +40,11 @@ export interface WorldOptions {
   readonly exitCode?: (pod: string, runner: string) => number;
   /** Whether a runner's write to this path has no answer. */
   readonly isHeld?: (runner: string, path: string) => boolean;
+  /** The error with which a runner's request is answered. */
+  readonly refuses?: (verb: 'get' | 'patch', path: string, now: number) => RestoreHooksError | undefined;
   readonly onUnknown?: OnUnknown;
+  /** 4 by default. */
+  readonly maxConcurrent?: number;
 }
 
 export interface Runner {
@@ -160,7 +164,7 @@ export class ShardedWorld {
       resumed,
       quiet: quietOf(taken.input),
       status,
-      maxConcurrent: 4,
+      maxConcurrent: this.#options.maxConcurrent ?? 4,
       keepRestorePhase: false,
       formerPhase: undefined,
     };
@@ -189,9 +193,25 @@ export class ShardedWorld {
       () => runner.alive,
       () => undefined,
     );
-    const patch: typeof client.patch = (path, ...rest) =>
-      this.#options.isHeld?.(name, path) ? new Promise(() => undefined) : client.patch(path, ...rest);
-    return { ...client, patch };
+    const { isHeld, refuses } = this.#options;
+    const refused = async (verb: 'get' | 'patch', path: string): Promise<void> => {
+      const error = refuses?.(verb, path, this.clock.now());
+      if (error === undefined) return;
+      await new Promise<void>((resolve) => {
+        this.clock.setTimer(20, resolve);
+      });
+      throw error;
+    };
+    const get: typeof client.get = async (path, ...rest) => {
+      await refused('get', path);
+      return client.get(path, ...rest);
+    };
+    const patch: typeof client.patch = async (path, ...rest) => {
+      if (isHeld?.(name, path)) await new Promise(() => undefined);
+      await refused('patch', path);
+      return client.patch(path, ...rest);
+    };
+    return { ...client, get, patch };
   }
 
   #execOf(runner: Runner, name: string): HookExec {

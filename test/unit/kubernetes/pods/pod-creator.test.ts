@@ -7,6 +7,7 @@ import { unreachable } from '../../../../shared/kubernetes/api/unreachable.ts';
 import { kubernetesPodCreator } from '../../../../shared/kubernetes/pods/pod-creator.ts';
 import type { PodCreation } from '../../../../shared/ports/ports.ts';
 import { systemClock } from '../../../../shared/system/clock.ts';
+import { VirtualClock } from '../../../sim/virtual-clock.ts';
 
 const server = new URL('https://api.test');
 const RESTORE = { namespace: 'velero', name: 'r1', uid: 'restore-uid' };
@@ -74,6 +75,41 @@ function serverWith(pod: object | undefined, fails: Readonly<Record<string, unkn
 }
 const old = { metadata: { uid: 'old' }, spec: {} };
 
+/** What becomes of a pod that takes so long to go. `isAway`: when the API server is out of reach. */
+async function afterDeletion(takesMs: number, isAway: (now: number) => boolean = () => false): Promise<PodCreation> {
+  const clock = new VirtualClock();
+  let deletedAt: number | undefined;
+  let stands: string | undefined = 'old';
+  const look = (): void => {
+    if (isAway(clock.now())) throw unreachable(server, { code: 'ECONNRESET' });
+    if (stands === 'old' && deletedAt !== undefined && clock.now() >= deletedAt + takesMs) stands = undefined;
+  };
+  const client = {
+    async get() {
+      look();
+      if (stands === undefined) throw refused(404, 'NotFound');
+      return { metadata: { uid: stands, deletionGracePeriodSeconds: takesMs / 1_000 } };
+    },
+    async create(_: string, object: object, { dryRun = false } = {}) {
+      look();
+      if ((object as Body).kind === 'Secret') return {};
+      if (stands !== undefined && !dryRun) throw refused(409, 'AlreadyExists');
+      if (!dryRun) stands = 'new';
+      return { metadata: { uid: 'new' } };
+    },
+    async delete() {
+      look();
+      deletedAt ??= clock.now();
+      return {};
+    },
+  };
+  const answered = new Promise<PodCreation>((resolve) => {
+    kubernetesPodCreator({ client, clock }, RESTORE, 'abc123', [recreated]).create(podKey('shop', 'web-0'), resolve);
+  });
+  await clock.runUntilWithPromises(3_600_000);
+  return answered;
+}
+
 describe('kubernetesPodCreator', () => {
   // R2.18
   it('creates a pod, and finds one that an answer that was lost has created', async () => {
@@ -84,6 +120,22 @@ describe('kubernetesPodCreator', () => {
     assert.deepEqual(await lost.run(created), { created: true, uid: 'new' });
     const other = await serverWith({ metadata: { uid: 'theirs' }, spec: {} }).run(created);
     assert.ok(!other.created && other.left === 'another');
+  });
+
+  // R2.17
+  it('creates it although a request is denied while the deleted pod goes', async () => {
+    const denied = { get: refused(403, 'Forbidden') };
+    assert.deepEqual(await serverWith(old, denied).run(recreated), { created: true, uid: 'new' });
+    const lost = { metadata: { uid: 'there' }, spec: manifest.spec };
+    assert.deepEqual(await serverWith(lost, denied).run(created), { created: true, uid: 'there' });
+  });
+
+  it('waits for the whole grace period of a pod, and for an API server that is away', async () => {
+    const grace = await afterDeletion(900_000);
+    assert.deepEqual(grace, { created: true, uid: 'new' });
+    const away = await afterDeletion(30_000, (now) => now > 1_000 && now < 661_000);
+    assert.ok(!away.created, 'it is not known to be gone');
+    assert.match(away.message, /its manifest is in Secret restorehooks-r1-abc123-pod-0$/);
   });
 
   // R2.15, R2.17

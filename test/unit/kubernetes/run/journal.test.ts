@@ -143,6 +143,33 @@ describe('a journal in ConfigMaps', () => {
     }
   });
 
+  // R8.46, R3.86
+  test('tells that something is durable as soon as it is, although other hooks go on beginning and ending', async () => {
+    const { clock, take } = bench(2_000, 600);
+    const journal = await take();
+    const from = clock.now();
+    let next = 0;
+    const begin = (): void => {
+      const hook = id(next);
+      next += 1;
+      journal.intent(hook, intent, () => {
+        clock.setTimer(500 + ((next * 997) % 9_000), () => {
+          journal.result(hook, ended(clock.now()));
+          if (clock.now() < from + 60_000) begin();
+        });
+      });
+    };
+    for (let slot = 0; slot < 64; slot += 1) clock.setTimer(slot * 78, begin);
+    let durableAt = Number.POSITIVE_INFINITY;
+    clock.setTimer(20_000, () =>
+      journal.whenDurable(() => {
+        durableAt = clock.now();
+      }),
+    );
+    await clock.runUntilWithPromises(from + 120_000);
+    assert.ok(durableAt <= from + 22_000, `durable after ${durableAt - from - 20_000} ms`);
+  });
+
   test('goes on in another object long before one is too large, and is read again within 3 s for 10,000 hooks', async () => {
     const { clock, hooks, take, place, client, parts, settled } = bench(10_000);
     const journal = await take();

@@ -396,7 +396,10 @@ describe('kubectl restorehooks setup on a cluster', () => {
     for (const way of ['--apply', '--delete']) {
       const { code, stderr } = await setup([way, '--namespace=second', '--run-namespace=velero']);
       assert.equal(code, 0, stderr);
-      assert.match(stderr, /^warning: ServiceAccount restorehooks in namespace velero also runs the hooks of Restores /m);
+      assert.match(
+        stderr,
+        /^warning: ServiceAccount restorehooks in namespace velero also runs the hooks of Restores /m,
+      );
       assert.equal(rules(), before);
     }
     assert.ok(cluster.get('serviceaccounts', 'velero', 'restorehooks'));
