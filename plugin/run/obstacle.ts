@@ -1,4 +1,5 @@
 import { RestoreHooksError } from '../../shared/core/errors.ts';
+import { COMPLETION_INDEX } from '../../shared/core/names.ts';
 import type { RunStatus } from '../../shared/core/report/run-status.ts';
 import { kubeApiError } from '../../shared/kubernetes/api/api-error.ts';
 import { paths } from '../../shared/kubernetes/api/paths.ts';
@@ -72,7 +73,7 @@ export async function isUp(session: Session, status: RunStatus): Promise<boolean
 
 /** The first shard claims the run; until then the others only wait for it (R8.43). */
 const isOfFirstShard = ({ metadata: { annotations = {} } }: RunnerPod): boolean =>
-  (annotations['batch.kubernetes.io/job-completion-index'] ?? '0') === '0';
+  (annotations[COMPLETION_INDEX] ?? '0') === '0';
 
 interface RunnerJob {
   readonly metadata?: { readonly creationTimestamp?: string };

@@ -10,6 +10,9 @@ export const SERVICE_ACCOUNT = 'restorehooks'; // R5.22
 export const DEFAULTS_NAME = 'restorehooks-defaults';
 export const DEFAULTS_KEY = 'defaults.yaml';
 
+/** Kubernetes' annotation on a pod of an Indexed Job: which of its indexes the pod has. */
+export const COMPLETION_INDEX = 'batch.kubernetes.io/job-completion-index';
+
 /** Our annotations on the Restore (R5.7). */
 export const ANNOTATION = {
   phase: 'restorehooks.io/phase',

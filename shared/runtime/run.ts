@@ -130,8 +130,7 @@ export function startRun(request: RunRequest, ports: RunPorts, observer: RunObse
   const warn: Warn = (what, error) => observer.warn?.(what, error);
   const writes = new RunWrites(new Writes(clock, warn), course);
   const events = new RunEvents(clock, ports.events, run, warn);
-  const wasCanceled = [...(request.resumed?.ended.values() ?? [])].some(({ outcome }) => outcome.reason === 'canceled');
-  const link = linkOf(standings, ports, { run, course, writes, wishes, tell: engine.tell, wasCanceled });
+  const link = linkOf(standings, ports, { run, course, writes, wishes, tell: engine.tell }, request.resumed);
   const parts = { clock, store: observed(store, observer), run, rows, writes, course, wishes, link };
   const reporter = new Reporter(request.status, parts);
   ports.hold.onLost((error) => endBecauseLost(error, course));
@@ -184,8 +183,13 @@ function settleStop({ stop, pods: [first] }: RunState, { tell }: Engine): void {
 const linkOf = (
   standings: Standings | undefined,
   { clock, hold, shard }: RunPorts,
-  parts: Omit<LinkParts, 'clock' | 'hold' | 'board'>,
-) => standings && shard && new ShardLink(standings, { ...parts, clock, hold, board: shard.board });
+  parts: Omit<LinkParts, 'clock' | 'hold' | 'board' | 'wasCanceled'>,
+  resumed: Resumed | undefined,
+) => {
+  if (standings === undefined || shard === undefined) return undefined;
+  const wasCanceled = [...(resumed?.ended.values() ?? [])].some(({ outcome }) => outcome.reason === 'canceled');
+  return new ShardLink(standings, { ...parts, clock, hold, board: shard.board, wasCanceled });
+};
 
 function observed(store: RunStore, { reported }: RunObserver): RunStore {
   if (reported === undefined) return store;

@@ -1,11 +1,10 @@
 import { isIdle } from '../core/execute/detached.ts';
+import { isAsked } from '../core/execute/pod-life.ts';
 import type { Fact } from '../core/execute/protocol.ts';
-import type { PodRun, RunState } from '../core/execute/state.ts';
+import type { RunState } from '../core/execute/state.ts';
 import type { Instant } from '../core/model/instant.ts';
 import { earliest, FOREVER, later } from '../core/model/instant.ts';
 import type { Clock, Wishes } from '../ports/ports.ts';
-
-const isBeingCreated = ({ life }: PodRun): boolean => life.is === 'creating' && life.phase === 'asked';
 
 /** How long running hooks may take to end after the run's deadline: as long as after SIGTERM in the Job's pod. */
 const DEADLINE_GRACE_MS = 50_000;
@@ -113,7 +112,7 @@ export class RunWishes {
   get isSuspended(): boolean {
     const hasLeft = this.#run.suspended && isIdle(this.#run);
     // Nobody goes on after the deadline: a pod that is being replaced would be lost (R2.17).
-    const mayLeave = this.#isLeft && !(this.#isOverdue && this.#run.pods.some(isBeingCreated));
+    const mayLeave = this.#isLeft && !(this.#isOverdue && this.#run.pods.some(isAsked));
     return this.#isSuspending && (mayLeave || hasLeft);
   }
 }

@@ -214,11 +214,10 @@ async function takeJournal(
     if (input.takesOver !== undefined && !isFollower(shard)) {
       await takeOver(client, clock, input, input.takesOver, runID);
     }
-    const { resumed } = begin(input, hooks, clock.now());
     // What earlier runs have left in a shard that no runner ever takes stands in the first one's journal (R3.88).
-    const { entries } = begin(isFollower(shard) ? input : whole, hooks, clock.now());
+    const { resumed, entries } = begin(isFollower(shard) ? input : whole, hooks, clock.now());
     const journal = await KubernetesJournal.take(client, clock, place, hooks, undefined, entries);
-    return { journal, runner: 1, resumed };
+    return { journal, runner: 1, resumed: ofShard(resumed, input) };
   }
   if (read.replay.closedBy !== undefined) {
     throw new RestoreHooksError('RUN_BY_ANOTHER', `run ${read.replay.closedBy} has taken over from run ${runID}`);

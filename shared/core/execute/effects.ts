@@ -4,6 +4,7 @@ import type { HookPosition, PodIndex } from '../model/position.ts';
 import { lookAgainAt } from './deadlines.ts';
 import { isBeingEnded, isDetached, isToAttach } from './detached.ts';
 import type { HookState } from './hook-state.ts';
+import { isAsked } from './pod-life.ts';
 import type { Effect } from './protocol.ts';
 import type { PodRun } from './state.ts';
 import { hookAt, stateOf } from './state.ts';
@@ -36,8 +37,6 @@ export function effectsOf(before: ReadonlyMap<PodIndex, Before>, pods: readonly 
   }
   return effects;
 }
-
-const isAsked = ({ life }: Pick<PodRun, 'life'>): boolean => life.is === 'creating' && life.phase === 'asked';
 
 function phaseEffects({ id: hook, kind }: Hook, was: HookState, is: HookState, effects: Effect[]): void {
   const isTried = is.last !== undefined && is.last !== was.last;

@@ -17,6 +17,10 @@ export interface Creating {
   readonly seen?: PodObservation;
 }
 
+/** Its creator has been asked, and has not answered. */
+export const isAsked = ({ life }: { readonly life: PodLife }): boolean =>
+  life.is === 'creating' && life.phase === 'asked';
+
 export interface Live {
   readonly is: 'live';
   readonly observed: PodObservation;

@@ -69,7 +69,12 @@ async function create(api: Api, { namespace, pod, manifest }: PodToCreate, left:
 /** A pod of that name exists: an earlier try or an earlier runner created it, or somebody else did (R2.18). */
 async function existing(api: Api, namespace: string, pod: string, manifest: object): Promise<PodCreation> {
   try {
-    const there = await stubbornly(api, () => api.client.get(paths.pods(namespace, pod)));
+    // On this read a pod depends: also what is refused is asked again.
+    const there = await patiently(
+      api,
+      () => api.client.get(paths.pods(namespace, pod)),
+      (error) => !isGone(error),
+    );
     if (initNames(manifest).every((name) => initNames(there).includes(name))) return createdOf(there);
   } catch (error) {
     if (!isGone(error)) {
@@ -164,27 +169,17 @@ async function isGoneInTime(api: Api, path: string, uid: string | undefined): Pr
 }
 
 /** Repeat a request until there is an answer. Each request here may be carried out twice without harm. */
-async function patiently<Result>({ clock }: Api, ask: () => Promise<Result>): Promise<Result> {
+async function patiently<Result>(
+  { clock }: Api,
+  ask: () => Promise<Result>,
+  isWorthIt = (error: RestoreHooksError): boolean => error.code === 'CLUSTER_UNREACHABLE',
+): Promise<Result> {
   const end = clock.now() + PATIENCE_MS;
   for (let wait = 250; ; wait = Math.min(2 * wait, 10_000)) {
     try {
       return await ask();
     } catch (error) {
-      const isWorthIt = error instanceof RestoreHooksError && error.code === 'CLUSTER_UNREACHABLE';
-      if (!isWorthIt || clock.now() > end) throw error;
-    }
-    await pause(clock, wait);
-  }
-}
-
-/** The same for a read on which a pod depends: also what is refused is asked again. */
-async function stubbornly<Result>({ clock }: Api, ask: () => Promise<Result>): Promise<Result> {
-  const end = clock.now() + PATIENCE_MS;
-  for (let wait = 250; ; wait = Math.min(2 * wait, 10_000)) {
-    try {
-      return await ask();
-    } catch (error) {
-      if (!(error instanceof RestoreHooksError) || isGone(error) || clock.now() > end) throw error;
+      if (!(error instanceof RestoreHooksError) || !isWorthIt(error) || clock.now() > end) throw error;
     }
     await pause(clock, wait);
   }

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { RestoreHooksError, SUSPENDED_EXIT_CODE } from '../../core/errors.ts';
 import { rowsOfDeadRun } from '../../core/ledger/rows-of-run.ts';
 import { objectsNamespace } from '../../core/manifests/run-objects.ts';
+import { COMPLETION_INDEX } from '../../core/names.ts';
 import type { RunPlace } from '../../core/plan/make-plan-document.ts';
 import type { RestoreReference } from '../../core/plan/plan-document.ts';
 import type { HookRow } from '../../core/report/hook-row.ts';
@@ -137,8 +138,7 @@ const runnerEnd = (containers: RunnerPod['status']['containerStatuses']) =>
 
 /** One of several shards has come to its end, and says nothing of the others, whatever lives on beside its runner. */
 const isShardDone = ({ metadata: { annotations }, status: { containerStatuses } }: RunnerPod): boolean =>
-  annotations?.['batch.kubernetes.io/job-completion-index'] !== undefined &&
-  runnerEnd(containerStatuses)?.exitCode === 0;
+  annotations?.[COMPLETION_INDEX] !== undefined && runnerEnd(containerStatuses)?.exitCode === 0;
 
 const ofJob = (job: string): string => `batch.kubernetes.io/job-name=${job}`;
 
